@@ -1,0 +1,29 @@
+namespace EdgeLlm.Kernels;
+
+/// <summary>
+/// The queries that look at one key/value head: <see cref="Tokens"/> tokens at consecutive positions, each with <see cref="GroupSize"/> heads
+/// side by side. Query (t, g) begins at Queries + t * Stride + g * dimension, its output likewise.
+/// </summary>
+internal unsafe struct AttentionQuery
+{
+    public float* Queries;
+    public float* Output;
+
+    /// <summary>Floats from one token to the next, in both.</summary>
+    public nint Stride;
+
+    public int Tokens;
+    public int GroupSize;
+
+    /// <summary>Position of the first token: token t sees the keys of positions up to FirstPosition + t.</summary>
+    public int FirstPosition;
+
+    /// <summary>How many positions a token sees, its own among them; 0: all.</summary>
+    public int Window;
+
+    /// <summary>Factor of the scores, usually 1 / sqrt(dimension).</summary>
+    public float Scale;
+
+    /// <summary>The first position that token <paramref name="token"/> sees.</summary>
+    public readonly int FirstKey(int token) => Window == 0 ? 0 : Math.Max(0, FirstPosition + token - Window + 1);
+}

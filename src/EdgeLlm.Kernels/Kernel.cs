@@ -1,0 +1,69 @@
+using EdgeLlm.Kernels.Scalar;
+
+namespace EdgeLlm.Kernels;
+
+/// <summary>
+/// The arithmetic of a forward pass on one instruction set. <see cref="ScalarKernel"/> is the specification: every other kernel gives
+/// the same bits. One call covers a range of rows, a token or a head: nothing is dispatched inside a loop.
+/// </summary>
+internal abstract unsafe class Kernel
+{
+    /// <summary>What `--kernel` and EDGELLM_KERNEL take.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The kernels that this processor can run, best first; scalar is always the last.</summary>
+    public static IReadOnlyList<Kernel> Available { get; } = FindAvailable();
+
+    /// <summary>The kernel that EDGELLM_KERNEL names, else the best.</summary>
+    public static Kernel Best { get; } = Environment.GetEnvironmentVariable("EDGELLM_KERNEL") is { Length: > 0 } name ? Choose(name) : Available[0];
+
+    /// <exception cref="ArgumentException">This processor has no such kernel.</exception>
+    public static Kernel Choose(string name) =>
+        Available.FirstOrDefault(kernel => kernel.Name == name)
+        ?? throw new ArgumentException($"no kernel '{name}' on this processor; it has {string.Join(", ", Available.Select(kernel => kernel.Name))}");
+
+    /// <summary>y[t * yStride + r] = sum over c of w[r, c] * x[t, c], for the rows in [firstRow, endRow) and int8 activations.</summary>
+    /// <param name="scratch">At least <see cref="ScratchBytes"/> of the calling thread's own memory, 64-byte aligned.</param>
+    public abstract void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch);
+
+    /// <summary>The same with float activations x[t * xStride + c]; weights of any type.</summary>
+    public abstract void Multiply(in WeightMatrix weights, float* x, nint xStride, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch);
+
+    /// <summary>Scratch that <c>Multiply</c> needs a thread for matrices up to this width.</summary>
+    public abstract long ScratchBytes(int columns);
+
+    /// <summary>Writes row <paramref name="token"/> of <paramref name="target"/> from Columns floats.</summary>
+    public abstract void Quantize(float* x, in QuantizedActivations target, int token);
+
+    /// <summary>y = x / sqrt(mean(x * x) + epsilon) * weight. False where x is not finite (y is not to be used then).</summary>
+    public abstract bool RmsNorm(float* x, float* weight, float* y, int count, float epsilon);
+
+    /// <summary>x += y.</summary>
+    public abstract void Add(float* x, float* y, int count);
+
+    /// <summary>gate = silu(gate) * up, with silu(x) = x / (1 + exp(-x)).</summary>
+    public abstract void SiluMultiply(float* gate, float* up, int count);
+
+    /// <summary>
+    /// Rotates pairs of each head by its angles: (a, b) -> (a cos - b sin, a sin + b cos). Pairs are (2i, 2i + 1), or (i, i + pairs) where
+    /// <paramref name="split"/>; cosines and sines [pairs].
+    /// </summary>
+    public abstract void Rotate(float* x, int heads, int dimension, float* cosines, float* sines, int pairs, bool split);
+
+    /// <summary>Puts a position's key [Dimension] and value [Dimension] into the cache.</summary>
+    public abstract void Store(in KeyValueHead cache, int position, float* key, float* value);
+
+    /// <summary>softmax(q k) v by tiles with a running maximum.</summary>
+    /// <param name="scratch">At least <see cref="AttentionScratchBytes"/> of the calling thread's own memory, 64-byte aligned.</param>
+    public abstract void Attend(in KeyValueHead cache, in AttentionQuery query, byte* scratch);
+
+    /// <summary>Scratch that <see cref="Attend"/> needs a thread.</summary>
+    public abstract long AttentionScratchBytes(int dimension, int tokens, int groupSize);
+
+    private static List<Kernel> FindAvailable()
+    {
+        var kernels = new List<Kernel>();
+        kernels.Add(new ScalarKernel());
+        return kernels;
+    }
+}

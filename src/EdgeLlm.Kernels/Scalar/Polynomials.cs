@@ -1,0 +1,92 @@
+namespace EdgeLlm.Kernels.Scalar;
+
+/// <summary>
+/// Our own elementary functions, so that every processor and C library gives the same bits. Only +, -, *, /, sqrt, fused multiply-add,
+/// rounding and bit operations, which IEEE 754 fixes.
+/// </summary>
+internal static class Polynomials
+{
+    // exp(x) = 2^n * exp(r), n = round(x / ln 2), |r| <= ln 2 / 2; ln 2 in two parts and the polynomial are those of Cephes' expf (2 ulp).
+    public const float ExpMinimum = -87.33f;
+    public const float ExpMaximum = 88.37f;
+    public const float Log2E = 1.44269504f;
+    public const float Ln2High = 0.693359375f;
+    public const float Ln2Low = -2.12194440e-4f;
+    public const float Exp0 = 1.9875691500e-4f;
+    public const float Exp1 = 1.3981999507e-3f;
+    public const float Exp2 = 8.3334519073e-3f;
+    public const float Exp3 = 4.1665795894e-2f;
+    public const float Exp4 = 1.6666665459e-1f;
+    public const float Exp5 = 5.0000001201e-1f;
+
+    /// <summary>exp(x) with x clamped to [-87.33, 88.37]; NaN gives NaN.</summary>
+    public static float Exp(float x)
+    {
+        if (!(x > ExpMinimum)) x = float.IsNaN(x) ? x : ExpMinimum;
+        if (x > ExpMaximum) x = ExpMaximum;
+        float n = MathF.Round(x * Log2E);
+        float r = MathF.FusedMultiplyAdd(n, -Ln2High, x);
+        r = MathF.FusedMultiplyAdd(n, -Ln2Low, r);
+        float p = MathF.FusedMultiplyAdd(Exp0, r, Exp1);
+        p = MathF.FusedMultiplyAdd(p, r, Exp2);
+        p = MathF.FusedMultiplyAdd(p, r, Exp3);
+        p = MathF.FusedMultiplyAdd(p, r, Exp4);
+        p = MathF.FusedMultiplyAdd(p, r, Exp5);
+        p = MathF.FusedMultiplyAdd(p, r * r, r) + 1f;
+        return float.IsNaN(x) ? x : p * BitConverter.Int32BitsToSingle(((int)n + 127) << 23);
+    }
+
+    /// <summary>x / (1 + exp(-x)).</summary>
+    public static float Silu(float x) => x / (1f + Exp(-x));
+
+    /// <summary>Sine and cosine of an angle in radians, |angle| below 10^8, to about 1e-12.</summary>
+    public static (double Sin, double Cos) SinCos(double angle)
+    {
+        // angle = quadrant * pi / 2 + r with pi / 2 in three parts (fdlibm's), then Taylor polynomials on |r| <= pi / 4.
+        double quadrant = Math.Round(angle * 0.63661977236758134308);
+        double r = Math.FusedMultiplyAdd(quadrant, -1.57079632673412561417e+00, angle);
+        r = Math.FusedMultiplyAdd(quadrant, -6.07710050630396597660e-11, r);
+        r = Math.FusedMultiplyAdd(quadrant, -2.02226624879595063154e-21, r);
+        double z = r * r;
+        double sin = r + r * z * (-1.0 / 6 + z * (1.0 / 120 + z * (-1.0 / 5040 + z * (1.0 / 362880 + z * (-1.0 / 39916800 + z * (1.0 / 6227020800))))));
+        double cos = 1 + z * (-1.0 / 2 + z * (1.0 / 24 + z * (-1.0 / 720 + z * (1.0 / 40320 + z * (-1.0 / 3628800 + z * (1.0 / 479001600 - z * (1.0 / 87178291200)))))));
+        return ((long)quadrant & 3) switch
+        {
+            0 => (sin, cos),
+            1 => (cos, -sin),
+            2 => (-sin, -cos),
+            _ => (-cos, sin),
+        };
+    }
+
+    /// <summary>Natural logarithm of a positive, normal number, to about 1e-15 relative.</summary>
+    public static double Log(double x)
+    {
+        // x = 2^e * m with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s), s = (m - 1) / (m + 1), |s| < 0.172.
+        long bits = BitConverter.DoubleToInt64Bits(x);
+        int e = (int)(bits >> 52) - 1023;
+        double m = BitConverter.Int64BitsToDouble((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000);
+        if (m > 1.4142135623730951)
+        {
+            m *= 0.5;
+            e++;
+        }
+        double s = (m - 1) / (m + 1), z = s * s, sum = 0;
+        for (int k = 21; k >= 1; k -= 2) sum = sum * z + 1.0 / k;
+        return e * 0.69314718055994530942 + 2 * s * sum;
+    }
+
+    /// <summary>exp of a double in [-700, 700], to about 1e-15 relative.</summary>
+    public static double Exp(double x)
+    {
+        double n = Math.Round(x * 1.4426950408889634074);
+        double r = Math.FusedMultiplyAdd(n, -6.93147180369123816490e-01, x);
+        r = Math.FusedMultiplyAdd(n, -1.90821492927058770002e-10, r);
+        double sum = 1;
+        for (int k = 14; k >= 1; k--) sum = 1 + sum * r / k;
+        return sum * BitConverter.Int64BitsToDouble(((long)n + 1023) << 52);
+    }
+
+    /// <summary>x to the power y, x positive.</summary>
+    public static double Pow(double x, double y) => Exp(y * Log(x));
+}

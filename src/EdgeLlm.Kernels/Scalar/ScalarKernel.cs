@@ -1,0 +1,64 @@
+namespace EdgeLlm.Kernels.Scalar;
+
+/// <summary>
+/// Plain loops that say what every kernel computes, in which order and with which roundings. Kept for reading: nothing here is tuned.
+/// </summary>
+internal unsafe partial class ScalarKernel : Kernel
+{
+    /// <summary>Lanes of a float reduction: lane j % 16 takes element j with a fused multiply-add, then <see cref="SumLanes"/>.</summary>
+    protected const int Lanes = 16;
+
+    public override string Name => "scalar";
+
+    /// <summary>The tree that adds 16 lanes up: l + (l + 8), then + 4, + 2, + 1.</summary>
+    protected static float SumLanes(float* lanes)
+    {
+        for (int width = Lanes / 2; width >= 1; width /= 2)
+        {
+            for (int l = 0; l < width; l++) lanes[l] += lanes[l + width];
+        }
+        return lanes[0];
+    }
+
+    protected static float Dot(float* x, float* y, int count)
+    {
+        float* lanes = stackalloc float[Lanes];
+        for (int l = 0; l < Lanes; l++) lanes[l] = 0;
+        for (int j = 0; j < count; j++) lanes[j % Lanes] = MathF.FusedMultiplyAdd(x[j], y[j], lanes[j % Lanes]);
+        return SumLanes(lanes);
+    }
+
+    public override bool RmsNorm(float* x, float* weight, float* y, int count, float epsilon)
+    {
+        float sum = Dot(x, x, count);
+        if (!float.IsFinite(sum)) return false;
+        float inverse = 1f / MathF.Sqrt(sum / count + epsilon);
+        for (int j = 0; j < count; j++) y[j] = x[j] * inverse * weight[j];
+        return true;
+    }
+
+    public override void Add(float* x, float* y, int count)
+    {
+        for (int j = 0; j < count; j++) x[j] += y[j];
+    }
+
+    public override void SiluMultiply(float* gate, float* up, int count)
+    {
+        for (int j = 0; j < count; j++) gate[j] = Polynomials.Silu(gate[j]) * up[j];
+    }
+
+    public override void Rotate(float* x, int heads, int dimension, float* cosines, float* sines, int pairs, bool split)
+    {
+        for (int h = 0; h < heads; h++)
+        {
+            for (int i = 0; i < pairs; i++)
+            {
+                float* a = x + h * dimension + (split ? i : 2 * i);
+                float* b = split ? a + pairs : a + 1;
+                float first = *a, second = *b;
+                *a = MathF.FusedMultiplyAdd(first, cosines[i], -(second * sines[i]));
+                *b = MathF.FusedMultiplyAdd(first, sines[i], second * cosines[i]);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+using EdgeLlm.Kernels.Scalar;
+
+namespace EdgeLlm.Kernels.Vectors;
+
+/// <summary>
+/// What needs no instruction of one processor family: float arithmetic in <see cref="Vector{T}"/>, 8 floats wide on AVX2 and 4 on NEON, with the lanes
+/// and trees of <see cref="ScalarKernel"/>. The integer products are the families' own.
+/// </summary>
+internal abstract unsafe partial class VectorKernel : ScalarKernel
+{
+    private static int Width => Vector<float>.Count;
+
+    public override bool RmsNorm(float* x, float* weight, float* y, int count, float epsilon)
+    {
+        float sum = DotVectors(x, x, count);
+        if (!float.IsFinite(sum)) return false;
+        float inverse = 1f / MathF.Sqrt(sum / count + epsilon);
+        var factor = new Vector<float>(inverse);
+        int j = 0;
+        for (; j <= count - Width; j += Width) (Vector.Load(x + j) * factor * Vector.Load(weight + j)).Store(y + j);
+        for (; j < count; j++) y[j] = x[j] * inverse * weight[j];
+        return true;
+    }
+
+    public override void Add(float* x, float* y, int count)
+    {
+        int j = 0;
+        for (; j <= count - Width; j += Width) (Vector.Load(x + j) + Vector.Load(y + j)).Store(x + j);
+        for (; j < count; j++) x[j] += y[j];
+    }
+
+    public override void SiluMultiply(float* gate, float* up, int count)
+    {
+        int j = 0;
+        for (; j <= count - Width; j += Width)
+        {
+            Vector<float> x = Vector.Load(gate + j);
+            (x / (Vector<float>.One + Exp(-x)) * Vector.Load(up + j)).Store(gate + j);
+        }
+        for (; j < count; j++) gate[j] = Polynomials.Silu(gate[j]) * up[j];
+    }
+
+    public override void Quantize(float* x, in QuantizedActivations target, int token)
+    {
+        var magnitude = new Vector<int>(0x7FFFFFFF);
+        var rounder = new Vector<float>(12582912f); // 1.5 * 2^23: adding it rounds to an integer, half to even, in the low bits
+        for (int b = 0; b < target.Blocks; b++)
+        {
+            float* block = x + b * 32;
+            long cell = (long)token * target.Blocks + b;
+            Vector<int> largestBits = Vector<int>.Zero;
+            for (int j = 0; j < 32; j += Width) largestBits = Vector.Max(largestBits, Vector.Load((int*)block + j) & magnitude);
+            int bits = MaximumAcross(largestBits);
+            float scale = 0, inverse = 0;
+            if (bits >= 0x7F800000)
+            {
+                scale = float.NaN;
+            }
+            else if (bits >= (127 - 100) << 23)
+            {
+                float largest = BitConverter.Int32BitsToSingle(bits);
+                scale = largest / 127f;
+                inverse = 127f / largest;
+            }
+            sbyte* values = target.Values + cell * 32;
+            if (inverse == 0)
+            {
+                new Span<sbyte>(values, 32).Clear();
+                target.Scales[cell] = scale;
+                target.Sums[2 * cell] = 0;
+                target.Sums[2 * cell + 1] = 0;
+                target.ScaledSums[cell] = scale * 0f;
+                continue;
+            }
+            var factor = new Vector<float>(inverse);
+            int first = 0, second = 0;
+            for (int j = 0; j < 32; j += 4 * Width)
+            {
+                Vector<int> a = Round(block + j, factor, rounder), c = Round(block + j + Width, factor, rounder);
+                Vector<int> d = Round(block + j + 2 * Width, factor, rounder), e = Round(block + j + 3 * Width, factor, rounder);
+                Vector.Narrow(Vector.Narrow(a, c), Vector.Narrow(d, e)).Store(values + j);
+                int low = Vector.Sum(a + c), high = Vector.Sum(d + e);
+                if (Width == 8)
+                {
+                    first = low;
+                    second = high;
+                }
+                else if (j == 0)
+                {
+                    first = low + high;
+                }
+                else
+                {
+                    second = low + high;
+                }
+            }
+            target.Scales[cell] = scale;
+            target.Sums[2 * cell] = first;
+            target.Sums[2 * cell + 1] = second;
+            target.ScaledSums[cell] = scale * (first + second);
+        }
+    }
+
+    private static Vector<int> Round(float* x, Vector<float> factor, Vector<float> rounder) =>
+        Vector.AsVectorInt32(Vector.Load(x) * factor + rounder) - Vector.AsVectorInt32(rounder);
+
+    private static int MaximumAcross(Vector<int> x)
+    {
+        Vector128<int> m = Width == 8 ? Vector128.Max(x.AsVector256().GetLower(), x.AsVector256().GetUpper()) : x.AsVector128();
+        m = Vector128.Max(m, Vector128.Shuffle(m, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.Max(m, Vector128.Shuffle(m, Vector128.Create(1, 0, 3, 2))).ToScalar();
+    }
+
+    /// <summary><see cref="Polynomials.Exp(float)"/>, lane by lane.</summary>
+    private static Vector<float> Exp(Vector<float> input)
+    {
+        Vector<float> x = Vector.Min(Vector.Max(input, new Vector<float>(Polynomials.ExpMinimum)), new Vector<float>(Polynomials.ExpMaximum));
+        var rounder = new Vector<float>(12582912f);
+        Vector<float> shifted = x * new Vector<float>(Polynomials.Log2E) + rounder;
+        Vector<float> n = shifted - rounder;
+        Vector<float> r = Vector.FusedMultiplyAdd(n, new Vector<float>(-Polynomials.Ln2High), x);
+        r = Vector.FusedMultiplyAdd(n, new Vector<float>(-Polynomials.Ln2Low), r);
+        Vector<float> p = Vector.FusedMultiplyAdd(new Vector<float>(Polynomials.Exp0), r, new Vector<float>(Polynomials.Exp1));
+        p = Vector.FusedMultiplyAdd(p, r, new Vector<float>(Polynomials.Exp2));
+        p = Vector.FusedMultiplyAdd(p, r, new Vector<float>(Polynomials.Exp3));
+        p = Vector.FusedMultiplyAdd(p, r, new Vector<float>(Polynomials.Exp4));
+        p = Vector.FusedMultiplyAdd(p, r, new Vector<float>(Polynomials.Exp5));
+        p = Vector.FusedMultiplyAdd(p, r * r, r) + Vector<float>.One;
+        Vector<int> exponent = Vector.AsVectorInt32(shifted) - new Vector<int>(0x4B400000 - 127) << 23;
+        return Vector.ConditionalSelect(Vector.Equals(input, input), p * Vector.AsVectorSingle(exponent), input);
+    }
+}
