@@ -1,0 +1,48 @@
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Tests;
+
+namespace EdgeLlm.Kernels.Tests.Formats;
+
+public sealed class ReferenceEncoderTests
+{
+    /// <summary>The centred formats keep their largest value exactly, so what they decode to encodes to the same bytes.</summary>
+    [Theory]
+    [InlineData(ElementType.F16)]
+    [InlineData(ElementType.BF16)]
+    [InlineData(ElementType.Q4_0)]
+    [InlineData(ElementType.Q5_0)]
+    [InlineData(ElementType.Q8_0)]
+    public void The_floats_of_the_golden_blocks_encode_to_their_bytes(ElementType type)
+    {
+        byte[] bytes = File.ReadAllBytes(SharedFolder.Require("golden", "blocks", type.ToString().ToLowerInvariant() + ".bin"));
+
+        Assert.Equal(bytes, ReferenceEncoder.Encode(type, Decoding.ToFloats(type, bytes)));
+    }
+
+    [Theory]
+    [InlineData(ElementType.F32, 0)]
+    [InlineData(ElementType.F16, 1 / 2048f)]
+    [InlineData(ElementType.BF16, 1 / 256f)]
+    [InlineData(ElementType.Q8_0, 0.5f / 127)]
+    [InlineData(ElementType.Q5_0, 1f / 16)] // the positive end has one code less
+    [InlineData(ElementType.Q4_0, 1f / 8)]
+    [InlineData(ElementType.Q5_1, 1f / 31)] // half a step of a range of 2
+    [InlineData(ElementType.Q4_1, 1f / 15)]
+    public void A_value_comes_back_within_half_a_step_of_the_block_and_its_scales_rounding(ElementType type, float halfStep)
+    {
+        var random = new Random(3);
+        float[] values = [.. Enumerable.Range(0, 4096).Select(_ => 2 * random.NextSingle() - 1)];
+
+        float[] decoded = Decoding.ToFloats(type, ReferenceEncoder.Encode(type, values));
+
+        float scaleRounding = type is ElementType.F32 or ElementType.F16 or ElementType.BF16 ? 0 : 3f / 2048;
+        for (int i = 0; i < values.Length; i++) Assert.InRange(MathF.Abs(decoded[i] - values[i]), 0, halfStep + scaleRounding);
+    }
+
+    [Fact]
+    public void A_block_of_zeros_comes_back_as_zeros()
+    {
+        foreach (ElementType type in new[] { ElementType.Q4_0, ElementType.Q4_1, ElementType.Q5_0, ElementType.Q5_1, ElementType.Q8_0 })
+            Assert.All(Decoding.ToFloats(type, ReferenceEncoder.Encode(type, new float[32])), value => Assert.Equal(0, value));
+    }
+}
