@@ -1,4 +1,6 @@
+using EdgeLlm.Kernels.Arm;
 using EdgeLlm.Kernels.Scalar;
+using EdgeLlm.Kernels.X86;
 
 namespace EdgeLlm.Kernels;
 
@@ -63,6 +65,8 @@ internal abstract unsafe class Kernel
     private static List<Kernel> FindAvailable()
     {
         var kernels = new List<Kernel>();
+        if (Avx2Kernel.IsSupported) kernels.Add(new Avx2Kernel());
+        if (NeonKernel.IsSupported) kernels.Add(new NeonKernel());
         kernels.Add(new ScalarKernel());
         return kernels;
     }

@@ -13,6 +13,11 @@ internal static unsafe partial class BlockUnpacker
     public static bool HasOffset(ElementType type) =>
         type is ElementType.Q4_1 or ElementType.Q5_1 or ElementType.Q2_K or ElementType.Q4_K or ElementType.Q5_K;
 
+    /// <summary>True where weights of a type can be multiplied with int8 activations.</summary>
+    public static bool CanUnpack(ElementType type) => type is
+        ElementType.Q4_0 or ElementType.Q4_1 or ElementType.Q5_0 or ElementType.Q5_1 or ElementType.Q8_0 or ElementType.IQ4_NL or ElementType.IQ4_XS or
+        ElementType.Q2_K or ElementType.Q3_K or ElementType.Q4_K or ElementType.Q5_K or ElementType.Q6_K;
+
     /// <summary>Unpacks columns 32 * group to 32 * group + 31 of a row.</summary>
     /// <param name="q">[32]</param>
     /// <param name="scales">[2], one per 16 columns; equal where the type has one per 32.</param>

@@ -119,7 +119,7 @@ internal unsafe partial class ScalarKernel
     }
 
     /// <summary>Lane l of 8 takes ((p[l] + p[l + 8]) + p[l + 16]) + p[l + 24]; then + 4, + 2, + 1.</summary>
-    private static float SumTile(float* p)
+    protected static float SumTile(float* p)
     {
         float* lanes = stackalloc float[8];
         for (int l = 0; l < 8; l++) lanes[l] = p[l] + p[l + 8] + p[l + 16] + p[l + 24];

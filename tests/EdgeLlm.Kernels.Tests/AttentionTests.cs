@@ -1,0 +1,107 @@
+using System.Runtime.InteropServices;
+using EdgeLlm.Kernels.Scalar;
+
+namespace EdgeLlm.Kernels.Tests;
+
+/// <summary>Attention of every kernel against the scalar one, and against itself over other chunks.</summary>
+public sealed unsafe class AttentionTests
+{
+    private static readonly ScalarKernel Specification = new();
+
+    public static TheoryData<string, KeyValueType> Cases()
+    {
+        var cases = new TheoryData<string, KeyValueType>();
+        foreach (Kernel kernel in Kernel.Available)
+        {
+            foreach (KeyValueType type in Enum.GetValues<KeyValueType>()) cases.Add(kernel.Name, type);
+        }
+        return cases;
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Attention_has_the_bits_of_the_scalar_kernel(string kernelName, KeyValueType type)
+    {
+        Kernel kernel = Kernel.Choose(kernelName);
+        foreach ((int dimension, int group, int positions, int window) in new[] { (64, 3, 77, 0), (8, 1, 5, 0), (20, 2, 70, 16), (96, 4, 33, 0), (128, 1, 64, 40), (63, 5, 40, 5) })
+        {
+            float[] expected = Run(Specification, type, dimension, group, positions, window, positions);
+            KernelTests.AssertSameBits(expected, Run(kernel, type, dimension, group, positions, window, positions), $"{type} dimension {dimension}, one chunk");
+            KernelTests.AssertSameBits(expected, Run(kernel, type, dimension, group, positions, window, 1), $"{type} dimension {dimension}, chunks of 1");
+            KernelTests.AssertSameBits(expected, Run(kernel, type, dimension, group, positions, window, 7), $"{type} dimension {dimension}, chunks of 7");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Attention_is_the_softmax_of_scores_times_values(string kernelName, KeyValueType type)
+    {
+        const int Dimension = 16, Positions = 40;
+        float[] actual = Run(Kernel.Choose(kernelName), type, Dimension, 1, Positions, 0, Positions);
+        (float[] q, float[] k, float[] v) = Inputs(Dimension, 1, Positions);
+        double tolerance = type switch { KeyValueType.F32 => 1e-5, KeyValueType.F16 => 5e-3, _ => 6e-2 };
+        for (int t = 0; t < Positions; t++)
+        {
+            double[] p = [.. Enumerable.Range(0, t + 1).Select(j => Math.Exp(Enumerable.Range(0, Dimension).Sum(d => (double)q[t * Dimension + d] * k[j * Dimension + d]) * 0.25))];
+            for (int d = 0; d < Dimension; d++)
+            {
+                double expected = Enumerable.Range(0, t + 1).Sum(j => p[j] * v[j * Dimension + d]) / p.Sum();
+                Assert.InRange(actual[t * Dimension + d], expected - tolerance, expected + tolerance);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Rotation_is_the_same_on_every_kernel(bool split)
+    {
+        foreach (Kernel kernel in Kernel.Available)
+        {
+            foreach (int pairs in Enumerable.Range(1, 36))
+            {
+                int dimension = 2 * pairs + pairs % 3;
+                float[] x = KernelTests.RandomFloats(3 * dimension, pairs), cosines = KernelTests.RandomFloats(pairs, 1), sines = KernelTests.RandomFloats(pairs, 2);
+                using GuardedBuffer a = GuardedBuffer.Of<float>(x), b = GuardedBuffer.Of<float>(x), c = GuardedBuffer.Of<float>(cosines), s = GuardedBuffer.Of<float>(sines);
+                Specification.Rotate(a.Floats, 3, dimension, c.Floats, s.Floats, pairs, split);
+                kernel.Rotate(b.Floats, 3, dimension, c.Floats, s.Floats, pairs, split);
+                KernelTests.AssertSameBits(a.FloatSpan, b.FloatSpan, $"{kernel.Name}, {pairs} pairs");
+            }
+        }
+    }
+
+    private static (float[] Q, float[] K, float[] V) Inputs(int dimension, int group, int positions) =>
+        (KernelTests.RandomFloats(positions * group * dimension, 1), KernelTests.RandomFloats(positions * dimension, 2), KernelTests.RandomFloats(positions * dimension, 3));
+
+    private static float[] Run(Kernel kernel, KeyValueType type, int dimension, int group, int positions, int window, int chunk)
+    {
+        (float[] q, float[] k, float[] v) = Inputs(dimension, group, positions);
+        int size = KeyValueHead.ElementBytes(type), tiles = (positions + 31) / 32;
+        using GuardedBuffer keys = new((long)tiles * 32 * dimension * size), values = new((long)positions * dimension * size);
+        using GuardedBuffer keyScales = new(tiles * 32 * 4L), valueScales = new(positions * 4L), queries = GuardedBuffer.Of<float>(q), output = new(q.Length * 4L);
+        var cache = new KeyValueHead(type, dimension, keys.Start, values.Start, keyScales.Floats, valueScales.Floats);
+        void* scratch = NativeMemory.AlignedAlloc((nuint)kernel.AttentionScratchBytes(dimension, chunk, group), 64);
+        int stride = group * dimension;
+        fixed (float* key = k, value = v)
+        {
+            for (int start = 0; start < positions; start += chunk)
+            {
+                int tokens = Math.Min(chunk, positions - start);
+                for (int t = start; t < start + tokens; t++) kernel.Store(cache, t, key + t * dimension, value + t * dimension);
+                kernel.Attend(cache, new AttentionQuery
+                {
+                    Queries = queries.Floats + start * stride,
+                    Output = output.Floats + start * stride,
+                    Stride = stride,
+                    Tokens = tokens,
+                    GroupSize = group,
+                    FirstPosition = start,
+                    Window = window,
+                    Scale = 0.25f,
+                }, (byte*)scratch);
+            }
+        }
+        NativeMemory.AlignedFree(scratch);
+        return output.FloatSpan.ToArray();
+    }
+}
