@@ -49,7 +49,9 @@ internal static unsafe class CodePointBlocks
     /// <summary>Half of the scale 2^(e - 127) of MXFP4 (its code points are doubled); float denormals for e below 2.</summary>
     public static float HalfOfE8M0(byte e) => BitConverter.UInt32BitsToSingle(e < 2 ? 0x0020_0000u << e : (uint)(e - 1) << 23);
 
-    /// <summary>Half of an e4m3 scale of NVFP4 (bias 7, three bits of mantissa), whose sign bit ggml ignores; 0 for NaN (0x7F), as ggml has it.</summary>
+    /// <summary>
+    /// Half of an e4m3 scale of NVFP4 (bias 7, three bits of mantissa). As in ggml its sign bit is ignored and 0x7F, a NaN, is 0.
+    /// </summary>
     public static float HalfOfE4M3(byte bits)
     {
         if (bits == 0x7F) return 0;

@@ -13,7 +13,10 @@ internal static unsafe class Dequantizer
     {
         ElementFormat format = ElementFormat.Get(type);
         if (count < 0 || count % format.ValuesPerBlock != 0)
-            throw new ArgumentOutOfRangeException(nameof(count), count, $"not whole blocks of {format.ValuesPerBlock} values ({format.Name})");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(count), count, $"not whole blocks of {format.ValuesPerBlock} values ({format.Name})");
+        }
         int blocks = count / format.ValuesPerBlock;
 
         switch (type)

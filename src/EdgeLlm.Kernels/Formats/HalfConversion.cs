@@ -5,7 +5,8 @@ namespace EdgeLlm.Kernels.Formats;
 
 /// <summary>
 /// IEEE 754 half precision as bits in a <see cref="ushort"/>, exact for every pattern and without float denormals on the way to single.
-/// It exists because the conversions of <see cref="Half"/> are calls in .NET 10. A NaN keeps its sign and upper payload and becomes quiet, as there.
+/// It exists because the conversions of <see cref="Half"/> are calls in .NET 10. A NaN keeps its sign and upper payload and becomes
+/// quiet, as there.
 /// </summary>
 /// <remarks>
 /// Widening, as in ggml's ggml_compute_fp16_to_fp32: a normal half moves 13 bits up with 224 added to its exponent and is multiplied by

@@ -40,7 +40,8 @@ public sealed unsafe class HalfConversionTests
     }
 
     [Fact]
-    public void Floats_beside_halfs_and_beside_the_middles_between_them_round_as_the_platform_rounds() => AssertRoundsAsThePlatform(EdgeCases());
+    public void Floats_beside_halfs_and_beside_the_middles_between_them_round_as_the_platform_rounds() =>
+        AssertRoundsAsThePlatform(EdgeCases());
 
     [Fact]
     public void Any_bit_pattern_of_a_float_rounds_as_the_platform_rounds()
