@@ -1,0 +1,22 @@
+namespace EdgeLlm.Gguf;
+
+/// <summary>A file is not a GGUF file that can be used, or a key has not the type that was asked for. The message is one line.</summary>
+public sealed class GgufException : Exception
+{
+    internal GgufException(string file, string problem, string field, long? offset)
+        : base($"{file}: {problem} ({field}{(offset is null ? "" : $", offset {offset}")})")
+    {
+        File = file;
+        Field = field;
+        Offset = offset;
+    }
+
+    /// <summary>The path of the file (of a split, where that is what is wrong).</summary>
+    public string File { get; }
+
+    /// <summary>The field that is wrong, such as `version`, `key 'general.alignment'` or `tensor 'output.weight' offset`.</summary>
+    public string Field { get; }
+
+    /// <summary>Where the field lies in the file, in bytes from its start; null where the problem has no place, such as a missing key.</summary>
+    public long? Offset { get; }
+}

@@ -1,0 +1,62 @@
+using System.Text.Unicode;
+using EdgeLlm.Kernels.Formats;
+
+namespace EdgeLlm.Gguf;
+
+/// <summary>The rules of the format (ggml's docs/gguf.md) that the reader checks and the writer keeps.</summary>
+internal static class GgufRules
+{
+    public const uint Magic = 0x46554747; // "GGUF"
+    public const int FixedHeaderBytes = 24; // magic and version (uint32), numbers of tensors and keys (uint64)
+    public const string AlignmentKey = "general.alignment";
+    public const uint DefaultAlignment = 32;
+    public const int MaximumDimensions = 4;
+    public const int MaximumNameBytes = 65535;
+
+    // Not the format's but ours: what a file makes us allocate is bounded, however large it is. Real files have some
+    // dozens of keys, some thousands of tensors and well under a megabyte of names.
+    public const int MaximumEntries = 65536;
+    public const int MaximumNameBytesInAll = 16 << 20;
+
+    /// <summary>The bytes of a number or bool; 0 of a string or array, which say their own length.</summary>
+    public static int SizeOf(GgufValueType type) => type switch
+    {
+        GgufValueType.UInt8 or GgufValueType.Int8 or GgufValueType.Bool => 1,
+        GgufValueType.UInt16 or GgufValueType.Int16 => 2,
+        GgufValueType.UInt32 or GgufValueType.Int32 or GgufValueType.Float32 => 4,
+        GgufValueType.UInt64 or GgufValueType.Int64 or GgufValueType.Float64 => 8,
+        _ => 0,
+    };
+
+    /// <summary>What is wrong with a key or a tensor's name, or null. Control characters are refused so that names can be printed.</summary>
+    public static string? NameProblem(ReadOnlySpan<byte> utf8)
+    {
+        if (utf8.IsEmpty) return "is empty";
+        if (utf8.Length > MaximumNameBytes) return $"has {utf8.Length} bytes, more than {MaximumNameBytes}";
+        if (!Utf8.IsValid(utf8)) return "is not valid UTF-8";
+        return utf8.IndexOfAnyInRange((byte)0, (byte)0x1F) >= 0 || utf8.Contains((byte)0x7F) ? "has a control character" : null;
+    }
+
+    public static bool IsAlignment(uint alignment) => alignment >= 8 && (alignment & (alignment - 1)) == 0;
+
+    public static long AlignUp(long position, uint alignment) => (position + alignment - 1) & -(long)alignment;
+
+    /// <summary>What is wrong with a tensor's shape, or null and the bytes that its values take.</summary>
+    public static string? ShapeProblem(ReadOnlySpan<long> shape, ElementFormat format, out long byteCount)
+    {
+        byteCount = 0;
+        if (shape.Length is 0 or > MaximumDimensions) return $"has {shape.Length} dimensions instead of 1 to {MaximumDimensions}";
+        long values = 1;
+        foreach (long dimension in shape)
+        {
+            if (dimension <= 0) return $"has a dimension of {(dimension == 0 ? "0" : "2^63 or more")}";
+            if (dimension > long.MaxValue / values) return "has more than 2^63 values";
+            values *= dimension;
+        }
+        if (shape[0] % format.ValuesPerBlock != 0) return $"has rows of {shape[0]} values, not whole blocks of {format.ValuesPerBlock} ({format.Name})";
+        long blocks = values / format.ValuesPerBlock;
+        if (blocks > long.MaxValue / format.BytesPerBlock) return "has more than 2^63 bytes";
+        byteCount = blocks * format.BytesPerBlock;
+        return null;
+    }
+}
