@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace EdgeLlm.Sampling;
 
 /// <summary>
@@ -23,7 +25,7 @@ internal sealed class Candidates
 
     public int Count { get; private set; }
 
-    /// <summary>By candidate, what <see cref="Weigh"/> computed; until candidates are sorted or kept from a start other than 0.</summary>
+    /// <summary>What <see cref="Weigh"/> computed, by candidate, as long as none is moved or removed.</summary>
     public ReadOnlySpan<double> Weights => _weights.AsSpan(0, Count);
 
     public int Token(int index) => (int)(uint)_keys[index];
@@ -34,7 +36,19 @@ internal sealed class Candidates
         return BitConverter.UInt32BitsToSingle((ascending & 0x8000_0000) != 0 ? ascending ^ 0x8000_0000 : ~ascending);
     }
 
-    /// <summary>Takes the best top-k tokens, best first, or without top-k all of them, by id. A logit of -infinity is no candidate.</summary>
+    public float BestLogit()
+    {
+        int best = 0;
+        for (int i = 1; i < Count && !_sorted; i++)
+        {
+            if (_keys[i] < _keys[best]) best = i;
+        }
+        return Logit(best);
+    }
+
+    /// <summary>
+    /// Takes the best top-k tokens, best first, or without top-k all of them, by id. A logit of -infinity is no candidate.
+    /// </summary>
     /// <exception cref="InvalidOperationException">A logit is NaN or +infinity, or all are -infinity.</exception>
     public void Load(ReadOnlySpan<float> logits)
     {
@@ -42,10 +56,9 @@ internal sealed class Candidates
         bool limited = keys.Length < _vocabularySize;
         float threshold = float.NegativeInfinity; // a candidate must be above it: the worst kept, once there are top-k
         int count = 0;
-        for (int token = 0; token < logits.Length; token++)
+        for (int token = 0; (token = NextAbove(threshold, logits, token)) < logits.Length; token++)
         {
             float logit = logits[token];
-            if (logit <= threshold) continue;
             if (!(logit <= float.MaxValue)) throw new InvalidOperationException($"cannot sample: the logit of token {token} is {logit}");
 
             if (count < keys.Length)
@@ -59,7 +72,6 @@ internal sealed class Candidates
                 keys[0] = Key(logit, token);
                 SiftDown(keys, 0);
             }
-            Count = count;
             threshold = Logit(0);
         }
         if (count == 0) throw new InvalidOperationException("cannot sample: every token's logit is -infinity (all are banned)");
@@ -86,7 +98,7 @@ internal sealed class Candidates
     /// <summary>Sets each weight to exp((logit - best logit) / temperature): its probability times the sum, which is returned.</summary>
     public double Weigh(double temperature = 1)
     {
-        double best = Logit(_sorted ? 0 : IndexOfBest());
+        double best = BestLogit();
         double sum = 0;
         for (int i = 0; i < Count; i++)
         {
@@ -104,27 +116,31 @@ internal sealed class Candidates
         Count = count;
     }
 
-    /// <summary>Keeps the candidates that weigh at least as much, in their order.</summary>
-    public void KeepAtLeast(double weight)
+    /// <summary>Keeps, in their order, the candidates whose logits are at most this far below the best.</summary>
+    public void KeepWithin(double distance)
     {
+        double best = BestLogit();
         int kept = 0;
         for (int i = 0; i < Count; i++)
         {
-            if (_weights[i] < weight) continue;
-            _keys[kept] = _keys[i];
-            _weights[kept++] = _weights[i];
+            if (best - Logit(i) <= distance) _keys[kept++] = _keys[i];
         }
         Count = kept;
     }
 
-    private int IndexOfBest()
+    /// <summary>
+    /// The next token whose logit is above the threshold, or NaN; or the length. With top-k nearly all tokens are passed over here.
+    /// </summary>
+    private static int NextAbove(float threshold, ReadOnlySpan<float> logits, int token)
     {
-        int best = 0;
-        for (int i = 1; i < Count; i++)
+        var thresholds = Vector256.Create(threshold);
+        while (token <= logits.Length - Vector256<float>.Count
+            && Vector256.LessThanOrEqualAll(Vector256.Create(logits[token..]), thresholds))
         {
-            if (_keys[i] < _keys[best]) best = i;
+            token += Vector256<float>.Count;
         }
-        return best;
+        while (token < logits.Length && logits[token] <= threshold) token++;
+        return token;
     }
 
     private static ulong Key(float logit, int token)

@@ -3,9 +3,10 @@ using System.Runtime.InteropServices;
 namespace EdgeLlm.Sampling;
 
 /// <summary>
-/// DRY ("don't repeat yourself", p-e-w, https://github.com/oobabooga/text-generation-webui/pull/5677): where the text's end occurred before
-/// in the window, n tokens long, the token that followed there would continue the repetition, and loses multiplier * base^(n - allowed length) if
-/// n is at least the allowed length. The longest such n counts. A match does not reach back across a sequence breaker, and a breaker of one token is never penalised.
+/// DRY ("don't repeat yourself", p-e-w, https://github.com/oobabooga/text-generation-webui/pull/5677): where the text's end occurred
+/// before in the window, n tokens long, the token that followed there would continue the repetition, and loses multiplier * base^(n -
+/// allowed length) if n is at least the allowed length. The longest such n counts. A match does not reach back across a sequence
+/// breaker, and a breaker of one token is never penalised.
 /// </summary>
 internal sealed class DryPenalty : ILogitAdjustment
 {
@@ -70,8 +71,8 @@ internal sealed class DryPenalty : ILogitAdjustment
     }
 
     /// <summary>
-    /// For each distance from the end: how many tokens back from there equal those back from the end. This is the Z-algorithm on the reversed
-    /// window (Gusfield 1997, 1.4), linear in its length: [left, right) is the match found that reaches furthest back.
+    /// For each distance from the end: how many tokens back from there equal those back from the end. This is the Z-algorithm on the
+    /// reversed window (Gusfield 1997, 1.4), linear in its length: [left, right) is the match found that reaches furthest back.
     /// </summary>
     private void FindMatches()
     {

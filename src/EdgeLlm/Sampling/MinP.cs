@@ -1,11 +1,11 @@
 namespace EdgeLlm.Sampling;
 
-/// <summary>Min-p (Nguyen et al., https://arxiv.org/abs/2407.01082): keeps the candidates with at least p times the probability of the best.</summary>
+/// <summary>
+/// Min-p (Nguyen et al., https://arxiv.org/abs/2407.01082): keeps the candidates at least p times as probable as the best.
+/// </summary>
 internal sealed class MinP(float p) : ICandidateFilter
 {
-    public void Apply(Candidates candidates)
-    {
-        candidates.Weigh(); // the best weighs 1
-        candidates.KeepAtLeast(p);
-    }
+    private readonly double _distance = -DeterministicMath.Log(p); // of logits whose probabilities are in the ratio p
+
+    public void Apply(Candidates candidates) => candidates.KeepWithin(_distance);
 }

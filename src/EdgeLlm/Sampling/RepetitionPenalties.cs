@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace EdgeLlm.Sampling;
 
 /// <summary>
-/// Penalties for tokens of the window, in llama.cpp's order. Repeat (CTRL, https://arxiv.org/abs/1909.05858): a positive logit is divided and
-/// another multiplied, so that both fall. Then presence is subtracted once, and frequency for each occurrence.
+/// Penalties for tokens of the window, in llama.cpp's order. Repeat (CTRL, https://arxiv.org/abs/1909.05858): a positive logit is
+/// divided and another multiplied, so that both fall. Then presence is subtracted once, and frequency for each occurrence.
 /// </summary>
 internal sealed class RepetitionPenalties(float repeat, float presence, float frequency, int window) : ILogitAdjustment
 {

@@ -16,7 +16,7 @@ public sealed class Sampler
     /// <summary>A sampler at the start of a text.</summary>
     /// <param name="options">How to choose.</param>
     /// <param name="vocabularySize">How many logits <see cref="Sample"/> is given.</param>
-    /// <param name="contextLength">In tokens: what penalties see that look at the whole context, and the most that any of them sees.</param>
+    /// <param name="contextLength">In tokens: what "the whole context" is to penalties, and the most that any of them sees.</param>
     /// <exception cref="ArgumentException">An option is out of its range or names a token outside the vocabulary.</exception>
     public Sampler(SamplingOptions options, int vocabularySize, int contextLength = 4096)
     {
@@ -50,7 +50,7 @@ public sealed class Sampler
     }
 
     /// <summary>Chooses a token. It is not yet part of the text: that takes <see cref="Accept"/>.</summary>
-    /// <param name="logits">[vocabulary]. Bias and penalties change them in place. A caller bans a token by setting its logit to -infinity.</param>
+    /// <param name="logits">[vocabulary], changed in place by bias and penalties. Setting one to -infinity before bans its token.</param>
     /// <returns>The token's id.</returns>
     /// <exception cref="ArgumentException">There are more or fewer logits than tokens in the vocabulary.</exception>
     /// <exception cref="InvalidOperationException">A logit is NaN or +infinity, or all are -infinity.</exception>

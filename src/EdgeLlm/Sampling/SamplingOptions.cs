@@ -8,7 +8,9 @@ namespace EdgeLlm.Sampling;
 /// </summary>
 public sealed record SamplingOptions
 {
-    /// <summary>Logits are divided by it: below 1 sharper, above 1 flatter. 0 takes the best token (of equals, the lowest id), without filters.</summary>
+    /// <summary>
+    /// Logits are divided by it: below 1 sharper, above 1 flatter. 0 takes the best token (of equals, the lowest id), without filters.
+    /// </summary>
     public float Temperature { get; init; } = 0.8f;
 
     /// <summary>Only this many of the best tokens stay; 0 is off.</summary>
@@ -20,7 +22,10 @@ public sealed record SamplingOptions
     /// <summary>Only tokens stay with at least this share, 0 to 1, of the best token's probability; 0 is off.</summary>
     public float MinP { get; init; } = 0.05f;
 
-    /// <summary>Locally typical sampling: the tokens nearest to the expected information stay until they reach this probability, 0 to 1; 1 is off.</summary>
+    /// <summary>
+    /// Locally typical sampling: the tokens nearest to the expected information stay until they reach this probability, 0 to 1; 1 is
+    /// off.
+    /// </summary>
     public float TypicalP { get; init; } = 1;
 
     /// <summary>Positive logits of tokens seen are divided by it, others multiplied: 0.01 to 100; 1 is off.</summary>
@@ -35,7 +40,9 @@ public sealed record SamplingOptions
     /// <summary>Subtracted from a token's logit for each time that it was seen: -100 to 100; 0 is off.</summary>
     public float FrequencyPenalty { get; init; }
 
-    /// <summary>DRY: the penalty of a token that would make a repetition one token longer than <see cref="DryAllowedLength"/>; 0 is off.</summary>
+    /// <summary>
+    /// DRY: the penalty of a token that would make a repetition one token longer than <see cref="DryAllowedLength"/>; 0 is off.
+    /// </summary>
     public float DryMultiplier { get; init; }
 
     /// <summary>DRY: what each further token of the repetition multiplies the penalty by, 1 or more.</summary>
@@ -47,13 +54,18 @@ public sealed record SamplingOptions
     /// <summary>DRY: how many of the last tokens are searched for repetitions; 0 none, -1 the whole context.</summary>
     public int DryPenaltyLastN { get; init; } = -1;
 
-    /// <summary>DRY: token sequences, each of one token or more, that no repetition reaches across (line ends, quotes, the names of speakers).</summary>
+    /// <summary>
+    /// DRY: token sequences, each of one token or more, that no repetition reaches across (line ends, quotes, the names of speakers).
+    /// </summary>
     public IReadOnlyList<IReadOnlyList<int>> DrySequenceBreakers { get; init; } = [];
 
     /// <summary>What is added to tokens' logits before all else: a finite number, or -infinity to ban the token.</summary>
     public IReadOnlyDictionary<int, float>? LogitBias { get; init; }
 
-    /// <summary>Where the random numbers start: the same seed, options and logits give the same tokens on every machine. Null picks one at random.</summary>
+    /// <summary>
+    /// Where the random numbers start: the same seed, options and logits give the same tokens on every machine. Null picks one at
+    /// random.
+    /// </summary>
     public ulong? Seed { get; init; }
 
     /// <summary>The best token, always.</summary>

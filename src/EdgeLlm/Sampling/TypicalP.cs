@@ -1,8 +1,9 @@
 namespace EdgeLlm.Sampling;
 
 /// <summary>
-/// Locally typical sampling (Meister et al., https://arxiv.org/abs/2202.00666): keeps the candidates whose information content is nearest to the
-/// entropy, until their probabilities exceed p. With logits l the distance |-log p(i) - entropy| is |l(i) - mean of l under p|: no logarithm.
+/// Locally typical sampling (Meister et al., https://arxiv.org/abs/2202.00666): keeps the candidates whose information content is
+/// nearest to the entropy, until their probabilities exceed p. With logits l the distance |-log p(i) - entropy| is |l(i) - mean of l
+/// under p|: no logarithm.
 /// </summary>
 internal sealed class TypicalP(float p) : ICandidateFilter
 {
