@@ -1,0 +1,119 @@
+using System.Diagnostics;
+using EdgeLlm.Models;
+using EdgeLlm.Sampling;
+using EdgeLlm.Tokenization;
+
+namespace EdgeLlm.Generation;
+
+/// <summary>One answer, token by token: compute, sample, detokenize, look for the end.</summary>
+internal sealed class Answer
+{
+    private readonly TextGenerator _generator;
+    private readonly LanguageModel _model;
+    private readonly GenerationOptions _options;
+    private readonly Func<int, IReadOnlyList<int>?>? _shorten;
+    private readonly Sampler _sampler;
+    private readonly StreamingDetokenizer _detokenizer;
+    private readonly StopMatcher _stops;
+    private readonly List<int> _tokens = [];
+    private readonly int[] _single = new int[1];
+    private readonly Stopwatch _clock = new();
+
+    private int[]? _pending; // prompt tokens not computed yet
+    private int _promptLength;
+    private int _reused;
+    private TimeSpan _firstToken;
+    private FinishReason _reason;
+
+    /// <param name="generator">Whose context it uses.</param>
+    /// <param name="options">How; checked here.</param>
+    /// <param name="shorten">Gives a shorter prompt when one that needs so many tokens has no room, or null where there is none.</param>
+    public Answer(TextGenerator generator, GenerationOptions options, Func<int, IReadOnlyList<int>?>? shorten = null)
+    {
+        options.Validate();
+        _generator = generator;
+        _model = generator.Model;
+        _options = options;
+        _shorten = shorten;
+        _sampler = new Sampler(options.Sampling, _model.Config.VocabularySize, _model.ContextLength);
+        _detokenizer = new StreamingDetokenizer(_model.Tokenizer);
+        _stops = new StopMatcher(options.StopStrings);
+    }
+
+    /// <summary>Tokens of the answer so far.</summary>
+    public IReadOnlyList<int> Tokens => _tokens;
+
+    public void Begin(IReadOnlyList<int> prompt)
+    {
+        if (prompt.Count == 0) throw new ArgumentException("the prompt has no tokens", nameof(prompt));
+        _clock.Start();
+        SetPrompt(prompt);
+        foreach (int token in prompt) _sampler.Accept(token);
+    }
+
+    /// <summary>The text that the next token completes, often none; null when the answer has ended.</summary>
+    public string? Next(CancellationToken cancellation)
+    {
+        if (_reason != FinishReason.None) return null;
+        try
+        {
+            Span<float> logits = ComputeNext(cancellation);
+            int token = _sampler.Sample(logits);
+            if (_tokens.Count == 0) _firstToken = _clock.Elapsed;
+            if (!_options.IgnoreEndOfText && _model.Tokenizer.IsEndOfGeneration(token)) return End(FinishReason.EndOfText);
+            if (_options.StopTokens.Contains(token)) return End(FinishReason.Stop);
+            _sampler.Accept(token);
+            _tokens.Add(token);
+            string text = _stops.Append(_detokenizer.Add(token).ToString(), out bool stopped);
+            if (stopped) _reason = FinishReason.Stop;
+            else if (_options.MaxTokens > 0 && _tokens.Count >= _options.MaxTokens) text += End(FinishReason.MaxTokens);
+            Report();
+            return text;
+        }
+        catch (OperationCanceledException)
+        {
+            _reason = FinishReason.Cancelled;
+            Report();
+            return null;
+        }
+    }
+
+    private Span<float> ComputeNext(CancellationToken cancellation)
+    {
+        if (_pending is not null)
+        {
+            Span<float> logits = _generator.Compute(_pending, cancellation);
+            _pending = null;
+            return logits;
+        }
+        if (_generator.Cache.Length == _generator.Cache.Capacity)
+        {
+            int needed = _generator.Cache.Length + 1;
+            if (_options.WhenContextIsFull == ContextPolicy.Error || _shorten?.Invoke(_tokens.Count) is not { } shorter)
+                throw new ContextFullException(needed, _generator.Cache.Capacity);
+            SetPrompt([.. shorter, .. _tokens]);
+            return ComputeNext(cancellation);
+        }
+        _single[0] = _tokens[^1];
+        return _generator.Compute(_single, cancellation);
+    }
+
+    private void SetPrompt(IReadOnlyList<int> prompt)
+    {
+        if (prompt.Count > _generator.Cache.Capacity) throw new ContextFullException(prompt.Count, _generator.Cache.Capacity);
+        _reused = _generator.Reuse(prompt);
+        _pending = [.. prompt.Skip(_reused)];
+        _promptLength = prompt.Count - _tokens.Count;
+    }
+
+    private string End(FinishReason reason)
+    {
+        _reason = reason;
+        string rest = _stops.Append(_detokenizer.Flush().ToString(), out _) + _stops.Flush();
+        Report();
+        return rest;
+    }
+
+    private void Report() =>
+        _generator.Statistics = new GenerationStatistics(_promptLength, _reused, _tokens.Count, _firstToken, _clock.Elapsed - _firstToken, _reason);
+}

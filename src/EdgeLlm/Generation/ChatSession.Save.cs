@@ -1,0 +1,80 @@
+using System.Buffers.Binary;
+using System.Text.Json;
+using EdgeLlm.Chat;
+
+namespace EdgeLlm.Generation;
+
+public sealed partial class ChatSession
+{
+    private const int MaximumHeaderBytes = 64 << 20;
+
+    private static ReadOnlySpan<byte> FileMark => "EDGECHAT1"u8;
+
+    /// <summary>
+    /// Writes the conversation with its computed context, so that it goes on elsewhere or later without computing it again. Layout: mark, fingerprint of
+    /// the model (32 bytes), length of the JSON (int32), JSON {system, messages, tokens}, cache.
+    /// </summary>
+    public void Save(Stream stream)
+    {
+        stream.Write(FileMark);
+        stream.Write(Model.Fingerprint());
+        using var json = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(json))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("system", System);
+            writer.WriteStartArray("messages");
+            foreach (ChatMessage message in _messages)
+            {
+                writer.WriteStartObject();
+                writer.WriteString("role", message.Role);
+                writer.WriteString("content", message.Content);
+                writer.WriteEndObject();
+            }
+            writer.WriteEndArray();
+            writer.WriteStartArray("tokens");
+            foreach (int token in _generator.CachedTokens) writer.WriteNumberValue(token);
+            writer.WriteEndArray();
+            writer.WriteEndObject();
+        }
+        Span<byte> length = stackalloc byte[4];
+        BinaryPrimitives.WriteInt32LittleEndian(length, (int)json.Length);
+        stream.Write(length);
+        json.WriteTo(stream);
+        _generator.Cache.Save(stream);
+    }
+
+    /// <summary>Takes up a conversation that <see cref="Save"/> wrote with the same model. On an error the conversation at hand is gone.</summary>
+    /// <exception cref="InvalidDataException">It is no such data, of another model, damaged, or longer than this context.</exception>
+    public void Load(Stream stream)
+    {
+        Reset();
+        Span<byte> mark = stackalloc byte[FileMark.Length + 32 + 4];
+        if (stream.ReadAtLeast(mark, mark.Length, throwOnEndOfStream: false) < mark.Length || !mark.StartsWith(FileMark))
+            throw new InvalidDataException("not a conversation that was saved by this version");
+        if (!mark.Slice(FileMark.Length, 32).SequenceEqual(Model.Fingerprint())) throw new InvalidDataException("saved with another model");
+        int length = BinaryPrimitives.ReadInt32LittleEndian(mark[^4..]);
+        if (length is < 0 or > MaximumHeaderBytes) throw new InvalidDataException("the saved conversation is damaged");
+        byte[] json = new byte[length];
+        if (stream.ReadAtLeast(json, length, throwOnEndOfStream: false) < length) throw new InvalidDataException("the saved conversation is cut off");
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(json);
+            JsonElement root = document.RootElement;
+            string? system = root.GetProperty("system").GetString();
+            ChatMessage[] messages = [.. root.GetProperty("messages").EnumerateArray().Select(item =>
+                new ChatMessage(item.GetProperty("role").GetString() ?? "", item.GetProperty("content").GetString() ?? ""))];
+            int[] tokens = [.. root.GetProperty("tokens").EnumerateArray().Select(item => item.GetInt32())];
+            _generator.Cache.Load(stream);
+            if (tokens.Length != _generator.Cache.Length) throw new InvalidDataException("the saved conversation is damaged: its tokens are not those of its cache");
+            System = system;
+            _messages.AddRange(messages);
+            _generator.Restore(tokens);
+        }
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
+        {
+            Reset();
+            throw new InvalidDataException("the saved conversation is damaged", exception);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using EdgeLlm.Chat;
+using EdgeLlm.Models;
+
+namespace EdgeLlm.Generation;
+
+/// <summary>
+/// A conversation with a model: turns in, streamed answers out. What users write is never parsed into special tokens. Not for several threads at once.
+/// </summary>
+public sealed partial class ChatSession : IDisposable
+{
+    private readonly List<ChatMessage> _messages = [];
+    private readonly TextGenerator _generator;
+    private readonly ChatTemplate _template;
+
+    /// <summary>A conversation without turns.</summary>
+    /// <param name="model">The model, which the session does not dispose of.</param>
+    /// <param name="system">The system prompt, or null for none (the model's template may bring its own).</param>
+    /// <exception cref="ChatTemplateException">The model's chat template is broken.</exception>
+    public ChatSession(LanguageModel model, string? system = null)
+    {
+        _template = model.ChatTemplateSource is { } source ? ChatTemplate.Parse(source) : ChatTemplate.BuiltIn;
+        _generator = new TextGenerator(model);
+        System = system;
+    }
+
+    /// <summary>The system prompt; a new one holds from the next turn on.</summary>
+    public string? System { get; set; }
+
+    /// <summary>The turns so far, without the system prompt.</summary>
+    public IReadOnlyList<ChatMessage> Messages => _messages;
+
+    /// <summary>What the last answer took.</summary>
+    public GenerationStatistics Statistics => _generator.Statistics;
+
+    /// <summary>Tokens in the context.</summary>
+    public int ContextUsed => _generator.Cache.Length;
+
+    /// <summary>The model.</summary>
+    public LanguageModel Model => _generator.Model;
+
+    /// <summary>Asks, and gives the answer piece by piece. Both become turns of the conversation, an answer that was cancelled as far as it came.</summary>
+    /// <exception cref="ContextFullException">The conversation is longer than the context and the options ask for an error then.</exception>
+    /// <exception cref="ChatTemplateException">The model's chat template does not take this conversation.</exception>
+    public async IAsyncEnumerable<string> AskAsync(string text, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        options ??= new GenerationOptions();
+        _messages.Add(new ChatMessage("user", text));
+        var answerText = new StringBuilder();
+        Answer answer;
+        try
+        {
+            answer = new Answer(_generator, options, ShortenAfterDropping);
+            answer.Begin(RenderWithRoom(options));
+        }
+        catch
+        {
+            _messages.RemoveAt(_messages.Count - 1);
+            throw;
+        }
+
+        try
+        {
+            while (await Task.Run(() => answer.Next(cancellation), CancellationToken.None).ConfigureAwait(false) is { } piece)
+            {
+                answerText.Append(piece);
+                if (piece.Length > 0) yield return piece;
+            }
+        }
+        finally
+        {
+            _messages.Add(new ChatMessage("assistant", answerText.ToString()));
+        }
+        cancellation.ThrowIfCancellationRequested();
+    }
+
+    /// <summary>Forgets all turns.</summary>
+    public void Reset()
+    {
+        _messages.Clear();
+        _generator.Reset();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _generator.Dispose();
+
+    /// <summary>The conversation as tokens; where it leaves no room and the policy allows it, without its oldest turns.</summary>
+    private List<int> RenderWithRoom(GenerationOptions options)
+    {
+        int capacity = _generator.Cache.Capacity;
+        int room = Math.Min(options.MaxTokens > 0 ? options.MaxTokens : capacity / 4, capacity / 2); // for the answer
+        List<int> tokens = Render();
+        while (options.WhenContextIsFull == ContextPolicy.DropOldestTurns && tokens.Count + room > capacity && DropOldestTurn()) tokens = Render();
+        return tokens;
+    }
+
+    /// <summary>In the middle of an answer of <paramref name="answered"/> tokens: the prompt without turns until a quarter of the context is free, or null.</summary>
+    private List<int>? ShortenAfterDropping(int answered)
+    {
+        int capacity = _generator.Cache.Capacity;
+        List<int>? tokens = null;
+        while ((tokens is null || tokens.Count + answered > capacity * 3 / 4) && DropOldestTurn()) tokens = Render();
+        return tokens is not null && tokens.Count + answered < capacity ? tokens : null;
+    }
+
+    /// <summary>Forgets the oldest question with all that follows up to the next one; false where only the last is left.</summary>
+    private bool DropOldestTurn()
+    {
+        int next = _messages.FindIndex(1, message => message.Role == "user");
+        if (next < 0) return false;
+        _messages.RemoveRange(0, next);
+        return true;
+    }
+
+    private List<int> Render()
+    {
+        var request = new ChatRequest
+        {
+            Messages = System is null ? [.. _messages] : [new ChatMessage("system", System), .. _messages],
+            BosToken = TextOf(Model.Tokenizer.BosId),
+            EosToken = TextOf(Model.Tokenizer.EosId),
+        };
+        return PromptTokens.Encode(Model.Tokenizer, _template.Render(request));
+    }
+
+    private string TextOf(int? id) => id is { } token ? Model.Tokenizer.Decode([token], renderSpecial: true) : "";
+}

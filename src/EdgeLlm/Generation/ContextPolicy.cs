@@ -1,0 +1,11 @@
+namespace EdgeLlm.Generation;
+
+/// <summary>What happens when the context is full.</summary>
+public enum ContextPolicy
+{
+    /// <summary>A <see cref="ContextFullException"/>.</summary>
+    Error,
+
+    /// <summary>A conversation's oldest turns are forgotten, the system prompt stays; an error only where nothing is left to forget.</summary>
+    DropOldestTurns,
+}

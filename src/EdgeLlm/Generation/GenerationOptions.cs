@@ -1,0 +1,33 @@
+using EdgeLlm.Sampling;
+
+namespace EdgeLlm.Generation;
+
+/// <summary>How an answer is made.</summary>
+public sealed record GenerationOptions
+{
+    /// <summary>How each token is chosen.</summary>
+    public SamplingOptions Sampling { get; init; } = new();
+
+    /// <summary>Most tokens of the answer; 0: until the model ends it or the context is full.</summary>
+    public int MaxTokens { get; init; }
+
+    /// <summary>Texts that end the answer; they are not part of it.</summary>
+    public IReadOnlyList<string> StopStrings { get; init; } = [];
+
+    /// <summary>Tokens that end the answer, beside those by which the model ends one.</summary>
+    public IReadOnlyList<int> StopTokens { get; init; } = [];
+
+    /// <summary>Go on where the model would end the answer.</summary>
+    public bool IgnoreEndOfText { get; init; }
+
+    /// <summary>What happens when the context is full.</summary>
+    public ContextPolicy WhenContextIsFull { get; init; }
+
+    /// <exception cref="ArgumentException">A value is out of its range; the message names it.</exception>
+    public void Validate()
+    {
+        Sampling.Validate();
+        if (MaxTokens < 0) throw new ArgumentException($"{nameof(MaxTokens)} is {MaxTokens}; it has to be 0 (no limit) or more");
+        if (StopStrings.Any(string.IsNullOrEmpty)) throw new ArgumentException($"{nameof(StopStrings)} has an empty text, which would stop every answer at once");
+    }
+}

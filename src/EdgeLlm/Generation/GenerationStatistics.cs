@@ -1,0 +1,18 @@
+namespace EdgeLlm.Generation;
+
+/// <summary>What an answer took.</summary>
+/// <param name="PromptTokens">Tokens of the prompt.</param>
+/// <param name="CachedTokens">How many of them were in the cache already.</param>
+/// <param name="GeneratedTokens">Tokens of the answer.</param>
+/// <param name="TimeToFirstToken">From the call to the first token.</param>
+/// <param name="DecodeTime">From the first token to the last.</param>
+/// <param name="FinishReason">Why it ended.</param>
+public readonly record struct GenerationStatistics(
+    int PromptTokens, int CachedTokens, int GeneratedTokens, TimeSpan TimeToFirstToken, TimeSpan DecodeTime, FinishReason FinishReason)
+{
+    /// <summary>Prompt tokens computed a second, until the first token came.</summary>
+    public double PromptTokensPerSecond => (PromptTokens - CachedTokens) / Math.Max(TimeToFirstToken.TotalSeconds, 1e-9);
+
+    /// <summary>Tokens a second after the first one; 0 for an answer of one token.</summary>
+    public double TokensPerSecond => GeneratedTokens < 2 ? 0 : (GeneratedTokens - 1) / Math.Max(DecodeTime.TotalSeconds, 1e-9);
+}

@@ -1,0 +1,113 @@
+using System.Buffers.Binary;
+using EdgeLlm.Kernels;
+
+namespace EdgeLlm.Models;
+
+/// <summary>The keys and values of one conversation: [layers][kvHeads] heads, each contiguous over its positions.</summary>
+public sealed unsafe class KvCache : IDisposable
+{
+    private static ReadOnlySpan<byte> FileMark => "EDGEKV01"u8;
+
+    private readonly AlignedBuffer _memory;
+    private readonly ModelConfig _config;
+    private readonly long _keyBytes;
+    private readonly long _headBytes;
+
+    internal KvCache(ModelConfig config, int capacity, KeyValueType type)
+    {
+        Type = type;
+        Capacity = capacity;
+        _config = config;
+        (_keyBytes, _headBytes) = HeadBytes(config, capacity, type);
+        _memory = new AlignedBuffer(_headBytes * config.KeyValueHeadCount * config.BlockCount);
+    }
+
+    /// <summary>How its numbers are stored.</summary>
+    public KeyValueType Type { get; }
+
+    /// <summary>Positions that it can hold.</summary>
+    public int Capacity { get; }
+
+    /// <summary>Positions that it holds.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>Bytes that a cache of this capacity takes when full.</summary>
+    internal static long ByteCount(ModelConfig config, int capacity, KeyValueType type) =>
+        HeadBytes(config, capacity, type).Head * config.KeyValueHeadCount * config.BlockCount;
+
+    /// <summary>Forgets the positions from <paramref name="length"/> on.</summary>
+    public void Truncate(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        Length = Math.Min(Length, length);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _memory.Dispose();
+
+    internal void Advance(int tokens) => Length += tokens;
+
+    internal KeyValueHead Head(int layer, int head)
+    {
+        byte* start = _memory.Start + ((long)layer * _config.KeyValueHeadCount + head) * _headBytes;
+        byte* values = start + _keyBytes;
+        float* keyScales = (float*)(values + _keyBytes);
+        return new KeyValueHead(Type, _config.HeadDimension, start, values, keyScales, keyScales + Padded(Capacity));
+    }
+
+    /// <summary>Writes the positions that it holds: a mark, length, type, then each head's whole tiles of keys, values and scales.</summary>
+    internal void Save(Stream stream)
+    {
+        Span<byte> header = stackalloc byte[16];
+        FileMark.CopyTo(header);
+        BinaryPrimitives.WriteInt32LittleEndian(header[8..], Length);
+        BinaryPrimitives.WriteInt32LittleEndian(header[12..], (int)Type);
+        stream.Write(header);
+        ForEachPart((start, bytes) => stream.Write(new ReadOnlySpan<byte>((void*)start, (int)bytes)), Length);
+    }
+
+    /// <summary>Reads what <see cref="Save"/> wrote for the same model.</summary>
+    /// <exception cref="InvalidDataException">It is no such data, of another type, longer than this cache, or cut off.</exception>
+    internal void Load(Stream stream)
+    {
+        Length = 0;
+        Span<byte> header = stackalloc byte[16];
+        if (stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) < header.Length || !header.StartsWith(FileMark))
+            throw new InvalidDataException("not a saved conversation of this version");
+        int length = BinaryPrimitives.ReadInt32LittleEndian(header[8..]), type = BinaryPrimitives.ReadInt32LittleEndian(header[12..]);
+        if (type != (int)Type) throw new InvalidDataException($"saved with a cache of another type than {Type}");
+        if (length < 0 || length > Capacity) throw new InvalidDataException($"saved with {length} positions, this context has {Capacity}");
+        ForEachPart((start, bytes) =>
+        {
+            var part = new Span<byte>((void*)start, (int)bytes);
+            if (stream.ReadAtLeast(part, part.Length, throwOnEndOfStream: false) < part.Length) throw new InvalidDataException("the saved conversation is cut off");
+        }, length);
+        Length = length;
+    }
+
+    private void ForEachPart(Action<nint, long> action, int length)
+    {
+        long positions = Padded(length), numbers = positions * _config.HeadDimension * KeyValueHead.ElementBytes(Type);
+        for (int layer = 0; layer < _config.BlockCount; layer++)
+        {
+            for (int h = 0; h < _config.KeyValueHeadCount; h++)
+            {
+                KeyValueHead head = Head(layer, h);
+                action((nint)head.Keys, numbers);
+                action((nint)head.Values, numbers);
+                if (Type != KeyValueType.I8) continue;
+                action((nint)head.KeyScales, positions * sizeof(float));
+                action((nint)head.ValueScales, positions * sizeof(float));
+            }
+        }
+    }
+
+    private static (long Keys, long Head) HeadBytes(ModelConfig config, int capacity, KeyValueType type)
+    {
+        long keys = Padded(capacity) * config.HeadDimension * KeyValueHead.ElementBytes(type);
+        long scales = type == KeyValueType.I8 ? 2 * Padded(capacity) * sizeof(float) : 0;
+        return (keys, (2 * keys + scales + 63) & ~63L);
+    }
+
+    private static long Padded(int positions) => (positions + KeyValueHead.TilePositions - 1L) / KeyValueHead.TilePositions * KeyValueHead.TilePositions;
+}

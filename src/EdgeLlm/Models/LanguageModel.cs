@@ -1,0 +1,166 @@
+using System.Security.Cryptography;
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels;
+using EdgeLlm.Kernels.Threading;
+using EdgeLlm.Tokenization;
+
+namespace EdgeLlm.Models;
+
+/// <summary>
+/// A model mapped from a GGUF file, ready to compute. Opening reads the header only: weights stay in the file's pages. One pass at a time:
+/// callers that share a model take turns.
+/// </summary>
+public sealed unsafe class LanguageModel : IDisposable
+{
+    /// <summary>The context when the caller names none and the model allows it.</summary>
+    public const int DefaultContextLength = 4096;
+
+    private readonly GgufFile _file;
+    private readonly Lazy<Tokenizer> _tokenizer;
+    private readonly WorkerPool _pool;
+    private readonly Transformer _transformer;
+    private readonly AlignedBuffer _logits;
+
+    private LanguageModel(GgufFile file, ModelConfig config, ModelOptions options, MemoryPlan plan)
+    {
+        _file = file;
+        Config = config;
+        Options = options;
+        Plan = plan;
+        Kernel kernel = options.FloatActivations ? Kernels.Kernel.Choose("scalar") : options.Kernel is { } name ? Kernels.Kernel.Choose(name) : Kernels.Kernel.Best;
+        KernelName = kernel.Name;
+        Weights weights = ModelLoader.ReadWeights(file, config);
+        _tokenizer = new Lazy<Tokenizer>(() => Tokenizer.Create(ModelLoader.ReadTokenizer(file)));
+        _pool = new WorkerPool(options.Threads > 0 ? options.Threads : Environment.ProcessorCount);
+        _transformer = new Transformer(config, weights, kernel, _pool, plan.ContextLength, options.PrefillChunk, options.FloatActivations);
+        _logits = new AlignedBuffer(4L * config.VocabularySize);
+    }
+
+    /// <summary>The file's path.</summary>
+    public string Path => _file.Path;
+
+    /// <summary>The model's shape.</summary>
+    public ModelConfig Config { get; }
+
+    /// <summary>What it was opened with.</summary>
+    public ModelOptions Options { get; }
+
+    /// <summary>What it takes of memory.</summary>
+    public MemoryPlan Plan { get; }
+
+    /// <summary>Positions of a context.</summary>
+    public int ContextLength => Plan.ContextLength;
+
+    /// <summary>The kernel that computes.</summary>
+    public string KernelName { get; }
+
+    /// <summary>Threads that compute, the caller's among them.</summary>
+    public int Threads => _pool.Threads;
+
+    /// <summary>Text to tokens and back; made when first asked for.</summary>
+    public Tokenizer Tokenizer => _tokenizer.Value;
+
+    /// <summary>[tokenizer.chat_template], or null where the file has none.</summary>
+    public string? ChatTemplateSource => _file.Metadata.GetString("tokenizer.chat_template", null);
+
+    /// <summary>[general.name], else the file's name.</summary>
+    public string Name => _file.Metadata.GetString("general.name", null) ?? System.IO.Path.GetFileNameWithoutExtension(Path);
+
+    /// <summary>Opens a model.</summary>
+    /// <exception cref="ModelException">There is no such file, it is no model that runs here, or it can't fit into memory.</exception>
+    /// <exception cref="GgufException">The file is damaged or no GGUF file.</exception>
+    public static LanguageModel Load(string path, ModelOptions? options = null)
+    {
+        options ??= new ModelOptions();
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.PrefillChunk, 1);
+        if (!File.Exists(path)) throw new ModelException(path, "there is no such file");
+        long total = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Total;
+        long available = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Available;
+        if (new FileInfo(path).Length is var size && size > total)
+            throw new ModelException(path, $"the file alone has {size / 1e6:F0} MB and this machine {total / 1e6:F0} MB of memory: take a smaller model");
+
+        GgufFile file = GgufFile.Open(path);
+        try
+        {
+            ModelConfig config = ModelLoader.ReadConfig(file);
+            MemoryPlan plan = PlanMemory(config, file.FileSize, options);
+            if (plan.Refusal(total, available) is { } refusal) throw new ModelException(path, refusal);
+            return new LanguageModel(file, config, options with { PrefillChunk = Math.Min(options.PrefillChunk, plan.ContextLength) }, plan);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What a model would take, from its header alone.</summary>
+    internal static MemoryPlan PlanMemory(ModelConfig config, long fileSize, ModelOptions options)
+    {
+        int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(config.ContextLength, DefaultContextLength);
+        return MemoryPlan.For(config, fileSize, context, Math.Min(options.PrefillChunk, context), options.CacheType);
+    }
+
+    /// <summary>A new, empty context.</summary>
+    public KvCache CreateCache() => new(Config, ContextLength, Options.CacheType);
+
+    /// <summary>
+    /// Computes tokens after what the cache holds, chunk by chunk, and gives the logits [vocabulary] of the last one. They are overwritten by
+    /// the next call.
+    /// </summary>
+    /// <exception cref="ArgumentException">No token, one that is not in the vocabulary, or more than the cache has room for.</exception>
+    /// <exception cref="NotFiniteException">An activation is infinite or no number.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the cache holds whole chunks only.</exception>
+    public Span<float> Forward(scoped ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellation = default)
+    {
+        Forward(tokens, cache, (float*)_logits.Start, 1, cancellation);
+        return new Span<float>(_logits.Start, Config.VocabularySize);
+    }
+
+    /// <summary>The same with the logits [tokens, vocabulary] of every token.</summary>
+    internal void ForwardAll(ReadOnlySpan<int> tokens, KvCache cache, Span<float> logits)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(logits.Length, tokens.Length * (long)Config.VocabularySize, nameof(logits));
+        fixed (float* start = logits) Forward(tokens, cache, start, tokens.Length, default);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _transformer.Dispose();
+        _pool.Dispose();
+        _logits.Dispose();
+        _file.Dispose();
+    }
+
+    /// <summary>What tells this model from others: a hash of the file's size and all names, shapes, types and offsets of its tensors.</summary>
+    internal byte[] Fingerprint()
+    {
+        using var text = new MemoryStream();
+        using (var writer = new StreamWriter(text, leaveOpen: true))
+        {
+            writer.Write($"{_file.FileSize} {Config}");
+            foreach (GgufTensor tensor in _file.Tensors) writer.Write($"\n{tensor} {tensor.Offset}");
+        }
+        return SHA256.HashData(text.ToArray());
+    }
+
+    private void Forward(ReadOnlySpan<int> tokens, KvCache cache, float* logits, int logitTokens, CancellationToken cancellation)
+    {
+        if (tokens.IsEmpty) throw new ArgumentException("there are no tokens to compute", nameof(tokens));
+        if (tokens.Length > cache.Capacity - cache.Length)
+            throw new ArgumentException($"{tokens.Length} tokens after {cache.Length} exceed the context of {cache.Capacity}", nameof(tokens));
+        foreach (int token in tokens)
+        {
+            if ((uint)token >= (uint)Config.VocabularySize) throw new ArgumentException($"token {token} is not in the vocabulary of {Config.VocabularySize}", nameof(tokens));
+        }
+        for (int done = 0; done < tokens.Length;)
+        {
+            int count = Math.Min(_transformer.Chunk, tokens.Length - done), after = tokens.Length - done - count;
+            int wanted = Math.Clamp(logitTokens - after, 0, count);
+            _transformer.Forward(tokens.Slice(done, count), cache, logits, wanted, cancellation);
+            logits += (nint)wanted * Config.VocabularySize;
+            done += count;
+        }
+    }
+}

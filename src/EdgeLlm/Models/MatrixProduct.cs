@@ -1,0 +1,92 @@
+using EdgeLlm.Kernels;
+using EdgeLlm.Kernels.Threading;
+
+namespace EdgeLlm.Models;
+
+/// <summary>
+/// Up to three linear maps of the same activations as one parallel operation: rows of all of them in chunks over the threads. Quantizes
+/// the activations first where a weight is not float.
+/// </summary>
+internal sealed unsafe class MatrixProduct
+{
+    private const int ChunkRows = 32;
+
+    private readonly Kernel _kernel;
+    private readonly WorkerPool _pool;
+    private readonly Activations _memory;
+    private readonly bool _floatActivations;
+    private readonly Action<int, int> _multiply;
+    private readonly Action<int, int> _quantize;
+
+    private Target _first;
+    private Target _second;
+    private Target _third;
+    private float* _x;
+    private nint _xStride;
+    private int _tokens;
+    private QuantizedActivations _quantized;
+
+    public MatrixProduct(Kernel kernel, WorkerPool pool, Activations memory, bool floatActivations)
+    {
+        _kernel = kernel;
+        _pool = pool;
+        _memory = memory;
+        _floatActivations = floatActivations;
+        _multiply = Multiply;
+        _quantize = (token, _) => _kernel.Quantize(_x + token * _xStride, _quantized, token);
+    }
+
+    /// <summary>y [tokens, rows] = x [tokens, columns] times each weight, plus its bias; rows of x are <paramref name="xStride"/> floats apart, those of y as wide as the weight.</summary>
+    public void Run(float* x, nint xStride, int tokens, Linear first, float* firstY, Linear second = default, float* secondY = null, Linear third = default, float* thirdY = null)
+    {
+        _x = x;
+        _xStride = xStride;
+        _tokens = tokens;
+        _first = new Target(first, firstY, 0);
+        _second = new Target(second, secondY, _first.EndChunk);
+        _third = new Target(third, thirdY, _second.EndChunk);
+        if (IsInteger(first) || IsInteger(second) || IsInteger(third))
+        {
+            _quantized = new QuantizedActivations(_memory.Quantized, tokens, first.Weight.Columns);
+            if (tokens < 4)
+            {
+                for (int t = 0; t < tokens; t++) _quantize(t, 0);
+            }
+            else
+            {
+                _pool.Run(tokens, _quantize);
+            }
+        }
+        _pool.Run(_third.EndChunk, _multiply);
+    }
+
+    private bool IsInteger(Linear map) => !_floatActivations && map.Weight.Rows > 0 && !map.Weight.IsFloat;
+
+    private void Multiply(int chunk, int thread)
+    {
+        if (chunk < _first.EndChunk) MultiplyRows(_first, chunk, thread);
+        else if (chunk < _second.EndChunk) MultiplyRows(_second, chunk - _first.EndChunk, thread);
+        else MultiplyRows(_third, chunk - _second.EndChunk, thread);
+    }
+
+    private void MultiplyRows(in Target target, int chunk, int thread)
+    {
+        WeightMatrix weight = target.Map.Weight;
+        byte* scratch = _memory.Scratch + thread * _memory.ScratchStride;
+        int firstRow = chunk * ChunkRows, endRow = Math.Min(firstRow + ChunkRows, weight.Rows);
+        if (IsInteger(target.Map)) _kernel.Multiply(weight, _quantized, _tokens, target.Y, weight.Rows, firstRow, endRow, scratch);
+        else _kernel.Multiply(weight, _x, _xStride, _tokens, target.Y, weight.Rows, firstRow, endRow, scratch);
+        if (target.Map.Bias == null) return;
+        for (int t = 0; t < _tokens; t++) _kernel.Add(target.Y + (nint)t * weight.Rows + firstRow, target.Map.Bias + firstRow, endRow - firstRow);
+    }
+
+    private readonly struct Target(Linear map, float* y, int firstChunk)
+    {
+        public Linear Map { get; } = map;
+
+        public float* Y { get; } = y;
+
+        /// <summary>The chunk after the last of this map, counted over all maps of the operation.</summary>
+        public int EndChunk { get; } = firstChunk + (map.Weight.Rows + ChunkRows - 1) / ChunkRows;
+    }
+}

@@ -1,0 +1,49 @@
+using System.Globalization;
+using EdgeLlm.Kernels;
+
+namespace EdgeLlm.Models;
+
+/// <summary>What a model and one context take, worked out from the file's header before anything is touched. Bytes.</summary>
+public sealed record MemoryPlan
+{
+    /// <summary>Weights: mapped from the file, shared by all processes that map it, dropped by the system when it needs room.</summary>
+    public required long Weights { get; init; }
+
+    /// <summary>The key/value cache when the context is full.</summary>
+    public required long Cache { get; init; }
+
+    /// <summary>Scratch of a forward pass, vocabulary and the program itself (an estimate of 24 MB).</summary>
+    public required long Working { get; init; }
+
+    /// <summary>Positions of the context.</summary>
+    public required int ContextLength { get; init; }
+
+    /// <summary>All together.</summary>
+    public long Total => Weights + Cache + Working;
+
+    /// <summary>The plan for a shape.</summary>
+    internal static MemoryPlan For(ModelConfig config, long weights, int context, int chunk, KeyValueType type)
+    {
+        long perToken = 4L * (2 * config.EmbeddingLength + 2 * config.QueryWidth + 2 * config.KeyValueWidth + 2 * config.FeedForwardLength) + config.FeedForwardLength;
+        return new MemoryPlan
+        {
+            Weights = weights,
+            Cache = KvCache.ByteCount(config, context, type),
+            Working = perToken * chunk + 4L * config.VocabularySize + 24_000_000,
+            ContextLength = context,
+        };
+    }
+
+    /// <summary>Why this does not fit, in one line with the numbers, or null where it does.</summary>
+    /// <param name="total">What the machine has.</param>
+    /// <param name="available">What of it is free for memory that can't be dropped.</param>
+    public string? Refusal(long total, long available)
+    {
+        string need = string.Create(CultureInfo.InvariantCulture,
+            $"needs {Total / 1e6:F0} MB (weights {Weights / 1e6:F0}, cache for {ContextLength} tokens {Cache / 1e6:F0}, working memory {Working / 1e6:F0})");
+        if (Total > total) return string.Create(CultureInfo.InvariantCulture, $"{need} and this machine has {total / 1e6:F0} MB: take a smaller model or a smaller --context");
+        if (Cache + Working > available)
+            return string.Create(CultureInfo.InvariantCulture, $"{need}, and of the {(Cache + Working) / 1e6:F0} MB beside the weights only {available / 1e6:F0} MB are free: take a smaller --context or stop other programs");
+        return null;
+    }
+}

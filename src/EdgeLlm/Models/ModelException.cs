@@ -1,0 +1,8 @@
+namespace EdgeLlm.Models;
+
+/// <summary>A file is a GGUF file, but not a model that can run here: an unknown architecture, a tensor that is missing or has the wrong shape.</summary>
+public sealed class ModelException(string file, string problem) : Exception($"{file}: {problem}")
+{
+    /// <summary>The model's path.</summary>
+    public string File { get; } = file;
+}

@@ -1,0 +1,28 @@
+using EdgeLlm.Kernels;
+
+namespace EdgeLlm.Models;
+
+/// <summary>How a model is opened.</summary>
+public sealed record ModelOptions
+{
+    /// <summary>Positions of a context (prompt and answer together); 0: the model's own length, but at most 4,096.</summary>
+    public int ContextLength { get; init; }
+
+    /// <summary>Threads; 0: one per processor core.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>How many tokens of a prompt are computed together. Results don't depend on it.</summary>
+    public int PrefillChunk { get; init; } = 256;
+
+    /// <summary>A kernel's name, or null for the best that this processor has. Results don't depend on it.</summary>
+    public string? Kernel { get; init; }
+
+    /// <summary>How the key/value cache stores its numbers.</summary>
+    public KeyValueType CacheType { get; init; } = KeyValueType.F16;
+
+    /// <summary>Multiply quantized weights with float activations: slow and exact, to check a model with.</summary>
+    public bool FloatActivations { get; init; }
+
+    /// <summary>Bytes that the model and its context may take; 0: what this machine (or its control group) has.</summary>
+    public long MemoryLimit { get; init; }
+}

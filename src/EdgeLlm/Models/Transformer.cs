@@ -1,0 +1,169 @@
+using EdgeLlm.Kernels;
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Kernels.Threading;
+
+namespace EdgeLlm.Models;
+
+/// <summary>The llama forward pass: tokens and a cache in, logits out. Not thread-safe: one pass at a time.</summary>
+internal sealed unsafe class Transformer : IDisposable
+{
+    private readonly ModelConfig _config;
+    private readonly Weights _weights;
+    private readonly RopeFrequencies _rope;
+    private readonly Kernel _kernel;
+    private readonly WorkerPool _pool;
+    private readonly Activations _memory;
+    private readonly MatrixProduct _product;
+    private readonly Action<int, int> _normalize;
+    private readonly Action<int, int> _rotateAndStore;
+    private readonly Action<int, int> _attend;
+    private readonly Action<int, int> _activate;
+
+    // What the parallel operations above read: the pass and layer at hand.
+    private KvCache _cache = null!;
+    private LayerWeights _layer = null!;
+    private int _layerIndex;
+    private int _tokens;
+    private int _firstPosition;
+    private float* _normWeight;
+    private float* _residual;
+    private volatile bool _notFinite;
+
+    public Transformer(ModelConfig config, Weights weights, Kernel kernel, WorkerPool pool, int context, int chunk, bool floatActivations)
+    {
+        _config = config;
+        _weights = weights;
+        _rope = new RopeFrequencies(config, weights.RopeDivisors, context);
+        _kernel = kernel;
+        _pool = pool;
+        _memory = new Activations(config, kernel, chunk, pool.Threads);
+        _product = new MatrixProduct(kernel, pool, _memory, floatActivations);
+        _normalize = Normalize;
+        _rotateAndStore = RotateAndStore;
+        _attend = Attend;
+        _activate = (token, _) => _kernel.SiluMultiply(_memory.Gate + (nint)token * _config.FeedForwardLength, _memory.Up + (nint)token * _config.FeedForwardLength, _config.FeedForwardLength);
+    }
+
+    /// <summary>Most tokens of one pass.</summary>
+    public int Chunk => _memory.Tokens;
+
+    /// <summary>
+    /// Runs <paramref name="tokens"/> (at most <see cref="Chunk"/>) after what the cache holds, and writes the logits [logitTokens, vocabulary] of the
+    /// last <paramref name="logitTokens"/> of them.
+    /// </summary>
+    /// <exception cref="NotFiniteException">An activation is infinite or no number; the message names the layer.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled between two layers.</exception>
+    public void Forward(ReadOnlySpan<int> tokens, KvCache cache, float* logits, int logitTokens, CancellationToken cancellation)
+    {
+        _cache = cache;
+        _tokens = tokens.Length;
+        _firstPosition = cache.Length;
+        _residual = _memory.Residual;
+        _notFinite = false;
+        int width = _config.EmbeddingLength;
+        for (int t = 0; t < tokens.Length; t++)
+        {
+            Dequantizer.ToFloat(_weights.TokenEmbedding.Type, _weights.TokenEmbedding.Row(tokens[t]), _residual + t * width, width);
+            float* angles = _memory.Angles + t * 2 * _rope.Pairs;
+            _rope.Angles(_firstPosition + t, new Span<float>(angles, _rope.Pairs), new Span<float>(angles + _rope.Pairs, _rope.Pairs));
+        }
+
+        for (_layerIndex = 0; _layerIndex < _weights.Layers.Length; _layerIndex++)
+        {
+            cancellation.ThrowIfCancellationRequested(); // the cache's length has not changed: it is as before
+            _layer = _weights.Layers[_layerIndex];
+
+            NormalizeAll(_layer.AttentionNorm);
+            _product.Run(_memory.Normed, width, _tokens, _layer.Query, _memory.Queries, _layer.Key, _memory.Keys, _layer.Value, _memory.Values);
+            ForEachToken(_rotateAndStore);
+            if (_layerIndex == _weights.Layers.Length - 1) DropTokensWithoutLogits(tokens.Length, logitTokens);
+            if (_tokens == 0) break;
+            _pool.Run(_config.KeyValueHeadCount * AttentionBlocks, _attend);
+            _product.Run(_memory.Attended, _config.QueryWidth, _tokens, _layer.AttentionOutput, _memory.Normed);
+            _kernel.Add(_residual, _memory.Normed, _tokens * width);
+
+            NormalizeAll(_layer.FeedForwardNorm);
+            _product.Run(_memory.Normed, width, _tokens, _layer.Gate, _memory.Gate, _layer.Up, _memory.Up);
+            ForEachToken(_activate);
+            _product.Run(_memory.Gate, _config.FeedForwardLength, _tokens, _layer.Down, _memory.Normed);
+            _kernel.Add(_residual, _memory.Normed, _tokens * width);
+        }
+
+        cache.Advance(tokens.Length);
+        if (logitTokens == 0) return;
+        NormalizeAll(_weights.OutputNorm);
+        _product.Run(_memory.Normed, width, logitTokens, new Linear(_weights.Output, null), logits);
+    }
+
+    public void Dispose() => _memory.Dispose();
+
+    /// <summary>Tokens are attended to in blocks of this many per key/value head.</summary>
+    private int AttentionBlocks => (_tokens + _memory.AttentionTokens - 1) / _memory.AttentionTokens;
+
+    /// <summary>In the last layer only the tokens whose logits are asked for go on: their keys and values are stored by now.</summary>
+    private void DropTokensWithoutLogits(int tokens, int logitTokens)
+    {
+        int dropped = tokens - logitTokens;
+        if (dropped == 0) return;
+        _residual += (nint)dropped * _config.EmbeddingLength;
+        Buffer.MemoryCopy(_memory.Queries + (nint)dropped * _config.QueryWidth, _memory.Queries, long.MaxValue, 4L * logitTokens * _config.QueryWidth);
+        _firstPosition += dropped;
+        _tokens = logitTokens;
+    }
+
+    private void NormalizeAll(float* weight)
+    {
+        _normWeight = weight;
+        ForEachToken(_normalize);
+        if (!_notFinite) return;
+        string place = _layerIndex < _weights.Layers.Length ? $"layer {_layerIndex}" : "the output norm";
+        throw new NotFiniteException($"an activation before {place} is infinite or not a number: the model's weights are damaged, or its numbers exceed what this type can hold");
+    }
+
+    /// <summary>A few tokens cost less than waking the other threads.</summary>
+    private void ForEachToken(Action<int, int> operation)
+    {
+        if (_tokens >= 4)
+        {
+            _pool.Run(_tokens, operation);
+            return;
+        }
+        for (int t = 0; t < _tokens; t++) operation(t, 0);
+    }
+
+    private void Normalize(int token, int thread)
+    {
+        int width = _config.EmbeddingLength;
+        if (!_kernel.RmsNorm(_residual + (nint)token * width, _normWeight, _memory.Normed + (nint)token * width, width, _config.NormEpsilon)) _notFinite = true;
+    }
+
+    private void RotateAndStore(int token, int thread)
+    {
+        int dimension = _config.HeadDimension, pairs = _rope.Pairs;
+        float* cosines = _memory.Angles + (nint)token * 2 * pairs, sines = cosines + pairs;
+        float* keys = _memory.Keys + (nint)token * _config.KeyValueWidth, values = _memory.Values + (nint)token * _config.KeyValueWidth;
+        _kernel.Rotate(_memory.Queries + (nint)token * _config.QueryWidth, _config.HeadCount, dimension, cosines, sines, pairs, split: false);
+        _kernel.Rotate(keys, _config.KeyValueHeadCount, dimension, cosines, sines, pairs, split: false);
+        for (int h = 0; h < _config.KeyValueHeadCount; h++) _kernel.Store(_cache.Head(_layerIndex, h), _firstPosition + token, keys + h * dimension, values + h * dimension);
+    }
+
+    private void Attend(int chunk, int thread)
+    {
+        // Later blocks see more keys: begin with them, so that the threads end together.
+        int head = chunk % _config.KeyValueHeadCount, block = AttentionBlocks - 1 - chunk / _config.KeyValueHeadCount;
+        int first = block * _memory.AttentionTokens, group = _config.HeadCount / _config.KeyValueHeadCount;
+        nint offset = (nint)first * _config.QueryWidth + head * group * _config.HeadDimension;
+        var query = new AttentionQuery
+        {
+            Queries = _memory.Queries + offset,
+            Output = _memory.Attended + offset,
+            Stride = _config.QueryWidth,
+            Tokens = Math.Min(_memory.AttentionTokens, _tokens - first),
+            GroupSize = group,
+            FirstPosition = _firstPosition + first,
+            Window = _config.SlidingWindow,
+            Scale = 1f / MathF.Sqrt(_config.HeadDimension),
+        };
+        _kernel.Attend(_cache.Head(_layerIndex, head), query, _memory.Scratch + thread * _memory.ScratchStride);
+    }
+}

@@ -1,0 +1,85 @@
+using System.Text.Json;
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels;
+using EdgeLlm.Models;
+
+namespace EdgeLlm.Tests.Models;
+
+/// <summary>Logits of tiny llamas against float64 transformers: the bounds of `golden/logits/README.md`.</summary>
+public sealed class GoldenLogitsTests
+{
+    public static TheoryData<string> Families() =>
+        ["llama", "llama-linear", "llama-yarn", "llama3-rope", "llama-mha-tied-bias", "mistral-window"];
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void Logits_and_greedy_tokens_are_those_of_the_reference(string family)
+    {
+        string folder = SharedFolder.Require("golden", "logits", family);
+        using JsonDocument expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "expected.json")));
+        int[] prompts = [.. expected.RootElement.GetProperty("gguf").GetProperty("prompts").EnumerateArray().Select(p => p.GetInt32())];
+        CheckPrompts(Path.Combine(folder, "model.gguf"), folder, prompts);
+    }
+
+    [Fact]
+    public void A_sliding_window_in_the_metadata_is_honoured()
+    {
+        string folder = SharedFolder.Require("golden", "logits", "mistral-window");
+        string copy = Path.Combine(Path.GetTempPath(), $"edgellm-window-{Environment.ProcessId}.gguf");
+        try
+        {
+            using (GgufFile file = GgufFile.Open(Path.Combine(folder, "model.gguf")))
+            {
+                GgufWriter writer = GgufWriter.CopyOf(file);
+                writer.Set("llama.attention.sliding_window", GgufValue.Of(16u));
+                writer.Save(copy);
+            }
+            CheckPrompts(copy, folder, [0, 1, 2, 3]);
+        }
+        finally
+        {
+            File.Delete(copy);
+        }
+    }
+
+    internal static int IndexOfLargest(ReadOnlySpan<float> logits)
+    {
+        int best = 0;
+        for (int i = 1; i < logits.Length; i++)
+        {
+            if (logits[i] > logits[best]) best = i;
+        }
+        return best;
+    }
+
+    private static void CheckPrompts(string path, string folder, int[] prompts)
+    {
+        using JsonDocument expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "expected.json")));
+        Dictionary<string, (int[] Shape, float[] Values)> reference = Safetensors.Read(Path.Combine(folder, "expected.safetensors"));
+        using var model = LanguageModel.Load(path, new ModelOptions { CacheType = KeyValueType.F32, ContextLength = 256, Threads = 2 });
+        int vocabulary = model.Config.VocabularySize;
+        foreach (int prompt in prompts)
+        {
+            JsonElement entry = expected.RootElement.GetProperty("prompts")[prompt];
+            int[] ids = [.. entry.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())];
+            double bound = Math.Max(2e-4, 20 * entry.GetProperty("f32_error").GetDouble());
+            float[] logits = new float[ids.Length * vocabulary];
+            using KvCache cache = model.CreateCache();
+            model.ForwardAll(ids, cache, logits);
+            float[] wanted = reference[$"logits_{prompt}"].Values;
+            double worst = 0;
+            for (int i = 0; i < wanted.Length; i++) worst = Math.Max(worst, Math.Abs(wanted[i] - (double)logits[logits.Length - wanted.Length + i]));
+            Assert.True(worst <= bound, $"prompt {prompt}: a logit is off by {worst}, the bound is {bound}");
+
+            int[] greedy = [.. entry.GetProperty("greedy").EnumerateArray().Select(id => id.GetInt32())];
+            var actual = new List<int>();
+            ReadOnlySpan<float> last = logits.AsSpan(logits.Length - vocabulary);
+            while (actual.Count < greedy.Length)
+            {
+                actual.Add(IndexOfLargest(last));
+                last = model.Forward([actual[^1]], cache);
+            }
+            Assert.Equal(greedy, actual);
+        }
+    }
+}
