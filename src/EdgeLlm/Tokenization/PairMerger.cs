@@ -1,0 +1,62 @@
+namespace EdgeLlm.Tokenization;
+
+/// <summary>
+/// Merges the characters of a text pair by pair, the lowest rank first and the leftmost of equal ones, until no pair has a rank.
+/// A queue of pairs and a linked list of the pieces keep that to O(n log n). Symbols are known by the offset that they start at.
+/// </summary>
+/// <param name="rank">The rank of a pair of neighbours, or <see cref="None"/>.</param>
+internal sealed class PairMerger(PairMerger.PairRank rank)
+{
+    /// <summary>The rank of a pair that is not merged.</summary>
+    public const uint None = uint.MaxValue;
+
+    // Each pair in the queue: how many bytes both had together then, ordered by (rank, where the left one starts).
+    private readonly PriorityQueue<int, ulong> _queue = new();
+    private int[] _lengths = [];  // of the symbol that starts here; 0 when it was merged away
+    private int[] _previous = []; // where the symbol before the one that starts here starts, or -1
+
+    public delegate uint PairRank(ReadOnlySpan<byte> pair, int leftLength);
+
+    /// <summary>How much memory the longest text so far made this keep, in bytes of text.</summary>
+    public int Capacity => _lengths.Length;
+
+    /// <summary>Merges <paramref name="text"/>: at each symbol's start in the result stands its length.</summary>
+    public ReadOnlySpan<int> Merge(ReadOnlySpan<byte> text)
+    {
+        if (_lengths.Length < text.Length)
+        {
+            int capacity = (int)Math.Min(Math.Max(256, text.Length * 2L), Array.MaxLength);
+            (_lengths, _previous) = (new int[capacity], new int[capacity]);
+        }
+        int previous = -1;
+        for (int start = 0; start < text.Length; start += _lengths[start])
+        {
+            _lengths[start] = Utf8.WidthAt(text, start);
+            _previous[start] = previous;
+            if (previous >= 0) Enqueue(text, previous, start);
+            previous = start;
+        }
+        while (_queue.TryDequeue(out int size, out ulong priority))
+        {
+            int left = (int)(uint)priority, right = left + _lengths[left];
+            if (right == left || right == text.Length || _lengths[left] + _lengths[right] != size) continue; // one of the two has changed
+            _lengths[left] = size;
+            _lengths[right] = 0;
+            int next = left + size;
+            if (next < text.Length)
+            {
+                _previous[next] = left;
+                Enqueue(text, left, next);
+            }
+            if (_previous[left] >= 0) Enqueue(text, _previous[left], left);
+        }
+        return _lengths.AsSpan(0, text.Length);
+    }
+
+    private void Enqueue(ReadOnlySpan<byte> text, int left, int right)
+    {
+        int leftLength = _lengths[left], size = leftLength + _lengths[right];
+        uint pairRank = rank(text.Slice(left, size), leftLength);
+        if (pairRank != None) _queue.Enqueue(size, (ulong)pairRank << 32 | (uint)left);
+    }
+}

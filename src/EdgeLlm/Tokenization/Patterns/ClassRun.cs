@@ -1,0 +1,37 @@
+namespace EdgeLlm.Tokenization.Patterns;
+
+/// <summary><c>[class]{minimum,maximum}</c>, as many as there are, then fewer until the rest matches.</summary>
+/// <param name="set">The class.</param>
+/// <param name="minimum">At least so many.</param>
+/// <param name="maximum">At most so many; <see cref="int.MaxValue"/> is unbounded.</param>
+/// <param name="index">The number of this unbounded run in the expression.</param>
+internal sealed class ClassRun(CodePointClass set, int minimum, int maximum, int index) : PatternNode
+{
+    public CodePointClass? Single => minimum == 1 && maximum == 1 ? set : null;
+
+    public override int Match(in PatternInput input, int position)
+    {
+        // A run that failed also fails from any later position in it, as the rest fails at each of its ends. Without this memory
+        // `\s*[\r\n]+` would look through a megabyte of spaces again and again.
+        bool unbounded = maximum == int.MaxValue;
+        if (unbounded && position >= input.Failures[2 * index] && position <= input.Failures[2 * index + 1]) return -1;
+
+        ReadOnlySpan<byte> text = input.Text;
+        int end = position, count = 0;
+        for (; count < maximum && end < text.Length; count++)
+        {
+            int width = set.WidthAt(text, end);
+            if (width == 0) break;
+            end += width;
+        }
+        int furthest = end;
+        for (; count >= minimum; count--)
+        {
+            int match = Next.Match(input, end);
+            if (match >= 0) return match;
+            if (count > 0) end = Utf8.Previous(text, end);
+        }
+        if (unbounded) (input.Failures[2 * index], input.Failures[2 * index + 1]) = (position, furthest);
+        return -1;
+    }
+}

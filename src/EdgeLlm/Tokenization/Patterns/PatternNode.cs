@@ -1,0 +1,23 @@
+namespace EdgeLlm.Tokenization.Patterns;
+
+/// <summary>
+/// A part of an expression that knows what comes after it: it matches when it and all that follows match, so that giving back a
+/// character is a loop in one node and the depth of calls is that of the expression, never of the text.
+/// </summary>
+internal abstract class PatternNode
+{
+    private protected PatternNode Next { get; private set; } = Accept.Instance;
+
+    /// <summary>Where the match ends that starts at <paramref name="position"/>, or -1.</summary>
+    public abstract int Match(in PatternInput input, int position);
+
+    public virtual void ContinueWith(PatternNode next) => Next = next;
+
+    /// <summary>The end of an expression.</summary>
+    private sealed class Accept : PatternNode
+    {
+        public static readonly Accept Instance = new();
+
+        public override int Match(in PatternInput input, int position) => position;
+    }
+}

@@ -1,0 +1,47 @@
+namespace EdgeLlm.Tokenization;
+
+/// <summary>Finds the tokens that a text starts with: the ids sorted by the tokens' bytes, narrowed byte by byte.</summary>
+internal sealed class PrefixIndex
+{
+    private readonly Utf8Strings _tokens;
+    private readonly int[] _sorted;
+    private readonly int[] _firstByteEnds = new int[256]; // where in _sorted the tokens end that start with this byte
+
+    /// <param name="tokens">The texts.</param>
+    /// <param name="ids">Which of them to find; none of these is empty, no two are equal.</param>
+    public PrefixIndex(Utf8Strings tokens, IEnumerable<int> ids)
+    {
+        _tokens = tokens;
+        _sorted = [.. ids];
+        Array.Sort(_sorted, (left, right) => tokens[left].SequenceCompareTo(tokens[right]));
+        foreach (int id in _sorted) _firstByteEnds[tokens[id][0]]++;
+        for (int i = 1; i < 256; i++) _firstByteEnds[i] += _firstByteEnds[i - 1];
+    }
+
+    /// <summary>Replaces <paramref name="found"/> by the ids of the tokens that <paramref name="text"/> starts with, shortest first.</summary>
+    public void Find(ReadOnlySpan<byte> text, List<int> found)
+    {
+        found.Clear();
+        if (text.IsEmpty) return;
+        int low = text[0] == 0 ? 0 : _firstByteEnds[text[0] - 1], high = _firstByteEnds[text[0]];
+        for (int depth = 1; low < high; depth++)
+        {
+            if (_tokens[_sorted[low]].Length == depth) found.Add(_sorted[low++]);
+            if (depth == text.Length) return;
+            low = LowerBound(low, high, depth, text[depth]);
+            if (text[depth] < 255) high = LowerBound(low, high, depth, text[depth] + 1);
+        }
+    }
+
+    /// <summary>The first of the sorted tokens in a range whose byte at <paramref name="depth"/> is not below <paramref name="value"/>.</summary>
+    private int LowerBound(int low, int high, int depth, int value)
+    {
+        while (low < high)
+        {
+            int middle = (int)((uint)(low + high) / 2);
+            if (_tokens[_sorted[middle]][depth] < value) low = middle + 1;
+            else high = middle;
+        }
+        return low;
+    }
+}

@@ -1,0 +1,69 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace EdgeLlm.Tokenization;
+
+public abstract partial class Tokenizer
+{
+    /// <summary>The ids of <paramref name="text"/>; see the overload that appends to a list.</summary>
+    public int[] Encode(string text, bool parseSpecial = false, bool addSpecial = false)
+    {
+        List<int> output = new(text.Length / 4 + 4);
+        Encode(text, output, parseSpecial, addSpecial);
+        return [.. output];
+    }
+
+    /// <summary>Appends the ids of <paramref name="text"/>. A lone surrogate counts as U+FFFD.</summary>
+    /// <param name="text">Any text.</param>
+    /// <param name="output">Where the ids are appended.</param>
+    /// <param name="parseSpecial">Whether control tokens written in the text become those tokens: never for text that a user typed.
+    /// Tokens that the model calls user defined are recognized always.</param>
+    /// <param name="addSpecial">Whether the tokens that the model wants around a text are added (BOS, EOS; [CLS] and [SEP]).</param>
+    public void Encode(ReadOnlySpan<char> text, List<int> output, bool parseSpecial = false, bool addSpecial = false) =>
+        Encode(text, parseSpecial, [], output, addSpecial);
+
+    /// <summary>
+    /// Appends the ids of <paramref name="text"/> with its control tokens parsed, except where one touches a stretch of
+    /// <paramref name="literals"/>: a rendered chat template in which the stretches are what a user typed.
+    /// </summary>
+    public void Encode(ReadOnlySpan<char> text, ReadOnlySpan<Range> literals, List<int> output, bool addSpecial = false)
+    {
+        var byteLiterals = new (int, int)[literals.Length];
+        for (int i = 0; i < literals.Length; i++)
+        {
+            (int start, int length) = literals[i].GetOffsetAndLength(text.Length);
+            int byteStart = Encoding.UTF8.GetByteCount(text[..start]);
+            byteLiterals[i] = (byteStart, byteStart + Encoding.UTF8.GetByteCount(text.Slice(start, length)));
+        }
+        Encode(text, true, byteLiterals, output, addSpecial);
+    }
+
+    /// <summary>Appends the ids of one stretch of valid UTF-8 without special tokens.</summary>
+    /// <param name="text">Never empty.</param>
+    /// <param name="atStart">Whether nothing comes before it, or a special token.</param>
+    /// <param name="output">Where the ids are appended.</param>
+    private protected abstract void EncodeText(ReadOnlySpan<byte> text, bool atStart, List<int> output);
+
+    /// <summary>What <c>addSpecial</c> puts before a text, if anything.</summary>
+    private protected virtual int? Prefix => AddsBos ? BosId : null;
+
+    /// <summary>What <c>addSpecial</c> puts after a text, if anything.</summary>
+    private protected virtual int? Suffix => AddsEos ? EosId : null;
+
+    private void Encode(ReadOnlySpan<char> text, bool parseSpecial, ReadOnlySpan<(int, int)> literals, List<int> output, bool addSpecial)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetByteCount(text));
+        ReadOnlySpan<byte> bytes = buffer.AsSpan(0, Encoding.UTF8.GetBytes(text, buffer));
+        if (addSpecial && Prefix is { } prefix) output.Add(prefix);
+        bool atStart = true;
+        foreach (SpecialTokens.Fragment fragment in CollectionsMarshal.AsSpan(_specialTokens.Split(bytes, parseSpecial, literals)))
+        {
+            if (fragment.Token >= 0) output.Add(fragment.Token);
+            else EncodeText(bytes.Slice(fragment.Start, fragment.Length), atStart, output);
+            atStart = fragment.Token >= 0;
+        }
+        if (addSpecial && Suffix is { } suffix) output.Add(suffix);
+        ArrayPool<byte>.Shared.Return(buffer);
+    }
+}

@@ -1,0 +1,108 @@
+using System.Globalization;
+
+namespace EdgeLlm.Tokenization;
+
+/// <summary>A model's tokens, checked: every id in here is in range and every array long enough.</summary>
+internal sealed class Vocabulary
+{
+    // Texts by which models that name no such id are known to end their answers (the same list as llama.cpp's).
+    private static readonly string[] EndTexts =
+    [
+        "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|calls|>", "<|flush|>", "<end_of_turn>", "<turn|>",
+        "<|tool_response>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>", "[EOT]", "<end_of_utterance>", "[e~[",
+        "<｜end▁of▁sentence｜>", "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<|fim_repo|>", "<fim-repo>", "<|repo_name|>", "<reponame>",
+        "<|file_sep|>",
+    ];
+
+    // As above, but ordinary text to some models; these count only where they are control tokens.
+    private static readonly string[] EndTextsOfControlTokens = ["</s>", "<eos>", "[EOS]"];
+
+    private readonly TokenIndex _index;
+    private readonly TokenType[] _types;
+    private readonly int[] _byteTokens = new int[256];
+    private readonly int[] _endOfGeneration;
+
+    public Vocabulary(TokenizerData data)
+    {
+        Data = data;
+        int count = data.Tokens.Count;
+        if (count == 0) throw new TokenizerException("tokenizer.ggml.tokens is empty");
+        CheckLength("tokenizer.ggml.scores", data.Scores?.Length, count);
+        CheckLength("tokenizer.ggml.token_type", data.TokenTypes?.Length, count);
+        for (int id = 0; data.Scores is not null && id < count; id++)
+        {
+            if (!float.IsFinite(data.Scores[id])) throw new TokenizerException($"tokenizer.ggml.scores[{id}] is {data.Scores[id]}, not a number");
+        }
+
+        _index = new TokenIndex(data.Tokens);
+        _types = new TokenType[count];
+        for (int id = 0; id < count; id++) _types[id] = data.TokenTypes is { } types ? (TokenType)types[id] : TokenType.Normal;
+        for (int value = 0; value < 256; value++)
+        {
+            int id = _byteTokens[value] = Find(System.Text.Encoding.ASCII.GetBytes($"<0x{value:X2}>"));
+            if (id >= 0 && data.TokenTypes is null) _types[id] = TokenType.Byte;
+        }
+        _endOfGeneration = [.. EndsOfGeneration().Distinct()];
+    }
+
+    public TokenizerData Data { get; }
+
+    public int Count => _types.Length;
+
+    public ReadOnlySpan<byte> this[int id] => Data.Tokens[id];
+
+    public TokenType TypeOf(int id) => _types[id];
+
+    public float ScoreOf(int id) => Data.Scores is { } scores ? scores[id] : 0;
+
+    /// <summary>The id of the token with these bytes, or -1.</summary>
+    public int Find(ReadOnlySpan<byte> token) => _index.Find(token);
+
+    /// <summary>As <see cref="Find"/>, but never a token that stands for something other than its text: text cannot become such a token.</summary>
+    public int FindText(ReadOnlySpan<byte> token)
+    {
+        int id = Find(token);
+        return id >= 0 && _types[id] is TokenType.Control or TokenType.Unknown or TokenType.Byte ? -1 : id;
+    }
+
+    /// <summary>The id of <c>&lt;0xXX&gt;</c>, or -1.</summary>
+    public int ByteToken(byte value) => _byteTokens[value];
+
+    public bool IsEndOfGeneration(int id) => Array.IndexOf(_endOfGeneration, id) >= 0;
+
+    /// <summary><paramref name="id"/> if it is one, or else <paramref name="otherwise"/> if that is one, or else null.</summary>
+    public int? InRange(int? id, int? otherwise = null) =>
+        (uint?)id < (uint)Count ? id : (uint?)otherwise < (uint)Count ? otherwise : null;
+
+    private IEnumerable<int> EndsOfGeneration()
+    {
+        foreach (int? id in (int?[])[Data.EosId, Data.EotId, Data.EomId])
+        {
+            if (InRange(id) is { } end) yield return end;
+        }
+        // In OpenAI's "harmony" <|end|> only ends a message of several.
+        bool isHarmony = FindText("<|return|>") && (FindText("<|call|>") || FindText("<|calls|>"));
+        foreach (string text in EndTexts)
+        {
+            int id = Find(System.Text.Encoding.UTF8.GetBytes(text));
+            if (id < 0 || isHarmony && text == "<|end|>") continue;
+            _types[id] = TokenType.Control; // whatever the file says: a user who types it must not end the turn
+            yield return id;
+        }
+        foreach (string text in EndTextsOfControlTokens)
+        {
+            int id = Find(System.Text.Encoding.UTF8.GetBytes(text));
+            if (id >= 0 && _types[id] == TokenType.Control) yield return id;
+        }
+
+        bool FindText(string text) => Find(System.Text.Encoding.UTF8.GetBytes(text)) >= 0;
+    }
+
+    private static void CheckLength(string field, int? length, int tokens)
+    {
+        if (length < tokens)
+        {
+            throw new TokenizerException(string.Create(CultureInfo.InvariantCulture, $"{field} has {length} values for {tokens} tokens"));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+
+namespace EdgeLlm.Tokenization;
+
+/// <summary>
+/// BERT's WordPiece, GGUF's <c>bert</c>: words are written in the longest tokens that fit, from the left. In GGUF an entry that starts
+/// a word is marked with ▁ and one that continues it has nothing (in vocab.txt the latter has ##).
+/// </summary>
+internal sealed class WordPieceTokenizer : Tokenizer
+{
+    private const int LongestWord = 100; // in characters; a longer one is unknown, as in BERT
+
+    private readonly PrefixIndex _index;
+    private readonly bool _lowercase, _stripsAccents;
+
+    public WordPieceTokenizer(Vocabulary vocabulary)
+        : base(vocabulary, new Defaults { BosId = 101, UnknownId = 100, SeparatorId = 102, PaddingId = 0, AddBos = true, AddSeparator = true })
+    {
+        if (UnknownId is null) throw new TokenizerException("tokenizer.ggml.unknown_token_id is not in the vocabulary, which the model 'bert' needs");
+        _lowercase = vocabulary.Data.Lowercase ?? true;
+        _stripsAccents = vocabulary.Data.StripAccents ?? _lowercase;
+        _index = new PrefixIndex(vocabulary.Data.Tokens, Enumerable.Range(0, vocabulary.Count)
+            .Where(id => vocabulary.TypeOf(id) is not (TokenType.Control or TokenType.Unknown or TokenType.Byte) && !vocabulary[id].IsEmpty));
+    }
+
+    private protected override bool HasSpacePrefix => true;
+
+    private protected override int? Prefix => AddsBos ? Vocabulary.InRange(Vocabulary.Data.ClsId, BosId) : null;
+
+    private protected override int? Suffix => AddsSeparator ? SeparatorId : AddsEos ? EosId : null;
+
+    private protected override void EncodeText(ReadOnlySpan<byte> text, bool atStart, List<int> output)
+    {
+        ArrayBufferWriter<byte> word = new();
+        int characters = 0;
+        List<int> found = [];
+        for (int i = 0, width; i < text.Length; i += width)
+        {
+            width = Utf8.WidthAt(text, i);
+            Rune rune = new(Utf8.CodePoint(text, i, width));
+            UnicodeCategory category = Rune.GetUnicodeCategory(rune);
+            bool isSpace = Rune.IsWhiteSpace(rune);
+            bool isWord = IsPunctuation(rune, category) || IsIdeograph(rune.Value);
+            if (isSpace || isWord) EndWord();
+            if (isSpace || rune.Value is 0 or 0xFFFD || category is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse) continue;
+            if (_stripsAccents)
+            {
+                if (category == UnicodeCategory.NonSpacingMark) continue;
+                rune = Accents.Strip(rune);
+            }
+            if (word.WrittenCount == 0) word.Write(SpaceMark.Bytes);
+            word.Advance((_lowercase ? Rune.ToLowerInvariant(rune) : rune).EncodeToUtf8(word.GetSpan(4)));
+            characters++;
+            if (isWord) EndWord();
+        }
+        EndWord();
+
+        void EndWord()
+        {
+            if (characters > 0) EncodeWord(characters <= LongestWord ? word.WrittenSpan : [], found, output);
+            word.ResetWrittenCount();
+            characters = 0;
+        }
+    }
+
+    private protected override void DecodeText(ReadOnlySpan<byte> token, IBufferWriter<byte> output) => SpaceMark.Unescape(token, output);
+
+    private void EncodeWord(ReadOnlySpan<byte> word, List<int> found, List<int> output)
+    {
+        int first = output.Count;
+        while (!word.IsEmpty)
+        {
+            _index.Find(word, found);
+            if (found.Count == 0) break;
+            output.Add(found[^1]);
+            word = word[Vocabulary[found[^1]].Length..];
+        }
+        if (word.IsEmpty && output.Count > first) return;
+        output.RemoveRange(first, output.Count - first);
+        output.Add(UnknownId!.Value);
+    }
+
+    private static bool IsPunctuation(Rune rune, UnicodeCategory category) => Rune.IsPunctuation(rune)
+        || rune.IsAscii && category is UnicodeCategory.MathSymbol or UnicodeCategory.CurrencySymbol or UnicodeCategory.ModifierSymbol;
+
+    private static bool IsIdeograph(int codePoint) => codePoint
+        is >= 0x3400 and <= 0x4DBF or >= 0x4E00 and <= 0x9FFF or >= 0xF900 and <= 0xFAFF or >= 0x20000 and <= 0x2A6DF
+        or >= 0x2A700 and <= 0x2B81F or >= 0x2B820 and <= 0x2CEAF or >= 0x2F800 and <= 0x2FA1F;
+}
