@@ -8,20 +8,13 @@ namespace EdgeLlm.Gguf;
 public sealed class GgufFile : IDisposable
 {
     private readonly List<GgufPart> _parts;
-    private readonly Dictionary<string, GgufTensor> _byName = [];
-    private readonly List<GgufTensor> _tensors;
+    private readonly OrderedDictionary<string, GgufTensor> _tensors;
 
     private GgufFile(string path, List<GgufPart> parts)
     {
         Path = path;
         _parts = parts;
-        _tensors = parts.Count == 1 ? parts[0].Tensors : [.. parts.SelectMany(static part => part.Tensors)];
-        foreach (GgufTensor tensor in _tensors)
-        {
-            if (_byName.TryAdd(tensor.Name, tensor)) continue;
-            string other = parts[_byName[tensor.Name].FileIndex].Path;
-            throw new GgufException(parts[tensor.FileIndex].Path, $"is also in {other}", $"tensor '{tensor.Name}'", tensor.Offset);
-        }
+        _tensors = parts.Count == 1 ? parts[0].Tensors : Join(parts);
     }
 
     /// <summary>The path that was opened.</summary>
@@ -34,7 +27,7 @@ public sealed class GgufFile : IDisposable
     public GgufMetadata Metadata => _parts[0].Metadata;
 
     /// <summary>The tensors in the order of the header, file by file.</summary>
-    public IReadOnlyList<GgufTensor> Tensors => _tensors;
+    public IReadOnlyList<GgufTensor> Tensors => _tensors.Values;
 
     /// <summary>The bytes of the file, of all splits together.</summary>
     public long FileSize => _parts.Sum(static part => part.Map.Length);
@@ -62,7 +55,7 @@ public sealed class GgufFile : IDisposable
     }
 
     /// <summary>The tensor of a name, or null.</summary>
-    public GgufTensor? FindTensor(string name) => _byName.GetValueOrDefault(name);
+    public GgufTensor? FindTensor(string name) => _tensors.GetValueOrDefault(name);
 
     /// <summary>Ends the map. Pointers and spans into it are dead; whoever asks for new ones gets an <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
@@ -76,7 +69,7 @@ public sealed class GgufFile : IDisposable
     /// <summary>Bytes of a tensor, without a copy, valid until the file is disposed.</summary>
     internal ReadOnlySpan<byte> Bytes(GgufTensor tensor, long start, int count)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((ulong)start, (ulong)(tensor.ByteCount - count), nameof(start));
+        if (start < 0 || count < 0 || start > tensor.ByteCount - count) throw new ArgumentOutOfRangeException(nameof(start));
         return _parts[tensor.FileIndex].Map.Span(tensor.Offset + start, count);
     }
 
@@ -87,6 +80,20 @@ public sealed class GgufFile : IDisposable
     internal void Advise(MapAdvice advice)
     {
         foreach (GgufPart part in _parts) part.Map.Advise(0, part.Map.Length, advice);
+    }
+
+    private static OrderedDictionary<string, GgufTensor> Join(List<GgufPart> parts)
+    {
+        var all = new OrderedDictionary<string, GgufTensor>();
+        foreach (GgufPart part in parts)
+        {
+            foreach ((string name, GgufTensor tensor) in part.Tensors)
+            {
+                if (!all.TryAdd(name, tensor))
+                    throw new GgufException(part.Path, $"is also in {parts[all[name].FileIndex].Path}", $"tensor '{name}' data", tensor.Offset);
+            }
+        }
+        return all;
     }
 
     private static void OpenSplits(List<GgufPart> parts, GgufSplit split)

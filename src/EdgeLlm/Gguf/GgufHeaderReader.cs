@@ -49,8 +49,8 @@ internal ref struct GgufHeaderReader
         if ((version & 0xFFFF) == 0) throw Error("is a big-endian GGUF file, which is not supported; convert it to little-endian", "version", 4);
         if (version is not (2 or 3)) throw Error($"has version {version}, and only 2 and 3 are supported", "version", 4);
         // The least that an entry takes: a tensor 33 bytes, a key 14 (names of one byte).
-        int tensorCount = ReadCount("number of tensors", minimumBytes: 33);
-        int keyCount = ReadCount("number of keys", minimumBytes: 14);
+        int tensorCount = ReadCount("number of tensors", minimumBytes: 33, GgufRules.MaximumTensors);
+        int keyCount = ReadCount("number of keys", minimumBytes: 14, GgufRules.MaximumKeys);
         return (version, tensorCount, keyCount);
     }
 
@@ -81,41 +81,42 @@ internal ref struct GgufHeaderReader
             $"must be a UInt32, a power of two and at least 8, but is {value.TypeName} {value}", $"key '{GgufRules.AlignmentKey}'", value.Offset!.Value);
     }
 
-    /// <summary>The list of tensors. Their offsets are from the end of the header, rounded up to the alignment.</summary>
-    public List<GgufTensor> ReadTensors(int count, uint alignment, int fileIndex)
+    /// <summary>The list of tensors. In the file their offsets are from the end of the header, rounded up to the alignment.</summary>
+    public OrderedDictionary<string, GgufTensor> ReadTensors(int count, uint alignment, int fileIndex)
     {
-        var entries = new List<(string Name, long[] Shape, ElementType Type, long ByteCount, ulong Offset, int OffsetPosition)>();
-        var names = new HashSet<string>();
+        var tensors = new OrderedDictionary<string, GgufTensor>(count);
+        var offsetPositions = new int[count];
         for (int index = 0; index < count; index++)
         {
             Enter("tensor", index);
             int start = _position;
             string name = ReadName();
-            if (!names.Add(name)) throw Error("is there twice", Field(), start);
             (long[] shape, ElementType type, long byteCount) = ReadShapeAndType();
-            int offsetPosition = _position;
+            offsetPositions[index] = _position;
             ulong offset = ReadUInt64("offset");
-            if (offset % alignment != 0) throw Error($"is {offset}, not a multiple of the alignment {alignment}", Field("offset"), offsetPosition);
-            entries.Add((name, shape, type, byteCount, offset, offsetPosition));
+            if (offset % alignment != 0) throw Error($"is {offset}, not a multiple of the alignment {alignment}", Field("offset"), offsetPositions[index]);
+            if (offset > (ulong)_fileLength) throw BeyondEnd(byteCount, offset, offsetPositions[index]);
+            if (!tensors.TryAdd(name, new GgufTensor(name, shape, type, (long)offset, byteCount, fileIndex))) throw Error("is there twice", Field(), start);
         }
 
         long dataStart = GgufRules.AlignUp(_position, alignment);
-        var tensors = new List<GgufTensor>(entries.Count);
-        foreach (var entry in entries)
+        for (int index = 0; index < count; index++)
         {
-            Enter("tensor", tensors.Count);
-            _name = entry.Name;
-            long available = _fileLength - dataStart;
-            if (entry.ByteCount > available || entry.Offset > (ulong)(available - entry.ByteCount))
+            GgufTensor tensor = tensors.GetAt(index).Value;
+            long available = _fileLength - dataStart - tensor.Offset;
+            if (tensor.ByteCount > available)
             {
-                throw Error(
-                    $"needs {entry.ByteCount} bytes at {entry.Offset} of the data, which starts at {dataStart}, but the file ends at {_fileLength}: it is truncated or damaged",
-                    Field("offset"), entry.OffsetPosition);
+                Enter("tensor", index);
+                _name = tensor.Name;
+                throw BeyondEnd(tensor.ByteCount, (ulong)tensor.Offset, offsetPositions[index]);
             }
-            tensors.Add(new GgufTensor(entry.Name, entry.Shape, entry.Type, dataStart + (long)entry.Offset, entry.ByteCount, fileIndex));
+            tensor.Offset += dataStart;
         }
         return tensors;
     }
+
+    private readonly GgufException BeyondEnd(long byteCount, ulong offset, int offsetPosition) =>
+        Error($"needs {byteCount} bytes at {offset} of the data, but the file ends at {_fileLength}: it is truncated or damaged", Field("offset"), offsetPosition);
 
     private (long[] Shape, ElementType Type, long ByteCount) ReadShapeAndType()
     {
@@ -189,13 +190,13 @@ internal ref struct GgufHeaderReader
         _position += (int)length;
     }
 
-    private int ReadCount(string field, int minimumBytes)
+    private int ReadCount(string field, int minimumBytes, int maximum)
     {
         int start = _position;
         ulong count = ReadUInt64(field);
         if (count > (ulong)(_bytes.Length - _position) / (ulong)minimumBytes)
             throw Error($"is {count}, more than the {Remaining} can hold", field, start);
-        if (count > GgufRules.MaximumEntries) throw Error($"is {count}, more than the {GgufRules.MaximumEntries} that are supported", field, start);
+        if (count > (ulong)maximum) throw Error($"is {count}, more than the {maximum} that are supported", field, start);
         return (int)count;
     }
 

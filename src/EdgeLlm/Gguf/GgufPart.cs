@@ -21,7 +21,7 @@ internal sealed class GgufPart : IDisposable
     public MappedFile Map { get; }
     public uint Version { get; }
     public GgufMetadata Metadata { get; }
-    public List<GgufTensor> Tensors { get; }
+    public OrderedDictionary<string, GgufTensor> Tensors { get; }
     public uint Alignment { get; }
     public long HeaderLength { get; }
 
@@ -47,7 +47,7 @@ internal sealed class GgufPart : IDisposable
 
     private void RefuseOverlaps()
     {
-        GgufTensor[] inOrder = [.. Tensors];
+        GgufTensor[] inOrder = [.. Tensors.Values];
         Array.Sort(inOrder, static (left, right) => left.Offset.CompareTo(right.Offset));
         for (int index = 1; index < inOrder.Length; index++)
         {

@@ -13,10 +13,11 @@ internal static class GgufRules
     public const int MaximumDimensions = 4;
     public const int MaximumNameBytes = 65535;
 
-    // Not the format's but ours: what a file makes us allocate is bounded, however large it is. Real files have some
-    // dozens of keys, some thousands of tensors and well under a megabyte of names.
-    public const int MaximumEntries = 65536;
-    public const int MaximumNameBytesInAll = 16 << 20;
+    // Not the format's limits but ours, so that no file, however large, makes opening allocate more than some 20 MB. Real
+    // files have dozens of keys, thousands of tensors and well under a megabyte of names.
+    public const int MaximumKeys = 16384;
+    public const int MaximumTensors = 65536;
+    public const int MaximumNameBytesInAll = 4 << 20;
 
     /// <summary>The bytes of a number or bool; 0 of a string or array, which say their own length.</summary>
     public static int SizeOf(GgufValueType type) => type switch

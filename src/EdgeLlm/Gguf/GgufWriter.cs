@@ -4,9 +4,9 @@ using EdgeLlm.Kernels.Formats;
 namespace EdgeLlm.Gguf;
 
 /// <summary>
-/// Collects keys and tensors, then writes them as a GGUF file (version 3, or that of the file copied from). What it
-/// writes, <see cref="GgufFile"/> reads. A copy of a file to which nothing was done is the same file, byte for byte; where
-/// only keys were changed, the tensors' data is copied as it lies.
+/// Collects keys and tensors, then writes them as a GGUF file (version 3, or that of the file copied from). Names, shapes
+/// and alignment are held to the rules of the reader. A copy of a file to which nothing was done is the same file, byte
+/// for byte; where only keys were changed, the data of the tensors is copied as it lies.
 /// </summary>
 public sealed class GgufWriter
 {
@@ -158,7 +158,7 @@ public sealed class GgufWriter
             header.Write((uint)tensor.Shape.Length);
             foreach (long dimension in tensor.Shape) header.Write((ulong)dimension);
             header.Write((uint)tensor.Type);
-            header.Write((ulong)(_layout is null ? offset : _layout.Tensors[index].Offset - _layout.DataStart));
+            header.Write((ulong)(_layout is null ? offset : _layout.Tensors.GetAt(index).Value.Offset - _layout.DataStart));
             offset = checked(GgufRules.AlignUp(offset + tensor.ByteCount, Alignment));
         }
         return buffer.ToArray();
