@@ -57,7 +57,7 @@ public sealed class GgufFile : IDisposable
     /// <summary>The tensor of a name, or null.</summary>
     public GgufTensor? FindTensor(string name) => _tensors.GetValueOrDefault(name);
 
-    /// <summary>Ends the map. Pointers and spans into it are dead; whoever asks for new ones gets an <see cref="ObjectDisposedException"/>.</summary>
+    /// <summary>Ends the map. Pointers and spans into it are dead; asking for new ones throws <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
         foreach (GgufPart part in _parts) part.Dispose();
@@ -74,7 +74,8 @@ public sealed class GgufFile : IDisposable
     }
 
     /// <summary>Tells the operating system how a tensor's bytes are going to be used.</summary>
-    internal void Advise(GgufTensor tensor, MapAdvice advice) => _parts[tensor.FileIndex].Map.Advise(tensor.Offset, tensor.ByteCount, advice);
+    internal void Advise(GgufTensor tensor, MapAdvice advice) =>
+        _parts[tensor.FileIndex].Map.Advise(tensor.Offset, tensor.ByteCount, advice);
 
     /// <summary>Tells the operating system how all of the file is going to be used.</summary>
     internal void Advise(MapAdvice advice)
@@ -89,8 +90,9 @@ public sealed class GgufFile : IDisposable
         {
             foreach ((string name, GgufTensor tensor) in part.Tensors)
             {
-                if (!all.TryAdd(name, tensor))
-                    throw new GgufException(part.Path, $"is also in {parts[all[name].FileIndex].Path}", $"tensor '{name}' data", tensor.Offset);
+                if (all.TryAdd(name, tensor)) continue;
+                string other = parts[all[name].FileIndex].Path;
+                throw new GgufException(part.Path, $"is also in {other}", $"tensor {GgufException.Quote(name)} data", tensor.Offset);
             }
         }
         return all;
@@ -107,23 +109,27 @@ public sealed class GgufFile : IDisposable
         }
         while (parts.Count < split.Count) parts.Add(OpenSplit(split, parts.Count));
         int tensorCount = parts.Sum(static part => part.Tensors.Count);
-        if (tensorCount != split.TensorCount)
-            throw parts[0].Metadata.Error(GgufSplit.TensorCountKey, $"is {split.TensorCount}, but the {split.Count} files have {tensorCount} tensors");
+        if (tensorCount == split.TensorCount) return;
+        throw parts[0].Metadata.Error(
+            GgufSplit.TensorCountKey, $"is {split.TensorCount}, but the {split.Count} files have {tensorCount} tensors");
     }
 
     private static GgufPart OpenSplit(GgufSplit given, int number)
     {
         string path = given.PathOf(number);
         if (!File.Exists(path))
-            throw new GgufException(path, $"is missing: the model has {given.Count} files", $"key '{GgufSplit.CountKey}' of {given.PathOf(given.Number)}", offset: null);
+        {
+            string key = $"key '{GgufSplit.CountKey}' of {given.PathOf(given.Number)}";
+            throw new GgufException(path, $"is missing: the model has {given.Count} files", key, offset: null);
+        }
         GgufPart part = GgufPart.Open(path, number);
         try
         {
-            GgufSplit? split = GgufSplit.Of(part);
-            if (split is null) throw new GgufException(path, $"is no split: it has no {GgufSplit.CountKey} above 1", $"key '{GgufSplit.CountKey}'", offset: null);
-            if (split.TensorCount != given.TensorCount)
-                throw part.Metadata.Error(GgufSplit.TensorCountKey, $"is {split.TensorCount}, but {given.TensorCount} in {given.PathOf(given.Number)}");
-            return part;
+            GgufSplit split = GgufSplit.Of(part)
+                ?? throw new GgufException(path, "is no split: the key is missing or 1", $"key '{GgufSplit.CountKey}'", offset: null);
+            if (split.TensorCount == given.TensorCount) return part;
+            string other = given.PathOf(given.Number);
+            throw part.Metadata.Error(GgufSplit.TensorCountKey, $"is {split.TensorCount}, but {given.TensorCount} in {other}");
         }
         catch
         {

@@ -53,7 +53,8 @@ internal sealed class GgufPart : IDisposable
         {
             GgufTensor before = inOrder[index - 1];
             if (before.Offset + before.ByteCount <= inOrder[index].Offset) continue;
-            throw new GgufException(Path, $"overlaps the data of tensor '{before.Name}'", $"tensor '{inOrder[index].Name}' data", inOrder[index].Offset);
+            string field = $"tensor {GgufException.Quote(inOrder[index].Name)} data";
+            throw new GgufException(Path, $"overlaps the data of tensor {GgufException.Quote(before.Name)}", field, inOrder[index].Offset);
         }
     }
 }

@@ -34,10 +34,14 @@ public sealed class GgufWriter
         bool isSplit = file.Parts.Count > 1;
         foreach ((string key, GgufValue value) in file.Metadata)
         {
-            if (!isSplit || key is not (GgufSplit.NumberKey or GgufSplit.CountKey or GgufSplit.TensorCountKey)) writer._metadata.Add(key, value);
+            bool isSplitKey = key is GgufSplit.NumberKey or GgufSplit.CountKey or GgufSplit.TensorCountKey;
+            if (!isSplit || !isSplitKey) writer._metadata.Add(key, value);
         }
         foreach (GgufTensor tensor in file.Tensors)
-            writer._tensors.Add(tensor.Name, new PendingTensor([.. tensor.Shape], tensor.Type, tensor.ByteCount, output => CopyTensor(file, tensor, output)));
+        {
+            Action<Stream> copy = output => CopyTensor(file, tensor, output);
+            writer._tensors.Add(tensor.Name, new PendingTensor([.. tensor.Shape], tensor.Type, tensor.ByteCount, copy));
+        }
         writer._layout = isSplit ? null : file.Parts[0];
         return writer;
     }
@@ -49,8 +53,8 @@ public sealed class GgufWriter
         CheckName(key, nameof(key));
         if (key == GgufRules.AlignmentKey)
         {
-            if (value.Type != GgufValueType.UInt32 || !value.TryGetInteger(out uint alignment) || !GgufRules.IsAlignment(alignment))
-                throw new ArgumentException($"{key} must be a UInt32, a power of two and at least 8, but is {value.TypeName} {value}", nameof(value));
+            if (!GgufRules.TryGetAlignment(value, out uint alignment))
+                throw new ArgumentException($"must be a UInt32, a power of two and at least 8, but is {value.Description}", nameof(value));
             if (alignment != Alignment) _layout = null;
         }
         _metadata[key] = value;
@@ -131,7 +135,8 @@ public sealed class GgufWriter
             long start = output.Position;
             tensor.Write(output);
             long written = output.Position - start;
-            if (written != tensor.ByteCount) throw new InvalidOperationException($"tensor '{name}' takes {tensor.ByteCount} bytes, but {written} were written");
+            if (written != tensor.ByteCount)
+                throw new InvalidOperationException($"tensor '{name}' takes {tensor.ByteCount} bytes, but {written} were written");
             WriteFill(output, written);
         }
     }

@@ -35,7 +35,7 @@ public sealed class GgufMalformedTests : IDisposable
         Refused(new GgufBytes(0, 0).ToArray()[..length], $"is not a GGUF file: it has {length} bytes", "header", 0);
 
     [Fact]
-    public void Another_magic() => Refused("PK\u0003\u0004 and some more bytes..."u8.ToArray(), "first bytes are 0x504B0304", "magic", 0);
+    public void Another_magic() => Refused("PK\u0003\u0004 and some more bytes..."u8.ToArray(), "first bytes are 504B0304", "magic", 0);
 
     [Theory]
     [InlineData(0x03000000u, "big-endian")]
@@ -162,8 +162,12 @@ public sealed class GgufMalformedTests : IDisposable
             $"but is UInt32 {alignment}", "key 'general.alignment'", Entries + 8 + 17 + 4);
 
     [Fact]
-    public void An_alignment_of_another_type() =>
-        Refused(new GgufBytes(0, 1).Key("general.alignment", GgufValueType.UInt64).UInt64(32), "but is UInt64 32", "key 'general.alignment'", Entries + 8 + 17 + 4);
+    public void An_alignment_of_another_type()
+    {
+        int value = Entries + 8 + 17 + 4;
+        Refused(new GgufBytes(0, 1).Key("general.alignment", GgufValueType.UInt64).UInt64(32), "but is UInt64 32", "key 'general.alignment'", value);
+        Refused(new GgufBytes(0, 1).Key("general.alignment", GgufValueType.String).Text("3\n2"), "but is String", "key 'general.alignment'", value);
+    }
 
     [Fact]
     public void A_tensor_name_of_a_wrong_length()
