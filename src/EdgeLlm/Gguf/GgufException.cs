@@ -17,6 +17,9 @@ public sealed class GgufException : Exception
     /// <summary>The field that is wrong, such as `version`, `key 'general.alignment'` or `tensor 'output.weight' offset`.</summary>
     public string Field { get; }
 
-    /// <summary>Where the field lies in the file, in bytes from its start; null where the problem has no place, such as a missing key.</summary>
+    /// <summary>Where the field lies in the file, in bytes from its start; null where it has no place, such as a missing key.</summary>
     public long? Offset { get; }
+
+    /// <summary>A name as messages have it: in quotes, and cut where it is long.</summary>
+    internal static string Quote(string name) => name.Length <= 80 ? $"'{name}'" : $"'{name.AsSpan(0, 80)}...'";
 }

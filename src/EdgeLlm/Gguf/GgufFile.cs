@@ -8,20 +8,13 @@ namespace EdgeLlm.Gguf;
 public sealed class GgufFile : IDisposable
 {
     private readonly List<GgufPart> _parts;
-    private readonly Dictionary<string, GgufTensor> _byName = [];
-    private readonly List<GgufTensor> _tensors;
+    private readonly OrderedDictionary<string, GgufTensor> _tensors;
 
     private GgufFile(string path, List<GgufPart> parts)
     {
         Path = path;
         _parts = parts;
-        _tensors = parts.Count == 1 ? parts[0].Tensors : [.. parts.SelectMany(static part => part.Tensors)];
-        foreach (GgufTensor tensor in _tensors)
-        {
-            if (_byName.TryAdd(tensor.Name, tensor)) continue;
-            string other = parts[_byName[tensor.Name].FileIndex].Path;
-            throw new GgufException(parts[tensor.FileIndex].Path, $"is also in {other}", $"tensor '{tensor.Name}'", tensor.Offset);
-        }
+        _tensors = parts.Count == 1 ? parts[0].Tensors : Join(parts);
     }
 
     /// <summary>The path that was opened.</summary>
@@ -34,7 +27,7 @@ public sealed class GgufFile : IDisposable
     public GgufMetadata Metadata => _parts[0].Metadata;
 
     /// <summary>The tensors in the order of the header, file by file.</summary>
-    public IReadOnlyList<GgufTensor> Tensors => _tensors;
+    public IReadOnlyList<GgufTensor> Tensors => _tensors.Values;
 
     /// <summary>The bytes of the file, of all splits together.</summary>
     public long FileSize => _parts.Sum(static part => part.Map.Length);
@@ -62,9 +55,9 @@ public sealed class GgufFile : IDisposable
     }
 
     /// <summary>The tensor of a name, or null.</summary>
-    public GgufTensor? FindTensor(string name) => _byName.GetValueOrDefault(name);
+    public GgufTensor? FindTensor(string name) => _tensors.GetValueOrDefault(name);
 
-    /// <summary>Ends the map. Pointers and spans into it are dead; whoever asks for new ones gets an <see cref="ObjectDisposedException"/>.</summary>
+    /// <summary>Ends the map. Pointers and spans into it are dead; asking for new ones throws <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
         foreach (GgufPart part in _parts) part.Dispose();
@@ -76,17 +69,33 @@ public sealed class GgufFile : IDisposable
     /// <summary>Bytes of a tensor, without a copy, valid until the file is disposed.</summary>
     internal ReadOnlySpan<byte> Bytes(GgufTensor tensor, long start, int count)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((ulong)start, (ulong)(tensor.ByteCount - count), nameof(start));
+        if (start < 0 || count < 0 || start > tensor.ByteCount - count) throw new ArgumentOutOfRangeException(nameof(start));
         return _parts[tensor.FileIndex].Map.Span(tensor.Offset + start, count);
     }
 
     /// <summary>Tells the operating system how a tensor's bytes are going to be used.</summary>
-    internal void Advise(GgufTensor tensor, MapAdvice advice) => _parts[tensor.FileIndex].Map.Advise(tensor.Offset, tensor.ByteCount, advice);
+    internal void Advise(GgufTensor tensor, MapAdvice advice) =>
+        _parts[tensor.FileIndex].Map.Advise(tensor.Offset, tensor.ByteCount, advice);
 
     /// <summary>Tells the operating system how all of the file is going to be used.</summary>
     internal void Advise(MapAdvice advice)
     {
         foreach (GgufPart part in _parts) part.Map.Advise(0, part.Map.Length, advice);
+    }
+
+    private static OrderedDictionary<string, GgufTensor> Join(List<GgufPart> parts)
+    {
+        var all = new OrderedDictionary<string, GgufTensor>();
+        foreach (GgufPart part in parts)
+        {
+            foreach ((string name, GgufTensor tensor) in part.Tensors)
+            {
+                if (all.TryAdd(name, tensor)) continue;
+                string other = parts[all[name].FileIndex].Path;
+                throw new GgufException(part.Path, $"is also in {other}", $"tensor {GgufException.Quote(name)} data", tensor.Offset);
+            }
+        }
+        return all;
     }
 
     private static void OpenSplits(List<GgufPart> parts, GgufSplit split)
@@ -100,23 +109,27 @@ public sealed class GgufFile : IDisposable
         }
         while (parts.Count < split.Count) parts.Add(OpenSplit(split, parts.Count));
         int tensorCount = parts.Sum(static part => part.Tensors.Count);
-        if (tensorCount != split.TensorCount)
-            throw parts[0].Metadata.Error(GgufSplit.TensorCountKey, $"is {split.TensorCount}, but the {split.Count} files have {tensorCount} tensors");
+        if (tensorCount == split.TensorCount) return;
+        throw parts[0].Metadata.Error(
+            GgufSplit.TensorCountKey, $"is {split.TensorCount}, but the {split.Count} files have {tensorCount} tensors");
     }
 
     private static GgufPart OpenSplit(GgufSplit given, int number)
     {
         string path = given.PathOf(number);
         if (!File.Exists(path))
-            throw new GgufException(path, $"is missing: the model has {given.Count} files", $"key '{GgufSplit.CountKey}' of {given.PathOf(given.Number)}", offset: null);
+        {
+            string key = $"key '{GgufSplit.CountKey}' of {given.PathOf(given.Number)}";
+            throw new GgufException(path, $"is missing: the model has {given.Count} files", key, offset: null);
+        }
         GgufPart part = GgufPart.Open(path, number);
         try
         {
-            GgufSplit? split = GgufSplit.Of(part);
-            if (split is null) throw new GgufException(path, $"is no split: it has no {GgufSplit.CountKey} above 1", $"key '{GgufSplit.CountKey}'", offset: null);
-            if (split.TensorCount != given.TensorCount)
-                throw part.Metadata.Error(GgufSplit.TensorCountKey, $"is {split.TensorCount}, but {given.TensorCount} in {given.PathOf(given.Number)}");
-            return part;
+            GgufSplit split = GgufSplit.Of(part)
+                ?? throw new GgufException(path, "is no split: the key is missing or 1", $"key '{GgufSplit.CountKey}'", offset: null);
+            if (split.TensorCount == given.TensorCount) return part;
+            string other = given.PathOf(given.Number);
+            throw part.Metadata.Error(GgufSplit.TensorCountKey, $"is {split.TensorCount}, but {given.TensorCount} in {other}");
         }
         catch
         {

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Text;
 using EdgeLlm.Kernels.Formats;
 
@@ -42,15 +43,17 @@ internal ref struct GgufHeaderReader
     public (uint Version, int TensorCount, int KeyCount) ReadFixedFields()
     {
         if (_bytes.Length < GgufRules.FixedHeaderBytes)
-            throw Error($"is not a GGUF file: it has {_bytes.Length} bytes, and a header takes at least {GgufRules.FixedHeaderBytes}", "header", 0);
+            throw Error($"is not a GGUF file: it has {_bytes.Length} bytes, fewer than the {GgufRules.FixedHeaderBytes} of a header", "header", 0);
         uint magic = ReadUInt32("magic");
-        if (magic != GgufRules.Magic) throw Error($"is not a GGUF file: its first bytes are 0x{BinaryPrimitives.ReverseEndianness(magic):X8}, not \"GGUF\"", "magic", 0);
+        if (magic != GgufRules.Magic)
+            throw Error($"is not a GGUF file: its first bytes are {Convert.ToHexString(_bytes[..4])}, not \"GGUF\"", "magic", 0);
         uint version = ReadUInt32("version");
-        if ((version & 0xFFFF) == 0) throw Error("is a big-endian GGUF file, which is not supported; convert it to little-endian", "version", 4);
+        if ((version & 0xFFFF) == 0)
+            throw Error("is a big-endian GGUF file, which is not supported; convert it to little-endian", "version", 4);
         if (version is not (2 or 3)) throw Error($"has version {version}, and only 2 and 3 are supported", "version", 4);
         // The least that an entry takes: a tensor 33 bytes, a key 14 (names of one byte).
-        int tensorCount = ReadCount("number of tensors", minimumBytes: 33);
-        int keyCount = ReadCount("number of keys", minimumBytes: 14);
+        int tensorCount = ReadCount("number of tensors", minimumBytes: 33, GgufRules.MaximumTensors);
+        int keyCount = ReadCount("number of keys", minimumBytes: 14, GgufRules.MaximumKeys);
         return (version, tensorCount, keyCount);
     }
 
@@ -76,45 +79,51 @@ internal ref struct GgufHeaderReader
     public readonly uint AlignmentOf(OrderedDictionary<string, GgufValue> metadata)
     {
         if (!metadata.TryGetValue(GgufRules.AlignmentKey, out GgufValue? value)) return GgufRules.DefaultAlignment;
-        if (value.Type == GgufValueType.UInt32 && value.TryGetInteger(out uint alignment) && GgufRules.IsAlignment(alignment)) return alignment;
-        throw Error(
-            $"must be a UInt32, a power of two and at least 8, but is {value.TypeName} {value}", $"key '{GgufRules.AlignmentKey}'", value.Offset!.Value);
+        if (GgufRules.TryGetAlignment(value, out uint alignment)) return alignment;
+        string problem = $"must be a UInt32, a power of two and at least 8, but is {value.Description}";
+        throw Error(problem, $"key '{GgufRules.AlignmentKey}'", value.Offset!.Value);
     }
 
-    /// <summary>The list of tensors. Their offsets are from the end of the header, rounded up to the alignment.</summary>
-    public List<GgufTensor> ReadTensors(int count, uint alignment, int fileIndex)
+    /// <summary>The list of tensors. In the file their offsets are from the end of the header, rounded up to the alignment.</summary>
+    public OrderedDictionary<string, GgufTensor> ReadTensors(int count, uint alignment, int fileIndex)
     {
-        var entries = new List<(string Name, long[] Shape, ElementType Type, long ByteCount, ulong Offset, int OffsetPosition)>();
-        var names = new HashSet<string>();
+        var tensors = new OrderedDictionary<string, GgufTensor>(count);
+        var offsetPositions = new int[count];
         for (int index = 0; index < count; index++)
         {
             Enter("tensor", index);
             int start = _position;
             string name = ReadName();
-            if (!names.Add(name)) throw Error("is there twice", Field(), start);
             (long[] shape, ElementType type, long byteCount) = ReadShapeAndType();
-            int offsetPosition = _position;
+            offsetPositions[index] = _position;
             ulong offset = ReadUInt64("offset");
-            if (offset % alignment != 0) throw Error($"is {offset}, not a multiple of the alignment {alignment}", Field("offset"), offsetPosition);
-            entries.Add((name, shape, type, byteCount, offset, offsetPosition));
+            if (offset % alignment != 0)
+                throw Error($"is {offset}, not a multiple of the alignment {alignment}", Field("offset"), offsetPositions[index]);
+            if (offset > (ulong)_fileLength) throw BeyondEnd(byteCount, offset, offsetPositions[index]);
+            if (!tensors.TryAdd(name, new GgufTensor(name, shape, type, (long)offset, byteCount, fileIndex)))
+                throw Error("is there twice", Field(), start);
         }
 
         long dataStart = GgufRules.AlignUp(_position, alignment);
-        var tensors = new List<GgufTensor>(entries.Count);
-        foreach (var entry in entries)
+        for (int index = 0; index < count; index++)
         {
-            Enter("tensor", tensors.Count);
-            _name = entry.Name;
-            long available = _fileLength - dataStart;
-            if (entry.ByteCount > available || entry.Offset > (ulong)(available - entry.ByteCount))
+            GgufTensor tensor = tensors.GetAt(index).Value;
+            long available = _fileLength - dataStart - tensor.Offset;
+            if (tensor.ByteCount > available)
             {
-                throw Error(
-                    $"needs {entry.ByteCount} bytes at {entry.Offset} of the data, which starts at {dataStart}, but the file ends at {_fileLength}: it is truncated or damaged",
-                    Field("offset"), entry.OffsetPosition);
+                Enter("tensor", index);
+                _name = tensor.Name;
+                throw BeyondEnd(tensor.ByteCount, (ulong)tensor.Offset, offsetPositions[index]);
             }
-            tensors.Add(new GgufTensor(entry.Name, entry.Shape, entry.Type, dataStart + (long)entry.Offset, entry.ByteCount, fileIndex));
+            tensor.Offset += dataStart;
         }
         return tensors;
+    }
+
+    private readonly GgufException BeyondEnd(long byteCount, ulong offset, int offsetPosition)
+    {
+        string problem = $"needs {byteCount} bytes at {offset} of the data, but the file ends at {_fileLength}: it is truncated or damaged";
+        return Error(problem, Field("offset"), offsetPosition);
     }
 
     private (long[] Shape, ElementType Type, long ByteCount) ReadShapeAndType()
@@ -128,7 +137,8 @@ internal ref struct GgufHeaderReader
         foreach (ref long dimension in shape.AsSpan()) dimension = (long)ReadUInt64("shape");
         int typePosition = _position;
         var type = (ElementType)ReadUInt32("type");
-        if (!ElementFormat.TryGet(type, out ElementFormat? format)) throw Error($"is {(uint)type}, which is unknown", Field("type"), typePosition);
+        if (!ElementFormat.TryGet(type, out ElementFormat? format))
+            throw Error($"is {(uint)type}, which is unknown", Field("type"), typePosition);
         if (GgufRules.ShapeProblem(shape, format, out long byteCount) is { } problem) throw Error(problem, Field("shape"), shapePosition);
         return (shape, type, byteCount);
     }
@@ -137,7 +147,8 @@ internal ref struct GgufHeaderReader
     {
         int start = _position;
         ulong length = ReadUInt64("name");
-        if (length > GgufRules.MaximumNameBytes) throw Error($"has {length} bytes, more than {GgufRules.MaximumNameBytes}", Field("name"), start);
+        if (length > GgufRules.MaximumNameBytes)
+            throw Error($"has {length} bytes, more than {GgufRules.MaximumNameBytes}", Field("name"), start);
         ReadOnlySpan<byte> utf8 = Take((int)length, "name");
         if (GgufRules.NameProblem(utf8) is { } problem) throw Error(problem, Field("name"), start);
         _nameBytes += utf8.Length;
@@ -151,7 +162,8 @@ internal ref struct GgufHeaderReader
         if (GgufRules.SizeOf(type) is > 0 and var size)
         {
             ReadOnlySpan<byte> value = Take(size, "value");
-            if (type == GgufValueType.Bool && value[0] > 1) throw Error($"is a bool of {value[0]}, not 0 or 1", Field("value"), _position - 1);
+            if (type == GgufValueType.Bool && value[0] > 1)
+                throw Error($"is a bool of {value[0]}, not 0 or 1", Field("value"), _position - 1);
         }
         else if (type == GgufValueType.String) SkipString();
         else if (type == GgufValueType.Array) SkipArray();
@@ -162,7 +174,8 @@ internal ref struct GgufHeaderReader
     {
         int start = _position;
         var itemType = (GgufValueType)ReadUInt32("array's item type");
-        if (itemType == GgufValueType.Array) throw Error("is an array of arrays, which is not supported", Field("array's item type"), start);
+        if (itemType == GgufValueType.Array)
+            throw Error("is an array of arrays, which is not supported", Field("array's item type"), start);
         if (itemType > GgufValueType.Float64) throw Error($"is {(uint)itemType}, which is unknown", Field("array's item type"), start);
         int countPosition = _position;
         ulong count = ReadUInt64("array's count");
@@ -189,13 +202,13 @@ internal ref struct GgufHeaderReader
         _position += (int)length;
     }
 
-    private int ReadCount(string field, int minimumBytes)
+    private int ReadCount(string field, int minimumBytes, int maximum)
     {
         int start = _position;
         ulong count = ReadUInt64(field);
         if (count > (ulong)(_bytes.Length - _position) / (ulong)minimumBytes)
             throw Error($"is {count}, more than the {Remaining} can hold", field, start);
-        if (count > GgufRules.MaximumEntries) throw Error($"is {count}, more than the {GgufRules.MaximumEntries} that are supported", field, start);
+        if (count > (ulong)maximum) throw Error($"is {count}, more than the {maximum} that are supported", field, start);
         return (int)count;
     }
 
@@ -228,7 +241,7 @@ internal ref struct GgufHeaderReader
     private readonly string Field(string part = "")
     {
         if (_subject == "header") return part;
-        string which = _name is null ? _index.ToString() : $"'{(_name.Length <= 80 ? _name : _name[..80] + "...")}'";
+        string which = _name is null ? _index.ToString(CultureInfo.InvariantCulture) : GgufException.Quote(_name);
         return part.Length == 0 ? $"{_subject} {which}" : $"{_subject} {which} {part}";
     }
 

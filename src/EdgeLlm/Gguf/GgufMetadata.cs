@@ -111,9 +111,6 @@ public sealed class GgufMetadata : IReadOnlyCollection<KeyValuePair<string, Gguf
     private bool Bool(string key, GgufValue value) =>
         value.TryGetBool(out bool flag) ? flag : throw WrongType(key, value, "a bool");
 
-    private GgufException WrongType(string key, GgufValue value, string wanted)
-    {
-        bool isNumber = GgufRules.SizeOf(value.Type) != 0;
-        return Error(key, $"must be {wanted} but is {value.TypeName}{(isNumber ? $" {value}" : "")}");
-    }
+    private GgufException WrongType(string key, GgufValue value, string wanted) =>
+        Error(key, $"must be {wanted} but is {value.Description}");
 }

@@ -21,7 +21,7 @@ internal sealed class GgufPart : IDisposable
     public MappedFile Map { get; }
     public uint Version { get; }
     public GgufMetadata Metadata { get; }
-    public List<GgufTensor> Tensors { get; }
+    public OrderedDictionary<string, GgufTensor> Tensors { get; }
     public uint Alignment { get; }
     public long HeaderLength { get; }
 
@@ -47,13 +47,14 @@ internal sealed class GgufPart : IDisposable
 
     private void RefuseOverlaps()
     {
-        GgufTensor[] inOrder = [.. Tensors];
+        GgufTensor[] inOrder = [.. Tensors.Values];
         Array.Sort(inOrder, static (left, right) => left.Offset.CompareTo(right.Offset));
         for (int index = 1; index < inOrder.Length; index++)
         {
             GgufTensor before = inOrder[index - 1];
             if (before.Offset + before.ByteCount <= inOrder[index].Offset) continue;
-            throw new GgufException(Path, $"overlaps the data of tensor '{before.Name}'", $"tensor '{inOrder[index].Name}' data", inOrder[index].Offset);
+            string field = $"tensor {GgufException.Quote(inOrder[index].Name)} data";
+            throw new GgufException(Path, $"overlaps the data of tensor {GgufException.Quote(before.Name)}", field, inOrder[index].Offset);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Text.Unicode;
 using EdgeLlm.Kernels.Formats;
 
@@ -13,10 +14,11 @@ internal static class GgufRules
     public const int MaximumDimensions = 4;
     public const int MaximumNameBytes = 65535;
 
-    // Not the format's but ours: what a file makes us allocate is bounded, however large it is. Real files have some
-    // dozens of keys, some thousands of tensors and well under a megabyte of names.
-    public const int MaximumEntries = 65536;
-    public const int MaximumNameBytesInAll = 16 << 20;
+    // Not the format's limits but ours, so that no file, however large, makes opening allocate more than some 20 MB. Real
+    // files have dozens of keys, thousands of tensors and well under a megabyte of names.
+    public const int MaximumKeys = 16384;
+    public const int MaximumTensors = 65536;
+    public const int MaximumNameBytesInAll = 4 << 20;
 
     /// <summary>The bytes of a number or bool; 0 of a string or array, which say their own length.</summary>
     public static int SizeOf(GgufValueType type) => type switch
@@ -28,7 +30,7 @@ internal static class GgufRules
         _ => 0,
     };
 
-    /// <summary>What is wrong with a key or a tensor's name, or null. Control characters are refused so that names can be printed.</summary>
+    /// <summary>What is wrong with a key or a tensor's name, or null. No control characters, so that names can be printed.</summary>
     public static string? NameProblem(ReadOnlySpan<byte> utf8)
     {
         if (utf8.IsEmpty) return "is empty";
@@ -37,7 +39,9 @@ internal static class GgufRules
         return utf8.IndexOfAnyInRange((byte)0, (byte)0x1F) >= 0 || utf8.Contains((byte)0x7F) ? "has a control character" : null;
     }
 
-    public static bool IsAlignment(uint alignment) => alignment >= 8 && (alignment & (alignment - 1)) == 0;
+    /// <summary>The alignment that a key sets, or false where it is none.</summary>
+    public static bool TryGetAlignment(GgufValue value, out uint alignment) =>
+        value.TryGetInteger(out alignment) && value.Type == GgufValueType.UInt32 && alignment >= 8 && BitOperations.IsPow2(alignment);
 
     public static long AlignUp(long position, uint alignment) => (position + alignment - 1) & -(long)alignment;
 
@@ -53,7 +57,8 @@ internal static class GgufRules
             if (dimension > long.MaxValue / values) return "has more than 2^63 values";
             values *= dimension;
         }
-        if (shape[0] % format.ValuesPerBlock != 0) return $"has rows of {shape[0]} values, not whole blocks of {format.ValuesPerBlock} ({format.Name})";
+        if (shape[0] % format.ValuesPerBlock != 0)
+            return $"has rows of {shape[0]} values, not whole blocks of {format.ValuesPerBlock} ({format.Name})";
         long blocks = values / format.ValuesPerBlock;
         if (blocks > long.MaxValue / format.BytesPerBlock) return "has more than 2^63 bytes";
         byteCount = blocks * format.BytesPerBlock;

@@ -34,7 +34,7 @@ internal sealed record GgufSplit(string Prefix, int Number, int Count, int Tenso
         if (PathOf(prefix, (int)number, (int)count) != part.Path)
         {
             string wanted = PathOf("NAME", (int)number, (int)count);
-            string wrong = part.Path.EndsWith(string.Create(CultureInfo.InvariantCulture, $"-of-{count:D5}.gguf"), StringComparison.Ordinal) ? NumberKey : CountKey;
+            string wrong = part.Path.EndsWith(wanted[^"-of-00000.gguf".Length..], StringComparison.Ordinal) ? NumberKey : CountKey;
             throw metadata.Error(wrong, $"says split {number + 1} of {count}, so the file must be called {wanted} (name it so again)");
         }
         return new GgufSplit(prefix, (int)number, (int)count, tensorCount);

@@ -25,7 +25,7 @@ public sealed class GgufTensor
     public ElementType Type { get; }
 
     /// <summary>Where the values start, in bytes from the start of the tensor's file.</summary>
-    public long Offset { get; }
+    public long Offset { get; internal set; } // set last: the reader learns where the data starts when it has read all tensors
 
     /// <summary>The bytes that the values take.</summary>
     public long ByteCount { get; }

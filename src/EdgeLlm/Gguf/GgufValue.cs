@@ -29,7 +29,8 @@ public sealed partial class GgufValue
     public GgufValueType Type { get; }
 
     /// <summary>The type of an array's items; null of any other value.</summary>
-    public GgufValueType? ItemType => Type == GgufValueType.Array ? (GgufValueType)BinaryPrimitives.ReadUInt32LittleEndian(Encoded.Span) : null;
+    public GgufValueType? ItemType =>
+        Type == GgufValueType.Array ? (GgufValueType)BinaryPrimitives.ReadUInt32LittleEndian(Encoded.Span) : null;
 
     /// <summary>The number of an array's items; 1 of any other value.</summary>
     public int Count => Type == GgufValueType.Array ? (int)BinaryPrimitives.ReadUInt64LittleEndian(Encoded.Span[sizeof(uint)..]) : 1;
@@ -129,8 +130,9 @@ public sealed partial class GgufValue
         _ => ReadInteger(Type, Bytes).ToString(CultureInfo.InvariantCulture),
     };
 
-    /// <summary>What error messages call it, such as `String` or `array of Int32`.</summary>
-    internal string TypeName => Type == GgufValueType.Array ? $"array of {ItemType}" : Type.ToString();
+    /// <summary>What error messages call it: `Int8 -100`, `String`, `array of Int32`; never text out of a file.</summary>
+    internal string Description =>
+        Type == GgufValueType.Array ? $"array of {ItemType}" : Type == GgufValueType.String ? "String" : $"{Type} {this}";
 
     private static Int128 ReadInteger(GgufValueType type, ReadOnlySpan<byte> bytes) => type switch
     {

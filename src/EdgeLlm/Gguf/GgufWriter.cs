@@ -4,9 +4,9 @@ using EdgeLlm.Kernels.Formats;
 namespace EdgeLlm.Gguf;
 
 /// <summary>
-/// Collects keys and tensors, then writes them as a GGUF file (version 3, or that of the file copied from). What it
-/// writes, <see cref="GgufFile"/> reads. A copy of a file to which nothing was done is the same file, byte for byte; where
-/// only keys were changed, the tensors' data is copied as it lies.
+/// Collects keys and tensors, then writes them as a GGUF file (version 3, or that of the file copied from). Names, shapes
+/// and alignment are held to the rules of the reader. A copy of a file to which nothing was done is the same file, byte
+/// for byte; where only keys were changed, the data of the tensors is copied as it lies.
 /// </summary>
 public sealed class GgufWriter
 {
@@ -34,10 +34,14 @@ public sealed class GgufWriter
         bool isSplit = file.Parts.Count > 1;
         foreach ((string key, GgufValue value) in file.Metadata)
         {
-            if (!isSplit || key is not (GgufSplit.NumberKey or GgufSplit.CountKey or GgufSplit.TensorCountKey)) writer._metadata.Add(key, value);
+            bool isSplitKey = key is GgufSplit.NumberKey or GgufSplit.CountKey or GgufSplit.TensorCountKey;
+            if (!isSplit || !isSplitKey) writer._metadata.Add(key, value);
         }
         foreach (GgufTensor tensor in file.Tensors)
-            writer._tensors.Add(tensor.Name, new PendingTensor([.. tensor.Shape], tensor.Type, tensor.ByteCount, output => CopyTensor(file, tensor, output)));
+        {
+            Action<Stream> copy = output => CopyTensor(file, tensor, output);
+            writer._tensors.Add(tensor.Name, new PendingTensor([.. tensor.Shape], tensor.Type, tensor.ByteCount, copy));
+        }
         writer._layout = isSplit ? null : file.Parts[0];
         return writer;
     }
@@ -49,8 +53,8 @@ public sealed class GgufWriter
         CheckName(key, nameof(key));
         if (key == GgufRules.AlignmentKey)
         {
-            if (value.Type != GgufValueType.UInt32 || !value.TryGetInteger(out uint alignment) || !GgufRules.IsAlignment(alignment))
-                throw new ArgumentException($"{key} must be a UInt32, a power of two and at least 8, but is {value.TypeName} {value}", nameof(value));
+            if (!GgufRules.TryGetAlignment(value, out uint alignment))
+                throw new ArgumentException($"must be a UInt32, a power of two and at least 8, but is {value.Description}", nameof(value));
             if (alignment != Alignment) _layout = null;
         }
         _metadata[key] = value;
@@ -131,7 +135,8 @@ public sealed class GgufWriter
             long start = output.Position;
             tensor.Write(output);
             long written = output.Position - start;
-            if (written != tensor.ByteCount) throw new InvalidOperationException($"tensor '{name}' takes {tensor.ByteCount} bytes, but {written} were written");
+            if (written != tensor.ByteCount)
+                throw new InvalidOperationException($"tensor '{name}' takes {tensor.ByteCount} bytes, but {written} were written");
             WriteFill(output, written);
         }
     }
@@ -158,7 +163,7 @@ public sealed class GgufWriter
             header.Write((uint)tensor.Shape.Length);
             foreach (long dimension in tensor.Shape) header.Write((ulong)dimension);
             header.Write((uint)tensor.Type);
-            header.Write((ulong)(_layout is null ? offset : _layout.Tensors[index].Offset - _layout.DataStart));
+            header.Write((ulong)(_layout is null ? offset : _layout.Tensors.GetAt(index).Value.Offset - _layout.DataStart));
             offset = checked(GgufRules.AlignUp(offset + tensor.ByteCount, Alignment));
         }
         return buffer.ToArray();

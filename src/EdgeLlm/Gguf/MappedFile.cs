@@ -23,7 +23,8 @@ internal sealed unsafe class MappedFile : MemoryManager<byte>
         _file = file;
         Length = RandomAccess.GetLength(file);
         if (Length == 0) return; // the operating systems map no empty file
-        _mapping = MemoryMappedFile.CreateFromFile(file, mapName: null, Length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+        _mapping = MemoryMappedFile.CreateFromFile(
+            file, mapName: null, Length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
         _view = _mapping.CreateViewAccessor(0, Length, MemoryMappedFileAccess.Read);
         _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
         _start += _view.PointerOffset;
@@ -32,10 +33,10 @@ internal sealed unsafe class MappedFile : MemoryManager<byte>
     /// <summary>The bytes of the file.</summary>
     public long Length { get; }
 
-    /// <summary>The file's first bytes, 2 GB at most. Reading it after the end of the map throws <see cref="ObjectDisposedException"/>.</summary>
+    /// <summary>The file's first bytes, 2 GB at most. Reading it after Dispose throws <see cref="ObjectDisposedException"/>.</summary>
     public ReadOnlyMemory<byte> Head => CreateMemory((int)Math.Min(Length, int.MaxValue));
 
-    /// <summary>Maps a file. Errors of the file system come as they are (<see cref="IOException"/>, <see cref="UnauthorizedAccessException"/>).</summary>
+    /// <summary>Maps a file. Errors of the file system come as they are.</summary>
     public static MappedFile Open(string path)
     {
         SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read);
