@@ -18,7 +18,8 @@ public sealed class GoldenLogitsTests
         string folder = SharedFolder.Require("golden", "logits", family);
         using JsonDocument expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "expected.json")));
         int[] prompts = [.. expected.RootElement.GetProperty("gguf").GetProperty("prompts").EnumerateArray().Select(p => p.GetInt32())];
-        CheckPrompts(Path.Combine(folder, "model.gguf"), folder, prompts);
+        // llama.cpp's converter leaves Mistral's window out: without it the reference holds as long as the text is no longer than the window.
+        CheckPrompts(Path.Combine(folder, "model.gguf"), folder, prompts, family == "mistral-window" ? 16 : int.MaxValue);
     }
 
     [Fact]
@@ -34,7 +35,7 @@ public sealed class GoldenLogitsTests
                 writer.Set("llama.attention.sliding_window", GgufValue.Of(16u));
                 writer.Save(copy);
             }
-            CheckPrompts(copy, folder, [0, 1, 2, 3]);
+            CheckPrompts(copy, folder, [0, 1, 2, 3], int.MaxValue);
         }
         finally
         {
@@ -52,7 +53,7 @@ public sealed class GoldenLogitsTests
         return best;
     }
 
-    private static void CheckPrompts(string path, string folder, int[] prompts)
+    private static void CheckPrompts(string path, string folder, int[] prompts, int mostPositions)
     {
         using JsonDocument expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "expected.json")));
         Dictionary<string, (int[] Shape, float[] Values)> reference = Safetensors.Read(Path.Combine(folder, "expected.safetensors"));
@@ -71,7 +72,7 @@ public sealed class GoldenLogitsTests
             for (int i = 0; i < wanted.Length; i++) worst = Math.Max(worst, Math.Abs(wanted[i] - (double)logits[logits.Length - wanted.Length + i]));
             Assert.True(worst <= bound, $"prompt {prompt}: a logit is off by {worst}, the bound is {bound}");
 
-            int[] greedy = [.. entry.GetProperty("greedy").EnumerateArray().Select(id => id.GetInt32())];
+            int[] greedy = [.. entry.GetProperty("greedy").EnumerateArray().Select(id => id.GetInt32()).Take(Math.Max(0, mostPositions - ids.Length))];
             var actual = new List<int>();
             ReadOnlySpan<float> last = logits.AsSpan(logits.Length - vocabulary);
             while (actual.Count < greedy.Length)
