@@ -41,6 +41,8 @@ internal sealed class BytePairTokenizer : MergingTokenizer
         {
             ReadOnlySpan<byte> piece = text[start..end];
             start = end;
+            if (EncodeKnown(piece, output)) continue;
+            ReadOnlySpan<byte> spelled = piece;
             if (!_preTokenizer.IsRaw)
             {
                 if (letters.Length < piece.Length * ByteLetters.MaximumLength)
@@ -48,11 +50,11 @@ internal sealed class BytePairTokenizer : MergingTokenizer
                     ArrayPool<byte>.Shared.Return(letters);
                     letters = ArrayPool<byte>.Shared.Rent(checked(piece.Length * ByteLetters.MaximumLength));
                 }
-                piece = letters.AsSpan(0, ByteLetters.Write(piece, letters));
+                spelled = letters.AsSpan(0, ByteLetters.Write(piece, letters));
             }
-            int whole = _preTokenizer.TakesWhole(piece) ? Vocabulary.FindText(piece) : -1;
+            int whole = _preTokenizer.TakesWhole(piece) ? Vocabulary.FindText(spelled) : -1;
             if (whole >= 0) output.Add(whole);
-            else EncodeWord(piece, merger, output);
+            else EncodeWord(piece, spelled, merger, output);
         }
         ReturnMerger(merger);
         ArrayPool<byte>.Shared.Return(letters);

@@ -4,42 +4,44 @@ namespace EdgeLlm.Tokenization;
 internal sealed class MergeTable
 {
     private readonly Utf8Strings _merges;
-    private readonly int[] _slots; // number of the merge + 1, or 0
+    private readonly ulong[] _slots; // as TokenIndex's
     private readonly int _longest; // both sides, without the space
 
     public MergeTable(Utf8Strings merges)
     {
         _merges = merges;
-        _slots = new int[TokenIndex.SlotsFor(merges.Count)];
+        _slots = new ulong[TokenIndex.SlotsFor(merges.Count)];
         for (int i = 0; i < merges.Count; i++)
         {
             ReadOnlySpan<byte> merge = merges[i];
             int space = SpaceIn(merge);
             if (space < 0) throw new TokenizerException($"tokenizer.ggml.merges[{i}] is '{merges.GetText(i)}', not two parts with a space between");
-            ref int slot = ref Slot(merge[..space], merge[(space + 1)..]);
-            if (slot == 0) slot = i + 1; // of two equal merges the first counts
+            ulong hash = ByteHash.OfPair(merge[..space], merge[(space + 1)..]);
+            ref ulong slot = ref Slot(merge[..space], merge[(space + 1)..], hash);
+            if (slot == 0) slot = TokenIndex.Filled(hash, i); // of two equal merges the first counts
             _longest = Math.Max(_longest, merge.Length - 1);
         }
     }
 
     /// <summary>How early the pair is merged, 0 first, or <see cref="PairMerger.None"/>.</summary>
-    public uint Rank(ReadOnlySpan<byte> pair, int leftLength) =>
-        pair.Length <= _longest ? (uint)(Slot(pair[..leftLength], pair[leftLength..]) - 1) : PairMerger.None;
-
-    private ref int Slot(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right)
+    public uint Rank(ReadOnlySpan<byte> pair, int leftLength)
     {
-        for (int index = (int)ByteHash.OfPair(left, right) & _slots.Length - 1; ; index = index + 1 & _slots.Length - 1)
+        if (pair.Length > _longest) return PairMerger.None;
+        ReadOnlySpan<byte> left = pair[..leftLength], right = pair[leftLength..];
+        return (uint)Slot(left, right, ByteHash.OfPair(left, right)) - 1;
+    }
+
+    private ref ulong Slot(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, ulong hash)
+    {
+        for (int index = (int)hash & _slots.Length - 1; ; index = index + 1 & _slots.Length - 1)
         {
-            ref int slot = ref _slots[index];
-            if (slot == 0) return ref slot;
-            ReadOnlySpan<byte> merge = _merges[slot - 1];
-            if (merge.Length == left.Length + right.Length + 1 && merge.StartsWith(left) && merge.EndsWith(right)
-                && SpaceIn(merge) == left.Length)
-            {
-                return ref slot;
-            }
+            ref ulong slot = ref _slots[index];
+            if (slot == 0 || slot >> 32 == hash >> 32 && IsMerge(_merges[(int)slot - 1], left, right)) return ref slot;
         }
     }
+
+    private static bool IsMerge(ReadOnlySpan<byte> merge, ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) =>
+        merge.Length == left.Length + right.Length + 1 && merge.StartsWith(left) && merge.EndsWith(right) && SpaceIn(merge) == left.Length;
 
     // A part may start with a space, as no part is empty.
     private static int SpaceIn(ReadOnlySpan<byte> merge)

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace EdgeLlm.Tokenization;
 
 /// <summary>A tokenizer that merges characters to tokens pair by pair.</summary>
@@ -6,6 +8,7 @@ internal abstract class MergingTokenizer : Tokenizer
     // A merger that served a longer text than this is not kept: its memory is 8 bytes for each byte of text.
     private const int KeptCapacity = 1 << 16;
 
+    private readonly WordCache _cache = new();
     private PairMerger? _idle;
 
     private protected MergingTokenizer(Vocabulary vocabulary, Defaults defaults)
@@ -19,17 +22,26 @@ internal abstract class MergingTokenizer : Tokenizer
     /// <summary>Appends ids for a piece that no token stands for.</summary>
     private protected abstract void EncodeUnknown(ReadOnlySpan<byte> piece, List<int> output);
 
+    /// <summary>Appends the ids of a word if it was encoded before.</summary>
+    private protected bool EncodeKnown(ReadOnlySpan<byte> word, List<int> output) => _cache.TryGet(word, output);
+
     /// <summary>Appends the ids of a word, which no token crosses the border of.</summary>
-    private protected void EncodeWord(ReadOnlySpan<byte> word, PairMerger merger, List<int> output)
+    /// <param name="word">As it is in the text.</param>
+    /// <param name="spelled">As merges and tokens spell it.</param>
+    /// <param name="merger">A rented one.</param>
+    /// <param name="output">Where the ids are appended.</param>
+    private protected void EncodeWord(ReadOnlySpan<byte> word, ReadOnlySpan<byte> spelled, PairMerger merger, List<int> output)
     {
-        ReadOnlySpan<int> lengths = merger.Merge(word);
-        for (int start = 0; start < word.Length; start += lengths[start])
+        int first = output.Count;
+        ReadOnlySpan<int> lengths = merger.Merge(spelled);
+        for (int start = 0; start < spelled.Length; start += lengths[start])
         {
-            ReadOnlySpan<byte> piece = word.Slice(start, lengths[start]);
+            ReadOnlySpan<byte> piece = spelled.Slice(start, lengths[start]);
             int id = Vocabulary.FindText(piece);
             if (id >= 0) output.Add(id);
             else EncodeUnknown(piece, output);
         }
+        _cache.Add(word, CollectionsMarshal.AsSpan(output)[first..]);
     }
 
     /// <summary>Appends the byte tokens of <paramref name="piece"/>, the unknown token for a byte without one.</summary>

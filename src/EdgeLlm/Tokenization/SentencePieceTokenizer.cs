@@ -30,9 +30,9 @@ internal sealed class SentencePieceTokenizer : MergingTokenizer
         PairMerger merger = RentMerger();
         while (!escaped.IsEmpty)
         {
-            int end = _wordsStandAlone ? WordLength(escaped) : escaped.Length;
-            EncodeWord(escaped[..end], merger, output);
-            escaped = escaped[end..];
+            ReadOnlySpan<byte> word = _wordsStandAlone ? escaped[..WordLength(escaped)] : escaped;
+            if (!EncodeKnown(word, output)) EncodeWord(word, word, merger, output);
+            escaped = escaped[word.Length..];
         }
         ReturnMerger(merger);
         ArrayPool<byte>.Shared.Return(buffer);
