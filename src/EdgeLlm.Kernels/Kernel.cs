@@ -65,6 +65,7 @@ internal abstract unsafe class Kernel
     private static List<Kernel> FindAvailable()
     {
         var kernels = new List<Kernel>();
+        if (AvxVnniKernel.IsSupported) kernels.Add(new AvxVnniKernel());
         if (Avx2Kernel.IsSupported) kernels.Add(new Avx2Kernel());
         if (NeonKernel.IsSupported) kernels.Add(new NeonKernel());
         kernels.Add(new ScalarKernel());

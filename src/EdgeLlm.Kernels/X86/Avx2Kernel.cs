@@ -4,9 +4,14 @@ using EdgeLlm.Kernels.Vectors;
 namespace EdgeLlm.Kernels.X86;
 
 /// <summary>AVX2 and FMA: Intel since Haswell (2013), AMD since Excavator (2015).</summary>
-internal unsafe partial class Avx2Kernel : VectorKernel
+internal unsafe class Avx2Kernel : VectorKernel
 {
     public static bool IsSupported => Avx2.IsSupported && Fma.IsSupported;
 
     public override string Name => "avx2";
+
+    public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
+        IntegerProducts<MaddDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+
+    public override long ScratchBytes(int columns) => Math.Max(base.ScratchBytes(columns), IntegerProducts<MaddDot>.ScratchBytes(columns));
 }

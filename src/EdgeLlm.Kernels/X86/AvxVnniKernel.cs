@@ -1,0 +1,14 @@
+using System.Runtime.Intrinsics.X86;
+
+namespace EdgeLlm.Kernels.X86;
+
+/// <summary>AVX-VNNI: Intel since Alder Lake (2021), AMD since Zen 5 (2024).</summary>
+internal sealed unsafe class AvxVnniKernel : Avx2Kernel
+{
+    public static new bool IsSupported => Avx2Kernel.IsSupported && AvxVnni.IsSupported;
+
+    public override string Name => "avx-vnni";
+
+    public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
+        IntegerProducts<VnniDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+}

@@ -1,0 +1,21 @@
+using System.Runtime.Intrinsics;
+
+namespace EdgeLlm.Kernels.X86;
+
+/// <summary>A type of weights as vectors unpack it: blocks of one or eight groups of 32 columns.</summary>
+internal unsafe interface IRowFormat : ICodes
+{
+    static abstract int BlockBytes { get; }
+
+    /// <summary>Groups of 32 columns in a block.</summary>
+    static abstract int Groups { get; }
+
+    /// <summary>The 32 codes of a group, in the order of the columns.</summary>
+    static abstract Vector256<byte> Codes(byte* block, int group);
+
+    /// <summary>
+    /// Writes the scales of the same block of eight rows, one row every <paramref name="stride"/> bytes: [8] for group g at scales + g * groupStride, with
+    /// the second half's <see cref="Panel.Rows"/> further and the offsets <see cref="Panel.OffsetsAfterScales"/> further.
+    /// </summary>
+    static abstract void Scales(byte* block, nint stride, float* scales, nint groupStride);
+}

@@ -1,0 +1,191 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace EdgeLlm.Kernels.X86;
+
+/// <summary>One <see cref="Panel"/> times one <see cref="TokenTile"/>: 16 rows by up to four tokens.</summary>
+internal static unsafe class PanelProduct<TDot, TCodes, TTokens>
+    where TDot : struct, IByteDot
+    where TCodes : struct, ICodes
+    where TTokens : struct, ITokenCount
+{
+    /// <param name="sums">The results, [tokens][16 rows]. They stay in memory: the integer sums take the registers.</param>
+    public static void Multiply(byte* panel, byte* tile, int blocks, float* sums)
+    {
+        for (int t = 0; t < TTokens.Count; t++)
+        {
+            Vector256<float>.Zero.Store(sums + t * Panel.Rows);
+            Vector256<float>.Zero.Store(sums + t * Panel.Rows + 8);
+        }
+        for (; blocks > 0; blocks--, panel += Panel.BlockBytes<TCodes>(), tile += TokenTile.BlockBytes)
+        {
+            if (TCodes.HasScalePer16)
+            {
+                AddColumns(panel, tile, 0, 1, sums);
+                AddColumns(panel, tile, 1, 1, sums);
+            }
+            else
+            {
+                AddColumns(panel, tile, 0, 2, sums);
+            }
+        }
+    }
+
+    /// <summary>Adds 16 columns or 32 (one or two <paramref name="runs"/> of four quads).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddColumns(byte* panel, byte* tile, int half, int runs, float* sums)
+    {
+        // a: rows 0 to 7, b: rows 8 to 15, of tokens 0 to 3
+        Vector256<int> a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
+        byte* codes = panel + half * 4 * Panel.QuadBytes;
+        byte* values = tile + half * 16;
+        for (int run = 0; run < runs; run++, codes += 4 * Panel.QuadBytes, values += 16)
+        {
+            if (TCodes.Range == CodeRange.FourBits)
+            {
+                AddQuad(codes, values, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+                AddQuad(codes + Panel.QuadBytes, values + 4, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+                AddQuad(codes + 2 * Panel.QuadBytes, values + 8, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+                AddQuad(codes + 3 * Panel.QuadBytes, values + 12, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+            }
+            else if (TCodes.Range == CodeRange.SixBits)
+            {
+                AddTwoQuads(codes, values, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+                AddTwoQuads(codes + 2 * Panel.QuadBytes, values + 8, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+            }
+            else
+            {
+                for (int quad = 0; quad < 4; quad++)
+                    AddSignedQuad(codes + quad * Panel.QuadBytes, values + 4 * quad, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+            }
+        }
+        float* scales = (float*)(panel + Panel.CodeBytes) + half * Panel.Rows;
+        byte* token = tile + half * 16;
+        Finish(a0, b0, scales, (float*)(tile + TokenTile.Scales), token, sums);
+        if (TTokens.Count > 1) Finish(a1, b1, scales, (float*)(tile + TokenTile.Scales) + 1, token + 4, sums + Panel.Rows);
+        if (TTokens.Count > 2)
+        {
+            Finish(a2, b2, scales, (float*)(tile + TokenTile.Scales) + 2, token + 8, sums + 2 * Panel.Rows);
+            Finish(a3, b3, scales, (float*)(tile + TokenTile.Scales) + 3, token + 12, sums + 3 * Panel.Rows);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddQuad(
+        byte* codes, byte* values, ref Vector256<int> a0, ref Vector256<int> a1, ref Vector256<int> a2, ref Vector256<int> a3,
+        ref Vector256<int> b0, ref Vector256<int> b1, ref Vector256<int> b2, ref Vector256<int> b3)
+    {
+        Vector256<byte> a = Vector256.Load(codes), b = Vector256.Load(codes + 32);
+        Vector256<sbyte> x = Broadcast(values);
+        a0 = TDot.Accumulate(a0, a, x);
+        b0 = TDot.Accumulate(b0, b, x);
+        if (TTokens.Count > 1)
+        {
+            x = Broadcast(values + 32);
+            a1 = TDot.Accumulate(a1, a, x);
+            b1 = TDot.Accumulate(b1, b, x);
+        }
+        if (TTokens.Count > 2)
+        {
+            x = Broadcast(values + 64);
+            a2 = TDot.Accumulate(a2, a, x);
+            b2 = TDot.Accumulate(b2, b, x);
+            x = Broadcast(values + 96);
+            a3 = TDot.Accumulate(a3, a, x);
+            b3 = TDot.Accumulate(b3, b, x);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddTwoQuads(
+        byte* codes, byte* values, ref Vector256<int> a0, ref Vector256<int> a1, ref Vector256<int> a2, ref Vector256<int> a3,
+        ref Vector256<int> b0, ref Vector256<int> b1, ref Vector256<int> b2, ref Vector256<int> b3)
+    {
+        Vector256<byte> a = Vector256.Load(codes), b = Vector256.Load(codes + 32);
+        Vector256<byte> c = Vector256.Load(codes + Panel.QuadBytes), d = Vector256.Load(codes + Panel.QuadBytes + 32);
+        Vector256<sbyte> x = Broadcast(values), y = Broadcast(values + 4);
+        a0 = TDot.AccumulateWide(a0, a, x, c, y);
+        b0 = TDot.AccumulateWide(b0, b, x, d, y);
+        if (TTokens.Count > 1)
+        {
+            x = Broadcast(values + 32);
+            y = Broadcast(values + 36);
+            a1 = TDot.AccumulateWide(a1, a, x, c, y);
+            b1 = TDot.AccumulateWide(b1, b, x, d, y);
+        }
+        if (TTokens.Count > 2)
+        {
+            x = Broadcast(values + 64);
+            y = Broadcast(values + 68);
+            a2 = TDot.AccumulateWide(a2, a, x, c, y);
+            b2 = TDot.AccumulateWide(b2, b, x, d, y);
+            x = Broadcast(values + 96);
+            y = Broadcast(values + 100);
+            a3 = TDot.AccumulateWide(a3, a, x, c, y);
+            b3 = TDot.AccumulateWide(b3, b, x, d, y);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddSignedQuad(
+        byte* codes, byte* values, ref Vector256<int> a0, ref Vector256<int> a1, ref Vector256<int> a2, ref Vector256<int> a3,
+        ref Vector256<int> b0, ref Vector256<int> b1, ref Vector256<int> b2, ref Vector256<int> b3)
+    {
+        Vector256<sbyte> a = Vector256.Load((sbyte*)codes), b = Vector256.Load((sbyte*)codes + 32);
+        Vector256<byte> aMagnitude = Avx2.Abs(a), bMagnitude = Avx2.Abs(b);
+        Vector256<sbyte> x = Broadcast(values);
+        a0 = TDot.AccumulateWide(a0, aMagnitude, Avx2.Sign(x, a));
+        b0 = TDot.AccumulateWide(b0, bMagnitude, Avx2.Sign(x, b));
+        if (TTokens.Count > 1)
+        {
+            x = Broadcast(values + 32);
+            a1 = TDot.AccumulateWide(a1, aMagnitude, Avx2.Sign(x, a));
+            b1 = TDot.AccumulateWide(b1, bMagnitude, Avx2.Sign(x, b));
+        }
+        if (TTokens.Count > 2)
+        {
+            x = Broadcast(values + 64);
+            a2 = TDot.AccumulateWide(a2, aMagnitude, Avx2.Sign(x, a));
+            b2 = TDot.AccumulateWide(b2, bMagnitude, Avx2.Sign(x, b));
+            x = Broadcast(values + 96);
+            a3 = TDot.AccumulateWide(a3, aMagnitude, Avx2.Sign(x, a));
+            b3 = TDot.AccumulateWide(b3, bMagnitude, Avx2.Sign(x, b));
+        }
+    }
+
+    /// <param name="token">The token's place in the tile; starts and sums are at their offsets from it.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish(Vector256<int> a, Vector256<int> b, float* scales, float* activationScale, byte* token, float* sums)
+    {
+        if (TCodes.Range == CodeRange.FourBits)
+        {
+            a = TDot.Widen(a);
+            b = TDot.Widen(b);
+        }
+        if (TCodes.Bias != 0)
+        {
+            Vector256<int> start = Vector256.Create(*(int*)(token + TokenTile.Starts));
+            a += start;
+            b += start;
+        }
+        Vector256<float> scale = Vector256.Create(*activationScale);
+        Vector256<float> first = Fma.MultiplyAdd(
+            Vector256.Load(scales) * scale, Vector256.ConvertToSingle(a), Vector256.Load(sums));
+        Vector256<float> second = Fma.MultiplyAdd(
+            Vector256.Load(scales + 8) * scale, Vector256.ConvertToSingle(b), Vector256.Load(sums + 8));
+        if (TCodes.HasOffset)
+        {
+            float* offsets = scales + Panel.OffsetsAfterScales<TCodes>();
+            Vector256<float> sum = Vector256.Create(*(float*)(token + TokenTile.Sums));
+            first = Fma.MultiplyAdd(Vector256.Load(offsets), sum, first);
+            second = Fma.MultiplyAdd(Vector256.Load(offsets + 8), sum, second);
+        }
+        first.Store(sums);
+        second.Store(sums + 8);
+    }
+
+    /// <summary>Four activations in every lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<sbyte> Broadcast(byte* values) => Vector256.Create(*(int*)values).AsSByte();
+}

@@ -1,0 +1,42 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace EdgeLlm.Kernels.X86;
+
+/// <summary>high[32], q[64] as in Q2_K, scales[12] of 6 bits, d: d * (scale - 32) * (code - 4), 16 columns a scale; bit g of high[i] is the third bit.</summary>
+internal readonly unsafe struct Q3_KRows : IRowFormat
+{
+    public static CodeRange Range => CodeRange.FourBits;
+
+    public static int Bias => 4;
+
+    public static bool HasScalePer16 => true;
+
+    public static bool HasOffset => false;
+
+    public static int BlockBytes => 110;
+
+    public static int Groups => 8;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Codes(byte* block, int group) =>
+        CodeBits.Field(block + 32 + group / 4 * 32, group % 4 * 2, 3) | CodeBits.Field(block, group, 1) << 2;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Scales(byte* block, nint stride, float* scales, nint groupStride)
+    {
+        // Two bytes early, so that nothing is read behind the last block.
+        Vector256<float> d = RowGather.UpperHalfs(RowGather.Lanes(block + 106, stride));
+        Vector256<uint> high = RowGather.Lanes(block + 104, stride);
+        for (int four = 0; four < 4; four++, high >>= 2)
+        {
+            Vector256<uint> low = RowGather.Lanes(block + 96 + four % 2 * 4, stride) >> (four / 2 * 4);
+            Vector256<uint> bytes = (low & Vector256.Create(0x0F0F0F0Fu)) | (high & Vector256.Create(0x03030303u)) << 4;
+            for (int run = 0; run < 4; run++, bytes >>= 8)
+            {
+                Vector256<int> scale = (bytes & Vector256.Create(255u)).AsInt32() - Vector256.Create(32);
+                (d * Vector256.ConvertToSingle(scale)).Store(scales + (2 * four + run / 2) * groupStride + run % 2 * Panel.Rows);
+            }
+        }
+    }
+}

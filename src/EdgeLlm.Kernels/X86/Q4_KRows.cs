@@ -1,0 +1,27 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace EdgeLlm.Kernels.X86;
+
+/// <summary>d, dmin, scales[12], q[128]; group 2k has the low nibbles of q[32k] to q[32k + 31], group 2k + 1 the high ones: d * scale * code - dmin * minimum.</summary>
+internal readonly unsafe struct Q4_KRows : IRowFormat
+{
+    public static CodeRange Range => CodeRange.FourBits;
+
+    public static int Bias => 0;
+
+    public static bool HasScalePer16 => false;
+
+    public static bool HasOffset => true;
+
+    public static int BlockBytes => 144;
+
+    public static int Groups => 8;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Codes(byte* block, int group) => CodeBits.Field(block + 16 + group / 2 * 32, group % 2 * 4, 15);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Scales(byte* block, nint stride, float* scales, nint groupStride) =>
+        RowGather.ScalesAndMinimums(block, stride, scales, groupStride);
+}

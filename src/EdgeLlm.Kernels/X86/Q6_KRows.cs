@@ -1,0 +1,51 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace EdgeLlm.Kernels.X86;
+
+/// <summary>low[128], high[64], scales[16] int8, d: d * scale * (code - 32), 16 columns a scale.</summary>
+internal readonly unsafe struct Q6_KRows : IRowFormat
+{
+    public static CodeRange Range => CodeRange.SixBits;
+
+    public static int Bias => 32;
+
+    public static bool HasScalePer16 => true;
+
+    public static bool HasOffset => false;
+
+    public static int BlockBytes => 210;
+
+    public static int Groups => 8;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Codes(byte* block, int group)
+    {
+        int half = group / 4, quarter = group % 4;
+        Vector256<byte> low = CodeBits.Field(block + half * 64 + quarter % 2 * 32, quarter / 2 * 4, 15);
+        return low | CodeBits.Field(block + 128 + half * 32, quarter * 2, 3) << 4;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Scales(byte* block, nint stride, float* scales, nint groupStride)
+    {
+        // Two bytes early, so that nothing is read behind the last block.
+        Vector256<float> d = RowGather.UpperHalfs(RowGather.Lanes(block + 206, stride));
+        var (s0, s1, s2, s3) = RowGather.SixteenBytes(block + 192, stride);
+        Store(d, s0, scales, groupStride);
+        Store(d, s1, scales + 2 * groupStride, groupStride);
+        Store(d, s2, scales + 4 * groupStride, groupStride);
+        Store(d, s3, scales + 6 * groupStride, groupStride);
+    }
+
+    /// <summary>The scales of two groups, four bytes in each lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(Vector256<float> d, Vector256<uint> bytes, float* scales, nint groupStride)
+    {
+        Vector256<int> s = bytes.AsInt32();
+        (d * Vector256.ConvertToSingle(s << 24 >> 24)).Store(scales);
+        (d * Vector256.ConvertToSingle(s << 16 >> 24)).Store(scales + Panel.Rows);
+        (d * Vector256.ConvertToSingle(s << 8 >> 24)).Store(scales + groupStride);
+        (d * Vector256.ConvertToSingle(s >> 24)).Store(scales + groupStride + Panel.Rows);
+    }
+}

@@ -1,0 +1,83 @@
+// Speed of the kernels' integer products on one thread:
+//   kernel-bench [--kernel avx2] [--type Q4_1,Q8_0] [--shape 576x1536 (rows x columns)] [--tokens 1,4,256]
+// A line per case: median and 90th percentile of many short rounds, so that a busy machine disturbs little. GEMV of a shape walks over copies of the matrix, 64 MB in all
+// (larger than caches), so GB/s is what comes from memory; add --cached for one copy.
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using EdgeLlm.Kernels;
+using EdgeLlm.Kernels.Formats;
+
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+const long StreamedBytes = 64 << 20;
+bool cached = args.Contains("--cached");
+IEnumerable<Kernel> kernels = Option("--kernel") is { } name ? [Kernel.Choose(name)] : Kernel.Available.Where(kernel => kernel.Name != "scalar");
+string[] types = (Option("--type") ?? "Q4_1,Q4_0,Q5_0,Q8_0,IQ4_NL,Q4_K,Q6_K").Split(',');
+string[] shapes = (Option("--shape") ?? "576x576,1536x576,576x1536,2048x1024").Split(',');
+int[] tokenCounts = [.. (Option("--tokens") ?? "1,2,4,256").Split(',').Select(int.Parse)];
+
+Console.WriteLine("kernel    type    rows x columns  tokens   GMAC/s    (90%)     GB/s    (90%)");
+foreach (Kernel kernel in kernels)
+{
+    foreach (ElementType type in types.Select(Enum.Parse<ElementType>))
+    {
+        foreach (int[] shape in shapes.Select(shape => shape.Split('x').Select(int.Parse).ToArray()))
+        {
+            if (shape[1] % ElementFormat.Get(type).ValuesPerBlock != 0) continue;
+            foreach (int tokens in tokenCounts) Measure(kernel, type, shape[0], shape[1], tokens);
+        }
+    }
+}
+
+string? Option(string option) => Array.IndexOf(args, option) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
+
+unsafe void Measure(Kernel kernel, ElementType type, int rows, int columns, int tokens)
+{
+    const int RowsPerCall = 64;
+    long matrixBytes = rows * ElementFormat.ByteCount(type, columns);
+    long copies = tokens == 1 && !cached ? Math.Max(1, StreamedBytes / matrixBytes) : 1;
+    byte* weights = (byte*)NativeMemory.AlignedAlloc((nuint)(copies * matrixBytes), 64);
+    byte* activations = (byte*)NativeMemory.AlignedAlloc((nuint)QuantizedActivations.ByteCount(tokens, columns), 64);
+    byte* scratch = (byte*)NativeMemory.AlignedAlloc((nuint)kernel.ScratchBytes(columns), 64);
+    float* y = (float*)NativeMemory.AlignedAlloc((nuint)((long)tokens * rows * sizeof(float)), 64);
+    var random = new Random(1);
+    random.NextBytes(new Span<byte>(weights, (int)matrixBytes)); // an exponent of infinity here or there costs no time
+    for (long i = 1; i < copies; i++) Buffer.MemoryCopy(weights, weights + i * matrixBytes, matrixBytes, matrixBytes);
+    var x = new QuantizedActivations(activations, tokens, columns);
+    float[] row = [.. Enumerable.Range(0, columns).Select(_ => random.NextSingle() - 0.5f)];
+    fixed (float* floats = row)
+    {
+        for (int t = 0; t < tokens; t++) kernel.Quantize(floats, x, t);
+    }
+
+    // A round is some 0.3 milliseconds: short enough to fit between two interruptions.
+    var rates = new List<double>();
+    long copy = 0;
+    int firstRow = 0;
+    var clock = Stopwatch.StartNew();
+    while (clock.Elapsed.TotalSeconds < 0.3 || rates.Count < 50)
+    {
+        long start = Stopwatch.GetTimestamp();
+        long products = 0;
+        double seconds;
+        do
+        {
+            var matrix = new WeightMatrix(weights + copy * matrixBytes, type, rows, columns);
+            int endRow = Math.Min(rows, firstRow + RowsPerCall);
+            kernel.Multiply(matrix, x, tokens, y, rows, firstRow, endRow, scratch);
+            products += (long)(endRow - firstRow) * columns * tokens;
+            firstRow = endRow % rows;
+            if (firstRow == 0) copy = (copy + 1) % copies;
+            seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
+        while (seconds < 0.0003);
+        rates.Add(products / seconds / 1e9);
+    }
+    rates.Sort();
+    double median = rates[rates.Count / 2], best = rates[rates.Count * 9 / 10], bytesPerProduct = (double)matrixBytes / rows / columns / tokens;
+    Console.WriteLine($"{kernel.Name,-9} {type,-7} {rows + " x " + columns,-14} {tokens,7} {median,8:F1} {best,8:F1} {median * bytesPerProduct,8:F1} {best * bytesPerProduct,8:F1}");
+    NativeMemory.AlignedFree(weights);
+    NativeMemory.AlignedFree(activations);
+    NativeMemory.AlignedFree(scratch);
+    NativeMemory.AlignedFree(y);
+}
