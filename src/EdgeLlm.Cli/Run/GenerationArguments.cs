@@ -1,0 +1,123 @@
+using System.CommandLine;
+using System.Globalization;
+using EdgeLlm.Generation;
+using EdgeLlm.Sampling;
+
+namespace EdgeLlm.Cli.Run;
+
+/// <summary>The options that say how an answer is made, and what they come to.</summary>
+internal sealed class GenerationArguments
+{
+    private static readonly SamplingOptions Defaults = new();
+
+    private readonly Option<int> _maxTokens = new("--max-tokens", "-n") { Description = "Most tokens of an answer; 0: until the model ends it.", HelpName = "N" };
+    private readonly Option<string[]> _stop = new("--stop") { Description = "A text that ends the answer; may be given several times.", HelpName = "TEXT" };
+    private readonly Option<bool> _ignoreEnd = new("--ignore-eos") { Description = "Go on where the model would end the answer." };
+    private readonly Option<ContextPolicy> _whenFull = new("--when-full")
+    {
+        Description = "When the context is full: `error`, or `drop` the oldest turns and keep the system prompt (the default).",
+        HelpName = "error|drop",
+        CustomParser = result => result.Tokens[0].Value switch
+        {
+            "error" => ContextPolicy.Error,
+            "drop" => ContextPolicy.DropOldestTurns,
+            var other => Fail(result, $"--when-full takes `error` or `drop`, not `{other}`"),
+        },
+        DefaultValueFactory = _ => ContextPolicy.DropOldestTurns,
+    };
+
+    private readonly Option<float> _temperature = Number("--temperature", "0: always the likeliest token. Higher is more varied.", Defaults.Temperature);
+    private readonly Option<int> _topK = Count("--top-k", "Keep the N likeliest tokens; 0: all.", Defaults.TopK);
+    private readonly Option<float> _topP = Number("--top-p", "Keep the likeliest tokens up to this probability together; 1: all.", Defaults.TopP);
+    private readonly Option<float> _minP = Number("--min-p", "Keep tokens at least this likely beside the likeliest; 0: all.", Defaults.MinP);
+    private readonly Option<float> _typicalP = Number("--typical-p", "Keep the most typical tokens up to this probability; 1: all.", Defaults.TypicalP);
+    private readonly Option<float> _repeatPenalty = Number("--repeat-penalty", "Factor against tokens that came before; 1: none.", Defaults.RepeatPenalty);
+    private readonly Option<int> _repeatLastN = Count("--repeat-last-n", "How many tokens the penalties look back; -1: the whole context.", Defaults.RepeatLastN);
+    private readonly Option<float> _presence = Number("--presence-penalty", "Taken off tokens that came before.", 0);
+    private readonly Option<float> _frequency = Number("--frequency-penalty", "Taken off tokens for each time that they came before.", 0);
+    private readonly Option<float> _dryMultiplier = Number("--dry-multiplier", "Strength of DRY against repeated sequences; 0: off.", 0);
+    private readonly Option<float> _dryBase = Number("--dry-base", "How DRY grows with the length of a repeat.", Defaults.DryBase);
+    private readonly Option<int> _dryAllowed = Count("--dry-allowed-length", "The longest repeat that DRY lets pass.", Defaults.DryAllowedLength);
+    private readonly Option<int> _dryLastN = Count("--dry-penalty-last-n", "How many tokens DRY looks back; -1: the whole context.", Defaults.DryPenaltyLastN);
+    private readonly Option<string[]> _bias = new("--logit-bias") { Description = "TOKEN=VALUE added to a token's logit; `-inf` bans it. May be given several times.", HelpName = "ID=VALUE" };
+    private readonly Option<ulong?> _seed = new("--seed") { Description = "The same seed gives the same answer on every machine; without one, each is different.", HelpName = "N" };
+
+    public void AddTo(Command command)
+    {
+        foreach (Option option in new Option[]
+        {
+            _maxTokens, _temperature, _topK, _topP, _minP, _typicalP, _seed, _repeatPenalty, _repeatLastN, _presence, _frequency,
+            _dryMultiplier, _dryBase, _dryAllowed, _dryLastN, _bias, _stop, _ignoreEnd, _whenFull,
+        }) command.Options.Add(option);
+    }
+
+    /// <exception cref="ArgumentException">A value is out of its range.</exception>
+    public GenerationOptions Read(ParseResult result)
+    {
+        var options = new GenerationOptions
+        {
+            MaxTokens = result.GetValue(_maxTokens),
+            StopStrings = result.GetValue(_stop) ?? [],
+            IgnoreEndOfText = result.GetValue(_ignoreEnd),
+            WhenContextIsFull = result.GetValue(_whenFull),
+            Sampling = new SamplingOptions
+            {
+                Temperature = result.GetValue(_temperature),
+                TopK = result.GetValue(_topK),
+                TopP = result.GetValue(_topP),
+                MinP = result.GetValue(_minP),
+                TypicalP = result.GetValue(_typicalP),
+                RepeatPenalty = result.GetValue(_repeatPenalty),
+                RepeatLastN = result.GetValue(_repeatLastN),
+                PresencePenalty = result.GetValue(_presence),
+                FrequencyPenalty = result.GetValue(_frequency),
+                DryMultiplier = result.GetValue(_dryMultiplier),
+                DryBase = result.GetValue(_dryBase),
+                DryAllowedLength = result.GetValue(_dryAllowed),
+                DryPenaltyLastN = result.GetValue(_dryLastN),
+                LogitBias = ReadBiases(result.GetValue(_bias) ?? []),
+                Seed = result.GetValue(_seed),
+            },
+        };
+        options.Validate();
+        return options;
+    }
+
+    private static Dictionary<int, float>? ReadBiases(string[] texts)
+    {
+        if (texts.Length == 0) return null;
+        var biases = new Dictionary<int, float>();
+        foreach (string text in texts)
+        {
+            string[] parts = text.Split('=');
+            float value = float.NegativeInfinity;
+            if (parts.Length != 2 || !int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int token)
+                || (parts[1] != "-inf" && !float.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out value)))
+                throw new ArgumentException($"--logit-bias takes TOKEN=VALUE, such as 11=-2.5 or 11=-inf, not `{text}`");
+            biases[token] = value;
+        }
+        return biases;
+    }
+
+    private static ContextPolicy Fail(System.CommandLine.Parsing.ArgumentResult result, string message)
+    {
+        result.AddError(message);
+        return ContextPolicy.Error;
+    }
+
+    private static Option<float> Number(string name, string description, float value) => new(name)
+    {
+        Description = description,
+        HelpName = "X",
+        DefaultValueFactory = _ => value,
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            if (float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float number)) return number;
+            result.AddError($"{name} takes a number, not `{text}`");
+            return value;
+        },
+    };
+
+    private static Option<int> Count(string name, string description, int value) => new(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => value };
+}
