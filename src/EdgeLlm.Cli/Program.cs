@@ -1,10 +1,4 @@
-using System.CommandLine;
 using EdgeLlm.Cli;
 using EdgeLlm.Cli.Commands;
 
-var root = new RootCommand("EdgeLlm runs small language models on small devices, offline.")
-{
-    KernelsCommand.Create(),
-};
-
-return await CommandRunner.RunAsync(root, args).ConfigureAwait(false);
+return await CommandRunner.RunAsync(EdgeLlmCommand.Create(), args).ConfigureAwait(false);

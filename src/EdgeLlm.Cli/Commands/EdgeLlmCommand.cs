@@ -1,0 +1,12 @@
+using System.CommandLine;
+
+namespace EdgeLlm.Cli.Commands;
+
+/// <summary>`edgellm`: the command that has all others.</summary>
+internal static class EdgeLlmCommand
+{
+    public static RootCommand Create() => new("EdgeLlm runs small language models on small devices, offline.")
+    {
+        KernelsCommand.Create(),
+    };
+}

@@ -1,0 +1,86 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using EdgeLlm.Kernels;
+using EdgeLlm.Models;
+
+namespace EdgeLlm.Cli;
+
+/// <summary>Options that several commands have. A command adds those that it takes and reads them all with <see cref="ModelOptionsOf"/>.</summary>
+internal static class SharedOptions
+{
+    public static Option<string?> Model { get; } = new("--model", "-m")
+    {
+        Description = "A GGUF file, or a model's name as `edgellm list` shows it (default: the model that comes with the program)",
+        HelpName = "MODEL",
+    };
+
+    public static Option<int?> Context { get; } =
+        AtLeastOne("--context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)");
+
+    public static Option<int?> Threads { get; } = AtLeastOne("--threads", "N", "Threads that compute (default: one per processor core)");
+
+    public static Option<int?> Chunk { get; } = AtLeastOne("--chunk", "TOKENS", "Tokens of a prompt that are computed together (default: 256)");
+
+    public static Option<string?> Kernel { get; } = new("--kernel")
+    {
+        Description = "The kernel that computes, as `edgellm kernels` names them (default: the best for this processor)",
+        HelpName = "NAME",
+    };
+
+    public static Option<KeyValueType?> CacheType { get; } = new("--kv")
+    {
+        Description = "How the context is kept: f16, f32 or i8 (default: f16)",
+        HelpName = "TYPE",
+        CustomParser = ParseCacheType,
+    };
+
+    /// <summary>An option that takes a whole number of at least 1.</summary>
+    public static Option<int?> AtLeastOne(string name, string helpName, string description) => AtLeast(1, name, helpName, description);
+
+    /// <summary>An option that takes a whole number of at least <paramref name="minimum"/>.</summary>
+    public static Option<int?> AtLeast(int minimum, string name, string helpName, string description)
+    {
+        var option = new Option<int?>(name) { Description = description, HelpName = helpName };
+        option.Validators.Add(result =>
+        {
+            // What is no number at all is reported by the parser.
+            if (result.Tokens.Count == 1 && long.TryParse(result.Tokens[0].Value, out long value) && value < minimum)
+                result.AddError($"{name} takes a whole number of at least {minimum}, not {value}");
+        });
+        return option;
+    }
+
+    /// <summary>How to open a model, out of those of these options that the command has.</summary>
+    public static ModelOptions ModelOptionsOf(ParseResult result)
+    {
+        var defaults = new ModelOptions();
+        return defaults with
+        {
+            ContextLength = result.GetValue(Context) ?? defaults.ContextLength,
+            Threads = result.GetValue(Threads) ?? defaults.Threads,
+            PrefillChunk = result.GetValue(Chunk) ?? defaults.PrefillChunk,
+            Kernel = result.GetValue(Kernel),
+            CacheType = result.GetValue(CacheType) ?? defaults.CacheType,
+        };
+    }
+
+    /// <summary>The file that --model means.</summary>
+    /// <exception cref="IOException">There is no such model, or none was named and this build has no default.</exception>
+    public static string ModelPathOf(ParseResult result) => ModelStore.OfThisMachine().PathOf(result.GetValue(Model));
+
+    /// <summary>Opens the model that --model means with what the other options say.</summary>
+    public static LanguageModel LoadModel(ParseResult result) => LanguageModel.Load(ModelPathOf(result), ModelOptionsOf(result));
+
+    private static KeyValueType? ParseCacheType(ArgumentResult result)
+    {
+        switch (result.Tokens[0].Value)
+        {
+            case "f16": return KeyValueType.F16;
+            case "f32": return KeyValueType.F32;
+            case "i8": return KeyValueType.I8;
+            default:
+                result.AddError($"--kv takes f16, f32 or i8, not '{result.Tokens[0].Value}'");
+                return null;
+        }
+    }
+}

@@ -1,0 +1,32 @@
+using System.Text.RegularExpressions;
+
+namespace EdgeLlm.Cli;
+
+/// <summary>A model on this machine: one file, or all that are there of one that is split.</summary>
+internal sealed partial record StoredModel(string Name, ModelPlace Place, IReadOnlyList<string> Files)
+{
+    public const string Extension = ".gguf";
+
+    /// <summary>The file to open: the first.</summary>
+    public string Path => Files[0];
+
+    public long Size => Files.Sum(file => new FileInfo(file).Length);
+
+    /// <summary>When the last of its files was written.</summary>
+    public DateTime Modified => Files.Max(File.GetLastWriteTimeUtc);
+
+    /// <summary>Whether a text can name a model: a file name, not a path.</summary>
+    public static bool IsName(string text) =>
+        text.Length > 0 && text[0] != '.' && text.AsSpan().IndexOfAny('/', '\\', ':') < 0 && !text.Any(char.IsControl);
+
+    /// <summary>The name of the model that a file is, or is a part of.</summary>
+    public static string NameOf(string path)
+    {
+        string name = System.IO.Path.GetFileNameWithoutExtension(path);
+        return SplitNumber().Match(name) is { Success: true } split ? name[..split.Index] : name;
+    }
+
+    /// <summary>llama.cpp's numbering of a split file: `-00001-of-00003`.</summary>
+    [GeneratedRegex("-[0-9]{5}-of-[0-9]{5}$")]
+    private static partial Regex SplitNumber();
+}

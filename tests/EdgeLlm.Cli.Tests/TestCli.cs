@@ -1,0 +1,65 @@
+using System.Text;
+using EdgeLlm.Cli.Commands;
+
+namespace EdgeLlm.Cli.Tests;
+
+/// <summary>Runs a command line in this process as Program.cs does. One at a time: the console and the environment are the process's.</summary>
+internal static class TestCli
+{
+    private static readonly SemaphoreSlim Turn = new(1);
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
+
+    public static Task<CliResult> RunAsync(params string[] args) => RunAsync(args, input: null);
+
+    /// <param name="input">Standard input; null: empty.</param>
+    /// <param name="environment">Variables for as long as the command runs; null removes one.</param>
+    /// <param name="personIn">Whether standard input passes for a terminal.</param>
+    public static async Task<CliResult> RunAsync(
+        string[] args, byte[]? input, IReadOnlyDictionary<string, string?>? environment = null, bool personIn = false)
+    {
+        await Turn.WaitAsync(TestContext.Current.CancellationToken);
+        (TextWriter oldOut, TextWriter oldError, TextReader oldIn) = (Console.Out, Console.Error, Console.In);
+        Dictionary<string, string?> oldEnvironment = (environment ?? new Dictionary<string, string?>()).Keys.ToDictionary(name => name, Environment.GetEnvironmentVariable);
+        try
+        {
+            using var output = new MemoryStream();
+            using var error = new StringWriter();
+            await using var outputWriter = new StreamWriter(output, Utf8, bufferSize: -1, leaveOpen: true) { AutoFlush = true };
+            Console.SetOut(outputWriter);
+            Console.SetError(error);
+            Console.SetIn(new StreamReader(new MemoryStream(input ?? []), Utf8));
+            Terminal.OpenInput = () => new MemoryStream(input ?? []);
+            Terminal.OpenOutput = () => new KeptOpen(output);
+            Terminal.HasPersonIn = () => personIn;
+            Terminal.HasPersonOut = static () => false;
+            foreach ((string name, string? value) in environment ?? new Dictionary<string, string?>()) Environment.SetEnvironmentVariable(name, value);
+
+            int exitCode = await CommandRunner.RunAsync(EdgeLlmCommand.Create(), args);
+            return new CliResult(exitCode, output.ToArray(), error.ToString());
+        }
+        finally
+        {
+            foreach ((string name, string? value) in oldEnvironment) Environment.SetEnvironmentVariable(name, value);
+            Console.SetOut(oldOut);
+            Console.SetError(oldError);
+            Console.SetIn(oldIn);
+            Turn.Release();
+        }
+    }
+
+    /// <summary>Standard output as a command gets it: closing it does not end the test's.</summary>
+    private sealed class KeptOpen(MemoryStream target) : Stream
+    {
+        public override bool CanRead => false;
+        public override bool CanSeek => false;
+        public override bool CanWrite => true;
+        public override long Length => throw new NotSupportedException();
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+        public override void Flush() { }
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+        public override void SetLength(long value) => throw new NotSupportedException();
+        public override void Write(byte[] buffer, int offset, int count) => target.Write(buffer, offset, count);
+        public override void Write(ReadOnlySpan<byte> buffer) => target.Write(buffer);
+    }
+}
