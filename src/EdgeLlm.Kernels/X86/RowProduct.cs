@@ -15,10 +15,13 @@ internal static unsafe class RowProduct<TDot, TFormat>
     /// <summary>From one group's scales to the next in scratch: two halves of scales and two of offsets.</summary>
     private const int GroupStride = 4 * Panel.Rows;
 
+    /// <summary>How many blocks' scales are unpacked at a time.</summary>
+    private const int ScaleBlocks = 16;
+
     /// <summary>How far ahead of the products weights are asked for.</summary>
     private const int PrefetchBytes = 4096;
 
-    public const int ScratchFloats = 8 * GroupStride;
+    public const int ScratchFloats = ScaleBlocks * GroupStride;
 
     /// <param name="rows">Eight rows, <paramref name="stride"/> bytes apart.</param>
     /// <param name="starts">Per block two ints, as in <see cref="TokenTile"/>; not used without a bias.</param>
@@ -30,14 +33,22 @@ internal static unsafe class RowProduct<TDot, TFormat>
         sbyte* values = x.Values;
         float* activationScale = x.Scales, scaledSum = x.ScaledSums;
         int* sums = x.Sums;
-        for (int blocks = x.Blocks / TFormat.Groups; blocks > 0; blocks--, rows += TFormat.BlockBytes)
+        for (int blocks = x.Blocks; blocks > 0; blocks -= ScaleBlocks)
         {
-            for (int line = 0; line < 8 * TFormat.BlockBytes; line += 64) Sse.Prefetch0(prefetch + line);
-            prefetch += 8 * TFormat.BlockBytes;
+            // Scales first, in a loop of their own: two short chains of instructions overlap better than a long one.
+            int count = Math.Min(blocks, ScaleBlocks);
+            byte* next = rows;
             float* scales = scratch;
-            TFormat.Scales(rows, stride, scales, GroupStride);
-            for (int group = 0; group < TFormat.Groups; group++, scales += GroupStride, values += 32, activationScale++, scaledSum++, sums += 2)
+            for (int b = 0; b < count; b += TFormat.Groups, next += TFormat.BlockBytes, scales += TFormat.Groups * GroupStride)
             {
+                for (int line = 0; line < 8 * TFormat.BlockBytes; line += 64) Sse.Prefetch0(prefetch + line);
+                prefetch += 8 * TFormat.BlockBytes;
+                TFormat.Scales(next, stride, scales, GroupStride);
+            }
+            scales = scratch;
+            for (int b = 0; b < count; b++, scales += GroupStride, values += 32, activationScale++, scaledSum++, sums += 2)
+            {
+                int group = b % TFormat.Groups;
                 if (TFormat.HasScalePer16)
                 {
                     SumHalves(rows, stride, group, values, out Vector256<int> first, out Vector256<int> second);
@@ -49,6 +60,7 @@ internal static unsafe class RowProduct<TDot, TFormat>
                     sum = Add(sum, Sum(rows, stride, group, values), starts, scales, *activationScale, *scaledSum);
                 }
                 starts += 2;
+                if (group == TFormat.Groups - 1) rows += TFormat.BlockBytes;
             }
         }
         return sum;
