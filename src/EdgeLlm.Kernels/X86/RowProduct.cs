@@ -52,12 +52,12 @@ internal static unsafe class RowProduct<TDot, TFormat>
                 if (TFormat.HasScalePer16)
                 {
                     SumHalves(rows, stride, group, values, out Vector256<int> first, out Vector256<int> second);
-                    sum = Add(sum, first, starts, scales, *activationScale, *activationScale * sums[0]);
-                    sum = Add(sum, second, starts + 1, scales + Panel.Rows, *activationScale, *activationScale * sums[1]);
+                    sum = Add(sum, first, starts, scales, activationScale, Vector256.Create(*activationScale * sums[0]));
+                    sum = Add(sum, second, starts + 1, scales + Panel.Rows, activationScale, Vector256.Create(*activationScale * sums[1]));
                 }
                 else
                 {
-                    sum = Add(sum, Sum(rows, stride, group, values), starts, scales, *activationScale, *scaledSum);
+                    sum = Add(sum, Sum(rows, stride, group, values), starts, scales, activationScale, Vector256.Create(*scaledSum));
                 }
                 starts += 2;
                 if (group == TFormat.Groups - 1) rows += TFormat.BlockBytes;
@@ -136,12 +136,11 @@ internal static unsafe class RowProduct<TDot, TFormat>
     private static Vector256<sbyte> Twice(sbyte* values) => Avx2.BroadcastVector128ToVector256(values);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Add(Vector256<float> sum, Vector256<int> dots, int* start, float* scales, float activationScale, float scaledSum)
+    private static Vector256<float> Add(
+        Vector256<float> sum, Vector256<int> dots, int* start, float* scales, float* activationScale, Vector256<float> scaledSum)
     {
         if (TFormat.Bias != 0) dots += Vector256.Create(*start);
-        sum = Fma.MultiplyAdd(Vector256.Load(scales) * Vector256.Create(activationScale), Vector256.ConvertToSingle(dots), sum);
-        return TFormat.HasOffset
-            ? Fma.MultiplyAdd(Vector256.Load(scales + Panel.OffsetsAfterScales<TFormat>()), Vector256.Create(scaledSum), sum)
-            : sum;
+        sum = Fma.MultiplyAdd(Vector256.Load(scales) * Vector256.Create(*activationScale), Vector256.ConvertToSingle(dots), sum);
+        return TFormat.HasOffset ? Fma.MultiplyAdd(Vector256.Load(scales + Panel.OffsetsAfterScales<TFormat>()), scaledSum, sum) : sum;
     }
 }
