@@ -19,7 +19,12 @@ internal readonly unsafe struct IQ4_NLRows : IRowFormat
     public static int Groups => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<byte> Codes(byte* block, int group) => CodeBits.NonLinear(CodeBits.Nibbles(block + 2));
+    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
+    {
+        CodeBits.Nibbles(lower + 2, upper + 2, out first, out second);
+        first = CodeBits.NonLinear(first);
+        second = CodeBits.NonLinear(second);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(byte* block, nint stride, float* scales, nint groupStride) =>

@@ -19,7 +19,13 @@ internal readonly unsafe struct IQ4_XSRows : IRowFormat
     public static int Groups => 8;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<byte> Codes(byte* block, int group) => CodeBits.NonLinear(CodeBits.Nibbles(block + 8 + 16 * group));
+    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
+    {
+        int at = 8 + 16 * group;
+        CodeBits.Nibbles(lower + at, upper + at, out first, out second);
+        first = CodeBits.NonLinear(first);
+        second = CodeBits.NonLinear(second);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(byte* block, nint stride, float* scales, nint groupStride)

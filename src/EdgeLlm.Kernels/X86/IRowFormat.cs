@@ -10,8 +10,11 @@ internal unsafe interface IRowFormat : ICodes
     /// <summary>Groups of 32 columns in a block.</summary>
     static abstract int Groups { get; }
 
-    /// <summary>The 32 codes of a group, in the order of the columns.</summary>
-    static abstract Vector256<byte> Codes(byte* block, int group);
+    /// <summary>
+    /// The codes of a group's first 16 columns and of its second 16, in the order of the columns: of the block <paramref name="lower"/> in the lower
+    /// halves of the vectors, of <paramref name="upper"/> in the upper halves.
+    /// </summary>
+    static abstract void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second);
 
     /// <summary>
     /// Writes the scales of the same block of eight rows, one row every <paramref name="stride"/> bytes: [8] for group g at scales + g * groupStride, with

@@ -164,7 +164,7 @@ internal static unsafe class IntegerProducts<TDot>
 
     private const int SumBytes = TokenTile.Tokens * Panel.Rows * sizeof(float);
 
-    private static long RowsOffset(int columns) => SumBytes + Align((columns + 31L) / 32 * TokenTile.BlockBytes + 8 * 4 * Panel.Rows * sizeof(float));
+    private static long RowsOffset(int columns) => SumBytes + Align((columns + 31L) / 32 * TokenTile.BlockBytes + RowProduct<TDot, Q8_0Rows>.ScratchFloats * sizeof(float));
 
     // Q8_0 has the longest rows: 34 bytes per 32 columns.
     private static long PanelsAt(int columns) => RowsOffset(columns) + Align(Panel.Rows * ((columns + 31L) / 32) * 34);

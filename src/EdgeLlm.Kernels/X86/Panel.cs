@@ -72,27 +72,25 @@ internal static unsafe class Panel
     private static void Transpose<TFormat>(byte* block, nint stride, int group, byte* target)
         where TFormat : struct, IRowFormat
     {
-        nint stride3 = 3 * stride;
-        byte* upper = block + 4 * stride;
-        Vector256<int> r0 = TFormat.Codes(block, group).AsInt32(), r1 = TFormat.Codes(block + stride, group).AsInt32();
-        Vector256<int> r2 = TFormat.Codes(block + 2 * stride, group).AsInt32(), r3 = TFormat.Codes(block + stride3, group).AsInt32();
-        Vector256<int> r4 = TFormat.Codes(upper, group).AsInt32(), r5 = TFormat.Codes(upper + stride, group).AsInt32();
-        Vector256<int> r6 = TFormat.Codes(upper + 2 * stride, group).AsInt32(), r7 = TFormat.Codes(upper + stride3, group).AsInt32();
-        Vector256<long> a0 = Avx2.UnpackLow(r0, r1).AsInt64(), a1 = Avx2.UnpackHigh(r0, r1).AsInt64();
-        Vector256<long> b0 = Avx2.UnpackLow(r2, r3).AsInt64(), b1 = Avx2.UnpackHigh(r2, r3).AsInt64();
-        Vector256<long> c0 = Avx2.UnpackLow(r4, r5).AsInt64(), c1 = Avx2.UnpackHigh(r4, r5).AsInt64();
-        Vector256<long> d0 = Avx2.UnpackLow(r6, r7).AsInt64(), d1 = Avx2.UnpackHigh(r6, r7).AsInt64();
-        StoreQuads(Avx2.UnpackLow(a0, b0), Avx2.UnpackLow(c0, d0), target);
-        StoreQuads(Avx2.UnpackHigh(a0, b0), Avx2.UnpackHigh(c0, d0), target + QuadBytes);
-        StoreQuads(Avx2.UnpackLow(a1, b1), Avx2.UnpackLow(c1, d1), target + 2 * QuadBytes);
-        StoreQuads(Avx2.UnpackHigh(a1, b1), Avx2.UnpackHigh(c1, d1), target + 3 * QuadBytes);
+        nint stride4 = 4 * stride;
+        byte* row1 = block + stride, row2 = block + 2 * stride, row3 = row2 + stride;
+        TFormat.Codes(block, block + stride4, group, out Vector256<byte> first0, out Vector256<byte> second0);
+        TFormat.Codes(row1, row1 + stride4, group, out Vector256<byte> first1, out Vector256<byte> second1);
+        TFormat.Codes(row2, row2 + stride4, group, out Vector256<byte> first2, out Vector256<byte> second2);
+        TFormat.Codes(row3, row3 + stride4, group, out Vector256<byte> first3, out Vector256<byte> second3);
+        StoreQuads(first0.AsInt32(), first1.AsInt32(), first2.AsInt32(), first3.AsInt32(), target);
+        StoreQuads(second0.AsInt32(), second1.AsInt32(), second2.AsInt32(), second3.AsInt32(), target + 4 * QuadBytes);
     }
 
-    /// <summary>Stores quad k of eight rows (lower halves) at <paramref name="target"/> and quad 4 + k (upper halves) four quads on.</summary>
+    /// <summary>Stores four quads of eight rows; vector r has those of row r and of row r + 4.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreQuads(Vector256<long> rows0To3, Vector256<long> rows4To7, byte* target)
+    private static void StoreQuads(Vector256<int> rows0, Vector256<int> rows1, Vector256<int> rows2, Vector256<int> rows3, byte* target)
     {
-        Avx2.Permute2x128(rows0To3, rows4To7, 0x20).AsByte().Store(target);
-        Avx2.Permute2x128(rows0To3, rows4To7, 0x31).AsByte().Store(target + 4 * QuadBytes);
+        Vector256<long> a = Avx2.UnpackLow(rows0, rows1).AsInt64(), b = Avx2.UnpackLow(rows2, rows3).AsInt64();
+        Vector256<long> c = Avx2.UnpackHigh(rows0, rows1).AsInt64(), d = Avx2.UnpackHigh(rows2, rows3).AsInt64();
+        Avx2.UnpackLow(a, b).AsByte().Store(target);
+        Avx2.UnpackHigh(a, b).AsByte().Store(target + QuadBytes);
+        Avx2.UnpackLow(c, d).AsByte().Store(target + 2 * QuadBytes);
+        Avx2.UnpackHigh(c, d).AsByte().Store(target + 3 * QuadBytes);
     }
 }

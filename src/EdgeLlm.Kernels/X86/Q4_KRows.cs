@@ -19,7 +19,12 @@ internal readonly unsafe struct Q4_KRows : IRowFormat
     public static int Groups => 8;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<byte> Codes(byte* block, int group) => CodeBits.Field(block + 16 + group / 2 * 32, group % 2 * 4, 15);
+    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
+    {
+        int at = 16 + group / 2 * 32, shift = group % 2 * 4;
+        first = CodeBits.Field(lower + at, upper + at, shift, 15);
+        second = CodeBits.Field(lower + at + 16, upper + at + 16, shift, 15);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(byte* block, nint stride, float* scales, nint groupStride) =>

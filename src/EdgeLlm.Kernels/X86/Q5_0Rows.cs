@@ -19,7 +19,11 @@ internal readonly unsafe struct Q5_0Rows : IRowFormat
     public static int Groups => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<byte> Codes(byte* block, int group) => CodeBits.Nibbles(block + 6) | CodeBits.Fifth(*(uint*)(block + 2));
+    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
+    {
+        CodeBits.Nibbles(lower + 6, upper + 6, out first, out second);
+        CodeBits.AddFifth(lower + 2, upper + 2, ref first, ref second);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(byte* block, nint stride, float* scales, nint groupStride) =>

@@ -19,7 +19,11 @@ internal readonly unsafe struct Q5_1Rows : IRowFormat
     public static int Groups => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<byte> Codes(byte* block, int group) => CodeBits.Nibbles(block + 8) | CodeBits.Fifth(*(uint*)(block + 4));
+    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
+    {
+        CodeBits.Nibbles(lower + 8, upper + 8, out first, out second);
+        CodeBits.AddFifth(lower + 4, upper + 4, ref first, ref second);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(byte* block, nint stride, float* scales, nint groupStride)

@@ -19,7 +19,11 @@ internal readonly unsafe struct Q8_0Rows : IRowFormat
     public static int Groups => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<byte> Codes(byte* block, int group) => Vector256.Load(block + 2);
+    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
+    {
+        first = CodeBits.Pair(lower + 2, upper + 2);
+        second = CodeBits.Pair(lower + 18, upper + 18);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(byte* block, nint stride, float* scales, nint groupStride) =>

@@ -77,14 +77,12 @@ internal static unsafe class RowGather
     public static (Vector256<uint> Q0, Vector256<uint> Q1, Vector256<uint> Q2, Vector256<uint> Q3) SixteenBytes(byte* at, nint stride)
     {
         byte* upper = at + 4 * stride;
-        Vector256<uint> r0 = Pair(at, upper), r1 = Pair(at + stride, upper + stride);
-        Vector256<uint> r2 = Pair(at + 2 * stride, upper + 2 * stride), r3 = Pair(at + 3 * stride, upper + 3 * stride);
+        Vector256<uint> r0 = CodeBits.Pair(at, upper).AsUInt32(), r1 = CodeBits.Pair(at + stride, upper + stride).AsUInt32();
+        Vector256<uint> r2 = CodeBits.Pair(at + 2 * stride, upper + 2 * stride).AsUInt32();
+        Vector256<uint> r3 = CodeBits.Pair(at + 3 * stride, upper + 3 * stride).AsUInt32();
         Vector256<ulong> a0 = Avx2.UnpackLow(r0, r1).AsUInt64(), a1 = Avx2.UnpackHigh(r0, r1).AsUInt64();
         Vector256<ulong> b0 = Avx2.UnpackLow(r2, r3).AsUInt64(), b1 = Avx2.UnpackHigh(r2, r3).AsUInt64();
         return (Avx2.UnpackLow(a0, b0).AsUInt32(), Avx2.UnpackHigh(a0, b0).AsUInt32(),
             Avx2.UnpackLow(a1, b1).AsUInt32(), Avx2.UnpackHigh(a1, b1).AsUInt32());
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<uint> Pair(byte* lower, byte* upper) => Vector256.Create(Vector128.Load((uint*)lower), Vector128.Load((uint*)upper));
 }

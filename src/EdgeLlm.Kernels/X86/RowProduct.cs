@@ -15,10 +15,13 @@ internal static unsafe class RowProduct<TDot, TFormat>
     /// <summary>From one group's scales to the next in scratch: two halves of scales and two of offsets.</summary>
     private const int GroupStride = 4 * Panel.Rows;
 
+    /// <summary>How many blocks' scales are unpacked at a time.</summary>
+    private const int ScaleBlocks = 16;
+
     /// <summary>How far ahead of the products weights are asked for.</summary>
     private const int PrefetchBytes = 4096;
 
-    public const int ScratchFloats = 8 * GroupStride;
+    public const int ScratchFloats = ScaleBlocks * GroupStride;
 
     /// <param name="rows">Eight rows, <paramref name="stride"/> bytes apart.</param>
     /// <param name="starts">Per block two ints, as in <see cref="TokenTile"/>; not used without a bias.</param>
@@ -30,87 +33,114 @@ internal static unsafe class RowProduct<TDot, TFormat>
         sbyte* values = x.Values;
         float* activationScale = x.Scales, scaledSum = x.ScaledSums;
         int* sums = x.Sums;
-        for (int blocks = x.Blocks / TFormat.Groups; blocks > 0; blocks--, rows += TFormat.BlockBytes)
+        for (int blocks = x.Blocks; blocks > 0; blocks -= ScaleBlocks)
         {
-            for (int line = 0; line < 8 * TFormat.BlockBytes; line += 64) Sse.Prefetch0(prefetch + line);
-            prefetch += 8 * TFormat.BlockBytes;
+            // Scales first, in a loop of their own: two short chains of instructions overlap better than a long one.
+            int count = Math.Min(blocks, ScaleBlocks);
+            byte* next = rows;
             float* scales = scratch;
-            TFormat.Scales(rows, stride, scales, GroupStride);
-            for (int group = 0; group < TFormat.Groups; group++, scales += GroupStride, values += 32, activationScale++, scaledSum++, sums += 2)
+            for (int b = 0; b < count; b += TFormat.Groups, next += TFormat.BlockBytes, scales += TFormat.Groups * GroupStride)
             {
-                SumHalves(rows, stride, group, Vector256.Load(values), out Vector256<int> first, out Vector256<int> second);
+                for (int line = 0; line < 8 * TFormat.BlockBytes; line += 64) Sse.Prefetch0(prefetch + line);
+                prefetch += 8 * TFormat.BlockBytes;
+                TFormat.Scales(next, stride, scales, GroupStride);
+            }
+            scales = scratch;
+            for (int b = 0; b < count; b++, scales += GroupStride, values += 32, activationScale++, scaledSum++, sums += 2)
+            {
+                int group = b % TFormat.Groups;
                 if (TFormat.HasScalePer16)
                 {
-                    sum = Add(sum, Widen(first), starts, scales, *activationScale, *activationScale * sums[0]);
-                    sum = Add(sum, Widen(second), starts + 1, scales + Panel.Rows, *activationScale, *activationScale * sums[1]);
+                    SumHalves(rows, stride, group, values, out Vector256<int> first, out Vector256<int> second);
+                    sum = Add(sum, first, starts, scales, activationScale, Vector256.Create(*activationScale * sums[0]));
+                    sum = Add(sum, second, starts + 1, scales + Panel.Rows, activationScale, Vector256.Create(*activationScale * sums[1]));
                 }
                 else
                 {
-                    Vector256<int> both = TFormat.Range == CodeRange.FourBits ? Widen(TDot.Add(first, second)) : first + second;
-                    sum = Add(sum, both, starts, scales, *activationScale, *scaledSum);
+                    sum = Add(sum, Sum(rows, stride, group, values), starts, scales, activationScale, Vector256.Create(*scaledSum));
                 }
                 starts += 2;
+                if (group == TFormat.Groups - 1) rows += TFormat.BlockBytes;
             }
         }
         return sum;
     }
 
-    /// <summary>For each half of 32 columns the sums of the eight rows: narrow for four bits, else wide.</summary>
+    /// <summary>The sums of 32 columns for the eight rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void SumHalves(byte* rows, nint stride, int group, Vector256<sbyte> x, out Vector256<int> first, out Vector256<int> second)
+    private static Vector256<int> Sum(byte* rows, nint stride, int group, sbyte* values)
     {
-        nint stride3 = 3 * stride;
-        byte* upper = rows + 4 * stride;
-        Vector256<int> rows01 = JoinRows(Product(rows, group, x), Product(rows + stride, group, x));
-        Vector256<int> rows23 = JoinRows(Product(rows + 2 * stride, group, x), Product(rows + stride3, group, x));
-        Vector256<int> rows0123 = JoinPairs(rows01, rows23);
-        Vector256<int> rows45 = JoinRows(Product(upper, group, x), Product(upper + stride, group, x));
-        Vector256<int> rows67 = JoinRows(Product(upper + 2 * stride, group, x), Product(upper + stride3, group, x));
-        Vector256<int> rows4567 = JoinPairs(rows45, rows67);
-        first = Avx2.Permute2x128(rows0123, rows4567, 0x20);
-        second = Avx2.Permute2x128(rows0123, rows4567, 0x31);
+        Vector256<sbyte> x = Twice(values), y = Twice(values + 16);
+        nint stride4 = 4 * stride;
+        byte* row1 = rows + stride, row2 = rows + 2 * stride, row3 = row2 + stride;
+        return JoinPairs(
+            JoinRows(Products(rows, rows + stride4, group, x, y), Products(row1, row1 + stride4, group, x, y)),
+            JoinRows(Products(row2, row2 + stride4, group, x, y), Products(row3, row3 + stride4, group, x, y)));
     }
 
-    /// <summary>Four products in each lane: narrow for unsigned codes, wide for signed ones.</summary>
+    /// <summary>The sums of each 16 columns for the eight rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Product(byte* row, int group, Vector256<sbyte> x)
+    private static void SumHalves(byte* rows, nint stride, int group, sbyte* values, out Vector256<int> first, out Vector256<int> second)
     {
-        Vector256<byte> codes = TFormat.Codes(row, group);
-        return TFormat.Range == CodeRange.Signed
-            ? TDot.AccumulateWide(Vector256<int>.Zero, Avx2.Abs(codes.AsSByte()), Avx2.Sign(x, codes.AsSByte()))
-            : TDot.Accumulate(Vector256<int>.Zero, codes, x);
+        Vector256<sbyte> x = Twice(values), y = Twice(values + 16);
+        nint stride4 = 4 * stride;
+        byte* row1 = rows + stride, row2 = rows + 2 * stride, row3 = row2 + stride;
+        TFormat.Codes(rows, rows + stride4, group, out Vector256<byte> first0, out Vector256<byte> second0);
+        TFormat.Codes(row1, row1 + stride4, group, out Vector256<byte> first1, out Vector256<byte> second1);
+        Vector256<int> first01 = JoinRows(Product(first0, x), Product(first1, x)), second01 = JoinRows(Product(second0, y), Product(second1, y));
+        TFormat.Codes(row2, row2 + stride4, group, out Vector256<byte> first2, out Vector256<byte> second2);
+        TFormat.Codes(row3, row3 + stride4, group, out Vector256<byte> first3, out Vector256<byte> second3);
+        Vector256<int> first23 = JoinRows(Product(first2, x), Product(first3, x)), second23 = JoinRows(Product(second2, y), Product(second3, y));
+        first = JoinPairs(first01, first23);
+        second = JoinPairs(second01, second23);
     }
 
-    /// <summary>Lanes l of a and b, l even, become lanes l and l + 1, with their neighbours added. Wide from here on but for four bits.</summary>
+    /// <summary>Sums for a row in the lower half and the row four further in the upper one. Narrow for codes of four bits, else wide.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> JoinRows(Vector256<int> a, Vector256<int> b)
+    private static Vector256<int> Products(byte* lower, byte* upper, int group, Vector256<sbyte> x, Vector256<sbyte> y)
     {
-        Vector256<int> low = Avx2.UnpackLow(a, b), high = Avx2.UnpackHigh(a, b);
+        TFormat.Codes(lower, upper, group, out Vector256<byte> first, out Vector256<byte> second);
         return TFormat.Range switch
         {
-            CodeRange.FourBits => TDot.Add(low, high),
-            CodeRange.SixBits => TDot.Widen(TDot.Add(low, high)),
-            _ => low + high,
+            CodeRange.FourBits => TDot.Accumulate(TDot.Accumulate(Vector256<int>.Zero, first, x), second, y),
+            CodeRange.SixBits => TDot.AccumulateWide(Vector256<int>.Zero, first, x, second, y),
+            _ => TDot.AccumulateWide(Product(first, x), Avx2.Abs(second.AsSByte()), Avx2.Sign(y, second.AsSByte())),
         };
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Product(Vector256<byte> codes, Vector256<sbyte> x) => TFormat.Range switch
+    {
+        CodeRange.FourBits => TDot.Accumulate(Vector256<int>.Zero, codes, x),
+        CodeRange.SixBits => TDot.AccumulateWide(Vector256<int>.Zero, codes, x),
+        _ => TDot.AccumulateWide(Vector256<int>.Zero, Avx2.Abs(codes.AsSByte()), Avx2.Sign(x, codes.AsSByte())),
+    };
+
+    /// <summary>Rows r, r + 4 and r + 1, r + 5: lanes take turns, with the sums of two neighbours added.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> JoinRows(Vector256<int> a, Vector256<int> b) => Add(Avx2.UnpackLow(a, b), Avx2.UnpackHigh(a, b));
+
+    /// <summary>The same with pairs of lanes: rows 0 to 7 are in their lanes, in wide sums.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> JoinPairs(Vector256<int> a, Vector256<int> b)
     {
-        Vector256<int> low = Avx2.UnpackLow(a.AsInt64(), b.AsInt64()).AsInt32(), high = Avx2.UnpackHigh(a.AsInt64(), b.AsInt64()).AsInt32();
-        return TFormat.Range == CodeRange.FourBits ? TDot.Add(low, high) : low + high;
+        Vector256<int> sums = Add(Avx2.UnpackLow(a.AsInt64(), b.AsInt64()).AsInt32(), Avx2.UnpackHigh(a.AsInt64(), b.AsInt64()).AsInt32());
+        return TFormat.Range == CodeRange.FourBits ? TDot.Widen(sums) : sums;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Widen(Vector256<int> sums) => TFormat.Range == CodeRange.FourBits ? TDot.Widen(sums) : sums;
+    private static Vector256<int> Add(Vector256<int> a, Vector256<int> b) => TFormat.Range == CodeRange.FourBits ? TDot.Add(a, b) : a + b;
+
+    /// <summary>16 activations in both halves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<sbyte> Twice(sbyte* values) => Avx2.BroadcastVector128ToVector256(values);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Add(Vector256<float> sum, Vector256<int> dots, int* start, float* scales, float activationScale, float scaledSum)
+    private static Vector256<float> Add(
+        Vector256<float> sum, Vector256<int> dots, int* start, float* scales, float* activationScale, Vector256<float> scaledSum)
     {
         if (TFormat.Bias != 0) dots += Vector256.Create(*start);
-        sum = Fma.MultiplyAdd(Vector256.Load(scales) * Vector256.Create(activationScale), Vector256.ConvertToSingle(dots), sum);
-        return TFormat.HasOffset
-            ? Fma.MultiplyAdd(Vector256.Load(scales + Panel.OffsetsAfterScales<TFormat>()), Vector256.Create(scaledSum), sum)
-            : sum;
+        sum = Fma.MultiplyAdd(Vector256.Load(scales) * Vector256.Create(*activationScale), Vector256.ConvertToSingle(dots), sum);
+        return TFormat.HasOffset ? Fma.MultiplyAdd(Vector256.Load(scales + Panel.OffsetsAfterScales<TFormat>()), scaledSum, sum) : sum;
     }
 }
