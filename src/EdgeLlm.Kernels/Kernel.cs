@@ -67,6 +67,7 @@ internal abstract unsafe class Kernel
         var kernels = new List<Kernel>();
         if (AvxVnniKernel.IsSupported) kernels.Add(new AvxVnniKernel());
         if (Avx2Kernel.IsSupported) kernels.Add(new Avx2Kernel());
+        if (DotProdKernel.IsSupported) kernels.Add(new DotProdKernel());
         if (NeonKernel.IsSupported) kernels.Add(new NeonKernel());
         kernels.Add(new ScalarKernel());
         return kernels;

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics.Arm;
+using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Kernels.Vectors;
 
 namespace EdgeLlm.Kernels.Arm;
@@ -9,4 +10,33 @@ internal unsafe partial class NeonKernel : VectorKernel
     public static bool IsSupported => AdvSimd.Arm64.IsSupported;
 
     public override string Name => "neon";
+
+    public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
+        Multiply<WideningProducts>(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+
+    public override long ScratchBytes(int columns) => Math.Max(base.ScratchBytes(columns), WeightPanel.ByteCount(columns));
+
+    /// <summary>The product with the instructions of <typeparamref name="TProducts"/>.</summary>
+    protected static void Multiply<TProducts>(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+        where TProducts : struct, IIntegerProducts
+    {
+        if (tokens == 1)
+        {
+            switch (weights.Type)
+            {
+                case ElementType.Q4_0: MultiplyRows<Q4_0Block, TProducts>(weights, x, y, firstRow, endRow, scratch); return;
+                case ElementType.Q4_1: MultiplyRows<Q4_1Block, TProducts>(weights, x, y, firstRow, endRow, scratch); return;
+                case ElementType.Q5_0: MultiplyRows<Q5_0Block, TProducts>(weights, x, y, firstRow, endRow, scratch); return;
+                case ElementType.Q8_0: MultiplyRows<Q8_0Block, TProducts>(weights, x, y, firstRow, endRow, scratch); return;
+                case ElementType.IQ4_NL: MultiplyRows<IQ4_NLBlock, TProducts>(weights, x, y, firstRow, endRow, scratch); return;
+            }
+        }
+        var panel = new WeightPanel(scratch, weights.Type, weights.Columns);
+        for (int r = firstRow; r < endRow; r += WeightPanel.Rows)
+        {
+            int rows = Math.Min(WeightPanel.Rows, endRow - r);
+            panel.Unpack(weights, r, rows);
+            TProducts.Multiply(panel, x, tokens, y + r, yStride, rows);
+        }
+    }
 }

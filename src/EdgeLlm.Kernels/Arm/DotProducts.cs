@@ -1,0 +1,185 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+
+namespace EdgeLlm.Kernels.Arm;
+
+/// <summary>SDOT: sixteen products an instruction, four to a lane.</summary>
+internal readonly unsafe struct DotProducts : IIntegerProducts
+{
+    /// <summary>
+    /// A panel's integer sums start at the bits of 1.5 * 2^23: below 2^22 they are then the float that much too large, and one FSUB puts it
+    /// right (SCVTF takes two turns of one of the A76's two pipes).
+    /// </summary>
+    private const float Start = 12582912f;
+
+    public static void Multiply(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows)
+    {
+        int t = 0;
+        for (; t <= tokens - 4; t += 4) MultiplyFour(panel, x, t, y + t * yStride, yStride, rows);
+        for (; t < tokens; t++) MultiplyOne(panel, x, t, y + t * yStride, rows);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> RowSums(bool isNarrow, Vector128<sbyte> a0, Vector128<sbyte> a1, Vector128<sbyte> b0, Vector128<sbyte> b1,
+        Vector128<sbyte> c0, Vector128<sbyte> c1, Vector128<sbyte> d0, Vector128<sbyte> d1, Vector128<sbyte> x0, Vector128<sbyte> x1)
+    {
+        Vector128<int> a = Dp.DotProduct(Vector128<int>.Zero, a0, x0);
+        Vector128<int> b = Dp.DotProduct(Vector128<int>.Zero, b0, x0);
+        Vector128<int> c = Dp.DotProduct(Vector128<int>.Zero, c0, x0);
+        Vector128<int> d = Dp.DotProduct(Vector128<int>.Zero, d0, x0);
+        a = Dp.DotProduct(a, a1, x1);
+        b = Dp.DotProduct(b, b1, x1);
+        c = Dp.DotProduct(c, c1, x1);
+        d = Dp.DotProduct(d, d1, x1);
+        return AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a, b), AdvSimd.Arm64.AddPairwise(c, d));
+    }
+
+    private static void MultiplyFour(in WeightPanel panel, in QuantizedActivations x, int token, float* y, nint yStride, int rows)
+    {
+        RowLanes sum0 = RowLanes.Zero, sum1 = sum0, sum2 = sum0, sum3 = sum0;
+        nint cell = (nint)token * x.Blocks, stride = x.Blocks;
+        sbyte* w = panel.Values, values = x.Values + cell * 32;
+        float* scales = panel.Scales, offsets = panel.Offsets, activationScales = x.Scales + cell, scaledSums = x.ScaledSums + cell;
+        int* sums = x.Sums + 2 * cell;
+        bool isHalf = panel.HasGroupsOf16;
+        Vector128<int> start = Vector128.Create(Start).AsInt32();
+        for (nint g = 0; g < panel.Groups; g++)
+        {
+            Vector128<int> a0 = start, a1 = start, a2 = start, a3 = start, b0 = start, b1 = start, b2 = start, b3 = start;
+            Accumulate(w, values, stride * 32, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+            if (!isHalf)
+            {
+                w += 128;
+                values += 16;
+                Accumulate(w, values, stride * 32, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+            }
+            w += 128;
+            values += 16;
+            float* activationScale = activationScales + (isHalf ? g >> 1 : g);
+            RowLanes scale = RowLanes.Load(scales);
+            scales += WeightPanel.Rows;
+            sum0 = sum0.AddScaled(scale, activationScale[0], ToFloat(a0, b0, start));
+            sum1 = sum1.AddScaled(scale, activationScale[stride], ToFloat(a1, b1, start));
+            sum2 = sum2.AddScaled(scale, activationScale[2 * stride], ToFloat(a2, b2, start));
+            sum3 = sum3.AddScaled(scale, activationScale[3 * stride], ToFloat(a3, b3, start));
+            if (offsets == null) continue;
+            RowLanes offset = RowLanes.Load(offsets);
+            offsets += WeightPanel.Rows;
+            if (isHalf)
+            {
+                sum0 = sum0.AddOffset(offset, activationScale[0] * sums[g]);
+                sum1 = sum1.AddOffset(offset, activationScale[stride] * sums[g + 2 * stride]);
+                sum2 = sum2.AddOffset(offset, activationScale[2 * stride] * sums[g + 4 * stride]);
+                sum3 = sum3.AddOffset(offset, activationScale[3 * stride] * sums[g + 6 * stride]);
+            }
+            else
+            {
+                sum0 = sum0.AddOffset(offset, scaledSums[g]);
+                sum1 = sum1.AddOffset(offset, scaledSums[g + stride]);
+                sum2 = sum2.AddOffset(offset, scaledSums[g + 2 * stride]);
+                sum3 = sum3.AddOffset(offset, scaledSums[g + 3 * stride]);
+            }
+        }
+        sum0.Store(y, rows);
+        sum1.Store(y + yStride, rows);
+        sum2.Store(y + 2 * yStride, rows);
+        sum3.Store(y + 3 * yStride, rows);
+    }
+
+    private static void MultiplyOne(in WeightPanel panel, in QuantizedActivations x, int token, float* y, int rows)
+    {
+        RowLanes sum = RowLanes.Zero;
+        nint cell = (nint)token * x.Blocks;
+        sbyte* w = panel.Values, values = x.Values + cell * 32;
+        float* scales = panel.Scales, offsets = panel.Offsets, activationScales = x.Scales + cell, scaledSums = x.ScaledSums + cell;
+        int* sums = x.Sums + 2 * cell;
+        bool isHalf = panel.HasGroupsOf16;
+        Vector128<int> start = Vector128.Create(Start).AsInt32();
+        for (nint g = 0; g < panel.Groups; g++)
+        {
+            // Two sums to a lane: one chain of additions would be waited for.
+            Vector128<int> a = start, b = start, c = Vector128<int>.Zero, d = c;
+            Accumulate(w, values, ref a, ref b);
+            if (!isHalf)
+            {
+                w += 128;
+                values += 16;
+                Accumulate(w, values, ref c, ref d);
+            }
+            w += 128;
+            values += 16;
+            float activationScale = activationScales[isHalf ? g >> 1 : g];
+            sum = sum.AddScaled(RowLanes.Load(scales), activationScale, ToFloat(a + c, b + d, start));
+            scales += WeightPanel.Rows;
+            if (offsets == null) continue;
+            sum = sum.AddOffset(RowLanes.Load(offsets), isHalf ? activationScale * sums[g] : scaledSums[g]);
+            offsets += WeightPanel.Rows;
+        }
+        sum.Store(y, rows);
+    }
+
+    /// <summary>16 columns of eight rows (a: the first four, b: the others) and of four tokens.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Accumulate(sbyte* w, sbyte* x, nint stride, ref Vector128<int> a0, ref Vector128<int> a1, ref Vector128<int> a2, ref Vector128<int> a3,
+        ref Vector128<int> b0, ref Vector128<int> b1, ref Vector128<int> b2, ref Vector128<int> b3)
+    {
+        Vector128<sbyte> p = Vector128.Load(w), q = Vector128.Load(w + 16);
+        Vector128<sbyte> x0 = Vector128.Load(x), x1 = Vector128.Load(x + stride), x2 = Vector128.Load(x + 2 * stride), x3 = Vector128.Load(x + 3 * stride);
+        Vector128<sbyte> r = Vector128.Load(w + 32), s = Vector128.Load(w + 48);
+        a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 0);
+        a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 0);
+        a2 = Dp.DotProductBySelectedQuadruplet(a2, p, x2, 0);
+        a3 = Dp.DotProductBySelectedQuadruplet(a3, p, x3, 0);
+        b0 = Dp.DotProductBySelectedQuadruplet(b0, q, x0, 0);
+        b1 = Dp.DotProductBySelectedQuadruplet(b1, q, x1, 0);
+        b2 = Dp.DotProductBySelectedQuadruplet(b2, q, x2, 0);
+        b3 = Dp.DotProductBySelectedQuadruplet(b3, q, x3, 0);
+        p = Vector128.Load(w + 64);
+        q = Vector128.Load(w + 80);
+        a0 = Dp.DotProductBySelectedQuadruplet(a0, r, x0, 1);
+        a1 = Dp.DotProductBySelectedQuadruplet(a1, r, x1, 1);
+        a2 = Dp.DotProductBySelectedQuadruplet(a2, r, x2, 1);
+        a3 = Dp.DotProductBySelectedQuadruplet(a3, r, x3, 1);
+        b0 = Dp.DotProductBySelectedQuadruplet(b0, s, x0, 1);
+        b1 = Dp.DotProductBySelectedQuadruplet(b1, s, x1, 1);
+        b2 = Dp.DotProductBySelectedQuadruplet(b2, s, x2, 1);
+        b3 = Dp.DotProductBySelectedQuadruplet(b3, s, x3, 1);
+        r = Vector128.Load(w + 96);
+        s = Vector128.Load(w + 112);
+        a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 2);
+        a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 2);
+        a2 = Dp.DotProductBySelectedQuadruplet(a2, p, x2, 2);
+        a3 = Dp.DotProductBySelectedQuadruplet(a3, p, x3, 2);
+        b0 = Dp.DotProductBySelectedQuadruplet(b0, q, x0, 2);
+        b1 = Dp.DotProductBySelectedQuadruplet(b1, q, x1, 2);
+        b2 = Dp.DotProductBySelectedQuadruplet(b2, q, x2, 2);
+        b3 = Dp.DotProductBySelectedQuadruplet(b3, q, x3, 2);
+        a0 = Dp.DotProductBySelectedQuadruplet(a0, r, x0, 3);
+        a1 = Dp.DotProductBySelectedQuadruplet(a1, r, x1, 3);
+        a2 = Dp.DotProductBySelectedQuadruplet(a2, r, x2, 3);
+        a3 = Dp.DotProductBySelectedQuadruplet(a3, r, x3, 3);
+        b0 = Dp.DotProductBySelectedQuadruplet(b0, s, x0, 3);
+        b1 = Dp.DotProductBySelectedQuadruplet(b1, s, x1, 3);
+        b2 = Dp.DotProductBySelectedQuadruplet(b2, s, x2, 3);
+        b3 = Dp.DotProductBySelectedQuadruplet(b3, s, x3, 3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Accumulate(sbyte* w, sbyte* x, ref Vector128<int> a, ref Vector128<int> b)
+    {
+        Vector128<sbyte> columns = Vector128.Load(x);
+        a = Dp.DotProductBySelectedQuadruplet(a, Vector128.Load(w), columns, 0);
+        b = Dp.DotProductBySelectedQuadruplet(b, Vector128.Load(w + 16), columns, 0);
+        a = Dp.DotProductBySelectedQuadruplet(a, Vector128.Load(w + 32), columns, 1);
+        b = Dp.DotProductBySelectedQuadruplet(b, Vector128.Load(w + 48), columns, 1);
+        a = Dp.DotProductBySelectedQuadruplet(a, Vector128.Load(w + 64), columns, 2);
+        b = Dp.DotProductBySelectedQuadruplet(b, Vector128.Load(w + 80), columns, 2);
+        a = Dp.DotProductBySelectedQuadruplet(a, Vector128.Load(w + 96), columns, 3);
+        b = Dp.DotProductBySelectedQuadruplet(b, Vector128.Load(w + 112), columns, 3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static RowLanes ToFloat(Vector128<int> low, Vector128<int> high, Vector128<int> start) =>
+        new(low.AsSingle() - start.AsSingle(), high.AsSingle() - start.AsSingle());
+}

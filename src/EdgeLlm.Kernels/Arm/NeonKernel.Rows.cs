@@ -1,0 +1,110 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using EdgeLlm.Kernels.Scalar;
+
+namespace EdgeLlm.Kernels.Arm;
+
+/// <summary>One token: eight rows at a time, straight from the file's blocks.</summary>
+internal unsafe partial class NeonKernel
+{
+    private static readonly ScalarKernel Specification = new();
+
+    private static void MultiplyRows<TFormat, TProducts>(in WeightMatrix weights, in QuantizedActivations x, float* y, int firstRow, int endRow, byte* scratch)
+        where TFormat : struct, IBlockFormat
+        where TProducts : struct, IIntegerProducts
+    {
+        for (int r = firstRow; r < endRow; r += 8)
+        {
+            int rows = Math.Min(8, endRow - r);
+            if (!MultiplyEight<TFormat, TProducts>(weights, x, y, r, rows))
+                Specification.Multiply(weights, x, 1, y, 0, r, r + rows, scratch);
+        }
+    }
+
+    /// <summary>False where a scale or an offset is not finite, and the sums are not to be used.</summary>
+    private static bool MultiplyEight<TFormat, TProducts>(in WeightMatrix weights, in QuantizedActivations x, float* y, int row, int rows)
+        where TFormat : struct, IBlockFormat
+        where TProducts : struct, IIntegerProducts
+    {
+        nint last = rows - 1, rowBytes = weights.RowBytes;
+        byte* p0 = weights.Row(row);
+        byte* p1 = p0 + nint.Min(1, last) * rowBytes, p2 = p0 + nint.Min(2, last) * rowBytes, p3 = p0 + nint.Min(3, last) * rowBytes;
+        byte* p4 = p0 + nint.Min(4, last) * rowBytes, p5 = p0 + nint.Min(5, last) * rowBytes, p6 = p0 + nint.Min(6, last) * rowBytes;
+        byte* p7 = p0 + last * rowBytes;
+        sbyte* values = x.Values;
+        float* activationScales = x.Scales, scaledSums = x.ScaledSums;
+        int* sums = x.Sums;
+        var converter = new HalfLanes();
+        RowLanes sum = RowLanes.Zero;
+        for (nint b = 0; b < x.Blocks; b++)
+        {
+            Vector128<sbyte> x0 = Vector128.Load(values), x1 = Vector128.Load(values + 16);
+            (Vector128<sbyte> a0, Vector128<sbyte> a1) = TFormat.Load(p0);
+            (Vector128<sbyte> b0, Vector128<sbyte> b1) = TFormat.Load(p1);
+            (Vector128<sbyte> c0, Vector128<sbyte> c1) = TFormat.Load(p2);
+            (Vector128<sbyte> d0, Vector128<sbyte> d1) = TFormat.Load(p3);
+            Vector128<int> low = TProducts.RowSums(TFormat.IsNarrow, a0, a1, b0, b1, c0, c1, d0, d1, x0, x1);
+            (a0, a1) = TFormat.Load(p4);
+            (b0, b1) = TFormat.Load(p5);
+            (c0, c1) = TFormat.Load(p6);
+            (d0, d1) = TFormat.Load(p7);
+            Vector128<int> high = TProducts.RowSums(TFormat.IsNarrow, a0, a1, b0, b1, c0, c1, d0, d1, x0, x1);
+            if (TFormat.Bias != 0)
+            {
+                Vector64<int> pair = Vector64.Load(sums);
+                Vector64<int> total = AdvSimd.AddPairwise(pair, pair);
+                low = AdvSimd.MultiplySubtractBySelectedScalar(low, Vector128.Create(TFormat.Bias), total, 0);
+                high = AdvSimd.MultiplySubtractBySelectedScalar(high, Vector128.Create(TFormat.Bias), total, 0);
+                sums += 2;
+            }
+            RowLanes dots = new(AdvSimd.ConvertToSingle(low), AdvSimd.ConvertToSingle(high));
+            if (TFormat.HasOffset)
+            {
+                Vector128<ushort> front = GatherPairs(p0, p1, p2, p3), back = GatherPairs(p4, p5, p6, p7);
+                sum = sum.AddScaled(converter.ToFloat(AdvSimd.Arm64.UnzipEven(front, back)), activationScales[b], dots);
+                sum = sum.AddOffset(converter.ToFloat(AdvSimd.Arm64.UnzipOdd(front, back)), scaledSums[b]);
+            }
+            else
+            {
+                Vector128<ushort> scales = GatherHalfs(p0, p1, p2, p3, p4, p5, p6, p7);
+                sum = sum.AddScaled(converter.ToFloat(scales), activationScales[b], dots);
+            }
+            values += 32;
+            p0 += TFormat.BlockBytes;
+            p1 += TFormat.BlockBytes;
+            p2 += TFormat.BlockBytes;
+            p3 += TFormat.BlockBytes;
+            p4 += TFormat.BlockBytes;
+            p5 += TFormat.BlockBytes;
+            p6 += TFormat.BlockBytes;
+            p7 += TFormat.BlockBytes;
+        }
+        sum.Store(y + row, rows);
+        return !converter.FoundSpecial;
+    }
+
+    /// <summary>The two halfs that begin each of four blocks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<ushort> GatherPairs(byte* p0, byte* p1, byte* p2, byte* p3)
+    {
+        Vector128<uint> pairs = Vector128.CreateScalarUnsafe(*(uint*)p0);
+        pairs = AdvSimd.LoadAndInsertScalar(pairs, 1, (uint*)p1);
+        pairs = AdvSimd.LoadAndInsertScalar(pairs, 2, (uint*)p2);
+        return AdvSimd.LoadAndInsertScalar(pairs, 3, (uint*)p3).AsUInt16();
+    }
+
+    /// <summary>The half that begins each of eight blocks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<ushort> GatherHalfs(byte* p0, byte* p1, byte* p2, byte* p3, byte* p4, byte* p5, byte* p6, byte* p7)
+    {
+        Vector128<ushort> halfs = Vector128.CreateScalarUnsafe(*(ushort*)p0);
+        halfs = AdvSimd.LoadAndInsertScalar(halfs, 1, (ushort*)p1);
+        halfs = AdvSimd.LoadAndInsertScalar(halfs, 2, (ushort*)p2);
+        halfs = AdvSimd.LoadAndInsertScalar(halfs, 3, (ushort*)p3);
+        halfs = AdvSimd.LoadAndInsertScalar(halfs, 4, (ushort*)p4);
+        halfs = AdvSimd.LoadAndInsertScalar(halfs, 5, (ushort*)p5);
+        halfs = AdvSimd.LoadAndInsertScalar(halfs, 6, (ushort*)p6);
+        return AdvSimd.LoadAndInsertScalar(halfs, 7, (ushort*)p7);
+    }
+}

@@ -1,0 +1,23 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace EdgeLlm.Kernels.Arm;
+
+/// <summary>d, m, nibbles[16]</summary>
+internal readonly unsafe struct Q4_1Block : IBlockFormat
+{
+    public static int BlockBytes => 20;
+
+    public static bool HasOffset => true;
+
+    public static bool IsNarrow => true;
+
+    public static int Bias => 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block)
+    {
+        Vector128<byte> nibbles = Vector128.Load(block + 4);
+        return ((nibbles & Vector128.Create((byte)15)).AsSByte(), (nibbles >> 4).AsSByte());
+    }
+}

@@ -1,0 +1,58 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+
+namespace EdgeLlm.Kernels.Arm;
+
+/// <summary>Eight rows' floats, a lane each.</summary>
+internal readonly unsafe struct RowLanes(Vector128<float> low, Vector128<float> high)
+{
+    public readonly Vector128<float> Low = low;
+    public readonly Vector128<float> High = high;
+
+    public static RowLanes Zero => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static RowLanes Load(float* source) => new(Vector128.Load(source), Vector128.Load(source + 4));
+
+    /// <summary>this + scales * activationScale * dots, rounded after the first product and at the end.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public RowLanes AddScaled(RowLanes scales, float activationScale, RowLanes dots)
+    {
+        Vector128<float> scale = Vector128.CreateScalarUnsafe(activationScale);
+        return new RowLanes(
+            AdvSimd.FusedMultiplyAdd(Low, AdvSimd.MultiplyBySelectedScalar(scales.Low, scale, 0), dots.Low),
+            AdvSimd.FusedMultiplyAdd(High, AdvSimd.MultiplyBySelectedScalar(scales.High, scale, 0), dots.High));
+    }
+
+    /// <summary>this + offsets * sum, rounded once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public RowLanes AddOffset(RowLanes offsets, float sum)
+    {
+        Vector128<float> factor = Vector128.CreateScalarUnsafe(sum);
+        return new RowLanes(
+            AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(Low, offsets.Low, factor, 0),
+            AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(High, offsets.High, factor, 0));
+    }
+
+    /// <summary>Stores the first <paramref name="rows"/> (1 to 8) of them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(float* target, int rows)
+    {
+        if (rows == 8)
+        {
+            Low.Store(target);
+            High.Store(target + 4);
+        }
+        else
+        {
+            StoreSome(target, rows);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void StoreSome(float* target, int rows)
+    {
+        for (int r = 0; r < rows; r++) target[r] = r < 4 ? Low.GetElement(r) : High.GetElement(r - 4);
+    }
+}

@@ -1,0 +1,73 @@
+using System.Runtime.CompilerServices;
+using EdgeLlm.Kernels.Formats;
+
+namespace EdgeLlm.Kernels.Arm;
+
+/// <summary>
+/// Eight rows unpacked to int8 for many tokens: a 16-byte vector holds 4 consecutive columns of 4 rows, so that a row's sum stays in a lane.
+/// A group is the 16 or 32 columns that share a scale. Lies in a thread's scratch.
+/// </summary>
+internal readonly unsafe struct WeightPanel
+{
+    public const int Rows = 8;
+
+    public WeightPanel(byte* scratch, ElementType type, int columns)
+    {
+        HasGroupsOf16 = BlockUnpacker.HasScalePer16(type);
+        Groups = columns / (HasGroupsOf16 ? 16 : 32);
+        IsNarrow = type is not (ElementType.Q8_0 or ElementType.IQ4_NL or ElementType.IQ4_XS);
+        Values = (sbyte*)scratch;
+        Scales = (float*)(scratch + columns * Rows);
+        Offsets = BlockUnpacker.HasOffset(type) ? Scales + Groups * Rows : null;
+    }
+
+    /// <summary>Groups that a row has.</summary>
+    public int Groups { get; }
+
+    /// <summary>True where each 16 columns have a scale, else each 32.</summary>
+    public bool HasGroupsOf16 { get; }
+
+    /// <summary>True where every value is in [-32, 32], so that eight products with activations fit an int16.</summary>
+    public bool IsNarrow { get; }
+
+    /// <summary>[columns / 4][8 rows][4 columns].</summary>
+    public sbyte* Values { get; }
+
+    /// <summary>[Groups][8 rows].</summary>
+    public float* Scales { get; }
+
+    /// <summary>[Groups][8 rows]; null for types without offsets.</summary>
+    public float* Offsets { get; }
+
+    public static long ByteCount(int columns)
+    {
+        long groupsOf16 = (columns + 15L) / 16;
+        return groupsOf16 * Rows * (16 + 2 * sizeof(float));
+    }
+
+    /// <summary>Fills the panel through <see cref="BlockUnpacker"/>; a row from <paramref name="rows"/> on repeats the last.</summary>
+    [SkipLocalsInit]
+    public void Unpack(in WeightMatrix weights, int firstRow, int rows)
+    {
+        sbyte* q = stackalloc sbyte[32];
+        float* scales = stackalloc float[2];
+        float* offsets = stackalloc float[2];
+        int groupsPerBlock = HasGroupsOf16 ? 2 : 1, blocks = Groups / groupsPerBlock;
+        for (int r = 0; r < Rows; r++)
+        {
+            byte* row = weights.Row(firstRow + Math.Min(r, rows - 1));
+            int* target = (int*)Values + r;
+            nint cell = r;
+            for (int b = 0; b < blocks; b++)
+            {
+                BlockUnpacker.Unpack(weights.Type, row, b, q, scales, offsets);
+                for (int k = 0; k < 8; k++, target += Rows) *target = ((int*)q)[k];
+                for (int g = 0; g < groupsPerBlock; g++, cell += Rows)
+                {
+                    Scales[cell] = scales[g];
+                    if (Offsets != null) Offsets[cell] = offsets[g];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+
+namespace EdgeLlm.Kernels.Arm;
+
+/// <summary>Any int8 weights: an int16 holds two products (2 * 128 * 127 = 32512), then SADALP takes them to int32.</summary>
+internal unsafe struct WideSums : IPairSums<WideSums>
+{
+    private Vector128<int> r01, r23, r45, r67;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add(sbyte* w, Vector128<sbyte> x0, Vector128<sbyte> x1, ref WideSums sums)
+    {
+        Vector128<sbyte> p = Vector128.Load(w), q = Vector128.Load(w + 16), r = Vector128.Load(w + 32), s = Vector128.Load(w + 48);
+        Vector128<short> t23 = AdvSimd.MultiplyWideningUpper(p, x0);
+        Vector128<short> t67 = AdvSimd.MultiplyWideningUpper(q, x0);
+        Vector128<short> t01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x0.GetLower());
+        Vector128<short> t45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x0.GetLower());
+        t23 = AdvSimd.MultiplyWideningUpperAndAdd(t23, r, x1);
+        t67 = AdvSimd.MultiplyWideningUpperAndAdd(t67, s, x1);
+        t01 = AdvSimd.MultiplyWideningLowerAndAdd(t01, r.GetLower(), x1.GetLower());
+        t45 = AdvSimd.MultiplyWideningLowerAndAdd(t45, s.GetLower(), x1.GetLower());
+        sums.Widen(t01, t23, t45, t67);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add(sbyte* w, Vector128<sbyte> x0, Vector128<sbyte> x1, Vector128<sbyte> z0, Vector128<sbyte> z1, ref WideSums sums, ref WideSums others)
+    {
+        Vector128<sbyte> p = Vector128.Load(w), q = Vector128.Load(w + 16), r = Vector128.Load(w + 32), s = Vector128.Load(w + 48);
+        Vector128<short> t23 = AdvSimd.MultiplyWideningUpper(p, x0);
+        Vector128<short> u23 = AdvSimd.MultiplyWideningUpper(p, z0);
+        Vector128<short> t67 = AdvSimd.MultiplyWideningUpper(q, x0);
+        Vector128<short> u67 = AdvSimd.MultiplyWideningUpper(q, z0);
+        Vector128<short> t01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x0.GetLower());
+        Vector128<short> u01 = AdvSimd.MultiplyWideningLower(p.GetLower(), z0.GetLower());
+        Vector128<short> t45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x0.GetLower());
+        Vector128<short> u45 = AdvSimd.MultiplyWideningLower(q.GetLower(), z0.GetLower());
+        t23 = AdvSimd.MultiplyWideningUpperAndAdd(t23, r, x1);
+        u23 = AdvSimd.MultiplyWideningUpperAndAdd(u23, r, z1);
+        t67 = AdvSimd.MultiplyWideningUpperAndAdd(t67, s, x1);
+        u67 = AdvSimd.MultiplyWideningUpperAndAdd(u67, s, z1);
+        t01 = AdvSimd.MultiplyWideningLowerAndAdd(t01, r.GetLower(), x1.GetLower());
+        u01 = AdvSimd.MultiplyWideningLowerAndAdd(u01, r.GetLower(), z1.GetLower());
+        t45 = AdvSimd.MultiplyWideningLowerAndAdd(t45, s.GetLower(), x1.GetLower());
+        u45 = AdvSimd.MultiplyWideningLowerAndAdd(u45, s.GetLower(), z1.GetLower());
+        sums.Widen(t01, t23, t45, t67);
+        others.Widen(u01, u23, u45, u67);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly RowLanes ToRowLanes() => new(
+        AdvSimd.ConvertToSingle(AdvSimd.Arm64.AddPairwise(r01, r23)),
+        AdvSimd.ConvertToSingle(AdvSimd.Arm64.AddPairwise(r45, r67)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Widen(Vector128<short> t01, Vector128<short> t23, Vector128<short> t45, Vector128<short> t67)
+    {
+        r01 = AdvSimd.AddPairwiseWideningAndAdd(r01, t01);
+        r23 = AdvSimd.AddPairwiseWideningAndAdd(r23, t23);
+        r45 = AdvSimd.AddPairwiseWideningAndAdd(r45, t45);
+        r67 = AdvSimd.AddPairwiseWideningAndAdd(r67, t67);
+    }
+}
