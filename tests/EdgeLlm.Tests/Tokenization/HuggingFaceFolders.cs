@@ -85,35 +85,31 @@ internal static class HuggingFaceFolders
     {
         for (int position = 0; position < message.Length;)
         {
-            ulong key = Varint();
+            ulong key = Varint(message, ref position);
             int start = position;
-            int length = (int)(key & 7) switch
+            switch (key & 7)
             {
-                0 => VarintLength(),
-                1 => 8,
-                2 => (int)Varint() is var size && (start = position) >= 0 ? size : 0,
-                _ => 4,
-            };
-            position = start + length;
+                case 0: Varint(message, ref position); break;
+                case 1: position += 8; break;
+                case 2:
+                    int length = (int)Varint(message, ref position);
+                    start = position;
+                    position += length;
+                    break;
+                default: position += 4; break;
+            }
             yield return ((int)(key >> 3), message[start..position]);
+        }
+    }
 
-            ulong Varint()
-            {
-                ulong value = 0;
-                for (int shift = 0; ; shift += 7)
-                {
-                    byte next = message[position++];
-                    value |= (ulong)(next & 0x7F) << shift;
-                    if (next < 0x80) return value;
-                }
-            }
-
-            int VarintLength()
-            {
-                int end = position;
-                while (message[end] >= 0x80) end++;
-                return end + 1 - position;
-            }
+    private static ulong Varint(byte[] message, ref int position)
+    {
+        ulong value = 0;
+        for (int shift = 0; ; shift += 7)
+        {
+            byte next = message[position++];
+            value |= (ulong)(next & 0x7F) << shift;
+            if (next < 0x80) return value;
         }
     }
 }
