@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Security.Cryptography;
 
 namespace EdgeLlm.Tokenization;
 
@@ -9,8 +8,8 @@ namespace EdgeLlm.Tokenization;
 /// </summary>
 internal static class ByteHash
 {
-    private static readonly ulong Seed = BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(8));
-    private static readonly ulong Multiplier = BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(8)) | 1;
+    private static readonly ulong Seed = (ulong)Random.Shared.NextInt64();
+    private static readonly ulong Multiplier = (ulong)Random.Shared.NextInt64() << 1 | 1;
 
     public static ulong Of(ReadOnlySpan<byte> bytes)
     {
@@ -18,8 +17,6 @@ internal static class ByteHash
         for (; bytes.Length > 8; bytes = bytes[8..]) hash = Fold(hash ^ BinaryPrimitives.ReadUInt64LittleEndian(bytes));
         return Fold(hash ^ UpToEight(bytes));
     }
-
-    public static ulong OfPair(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) => Fold(Of(left) ^ ulong.RotateLeft(Of(right), 32));
 
     private static ulong UpToEight(ReadOnlySpan<byte> bytes) => bytes.Length switch
     {

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace EdgeLlm.Tokenization;
 
 /// <summary>The ranks of a BPE's merges, found by the bytes of both sides: open addressing over the merges' numbers.</summary>
@@ -11,37 +13,39 @@ internal sealed class MergeTable
     {
         _merges = merges;
         _slots = new ulong[TokenIndex.SlotsFor(merges.Count)];
+        List<byte> pair = [];
         for (int i = 0; i < merges.Count; i++)
         {
             ReadOnlySpan<byte> merge = merges[i];
             int space = SpaceIn(merge);
             if (space < 0) throw new TokenizerException($"tokenizer.ggml.merges[{i}] is '{merges.GetText(i)}', not two parts with a space between");
-            ulong hash = ByteHash.OfPair(merge[..space], merge[(space + 1)..]);
-            ref ulong slot = ref Slot(merge[..space], merge[(space + 1)..], hash);
+            pair.Clear();
+            pair.AddRange(merge[..space]);
+            pair.AddRange(merge[(space + 1)..]);
+            ulong hash = Hash(CollectionsMarshal.AsSpan(pair), space);
+            ref ulong slot = ref Slot(CollectionsMarshal.AsSpan(pair), space, hash);
             if (slot == 0) slot = TokenIndex.Filled(hash, i); // of two equal merges the first counts
             _longest = Math.Max(_longest, merge.Length - 1);
         }
     }
 
     /// <summary>How early the pair is merged, 0 first, or <see cref="PairMerger.None"/>.</summary>
-    public uint Rank(ReadOnlySpan<byte> pair, int leftLength)
-    {
-        if (pair.Length > _longest) return PairMerger.None;
-        ReadOnlySpan<byte> left = pair[..leftLength], right = pair[leftLength..];
-        return (uint)Slot(left, right, ByteHash.OfPair(left, right)) - 1;
-    }
+    public uint Rank(ReadOnlySpan<byte> pair, int leftLength) =>
+        pair.Length <= _longest ? (uint)Slot(pair, leftLength, Hash(pair, leftLength)) - 1 : PairMerger.None;
 
-    private ref ulong Slot(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, ulong hash)
+    private ref ulong Slot(ReadOnlySpan<byte> pair, int leftLength, ulong hash)
     {
         for (int index = (int)hash & _slots.Length - 1; ; index = index + 1 & _slots.Length - 1)
         {
             ref ulong slot = ref _slots[index];
-            if (slot == 0 || slot >> 32 == hash >> 32 && IsMerge(_merges[(int)slot - 1], left, right)) return ref slot;
+            if (slot == 0 || slot >> 32 == hash >> 32 && IsMerge(_merges[(int)slot - 1], pair, leftLength)) return ref slot;
         }
     }
 
-    private static bool IsMerge(ReadOnlySpan<byte> merge, ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) =>
-        merge.Length == left.Length + right.Length + 1 && merge.StartsWith(left) && merge.EndsWith(right) && SpaceIn(merge) == left.Length;
+    private static bool IsMerge(ReadOnlySpan<byte> merge, ReadOnlySpan<byte> pair, int leftLength) => merge.Length == pair.Length + 1
+        && merge.StartsWith(pair[..leftLength]) && merge.EndsWith(pair[leftLength..]) && SpaceIn(merge) == leftLength;
+
+    private static ulong Hash(ReadOnlySpan<byte> pair, int leftLength) => ByteHash.Of(pair) + (ulong)leftLength * 0x9E3779B97F4A7C15;
 
     // A part may start with a space, as no part is empty.
     private static int SpaceIn(ReadOnlySpan<byte> merge)

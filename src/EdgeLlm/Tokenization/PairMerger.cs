@@ -10,6 +10,9 @@ internal sealed class PairMerger(PairMerger.PairRank rank)
     /// <summary>The rank of a pair that is not merged.</summary>
     public const uint None = uint.MaxValue;
 
+    // Up to here looking through all pairs for the lowest rank is quicker than a queue.
+    private const int ShortText = 64;
+
     // Each pair in the queue: how many bytes both had together then, ordered by (rank, where the left one starts).
     private readonly PriorityQueue<int, ulong> _queue = new();
     private int[] _lengths = [];  // of the symbol that starts here; 0 when it was merged away
@@ -27,6 +30,11 @@ internal sealed class PairMerger(PairMerger.PairRank rank)
         {
             int capacity = (int)Math.Min(Math.Max(256, text.Length * 2L), Array.MaxLength);
             (_lengths, _previous) = (new int[capacity], new int[capacity]);
+        }
+        if (text.Length <= ShortText)
+        {
+            MergeShort(text);
+            return _lengths.AsSpan(0, text.Length);
         }
         int previous = -1;
         for (int start = 0; start < text.Length; start += _lengths[start])
@@ -52,6 +60,34 @@ internal sealed class PairMerger(PairMerger.PairRank rank)
         }
         return _lengths.AsSpan(0, text.Length);
     }
+
+    private void MergeShort(ReadOnlySpan<byte> text)
+    {
+        Span<byte> starts = stackalloc byte[ShortText + 1]; // of each symbol, and the end
+        Span<uint> ranks = stackalloc uint[ShortText];      // of symbol i and i + 1
+        int count = 0;
+        for (int start = 0; start < text.Length; start += Utf8.WidthAt(text, start)) starts[count++] = (byte)start;
+        starts[count] = (byte)text.Length;
+        for (int i = 0; i + 1 < count; i++) ranks[i] = RankAt(text, starts, i);
+        while (count > 1)
+        {
+            int best = 0;
+            for (int i = 1; i < count - 1; i++)
+            {
+                if (ranks[i] < ranks[best]) best = i;
+            }
+            if (ranks[best] == None) break;
+            starts[(best + 2)..(count + 1)].CopyTo(starts[(best + 1)..]);
+            ranks[(best + 1)..(count - 1)].CopyTo(ranks[best..]);
+            count--;
+            if (best + 1 < count) ranks[best] = RankAt(text, starts, best);
+            if (best > 0) ranks[best - 1] = RankAt(text, starts, best - 1);
+        }
+        for (int i = 0; i < count; i++) _lengths[starts[i]] = starts[i + 1] - starts[i];
+    }
+
+    private uint RankAt(ReadOnlySpan<byte> text, ReadOnlySpan<byte> starts, int symbol) =>
+        rank(text[starts[symbol]..starts[symbol + 2]], starts[symbol + 1] - starts[symbol]);
 
     private void Enqueue(ReadOnlySpan<byte> text, int left, int right)
     {

@@ -58,7 +58,7 @@ public abstract partial class Tokenizer
     /// <summary>Whether the model wants <see cref="SeparatorId"/> between two texts.</summary>
     public bool AddsSeparator { get; }
 
-    private protected Vocabulary Vocabulary { get; }
+    internal Vocabulary Vocabulary { get; }
 
     /// <summary>Whether encoding starts a text with a space of its own, which decoding takes away again.</summary>
     private protected abstract bool HasSpacePrefix { get; }

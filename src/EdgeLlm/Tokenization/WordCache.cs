@@ -9,7 +9,7 @@ internal sealed class WordCache
     /// <summary>Longer words are rare and are not kept.</summary>
     public const int LongestWord = 32;
 
-    private const int Places = 4096;
+    private const int Places = 8192;
 
     private readonly Entry?[] _entries = new Entry?[Places];
 
