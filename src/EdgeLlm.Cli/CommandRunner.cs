@@ -1,4 +1,6 @@
 using System.CommandLine;
+using EdgeLlm.Chat;
+using EdgeLlm.Generation;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
@@ -19,7 +21,9 @@ internal static class CommandRunner
         }
         try
         {
-            return await result.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false }).ConfigureAwait(false);
+            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
+            if (result.CommandResult.Command.Name == "run") configuration.ProcessTerminationTimeout = null; // its Ctrl-C stops an answer, not the program
+            return await result.InvokeAsync(configuration).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -35,7 +39,7 @@ internal static class CommandRunner
     /// <summary>What comes from files, options and the machine rather than from a mistake of ours.</summary>
     private static bool IsExpected(Exception exception) =>
         exception is GgufException or ModelException or NotFiniteException or TokenizerException or IOException or UnauthorizedAccessException
-            or InvalidDataException or ArgumentException or OutOfMemoryException;
+            or InvalidDataException or ArgumentException or OutOfMemoryException or ContextFullException or ChatTemplateException;
 
     private static IEnumerable<string> CommandPath(ParseResult result) =>
         result.CommandResult.Command is RootCommand ? [] : [result.CommandResult.Command.Name + " "];

@@ -7,6 +7,7 @@ internal static class EdgeLlmCommand
 {
     public static RootCommand Create() => new("EdgeLlm runs small language models on small devices, offline.")
     {
+        RunCommand.Create(),
         KernelsCommand.Create(),
     };
 }

@@ -8,7 +8,7 @@ internal static class AnswerWriter
     /// <summary>Writes all pieces; what was written last decides whether a line has to be ended.</summary>
     public static async Task WriteAsync(IAsyncEnumerable<string> pieces, TextWriter output, bool endLine, CancellationToken cancellation)
     {
-        bool terminal = !Console.IsOutputRedirected, atLineStart = true;
+        bool terminal = Terminal.HasPersonOut(), atLineStart = true;
         try
         {
             await foreach (string piece in pieces.WithCancellation(cancellation).ConfigureAwait(false))

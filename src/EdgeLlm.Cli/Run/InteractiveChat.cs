@@ -21,7 +21,7 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
 
     public async Task RunAsync(CancellationToken cancellation)
     {
-        bool terminal = !Console.IsInputRedirected;
+        bool terminal = Terminal.HasPersonIn();
         ConsoleCancelEventHandler stopAnswer = (_, press) =>
         {
             if (_answering is not { } answering) return; // no answer is running: the program ends, as everywhere
