@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models;
 
@@ -40,14 +41,15 @@ internal static class SharedOptions
     /// <summary>An option that takes a whole number of at least <paramref name="minimum"/>.</summary>
     public static Option<int?> AtLeast(int minimum, string name, string helpName, string description)
     {
-        var option = new Option<int?>(name) { Description = description, HelpName = helpName };
-        option.Validators.Add(result =>
+        return new Option<int?>(name) { Description = description, HelpName = helpName, CustomParser = Parse };
+
+        int? Parse(ArgumentResult result)
         {
-            // What is no number at all is reported by the parser.
-            if (result.Tokens.Count == 1 && long.TryParse(result.Tokens[0].Value, out long value) && value < minimum)
-                result.AddError($"{name} takes a whole number of at least {minimum}, not {value}");
-        });
-        return option;
+            string text = result.Tokens[0].Value;
+            if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= minimum) return value;
+            result.AddError($"{name} takes a whole number of at least {minimum}, not '{text}'");
+            return null;
+        }
     }
 
     /// <summary>How to open a model, out of those of these options that the command has.</summary>

@@ -8,6 +8,11 @@ internal static class EdgeLlmCommand
     public static RootCommand Create() => new("EdgeLlm runs small language models on small devices, offline.")
     {
         RunCommand.Create(),
+        InspectCommand.Create(),
+        BenchCommand.Create(),
+        DoctorCommand.Create(),
+        ListCommand.Create(),
+        RemoveCommand.Create(),
         KernelsCommand.Create(),
     };
 }

@@ -1,0 +1,12 @@
+namespace EdgeLlm.Cli.Bench;
+
+/// <summary>What is measured.</summary>
+/// <param name="Prompt">Tokens of the prompt test; 0 leaves it out.</param>
+/// <param name="Decode">Tokens of the decode test; 0 leaves it out.</param>
+/// <param name="Depth">Tokens that the context holds before each measurement.</param>
+/// <param name="Rounds">Measurements, after one that does not count.</param>
+internal sealed record BenchOptions(int Prompt, int Decode, int Depth, int Rounds)
+{
+    /// <summary>Positions that the context has to have; at least those of the first-token test.</summary>
+    public int ContextLength => Math.Max(Depth + Math.Max(Prompt, Decode), 64);
+}

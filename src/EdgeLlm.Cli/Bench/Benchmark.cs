@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using EdgeLlm.Cli.Machine;
+using EdgeLlm.Models;
+using EdgeLlm.Sampling;
+
+namespace EdgeLlm.Cli.Bench;
+
+/// <summary>
+/// Measures as llama-bench does: a round processes a prompt, or decodes tokens one by one, after the same depth of context; one round
+/// first that does not count; the median of the others.
+/// </summary>
+internal sealed class Benchmark : IDisposable
+{
+    /// <summary>What llamacpp-bench's first-token test takes too: 13 words.</summary>
+    private const string FirstPrompt = "one two three four five six seven eight nine ten eleven twelve thirteen";
+
+    private readonly BenchOptions _options;
+    private readonly CancellationToken _cancellation;
+    private readonly ProcessMemory _memory = new(SystemFiles.OfThisMachine);
+    private readonly LanguageModel _model;
+    private readonly KvCache _cache;
+    private readonly Sampler _greedy;
+    private readonly double _firstToken;
+
+    public Benchmark(string path, ModelOptions modelOptions, BenchOptions options, CancellationToken cancellation)
+    {
+        (_options, _cancellation) = (options, cancellation);
+        long start = Stopwatch.GetTimestamp();
+        _model = LanguageModel.Load(path, modelOptions with { ContextLength = options.ContextLength });
+        _cache = _model.CreateCache();
+        int[] prompt = _model.Tokenizer.Encode(FirstPrompt, addSpecial: true);
+        _greedy = new Sampler(SamplingOptions.Greedy, _model.Config.VocabularySize);
+        _greedy.Sample(_model.Forward(prompt.AsSpan(0, Math.Min(prompt.Length, _cache.Capacity)), _cache, cancellation));
+        _firstToken = Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    /// <param name="progress">Gets told what is measured.</param>
+    public BenchResult Run(Action<string> progress)
+    {
+        int[] tokens = FixedTokens(_options.Depth + _options.Prompt);
+        ReadOnlyMemory<int> depth = tokens.AsMemory(0, _options.Depth), prompt = tokens.AsMemory(_options.Depth);
+        _cache.Truncate(0);
+        if (!depth.IsEmpty)
+        {
+            progress($"fills the context with {depth.Length} tokens");
+            _model.Forward(depth.Span, _cache, _cancellation);
+        }
+        double? promptRate = Median(_options.Prompt, progress, "prompt", () => _model.Forward(prompt.Span, _cache, _cancellation));
+        double? decodeRate = Median(_options.Decode, progress, "decode", Decode);
+        _memory.Sample();
+        return new BenchResult
+        {
+            Model = _model.Name,
+            Path = _model.Path,
+            Kernel = _model.KernelName,
+            Threads = _model.Threads,
+            ContextLength = _model.ContextLength,
+            PromptRate = promptRate,
+            DecodeRate = decodeRate,
+            FirstToken = _firstToken,
+            PeakResident = _memory.PeakResident,
+            PeakAnonymous = _memory.PeakAnonymous,
+        };
+    }
+
+    public void Dispose()
+    {
+        _cache.Dispose();
+        _model.Dispose();
+    }
+
+    /// <summary>Tokens a second; null where there is nothing to measure.</summary>
+    private double? Median(int tokens, Action<string> progress, string what, Action measured)
+    {
+        if (tokens == 0) return null;
+        var rates = new double[_options.Rounds];
+        for (int round = -1; round < rates.Length; round++)
+        {
+            progress(round < 0 ? $"{what}: warms up" : $"{what}: round {round + 1} of {rates.Length}");
+            _cache.Truncate(_options.Depth);
+            long start = Stopwatch.GetTimestamp();
+            measured();
+            if (round >= 0) rates[round] = tokens / Stopwatch.GetElapsedTime(start).TotalSeconds;
+            _memory.Sample();
+        }
+        Array.Sort(rates);
+        return (rates[(rates.Length - 1) / 2] + rates[rates.Length / 2]) / 2;
+    }
+
+    private void Decode()
+    {
+        int[] token = FixedTokens(1);
+        for (int count = 0; count < _options.Decode; count++) token[0] = _greedy.Sample(_model.Forward(token, _cache, _cancellation));
+    }
+
+    /// <summary>The same tokens every time; a linear congruence (Numerical Recipes' constants) spreads them over the vocabulary.</summary>
+    private int[] FixedTokens(int count)
+    {
+        var tokens = new int[count];
+        uint state = 1;
+        foreach (ref int token in tokens.AsSpan())
+        {
+            state = unchecked(state * 1664525 + 1013904223);
+            token = (int)((ulong)state * (ulong)_model.Config.VocabularySize >> 32);
+        }
+        return tokens;
+    }
+}

@@ -1,0 +1,79 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using EdgeLlm.Cli.Inspect;
+using EdgeLlm.Cli.Output;
+using EdgeLlm.Gguf;
+
+namespace EdgeLlm.Cli.Commands;
+
+/// <summary>`edgellm list`: the models on this machine.</summary>
+internal static class ListCommand
+{
+    private static readonly Option<bool> Json = new("--json") { Description = "Print JSON; sizes in bytes" };
+
+    public static Command Create()
+    {
+        var command = new Command("list", "List the models on this machine: what `pull` got, what the system offers, and the default.") { Json };
+        command.SetAction(Run);
+        return command;
+    }
+
+    private static void Run(ParseResult result)
+    {
+        Entry[] entries = [.. ModelStore.OfThisMachine().Models().Select(Entry.Of)];
+        if (result.GetValue(Json)) JsonOutput.Write(json => Write(json, entries));
+        else if (entries.Length == 0) Console.WriteLine("There are no models here. `edgellm pull REPO` gets one from Hugging Face.");
+        else
+        {
+            new Report().Table(["name", "size", "architecture", "quantization", "modified", "place"],
+                entries.Select(entry => new[]
+                {
+                    Printable.Line(entry.Model.Name), Quantity.Bytes(entry.Model.Size), Printable.Line(entry.Architecture ?? entry.Problem ?? "-", 60),
+                    entry.Quantization ?? "-", entry.Model.Modified.ToLocalTime().ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture), PlaceName(entry.Model.Place),
+                }), 1);
+        }
+    }
+
+    private static void Write(Utf8JsonWriter json, Entry[] entries)
+    {
+        json.WriteStartArray();
+        foreach (Entry entry in entries)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", entry.Model.Name);
+            json.WriteString("path", entry.Model.Path);
+            json.WriteNumber("size", entry.Model.Size);
+            json.WriteString("architecture", entry.Architecture);
+            json.WriteString("quantization", entry.Quantization);
+            json.WriteString("modified", entry.Model.Modified);
+            json.WriteString("place", PlaceName(entry.Model.Place));
+            json.WriteString("problem", entry.Problem);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private static string PlaceName(ModelPlace place) => place switch
+    {
+        ModelPlace.User => "user",
+        ModelPlace.System => "system",
+        _ => "program",
+    };
+
+    private sealed record Entry(StoredModel Model, string? Architecture, string? Quantization, string? Problem)
+    {
+        public static Entry Of(StoredModel model)
+        {
+            try
+            {
+                using GgufFile file = GgufFile.Open(model.Path);
+                return new Entry(model, file.Metadata.GetString("general.architecture", null), Inspect.Quantization.Of(file), null);
+            }
+            catch (Exception exception) when (exception is GgufException or IOException or UnauthorizedAccessException)
+            {
+                return new Entry(model, null, null, exception is GgufException gguf ? $"damaged: {gguf.Field}" : "can't be read");
+            }
+        }
+    }
+}
