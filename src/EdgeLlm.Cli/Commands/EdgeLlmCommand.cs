@@ -8,5 +8,8 @@ internal static class EdgeLlmCommand
     public static RootCommand Create() => new("EdgeLlm runs small language models on small devices, offline.")
     {
         KernelsCommand.Create(),
+        LogitsCommand.Create(),
+        PerplexityCommand.Create(),
+        TokenizeCommand.Create(),
     };
 }
