@@ -1,0 +1,22 @@
+namespace EdgeLlm.Chat;
+
+/// <summary>
+/// A rendered prompt that remembers which of its text was typed and which the template wrote. A special token may be
+/// recognized only where it lies wholly inside one part that is not from input; the rest is ordinary text, whose tokens may
+/// reach across parts.
+/// </summary>
+public sealed class ChatPrompt
+{
+    /// <summary>A prompt of these parts.</summary>
+    public ChatPrompt(IReadOnlyList<ChatPromptPart> parts)
+    {
+        Parts = parts;
+        Text = parts.Count == 1 ? parts[0].Text : string.Concat(parts.Select(part => part.Text));
+    }
+
+    /// <summary>The parts, in order; neighbours differ in origin.</summary>
+    public IReadOnlyList<ChatPromptPart> Parts { get; }
+
+    /// <summary>All parts joined.</summary>
+    public string Text { get; }
+}

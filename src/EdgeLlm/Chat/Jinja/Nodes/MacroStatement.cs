@@ -1,0 +1,13 @@
+using EdgeLlm.Chat.Jinja.Runtime;
+using EdgeLlm.Chat.Jinja.Values;
+
+namespace EdgeLlm.Chat.Jinja.Nodes;
+
+internal sealed class MacroStatement(MacroDefinition macro) : Statement(macro.Line)
+{
+    protected override Flow Run(Rendering rendering, Scope scope)
+    {
+        scope.Set(macro.Name, new MacroValue(macro, scope));
+        return Flow.Next;
+    }
+}

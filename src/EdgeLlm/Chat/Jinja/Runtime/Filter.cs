@@ -1,0 +1,6 @@
+using EdgeLlm.Chat.Jinja.Values;
+
+namespace EdgeLlm.Chat.Jinja.Runtime;
+
+/// <summary>What stands behind <c>|</c>.</summary>
+internal delegate Value Filter(Rendering rendering, Value input, Arguments arguments);

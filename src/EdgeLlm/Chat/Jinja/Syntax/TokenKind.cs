@@ -1,0 +1,3 @@
+namespace EdgeLlm.Chat.Jinja.Syntax;
+
+internal enum TokenKind { Text, OutputBegin, OutputEnd, BlockBegin, BlockEnd, Name, Literal, String, Operator, End }

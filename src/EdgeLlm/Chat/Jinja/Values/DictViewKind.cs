@@ -1,0 +1,3 @@
+namespace EdgeLlm.Chat.Jinja.Values;
+
+internal enum DictViewKind { Keys, Values, Items }

@@ -1,0 +1,70 @@
+using EdgeLlm.Chat.Jinja.Nodes;
+using EdgeLlm.Chat.Jinja.Runtime;
+
+namespace EdgeLlm.Chat.Jinja.Values;
+
+/// <summary>A macro with the scope that it was defined in.</summary>
+internal sealed class MacroValue(MacroDefinition macro, Scope scope) : Value
+{
+    public override string TypeName => "Macro";
+
+    public override Value? Attribute(Rendering rendering, string name) => name switch
+    {
+        "name" => new StringValue(macro.Name),
+        "arguments" => ListValue.Tuple([.. macro.Parameters.Select(parameter => new StringValue(parameter))]),
+        "catch_kwargs" => BooleanValue.Of(macro.ReadsNamed),
+        "catch_varargs" => BooleanValue.Of(macro.ReadsRest),
+        "caller" => BooleanValue.Of(macro.ReadsCaller),
+        _ => null,
+    };
+
+    public override Value Call(Rendering rendering, Arguments arguments)
+    {
+        Scope inner = new(scope);
+        Bind(rendering, arguments, inner);
+        return rendering.Capture((macro.Body, inner), static (rendering, state) =>
+        {
+            Statement.ExecuteAll(state.Body, rendering, state.inner);
+        });
+    }
+
+    public override void WriteRepr(Rendering rendering, TextBuilder text) => text.Append($"<Macro '{macro.Name}'>");
+
+    private void Bind(Rendering rendering, Arguments arguments, Scope inner)
+    {
+        int count = macro.Parameters.Length;
+        List<KeyValuePair<string, Value>> named = [.. arguments.Named];
+        bool[] isMissing = new bool[count];
+        for (int i = 0; i < count; i++)
+        {
+            string parameter = macro.Parameters[i];
+            Value? value = i < arguments.Positional.Count ? arguments.Positional[i] : Take(named, parameter);
+            isMissing[i] = value is null;
+            inner.Set(parameter, value ?? new UndefinedValue($"parameter '{parameter}' was not provided"));
+        }
+        for (int i = 0; i < count; i++)
+            if (isMissing[i] && macro.Defaults[i] is Expression expression) inner.Set(macro.Parameters[i], expression.Evaluate(rendering, inner));
+        if (macro.ReadsCaller && !macro.Parameters.Contains("caller"))
+            inner.Set("caller", Take(named, "caller") ?? new UndefinedValue("No caller defined"));
+        if (macro.ReadsNamed) inner.Set("kwargs", Named(rendering, named));
+        else if (named.Count > 0) throw rendering.Fail($"macro '{macro.Name}' takes no keyword argument '{named[0].Key}'");
+        if (macro.ReadsRest) inner.Set("varargs", new ListValue([.. arguments.Positional.Skip(count)], isTuple: true));
+        else if (arguments.Positional.Count > count) throw rendering.Fail($"macro '{macro.Name}' takes not more than {count} argument(s)");
+    }
+
+    private static Value? Take(List<KeyValuePair<string, Value>> named, string name)
+    {
+        int index = named.FindIndex(pair => pair.Key == name);
+        if (index < 0) return null;
+        Value value = named[index].Value;
+        named.RemoveAt(index);
+        return value;
+    }
+
+    private static DictValue Named(Rendering rendering, List<KeyValuePair<string, Value>> named)
+    {
+        DictValue dict = new();
+        foreach ((string name, Value value) in named) dict.Set(rendering, new StringValue(name), value);
+        return dict;
+    }
+}
