@@ -14,5 +14,8 @@ internal static class EdgeLlmCommand
         ListCommand.Create(),
         RemoveCommand.Create(),
         KernelsCommand.Create(),
+        LogitsCommand.Create(),
+        PerplexityCommand.Create(),
+        TokenizeCommand.Create(),
     };
 }

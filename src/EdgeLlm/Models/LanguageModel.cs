@@ -118,11 +118,15 @@ public sealed unsafe class LanguageModel : IDisposable
     }
 
     /// <summary>The same with the logits [tokens, vocabulary] of every token.</summary>
-    internal void ForwardAll(ReadOnlySpan<int> tokens, KvCache cache, Span<float> logits)
+    internal void ForwardAll(ReadOnlySpan<int> tokens, KvCache cache, Span<float> logits, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(logits.Length, tokens.Length * (long)Config.VocabularySize, nameof(logits));
-        fixed (float* start = logits) Forward(tokens, cache, start, tokens.Length, default);
+        fixed (float* start = logits) Forward(tokens, cache, start, tokens.Length, cancellation);
     }
+
+    /// <summary>The same without logits: what the cache needs of a text that others follow.</summary>
+    internal void ForwardWithoutLogits(ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellation = default) =>
+        Forward(tokens, cache, null, 0, cancellation);
 
     /// <inheritdoc/>
     public void Dispose()

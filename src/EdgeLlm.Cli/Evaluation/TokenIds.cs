@@ -1,0 +1,52 @@
+using System.Globalization;
+
+namespace EdgeLlm.Cli.Evaluation;
+
+/// <summary>Token ids as text: whole numbers with blanks or commas between them.</summary>
+internal static class TokenIds
+{
+    private const string Separators = " ,\t\r\n";
+
+    /// <summary>The prompts of a file that has one a line.</summary>
+    /// <exception cref="InvalidDataException">There is none, a line is empty, or something is no token id; the message names the line.</exception>
+    public static List<int[]> ReadPrompts(string path)
+    {
+        List<int[]> prompts = [];
+        foreach (string line in File.ReadLines(path))
+        {
+            string place = PlaceOf(path, prompts.Count);
+            int[] ids = Parse(line, place);
+            if (ids.Length == 0) throw new InvalidDataException($"{place}: the line is empty; each line is a prompt of token ids");
+            prompts.Add(ids);
+        }
+        if (prompts.Count == 0) throw new InvalidDataException($"{path}: the file is empty; each line is a prompt of token ids");
+        return prompts;
+    }
+
+    /// <summary>Where the prompt with this index stands, for messages.</summary>
+    public static string PlaceOf(string path, int prompt) => $"{path}, line {prompt + 1}";
+
+    /// <exception cref="InvalidDataException">Something is no token id; the message names <paramref name="place"/> and which word.</exception>
+    public static int[] Parse(string text, string place)
+    {
+        List<int> ids = [];
+        foreach (Range range in text.AsSpan().SplitAny(Separators))
+        {
+            ReadOnlySpan<char> word = text.AsSpan(range);
+            if (word.IsEmpty) continue;
+            if (!int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int id))
+                throw new InvalidDataException($"{place}: word {ids.Count + 1} is not a token id (a whole number from 0 on)");
+            ids.Add(id);
+        }
+        return [.. ids];
+    }
+
+    /// <exception cref="InvalidDataException">An id is not in the vocabulary.</exception>
+    public static void Require(ReadOnlySpan<int> ids, int vocabularySize, string place)
+    {
+        foreach (int id in ids)
+        {
+            if ((uint)id >= (uint)vocabularySize) throw new InvalidDataException($"{place}: token {id} is not in the vocabulary (0 to {vocabularySize - 1})");
+        }
+    }
+}
