@@ -21,7 +21,8 @@ internal sealed class BytePairTokenizer : MergingTokenizer
         : base(vocabulary, new Defaults { AddBos = preTokenizer.AddsBos, AddSeparator = preTokenizer.AddsSeparator })
     {
         _preTokenizer = preTokenizer;
-        _merges = new MergeTable(vocabulary.Data.Merges ?? throw new TokenizerException("tokenizer.ggml.merges is missing, which a BPE needs"));
+        Utf8Strings? merges = vocabulary.Data.Merges;
+        _merges = new MergeTable(merges ?? throw new TokenizerException("tokenizer.ggml.merges is missing, which a BPE needs"));
     }
 
     private protected override bool HasSpacePrefix => false;

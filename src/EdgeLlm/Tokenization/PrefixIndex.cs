@@ -18,7 +18,7 @@ internal sealed class PrefixIndex
         for (int i = 1; i < 256; i++) _firstByteEnds[i] += _firstByteEnds[i - 1];
     }
 
-    /// <summary>Replaces <paramref name="found"/> by the ids of the tokens that <paramref name="text"/> starts with, shortest first.</summary>
+    /// <summary>Replaces <paramref name="found"/> by the tokens that <paramref name="text"/> starts with, the shortest first.</summary>
     public void Find(ReadOnlySpan<byte> text, List<int> found)
     {
         found.Clear();
@@ -33,7 +33,7 @@ internal sealed class PrefixIndex
         }
     }
 
-    /// <summary>The first of the sorted tokens in a range whose byte at <paramref name="depth"/> is not below <paramref name="value"/>.</summary>
+    /// <summary>The first of a range of sorted tokens whose byte at <paramref name="depth"/> is at least <paramref name="value"/>.</summary>
     private int LowerBound(int low, int high, int depth, int value)
     {
         while (low < high)

@@ -13,11 +13,12 @@ internal sealed class SpecialTokens
     public SpecialTokens(Vocabulary vocabulary)
     {
         _vocabulary = vocabulary;
-        _ids = [.. Enumerable.Range(0, vocabulary.Count)
-            .Where(id => vocabulary.TypeOf(id) is TokenType.Control or TokenType.UserDefined or TokenType.Unknown && !vocabulary[id].IsEmpty)
-            .OrderByDescending(id => vocabulary[id].Length)];
+        _ids = [.. Enumerable.Range(0, vocabulary.Count).Where(IsSpecial).OrderByDescending(id => vocabulary[id].Length)];
         _index = new PrefixIndex(vocabulary.Data.Tokens, _ids);
         _firstBytes = SearchValues.Create([.. _ids.Select(id => vocabulary[id][0]).Distinct()]);
+
+        bool IsSpecial(int id) =>
+            vocabulary.TypeOf(id) is TokenType.Control or TokenType.UserDefined or TokenType.Unknown && !vocabulary[id].IsEmpty;
     }
 
     /// <summary>A stretch of the text, and the token that it is or -1.</summary>
@@ -37,8 +38,9 @@ internal sealed class SpecialTokens
 
         foreach (int id in _ids)
         {
-            bool isUserDefined = _vocabulary.TypeOf(id) == TokenType.UserDefined;
-            if (occurring.Contains(id) && (isUserDefined || parseSpecial)) fragments = Take(id, text, fragments, isUserDefined ? [] : literals);
+            if (!occurring.Contains(id)) continue;
+            if (_vocabulary.TypeOf(id) == TokenType.UserDefined) fragments = Take(id, text, fragments, []);
+            else if (parseSpecial) fragments = Take(id, text, fragments, literals);
         }
         return fragments;
     }

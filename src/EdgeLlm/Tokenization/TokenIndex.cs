@@ -20,7 +20,10 @@ internal sealed class TokenIndex
             if (token.IsEmpty) continue; // some vocabularies are padded so; such a token cannot be found
             ulong hash = ByteHash.Of(token);
             ref ulong slot = ref Slot(token, hash);
-            if (slot != 0) throw new TokenizerException($"tokenizer.ggml.tokens: {(uint)slot - 1} and {id} are both '{tokens.GetText(id)}'");
+            if (slot != 0)
+            {
+                throw new TokenizerException($"tokenizer.ggml.tokens: {(uint)slot - 1} and {id} are both '{tokens.GetText(id)}'");
+            }
             slot = Filled(hash, id);
             _longest = Math.Max(_longest, token.Length);
         }
@@ -32,7 +35,7 @@ internal sealed class TokenIndex
     /// <summary>A power of two that leaves at least half of the slots empty.</summary>
     public static int SlotsFor(int count) => (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(8, checked(count * 2)));
 
-    /// <summary>The slot of entry <paramref name="number"/>; its part of the hash spares most comparisons, and the cache misses they cost.</summary>
+    /// <summary>A slot for entry <paramref name="number"/>. Its part of the hash spares most comparisons and their cache misses.</summary>
     public static ulong Filled(ulong hash, int number) => hash & 0xFFFFFFFF_00000000 | (uint)(number + 1);
 
     private ref ulong Slot(ReadOnlySpan<byte> token, ulong hash)

@@ -13,6 +13,7 @@ internal sealed class UnigramTokenizer : Tokenizer
     private readonly PrecompiledCharsmap? _charsmap;
     private readonly bool _mergesSpaces;
     private readonly PrefixIndex _index;
+    private readonly int _unknown;
     private readonly double _unknownScore;
     private readonly bool _hasByteTokens;
 
@@ -20,12 +21,12 @@ internal sealed class UnigramTokenizer : Tokenizer
         : base(vocabulary, new Defaults { EosId = 1, UnknownId = 2, PaddingId = 0, AddEos = true })
     {
         if (vocabulary.Data.Scores is null) throw new TokenizerException("tokenizer.ggml.scores is missing, which the model 't5' needs");
-        if (UnknownId is null) throw new TokenizerException("tokenizer.ggml.unknown_token_id is not in the vocabulary, which the model 't5' needs");
+        _unknown = UnknownId ?? throw new TokenizerException("tokenizer.ggml.unknown_token_id names no token, which the model 't5' needs");
         if (vocabulary.Data.PrecompiledCharsmap is { Length: > 0 } charsmap) _charsmap = new PrecompiledCharsmap(charsmap);
         HasSpacePrefix = vocabulary.Data.AddSpacePrefix ?? true;
         _mergesSpaces = vocabulary.Data.RemoveExtraWhitespaces ?? true;
-        _index = new PrefixIndex(vocabulary.Data.Tokens, Enumerable.Range(0, vocabulary.Count)
-            .Where(id => vocabulary.TypeOf(id) is TokenType.Normal or TokenType.UserDefined or TokenType.Unused && !vocabulary[id].IsEmpty));
+        _index = new PrefixIndex(vocabulary.Data.Tokens, Enumerable.Range(0, vocabulary.Count).Where(id =>
+            vocabulary.TypeOf(id) is TokenType.Normal or TokenType.UserDefined or TokenType.Unused && !vocabulary[id].IsEmpty));
         _unknownScore = Enumerable.Range(0, vocabulary.Count)
             .Where(id => vocabulary.TypeOf(id) == TokenType.Normal).Select(vocabulary.ScoreOf).DefaultIfEmpty().Min() - UnknownPenalty;
         _hasByteTokens = Enumerable.Range(0, 256).All(value => vocabulary.ByteToken((byte)value) >= 0);
@@ -56,7 +57,7 @@ internal sealed class UnigramTokenizer : Tokenizer
                 characterIsToken |= length == width;
                 Reach(position + length, id, Vocabulary.TypeOf(id) == TokenType.UserDefined ? 0 : Vocabulary.ScoreOf(id), position);
             }
-            if (!characterIsToken) Reach(position + width, UnknownId!.Value, _unknownScore, position);
+            if (!characterIsToken) Reach(position + width, _unknown, _unknownScore, position);
             position += width;
         }
 
@@ -64,7 +65,7 @@ internal sealed class UnigramTokenizer : Tokenizer
         bool wasUnknown = false;
         for (int end = input.Length; end > 0; end = starts[end])
         {
-            bool isUnknown = tokens[end] == UnknownId;
+            bool isUnknown = tokens[end] == _unknown;
             if (isUnknown && _hasByteTokens)
             {
                 for (int i = end - 1; i >= starts[end]; i--) output.Add(Vocabulary.ByteToken(input[i]));
@@ -86,7 +87,7 @@ internal sealed class UnigramTokenizer : Tokenizer
 
     private protected override void DecodeText(ReadOnlySpan<byte> token, IBufferWriter<byte> output) => SpaceMark.Unescape(token, output);
 
-    /// <summary>Replaces characters by the model's map, marks spaces, and drops those at the ends and all but one of several if so asked.</summary>
+    /// <summary>Replaces characters by the model's map and marks spaces; if asked, drops those at the ends and all but one of several.</summary>
     private void Normalize(ReadOnlySpan<byte> text, ArrayBufferWriter<byte> output)
     {
         bool inWord = false;

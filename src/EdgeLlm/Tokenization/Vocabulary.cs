@@ -1,4 +1,5 @@
-using System.Globalization;
+using System.Text;
+using static System.FormattableString;
 
 namespace EdgeLlm.Tokenization;
 
@@ -31,7 +32,8 @@ internal sealed class Vocabulary
         CheckLength("tokenizer.ggml.token_type", data.TokenTypes?.Length, count);
         for (int id = 0; data.Scores is not null && id < count; id++)
         {
-            if (!float.IsFinite(data.Scores[id])) throw new TokenizerException($"tokenizer.ggml.scores[{id}] is {data.Scores[id]}, not a number");
+            if (float.IsFinite(data.Scores[id])) continue;
+            throw new TokenizerException(Invariant($"tokenizer.ggml.scores[{id}] is {data.Scores[id]}, not a number"));
         }
 
         _index = new TokenIndex(data.Tokens);
@@ -39,7 +41,7 @@ internal sealed class Vocabulary
         for (int id = 0; id < count; id++) _types[id] = data.TokenTypes is { } types ? (TokenType)types[id] : TokenType.Normal;
         for (int value = 0; value < 256; value++)
         {
-            int id = _byteTokens[value] = Find(System.Text.Encoding.ASCII.GetBytes($"<0x{value:X2}>"));
+            int id = _byteTokens[value] = Find(Encoding.ASCII.GetBytes($"<0x{value:X2}>"));
             if (id >= 0 && data.TokenTypes is null) _types[id] = TokenType.Byte;
         }
         _endOfGeneration = [.. EndsOfGeneration().Distinct()];
@@ -58,7 +60,7 @@ internal sealed class Vocabulary
     /// <summary>The id of the token with these bytes, or -1.</summary>
     public int Find(ReadOnlySpan<byte> token) => _index.Find(token);
 
-    /// <summary>As <see cref="Find"/>, but never a token that stands for something other than its text: text cannot become such a token.</summary>
+    /// <summary>As <see cref="Find"/>, but never a token that stands for something other than its text: text cannot become that.</summary>
     public int FindText(ReadOnlySpan<byte> token)
     {
         int id = Find(token);
@@ -84,25 +86,25 @@ internal sealed class Vocabulary
         bool isHarmony = FindText("<|return|>") && (FindText("<|call|>") || FindText("<|calls|>"));
         foreach (string text in EndTexts)
         {
-            int id = Find(System.Text.Encoding.UTF8.GetBytes(text));
+            int id = Find(Encoding.UTF8.GetBytes(text));
             if (id < 0 || isHarmony && text == "<|end|>") continue;
             _types[id] = TokenType.Control; // whatever the file says: a user who types it must not end the turn
             yield return id;
         }
         foreach (string text in EndTextsOfControlTokens)
         {
-            int id = Find(System.Text.Encoding.UTF8.GetBytes(text));
+            int id = Find(Encoding.UTF8.GetBytes(text));
             if (id >= 0 && _types[id] == TokenType.Control) yield return id;
         }
 
-        bool FindText(string text) => Find(System.Text.Encoding.UTF8.GetBytes(text)) >= 0;
+        bool FindText(string text) => Find(Encoding.UTF8.GetBytes(text)) >= 0;
     }
 
     private static void CheckLength(string field, int? length, int tokens)
     {
         if (length < tokens)
         {
-            throw new TokenizerException(string.Create(CultureInfo.InvariantCulture, $"{field} has {length} values for {tokens} tokens"));
+            throw new TokenizerException(Invariant($"{field} has {length} values for {tokens} tokens"));
         }
     }
 }

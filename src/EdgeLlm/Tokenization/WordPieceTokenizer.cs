@@ -12,17 +12,18 @@ internal sealed class WordPieceTokenizer : Tokenizer
 {
     private const int LongestWord = 100; // in characters; a longer one is unknown, as in BERT
 
+    private readonly int _unknown;
     private readonly PrefixIndex _index;
     private readonly bool _lowercase, _stripsAccents;
 
     public WordPieceTokenizer(Vocabulary vocabulary)
-        : base(vocabulary, new Defaults { BosId = 101, UnknownId = 100, SeparatorId = 102, PaddingId = 0, AddBos = true, AddSeparator = true })
+        : base(vocabulary, new Defaults { BosId = 101, UnknownId = 100, SeparatorId = 102, AddBos = true, AddSeparator = true })
     {
-        if (UnknownId is null) throw new TokenizerException("tokenizer.ggml.unknown_token_id is not in the vocabulary, which the model 'bert' needs");
+        _unknown = UnknownId ?? throw new TokenizerException("tokenizer.ggml.unknown_token_id names no token, which the model 'bert' needs");
         _lowercase = vocabulary.Data.Lowercase ?? true;
         _stripsAccents = vocabulary.Data.StripAccents ?? _lowercase;
-        _index = new PrefixIndex(vocabulary.Data.Tokens, Enumerable.Range(0, vocabulary.Count)
-            .Where(id => vocabulary.TypeOf(id) is not (TokenType.Control or TokenType.Unknown or TokenType.Byte) && !vocabulary[id].IsEmpty));
+        _index = new PrefixIndex(vocabulary.Data.Tokens, Enumerable.Range(0, vocabulary.Count).Where(id =>
+            vocabulary.TypeOf(id) is not (TokenType.Control or TokenType.Unknown or TokenType.Byte) && !vocabulary[id].IsEmpty));
     }
 
     private protected override bool HasSpacePrefix => true;
@@ -44,7 +45,8 @@ internal sealed class WordPieceTokenizer : Tokenizer
             bool isSpace = Rune.IsWhiteSpace(rune);
             bool isWord = IsPunctuation(rune, category) || IsIdeograph(rune.Value);
             if (isSpace || isWord) EndWord();
-            if (isSpace || rune.Value is 0 or 0xFFFD || category is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse) continue;
+            if (isSpace || rune.Value is 0 or 0xFFFD) continue;
+            if (category is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse) continue;
             if (_stripsAccents)
             {
                 if (category == UnicodeCategory.NonSpacingMark) continue;
@@ -79,7 +81,7 @@ internal sealed class WordPieceTokenizer : Tokenizer
         }
         if (word.IsEmpty && output.Count > first) return;
         output.RemoveRange(first, output.Count - first);
-        output.Add(UnknownId!.Value);
+        output.Add(_unknown);
     }
 
     private static bool IsPunctuation(Rune rune, UnicodeCategory category) => Rune.IsPunctuation(rune)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using EdgeLlm.Tokenization;
 
@@ -10,12 +9,13 @@ public sealed class GoldenTokenizerTests
     public static TheoryData<string> Vocabularies =>
         ["deepseek-coder", "falcon", "gpt-2", "gpt-neox", "llama-spm", "phi-3", "starcoder"];
 
+    public static TheoryData<string> VocabulariesWithCases => [.. Vocabularies.Select(row => row.Data).Where(name => name != "gpt-neox")];
+
     [Theory]
-    [MemberData(nameof(Vocabularies))]
+    [MemberData(nameof(VocabulariesWithCases))]
     public void Every_case_of_llama_cpp_gives_its_ids(string name)
     {
         string input = SharedFolder.Require("golden", "tokenizers", $"ggml-vocab-{name}.gguf");
-        Assert.SkipUnless(File.Exists(input + ".inp"), $"{name} has no such cases");
         Tokenizer tokenizer = GoldenVocabulary.Load($"ggml-vocab-{name}.gguf");
         string[] texts = File.ReadAllText(input + ".inp").Split("\n__ggml_vocab_test__\n");
         string[] ids = File.ReadAllLines(input + ".out");
@@ -23,8 +23,7 @@ public sealed class GoldenTokenizerTests
         Assert.Empty(texts[^1]);
         for (int i = 0; i < ids.Length; i++)
         {
-            int[] expected = [.. ids[i].Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(id => int.Parse(id, CultureInfo.InvariantCulture))];
-            Assert.Equal(expected, tokenizer.Encode(texts[i]));
+            Assert.Equal((texts[i], ids[i].Trim()), (texts[i], string.Join(' ', tokenizer.Encode(texts[i]))));
         }
     }
 
@@ -39,7 +38,7 @@ public sealed class GoldenTokenizerTests
         {
             string text = item.GetProperty("text").GetString()!;
             int[] expected = [.. item.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())];
-            Assert.True(expected.AsSpan().SequenceEqual(tokenizer.Encode(text)), $"{JsonSerializer.Serialize(text)}\nexpected {string.Join(' ', expected)}\nactual   {string.Join(' ', tokenizer.Encode(text))}");
+            Assert.Equal((text, string.Join(' ', expected)), (text, string.Join(' ', tokenizer.Encode(text))));
             Assert.Equal(text, tokenizer.Decode(expected));
         }
     }

@@ -5,7 +5,7 @@ using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Tests.Tokenization;
 
-/// <summary>Reads the tokenizer out of a vocabulary-only GGUF file with nothing but what that takes, so that these tests stand alone.</summary>
+/// <summary>Reads the tokenizer out of a vocabulary-only GGUF file with no more than that takes: these tests stand alone.</summary>
 internal sealed class GoldenVocabulary
 {
     private static readonly ConcurrentDictionary<string, Tokenizer> Loaded = new();
@@ -30,8 +30,6 @@ internal sealed class GoldenVocabulary
     /// <summary>The tokenizer of `../shared/golden/tokenizers/{name}`, read once.</summary>
     public static Tokenizer Load(string name) =>
         Loaded.GetOrAdd(SharedFolder.Require("golden", "tokenizers", name), path => Tokenizer.Create(new GoldenVocabulary(path).ToData()));
-
-    public static TokenizerData Data(string name) => new GoldenVocabulary(SharedFolder.Require("golden", "tokenizers", name)).ToData();
 
     private TokenizerData ToData() => new()
     {

@@ -9,16 +9,16 @@ internal static class HuggingFaceFolders
 {
     public static TokenizerData BytePair(string folder, string pre)
     {
-        using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "hf-tokenizers", folder, "tokenizer.json")));
+        using JsonDocument json = JsonDocument.Parse(Read(folder, "tokenizer.json"));
         (string[] tokens, int[] types) = Vocabulary(json.RootElement);
-        string[] merges = [.. json.RootElement.GetProperty("model").GetProperty("merges").EnumerateArray().Select(merge => $"{merge[0]} {merge[1]}")];
+        IEnumerable<JsonElement> merges = json.RootElement.GetProperty("model").GetProperty("merges").EnumerateArray();
         return new TokenizerData
         {
             Model = "gpt2",
             Pre = pre,
             Tokens = Utf8Strings.From(tokens),
             TokenTypes = types,
-            Merges = Utf8Strings.From(merges),
+            Merges = Utf8Strings.From([.. merges.Select(merge => $"{merge[0]} {merge[1]}")]),
             BosId = Array.IndexOf(tokens, "<|begin_of_text|>"),
             AddBos = tokens.Contains("<|begin_of_text|>"),
         };
@@ -26,19 +26,21 @@ internal static class HuggingFaceFolders
 
     public static TokenizerData WordPiece(string folder)
     {
-        using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "hf-tokenizers", folder, "tokenizer.json")));
+        using JsonDocument json = JsonDocument.Parse(Read(folder, "tokenizer.json"));
         (string[] tokens, int[] types) = Vocabulary(json.RootElement);
         return new TokenizerData
         {
             Model = "bert",
             // As llama.cpp's converter: a token that starts a word is marked, one that continues it loses its ##.
-            Tokens = Utf8Strings.From([.. tokens.Select((token, id) => types[id] == 3 ? token : token.StartsWith("##", StringComparison.Ordinal) ? token[2..] : "▁" + token)]),
+            Tokens = Utf8Strings.From([.. tokens.Select((token, id) => types[id] == 3 ? token : Marked(token))]),
             TokenTypes = types,
             UnknownId = Array.IndexOf(tokens, "[UNK]"),
             ClsId = Array.IndexOf(tokens, "[CLS]"),
             BosId = Array.IndexOf(tokens, "[CLS]"),
             SeparatorId = Array.IndexOf(tokens, "[SEP]"),
         };
+
+        static string Marked(string token) => token.StartsWith("##", StringComparison.Ordinal) ? token[2..] : "▁" + token;
     }
 
     /// <summary>A `tokenizer.model`: a protobuf message of pieces and of the normalizer's settings.</summary>
@@ -48,7 +50,7 @@ internal static class HuggingFaceFolders
         List<float> scores = [];
         List<int> types = [];
         TokenizerData data = new() { Model = model, Tokens = tokens, BosId = 1, EosId = 2, UnknownId = 0, AddBos = true, AddEos = false };
-        foreach ((int field, byte[] message) in Fields(File.ReadAllBytes(SharedFolder.Require("golden", "hf-tokenizers", folder, "tokenizer.model"))))
+        foreach ((int field, byte[] message) in Fields(Read(folder, "tokenizer.model")))
         {
             Dictionary<int, byte[]> parts = field is 1 or 3 ? Fields(message).ToDictionary(part => part.Field, part => part.Value) : [];
             if (field == 1)
@@ -70,9 +72,12 @@ internal static class HuggingFaceFolders
         return data with { Scores = [.. scores], TokenTypes = [.. types] };
     }
 
+    private static byte[] Read(string folder, string file) => File.ReadAllBytes(SharedFolder.Require("golden", "hf-tokenizers", folder, file));
+
     private static (string[] Tokens, int[] Types) Vocabulary(JsonElement root)
     {
-        Dictionary<int, string> tokens = root.GetProperty("model").GetProperty("vocab").EnumerateObject().ToDictionary(entry => entry.Value.GetInt32(), entry => entry.Name);
+        Dictionary<int, string> tokens = root.GetProperty("model").GetProperty("vocab").EnumerateObject()
+            .ToDictionary(entry => entry.Value.GetInt32(), entry => entry.Name);
         JsonElement[] added = [.. root.GetProperty("added_tokens").EnumerateArray()];
         foreach (JsonElement token in added) tokens[token.GetProperty("id").GetInt32()] = token.GetProperty("content").GetString()!;
         int[] types = new int[tokens.Count];

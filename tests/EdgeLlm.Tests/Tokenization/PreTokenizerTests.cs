@@ -21,10 +21,12 @@ public sealed class PreTokenizerTests
             Assert.Equal(Flag(name.Value, "add_bos"), pre.AddsBos);
             Assert.Equal(Flag(name.Value, "add_sep"), pre.AddsSeparator);
             if (name.Name == "kimi-k2") continue; // the reference names code, this table the expression that the code stands for
-            string[] expected = [.. name.Value.GetProperty("split").EnumerateArray()
-                .Select(expression => expression.GetString()!.Replace("\r", "\\r", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal))];
-            Assert.Equal(expected, pre.Expressions);
+            Assert.Equal(name.Value.GetProperty("split").EnumerateArray().Select(Written), pre.Expressions);
         }
+
+        // Some of the reference's have carriage returns and newlines as they are.
+        static string Written(JsonElement expression) =>
+            expression.GetString()!.Replace("\r", "\\r", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
 
         static bool Flag(JsonElement entry, string name) => entry.TryGetProperty(name, out JsonElement flag) && flag.GetBoolean();
     }
@@ -40,7 +42,7 @@ public sealed class PreTokenizerTests
         {
             PreTokenizer pre = PreTokenizer.Named(name.Name);
             Regex[] expressions = [.. name.Value.GetProperty("split").EnumerateArray()
-                .Select(expression => new Regex(beyondUtf16.Replace(expression.GetString()!, ""), RegexOptions.CultureInvariant, TimeSpan.FromSeconds(10)))];
+                .Select(expression => new Regex(beyondUtf16.Replace(expression.GetString()!, ""), RegexOptions.CultureInvariant))];
             for (int i = 0; i < 300; i++)
             {
                 string text = RandomText(random);
@@ -75,7 +77,7 @@ public sealed class PreTokenizerTests
     [Fact]
     public void A_long_run_of_one_character_takes_no_more_than_linear_time()
     {
-        // Each of these would take minutes if some position looked through the rest of the run again.
+        // With look-ahead or giving back from every position anew, these 900 texts would take hours.
         foreach (JsonProperty name in Names.Value.RootElement.EnumerateObject())
         {
             PreTokenizer pre = PreTokenizer.Named(name.Name);
@@ -104,7 +106,10 @@ public sealed class PreTokenizerTests
             "\u0301\u0302\u00A0\u2003\u3000\u0085²½Ⅳ٣€©…“”—。，！～\uFF21\u00AD\uE000\u0378 's 't 're";
         return string.Create(random.Next(1, 40), random, (text, random) =>
         {
-            for (int i = 0; i < text.Length; i++) text[i] = i > 0 && random.Next(3) == 0 ? text[i - 1] : Characters[random.Next(Characters.Length)];
+            for (int i = 0; i < text.Length; i++)
+            {
+                text[i] = i > 0 && random.Next(3) == 0 ? text[i - 1] : Characters[random.Next(Characters.Length)];
+            }
         });
     }
 

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace EdgeLlm.Tokenization.Patterns;
 
-/// <summary>A set of code points: Unicode categories, white space, ranges; perhaps negated; perhaps only what another class has too.</summary>
+/// <summary>A set of code points: categories, white space and ranges; perhaps negated; perhaps only what another class has too.</summary>
 internal sealed class CodePointClass
 {
     private readonly uint _categories; // bit (int)UnicodeCategory
@@ -13,7 +13,8 @@ internal sealed class CodePointClass
     private readonly CodePointClass? _and;
     private readonly ulong _ascii0, _ascii64; // bit n: code points n and 64 + n
 
-    public CodePointClass(uint categories, bool whiteSpace, IEnumerable<(int First, int Last)> ranges, bool negated, CodePointClass? and = null)
+    public CodePointClass(
+        uint categories, bool whiteSpace, IEnumerable<(int First, int Last)> ranges, bool negated, CodePointClass? and = null)
     {
         (_categories, _whiteSpace, _negated, _and) = (categories, whiteSpace, negated, and);
         _ranges = Disjoint(ranges);
@@ -29,7 +30,9 @@ internal sealed class CodePointClass
     {
     }
 
-    public CodePointClass And(CodePointClass other) => _and is null ? new(this, other) : throw new NotSupportedException("three classes in one");
+    /// <summary>The code points that both classes have.</summary>
+    public CodePointClass And(CodePointClass other) =>
+        _and is null ? new CodePointClass(this, other) : throw new NotSupportedException("three classes in one");
 
     /// <summary>The width in bytes of the character at <paramref name="index"/> if it belongs to the class, or else 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

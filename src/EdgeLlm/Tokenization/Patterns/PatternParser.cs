@@ -131,7 +131,7 @@ internal sealed class PatternParser(string expression)
     {
         if (TryTake("\\S")) return new CodePointClass(0, whiteSpace: true, [], negated: true);
         bool bracketed = TryTake("["), negated = bracketed && TryTake("^");
-        if (!bracketed && !AtEnd && "*+?{}[]().|".Contains(expression[_position])) throw Unsupported();
+        if (!bracketed && !AtEnd && "*+?{}[]().|^".Contains(expression[_position])) throw Unsupported();
 
         uint categories = 0;
         bool whiteSpace = false;
