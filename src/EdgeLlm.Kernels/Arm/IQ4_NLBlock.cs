@@ -20,7 +20,7 @@ internal readonly unsafe struct IQ4_NLBlock : IBlockFormat
     public static (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block)
     {
         Vector128<byte> nibbles = Vector128.Load(block + 2);
-        Vector128<sbyte> table = Vector128.Create(BlockUnpacker.NonLinear4);
+        Vector128<sbyte> table = Vector128.Create(CodePoints.IQ4);
         return (AdvSimd.Arm64.VectorTableLookup(table, (nibbles & Vector128.Create((byte)15)).AsSByte()), AdvSimd.Arm64.VectorTableLookup(table, (nibbles >> 4).AsSByte()));
     }
 }
