@@ -12,7 +12,7 @@ public sealed partial class ChatSession : IDisposable
 {
     private readonly List<ChatMessage> _messages = [];
     private readonly TextGenerator _generator;
-    private readonly ChatTemplate _template;
+    private readonly ChatFormat _format;
 
     /// <summary>A conversation without turns.</summary>
     /// <param name="model">The model, which the session does not dispose of.</param>
@@ -20,7 +20,7 @@ public sealed partial class ChatSession : IDisposable
     /// <exception cref="ChatTemplateException">The model's chat template is broken.</exception>
     public ChatSession(LanguageModel model, string? system = null)
     {
-        _template = model.ChatTemplateSource is { } source ? ChatTemplate.Parse(source) : ChatTemplate.BuiltIn;
+        _format = new ChatFormat(model);
         _generator = new TextGenerator(model);
         System = system;
     }
@@ -113,16 +113,6 @@ public sealed partial class ChatSession : IDisposable
         return true;
     }
 
-    private List<int> Render()
-    {
-        var request = new ChatRequest
-        {
-            Messages = System is null ? [.. _messages] : [new ChatMessage("system", System), .. _messages],
-            BosToken = TextOf(Model.Tokenizer.BosId),
-            EosToken = TextOf(Model.Tokenizer.EosId),
-        };
-        return PromptTokens.Encode(Model.Tokenizer, _template.Render(request));
-    }
-
-    private string TextOf(int? id) => id is { } token ? Model.Tokenizer.Decode([token], renderSpecial: true) : "";
+    private List<int> Render() =>
+        _format.Encode(new ChatRequest { Messages = System is null ? [.. _messages] : [new ChatMessage("system", System), .. _messages] });
 }

@@ -20,6 +20,7 @@ public sealed unsafe class KvCache : IDisposable
         _config = config;
         (_keyBytes, _headBytes) = HeadBytes(config, capacity, type);
         _memory = new AlignedBuffer(_headBytes * config.KeyValueHeadCount * config.BlockCount);
+        Logits = new AlignedBuffer(4L * config.VocabularySize);
     }
 
     /// <summary>How its numbers are stored.</summary>
@@ -30,6 +31,9 @@ public sealed unsafe class KvCache : IDisposable
 
     /// <summary>Positions that it holds.</summary>
     public int Length { get; private set; }
+
+    /// <summary>[vocabulary] of the last token that was computed.</summary>
+    internal AlignedBuffer Logits { get; }
 
     /// <summary>Bytes that a cache of this capacity takes when full.</summary>
     internal static long ByteCount(ModelConfig config, int capacity, KeyValueType type) =>
@@ -43,7 +47,11 @@ public sealed unsafe class KvCache : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _memory.Dispose();
+    public void Dispose()
+    {
+        _memory.Dispose();
+        Logits.Dispose();
+    }
 
     internal void Advance(int tokens) => Length += tokens;
 

@@ -7,8 +7,8 @@ using EdgeLlm.Tokenization;
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// A model mapped from a GGUF file, ready to compute. Opening reads the header only: weights stay in the file's pages. One pass at a time:
-/// callers that share a model take turns.
+/// A model mapped from a GGUF file, ready to compute. Opening reads the header only: weights stay in the file's pages. Several threads may
+/// use it, each with a cache of its own: their passes take turns.
 /// </summary>
 public sealed unsafe class LanguageModel : IDisposable
 {
@@ -19,7 +19,7 @@ public sealed unsafe class LanguageModel : IDisposable
     private readonly Lazy<Tokenizer> _tokenizer;
     private readonly WorkerPool _pool;
     private readonly Transformer _transformer;
-    private readonly AlignedBuffer _logits;
+    private readonly Lock _turn = new(); // one pass at a time
 
     private LanguageModel(GgufFile file, ModelConfig config, ModelOptions options, MemoryPlan plan)
     {
@@ -33,7 +33,6 @@ public sealed unsafe class LanguageModel : IDisposable
         _tokenizer = new Lazy<Tokenizer>(() => Tokenizer.Create(ModelLoader.ReadTokenizer(file)));
         _pool = new WorkerPool(options.Threads > 0 ? options.Threads : Environment.ProcessorCount);
         _transformer = new Transformer(config, weights, kernel, _pool, plan.ContextLength, options.PrefillChunk, options.FloatActivations);
-        _logits = new AlignedBuffer(4L * config.VocabularySize);
     }
 
     /// <summary>The file's path.</summary>
@@ -106,15 +105,15 @@ public sealed unsafe class LanguageModel : IDisposable
 
     /// <summary>
     /// Computes tokens after what the cache holds, chunk by chunk, and gives the logits [vocabulary] of the last one. They are overwritten by
-    /// the next call.
+    /// the next call with this cache.
     /// </summary>
     /// <exception cref="ArgumentException">No token, one that is not in the vocabulary, or more than the cache has room for.</exception>
     /// <exception cref="NotFiniteException">An activation is infinite or no number.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the cache holds whole chunks only.</exception>
     public Span<float> Forward(scoped ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellation = default)
     {
-        Forward(tokens, cache, (float*)_logits.Start, 1, cancellation);
-        return new Span<float>(_logits.Start, Config.VocabularySize);
+        Forward(tokens, cache, (float*)cache.Logits.Start, 1, cancellation);
+        return new Span<float>(cache.Logits.Start, Config.VocabularySize);
     }
 
     /// <summary>The same with the logits [tokens, vocabulary] of every token.</summary>
@@ -128,12 +127,30 @@ public sealed unsafe class LanguageModel : IDisposable
     internal void ForwardWithoutLogits(ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellation = default) =>
         Forward(tokens, cache, null, 0, cancellation);
 
+    /// <summary>The mean over a text's tokens of the normed last hidden state: [embedding], not normalized.</summary>
+    /// <param name="cache">Where the text's keys and values go; emptied first.</param>
+    public float[] Embed(ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellation = default)
+    {
+        cache.Truncate(0);
+        CheckTokens(tokens, cache);
+        int width = Config.EmbeddingLength;
+        float[] sums = new float[width];
+        using var hidden = new AlignedBuffer(4L * _transformer.Chunk * width);
+        for (int done = 0; done < tokens.Length; done += _transformer.Chunk)
+        {
+            int count = Math.Min(_transformer.Chunk, tokens.Length - done);
+            lock (_turn) _transformer.Forward(tokens.Slice(done, count), cache, null, (float*)hidden.Start, count, cancellation);
+            for (int i = 0; i < count * width; i++) sums[i % width] += ((float*)hidden.Start)[i];
+        }
+        for (int i = 0; i < width; i++) sums[i] /= tokens.Length;
+        return sums;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
         _transformer.Dispose();
         _pool.Dispose();
-        _logits.Dispose();
         _file.Dispose();
     }
 
@@ -151,20 +168,25 @@ public sealed unsafe class LanguageModel : IDisposable
 
     private void Forward(ReadOnlySpan<int> tokens, KvCache cache, float* logits, int logitTokens, CancellationToken cancellation)
     {
+        CheckTokens(tokens, cache);
+        for (int done = 0; done < tokens.Length;)
+        {
+            int count = Math.Min(_transformer.Chunk, tokens.Length - done), after = tokens.Length - done - count;
+            int wanted = Math.Clamp(logitTokens - after, 0, count);
+            lock (_turn) _transformer.Forward(tokens.Slice(done, count), cache, logits, null, wanted, cancellation);
+            logits += (nint)wanted * Config.VocabularySize;
+            done += count;
+        }
+    }
+
+    private void CheckTokens(ReadOnlySpan<int> tokens, KvCache cache)
+    {
         if (tokens.IsEmpty) throw new ArgumentException("there are no tokens to compute", nameof(tokens));
         if (tokens.Length > cache.Capacity - cache.Length)
             throw new ArgumentException($"{tokens.Length} tokens after {cache.Length} exceed the context of {cache.Capacity}", nameof(tokens));
         foreach (int token in tokens)
         {
             if ((uint)token >= (uint)Config.VocabularySize) throw new ArgumentException($"token {token} is not in the vocabulary of {Config.VocabularySize}", nameof(tokens));
-        }
-        for (int done = 0; done < tokens.Length;)
-        {
-            int count = Math.Min(_transformer.Chunk, tokens.Length - done), after = tokens.Length - done - count;
-            int wanted = Math.Clamp(logitTokens - after, 0, count);
-            _transformer.Forward(tokens.Slice(done, count), cache, logits, wanted, cancellation);
-            logits += (nint)wanted * Config.VocabularySize;
-            done += count;
         }
     }
 }

@@ -49,11 +49,12 @@ internal sealed unsafe class Transformer : IDisposable
 
     /// <summary>
     /// Runs <paramref name="tokens"/> (at most <see cref="Chunk"/>) after what the cache holds, and writes the logits [logitTokens, vocabulary] of the
-    /// last <paramref name="logitTokens"/> of them.
+    /// last <paramref name="logitTokens"/> of them. Where <paramref name="logits"/> is null, what is written is the normed last hidden state instead, to
+    /// <paramref name="hidden"/> [logitTokens, embedding].
     /// </summary>
     /// <exception cref="NotFiniteException">An activation is infinite or no number; the message names the layer.</exception>
     /// <exception cref="OperationCanceledException">Cancelled between two layers.</exception>
-    public void Forward(ReadOnlySpan<int> tokens, KvCache cache, float* logits, int logitTokens, CancellationToken cancellation)
+    public void Forward(ReadOnlySpan<int> tokens, KvCache cache, float* logits, float* hidden, int logitTokens, CancellationToken cancellation)
     {
         _cache = cache;
         _tokens = tokens.Length;
@@ -92,6 +93,11 @@ internal sealed unsafe class Transformer : IDisposable
         cache.Advance(tokens.Length);
         if (logitTokens == 0) return;
         NormalizeAll(_weights.OutputNorm);
+        if (logits == null)
+        {
+            Buffer.MemoryCopy(_memory.Normed, hidden, 4L * logitTokens * width, 4L * logitTokens * width);
+            return;
+        }
         _product.Run(_memory.Normed, width, logitTokens, new Linear(_weights.Output, null), logits);
     }
 

@@ -1,0 +1,121 @@
+using System.Globalization;
+using System.Text.Json;
+using EdgeLlm.Chat;
+using EdgeLlm.Generation;
+using EdgeLlm.Sampling;
+using Microsoft.Extensions.AI;
+using AiMessage = Microsoft.Extensions.AI.ChatMessage;
+using OurMessage = EdgeLlm.Chat.ChatMessage;
+
+namespace EdgeLlm.Extensions.AI;
+
+/// <summary>Messages and options of Microsoft.Extensions.AI as ours.</summary>
+internal static class ChatMapping
+{
+    public static ChatRequest ToRequest(IEnumerable<AiMessage> messages, ChatOptions? options)
+    {
+        var turns = new List<OurMessage>();
+        if (options?.Instructions is { Length: > 0 } instructions) turns.Add(new OurMessage("system", instructions));
+        foreach (AiMessage message in messages) turns.AddRange(ToTurns(message));
+        bool offersTools = options?.Tools is { Count: > 0 } && options.ToolMode is not NoneChatToolMode;
+        return new ChatRequest { Messages = turns, Tools = offersTools ? ToJson(options!.Tools!) : null };
+    }
+
+    /// <summary>Temperature and top-p default to 1 where a caller says nothing of either, top-k and min-p to ours.</summary>
+    public static GenerationOptions ToGeneration(ChatOptions? options)
+    {
+        var defaults = new SamplingOptions();
+        var generation = new GenerationOptions
+        {
+            MaxTokens = options?.MaxOutputTokens ?? 0,
+            StopStrings = options?.StopSequences is { } stops ? [.. stops] : [],
+            Sampling = defaults with
+            {
+                Temperature = options?.Temperature ?? defaults.Temperature,
+                TopP = options?.TopP ?? defaults.TopP,
+                TopK = options?.TopK ?? defaults.TopK,
+                MinP = Extra(options, "min_p", defaults.MinP),
+                TypicalP = Extra(options, "typical_p", defaults.TypicalP),
+                RepeatPenalty = Extra(options, "repeat_penalty", defaults.RepeatPenalty),
+                RepeatLastN = (int)Extra(options, "repeat_last_n", defaults.RepeatLastN),
+                FrequencyPenalty = options?.FrequencyPenalty ?? 0,
+                PresencePenalty = options?.PresencePenalty ?? 0,
+                Seed = (ulong?)options?.Seed,
+            },
+        };
+        generation.Validate();
+        return generation;
+    }
+
+    private static IEnumerable<OurMessage> ToTurns(AiMessage message)
+    {
+        // One message of tool results is one turn per result.
+        FunctionResultContent[] results = [.. message.Contents.OfType<FunctionResultContent>()];
+        foreach (FunctionResultContent result in results) yield return new OurMessage("tool", TextOf(result.Result)) { ToolCallId = result.CallId };
+        if (results.Length > 0) yield break;
+        yield return new OurMessage(message.Role.Value, message.Text)
+        {
+            Name = message.AuthorName,
+            ToolCalls = [.. message.Contents.OfType<FunctionCallContent>().Select(call => new ChatToolCall(call.CallId, call.Name, ToJsonText(call.Arguments)))],
+            ReasoningContent = string.Concat(message.Contents.OfType<TextReasoningContent>().Select(content => content.Text)) is { Length: > 0 } thoughts ? thoughts : null,
+        };
+    }
+
+    private static string TextOf(object? result) => result switch
+    {
+        null => "null",
+        string text => text,
+        JsonElement { ValueKind: JsonValueKind.String } element => element.GetString()!,
+        JsonElement element => element.GetRawText(),
+        IFormattable value => value.ToString(null, CultureInfo.InvariantCulture),
+        _ => result.ToString() ?? "",
+    };
+
+    private static JsonElement ToJson(IEnumerable<AITool> tools)
+    {
+        using var json = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(json))
+        {
+            writer.WriteStartArray();
+            foreach (AIFunctionDeclaration function in tools.OfType<AIFunctionDeclaration>())
+            {
+                writer.WriteStartObject();
+                writer.WriteString("type", "function");
+                writer.WriteStartObject("function");
+                writer.WriteString("name", function.Name);
+                writer.WriteString("description", function.Description);
+                writer.WritePropertyName("parameters");
+                function.JsonSchema.WriteTo(writer);
+                writer.WriteEndObject();
+                writer.WriteEndObject();
+            }
+            writer.WriteEndArray();
+        }
+        using JsonDocument document = JsonDocument.Parse(json.ToArray());
+        return document.RootElement.Clone();
+    }
+
+    private static string ToJsonText(IDictionary<string, object?>? arguments)
+    {
+        using var json = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(json))
+        {
+            writer.WriteStartObject();
+            foreach ((string name, object? value) in arguments ?? new Dictionary<string, object?>())
+            {
+                writer.WritePropertyName(name);
+                JsonSerializer.Serialize(writer, value, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object)));
+            }
+            writer.WriteEndObject();
+        }
+        return System.Text.Encoding.UTF8.GetString(json.ToArray());
+    }
+
+    private static float Extra(ChatOptions? options, string name, float fallback) => options?.AdditionalProperties?.GetValueOrDefault(name) switch
+    {
+        null => fallback,
+        JsonElement { ValueKind: JsonValueKind.Number } number => number.GetSingle(),
+        IConvertible number and not string => number.ToSingle(CultureInfo.InvariantCulture),
+        _ => throw new ArgumentException($"{name} has to be a number"),
+    };
+}

@@ -1,0 +1,94 @@
+using System.Runtime.CompilerServices;
+using EdgeLlm.Generation;
+using EdgeLlm.Models;
+using Microsoft.Extensions.AI;
+
+namespace EdgeLlm.Extensions.AI;
+
+/// <summary>
+/// An <see cref="IChatClient"/> over a model in this process. Requests of several threads take turns; what one shares with the one before it is not
+/// computed again. <see cref="ChatOptions.AdditionalProperties"/> takes `min_p`, `typical_p`, `repeat_penalty` and `repeat_last_n`; options that the
+/// engine doesn't have are ignored. Tools are shown to the model; calls come back as text until tool-call parsing is there.
+/// </summary>
+public sealed class EdgeLlmChatClient : IChatClient
+{
+    private readonly LanguageModel _model;
+    private readonly bool _ownsModel;
+    private readonly TextGenerator _generator;
+    private readonly ChatFormat _format;
+    private readonly ChatClientMetadata _metadata;
+    private readonly SemaphoreSlim _turn = new(1);
+
+    /// <param name="model">The model.</param>
+    /// <param name="ownsModel">Whether disposing of the client disposes of the model.</param>
+    public EdgeLlmChatClient(LanguageModel model, bool ownsModel = false)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        _model = model;
+        _ownsModel = ownsModel;
+        _generator = new TextGenerator(model);
+        _format = new ChatFormat(model);
+        _metadata = new ChatClientMetadata("edgellm", defaultModelId: model.Name);
+    }
+
+    /// <inheritdoc/>
+    public async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
+        await GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        List<int> prompt = _format.Encode(ChatMapping.ToRequest(messages, options));
+        GenerationOptions generation = ChatMapping.ToGeneration(options);
+        string id = Guid.NewGuid().ToString("N");
+        DateTimeOffset created = DateTimeOffset.UtcNow;
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await foreach (string piece in _generator.GenerateAsync(prompt, generation, cancellationToken).ConfigureAwait(false))
+                yield return Update(new TextContent(piece), null);
+            GenerationStatistics statistics = _generator.Statistics;
+            ChatFinishReason reason = statistics.FinishReason == FinishReason.MaxTokens ? ChatFinishReason.Length : ChatFinishReason.Stop;
+            yield return Update(new UsageContent(new UsageDetails
+            {
+                InputTokenCount = statistics.PromptTokens,
+                CachedInputTokenCount = statistics.CachedTokens,
+                OutputTokenCount = statistics.GeneratedTokens,
+                TotalTokenCount = statistics.PromptTokens + statistics.GeneratedTokens,
+            }), reason);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+
+        ChatResponseUpdate Update(AIContent content, ChatFinishReason? reason) => new(ChatRole.Assistant, [content])
+        {
+            ResponseId = id,
+            MessageId = id,
+            ModelId = _model.Name,
+            CreatedAt = created,
+            FinishReason = reason,
+        };
+    }
+
+    /// <inheritdoc/>
+    public object? GetService(Type serviceType, object? serviceKey = null)
+    {
+        ArgumentNullException.ThrowIfNull(serviceType);
+        if (serviceKey is not null) return null;
+        if (serviceType == typeof(ChatClientMetadata)) return _metadata;
+        if (serviceType == typeof(LanguageModel)) return _model;
+        return serviceType.IsInstanceOfType(this) ? this : null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _generator.Dispose();
+        _turn.Dispose();
+        if (_ownsModel) _model.Dispose();
+    }
+}
