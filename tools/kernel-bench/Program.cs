@@ -33,7 +33,7 @@ string? Option(string option) => Array.IndexOf(args, option) is >= 0 and var at 
 
 unsafe void Measure(Kernel kernel, ElementType type, int rows, int columns, int tokens)
 {
-    int RowsPerCall = int.Parse(Environment.GetEnvironmentVariable("RPC") ?? "64");
+    const int RowsPerCall = 64;
     long matrixBytes = rows * ElementFormat.ByteCount(type, columns);
     long copies = tokens == 1 && !cached ? Math.Max(1, StreamedBytes / matrixBytes) : 1;
     byte* weights = (byte*)NativeMemory.AlignedAlloc((nuint)(copies * matrixBytes), 64);

@@ -12,6 +12,8 @@ internal static unsafe class IntegerProducts<TDot>
 
     private const int MaximumPanels = 4;
 
+    private const int SumBytes = TokenTile.Tokens * Panel.Rows * sizeof(float);
+
     // Scratch: sums [4 tokens][16 rows], a tile (or the starts and scales of a row product), 16 rows that lie at the end of a matrix, panels.
     public static long ScratchBytes(int columns)
     {
@@ -161,8 +163,6 @@ internal static unsafe class IntegerProducts<TDot>
     }
 
     private static int RowsAtATime(nint panelBytes) => Panel.Rows * (int)Math.Clamp(PanelBytes / panelBytes, 1, MaximumPanels);
-
-    private const int SumBytes = TokenTile.Tokens * Panel.Rows * sizeof(float);
 
     private static long RowsOffset(int columns) => SumBytes + Align((columns + 31L) / 32 * TokenTile.BlockBytes + RowProduct<TDot, Q8_0Rows>.ScratchFloats * sizeof(float));
 

@@ -34,18 +34,19 @@ internal static unsafe class TokenTile
                 ((float*)(block + Scales))[t] = scales[b];
                 int* starts = (int*)(block + Starts) + t;
                 float* blockSums = (float*)(block + Sums) + t;
-                int first = sums[2 * b], second = sums[2 * b + 1];
                 if (TCodes.HasScalePer16)
                 {
-                    starts[0] = -TCodes.Bias * first;
-                    starts[Tokens] = -TCodes.Bias * second;
-                    blockSums[0] = scales[b] * first;
-                    blockSums[Tokens] = scales[b] * second;
+                    for (int half = 0; half < 2; half++)
+                    {
+                        int sum = sums[2 * b + half];
+                        if (TCodes.Bias != 0) starts[half * Tokens] = -TCodes.Bias * sum;
+                        if (TCodes.HasOffset) blockSums[half * Tokens] = scales[b] * sum;
+                    }
                 }
                 else
                 {
-                    starts[0] = -TCodes.Bias * (first + second);
-                    blockSums[0] = scaledSums[b];
+                    if (TCodes.Bias != 0) starts[0] = -TCodes.Bias * (sums[2 * b] + sums[2 * b + 1]);
+                    if (TCodes.HasOffset) blockSums[0] = scaledSums[b];
                 }
             }
         }
