@@ -35,6 +35,14 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
         return AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a, b), AdvSimd.Arm64.AddPairwise(c, d));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> RowSums(Vector128<sbyte> a, Vector128<sbyte> b, Vector128<sbyte> c, Vector128<sbyte> d, Vector128<sbyte> x)
+    {
+        Vector128<int> sumA = Dp.DotProduct(Vector128<int>.Zero, a, x), sumB = Dp.DotProduct(Vector128<int>.Zero, b, x);
+        Vector128<int> sumC = Dp.DotProduct(Vector128<int>.Zero, c, x), sumD = Dp.DotProduct(Vector128<int>.Zero, d, x);
+        return AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(sumA, sumB), AdvSimd.Arm64.AddPairwise(sumC, sumD));
+    }
+
     private static void MultiplyFour(in WeightPanel panel, in QuantizedActivations x, int token, float* y, nint yStride, int rows)
     {
         RowLanes sum0 = RowLanes.Zero, sum1 = sum0, sum2 = sum0, sum3 = sum0;

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using EdgeLlm.Kernels.Scalar;
@@ -27,7 +26,7 @@ internal unsafe partial class NeonKernel
         where TFormat : struct, IBlockFormat
         where TProducts : struct, IIntegerProducts
     {
-        nint last = rows - 1, rowBytes = weights.RowBytes;
+        nint last = rows - 1, rowBytes = weights.RowBytes, blocks = x.Blocks;
         byte* p0 = weights.Row(row);
         byte* p1 = p0 + nint.Min(1, last) * rowBytes, p2 = p0 + nint.Min(2, last) * rowBytes, p3 = p0 + nint.Min(3, last) * rowBytes;
         byte* p4 = p0 + nint.Min(4, last) * rowBytes, p5 = p0 + nint.Min(5, last) * rowBytes, p6 = p0 + nint.Min(6, last) * rowBytes;
@@ -37,7 +36,7 @@ internal unsafe partial class NeonKernel
         int* sums = x.Sums;
         var converter = new HalfLanes();
         RowLanes sum = RowLanes.Zero;
-        for (nint b = 0; b < x.Blocks; b++)
+        for (nint b = 0; b < blocks; b++)
         {
             Vector128<sbyte> x0 = Vector128.Load(values), x1 = Vector128.Load(values + 16);
             (Vector128<sbyte> a0, Vector128<sbyte> a1) = TFormat.Load(p0);
@@ -50,25 +49,25 @@ internal unsafe partial class NeonKernel
             (c0, c1) = TFormat.Load(p6);
             (d0, d1) = TFormat.Load(p7);
             Vector128<int> high = TProducts.RowSums(TFormat.IsNarrow, a0, a1, b0, b1, c0, c1, d0, d1, x0, x1);
+            RowLanes dots;
             if (TFormat.Bias != 0)
             {
-                Vector64<int> pair = Vector64.Load(sums);
-                Vector64<int> total = AdvSimd.AddPairwise(pair, pair);
-                low = AdvSimd.MultiplySubtractBySelectedScalar(low, Vector128.Create(TFormat.Bias), total, 0);
-                high = AdvSimd.MultiplySubtractBySelectedScalar(high, Vector128.Create(TFormat.Bias), total, 0);
+                Vector64<int> halves = Vector64.Load(sums);
+                dots = SubtractBias(TFormat.Bias, low, high, AdvSimd.AddPairwise(halves, halves), 0);
                 sums += 2;
-            }
-            RowLanes dots = new(AdvSimd.ConvertToSingle(low), AdvSimd.ConvertToSingle(high));
-            if (TFormat.HasOffset)
-            {
-                Vector128<ushort> front = GatherPairs(p0, p1, p2, p3), back = GatherPairs(p4, p5, p6, p7);
-                sum = sum.AddScaled(converter.ToFloat(AdvSimd.Arm64.UnzipEven(front, back)), activationScales[b], dots);
-                sum = sum.AddOffset(converter.ToFloat(AdvSimd.Arm64.UnzipOdd(front, back)), scaledSums[b]);
             }
             else
             {
-                Vector128<ushort> scales = GatherHalfs(p0, p1, p2, p3, p4, p5, p6, p7);
-                sum = sum.AddScaled(converter.ToFloat(scales), activationScales[b], dots);
+                dots = new RowLanes(AdvSimd.ConvertToSingle(low), AdvSimd.ConvertToSingle(high));
+            }
+            if (TFormat.HasOffset)
+            {
+                (RowLanes scales, RowLanes offsets) = converter.LoadPairs(p0, p1, p2, p3, p4, p5, p6, p7);
+                sum = sum.AddScaled(scales, activationScales[b], dots).AddOffset(offsets, scaledSums[b]);
+            }
+            else
+            {
+                sum = sum.AddScaled(converter.Load(p0, p1, p2, p3, p4, p5, p6, p7), activationScales[b], dots);
             }
             values += 32;
             p0 += TFormat.BlockBytes;
@@ -82,29 +81,5 @@ internal unsafe partial class NeonKernel
         }
         sum.Store(y + row, rows);
         return !converter.FoundSpecial;
-    }
-
-    /// <summary>The two halfs that begin each of four blocks.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<ushort> GatherPairs(byte* p0, byte* p1, byte* p2, byte* p3)
-    {
-        Vector128<uint> pairs = Vector128.CreateScalarUnsafe(*(uint*)p0);
-        pairs = AdvSimd.LoadAndInsertScalar(pairs, 1, (uint*)p1);
-        pairs = AdvSimd.LoadAndInsertScalar(pairs, 2, (uint*)p2);
-        return AdvSimd.LoadAndInsertScalar(pairs, 3, (uint*)p3).AsUInt16();
-    }
-
-    /// <summary>The half that begins each of eight blocks.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<ushort> GatherHalfs(byte* p0, byte* p1, byte* p2, byte* p3, byte* p4, byte* p5, byte* p6, byte* p7)
-    {
-        Vector128<ushort> halfs = Vector128.CreateScalarUnsafe(*(ushort*)p0);
-        halfs = AdvSimd.LoadAndInsertScalar(halfs, 1, (ushort*)p1);
-        halfs = AdvSimd.LoadAndInsertScalar(halfs, 2, (ushort*)p2);
-        halfs = AdvSimd.LoadAndInsertScalar(halfs, 3, (ushort*)p3);
-        halfs = AdvSimd.LoadAndInsertScalar(halfs, 4, (ushort*)p4);
-        halfs = AdvSimd.LoadAndInsertScalar(halfs, 5, (ushort*)p5);
-        halfs = AdvSimd.LoadAndInsertScalar(halfs, 6, (ushort*)p6);
-        return AdvSimd.LoadAndInsertScalar(halfs, 7, (ushort*)p7);
     }
 }

@@ -25,6 +25,8 @@ internal readonly unsafe struct RowLanes(Vector128<float> low, Vector128<float> 
             AdvSimd.FusedMultiplyAdd(High, AdvSimd.MultiplyBySelectedScalar(scales.High, scale, 0), dots.High));
     }
 
+    public RowLanes Negate() => new(-Low, -High);
+
     /// <summary>this + offsets * sum, rounded once.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public RowLanes AddOffset(RowLanes offsets, float sum)
@@ -35,24 +37,24 @@ internal readonly unsafe struct RowLanes(Vector128<float> low, Vector128<float> 
             AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(High, offsets.High, factor, 0));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(float* target)
+    {
+        Low.Store(target);
+        High.Store(target + 4);
+    }
+
     /// <summary>Stores the first <paramref name="rows"/> (1 to 8) of them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* target, int rows)
     {
-        if (rows == 8)
-        {
-            Low.Store(target);
-            High.Store(target + 4);
-        }
-        else
-        {
-            StoreSome(target, rows);
-        }
+        if (rows == 8) Store(target);
+        else StoreSome(Low, High, target, rows);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void StoreSome(float* target, int rows)
+    private static void StoreSome(Vector128<float> low, Vector128<float> high, float* target, int rows)
     {
-        for (int r = 0; r < rows; r++) target[r] = r < 4 ? Low.GetElement(r) : High.GetElement(r - 4);
+        for (int r = 0; r < rows; r++) target[r] = r < 4 ? low.GetElement(r) : high.GetElement(r - 4);
     }
 }

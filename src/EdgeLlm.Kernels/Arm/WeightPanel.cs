@@ -7,7 +7,7 @@ namespace EdgeLlm.Kernels.Arm;
 /// Eight rows unpacked to int8 for many tokens: a 16-byte vector holds 4 consecutive columns of 4 rows, so that a row's sum stays in a lane.
 /// A group is the 16 or 32 columns that share a scale. Lies in a thread's scratch.
 /// </summary>
-internal readonly unsafe struct WeightPanel
+internal readonly unsafe partial struct WeightPanel
 {
     public const int Rows = 8;
 
@@ -45,9 +45,26 @@ internal readonly unsafe struct WeightPanel
         return groupsOf16 * Rows * (16 + 2 * sizeof(float));
     }
 
-    /// <summary>Fills the panel through <see cref="BlockUnpacker"/>; a row from <paramref name="rows"/> on repeats the last.</summary>
-    [SkipLocalsInit]
+    /// <summary>Fills the panel; a row from <paramref name="rows"/> on repeats the last.</summary>
     public void Unpack(in WeightMatrix weights, int firstRow, int rows)
+    {
+        bool done = weights.Type switch
+        {
+            ElementType.Q4_0 => UnpackBlocks<Q4_0Block>(weights, firstRow, rows),
+            ElementType.Q4_1 => UnpackBlocks<Q4_1Block>(weights, firstRow, rows),
+            ElementType.Q5_0 => UnpackBlocks<Q5_0Block>(weights, firstRow, rows),
+            ElementType.Q8_0 => UnpackBlocks<Q8_0Block>(weights, firstRow, rows),
+            ElementType.IQ4_NL => UnpackBlocks<IQ4_NLBlock>(weights, firstRow, rows),
+            ElementType.Q4_K => UnpackSuperBlocks<Q4_KGroup>(weights, firstRow, rows),
+            ElementType.Q6_K => UnpackSuperBlocks<Q6_KGroup>(weights, firstRow, rows),
+            _ => false,
+        };
+        if (!done) UnpackAny(weights, firstRow, rows);
+    }
+
+    /// <summary>Through <see cref="BlockUnpacker"/>: every type, every scale.</summary>
+    [SkipLocalsInit]
+    private void UnpackAny(in WeightMatrix weights, int firstRow, int rows)
     {
         sbyte* q = stackalloc sbyte[32];
         float* scales = stackalloc float[2];

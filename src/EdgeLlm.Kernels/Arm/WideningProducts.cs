@@ -65,6 +65,24 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
             AdvSimd.Arm64.AddPairwise(AdvSimd.AddPairwiseWideningAndAdd(sumC, c), AdvSimd.AddPairwiseWideningAndAdd(sumD, d)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> RowSums(Vector128<sbyte> a, Vector128<sbyte> b, Vector128<sbyte> c, Vector128<sbyte> d, Vector128<sbyte> x)
+    {
+        Vector64<sbyte> y = x.GetLower();
+        Vector128<short> sumA = AdvSimd.MultiplyWideningUpper(a, x);
+        Vector128<short> sumB = AdvSimd.MultiplyWideningUpper(b, x);
+        Vector128<short> sumC = AdvSimd.MultiplyWideningUpper(c, x);
+        Vector128<short> sumD = AdvSimd.MultiplyWideningUpper(d, x);
+        sumA = AdvSimd.MultiplyWideningLowerAndAdd(sumA, a.GetLower(), y);
+        sumB = AdvSimd.MultiplyWideningLowerAndAdd(sumB, b.GetLower(), y);
+        sumC = AdvSimd.MultiplyWideningLowerAndAdd(sumC, c.GetLower(), y);
+        sumD = AdvSimd.MultiplyWideningLowerAndAdd(sumD, d.GetLower(), y);
+        // Four products of 63 * 127 fit an int16.
+        return AdvSimd.Arm64.AddPairwise(
+            AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(sumA, sumB)),
+            AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(sumC, sumD)));
+    }
+
     private static void MultiplyTwo<TSums>(in WeightPanel panel, in QuantizedActivations x, int token, float* y, nint yStride, int rows)
         where TSums : struct, IPairSums<TSums>
     {
