@@ -10,6 +10,7 @@ internal static class EdgeLlmCommand
         InspectCommand.Create(),
         BenchCommand.Create(),
         DoctorCommand.Create(),
+        PullCommand.Create(),
         ListCommand.Create(),
         RemoveCommand.Create(),
         KernelsCommand.Create(),
