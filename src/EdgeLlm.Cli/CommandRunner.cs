@@ -29,11 +29,20 @@ internal static class CommandRunner
         {
             return ExitCode.Interrupted;
         }
+        catch (TypeInitializationException exception) when (exception.InnerException is ArgumentException inner)
+        {
+            return await FailAsync(inner).ConfigureAwait(false); // EDGELLM_KERNEL names a kernel that is not there
+        }
         catch (Exception exception) when (IsExpected(exception))
         {
-            await Console.Error.WriteLineAsync($"edgellm: {exception.Message.ReplaceLineEndings(" ")}").ConfigureAwait(false);
-            return exception is ArgumentException ? ExitCode.Usage : ExitCode.Failure;
+            return await FailAsync(exception).ConfigureAwait(false);
         }
+    }
+
+    private static async Task<int> FailAsync(Exception exception)
+    {
+        await Console.Error.WriteLineAsync($"edgellm: {exception.Message.ReplaceLineEndings(" ")}").ConfigureAwait(false);
+        return exception is ArgumentException ? ExitCode.Usage : ExitCode.Failure;
     }
 
     /// <summary>What comes from files, options and the machine rather than from a mistake of ours.</summary>

@@ -36,7 +36,7 @@ internal static class DoctorCommand
     private static void WriteText(Check[] checks)
     {
         var report = new Report();
-        report.Table(["", "", "found"], checks.Select(check => new[] { StatusName(check.Status), check.Name, Printable.Line(check.Value) }));
+        report.Table(["status", "check", "found"], checks.Select(check => new[] { StatusName(check.Status), check.Name, Printable.Line(check.Value) }));
         Check[] mend = [.. checks.Where(check => check.Status != CheckStatus.Ok)];
         report.Line();
         if (mend.Length == 0)

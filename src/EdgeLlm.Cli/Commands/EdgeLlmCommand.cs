@@ -11,6 +11,7 @@ internal static class EdgeLlmCommand
         InspectCommand.Create(),
         BenchCommand.Create(),
         DoctorCommand.Create(),
+        PullCommand.Create(),
         ListCommand.Create(),
         RemoveCommand.Create(),
         KernelsCommand.Create(),

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
-using EdgeLlm.Cli.Inspect;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
 

@@ -1,0 +1,107 @@
+using System.Security.Cryptography;
+
+namespace EdgeLlm.Cli.Pull;
+
+/// <summary>
+/// A file on its way: `NAME.part`, with the ETag of its bytes in `NAME.part.etag`. It takes its own name when it is whole and its
+/// checksum right, in one step. Held alone: two downloads of one file don't mix.
+/// </summary>
+internal sealed class PartFile : IDisposable
+{
+    private readonly string _path;
+    private readonly RepositoryFile _file;
+    private readonly FileStream _stream;
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
+    /// <param name="path">Where the whole file is to lie.</param>
+    public PartFile(string path, RepositoryFile file)
+    {
+        (_path, _file) = (path, file);
+        try
+        {
+            _stream = new FileStream(PartPath(path), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+        }
+        catch (IOException exception) when (exception is not (DirectoryNotFoundException or FileNotFoundException or PathTooLongException))
+        {
+            throw new PullException($"{PartPath(path)} can't be opened ({exception.Message}): is another pull of it running?");
+        }
+        if (_stream.Length > file.Size) Restart();
+    }
+
+    private string TagPath => PartPath(_path) + ".etag";
+
+    /// <summary>Bytes that are here.</summary>
+    public long Length => _stream.Length;
+
+    /// <summary>The ETag that these bytes came with, or null.</summary>
+    public string? Tag
+    {
+        get => File.Exists(TagPath) ? File.ReadAllText(TagPath) : null;
+        set
+        {
+            if (value is null) File.Delete(TagPath);
+            else File.WriteAllText(TagPath, value);
+        }
+    }
+
+    public static string PartPath(string path) => path + ".part";
+
+    /// <summary>Takes what an earlier download left into the checksum.</summary>
+    public void HashWhatIsHere(CancellationToken cancellation)
+    {
+        var buffer = new byte[1 << 20];
+        _stream.Position = 0;
+        for (int count; (count = _stream.Read(buffer)) > 0;)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            _hash.AppendData(buffer, 0, count);
+        }
+    }
+
+    /// <exception cref="PullException">There is more than the file is to have, or the disk does not take it.</exception>
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length > _file.Size - Length) throw new PullException($"{_file.Path}: the server sends more than the {_file.Size} bytes that the file is to have");
+        try
+        {
+            _stream.Write(bytes);
+        }
+        catch (IOException exception)
+        {
+            throw new PullException($"{PartPath(_path)}: {exception.Message}");
+        }
+        _hash.AppendData(bytes);
+    }
+
+    /// <summary>Forgets all bytes.</summary>
+    public void Restart()
+    {
+        _stream.SetLength(0);
+        _stream.Position = 0;
+        _hash.GetHashAndReset();
+        Tag = null;
+    }
+
+    /// <summary>Checks the whole and gives it its name.</summary>
+    /// <exception cref="PullException">The checksum is wrong; the part is gone then.</exception>
+    public void Complete()
+    {
+        string sum = Convert.ToHexStringLower(_hash.GetHashAndReset());
+        if (_file.Sha256 is not null && sum != _file.Sha256)
+        {
+            _stream.Dispose();
+            File.Delete(PartPath(_path));
+            Tag = null;
+            throw new PullException($"{_file.Path}: wrong checksum: SHA-256 is {sum} and should be {_file.Sha256}; what came was thrown away, try again");
+        }
+        _stream.Flush(flushToDisk: true);
+        File.Move(PartPath(_path), _path, overwrite: false);
+        Tag = null;
+    }
+
+    public void Dispose()
+    {
+        _stream.Dispose();
+        _hash.Dispose();
+    }
+}

@@ -1,0 +1,55 @@
+using System.Text.Json;
+using EdgeLlm.Tests;
+
+namespace EdgeLlm.Cli.Tests.Commands;
+
+public sealed class BenchCommandTests
+{
+    [Fact]
+    public async Task Json_has_the_figures_that_llamacpp_bench_has()
+    {
+        string path = SharedFolder.Require("models", "stories260K.f32.gguf");
+        CliResult result = await TestCli.RunAsync("bench", "--model", path, "--threads", "1", "--prompt", "8", "--decode", "4", "--depth", "16", "--rounds", "2", "--json");
+        Assert.Equal("", result.Error);
+        Assert.Equal(0, result.ExitCode);
+        using JsonDocument document = JsonDocument.Parse(result.OutputBytes);
+        foreach (string figure in (string[])["prompt_tps", "decode_tps", "first_token_s"]) Assert.True(document.RootElement.GetProperty(figure).GetDouble() > 0, figure);
+        foreach (string figure in (string[])["peak_rss_mb", "peak_anonymous_mb"])
+            Assert.Equal(OperatingSystem.IsLinux() ? JsonValueKind.Number : JsonValueKind.Null, document.RootElement.GetProperty(figure).ValueKind);
+        Assert.Equal(1, document.RootElement.GetProperty("threads").GetInt32());
+        Assert.Equal(16, document.RootElement.GetProperty("depth").GetInt32());
+        Assert.NotEqual("", document.RootElement.GetProperty("cpu").GetString());
+    }
+
+    [Fact]
+    public async Task A_test_of_no_tokens_is_left_out()
+    {
+        string path = SharedFolder.Require("models", "stories260K.f32.gguf");
+        CliResult result = await TestCli.RunAsync("bench", "--model", path, "--prompt", "0", "--decode", "2", "--rounds", "1", "--kernel", "scalar", "--json");
+        using JsonDocument document = JsonDocument.Parse(result.OutputBytes);
+        Assert.Equal(JsonValueKind.Null, document.RootElement.GetProperty("prompt_tps").ValueKind);
+        Assert.Equal("scalar", document.RootElement.GetProperty("kernel").GetString());
+    }
+
+    [Theory]
+    [InlineData("--threads", "0")]
+    [InlineData("--threads", "many")]
+    [InlineData("--rounds", "0")]
+    [InlineData("--prompt", "-1")]
+    [InlineData("--kv", "f64")]
+    public async Task A_wrong_number_is_a_usage_error_that_names_the_option(string option, string value)
+    {
+        CliResult result = await TestCli.RunAsync("bench", option, value);
+        Assert.Equal(2, result.ExitCode);
+        Assert.StartsWith($"edgellm: {option} takes", result.Error);
+        Assert.Contains($"'{value}'", result.Error);
+    }
+
+    [Fact]
+    public async Task A_kernel_that_is_not_there_is_a_usage_error()
+    {
+        CliResult result = await TestCli.RunAsync("bench", "--model", SharedFolder.Require("models", "stories260K.f32.gguf"), "--kernel", "abacus");
+        Assert.Equal(2, result.ExitCode);
+        Assert.Contains("abacus", result.Error);
+    }
+}

@@ -1,0 +1,81 @@
+using System.Security.Cryptography;
+using EdgeLlm.Cli.Pull;
+
+namespace EdgeLlm.Cli.Tests.Pull;
+
+/// <summary>What takes other time limits than the command's.</summary>
+public sealed class DownloaderTests : IDisposable
+{
+    private static readonly PullTiming Impatient = new() { NoData = TimeSpan.FromMilliseconds(300), Connect = TimeSpan.FromSeconds(5), Retries = 2, Delay = TimeSpan.FromMilliseconds(1) };
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly byte[] _bytes = RandomNumberGenerator.GetBytes(100_000);
+    private readonly List<string> _said = [];
+
+    [Fact]
+    public async Task A_server_that_falls_silent_is_given_up_and_what_came_is_kept()
+    {
+        using var hub = LocalHub.With(new() { ["m.gguf"] = _bytes }, (request, usual) =>
+            request.From == 0 ? usual with { CutAfter = 40_000, ThenSilent = true } : usual with { CutAfter = 0, ThenSilent = true });
+        PullException exception = await Assert.ThrowsAsync<PullException>(() => DownloadAsync(hub));
+        Assert.Contains("nothing came", exception.Message);
+        Assert.Contains("goes on where this one stopped", exception.Message);
+        Assert.Equal([0, 40_000, 40_000], hub.Requests.Select(request => request.From));
+        Assert.Equal(_bytes[..40_000], await File.ReadAllBytesAsync(_folder.ModelPath("m.gguf.part")));
+    }
+
+    [Theory]
+    [InlineData(429)]
+    [InlineData(503)]
+    public async Task A_server_that_is_busy_is_asked_again(int status)
+    {
+        int asked = 0;
+        using var hub = LocalHub.With(new() { ["m.gguf"] = _bytes }, (_, _) => asked++ < 2 ? new HubResponse(status, []) : null);
+        await DownloadAsync(hub);
+        Assert.Equal(2, _said.Count);
+        Assert.Equal(_bytes, await File.ReadAllBytesAsync(_folder.ModelPath("m.gguf")));
+    }
+
+    [Fact]
+    public async Task Attempts_that_bring_something_are_not_counted()
+    {
+        using var hub = LocalHub.With(new() { ["m.gguf"] = _bytes }, (request, usual) => usual with { CutAfter = 10_000 });
+        await DownloadAsync(hub);
+        Assert.Equal(10, hub.Requests.Count);
+        Assert.Equal(_bytes, await File.ReadAllBytesAsync(_folder.ModelPath("m.gguf")));
+    }
+
+    [Fact]
+    public async Task A_server_that_sends_more_than_it_said_is_refused()
+    {
+        using var hub = LocalHub.With(new() { ["m.gguf"] = [.. _bytes, 1] });
+        Assert.Contains("sends more", (await Assert.ThrowsAsync<PullException>(() => DownloadAsync(hub))).Message);
+        Assert.False(File.Exists(_folder.ModelPath("m.gguf")));
+    }
+
+    [Fact]
+    public async Task Two_downloads_of_one_file_do_not_mix()
+    {
+        using var hub = LocalHub.With(new() { ["m.gguf"] = _bytes });
+        using var other = new PartFile(_folder.ModelPath("m.gguf"), new RepositoryFile("m.gguf", _bytes.Length, null));
+        Assert.Contains("another pull", (await Assert.ThrowsAsync<PullException>(() => DownloadAsync(hub))).Message);
+    }
+
+    [Fact]
+    public async Task Cancelling_keeps_the_part()
+    {
+        using var stop = new CancellationTokenSource();
+        using var hub = LocalHub.With(new() { ["m.gguf"] = _bytes }, (_, usual) => usual with { CutAfter = 40_000, ThenSilent = true });
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => DownloadAsync(hub, at => { if (at == 40_000) stop.Cancel(); }, stop.Token));
+        Assert.Equal(40_000, new FileInfo(_folder.ModelPath("m.gguf.part")).Length);
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private async Task DownloadAsync(LocalHub server, Action<long>? at = null, CancellationToken cancellation = default)
+    {
+        using var hub = new HubClient(server.Address, null, Impatient);
+        var file = new RepositoryFile("m.gguf", _bytes.Length, Convert.ToHexStringLower(SHA256.HashData(_bytes)));
+        await new Downloader(hub, "owner/name", Impatient).DownloadAsync(file, _folder.ModelPath("m.gguf"), at ?? (static _ => { }), _said.Add, cancellation);
+    }
+}
