@@ -1,4 +1,5 @@
 using System.CommandLine;
+using EdgeLlm.Chat;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
@@ -34,7 +35,7 @@ internal static class CommandRunner
 
     /// <summary>What comes from files, options and the machine rather than from a mistake of ours.</summary>
     private static bool IsExpected(Exception exception) =>
-        exception is GgufException or ModelException or NotFiniteException or TokenizerException or IOException or UnauthorizedAccessException
+        exception is GgufException or ModelException or NotFiniteException or TokenizerException or ChatTemplateException or IOException or UnauthorizedAccessException
             or InvalidDataException or ArgumentException or OutOfMemoryException;
 
     private static IEnumerable<string> CommandPath(ParseResult result) =>
