@@ -12,14 +12,26 @@ namespace EdgeLlm.Chat;
 /// </summary>
 public sealed class ChatTemplate
 {
+    private const string ChatMl =
+        "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}"
+        + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
     private readonly Statement[] _statements;
     private readonly ChatTemplateLimits _limits;
+    private readonly Lazy<ChatCapabilities> _capabilities;
 
     private ChatTemplate(Statement[] statements, ChatTemplateLimits limits)
     {
         _statements = statements;
         _limits = limits;
+        _capabilities = new Lazy<ChatCapabilities>(() => new CapabilityProbe(this).Probe());
     }
+
+    /// <summary>ChatML, for models whose file has no template.</summary>
+    public static ChatTemplate BuiltIn { get; } = Parse(ChatMl);
+
+    /// <summary>What the template can express. The first use renders some small conversations to find out.</summary>
+    public ChatCapabilities Capabilities => _capabilities.Value;
 
     /// <summary>Parses a template.</summary>
     /// <param name="source">The Jinja source.</param>
@@ -40,6 +52,34 @@ public sealed class ChatTemplate
         if (variables.ValueKind != JsonValueKind.Object) throw new ChatTemplateException("the variables are not a JSON object", 0);
         Rendering rendering = new(_limits, now ?? DateTimeOffset.Now);
         return Render(rendering, (DictValue)JsonValues.Read(rendering, variables, input: false)).Text;
+    }
+
+    /// <summary>
+    /// Renders a conversation. What the template cannot express (see <see cref="Capabilities"/>) is put into words that it can.
+    /// The result tells the template's own text from text that users, tools or models wrote.
+    /// </summary>
+    /// <exception cref="ChatTemplateException">The template fails, by its own decision too, or reaches a limit.</exception>
+    public ChatPrompt Render(ChatRequest request)
+    {
+        ChatCapabilities capabilities = Capabilities;
+        Rendering rendering = new(_limits, request.Now ?? DateTimeOffset.Now);
+        StringValue text = Render(rendering, new RequestVariables(rendering, capabilities).Build(request));
+        return new ChatPrompt(Parts(text));
+    }
+
+    private static List<ChatPromptPart> Parts(StringValue text)
+    {
+        List<ChatPromptPart> parts = [];
+        int start = 0;
+        bool isInput = false;
+        foreach (int toggle in text.Marks.Toggles)
+        {
+            if (toggle > start) parts.Add(new ChatPromptPart(text.Text[start..toggle], isInput));
+            start = toggle;
+            isInput = !isInput;
+        }
+        if (start < text.Text.Length) parts.Add(new ChatPromptPart(text.Text[start..], isInput));
+        return parts;
     }
 
     private StringValue Render(Rendering rendering, DictValue variables)

@@ -21,14 +21,18 @@ internal sealed class ForStatement(
         if (condition is not null) (iterator, length) = (Matching(rendering, scope, iterator), null);
         Func<Value, Value>? recurse = isRecursive ? inner => Recurse(rendering, scope, inner, depth + 1) : null;
         LoopValue loop = new(iterator, length, recurse, depth);
+        // Jinja's else also runs where no pass came to its end, for a break or continue.
+        bool hasCompleted = false;
         while (loop.MoveNext())
         {
             Scope pass = new(scope);
             target.Assign(rendering, pass, loop.Current);
             pass.Set("loop", loop);
-            if (ExecuteAll(body, rendering, pass) == Flow.Break) break;
+            Flow flow = ExecuteAll(body, rendering, pass);
+            if (flow == Flow.Break) break;
+            hasCompleted |= flow == Flow.Next;
         }
-        if (!loop.HasBegun) ExecuteAll(otherwise, rendering, new Scope(scope));
+        if (!hasCompleted) ExecuteAll(otherwise, rendering, new Scope(scope));
     }
 
     private IEnumerator<Value> Matching(Rendering rendering, Scope scope, IEnumerator<Value> items)

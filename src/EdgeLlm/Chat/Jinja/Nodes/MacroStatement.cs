@@ -3,11 +3,11 @@ using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat.Jinja.Nodes;
 
-internal sealed class MacroStatement(MacroDefinition macro) : Statement(macro.Line)
+internal sealed class MacroStatement(string name, MacroDefinition macro) : Statement(macro.Line)
 {
     protected override Flow Run(Rendering rendering, Scope scope)
     {
-        scope.Set(macro.Name, new MacroValue(macro, scope));
+        scope.Set(name, new MacroValue(macro, scope));
         return Flow.Next;
     }
 }

@@ -25,9 +25,7 @@ internal static partial class Filters
             rendering.Step(text.Text.Length >> 4);
             if (radix is 0 or (>= 2 and <= 36) && RadixText.TryParse(text.Text, radix, out integer)) return rendering.Integer(integer);
         }
-        bool isNumber = TryFloat(input, out double number);
-        if (isNumber && double.IsInfinity(number)) throw rendering.Fail("cannot convert float infinity to integer");
-        return isNumber && double.IsFinite(number) ? rendering.Integer(new BigInteger(number)) : values[0] ?? IntegerValue.Of(0);
+        return TryFloat(input, out double number) && double.IsFinite(number) ? rendering.Integer(new BigInteger(number)) : values[0] ?? IntegerValue.Of(0);
     }
 
     private static Value ToFloat(Rendering rendering, Value input, Arguments arguments)

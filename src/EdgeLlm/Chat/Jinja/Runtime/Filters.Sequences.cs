@@ -14,7 +14,7 @@ internal static partial class Filters
     private static Value Last(Rendering rendering, Value input, Arguments arguments)
     {
         arguments.Bind(rendering, "last", 0);
-        RequireReversible(rendering, input);
+        if (!IsReversible(input)) throw rendering.Fail($"'{input.TypeName}' object is not reversible");
         int length = input.Length(rendering)!.Value;
         if (length == 0) return new UndefinedValue("No last item, sequence was empty.");
         if (input is not (DictValue or DictViewValue)) return input.Item(rendering, IntegerValue.Of(-1))!;
@@ -27,7 +27,7 @@ internal static partial class Filters
         if (input is StringValue text) return Lookups.Slice(rendering, text, NoneValue.Instance, NoneValue.Instance, IntegerValue.Of(-1));
         List<Value> items = rendering.ToList(input);
         items.Reverse();
-        return new IteratorValue(items.GetEnumerator());
+        return IsReversible(input) ? new IteratorValue(items.GetEnumerator()) : new ListValue(items);
     }
 
     private static ListValue ToList(Rendering rendering, Value input, Arguments arguments)
@@ -39,10 +39,15 @@ internal static partial class Filters
     private static IteratorValue Items(Rendering rendering, Value input, Arguments arguments)
     {
         arguments.Bind(rendering, "items", 0);
-        if (input is UndefinedValue) return new IteratorValue(input.Iterate(rendering)!);
-        return input is DictValue dict
-            ? new IteratorValue(new DictViewValue(dict, DictViewKind.Items).Iterate(rendering))
-            : throw rendering.Fail("Can only get item pairs from a mapping.");
+        return new IteratorValue(Pairs());
+
+        IEnumerator<Value> Pairs()
+        {
+            if (input is UndefinedValue) yield break;
+            if (input is not DictValue dict) throw rendering.Fail("Can only get item pairs from a mapping.");
+            IEnumerator<Value> pairs = new DictViewValue(dict, DictViewKind.Items).Iterate(rendering);
+            while (pairs.MoveNext()) yield return pairs.Current;
+        }
     }
 
     private static IteratorValue Map(Rendering rendering, Value input, Arguments arguments)
@@ -202,11 +207,8 @@ internal static partial class Filters
         return new IteratorValue(slices.GetEnumerator());
     }
 
-    private static void RequireReversible(Rendering rendering, Value input)
-    {
-        if (input is not (StringValue or ListValue or RangeValue or DictValue or DictViewValue or UndefinedValue))
-            throw rendering.Fail($"'{input.TypeName}' object is not reversible");
-    }
+    private static bool IsReversible(Value input) =>
+        input is StringValue or ListValue or RangeValue or DictValue or DictViewValue or UndefinedValue;
 
     /// <summary>What an item is sorted or told apart by.</summary>
     private static Value Key(Rendering rendering, Value item, Value? path, bool caseSensitive) =>

@@ -94,17 +94,17 @@ internal static partial class Filters
         return indented.ToValue(source.IsMarkup);
     }
 
-    private static StringValue Truncate(Rendering rendering, Value input, Arguments arguments)
+    private static Value Truncate(Rendering rendering, Value input, Arguments arguments)
     {
         Value?[] values = arguments.Bind(rendering, "truncate", 0, "length", "killwords", "end", "leeway");
-        StringValue text = rendering.ToString(input);
         int length = values[0] is null ? 255 : rendering.ToInt(values[0]!);
         StringValue end = values[2] is null ? new StringValue("...") : rendering.ToString(values[2]!);
         int leeway = values[3] is null or NoneValue ? TruncateLeeway : rendering.ToInt(values[3]!);
         int kept = length - end.PointCount(rendering);
         if (kept < 0) throw rendering.Fail($"expected length >= {end.PointCount(rendering)}, got {length}");
         if (leeway < 0) throw rendering.Fail($"expected leeway >= 0, got {leeway}");
-        if (text.PointCount(rendering) <= (long)length + leeway) return text;
+        if (input.Length(rendering) <= (long)length + leeway) return input;
+        StringValue text = rendering.ToString(input);
         StringValue head = text.Slice(rendering, new PythonSlice(0, 1, kept));
         int space = values[1]?.IsTrue == true ? -1 : head.Text.LastIndexOf(' ');
         TextBuilder truncated = new(rendering);

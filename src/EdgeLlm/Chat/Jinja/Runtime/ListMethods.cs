@@ -2,7 +2,7 @@ using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat.Jinja.Runtime;
 
-/// <summary>The methods of Python's list and tuple. Those that change a list are closed in Jinja's immutable sandbox, except pop and clear.</summary>
+/// <summary>The methods of Python's list and tuple. Those that change a list are closed in Jinja's immutable sandbox.</summary>
 internal static class ListMethods
 {
     public static Value? Find(ListValue self, string name) => name switch
@@ -10,9 +10,7 @@ internal static class ListMethods
         "count" => Bind(self, name, Count),
         "index" => Bind(self, name, Index),
         "copy" when !self.IsTuple => Bind(self, name, Copy),
-        "pop" when !self.IsTuple => Bind(self, name, Pop),
-        "clear" when !self.IsTuple => Bind(self, name, Clear),
-        "append" or "reverse" or "insert" or "sort" or "extend" or "remove" when !self.IsTuple =>
+        "append" or "clear" or "pop" or "reverse" or "insert" or "sort" or "extend" or "remove" when !self.IsTuple =>
             new UndefinedValue($"access to attribute '{name}' of 'list' object is unsafe."),
         _ => null,
     };
@@ -40,23 +38,5 @@ internal static class ListMethods
     {
         arguments.Bind(rendering, "copy", 0);
         return new ListValue(rendering.ToList(self));
-    }
-
-    private static Value Pop(Rendering rendering, ListValue self, Arguments arguments)
-    {
-        Value index = arguments.Bind(rendering, "pop", 0, "index")[0] ?? IntegerValue.Of(-1);
-        if (!PythonSlice.TryIndex(index, self.Items.Count, out int position))
-            throw rendering.Fail(self.Items.Count == 0 ? "pop from empty list" : "pop index out of range");
-        Value item = self.Items[position];
-        rendering.Step((self.Items.Count - position) >> 4);
-        self.Items.RemoveAt(position);
-        return item;
-    }
-
-    private static NoneValue Clear(Rendering rendering, ListValue self, Arguments arguments)
-    {
-        arguments.Bind(rendering, "clear", 0);
-        self.Items.Clear();
-        return NoneValue.Instance;
     }
 }

@@ -38,8 +38,14 @@ internal sealed class PercentFormat
             _at = end + 1;
             if (percent >= 0) Convert();
         }
-        int count = _arguments is ListValue { IsTuple: true } tuple ? tuple.Items.Count : 1;
-        if (_nextArgument < count && _arguments is not (DictValue or ListValue { IsTuple: false }))
+        // Only what has no items by key or position must be used up.
+        int count = _arguments switch
+        {
+            ListValue { IsTuple: true } tuple => tuple.Items.Count,
+            DictValue or ListValue or RangeValue or UndefinedValue => 0,
+            _ => 1,
+        };
+        if (_nextArgument < count)
             throw _rendering.Fail("not all arguments converted during string formatting");
         return _text.ToValue(_format.IsMarkup);
     }

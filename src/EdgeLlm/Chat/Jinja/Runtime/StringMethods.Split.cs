@@ -69,7 +69,7 @@ internal static partial class StringMethods
             int start = at;
             if (parts.Count == limit)
             {
-                parts.Add(Strip(rendering, self.Slice(rendering, start, text.Length - start), characters: null, left: false, right: true));
+                parts.Add(self.Slice(rendering, start, text.Length - start));
                 return parts;
             }
             while (at < text.Length && !PythonText.IsSpace(text[at])) at++;
@@ -88,7 +88,7 @@ internal static partial class StringMethods
             if (end == 0) break;
             if (parts.Count == limit)
             {
-                parts.Add(Strip(rendering, self.Slice(rendering, 0, end), characters: null, left: true, right: false));
+                parts.Add(self.Slice(rendering, 0, end));
                 break;
             }
             int start = end;

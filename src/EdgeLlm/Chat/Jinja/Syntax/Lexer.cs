@@ -109,7 +109,7 @@ internal sealed partial class Lexer
             EndTag(endSign, trimsLine: true);
             return;
         }
-        throw new ChatTemplateException("Missing end of raw directive", _line);
+        if (_at < _source.Length) throw new ChatTemplateException("Missing end of raw directive", _line);
     }
 
     private void ReadTag(char kind)

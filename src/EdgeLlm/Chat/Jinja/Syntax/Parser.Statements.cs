@@ -111,24 +111,26 @@ internal sealed partial class Parser
 
     private Statement ParseSet(int line)
     {
-        Target target = Following.IsOperator(".") ? ParseNamespaceTarget() : ParseTarget(end: null);
+        Target target = ParseTarget(end: null, withNamespaces: true);
         if (TakeOperator("=")) return new SetStatement(line, target, ParseTuple());
         return new SetBlockStatement(line, target, ParseCaptured("endset"));
     }
 
     private FilterBlockStatement ParseFilterBlock(int line)
     {
+        int unknown = _unknown.Count;
         FilterCall first = ParseFilterCall();
         CapturedBlock block = ParseCaptured("endfilter");
+        RefuseUnknown(unknown);
         return new FilterBlockStatement(line, block with { Filters = [first, .. block.Filters] });
     }
 
     /// <summary>Parses more filters, then a body up to its end.</summary>
     private CapturedBlock ParseCaptured(string end)
     {
+        int unknown = _unknown.Count;
         List<FilterCall> filters = [];
         while (TakeOperator("|")) filters.Add(ParseFilterCall());
-        int unknown = _unknown.Count;
         Statement[] body = ParseEnclosed(end);
         Take();
         RefuseUnknown(unknown);
@@ -174,18 +176,21 @@ internal sealed partial class Parser
 
     private MacroStatement ParseMacro(int line)
     {
-        string name = ExpectIdentifier();
-        return new MacroStatement(ParseMacroRest(name, line, ParseSignature(), "endmacro"));
+        string name = ExpectAssignable();
+        int unknown = _unknown.Count;
+        List<KeyValuePair<string, Expression?>> signature = ParseSignature();
+        RefuseUnknown(unknown);
+        return new MacroStatement(name, ParseMacroRest(name, line, signature, "endmacro"));
     }
 
     private CallBlockStatement ParseCallBlock(int line)
     {
         List<KeyValuePair<string, Expression?>> signature = Current.IsOperator("(") ? ParseSignature() : [];
         if (ParseExpression() is not CallExpression call) throw new ChatTemplateException("expected call", line);
-        return new CallBlockStatement(ParseMacroRest("caller", line, signature, "endcall"), call);
+        return new CallBlockStatement(ParseMacroRest(name: null, line, signature, "endcall"), call);
     }
 
-    private MacroDefinition ParseMacroRest(string name, int line, List<KeyValuePair<string, Expression?>> signature, string end)
+    private MacroDefinition ParseMacroRest(string? name, int line, List<KeyValuePair<string, Expression?>> signature, string end)
     {
         int unknown = _unknown.Count, loops = _loops;
         string[] outerNames = [.. _specialNames];
@@ -232,13 +237,15 @@ internal sealed partial class Parser
     }
 
     /// <summary>Parses a name, or several with commas between them, up to a name or an operator that is none of them.</summary>
-    private Target ParseTarget(string? end)
+    private Target ParseTarget(string? end, bool withNamespaces = false)
     {
         List<Target> targets = [];
         bool isTuple = false;
         while (!IsTupleEnd(end) && !Current.IsOperator("="))
         {
-            targets.Add(TakeOperator("(") ? ParseNestedTarget() : new NameTarget(ExpectAssignable()));
+            targets.Add(TakeOperator("(") ? ParseNestedTarget()
+                : withNamespaces && Following.IsOperator(".") ? ParseNamespaceTarget()
+                : new NameTarget(ExpectAssignable()));
             if (!TakeOperator(",")) break;
             isTuple = true;
         }

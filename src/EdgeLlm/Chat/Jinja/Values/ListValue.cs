@@ -19,11 +19,10 @@ internal class ListValue(List<Value> items, bool isTuple = false) : Value
 
     public override IEnumerator<Value> Iterate(Rendering rendering)
     {
-        // By index, because a template may pop while it iterates.
-        for (int i = 0; i < Items.Count; i++)
+        foreach (Value item in Items)
         {
             rendering.Step();
-            yield return Items[i];
+            yield return item;
         }
     }
 

@@ -20,8 +20,6 @@ internal sealed class LoopValue(IEnumerator<Value> items, int? length, Func<Valu
 
     public Value Current => _current!;
 
-    public bool HasBegun => _index >= 0;
-
     public bool MoveNext()
     {
         if (!LookAhead()) return false;

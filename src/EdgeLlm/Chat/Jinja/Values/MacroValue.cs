@@ -8,9 +8,11 @@ internal sealed class MacroValue(MacroDefinition macro, Scope scope) : Value
 {
     public override string TypeName => "Macro";
 
+    private string Description => macro.Name is null ? "anonymous" : $"'{macro.Name}'";
+
     public override Value? Attribute(Rendering rendering, string name) => name switch
     {
-        "name" => new StringValue(macro.Name),
+        "name" => macro.Name is null ? NoneValue.Instance : new StringValue(macro.Name),
         "arguments" => ListValue.Tuple([.. macro.Parameters.Select(parameter => new StringValue(parameter))]),
         "catch_kwargs" => BooleanValue.Of(macro.ReadsNamed),
         "catch_varargs" => BooleanValue.Of(macro.ReadsRest),
@@ -28,7 +30,7 @@ internal sealed class MacroValue(MacroDefinition macro, Scope scope) : Value
         });
     }
 
-    public override void WriteRepr(Rendering rendering, TextBuilder text) => text.Append($"<Macro '{macro.Name}'>");
+    public override void WriteRepr(Rendering rendering, TextBuilder text) => text.Append($"<Macro {Description}>");
 
     private void Bind(Rendering rendering, Arguments arguments, Scope inner)
     {
@@ -47,9 +49,9 @@ internal sealed class MacroValue(MacroDefinition macro, Scope scope) : Value
         if (macro.ReadsCaller && !macro.Parameters.Contains("caller"))
             inner.Set("caller", Take(named, "caller") ?? new UndefinedValue("No caller defined"));
         if (macro.ReadsNamed) inner.Set("kwargs", Named(rendering, named));
-        else if (named.Count > 0) throw rendering.Fail($"macro '{macro.Name}' takes no keyword argument '{named[0].Key}'");
+        else if (named.Count > 0) throw rendering.Fail($"macro {Description} takes no keyword argument '{named[0].Key}'");
         if (macro.ReadsRest) inner.Set("varargs", new ListValue([.. arguments.Positional.Skip(count)], isTuple: true));
-        else if (arguments.Positional.Count > count) throw rendering.Fail($"macro '{macro.Name}' takes not more than {count} argument(s)");
+        else if (arguments.Positional.Count > count) throw rendering.Fail($"macro {Description} takes not more than {count} argument(s)");
     }
 
     private static Value? Take(List<KeyValuePair<string, Value>> named, string name)
