@@ -17,6 +17,7 @@ internal static class EdgeLlmCommand
         KernelsCommand.Create(),
         LogitsCommand.Create(),
         PerplexityCommand.Create(),
+        TemplateCommand.Create(),
         TokenizeCommand.Create(),
     };
 }
