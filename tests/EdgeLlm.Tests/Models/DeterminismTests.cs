@@ -1,0 +1,111 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using EdgeLlm.Kernels;
+using EdgeLlm.Models;
+
+namespace EdgeLlm.Tests.Models;
+
+/// <summary>The third promise: the same bits on every kernel, thread count and prefill chunk.</summary>
+public sealed class DeterminismTests
+{
+    private static readonly int[] Ids = [.. Enumerable.Range(0, 70).Select(i => 3 + i * 37 % 490)];
+
+    public static TheoryData<string, KeyValueType> Models() => new()
+    {
+        { "stories260K.f32.gguf", KeyValueType.F16 },
+        { "stories260K.f32.gguf", KeyValueType.F32 },
+        { "stories260K.f32.gguf", KeyValueType.I8 },
+        { "SmolLM2-135M-Instruct.Q4_1.gguf", KeyValueType.F16 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void Logits_are_the_same_on_every_kernel_thread_count_and_chunk(string file, KeyValueType cacheType)
+    {
+        string path = SharedFolder.Require("models", file);
+        int[] ids = file.StartsWith("stories", StringComparison.Ordinal) ? Ids : Ids[..40];
+        string expected = Hash(path, ids, new ModelOptions { Kernel = Kernel.Available[0].Name, Threads = 2, CacheType = cacheType });
+        foreach (int chunk in new[] { 1, 7, 64 })
+            Assert.Equal(expected, Hash(path, ids, new ModelOptions { Threads = 1, PrefillChunk = chunk, CacheType = cacheType }));
+        foreach (Kernel kernel in Kernel.Available.Skip(1))
+            Assert.Equal(expected, Hash(path, ids, new ModelOptions { Kernel = kernel.Name, Threads = 2, PrefillChunk = 33, CacheType = cacheType }));
+    }
+
+    [Fact]
+    public void A_pass_after_others_were_forgotten_is_as_the_first()
+    {
+        using var model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2 });
+        using KvCache cache = model.CreateCache();
+        float[] first = model.Forward(Ids, cache).ToArray();
+        cache.Truncate(20);
+        Assert.Equal(first, model.Forward(Ids.AsSpan(20), cache).ToArray());
+        cache.Truncate(0);
+        model.Forward([5, 6, 7], cache);
+        cache.Truncate(0);
+        Assert.Equal(first, model.Forward(Ids, cache).ToArray());
+    }
+
+    [Fact]
+    public void A_cancelled_pass_leaves_the_cache_as_it_was()
+    {
+        using var model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 1 });
+        using KvCache cache = model.CreateCache();
+        model.Forward(Ids.AsSpan(0, 30), cache);
+        using var cancelled = new CancellationTokenSource();
+        cancelled.Cancel();
+        Assert.Throws<OperationCanceledException>(() => model.Forward(Ids.AsSpan(30), cache, cancelled.Token));
+        Assert.Equal(30, cache.Length);
+        float[] after = model.Forward(Ids.AsSpan(30), cache).ToArray();
+        using KvCache other = model.CreateCache();
+        Assert.Equal(model.Forward(Ids, other).ToArray(), after);
+    }
+
+    [Fact]
+    public void Threads_that_share_a_model_get_what_each_gets_alone()
+    {
+        using var model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2 });
+        float[][] alone = [.. Enumerable.Range(0, 4).Select(Run)];
+        float[][] together = new float[4][];
+        Parallel.For(0, 4, i => together[i] = Run(i));
+        for (int i = 0; i < 4; i++) Assert.Equal(alone[i], together[i]);
+
+        float[] Run(int start)
+        {
+            using KvCache cache = model.CreateCache();
+            float[] last = [];
+            for (int i = start; i < start + 20; i++) last = model.Forward([Ids[i]], cache).ToArray();
+            return last;
+        }
+    }
+
+    [Fact]
+    public void A_decoded_token_allocates_nothing()
+    {
+        using var model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2 });
+        var sampler = new EdgeLlm.Sampling.Sampler(new() { Seed = 1 }, model.Config.VocabularySize, model.ContextLength);
+        var detokenizer = new EdgeLlm.Tokenization.StreamingDetokenizer(model.Tokenizer);
+        using KvCache cache = model.CreateCache();
+        int token = 1, characters = 0;
+        for (int i = 0; i < 8; i++) Step();
+        long before = GC.GetTotalAllocatedBytes(precise: true);
+        for (int i = 0; i < 64; i++) Step();
+        Assert.Equal(0, GC.GetTotalAllocatedBytes(precise: true) - before);
+        Assert.True(characters > 0);
+
+        void Step()
+        {
+            token = sampler.Sample(model.Forward(new ReadOnlySpan<int>(in token), cache));
+            sampler.Accept(token);
+            characters += detokenizer.Add(token).Length;
+        }
+    }
+
+    private static string Hash(string path, int[] ids, ModelOptions options)
+    {
+        using var model = LanguageModel.Load(path, options with { ContextLength = 128 });
+        float[] logits = new float[ids.Length * model.Config.VocabularySize];
+        using KvCache cache = model.CreateCache();
+        model.ForwardAll(ids, cache, logits);
+        return Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(logits.AsSpan())));
+    }
+}

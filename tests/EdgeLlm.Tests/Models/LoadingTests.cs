@@ -1,0 +1,130 @@
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models;
+
+namespace EdgeLlm.Tests.Models;
+
+/// <summary>What is refused, with which words.</summary>
+public sealed class LoadingTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("edgellm-loading").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void A_model_that_does_not_fit_is_refused_with_the_numbers()
+    {
+        string path = SharedFolder.Require("models", "stories260K.f32.gguf");
+        var tooLarge = Assert.Throws<ModelException>(() => LanguageModel.Load(path, new ModelOptions { MemoryLimit = 1_000_000 }));
+        Assert.Contains("1 MB", tooLarge.Message);
+        var context = Assert.Throws<ModelException>(() => LanguageModel.Load(path, new ModelOptions { ContextLength = 50_000_000, MemoryLimit = 2_000_000_000 }));
+        Assert.Contains("cache for 50000000 tokens 32000", context.Message);
+        Assert.Contains("this machine has 2000 MB", context.Message);
+        Assert.DoesNotContain('\n', context.Message);
+    }
+
+    [Fact]
+    public void A_missing_file_is_one_line() =>
+        Assert.Contains("no such file", Assert.Throws<ModelException>(() => LanguageModel.Load(Path.Combine(_folder, "none.gguf"))).Message);
+
+    [Fact]
+    public void An_unknown_architecture_is_named()
+    {
+        string path = Write(writer => writer.Set("general.architecture", GgufValue.Of("mamba")));
+        Assert.Contains("'mamba'", Assert.Throws<ModelException>(() => LanguageModel.Load(path)).Message);
+    }
+
+    [Theory]
+    [InlineData("llama.attention.head_count", 0u)]
+    [InlineData("llama.attention.head_count", 3u)]
+    [InlineData("llama.attention.head_count_kv", 3u)]
+    [InlineData("llama.block_count", 100_000u)]
+    [InlineData("llama.embedding_length", 4_000_000_000u)]
+    [InlineData("llama.rope.dimension_count", 7u)]
+    [InlineData("llama.feed_forward_length", 171u)]
+    public void A_number_that_can_not_be_is_an_error_and_no_crash(string key, uint value)
+    {
+        string source = SharedFolder.Require("models", "stories260K.f32.gguf"), path = Path.Combine(_folder, "changed.gguf");
+        using (GgufFile file = GgufFile.Open(source))
+        {
+            GgufWriter writer = GgufWriter.CopyOf(file);
+            writer.Set(key, GgufValue.Of(value));
+            writer.Save(path);
+        }
+        Exception error = Assert.ThrowsAny<Exception>(() => LanguageModel.Load(path));
+        Assert.True(error is ModelException or GgufException, error.ToString());
+        Assert.Contains("changed.gguf", error.Message);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
+    public void A_missing_tensor_is_named()
+    {
+        string source = SharedFolder.Require("models", "stories260K.f32.gguf"), path = Path.Combine(_folder, "without.gguf");
+        using (GgufFile file = GgufFile.Open(source))
+        {
+            GgufWriter writer = GgufWriter.CopyOf(file);
+            writer.RemoveTensor("blk.3.ffn_up.weight");
+            writer.Save(path);
+        }
+        Assert.Contains("blk.3.ffn_up.weight", Assert.Throws<ModelException>(() => LanguageModel.Load(path)).Message);
+    }
+
+    [Fact]
+    public void Weights_that_are_not_finite_end_the_run_with_the_layer()
+    {
+        string source = SharedFolder.Require("models", "stories260K.f32.gguf"), path = Path.Combine(_folder, "nan.gguf");
+        using (GgufFile file = GgufFile.Open(source))
+        {
+            GgufWriter writer = GgufWriter.CopyOf(file);
+            byte[] bytes = new byte[64 * 4];
+            BitConverter.TryWriteBytes(bytes, float.NaN);
+            writer.SetTensor("blk.2.attn_norm.weight", [64], ElementType.F32, stream => stream.Write(bytes));
+            writer.Save(path);
+        }
+        using var model = LanguageModel.Load(path);
+        using KvCache cache = model.CreateCache();
+        Assert.Contains("layer 2", Assert.Throws<NotFiniteException>(() => model.Forward([1, 2, 3], cache)).Message);
+    }
+
+    [Fact]
+    public void Two_opened_models_have_the_weights_once()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs /proc/self/smaps");
+        string path = SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf");
+        using var first = LanguageModel.Load(path, new ModelOptions { ContextLength = 64 });
+        using var second = LanguageModel.Load(path, new ModelOptions { ContextLength = 64 });
+        foreach (LanguageModel model in new[] { first, second })
+        {
+            using KvCache cache = model.CreateCache();
+            model.Forward([1, 2, 3], cache);
+        }
+        (long resident, long shared) = Mapped(path);
+        Assert.InRange(resident, 150_000_000, 200_000_000);  // both maps have touched nearly all of 98 MB
+        Assert.InRange(shared, 75_000_000, 100_000_000);      // and hold each page in common
+    }
+
+    /// <summary>Sum of Rss and of Pss over the maps of a file, in bytes.</summary>
+    private static (long Resident, long Proportional) Mapped(string path)
+    {
+        long resident = 0, proportional = 0;
+        bool ours = false;
+        foreach (string line in File.ReadLines("/proc/self/smaps"))
+        {
+            string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (!words[0].EndsWith(':')) ours = line.EndsWith(path, StringComparison.Ordinal);
+            else if (ours && words[0] == "Rss:") resident += long.Parse(words[1]) * 1024;
+            else if (ours && words[0] == "Pss:") proportional += long.Parse(words[1]) * 1024;
+        }
+        return (resident, proportional);
+    }
+
+    private string Write(Action<GgufWriter> change)
+    {
+        string path = Path.Combine(_folder, "small.gguf");
+        var writer = new GgufWriter();
+        change(writer);
+        writer.Save(path);
+        return path;
+    }
+}
