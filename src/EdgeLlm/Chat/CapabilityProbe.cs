@@ -10,66 +10,66 @@ namespace EdgeLlm.Chat;
 internal sealed class CapabilityProbe(ChatTemplate template)
 {
     private const string Needle = "needle-7f3a";
-    private const string Other = "needle-91cd";
+    private const string Filler = "filler-91cd";
     private const string ArgumentsText = """{"probe_argument": "needle-7f3a"}""";
-    private const string ToolsText =
-        """[{"type": "function", "function": {"name": "needle-7f3a", "description": "d", "parameters": {"type": "object", "properties": {"p": {"type": "string", "description": "d"}}, "required": ["p"]}}}]""";
+    private const string ToolsText = """
+        [{"type": "function", "function": {"name": "needle-7f3a", "description": "d", "parameters":
+          {"type": "object", "properties": {"p": {"type": "string", "description": "d"}}, "required": ["p"]}}}]
+        """;
 
     // Nine letters and digits: some templates insist on that.
     private const string CallId = "call00001";
 
     private bool _isTyped;
+    private JsonNode? _absentTools;
 
     public ChatCapabilities Probe()
     {
-        _isTyped = false;
-        bool isTextRendered = Renders(Needle, User(Needle));
+        bool needsList = !Renders(User(Filler)) && Render(new JsonArray(), User(Filler)) is not null;
+        _absentTools = needsList ? new JsonArray() : null;
+        bool rendersPlainText = Shows(User(Needle));
         _isTyped = true;
-        _isTyped = !isTextRendered && Renders(Needle, User(Needle));
-        JsonNode arguments = JsonNode.Parse(ArgumentsText)!;
-        string? withObject = RenderCall(arguments), withText = RenderCall(JsonValue.Create(ArgumentsText));
-        bool rendersText = withText?.Contains(ArgumentsText, StringComparison.Ordinal) ?? false;
+        _isTyped = !rendersPlainText && Shows(User(Needle));
+
+        JsonNode arguments = JsonNode.Parse(ArgumentsText)!, argumentsText = JsonValue.Create(ArgumentsText);
+        string? withObject = RenderCall(arguments);
         // A dict that is written as Python prints it is no JSON.
-        bool rendersObject = withObject is not null && withObject.Contains(Needle, StringComparison.Ordinal)
-            && !withObject.Contains("'probe_argument'", StringComparison.Ordinal);
-        bool rendersEmpty = Render(User(Other), Turn("assistant", JsonValue.Create("")), User(Other)) is not null;
+        bool takesObject = IsShown(Needle, withObject) && !IsShown("'probe_argument'", withObject);
+        bool takesText = IsShown(ArgumentsText, RenderCall(argumentsText));
+        bool hasCalls = takesObject || takesText;
+        JsonObject call = hasCalls ? Call(takesObject ? arguments : argumentsText) : Assistant(Content(Filler));
         return new ChatCapabilities
         {
-            SupportsSystemRole = Renders(Needle, Turn("system", Content(Needle)), User(Other)),
-            SupportsTools = Render(JsonNode.Parse(ToolsText), User(Other))?.Contains(Needle, StringComparison.Ordinal) ?? false,
-            SupportsToolCalls = rendersObject || rendersText,
-            SupportsToolRole = Renders(Needle, User(Other), Call(rendersObject ? arguments : JsonValue.Create(ArgumentsText), rendersObject || rendersText), Answer(Needle)),
-            RequiresObjectArguments = rendersObject && !rendersText,
-            RequiresStringArguments = rendersText && !rendersObject,
+            SupportsSystemRole = Shows(Turn("system", Content(Needle)), User(Filler)),
+            SupportsTools = IsShown(Needle, Render(JsonNode.Parse(ToolsText), User(Filler))),
+            SupportsToolCalls = hasCalls,
+            SupportsToolRole = Shows(User(Filler), call, Answer(Needle)),
+            RequiresObjectArguments = takesObject && !takesText,
+            RequiresStringArguments = takesText && !takesObject,
             RequiresTypedContent = _isTyped,
-            RequiresNonNullContent = rendersEmpty && !RendersNull(),
-            RequiresAlternation = !Renders(Needle, User(Needle), User(Other)) && Renders(Needle, User(Needle), Turn("assistant", Content(Other)), User(Other)),
+            RequiresNonNullContent = RequiresNonNullContent(),
+            RequiresAlternation = !Shows(User(Needle), User(Filler)) && Shows(User(Needle), Assistant(Content(Filler)), User(Filler)),
+            RequiresToolsList = _absentTools is not null,
         };
     }
 
-    private bool RendersNull()
+    private bool RequiresNonNullContent()
     {
-        string? rendered = Render(User(Other), Turn("assistant", content: null), User(Other));
-        return rendered is not null && !rendered.Contains("None", StringComparison.Ordinal);
+        if (!Renders(User(Filler), Assistant(""), User(Filler))) return false;
+        string? rendered = Render(_absentTools, User(Filler), Assistant(content: null), User(Filler));
+        return rendered is null || IsShown("None", rendered);
     }
 
     private string? RenderCall(JsonNode arguments) =>
-        Render(User(Other), Call(arguments, isCall: true)) ?? Render(User(Other), Call(arguments, isCall: true), Answer(Other));
+        Render(_absentTools, User(Filler), Call(arguments)) ?? Render(_absentTools, User(Filler), Call(arguments), Answer(Filler));
 
     private JsonObject User(string text) => Turn("user", Content(text));
 
-    private JsonObject Answer(string text)
-    {
-        JsonObject turn = Turn("tool", Content(text));
-        turn["name"] = "probe";
-        turn["tool_call_id"] = CallId;
-        return turn;
-    }
+    private static JsonObject Assistant(JsonNode? content) => Turn("assistant", content);
 
-    private JsonObject Call(JsonNode arguments, bool isCall)
+    private static JsonObject Call(JsonNode arguments)
     {
-        if (!isCall) return Turn("assistant", Content(Other));
-        JsonObject turn = Turn("assistant", JsonValue.Create(""));
+        JsonObject turn = Assistant("");
         turn["tool_calls"] = new JsonArray(new JsonObject
         {
             ["id"] = CallId,
@@ -79,21 +79,32 @@ internal sealed class CapabilityProbe(ChatTemplate template)
         return turn;
     }
 
+    private JsonObject Answer(string text)
+    {
+        JsonObject turn = Turn("tool", Content(text));
+        turn["name"] = "probe";
+        turn["tool_call_id"] = CallId;
+        return turn;
+    }
+
     private static JsonObject Turn(string role, JsonNode? content) => new() { ["role"] = role, ["content"] = content };
 
     private JsonNode Content(string text) =>
         _isTyped ? new JsonArray(new JsonObject { ["type"] = "text", ["text"] = text }) : JsonValue.Create(text);
 
-    private bool Renders(string needle, params JsonNode[] messages) => Render(messages)?.Contains(needle, StringComparison.Ordinal) ?? false;
+    private bool Renders(params JsonNode[] messages) => Render(_absentTools, messages) is not null;
 
-    private string? Render(params JsonNode[] messages) => Render(tools: null, messages);
+    private bool Shows(params JsonNode[] messages) => IsShown(Needle, Render(_absentTools, messages));
+
+    private static bool IsShown(string text, string? rendered) => rendered is not null && rendered.Contains(text, StringComparison.Ordinal);
 
     private string? Render(JsonNode? tools, params JsonNode[] messages)
     {
+        // A node has one parent only, and messages are used again.
         JsonObject variables = new()
         {
-            ["messages"] = new JsonArray(messages),
-            ["tools"] = tools,
+            ["messages"] = new JsonArray([.. messages.Select(message => message.DeepClone())]),
+            ["tools"] = tools?.DeepClone(),
             ["documents"] = null,
             ["add_generation_prompt"] = true,
             ["bos_token"] = "",

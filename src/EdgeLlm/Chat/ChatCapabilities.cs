@@ -29,4 +29,7 @@ public sealed record ChatCapabilities
 
     /// <summary>Whether user and assistant turns must alternate. If so, neighbours of one role are joined.</summary>
     public required bool RequiresAlternation { get; init; }
+
+    /// <summary>Whether no tools must be given as an empty list and not as none, because the template walks the list unasked.</summary>
+    public required bool RequiresToolsList { get; init; }
 }

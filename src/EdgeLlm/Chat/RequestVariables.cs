@@ -11,14 +11,15 @@ internal sealed class RequestVariables(Rendering rendering, ChatCapabilities cap
 
     public DictValue Build(ChatRequest request)
     {
+        // As transformers do it, tools and documents are there and None where none are given.
+        Value noTools = capabilities.RequiresToolsList ? new ListValue([]) : NoneValue.Instance;
         bool passesTools = capabilities.SupportsTools && RequestTurns.HasTools(request);
         List<Value> messages = [];
         foreach (RequestTurn turn in new RequestTurns(rendering, capabilities).Adapt(request)) messages.Add(Message(turn));
         if (request.Variables is { ValueKind: JsonValueKind.Object } more)
             foreach (JsonProperty variable in more.EnumerateObject()) Set(variable.Name, JsonValues.Read(rendering, variable.Value, input: true));
         Set("messages", new ListValue(messages));
-        // As transformers do it, tools and documents are there and None where none are given.
-        Set("tools", passesTools ? JsonValues.Read(rendering, request.Tools!.Value, input: true) : NoneValue.Instance);
+        Set("tools", passesTools ? JsonValues.Read(rendering, request.Tools!.Value, input: true) : noTools);
         if (_variables.Find(rendering, "documents") is null) Set("documents", NoneValue.Instance);
         Set("add_generation_prompt", BooleanValue.Of(request.AddGenerationPrompt));
         Set("bos_token", new StringValue(request.BosToken));

@@ -103,6 +103,13 @@ internal static partial class Operators
             return right;
         }
         if (right.Text.Length == 0) return left;
+        if (left.Marks.IsUniform && right.Marks.IsUniform && left.Marks.Any == right.Marks.Any)
+        {
+            int length = left.Text.Length + right.Text.Length;
+            rendering.CheckTextLength(length);
+            rendering.AllocateText(length);
+            return new StringValue(left.Text + right.Text, left.Marks, left.IsMarkup);
+        }
         TextBuilder text = new(rendering);
         text.Append(left);
         text.Append(right);

@@ -34,7 +34,7 @@ internal sealed partial class Parser
     public static Statement[] Parse(string source, ChatTemplateLimits limits)
     {
         if (source.Length > limits.MaximumSourceLength)
-            throw new ChatTemplateException($"{source.Length} characters long, at most {limits.MaximumSourceLength} are allowed", 0);
+            throw new ChatTemplateException($"longer than {limits.MaximumSourceLength} characters", 0);
         Parser parser = new(Lexer.Tokenize(source), limits.MaximumDepth);
         Statement[] statements = parser.ParseBody();
         parser.RefuseUnknown(0);
