@@ -13,11 +13,11 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
     /// </summary>
     private const float Start = 12582912f;
 
-    public static void Multiply(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows)
+    public static void Multiply<TLayout>(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows) where TLayout : struct, IPanelLayout
     {
         int t = 0;
-        for (; t <= tokens - 4; t += 4) MultiplyFour(panel, x, t, y + t * yStride, yStride, rows);
-        for (; t < tokens; t++) MultiplyOne(panel, x, t, y + t * yStride, rows);
+        for (; t <= tokens - 4; t += 4) MultiplyFour<TLayout>(panel, x, t, y + t * yStride, yStride, rows);
+        for (; t < tokens; t++) MultiplyOne<TLayout>(panel, x, t, y + t * yStride, rows);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -43,50 +43,55 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
         return AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(sumA, sumB), AdvSimd.Arm64.AddPairwise(sumC, sumD));
     }
 
-    private static void MultiplyFour(in WeightPanel panel, in QuantizedActivations x, int token, float* y, nint yStride, int rows)
+    private static void MultiplyFour<TLayout>(in WeightPanel panel, in QuantizedActivations x, int token, float* y, nint yStride, int rows) where TLayout : struct, IPanelLayout
     {
         RowLanes sum0 = RowLanes.Zero, sum1 = sum0, sum2 = sum0, sum3 = sum0;
-        nint cell = (nint)token * x.Blocks, stride = x.Blocks;
-        sbyte* w = panel.Values, values = x.Values + cell * 32;
-        float* scales = panel.Scales, offsets = panel.Offsets, activationScales = x.Scales + cell, scaledSums = x.ScaledSums + cell;
+        nint blocks = x.Blocks, cell = token * blocks;
+        sbyte* w = panel.Values;
+        sbyte* x0 = x.Values + cell * 32, x1 = x0 + blocks * 32, x2 = x1 + blocks * 32, x3 = x2 + blocks * 32;
+        float* scales = panel.Scales, offsets = panel.Offsets;
+        float* scale0 = x.Scales + cell, scale1 = scale0 + blocks, scale2 = scale1 + blocks, scale3 = scale2 + blocks;
+        nint toScaledSums = (nint)(x.ScaledSums - x.Scales);
         int* sums = x.Sums + 2 * cell;
-        bool isHalf = panel.HasGroupsOf16;
         Vector128<int> start = Vector128.Create(Start).AsInt32();
         for (nint g = 0; g < panel.Groups; g++)
         {
             Vector128<int> a0 = start, a1 = start, a2 = start, a3 = start, b0 = start, b1 = start, b2 = start, b3 = start;
-            Accumulate(w, values, stride * 32, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
-            if (!isHalf)
+            Accumulate(w, x0, x1, x2, x3, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+            if (!TLayout.HasGroupsOf16)
             {
-                w += 128;
-                values += 16;
-                Accumulate(w, values, stride * 32, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+                Accumulate(w + 128, x0 + 16, x1 + 16, x2 + 16, x3 + 16, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
             }
-            w += 128;
-            values += 16;
-            float* activationScale = activationScales + (isHalf ? g >> 1 : g);
+            int columns = TLayout.HasGroupsOf16 ? 16 : 32;
+            w += columns * WeightPanel.Rows;
+            x0 += columns;
+            x1 += columns;
+            x2 += columns;
+            x3 += columns;
+            nint block = TLayout.HasGroupsOf16 ? g >> 1 : g;
             RowLanes scale = RowLanes.Load(scales);
             scales += WeightPanel.Rows;
-            sum0 = sum0.AddScaled(scale, activationScale[0], ToFloat(a0, b0, start));
-            sum1 = sum1.AddScaled(scale, activationScale[stride], ToFloat(a1, b1, start));
-            sum2 = sum2.AddScaled(scale, activationScale[2 * stride], ToFloat(a2, b2, start));
-            sum3 = sum3.AddScaled(scale, activationScale[3 * stride], ToFloat(a3, b3, start));
-            if (offsets == null) continue;
+            sum0 = sum0.AddScaled(scale, scale0[block], ToFloat(a0, b0, start));
+            sum1 = sum1.AddScaled(scale, scale1[block], ToFloat(a1, b1, start));
+            sum2 = sum2.AddScaled(scale, scale2[block], ToFloat(a2, b2, start));
+            sum3 = sum3.AddScaled(scale, scale3[block], ToFloat(a3, b3, start));
+            if (!TLayout.HasOffset) continue;
             RowLanes offset = RowLanes.Load(offsets);
             offsets += WeightPanel.Rows;
-            if (isHalf)
+            if (TLayout.HasGroupsOf16)
             {
-                sum0 = sum0.AddOffset(offset, activationScale[0] * sums[g]);
-                sum1 = sum1.AddOffset(offset, activationScale[stride] * sums[g + 2 * stride]);
-                sum2 = sum2.AddOffset(offset, activationScale[2 * stride] * sums[g + 4 * stride]);
-                sum3 = sum3.AddOffset(offset, activationScale[3 * stride] * sums[g + 6 * stride]);
+                sum0 = sum0.AddOffset(offset, scale0[block] * sums[g]);
+                sum1 = sum1.AddOffset(offset, scale1[block] * sums[g + 2 * blocks]);
+                sum2 = sum2.AddOffset(offset, scale2[block] * sums[g + 4 * blocks]);
+                sum3 = sum3.AddOffset(offset, scale3[block] * sums[g + 6 * blocks]);
             }
             else
             {
-                sum0 = sum0.AddOffset(offset, scaledSums[g]);
-                sum1 = sum1.AddOffset(offset, scaledSums[g + stride]);
-                sum2 = sum2.AddOffset(offset, scaledSums[g + 2 * stride]);
-                sum3 = sum3.AddOffset(offset, scaledSums[g + 3 * stride]);
+                nint at = g + toScaledSums;
+                sum0 = sum0.AddOffset(offset, scale0[at]);
+                sum1 = sum1.AddOffset(offset, scale1[at]);
+                sum2 = sum2.AddOffset(offset, scale2[at]);
+                sum3 = sum3.AddOffset(offset, scale3[at]);
             }
         }
         sum0.Store(y, rows);
@@ -95,33 +100,34 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
         sum3.Store(y + 3 * yStride, rows);
     }
 
-    private static void MultiplyOne(in WeightPanel panel, in QuantizedActivations x, int token, float* y, int rows)
+    private static void MultiplyOne<TLayout>(in WeightPanel panel, in QuantizedActivations x, int token, float* y, int rows) where TLayout : struct, IPanelLayout
     {
         RowLanes sum = RowLanes.Zero;
         nint cell = (nint)token * x.Blocks;
         sbyte* w = panel.Values, values = x.Values + cell * 32;
         float* scales = panel.Scales, offsets = panel.Offsets, activationScales = x.Scales + cell, scaledSums = x.ScaledSums + cell;
         int* sums = x.Sums + 2 * cell;
-        bool isHalf = panel.HasGroupsOf16;
         Vector128<int> start = Vector128.Create(Start).AsInt32();
         for (nint g = 0; g < panel.Groups; g++)
         {
             // Two sums to a lane: one chain of additions would be waited for.
-            Vector128<int> a = start, b = start, c = Vector128<int>.Zero, d = c;
+            Vector128<int> a = start, b = start;
             Accumulate(w, values, ref a, ref b);
-            if (!isHalf)
+            if (!TLayout.HasGroupsOf16)
             {
-                w += 128;
-                values += 16;
-                Accumulate(w, values, ref c, ref d);
+                Vector128<int> c = Vector128<int>.Zero, d = c;
+                Accumulate(w + 128, values + 16, ref c, ref d);
+                a += c;
+                b += d;
             }
-            w += 128;
-            values += 16;
-            float activationScale = activationScales[isHalf ? g >> 1 : g];
-            sum = sum.AddScaled(RowLanes.Load(scales), activationScale, ToFloat(a + c, b + d, start));
+            int columns = TLayout.HasGroupsOf16 ? 16 : 32;
+            w += columns * WeightPanel.Rows;
+            values += columns;
+            float activationScale = activationScales[TLayout.HasGroupsOf16 ? g >> 1 : g];
+            sum = sum.AddScaled(RowLanes.Load(scales), activationScale, ToFloat(a, b, start));
             scales += WeightPanel.Rows;
-            if (offsets == null) continue;
-            sum = sum.AddOffset(RowLanes.Load(offsets), isHalf ? activationScale * sums[g] : scaledSums[g]);
+            if (!TLayout.HasOffset) continue;
+            sum = sum.AddOffset(RowLanes.Load(offsets), TLayout.HasGroupsOf16 ? activationScale * sums[g] : scaledSums[g]);
             offsets += WeightPanel.Rows;
         }
         sum.Store(y, rows);
@@ -129,11 +135,11 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
 
     /// <summary>16 columns of eight rows (a: the first four, b: the others) and of four tokens.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Accumulate(sbyte* w, sbyte* x, nint stride, ref Vector128<int> a0, ref Vector128<int> a1, ref Vector128<int> a2, ref Vector128<int> a3,
+    private static void Accumulate(sbyte* w, sbyte* first, sbyte* second, sbyte* third, sbyte* fourth, ref Vector128<int> a0, ref Vector128<int> a1, ref Vector128<int> a2, ref Vector128<int> a3,
         ref Vector128<int> b0, ref Vector128<int> b1, ref Vector128<int> b2, ref Vector128<int> b3)
     {
         Vector128<sbyte> p = Vector128.Load(w), q = Vector128.Load(w + 16);
-        Vector128<sbyte> x0 = Vector128.Load(x), x1 = Vector128.Load(x + stride), x2 = Vector128.Load(x + 2 * stride), x3 = Vector128.Load(x + 3 * stride);
+        Vector128<sbyte> x0 = Vector128.Load(first), x1 = Vector128.Load(second), x2 = Vector128.Load(third), x3 = Vector128.Load(fourth);
         Vector128<sbyte> r = Vector128.Load(w + 32), s = Vector128.Load(w + 48);
         a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 0);
         a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 0);

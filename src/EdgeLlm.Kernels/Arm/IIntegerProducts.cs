@@ -6,7 +6,7 @@ namespace EdgeLlm.Kernels.Arm;
 internal unsafe interface IIntegerProducts
 {
     /// <summary>y[t * yStride + r] for the first <paramref name="rows"/> rows of a panel.</summary>
-    static abstract void Multiply(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows);
+    static abstract void Multiply<TLayout>(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows) where TLayout : struct, IPanelLayout;
 
     /// <summary>The sums of four rows, a lane each: 32 columns of a, b, c and d with those of x.</summary>
     /// <param name="isNarrow">A constant: true where eight products fit an int16.</param>

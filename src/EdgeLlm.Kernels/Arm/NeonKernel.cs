@@ -38,7 +38,19 @@ internal unsafe partial class NeonKernel : VectorKernel
         {
             int rows = Math.Min(WeightPanel.Rows, endRow - r);
             panel.Unpack(weights, r, rows);
-            TProducts.Multiply(panel, x, tokens, y + r, yStride, rows);
+            MultiplyPanel<TProducts>(panel, x, tokens, y + r, yStride, rows);
+        }
+    }
+
+    private static void MultiplyPanel<TProducts>(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows)
+        where TProducts : struct, IIntegerProducts
+    {
+        switch (panel.HasGroupsOf16, panel.Offsets != null)
+        {
+            case (false, false): TProducts.Multiply<GroupsOf32>(panel, x, tokens, y, yStride, rows); break;
+            case (false, true): TProducts.Multiply<GroupsOf32WithOffset>(panel, x, tokens, y, yStride, rows); break;
+            case (true, false): TProducts.Multiply<GroupsOf16>(panel, x, tokens, y, yStride, rows); break;
+            case (true, true): TProducts.Multiply<GroupsOf16WithOffset>(panel, x, tokens, y, yStride, rows); break;
         }
     }
 }

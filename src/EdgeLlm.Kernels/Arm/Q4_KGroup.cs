@@ -30,9 +30,9 @@ internal readonly unsafe struct Q4_KGroup : ISuperBlockFormat<Q4_KGroup>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block)
     {
-        Vector128<byte> mask = Vector128.Create((byte)15);
-        Vector128<byte> first = AdvSimd.ShiftLogical(Vector128.Load(block + nibbles), shift) & mask;
-        Vector128<byte> second = AdvSimd.ShiftLogical(Vector128.Load(block + nibbles + 16), shift) & mask;
+        byte* source = block + nibbles;
+        Vector128<byte> first = AdvSimd.ShiftLogical(Vector128.Load(source), shift) & Vector128.Create((byte)15);
+        Vector128<byte> second = AdvSimd.ShiftLogical(Vector128.Load(source + 16), shift) & Vector128.Create((byte)15);
         return (first.AsSByte(), second.AsSByte());
     }
 

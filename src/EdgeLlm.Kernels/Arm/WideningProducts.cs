@@ -8,18 +8,18 @@ namespace EdgeLlm.Kernels.Arm;
 /// <summary>SMULL and SMLAL: eight products an instruction, summed in int16 for as long as they fit.</summary>
 internal readonly unsafe struct WideningProducts : IIntegerProducts
 {
-    public static void Multiply(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows)
+    public static void Multiply<TLayout>(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows) where TLayout : struct, IPanelLayout
     {
         int t = 0;
         if (panel.IsNarrow)
         {
-            for (; t <= tokens - 2; t += 2) MultiplyTwo<NarrowSums>(panel, x, t, y + t * yStride, yStride, rows);
-            if (t < tokens) MultiplyOne<NarrowSums>(panel, x, t, y + t * yStride, rows);
+            for (; t <= tokens - 2; t += 2) MultiplyTwo<NarrowSums, TLayout>(panel, x, t, y + t * yStride, yStride, rows);
+            if (t < tokens) MultiplyOne<NarrowSums, TLayout>(panel, x, t, y + t * yStride, rows);
         }
         else
         {
-            for (; t <= tokens - 2; t += 2) MultiplyTwo<WideSums>(panel, x, t, y + t * yStride, yStride, rows);
-            if (t < tokens) MultiplyOne<WideSums>(panel, x, t, y + t * yStride, rows);
+            for (; t <= tokens - 2; t += 2) MultiplyTwo<WideSums, TLayout>(panel, x, t, y + t * yStride, yStride, rows);
+            if (t < tokens) MultiplyOne<WideSums, TLayout>(panel, x, t, y + t * yStride, rows);
         }
     }
 
@@ -83,20 +83,20 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
             AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(sumC, sumD)));
     }
 
-    private static void MultiplyTwo<TSums>(in WeightPanel panel, in QuantizedActivations x, int token, float* y, nint yStride, int rows)
+    private static void MultiplyTwo<TSums, TLayout>(in WeightPanel panel, in QuantizedActivations x, int token, float* y, nint yStride, int rows)
         where TSums : struct, IPairSums<TSums>
+        where TLayout : struct, IPanelLayout
     {
         RowLanes sum0 = RowLanes.Zero, sum1 = sum0;
         nint cell = (nint)token * x.Blocks, stride = x.Blocks;
         sbyte* w = panel.Values, values = x.Values + cell * 32;
         float* scales = panel.Scales, offsets = panel.Offsets, activationScales = x.Scales + cell, scaledSums = x.ScaledSums + cell;
         int* sums = x.Sums + 2 * cell;
-        bool isHalf = panel.HasGroupsOf16;
         for (nint g = 0; g < panel.Groups; g++)
         {
             TSums a = default, b = default;
             Accumulate(w, values, values + stride * 32, ref a, ref b);
-            if (!isHalf)
+            if (!TLayout.HasGroupsOf16)
             {
                 w += 128;
                 values += 16;
@@ -104,35 +104,35 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
             }
             w += 128;
             values += 16;
-            float* activationScale = activationScales + (isHalf ? g >> 1 : g);
+            float* activationScale = activationScales + (TLayout.HasGroupsOf16 ? g >> 1 : g);
             RowLanes scale = RowLanes.Load(scales);
             scales += WeightPanel.Rows;
             sum0 = sum0.AddScaled(scale, activationScale[0], a.ToRowLanes());
             sum1 = sum1.AddScaled(scale, activationScale[stride], b.ToRowLanes());
-            if (offsets == null) continue;
+            if (!TLayout.HasOffset) continue;
             RowLanes offset = RowLanes.Load(offsets);
             offsets += WeightPanel.Rows;
-            sum0 = sum0.AddOffset(offset, isHalf ? activationScale[0] * sums[g] : scaledSums[g]);
-            sum1 = sum1.AddOffset(offset, isHalf ? activationScale[stride] * sums[g + 2 * stride] : scaledSums[g + stride]);
+            sum0 = sum0.AddOffset(offset, TLayout.HasGroupsOf16 ? activationScale[0] * sums[g] : scaledSums[g]);
+            sum1 = sum1.AddOffset(offset, TLayout.HasGroupsOf16 ? activationScale[stride] * sums[g + 2 * stride] : scaledSums[g + stride]);
         }
         sum0.Store(y, rows);
         sum1.Store(y + yStride, rows);
     }
 
-    private static void MultiplyOne<TSums>(in WeightPanel panel, in QuantizedActivations x, int token, float* y, int rows)
+    private static void MultiplyOne<TSums, TLayout>(in WeightPanel panel, in QuantizedActivations x, int token, float* y, int rows)
         where TSums : struct, IPairSums<TSums>
+        where TLayout : struct, IPanelLayout
     {
         RowLanes sum = RowLanes.Zero;
         nint cell = (nint)token * x.Blocks;
         sbyte* w = panel.Values, values = x.Values + cell * 32;
         float* scales = panel.Scales, offsets = panel.Offsets, activationScales = x.Scales + cell, scaledSums = x.ScaledSums + cell;
         int* sums = x.Sums + 2 * cell;
-        bool isHalf = panel.HasGroupsOf16;
         for (nint g = 0; g < panel.Groups; g++)
         {
             TSums a = default;
             Accumulate(w, values, ref a);
-            if (!isHalf)
+            if (!TLayout.HasGroupsOf16)
             {
                 w += 128;
                 values += 16;
@@ -140,11 +140,11 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
             }
             w += 128;
             values += 16;
-            float activationScale = activationScales[isHalf ? g >> 1 : g];
+            float activationScale = activationScales[TLayout.HasGroupsOf16 ? g >> 1 : g];
             sum = sum.AddScaled(RowLanes.Load(scales), activationScale, a.ToRowLanes());
             scales += WeightPanel.Rows;
-            if (offsets == null) continue;
-            sum = sum.AddOffset(RowLanes.Load(offsets), isHalf ? activationScale * sums[g] : scaledSums[g]);
+            if (!TLayout.HasOffset) continue;
+            sum = sum.AddOffset(RowLanes.Load(offsets), TLayout.HasGroupsOf16 ? activationScale * sums[g] : scaledSums[g]);
             offsets += WeightPanel.Rows;
         }
         sum.Store(y, rows);
