@@ -8,6 +8,9 @@ namespace EdgeLlm.Cli;
 /// <summary>Runs a command line; an error is one line on standard error and an exit code, never a stack trace.</summary>
 internal static class CommandRunner
 {
+    // System.CommandLine takes no notice of Ctrl-C (and SIGTERM) unless it is told how long a command may take to stop.
+    private static readonly TimeSpan TimeToStop = TimeSpan.FromSeconds(5);
+
     public static async Task<int> RunAsync(RootCommand root, string[] args)
     {
         ParseResult result = root.Parse(args);
@@ -19,7 +22,8 @@ internal static class CommandRunner
         }
         try
         {
-            return await result.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false }).ConfigureAwait(false);
+            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeToStop };
+            return await result.InvokeAsync(configuration).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
