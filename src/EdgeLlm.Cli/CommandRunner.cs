@@ -10,6 +10,9 @@ namespace EdgeLlm.Cli;
 /// <summary>Runs a command line; an error is one line on standard error and an exit code, never a stack trace.</summary>
 internal static class CommandRunner
 {
+    // System.CommandLine takes no notice of Ctrl-C (and SIGTERM) unless it is told how long a command may take to stop.
+    private static readonly TimeSpan TimeToStop = TimeSpan.FromSeconds(5);
+
     public static async Task<int> RunAsync(RootCommand root, string[] args)
     {
         ParseResult result = root.Parse(args);
@@ -21,8 +24,9 @@ internal static class CommandRunner
         }
         try
         {
-            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
-            if (result.CommandResult.Command.Name == "run") configuration.ProcessTerminationTimeout = null; // its Ctrl-C stops an answer, not the program
+            // The Ctrl-C of `run` stops an answer and not the program, so it sees to it itself.
+            bool stopsByItself = result.CommandResult.Command.Name == "run";
+            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = stopsByItself ? null : TimeToStop };
             return await result.InvokeAsync(configuration).ConfigureAwait(false);
         }
         catch (OperationCanceledException)

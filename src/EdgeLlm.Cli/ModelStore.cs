@@ -38,7 +38,7 @@ internal sealed class ModelStore(string userFolder, string systemFolder, string?
     public StoredModel? Find(string name)
     {
         if (!StoredModel.IsName(name)) return null;
-        string bare = name.EndsWith(StoredModel.Extension, StringComparison.OrdinalIgnoreCase) ? name[..^StoredModel.Extension.Length] : name;
+        string bare = name.EndsWith(StoredModel.Extension, StringComparison.Ordinal) ? name[..^StoredModel.Extension.Length] : name;
         return Models().FirstOrDefault(model => model.Name == bare || Path.GetFileName(model.Path) == name);
     }
 

@@ -21,7 +21,7 @@ internal static class BenchCommand
         {
             SharedOptions.Model, SharedOptions.Threads, Prompt, Decode, Depth, Rounds, SharedOptions.Kernel, SharedOptions.Chunk, SharedOptions.CacheType, Json,
         };
-        command.SetAction((result, cancellation) => Task.FromResult(Run(result, cancellation)));
+        command.SetAction((result, cancellation) => Task.Run(() => Run(result, cancellation), cancellation));
         return command;
     }
 

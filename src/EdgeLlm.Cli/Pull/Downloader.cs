@@ -6,12 +6,15 @@ namespace EdgeLlm.Cli.Pull;
 /// <summary>Gets files of a repository: goes on where it stopped, tries again what may pass by itself.</summary>
 internal sealed class Downloader(HubClient hub, string repository, PullTiming timing)
 {
+    // Who asks for a list waits for it, often without a network at all.
+    private const int ListRetries = 2;
+
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
 
     public async Task<IReadOnlyList<RepositoryFile>> ListAsync(Action<string> say, CancellationToken cancellation)
     {
         IReadOnlyList<RepositoryFile> files = [];
-        await RetryAsync(async () => files = await hub.ListAsync(repository, cancellation).ConfigureAwait(false), static () => 0, say, cancellation).ConfigureAwait(false);
+        await RetryAsync(async () => files = await hub.ListAsync(repository, cancellation).ConfigureAwait(false), static () => 0, Math.Min(ListRetries, timing.Retries), say, cancellation).ConfigureAwait(false);
         return files;
     }
 
@@ -26,7 +29,7 @@ internal sealed class Downloader(HubClient hub, string repository, PullTiming ti
             say($"{file.Name}: goes on after {Quantity.Bytes(part.Length)}");
             part.HashWhatIsHere(cancellation);
         }
-        await RetryAsync(() => GoOnAsync(file, part, at, cancellation), () => part.Length, say, cancellation).ConfigureAwait(false);
+        await RetryAsync(() => GoOnAsync(file, part, at, cancellation), () => part.Length, timing.Retries, say, cancellation).ConfigureAwait(false);
         part.Complete();
     }
 
@@ -70,7 +73,8 @@ internal sealed class Downloader(HubClient hub, string repository, PullTiming ti
     }
 
     /// <param name="progress">Grows when an attempt brought something.</param>
-    private async Task RetryAsync(Func<Task> attempt, Func<long> progress, Action<string> say, CancellationToken cancellation)
+    /// <param name="retries">New attempts after one that brought nothing.</param>
+    private async Task RetryAsync(Func<Task> attempt, Func<long> progress, int retries, Action<string> say, CancellationToken cancellation)
     {
         for (int failures = 0; ;)
         {
@@ -86,7 +90,7 @@ internal sealed class Downloader(HubClient hub, string repository, PullTiming ti
                 // Of a failed TLS handshake only the inner exception says what failed.
                 bool says = exception.InnerException is null || !exception.Message.Contains("inner exception", StringComparison.Ordinal);
                 string reason = Printable.Line((says ? exception : exception.InnerException!).Message, 200);
-                if (failures > timing.Retries) throw new PullException($"{repository}: {reason}; gave up after {failures} attempts (the same command goes on where this one stopped)");
+                if (failures > retries) throw new PullException($"{repository}: {reason}; gave up after {failures} attempts (the same command goes on where this one stopped)");
                 TimeSpan delay = timing.Delay * (1 << (failures - 1));
                 if (delay > LongestDelay) delay = LongestDelay;
                 say($"{reason}: tries again in {Quantity.Duration(delay)}");

@@ -95,6 +95,7 @@ internal sealed class PartFile : IDisposable
             throw new PullException($"{_file.Path}: wrong checksum: SHA-256 is {sum} and should be {_file.Sha256}; what came was thrown away, try again");
         }
         _stream.Flush(flushToDisk: true);
+        _stream.Dispose(); // Windows renames no open file
         File.Move(PartPath(_path), _path, overwrite: false);
         Tag = null;
     }

@@ -11,7 +11,7 @@ internal sealed partial record RemoteModel(string Name, string? Quantization, IR
     /// <exception cref="PullException">A path would leave the folder.</exception>
     public static IReadOnlyList<RemoteModel> Of(string repository, IEnumerable<RepositoryFile> files)
     {
-        RepositoryFile[] models = [.. files.Where(file => file.Path.EndsWith(StoredModel.Extension, StringComparison.OrdinalIgnoreCase))];
+        RepositoryFile[] models = [.. files.Where(file => file.Path.EndsWith(StoredModel.Extension, StringComparison.Ordinal))];
         foreach (RepositoryFile file in models) file.RequireSafe(repository);
         return
         [
@@ -36,6 +36,6 @@ internal sealed partial record RemoteModel(string Name, string? Quantization, IR
     [GeneratedRegex("mmproj|imatrix", RegexOptions.IgnoreCase)]
     private static partial Regex Companion();
 
-    [GeneratedRegex(@"-of-([0-9]{5})\.gguf\z", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"-of-([0-9]{5})\.gguf\z")]
     private static partial Regex SplitCount();
 }
