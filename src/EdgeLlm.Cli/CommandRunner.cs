@@ -21,8 +21,9 @@ internal static class CommandRunner
         }
         try
         {
-            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
-            if (result.CommandResult.Command.Name == "run") configuration.ProcessTerminationTimeout = null; // its Ctrl-C stops an answer, not the program
+            // System.CommandLine 2.0.0 listens to Ctrl-C only where a time is set, whatever its documentation says. `run` does so itself: there it stops an answer.
+            TimeSpan? termination = result.CommandResult.Command.Name == "run" ? null : TimeSpan.FromSeconds(2);
+            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = termination };
             return await result.InvokeAsync(configuration).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
