@@ -24,9 +24,15 @@ internal static class CommandRunner
         }
         try
         {
+<<<<<<< HEAD
             // The Ctrl-C of `run` stops an answer and not the program, so it sees to it itself.
             bool stopsByItself = result.CommandResult.Command.Name == "run";
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = stopsByItself ? null : TimeToStop };
+=======
+            // System.CommandLine 2.0.0 listens to Ctrl-C only where a time is set, whatever its documentation says. `run` does so itself: there it stops an answer.
+            TimeSpan? termination = result.CommandResult.Command.Name == "run" ? null : TimeSpan.FromSeconds(2);
+            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = termination };
+>>>>>>> cli-check
             return await result.InvokeAsync(configuration).ConfigureAwait(false);
         }
         catch (OperationCanceledException)

@@ -26,7 +26,7 @@ internal static class TemplateCommand
             Required = true,
         };
         var now = new Option<DateTimeOffset?>("--now") { Description = "The time that the template is told, such as 2026-03-14T09:26:53 (default: this machine's)", HelpName = "ISO-8601", CustomParser = ParseTime };
-        var command = new Command("template", "Render a chat template and write the text, and nothing more.") { SharedOptions.Model, template, input, now };
+        var command = new Command("template", "Render a chat template and write the text, and nothing more. For a model without a template it is ChatML.") { SharedOptions.Model, template, input, now };
         command.Validators.Add(result =>
         {
             if (result.GetResult(SharedOptions.Model) is not null && result.GetResult(template) is not null) result.AddError("--model and --template exclude each other");
@@ -48,11 +48,10 @@ internal static class TemplateCommand
     private static string RenderWithModel(string path, JsonElement given, DateTimeOffset? now)
     {
         using GgufFile file = GgufFile.Open(path);
-        string source = file.Metadata.GetString("tokenizer.chat_template", null)
-            ?? throw new ModelException(path, "has no chat template (tokenizer.chat_template): name one with --template");
+        ChatTemplate template = file.Metadata.GetString("tokenizer.chat_template", null) is { } source ? ChatTemplate.Parse(source) : ChatTemplate.BuiltIn;
         Tokenizer tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
         using JsonDocument variables = WithSpecialTokens(given, tokenizer);
-        return ChatTemplate.Parse(source).Render(variables.RootElement, now);
+        return template.Render(variables.RootElement, now);
     }
 
     /// <summary>The object with the model's bos_token and eos_token where it has none of its own.</summary>

@@ -106,7 +106,7 @@ public sealed class PerplexityCommandTests
 
     [Theory]
     [InlineData("Option '--text' is required.")]
-    [InlineData("--context takes a whole number of at least 3, not 2", "--text", "text.txt", "--context", "2")]
+    [InlineData("--context takes a whole number of at least 3, not '2'", "--text", "text.txt", "--context", "2")]
     public async Task A_wrong_option_is_a_usage_error(string expected, params string[] options)
     {
         CliResult result = await TestCli.RunAsync(["perplexity", .. options]);
