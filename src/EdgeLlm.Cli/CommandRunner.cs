@@ -24,35 +24,20 @@ internal static class CommandRunner
         }
         try
         {
-<<<<<<< HEAD
             // The Ctrl-C of `run` stops an answer and not the program, so it sees to it itself.
             bool stopsByItself = result.CommandResult.Command.Name == "run";
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = stopsByItself ? null : TimeToStop };
-=======
-            // System.CommandLine 2.0.0 listens to Ctrl-C only where a time is set, whatever its documentation says. `run` does so itself: there it stops an answer.
-            TimeSpan? termination = result.CommandResult.Command.Name == "run" ? null : TimeSpan.FromSeconds(2);
-            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = termination };
->>>>>>> cli-check
             return await result.InvokeAsync(configuration).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
             return ExitCode.Interrupted;
         }
-        catch (TypeInitializationException exception) when (exception.InnerException is ArgumentException inner)
-        {
-            return await FailAsync(inner).ConfigureAwait(false); // EDGELLM_KERNEL names a kernel that is not there
-        }
         catch (Exception exception) when (IsExpected(exception))
         {
-            return await FailAsync(exception).ConfigureAwait(false);
+            await Console.Error.WriteLineAsync($"edgellm: {exception.Message.ReplaceLineEndings(" ")}").ConfigureAwait(false);
+            return exception is ArgumentException ? ExitCode.Usage : ExitCode.Failure;
         }
-    }
-
-    private static async Task<int> FailAsync(Exception exception)
-    {
-        await Console.Error.WriteLineAsync($"edgellm: {exception.Message.ReplaceLineEndings(" ")}").ConfigureAwait(false);
-        return exception is ArgumentException ? ExitCode.Usage : ExitCode.Failure;
     }
 
     /// <summary>What comes from files, options and the machine rather than from a mistake of ours.</summary>

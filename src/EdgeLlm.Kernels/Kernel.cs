@@ -17,7 +17,8 @@ internal abstract unsafe class Kernel
     public static IReadOnlyList<Kernel> Available { get; } = FindAvailable();
 
     /// <summary>The kernel that EDGELLM_KERNEL names, else the best.</summary>
-    public static Kernel Best { get; } = Environment.GetEnvironmentVariable("EDGELLM_KERNEL") is { Length: > 0 } name ? Choose(name) : Available[0];
+    /// <exception cref="ArgumentException">EDGELLM_KERNEL names one that this processor does not have.</exception>
+    public static Kernel Best => Environment.GetEnvironmentVariable("EDGELLM_KERNEL") is { Length: > 0 } name ? Choose(name) : Available[0];
 
     /// <exception cref="ArgumentException">This processor has no such kernel.</exception>
     public static Kernel Choose(string name) =>

@@ -106,7 +106,7 @@ public sealed partial class LayeringTests
     [GeneratedRegex(@"\bEdgeLlm\.((?:Kernels|Gguf|Tokenization|Chat|Models|Sampling|Generation|Quantization|DefaultModel|Extensions\.AI|Devices|Server|Assistant|Cli)(?:\.(?:Formats|Threading|Scalar|Vectors|X86|Arm))?)\b")]
     private static partial Regex OurName();
 
-    [GeneratedRegex(@"\bunsafe\s+(?:(?:partial|sealed|static|readonly|ref)\s+)*(?:class|struct|void|[\w<>*\[\]]+\s+\w+\s*[({=]|\{)|\bunsafe\s*\{")]
+    [GeneratedRegex(@"\bunsafe\s+[\w{]")]
     private static partial Regex UnsafeWord();
 
     [GeneratedRegex(@"//.*$", RegexOptions.Multiline)]

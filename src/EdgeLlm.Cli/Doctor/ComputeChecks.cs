@@ -31,7 +31,7 @@ internal sealed class ComputeChecks(SystemFiles files)
             string value = $"{chosen} (of {available})";
             return chosen == Kernel.Available[0].Name ? Check.Ok(name, value) : Check.Note(name, value, "EDGELLM_KERNEL asks for this one; without it the first would be taken");
         }
-        catch (TypeInitializationException exception) when (exception.InnerException is ArgumentException wrong)
+        catch (ArgumentException wrong)
         {
             return Check.Problem(name, wrong.Message, "Unset EDGELLM_KERNEL or set it to one of these");
         }
