@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using EdgeLlm.Chat;
 using EdgeLlm.Generation;
 using EdgeLlm.Gguf;
@@ -16,9 +17,10 @@ internal static class CommandRunner
     public static async Task<int> RunAsync(RootCommand root, string[] args)
     {
         ParseResult result = root.Parse(args);
-        if (result.Errors.Count > 0)
+        List<string> errors = [.. result.Errors.Select(error => error.Message), .. OptionsTakenForArguments(result)];
+        if (errors.Count > 0)
         {
-            foreach (string message in result.Errors.Select(error => error.Message)) await Console.Error.WriteLineAsync($"edgellm: {message}").ConfigureAwait(false);
+            foreach (string message in errors) await Console.Error.WriteLineAsync($"edgellm: {message}").ConfigureAwait(false);
             await Console.Error.WriteLineAsync($"edgellm: see `edgellm {string.Join(' ', CommandPath(result))}--help`").ConfigureAwait(false);
             return ExitCode.Usage;
         }
@@ -44,6 +46,15 @@ internal static class CommandRunner
     private static bool IsExpected(Exception exception) =>
         exception is GgufException or ModelException or NotFiniteException or TokenizerException or IOException or UnauthorizedAccessException
             or InvalidDataException or ArgumentException or OutOfMemoryException or ContextFullException or ChatTemplateException;
+
+    /// <summary>A word like `--tmeperature` would pass for a command's argument; after `--` it may.</summary>
+    private static IEnumerable<string> OptionsTakenForArguments(ParseResult result)
+    {
+        if (result.Tokens.Any(token => token.Type == TokenType.DoubleDash)) return [];
+        return result.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens)
+            .Where(token => token.Value.StartsWith("--", StringComparison.Ordinal) && token.Value.Length > 2)
+            .Select(token => $"there is no option {token.Value}; text that begins with -- goes after a lone --");
+    }
 
     private static IEnumerable<string> CommandPath(ParseResult result) =>
         result.CommandResult.Command is RootCommand ? [] : [result.CommandResult.Command.Name + " "];
