@@ -86,11 +86,12 @@ internal sealed class BraceFormat
 
     private Value Lookup(string path)
     {
+        _rendering.Step(_arguments.Named.Count);
         int end = path.IndexOfAny(['.', '[']);
         string name = end < 0 ? path : path[..end];
         Value? value = name.Length == 0 ? At(_nextArgument++)
             : int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int position) ? At(position)
-            : _arguments.Named.LastOrDefault(pair => pair.Key == name).Value;
+            : _arguments.Named.LastOrDefault(pair => pair.Key.Text == name).Value;
         if (value is null) throw _rendering.Fail($"format has no argument '{name}'");
         while (end >= 0 && end < path.Length)
         {
