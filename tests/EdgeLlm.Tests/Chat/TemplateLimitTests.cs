@@ -6,6 +6,8 @@ namespace EdgeLlm.Tests.Chat;
 public sealed class TemplateLimitTests
 {
     private const string Namespace = "{% set n = namespace(v=[], s='ab', t=()) %}";
+    private const string Twins = "{% set n = namespace(v=[]) %}{% set m = namespace(v=[]) %}";
+    private const string Nest = "{% set n.v = [n.v, n.v] %}{% set m.v = [m.v, m.v] %}";
     private const string Many = "{% for i in range(100000) %}{% for j in range(100000) %}";
     private const string EndMany = "{% endfor %}{% endfor %}";
 
@@ -48,15 +50,15 @@ public sealed class TemplateLimitTests
         // Sharing that is small to build and large to walk.
         Namespace + "{% for i in range(60) %}{% set n.v = [n.v, n.v] %}{% endfor %}{{ n.v }}",
         Namespace + "{% for i in range(60) %}{% set n.v = [n.v, n.v] %}{% endfor %}{{ n.v|tojson|length }}",
-        Namespace + "{% set m = namespace(v=[]) %}{% for i in range(60) %}{% set n.v = [n.v, n.v] %}{% set m.v = [m.v, m.v] %}{% endfor %}{{ n.v == m.v }}",
-        Namespace + "{% set m = namespace(v=[1]) %}{% for i in range(60) %}{% set n.v = [n.v, n.v] %}{% set m.v = [m.v, m.v] %}{% endfor %}{{ m.v > n.v and [m.v] < [m.v, 1] and n.v == n.v + [] }}{{ n.v[0] + [1] == m.v[0] + [1] }}{{ n.v|string }}",
+        Twins + "{% for i in range(60) %}" + Nest + "{% endfor %}{{ n.v == m.v }}",
+        Twins + "{% for i in range(60) %}" + Nest + "{% endfor %}{{ n.v + [1] < m.v + [2] }}",
         Namespace + "{% for i in range(60) %}{% set n.t = (n.t, n.t) %}{% endfor %}{{ {n.t: 1} }}",
         // Depth.
         Namespace + "{% for i in range(100000) %}{% set n.v = [n.v] %}{% endfor %}{{ n.v }}",
         Namespace + "{% for i in range(100000) %}{% set n.v = [n.v] %}{% endfor %}{{ n.v|tojson }}",
         Namespace + "{% for i in range(100000) %}{% set n.v = {'a': n.v} %}{% endfor %}{{ n.v }}",
         Namespace + "{% for i in range(100000) %}{% set n.t = (n.t,) %}{% endfor %}{{ {n.t: 1} }}",
-        Namespace + "{% set m = namespace(v=[]) %}{% for i in range(100000) %}{% set n.v = [n.v] %}{% set m.v = [m.v] %}{% endfor %}{{ n.v == m.v }}",
+        Twins + "{% for i in range(100000) %}{% set n.v = [n.v] %}{% set m.v = [m.v] %}{% endfor %}{{ n.v == m.v }}",
         Namespace + "{% set n.v = n %}{{ n }}",
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
         "{% macro m(x) %}{% if x %}{% for y in [1] %}{{ m(x) ~ m(x) }}{% endfor %}{% endif %}{% endmacro %}{{ m(1) }}",

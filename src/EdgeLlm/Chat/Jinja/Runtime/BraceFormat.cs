@@ -99,9 +99,10 @@ internal sealed class BraceFormat
             int next = isItem ? path.IndexOf(']', end) + 1 : path.IndexOfAny(['.', '['], end + 1);
             if (isItem && next == 0) throw _rendering.Fail("missing ']' in format string");
             string key = path[(end + 1)..(next <= 0 ? path.Length : isItem ? next - 1 : next)];
-            value = !isItem ? Lookups.Attribute(_rendering, value, key)
-                : int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int index) ? Lookups.Item(_rendering, value, IntegerValue.Of(index))
-                : Lookups.Item(_rendering, value, new StringValue(key));
+            bool isIndex = int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int index);
+            value = isItem
+                ? Lookups.Item(_rendering, value, isIndex ? IntegerValue.Of(index) : new StringValue(key))
+                : Lookups.Attribute(_rendering, value, key);
             end = next;
         }
         return value;

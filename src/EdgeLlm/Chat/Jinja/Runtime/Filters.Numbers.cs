@@ -25,7 +25,8 @@ internal static partial class Filters
             rendering.Step(text.Text.Length >> 4);
             if (radix is 0 or (>= 2 and <= 36) && RadixText.TryParse(text.Text, radix, out integer)) return rendering.Integer(integer);
         }
-        return TryFloat(rendering, input, out double number) && double.IsFinite(number) ? rendering.Integer(new BigInteger(number)) : values[0] ?? IntegerValue.Of(0);
+        bool isNumber = TryFloat(rendering, input, out double number) && double.IsFinite(number);
+        return isNumber ? rendering.Integer(new BigInteger(number)) : values[0] ?? IntegerValue.Of(0);
     }
 
     private static Value ToFloat(Rendering rendering, Value input, Arguments arguments)

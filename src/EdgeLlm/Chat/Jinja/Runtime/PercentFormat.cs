@@ -114,7 +114,8 @@ internal sealed class PercentFormat
     private BigInteger Integer(Value value, char type)
     {
         if (Numbers.TryInteger(value, out BigInteger integer)) return integer;
-        if (value is FloatValue real && double.IsFinite(real.Value) && type is 'd' or 'i' or 'u') return new BigInteger(((FloatValue)value).Value);
+        bool isDecimal = type is 'd' or 'i' or 'u';
+        if (isDecimal && value is FloatValue real && double.IsFinite(real.Value)) return new BigInteger(real.Value);
         throw _rendering.Fail($"%{type} format: a number is required, not {value.TypeName}");
     }
 

@@ -144,7 +144,7 @@ internal static partial class StringMethods
 
     private static StringValue FormatMap(Rendering rendering, StringValue self, Arguments arguments)
     {
-        if (arguments.Bind(rendering, "format_map", 1, "mapping")[0] is not DictValue mapping) throw rendering.Fail("format_map needs a dict");
+        Value mapping = arguments.Bind(rendering, "format_map", 1, "mapping")[0]!;
         return BraceFormat.Apply(rendering, self, arguments with { Positional = [], Named = Calls.Keywords(rendering, mapping) });
     }
 }

@@ -45,7 +45,10 @@ internal sealed class MacroValue(MacroDefinition macro, Scope scope) : Value
             inner.Set(rendering, parameter, value ?? new UndefinedValue($"parameter '{parameter}' was not provided"));
         }
         for (int i = 0; i < count; i++)
-            if (isMissing[i] && macro.Defaults[i] is Expression expression) inner.Set(rendering, macro.Parameters[i], expression.Evaluate(rendering, inner));
+        {
+            if (isMissing[i] && macro.Defaults[i] is Expression expression)
+                inner.Set(rendering, macro.Parameters[i], expression.Evaluate(rendering, inner));
+        }
         if (macro.ReadsCaller && !macro.Parameters.Contains("caller"))
             inner.Set(rendering, "caller", Take(rendering, named, "caller") ?? new UndefinedValue("No caller defined"));
         if (macro.ReadsNamed) inner.Set(rendering, "kwargs", Named(rendering, named));

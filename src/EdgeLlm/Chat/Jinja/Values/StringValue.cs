@@ -119,7 +119,7 @@ internal sealed class StringValue(string text, InputMarks marks = default, bool 
         for (int unit = 0; unit < Text.Length; unit += UnitsAt(unit))
         {
             rendering.Step();
-            yield return Slice(rendering, unit, UnitsAt(unit));
+            yield return Slice(rendering, unit, UnitsAt(unit)).AsMarkup(false);
         }
     }
 
