@@ -29,7 +29,8 @@ internal sealed class CapabilityProbe(ChatTemplate template)
         _absentTools = needsList ? new JsonArray() : null;
         bool rendersPlainText = Shows(User(Needle));
         _isTyped = true;
-        _isTyped = !rendersPlainText && Shows(User(Needle));
+        string? typed = Render(_absentTools, User(Needle));
+        _isTyped = !rendersPlainText && IsShown(Needle, typed) && !IsShown("'text'", typed);
 
         JsonNode arguments = JsonNode.Parse(ArgumentsText)!, argumentsText = JsonValue.Create(ArgumentsText);
         string? withObject = RenderCall(arguments);

@@ -22,7 +22,9 @@ public sealed record ChatRequest
     /// <summary>The text of the model's token that ends a text; empty for none.</summary>
     public string EosToken { get; init; } = "";
 
-    /// <summary>A JSON object of further variables, such as <c>enable_thinking</c>; they go before those that the request sets itself.</summary>
+    /// <summary>
+    /// A JSON object of further variables, such as <c>enable_thinking</c>. They do not change what the request sets itself.
+    /// </summary>
     public JsonElement? Variables { get; init; }
 
     /// <summary>The time that a template is told which asks for it; null for this machine's.</summary>

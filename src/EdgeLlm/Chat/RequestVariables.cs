@@ -17,7 +17,10 @@ internal sealed class RequestVariables(Rendering rendering, ChatCapabilities cap
         List<Value> messages = [];
         foreach (RequestTurn turn in new RequestTurns(rendering, capabilities).Adapt(request)) messages.Add(Message(turn));
         if (request.Variables is { ValueKind: JsonValueKind.Object } more)
-            foreach (JsonProperty variable in more.EnumerateObject()) Set(variable.Name, JsonValues.Read(rendering, variable.Value, input: true));
+        {
+            foreach (JsonProperty variable in more.EnumerateObject())
+                Set(variable.Name, JsonValues.Read(rendering, variable.Value, input: true));
+        }
         Set("messages", new ListValue(messages));
         Set("tools", passesTools ? JsonValues.Read(rendering, request.Tools!.Value, input: true) : noTools);
         if (_variables.Find(rendering, "documents") is null) Set("documents", NoneValue.Instance);
@@ -35,7 +38,8 @@ internal sealed class RequestVariables(Rendering rendering, ChatCapabilities cap
         try
         {
             using JsonDocument document = JsonDocument.Parse(call.Arguments);
-            return document.RootElement.ValueKind == JsonValueKind.Object ? JsonValues.Read(rendering, document.RootElement, input: true) : text;
+            bool isObject = document.RootElement.ValueKind == JsonValueKind.Object;
+            return isObject ? JsonValues.Read(rendering, document.RootElement, input: true) : text;
         }
         catch (JsonException)
         {

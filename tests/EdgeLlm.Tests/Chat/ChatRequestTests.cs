@@ -61,7 +61,8 @@ public sealed class ChatRequestTests
 
     [Fact]
     public void Calls_and_answers_become_text_where_the_template_has_no_words_for_them() => Assert.Equal(
-        "[user]When?[assistant]<tool_call>\n{\"name\": \"get_time\", \"arguments\": {\"zone\": \"UTC\"}}\n</tool_call>[user]<tool_response>\n12\n</tool_response>",
+        "[user]When?[assistant]<tool_call>\n{\"name\": \"get_time\", \"arguments\": {\"zone\": \"UTC\"}}\n</tool_call>"
+        + "[user]<tool_response>\n12\n</tool_response>",
         Render(Strict, new("user", "When?"), Call("{\"zone\": \"UTC\"}"), new("tool", "12")));
 
     [Fact]

@@ -41,7 +41,7 @@ public sealed class InputMarkTests
     [InlineData("{{ c.partition('=') | join('|') }}", "a=b", "⟦a⟧|⟦=⟧|⟦b⟧")]
     [InlineData("{{ c * 2 }}", "hi", "⟦hihi⟧")]
     [InlineData("{{ c.center(6, '*') }}", "hi", "**⟦hi⟧**")]
-    [InlineData("{{ c|first }}{{ c|last }}{{ c|list|length }}", "hi", "⟦hi⟧2")]
+    [InlineData("{{ c }}{{ c|first }}{{ c|last }}{{ c|list|length }}", "hi", "⟦hihi⟧2")]
     [InlineData("{{ c|default('x') }}{{ d|default('x') }}", "hi", "⟦hi⟧x")]
     [InlineData("{{ c|safe }}{{ c|string }}{{ c|escape }}", "<", "⟦<<&lt;⟧")]
     [InlineData("{{ '<i>'|safe + c }}", "<", "<i>⟦&lt;⟧")]
@@ -66,6 +66,8 @@ public sealed class InputMarkTests
     [InlineData("{% set n = namespace(x='') %}{% for i in [1, 2] %}{% set n.x = n.x + '<' + c %}{% endfor %}{{ n.x }}", "<⟦hi⟧<⟦hi⟧")]
     [InlineData("{% filter trim %} <{{ c }}> {% endfilter %}", "<⟦hi⟧>")]
     [InlineData("{% generation %}<{{ c }}>{% endgeneration %}", "<⟦hi⟧>")]
+    [InlineData("{% for k in dict(**{c: 1}) %}<{{ k }}{% endfor %}", "<⟦hi⟧")]
+    [InlineData("{% macro m() %}{{ kwargs|list|first }}{% endmacro %}<{{ m(**{c: 1}) }}", "<⟦hi⟧")]
     [InlineData("{% for k, v in {'<': c}.items() %}{{ k }}{{ v }}{% endfor %}", "<⟦hi⟧")]
     public void Macros_and_blocks_keep_the_origin(string template, string expected) => Assert.Equal(expected, Render(template, "hi"));
 

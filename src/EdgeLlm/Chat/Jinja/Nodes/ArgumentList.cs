@@ -5,7 +5,7 @@ namespace EdgeLlm.Chat.Jinja.Nodes;
 
 /// <summary>The arguments written at a call: <c>(a, b, name=c, *rest, **more)</c>.</summary>
 internal sealed record ArgumentList(
-    Expression[] Positional, KeyValuePair<string, Expression>[] Named, Expression? Rest, Expression? NamedRest)
+    Expression[] Positional, KeyValuePair<StringValue, Expression>[] Named, Expression? Rest, Expression? NamedRest)
 {
     public static ArgumentList None { get; } = new([], [], null, null);
 
@@ -16,8 +16,8 @@ internal sealed record ArgumentList(
         foreach (Expression expression in Positional) positional.Add(expression.Evaluate(rendering, scope));
         if (Rest is not null) positional.AddRange(rendering.ToList(Rest.Evaluate(rendering, scope)));
         if (Named.Length == 0 && NamedRest is null) return new Arguments(positional, []);
-        List<KeyValuePair<string, Value>> named = new(Named.Length);
-        foreach ((string name, Expression expression) in Named) named.Add(new(name, expression.Evaluate(rendering, scope)));
+        List<KeyValuePair<StringValue, Value>> named = new(Named.Length);
+        foreach ((StringValue name, Expression expression) in Named) named.Add(new(name, expression.Evaluate(rendering, scope)));
         if (NamedRest is not null) named.AddRange(Calls.Keywords(rendering, NamedRest.Evaluate(rendering, scope)));
         return new Arguments(positional, named);
     }

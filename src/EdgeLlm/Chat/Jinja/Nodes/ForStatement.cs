@@ -27,7 +27,7 @@ internal sealed class ForStatement(
         {
             Scope pass = new(scope);
             target.Assign(rendering, pass, loop.Current);
-            pass.Set("loop", loop);
+            pass.Set(rendering, "loop", loop);
             Flow flow = ExecuteAll(body, rendering, pass);
             if (flow == Flow.Break) break;
             hasCompleted |= flow == Flow.Next;

@@ -7,7 +7,7 @@ internal sealed class MacroStatement(string name, MacroDefinition macro) : State
 {
     protected override Flow Run(Rendering rendering, Scope scope)
     {
-        scope.Set(name, new MacroValue(macro, scope));
+        scope.Set(rendering, name, new MacroValue(macro, scope));
         return Flow.Next;
     }
 }

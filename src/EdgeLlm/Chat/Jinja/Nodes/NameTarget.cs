@@ -7,5 +7,5 @@ internal sealed class NameTarget(string name) : Target
 {
     public string Name { get; } = name;
 
-    public override void Assign(Rendering rendering, Scope scope, Value value) => scope.Set(Name, value);
+    public override void Assign(Rendering rendering, Scope scope, Value value) => scope.Set(rendering, Name, value);
 }

@@ -2,8 +2,8 @@ using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat.Jinja.Runtime;
 
-/// <summary>The arguments of one call, evaluated.</summary>
-internal sealed record Arguments(IReadOnlyList<Value> Positional, IReadOnlyList<KeyValuePair<string, Value>> Named)
+/// <summary>The arguments of one call, evaluated. Names are values too, because <c>**</c> may bring them from input.</summary>
+internal sealed record Arguments(IReadOnlyList<Value> Positional, IReadOnlyList<KeyValuePair<StringValue, Value>> Named)
 {
     public static Arguments None { get; } = new([], []);
 
@@ -20,11 +20,11 @@ internal sealed record Arguments(IReadOnlyList<Value> Positional, IReadOnlyList<
             throw rendering.Fail($"{function} takes at most {parameters.Length} arguments, not {Positional.Count}");
         Value?[] values = new Value?[parameters.Length];
         for (int i = 0; i < Positional.Count; i++) values[i] = Positional[i];
-        foreach ((string name, Value value) in Named)
+        foreach ((StringValue name, Value value) in Named)
         {
-            int index = parameters.IndexOf(name);
-            if (index < 0) throw rendering.Fail($"{function} has no argument '{name}'");
-            if (values[index] is not null) throw rendering.Fail($"{function} got its argument '{name}' twice");
+            int index = parameters.IndexOf(name.Text);
+            if (index < 0) throw rendering.Fail($"{function} has no argument '{name.Text}'");
+            if (values[index] is not null) throw rendering.Fail($"{function} got its argument '{name.Text}' twice");
             values[index] = value;
         }
         for (int i = 0; i < required; i++)

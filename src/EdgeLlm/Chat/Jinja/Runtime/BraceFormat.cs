@@ -86,11 +86,12 @@ internal sealed class BraceFormat
 
     private Value Lookup(string path)
     {
+        _rendering.Step(_arguments.Named.Count);
         int end = path.IndexOfAny(['.', '[']);
         string name = end < 0 ? path : path[..end];
         Value? value = name.Length == 0 ? At(_nextArgument++)
             : int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int position) ? At(position)
-            : _arguments.Named.LastOrDefault(pair => pair.Key == name).Value;
+            : _arguments.Named.LastOrDefault(pair => pair.Key.Text == name).Value;
         if (value is null) throw _rendering.Fail($"format has no argument '{name}'");
         while (end >= 0 && end < path.Length)
         {
@@ -98,9 +99,10 @@ internal sealed class BraceFormat
             int next = isItem ? path.IndexOf(']', end) + 1 : path.IndexOfAny(['.', '['], end + 1);
             if (isItem && next == 0) throw _rendering.Fail("missing ']' in format string");
             string key = path[(end + 1)..(next <= 0 ? path.Length : isItem ? next - 1 : next)];
-            value = !isItem ? Lookups.Attribute(_rendering, value, key)
-                : int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int index) ? Lookups.Item(_rendering, value, IntegerValue.Of(index))
-                : Lookups.Item(_rendering, value, new StringValue(key));
+            bool isIndex = int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int index);
+            value = isItem
+                ? Lookups.Item(_rendering, value, isIndex ? IntegerValue.Of(index) : new StringValue(key))
+                : Lookups.Attribute(_rendering, value, key);
             end = next;
         }
         return value;

@@ -25,19 +25,23 @@ internal static partial class Filters
             rendering.Step(text.Text.Length >> 4);
             if (radix is 0 or (>= 2 and <= 36) && RadixText.TryParse(text.Text, radix, out integer)) return rendering.Integer(integer);
         }
-        return TryFloat(input, out double number) && double.IsFinite(number) ? rendering.Integer(new BigInteger(number)) : values[0] ?? IntegerValue.Of(0);
+        bool isNumber = TryFloat(rendering, input, out double number) && double.IsFinite(number);
+        return isNumber ? rendering.Integer(new BigInteger(number)) : values[0] ?? IntegerValue.Of(0);
     }
 
     private static Value ToFloat(Rendering rendering, Value input, Arguments arguments)
     {
         Value fallback = arguments.Bind(rendering, "float", 0, "default")[0] ?? new FloatValue(0);
         if (input is UndefinedValue undefined) throw rendering.Fail(undefined.Message);
-        return TryFloat(input, out double number) ? new FloatValue(number) : fallback;
+        return TryFloat(rendering, input, out double number) ? new FloatValue(number) : fallback;
     }
 
-    private static bool TryFloat(Value value, out double number) => value is StringValue text
-        ? PythonFloat.TryParse(text.Text, out number)
-        : Numbers.TryFloat(value, out number);
+    private static bool TryFloat(Rendering rendering, Value value, out double number)
+    {
+        if (value is not StringValue text) return Numbers.TryFloat(value, out number);
+        rendering.AllocateText(text.Text.Length);
+        return PythonFloat.TryParse(text.Text, out number);
+    }
 
     private static Value Round(Rendering rendering, Value input, Arguments arguments)
     {

@@ -63,7 +63,7 @@ internal static partial class Filters
         if (arguments.Positional.Count > 0 && arguments.Named.Count > 0)
             throw rendering.Fail("can't handle positional and keyword arguments at the same time");
         DictValue named = new();
-        foreach ((string name, Value value) in arguments.Named) named.Set(rendering, new StringValue(name), value);
+        foreach ((StringValue name, Value value) in arguments.Named) named.Set(rendering, name, value);
         Value values = named.IsTrue ? named : new ListValue([.. arguments.Positional], isTuple: true);
         return PercentFormat.Apply(rendering, SoftText(rendering, input), values);
     }

@@ -8,7 +8,7 @@ internal sealed record FormatSpecification
 {
     private const int MaximumPrecision = 1_000;
 
-    public string Fill { get; private init; } = " ";
+    public StringValue Fill { get; private init; } = new(" ");
     public char Alignment { get; private init; }
     public char Sign { get; private init; }
     public bool HasPrefix { get; private init; }
@@ -43,7 +43,7 @@ internal sealed record FormatSpecification
         if (at < source.Length) throw Invalid();
         return new FormatSpecification
         {
-            Fill = fill, Alignment = alignment, Sign = sign, HasPrefix = hasPrefix, Width = width, Grouping = grouping,
+            Fill = new StringValue(fill), Alignment = alignment, Sign = sign, HasPrefix = hasPrefix, Width = width, Grouping = grouping,
             Precision = precision, Type = type,
         };
 
@@ -65,13 +65,12 @@ internal sealed record FormatSpecification
     {
         int missing = Width - text.PointCount(rendering);
         if (missing <= 0) return text;
-        rendering.CheckTextLength(missing);
         char alignment = Alignment == '\0' ? absent : Alignment;
         int left = alignment switch { '<' => 0, '^' => missing / 2, _ => missing };
         TextBuilder aligned = new(rendering);
-        for (int i = 0; i < left; i++) aligned.Append(Fill);
+        aligned.Append(Fill, left);
         aligned.Append(text);
-        for (int i = left; i < missing; i++) aligned.Append(Fill);
+        aligned.Append(Fill, missing - left);
         return aligned.ToValue(text.IsMarkup);
     }
 
@@ -85,7 +84,7 @@ internal sealed record FormatSpecification
         int missing = Width - sign.Length - digits.Length;
         TextBuilder aligned = new(rendering);
         aligned.Append(sign);
-        for (int i = 0; i < missing; i++) aligned.Append(Fill);
+        aligned.Append(Fill, missing);
         aligned.Append(digits);
         return aligned.ToValue();
     }

@@ -32,7 +32,7 @@ internal static class Globals
             if (arguments.Positional[0] is DictValue source) dict.SetAll(rendering, source);
             else AddPairs(rendering, dict, arguments.Positional[0]);
         }
-        foreach ((string name, Value value) in arguments.Named) dict.Set(rendering, new StringValue(name), value);
+        foreach ((StringValue name, Value value) in arguments.Named) dict.Set(rendering, name, value);
         return dict;
     }
 

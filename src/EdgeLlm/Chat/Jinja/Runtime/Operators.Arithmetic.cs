@@ -121,9 +121,8 @@ internal static partial class Operators
         count = Math.Max(0, count);
         if (value is StringValue text)
         {
-            rendering.CheckTextLength((long)text.Text.Length * count);
             TextBuilder repeated = new(rendering);
-            for (int i = 0; i < count && text.Text.Length > 0; i++) repeated.Append(text);
+            repeated.Append(text, count);
             return repeated.ToValue(text.IsMarkup);
         }
         ListValue list = (ListValue)value;
@@ -139,7 +138,7 @@ internal static partial class Operators
         RequireNumbers(rendering, left, right, symbol);
         if (Numbers.TryInteger(left, out BigInteger a) && Numbers.TryInteger(right, out BigInteger b))
         {
-            rendering.Step(a.GetBitLength() * b.GetBitLength() >> 14);
+            rendering.Step((a.GetBitLength() * b.GetBitLength() >> 14) + (a.GetBitLength() + b.GetBitLength() >> 9));
             return rendering.Integer(integers(a, b));
         }
         if (Numbers.TryFloat(left, out double x) && Numbers.TryFloat(right, out double y)) return new FloatValue(floats(x, y));

@@ -53,8 +53,10 @@ internal sealed class PercentFormat
     private void Convert()
     {
         Value? keyed = Next('(') ? Keyed() : null;
-        string flags = "";
-        while (_at < _format.Text.Length && "-+ #0".Contains(_format.Text[_at])) flags += _format.Text[_at++];
+        int flagsAt = _at;
+        while (_at < _format.Text.Length && "-+ #0".Contains(_format.Text[_at])) _at++;
+        _rendering.AllocateText(_at - flagsAt);
+        string flags = _format.Text[flagsAt.._at];
         int width = Number() ?? 0;
         int? precision = Next('.') ? Math.Min(Number() ?? 0, MaximumPrecision) : null;
         while (Next('h') || Next('l') || Next('L')) { }
@@ -112,7 +114,8 @@ internal sealed class PercentFormat
     private BigInteger Integer(Value value, char type)
     {
         if (Numbers.TryInteger(value, out BigInteger integer)) return integer;
-        if (value is FloatValue real && double.IsFinite(real.Value) && type is 'd' or 'i' or 'u') return new BigInteger(((FloatValue)value).Value);
+        bool isDecimal = type is 'd' or 'i' or 'u';
+        if (isDecimal && value is FloatValue real && double.IsFinite(real.Value)) return new BigInteger(real.Value);
         throw _rendering.Fail($"%{type} format: a number is required, not {value.TypeName}");
     }
 

@@ -3,7 +3,10 @@ using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat.Jinja.Runtime;
 
-/// <summary>A Python slice fitted to a sequence: <paramref name="Count"/> items from <paramref name="Start"/>, every <paramref name="Step"/>.</summary>
+/// <summary>A Python slice fitted to a sequence.</summary>
+/// <param name="Start">Position of the first item.</param>
+/// <param name="Step">From one item to the next; negative backwards.</param>
+/// <param name="Count">Items.</param>
 internal readonly record struct PythonSlice(int Start, int Step, int Count)
 {
     /// <summary>Fits <c>[start:stop:step]</c>, each None or an int, to a sequence of so many items.</summary>

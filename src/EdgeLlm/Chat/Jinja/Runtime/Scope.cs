@@ -8,6 +8,9 @@ namespace EdgeLlm.Chat.Jinja.Runtime;
 /// </summary>
 internal sealed class Scope
 {
+    // As a power of two.
+    private const int SearchedPerStep = 5;
+
     private readonly Scope? _outer;
     private readonly DictValue? _variables;
     private (string Name, Value Value)[] _names = [];
@@ -18,8 +21,9 @@ internal sealed class Scope
     /// <summary>The outermost scope, behind which are the variables given to the template and the global functions.</summary>
     public Scope(DictValue variables) => _variables = variables;
 
-    public void Set(string name, Value value)
+    public void Set(Rendering rendering, string name, Value value)
     {
+        rendering.Step(_count >> SearchedPerStep);
         for (int i = 0; i < _count; i++)
         {
             if (_names[i].Name != name) continue;
@@ -35,6 +39,7 @@ internal sealed class Scope
         Scope scope = this;
         while (true)
         {
+            rendering.Step(scope._count >> SearchedPerStep);
             for (int i = 0; i < scope._count; i++)
                 if (scope._names[i].Name == name) return scope._names[i].Value;
             if (scope._outer is null) return scope._variables!.Find(rendering, name) ?? Globals.Find(name);

@@ -3,7 +3,7 @@ using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat.Jinja.Runtime;
 
-/// <summary>C's <c>strftime</c> in the C locale, of a time that knows no zone, as Python's <c>datetime.now().strftime</c> gives it.</summary>
+/// <summary>C's <c>strftime</c> in the C locale, of a time that knows no zone: Python's <c>datetime.now().strftime</c>.</summary>
 internal static class StrfTime
 {
     public static void Write(DateTimeOffset time, string format, TextBuilder text)

@@ -6,7 +6,7 @@ internal static partial class StringMethods
 {
     private static BooleanValue HasAffix(Rendering rendering, StringValue self, Arguments arguments, bool isPrefix)
     {
-        Value?[] values = arguments.Bind(rendering, isPrefix ? "startswith" : "endswith", 1, isPrefix ? "prefix" : "suffix", "start", "end");
+        Value?[] values = arguments.Bind(rendering, isPrefix ? "startswith" : "endswith", 1, "affix", "start", "end");
         (int start, int end) = Range(rendering, self, values[1], values[2]);
         if (values[0] is not ListValue { IsTuple: true } affixes) return BooleanValue.Of(Has(values[0]!));
         foreach (Value affix in affixes.Items)
@@ -101,7 +101,10 @@ internal static partial class StringMethods
             self.Slice(rendering, at + width, self.Text.Length - at - width));
     }
 
-    /// <summary>Optional bounds in code points as a range of UTF-16 units; the start is -1 where nothing, not even the empty text, lies between.</summary>
+    /// <summary>
+    /// Optional bounds in code points as a range of UTF-16 units; the start is -1 where nothing, not even the empty text, lies
+    /// between them.
+    /// </summary>
     private static (int Start, int End) Range(Rendering rendering, StringValue self, Value? start, Value? end)
     {
         if (start is null && end is null) return (0, self.Text.Length);

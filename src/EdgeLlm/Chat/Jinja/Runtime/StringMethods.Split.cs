@@ -10,18 +10,27 @@ internal static partial class StringMethods
     /// <summary>Takes spaces, or any of the characters given, off one or both ends.</summary>
     public static StringValue Strip(Rendering rendering, StringValue self, Value? characters, bool left, bool right)
     {
-        string? set = characters is null or NoneValue ? null : rendering.ToString(characters).Text;
+        int[]? set = characters is null or NoneValue ? null : SortedPoints(rendering, rendering.ToString(characters));
         int start = 0, end = self.Text.Length;
         while (left && start < end && IsStripped(start)) start += self.UnitsAt(start);
         while (right && end > start && IsStripped(Before(end))) end = Before(end);
-        rendering.Step((self.Text.Length - (end - start)) * (1L + (set?.Length ?? 0)) >> 6);
+        rendering.Step((self.Text.Length - (end - start)) >> 4);
         return self.Slice(rendering, start, end - start);
 
         int Before(int unit) => unit - (unit >= 2 && self.UnitsAt(unit - 2) == 2 ? 2 : 1);
 
         bool IsStripped(int unit) => set is null
             ? PythonText.IsSpace(self.Text[unit])
-            : set.AsSpan().IndexOf(self.Text.AsSpan(unit, self.UnitsAt(unit))) >= 0;
+            : Array.BinarySearch(set, self.PointAt(unit)) >= 0;
+    }
+
+    private static int[] SortedPoints(Rendering rendering, StringValue text)
+    {
+        rendering.AllocateItems(text.Text.Length);
+        int[] points = new int[text.PointCount(rendering)];
+        for (int unit = 0, i = 0; unit < text.Text.Length; unit += text.UnitsAt(unit)) points[i++] = text.PointAt(unit);
+        Array.Sort(points);
+        return points;
     }
 
     private static ListValue Split(Rendering rendering, StringValue self, Arguments arguments, bool fromRight)
@@ -29,6 +38,7 @@ internal static partial class StringMethods
         Value?[] values = arguments.Bind(rendering, "split", 0, "sep", "maxsplit");
         int limit = values[1] is null ? -1 : rendering.ToInt(values[1]!);
         if (limit < 0) limit = int.MaxValue;
+        rendering.Step(self.Text.Length >> 4);
         List<StringValue> parts = values[0] is null or NoneValue
             ? fromRight ? SplitSpacesFromRight(rendering, self, limit) : SplitSpaces(rendering, self, limit)
             : SplitAt(rendering, self, rendering.ToString(values[0]!).Text, limit, fromRight);
@@ -111,6 +121,7 @@ internal static partial class StringMethods
     public static List<StringValue> SplitLines(Rendering rendering, StringValue self, bool keepEnds)
     {
         string text = self.Text;
+        rendering.Step(text.Length >> 4);
         List<StringValue> lines = [];
         for (int start = 0; start < text.Length;)
         {

@@ -104,13 +104,12 @@ internal static partial class StringMethods
     {
         int missing = width - self.PointCount(rendering);
         if (missing <= 0) return self;
-        rendering.CheckTextLength(missing);
         // As CPython's center does it: the odd one goes left where the width is odd.
         int left = method switch { "ljust" => 0, "rjust" => missing, _ => missing / 2 + (missing & width & 1) };
         TextBuilder text = new(rendering);
-        for (int i = 0; i < left; i++) text.Append(fill);
+        text.Append(fill, left);
         text.Append(self);
-        for (int i = left; i < missing; i++) text.Append(fill);
+        text.Append(fill, missing - left);
         return text.ToValue(self.IsMarkup);
     }
 
@@ -145,7 +144,7 @@ internal static partial class StringMethods
 
     private static StringValue FormatMap(Rendering rendering, StringValue self, Arguments arguments)
     {
-        if (arguments.Bind(rendering, "format_map", 1, "mapping")[0] is not DictValue mapping) throw rendering.Fail("format_map needs a dict");
+        Value mapping = arguments.Bind(rendering, "format_map", 1, "mapping")[0]!;
         return BraceFormat.Apply(rendering, self, arguments with { Positional = [], Named = Calls.Keywords(rendering, mapping) });
     }
 }

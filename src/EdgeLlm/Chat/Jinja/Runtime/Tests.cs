@@ -23,7 +23,7 @@ internal static class Tests
         ["integer"] = (_, value, _) => value is IntegerValue,
         ["iterable"] = (_, value, _) =>
             value is StringValue or ListValue or DictValue or DictViewValue or RangeValue or IteratorValue or UndefinedValue or LoopValue,
-        ["lower"] = (rendering, value, _) => TextClasses.IsLower(value.ToText(rendering).Text),
+        ["lower"] = (rendering, value, _) => TextClasses.IsLower(Text(rendering, value)),
         ["mapping"] = (_, value, _) => value is DictValue,
         ["none"] = (_, value, _) => value is NoneValue,
         ["number"] = (_, value, _) => Numbers.IsNumber(value),
@@ -34,7 +34,7 @@ internal static class Tests
         ["test"] = (rendering, value, _) => value is StringValue name && Find(name.Text) is not null,
         ["true"] = (_, value, _) => value is BooleanValue { IsTrue: true },
         ["undefined"] = (_, value, _) => value is UndefinedValue,
-        ["upper"] = (rendering, value, _) => TextClasses.IsUpper(value.ToText(rendering).Text),
+        ["upper"] = (rendering, value, _) => TextClasses.IsUpper(Text(rendering, value)),
         ["=="] = IsEqual, ["eq"] = IsEqual, ["equalto"] = IsEqual,
         ["!="] = IsUnequal, ["ne"] = IsUnequal,
         [">"] = IsGreater, ["gt"] = IsGreater, ["greaterthan"] = IsGreater,
@@ -63,6 +63,13 @@ internal static class Tests
         Operators.Compare(rendering, value, Other(rendering, arguments), "<=") <= 0;
 
     private static Value Other(Rendering rendering, Arguments arguments) => arguments.Bind(rendering, "the test", 1, "other")[0]!;
+
+    private static string Text(Rendering rendering, Value value)
+    {
+        string text = value.ToText(rendering).Text;
+        rendering.Step(text.Length >> 4);
+        return text;
+    }
 
     private static double Remainder(Rendering rendering, Value value, Value divisor)
     {

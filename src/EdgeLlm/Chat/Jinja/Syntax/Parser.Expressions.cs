@@ -1,3 +1,4 @@
+using System.Text;
 using EdgeLlm.Chat.Jinja.Nodes;
 using EdgeLlm.Chat.Jinja.Runtime;
 using EdgeLlm.Chat.Jinja.Values;
@@ -161,9 +162,9 @@ internal sealed partial class Parser
                 return ParseName(token);
             case TokenKind.String:
                 // Strings side by side are one.
-                string text = Take().Text;
-                while (Current.Kind == TokenKind.String) text += Take().Text;
-                return new ConstantExpression(token.Line, new StringValue(text));
+                StringBuilder text = new(Take().Text);
+                while (Current.Kind == TokenKind.String) text.Append(Take().Text);
+                return new ConstantExpression(token.Line, new StringValue(text.ToString()));
             case TokenKind.Literal:
                 return new ConstantExpression(token.Line, Take().Number!);
             case TokenKind.Operator when token.Text == "(":

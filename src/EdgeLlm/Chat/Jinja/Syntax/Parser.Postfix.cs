@@ -1,4 +1,5 @@
 using EdgeLlm.Chat.Jinja.Nodes;
+using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat.Jinja.Syntax;
 
@@ -38,7 +39,7 @@ internal sealed partial class Parser
         int line = Take().Line;
         Token name = Current;
         if (name.Kind == TokenKind.Name) return new AttributeExpression(line, target, Take().Text);
-        if (name.Number is not Values.IntegerValue index) throw Fail("expected name or number");
+        if (name.Number is not IntegerValue index) throw Fail("expected name or number");
         Take();
         return new ItemExpression(line, target, new ConstantExpression(line, index));
     }
@@ -112,7 +113,8 @@ internal sealed partial class Parser
     {
         ExpectOperator("(");
         List<Expression> positional = [];
-        List<KeyValuePair<string, Expression>> named = [];
+        List<KeyValuePair<StringValue, Expression>> named = [];
+        HashSet<string> names = [];
         Expression? rest = null, namedRest = null;
         for (bool isFirst = true; !Current.IsOperator(")"); isFirst = false)
         {
@@ -126,8 +128,8 @@ internal sealed partial class Parser
             {
                 string name = Take().Text;
                 Take();
-                if (named.Exists(argument => argument.Key == name)) throw Fail($"keyword argument repeated: {name}");
-                named.Add(new(name, ParseExpression()));
+                if (!names.Add(name)) throw Fail($"keyword argument repeated: {name}");
+                named.Add(new(new StringValue(name), ParseExpression()));
                 continue;
             }
             if (isRest || isNamedRest) Take();

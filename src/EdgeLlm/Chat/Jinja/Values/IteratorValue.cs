@@ -2,7 +2,7 @@ using EdgeLlm.Chat.Jinja.Runtime;
 
 namespace EdgeLlm.Chat.Jinja.Values;
 
-/// <summary>A Python generator: what <c>map</c>, <c>select</c> and their like give. It can be walked once, has no length and no items.</summary>
+/// <summary>A Python generator: what <c>map</c>, <c>select</c> and their like give. It is walked once and has no length.</summary>
 internal sealed class IteratorValue(IEnumerator<Value> items) : Value
 {
     public override string TypeName => "generator";

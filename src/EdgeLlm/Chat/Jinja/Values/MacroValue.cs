@@ -35,38 +35,42 @@ internal sealed class MacroValue(MacroDefinition macro, Scope scope) : Value
     private void Bind(Rendering rendering, Arguments arguments, Scope inner)
     {
         int count = macro.Parameters.Length;
-        List<KeyValuePair<string, Value>> named = [.. arguments.Named];
+        List<KeyValuePair<StringValue, Value>> named = [.. arguments.Named];
         bool[] isMissing = new bool[count];
         for (int i = 0; i < count; i++)
         {
             string parameter = macro.Parameters[i];
-            Value? value = i < arguments.Positional.Count ? arguments.Positional[i] : Take(named, parameter);
+            Value? value = i < arguments.Positional.Count ? arguments.Positional[i] : Take(rendering, named, parameter);
             isMissing[i] = value is null;
-            inner.Set(parameter, value ?? new UndefinedValue($"parameter '{parameter}' was not provided"));
+            inner.Set(rendering, parameter, value ?? new UndefinedValue($"parameter '{parameter}' was not provided"));
         }
         for (int i = 0; i < count; i++)
-            if (isMissing[i] && macro.Defaults[i] is Expression expression) inner.Set(macro.Parameters[i], expression.Evaluate(rendering, inner));
+        {
+            if (isMissing[i] && macro.Defaults[i] is Expression expression)
+                inner.Set(rendering, macro.Parameters[i], expression.Evaluate(rendering, inner));
+        }
         if (macro.ReadsCaller && !macro.Parameters.Contains("caller"))
-            inner.Set("caller", Take(named, "caller") ?? new UndefinedValue("No caller defined"));
-        if (macro.ReadsNamed) inner.Set("kwargs", Named(rendering, named));
-        else if (named.Count > 0) throw rendering.Fail($"macro {Description} takes no keyword argument '{named[0].Key}'");
-        if (macro.ReadsRest) inner.Set("varargs", new ListValue([.. arguments.Positional.Skip(count)], isTuple: true));
+            inner.Set(rendering, "caller", Take(rendering, named, "caller") ?? new UndefinedValue("No caller defined"));
+        if (macro.ReadsNamed) inner.Set(rendering, "kwargs", Named(rendering, named));
+        else if (named.Count > 0) throw rendering.Fail($"macro {Description} takes no keyword argument '{named[0].Key.Text}'");
+        if (macro.ReadsRest) inner.Set(rendering, "varargs", new ListValue([.. arguments.Positional.Skip(count)], isTuple: true));
         else if (arguments.Positional.Count > count) throw rendering.Fail($"macro {Description} takes not more than {count} argument(s)");
     }
 
-    private static Value? Take(List<KeyValuePair<string, Value>> named, string name)
+    private static Value? Take(Rendering rendering, List<KeyValuePair<StringValue, Value>> named, string name)
     {
-        int index = named.FindIndex(pair => pair.Key == name);
+        rendering.Step(named.Count);
+        int index = named.FindIndex(pair => pair.Key.Text == name);
         if (index < 0) return null;
         Value value = named[index].Value;
         named.RemoveAt(index);
         return value;
     }
 
-    private static DictValue Named(Rendering rendering, List<KeyValuePair<string, Value>> named)
+    private static DictValue Named(Rendering rendering, List<KeyValuePair<StringValue, Value>> named)
     {
         DictValue dict = new();
-        foreach ((string name, Value value) in named) dict.Set(rendering, new StringValue(name), value);
+        foreach ((StringValue name, Value value) in named) dict.Set(rendering, name, value);
         return dict;
     }
 }

@@ -2,7 +2,7 @@ using EdgeLlm.Chat.Jinja.Runtime;
 
 namespace EdgeLlm.Chat.Jinja.Values;
 
-/// <summary><c>namespace(...)</c>: the one object that a template may change from inside a loop, with <c>{% set ns.name = ... %}</c>.</summary>
+/// <summary><c>namespace(...)</c>: the one object that a template may change, with <c>{% set ns.name = ... %}</c>.</summary>
 internal sealed class NamespaceValue(DictValue attributes) : Value
 {
     public override string TypeName => "Namespace";

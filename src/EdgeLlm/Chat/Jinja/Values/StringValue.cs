@@ -62,6 +62,9 @@ internal sealed class StringValue(string text, InputMarks marks = default, bool 
     public int UnitsAt(int unit) =>
         char.IsHighSurrogate(Text[unit]) && unit + 1 < Text.Length && char.IsLowSurrogate(Text[unit + 1]) ? 2 : 1;
 
+    /// <summary>The code point at a position.</summary>
+    public int PointAt(int unit) => UnitsAt(unit) == 2 ? char.ConvertToUtf32(Text, unit) : Text[unit];
+
     /// <summary>The characters at [start, start + length) in UTF-16 units, with their marks.</summary>
     public StringValue Slice(Rendering rendering, int start, int length)
     {
@@ -116,7 +119,7 @@ internal sealed class StringValue(string text, InputMarks marks = default, bool 
         for (int unit = 0; unit < Text.Length; unit += UnitsAt(unit))
         {
             rendering.Step();
-            yield return Slice(rendering, unit, UnitsAt(unit));
+            yield return Slice(rendering, unit, UnitsAt(unit)).AsMarkup(false);
         }
     }
 

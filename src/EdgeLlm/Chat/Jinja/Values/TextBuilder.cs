@@ -32,6 +32,19 @@ internal sealed class TextBuilder(Rendering rendering)
         else Append(value, 0, value.Text.Length);
     }
 
+    /// <summary>Appends a value so many times.</summary>
+    public void Append(StringValue value, int count)
+    {
+        if (value.Text.Length == 0 || count <= 0) return;
+        if (!value.Marks.IsUniform)
+        {
+            for (int i = 0; i < count; i++) Append(value);
+            return;
+        }
+        Begin((long)value.Text.Length * count, value.Marks.Any);
+        _text.Insert(_text.Length, value.Text, count);
+    }
+
     /// <summary>Appends the characters [start, start + length) of a value.</summary>
     public void Append(StringValue value, int start, int length)
     {
@@ -55,9 +68,9 @@ internal sealed class TextBuilder(Rendering rendering)
 
     public StringValue ToValue(bool isMarkup = false) => new(_text.ToString(), new InputMarks([.. _toggles]), isMarkup);
 
-    private void Begin(int length, bool input)
+    private void Begin(long length, bool input)
     {
-        rendering.CheckTextLength((long)_text.Length + length);
+        rendering.CheckTextLength(_text.Length + length);
         rendering.AllocateText(length);
         if (input == _inInput) return;
         _toggles.Add(_text.Length);
