@@ -33,32 +33,28 @@ internal static unsafe class PanelProduct<TDot, TCodes, TTokens>
     }
 
     /// <summary>Adds 16 columns or 32 (one or two <paramref name="runs"/> of four quads).</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    /// <remarks>A method of its own, with loops over the quads: the compiler's budget for inlining counts per method, and on .NET 9 all of it in one was too much.</remarks>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static void AddColumns(byte* panel, byte* tile, int half, int runs, float* sums)
     {
         // a: rows 0 to 7, b: rows 8 to 15, of tokens 0 to 3
         Vector256<int> a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
         byte* codes = panel + half * 4 * Panel.QuadBytes;
-        byte* values = tile + half * 16;
-        for (int run = 0; run < runs; run++, codes += 4 * Panel.QuadBytes, values += 16)
+        byte* values = tile + half * 16, end = values + 16 * runs;
+        if (TCodes.Range == CodeRange.FourBits)
         {
-            if (TCodes.Range == CodeRange.FourBits)
-            {
+            for (; values < end; codes += Panel.QuadBytes, values += 4)
                 AddQuad(codes, values, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
-                AddQuad(codes + Panel.QuadBytes, values + 4, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
-                AddQuad(codes + 2 * Panel.QuadBytes, values + 8, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
-                AddQuad(codes + 3 * Panel.QuadBytes, values + 12, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
-            }
-            else if (TCodes.Range == CodeRange.SixBits)
-            {
+        }
+        else if (TCodes.Range == CodeRange.SixBits)
+        {
+            for (; values < end; codes += 2 * Panel.QuadBytes, values += 8)
                 AddTwoQuads(codes, values, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
-                AddTwoQuads(codes + 2 * Panel.QuadBytes, values + 8, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
-            }
-            else
-            {
-                for (int quad = 0; quad < 4; quad++)
-                    AddSignedQuad(codes + quad * Panel.QuadBytes, values + 4 * quad, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
-            }
+        }
+        else
+        {
+            for (; values < end; codes += Panel.QuadBytes, values += 4)
+                AddSignedQuad(codes, values, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
         }
         float* scales = (float*)(panel + Panel.CodeBytes) + half * Panel.Rows;
         byte* token = tile + half * 16;
