@@ -17,9 +17,9 @@ public sealed class WorkerPoolTests
             Assert.InRange(thread, 0, threads - 1);
             Interlocked.Increment(ref counts[chunk]);
         };
-        for (int round = 0; round < 3000; round++) pool.Run(round % 97 + 1, job);
+        for (int round = 0; round < 20_000; round++) pool.Run(round % 97 + 1, job);
         int[] expected = new int[97];
-        for (int round = 0; round < 3000; round++)
+        for (int round = 0; round < 20_000; round++)
         {
             for (int c = 0; c <= round % 97; c++) expected[c]++;
         }

@@ -10,16 +10,21 @@ namespace EdgeLlm.Kernels.Threading;
 /// </summary>
 internal sealed class WorkerPool : IDisposable
 {
+    private const int ChunkBits = 22;
+    private const int NumberShift = 2 * ChunkBits;
+    private const uint ChunkMask = (1 << ChunkBits) - 1;
+    private const uint NumberMask = (1 << (64 - NumberShift)) - 1;
+
     private static readonly long SpinTicks = Stopwatch.Frequency / 10_000; // 100 us
 
     private readonly Thread[] _workers;
     private readonly Lock _gate = new();
     private readonly ManualResetEventSlim _wake = new(false, 0);
 
-    // Job number in the upper half, next chunk in the lower one: a worker that comes late can't take a chunk of a later job.
-    private long _ticket;
+    // Job number (20 bits), its chunks (22 bits) and the next of them (22 bits) in one word: a worker that comes late sees a whole job or another, and
+    // can't take a chunk that there is not.
+    private ulong _ticket;
     private Action<int, int>? _job;
-    private int _chunks;
     private int _completed;
     private int _parked;
     private Exception? _failure;
@@ -49,11 +54,11 @@ internal sealed class WorkerPool : IDisposable
             return;
         }
 
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)chunks, ChunkMask);
         _job = job;
-        _chunks = chunks;
         _completed = 0;
-        long number = (_ticket >> 32) + 1;
-        Interlocked.Exchange(ref _ticket, number << 32); // a full fence: workers that see the ticket see the job; we see who is parked
+        ulong number = (NumberOf(_ticket) + 1) & NumberMask;
+        Interlocked.Exchange(ref _ticket, number << NumberShift | (ulong)chunks << ChunkBits); // a full fence: workers that see the ticket see the job; we see who is parked
         if (Volatile.Read(ref _parked) > 0) _wake.Set();
         TakeChunks(number, 0);
 
@@ -79,25 +84,24 @@ internal sealed class WorkerPool : IDisposable
 
     private void Work(int thread)
     {
-        long done = 0;
-        while (WaitForJobAfter(done) is var number && number >= 0)
+        ulong done = 0;
+        while (WaitForJobAfter(done) is { } number)
         {
             TakeChunks(number, thread);
             done = number;
         }
     }
 
-    private void TakeChunks(long number, int thread)
+    private void TakeChunks(ulong number, int thread)
     {
         while (true)
         {
-            long ticket = Volatile.Read(ref _ticket);
-            int chunk = (int)ticket;
-            if (ticket >> 32 != number || chunk >= _chunks) return;
+            ulong ticket = Volatile.Read(ref _ticket), chunk = ticket & ChunkMask;
+            if (NumberOf(ticket) != number || chunk >= (ticket >> ChunkBits & ChunkMask)) return;
             if (Interlocked.CompareExchange(ref _ticket, ticket + 1, ticket) != ticket) continue;
             try
             {
-                _job!(chunk, thread);
+                _job!((int)chunk, thread);
             }
             catch (Exception exception)
             {
@@ -107,31 +111,33 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
-    /// <summary>The number of a job later than <paramref name="done"/>, or -1 when the pool stops.</summary>
-    private long WaitForJobAfter(long done)
+    private static ulong NumberOf(ulong ticket) => ticket >> NumberShift;
+
+    /// <summary>The number of a job other than <paramref name="done"/>, or null when the pool stops.</summary>
+    private ulong? WaitForJobAfter(ulong done)
     {
         long start = Stopwatch.GetTimestamp();
         while (!_stopping)
         {
             for (int i = 0; i < 64; i++)
             {
-                long number = Volatile.Read(ref _ticket) >> 32;
+                ulong number = NumberOf(Volatile.Read(ref _ticket));
                 if (number != done) return number;
                 Pause();
             }
             if (Stopwatch.GetTimestamp() - start > SpinTicks) Park(done);
         }
-        return -1;
+        return null;
     }
 
-    private void Park(long done)
+    private void Park(ulong done)
     {
         lock (_gate)
         {
             if (_parked == 0) _wake.Reset();
             Interlocked.Increment(ref _parked); // a full fence: either Run sees us parked, or we see its ticket
         }
-        if (Volatile.Read(ref _ticket) >> 32 == done && !_stopping) _wake.Wait();
+        if (NumberOf(Volatile.Read(ref _ticket)) == done && !_stopping) _wake.Wait();
         lock (_gate) _parked--;
     }
 

@@ -87,38 +87,6 @@ public sealed class LoadingTests : IDisposable
         Assert.Contains("layer 2", Assert.Throws<NotFiniteException>(() => model.Forward([1, 2, 3], cache)).Message);
     }
 
-    [Fact]
-    public void Two_opened_models_have_the_weights_once()
-    {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs /proc/self/smaps");
-        string path = SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf");
-        using var first = LanguageModel.Load(path, new ModelOptions { ContextLength = 64 });
-        using var second = LanguageModel.Load(path, new ModelOptions { ContextLength = 64 });
-        foreach (LanguageModel model in new[] { first, second })
-        {
-            using KvCache cache = model.CreateCache();
-            model.Forward([1, 2, 3], cache);
-        }
-        (long resident, long shared) = Mapped(path);
-        Assert.InRange(resident, 150_000_000, 200_000_000);  // both maps have touched nearly all of 98 MB
-        Assert.InRange(shared, 75_000_000, 100_000_000);      // and hold each page in common
-    }
-
-    /// <summary>Sum of Rss and of Pss over the maps of a file, in bytes.</summary>
-    private static (long Resident, long Proportional) Mapped(string path)
-    {
-        long resident = 0, proportional = 0;
-        bool ours = false;
-        foreach (string line in File.ReadLines("/proc/self/smaps"))
-        {
-            string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            if (!words[0].EndsWith(':')) ours = line.EndsWith(path, StringComparison.Ordinal);
-            else if (ours && words[0] == "Rss:") resident += long.Parse(words[1]) * 1024;
-            else if (ours && words[0] == "Pss:") proportional += long.Parse(words[1]) * 1024;
-        }
-        return (resident, proportional);
-    }
-
     private string Write(Action<GgufWriter> change)
     {
         string path = Path.Combine(_folder, "small.gguf");

@@ -1,0 +1,65 @@
+using EdgeLlm.Models;
+using EdgeLlm.Sampling;
+using EdgeLlm.Tokenization;
+
+namespace EdgeLlm.Tests.Models;
+
+/// <summary>Runs while no other test does: what is counted is the whole process's.</summary>
+[CollectionDefinition(nameof(MemoryTests), DisableParallelization = true)]
+[Collection(nameof(MemoryTests))]
+public sealed class MemoryTests
+{
+    [Fact]
+    public void A_decoded_token_allocates_nothing()
+    {
+        using var model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2 });
+        var sampler = new Sampler(new SamplingOptions { Seed = 1 }, model.Config.VocabularySize, model.ContextLength);
+        var detokenizer = new StreamingDetokenizer(model.Tokenizer);
+        using KvCache cache = model.CreateCache();
+        int token = 1, characters = 0;
+        for (int i = 0; i < 8; i++) Step();
+        long before = GC.GetTotalAllocatedBytes(precise: true);
+        for (int i = 0; i < 64; i++) Step();
+        Assert.Equal(0, GC.GetTotalAllocatedBytes(precise: true) - before);
+        Assert.True(characters > 0);
+
+        void Step()
+        {
+            token = sampler.Sample(model.Forward(new ReadOnlySpan<int>(in token), cache));
+            sampler.Accept(token);
+            characters += detokenizer.Add(token).Length;
+        }
+    }
+
+    [Fact]
+    public void Two_opened_models_have_the_weights_once()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs /proc/self/smaps");
+        string path = SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf");
+        using var first = LanguageModel.Load(path, new ModelOptions { ContextLength = 64 });
+        using var second = LanguageModel.Load(path, new ModelOptions { ContextLength = 64 });
+        foreach (LanguageModel model in new[] { first, second })
+        {
+            using KvCache cache = model.CreateCache();
+            model.Forward([1, 2, 3], cache);
+        }
+        (long resident, long shared) = Mapped(path);
+        Assert.InRange(resident, 150_000_000, 200_000_000);  // both maps have touched nearly all of 98 MB
+        Assert.InRange(shared, 75_000_000, 100_000_000);      // and hold each page in common
+    }
+
+    /// <summary>Sum of Rss and of Pss over the maps of a file, in bytes.</summary>
+    private static (long Resident, long Proportional) Mapped(string path)
+    {
+        long resident = 0, proportional = 0;
+        bool ours = false;
+        foreach (string line in File.ReadLines("/proc/self/smaps"))
+        {
+            string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (!words[0].EndsWith(':')) ours = line.EndsWith(path, StringComparison.Ordinal);
+            else if (ours && words[0] == "Rss:") resident += long.Parse(words[1]) * 1024;
+            else if (ours && words[0] == "Pss:") proportional += long.Parse(words[1]) * 1024;
+        }
+        return (resident, proportional);
+    }
+}
