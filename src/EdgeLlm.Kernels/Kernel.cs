@@ -53,8 +53,8 @@ internal abstract unsafe class Kernel
     /// </summary>
     public abstract void Rotate(float* x, int heads, int dimension, float* cosines, float* sines, int pairs, bool split);
 
-    /// <summary>Puts a position's key [Dimension] and value [Dimension] into the cache.</summary>
-    public abstract void Store(in KeyValueHead cache, int position, float* key, float* value);
+    /// <summary>Puts a position's key [Dimension] and value [Dimension] into the cache. False where a number is not finite (the cache is not to be used then).</summary>
+    public abstract bool Store(in KeyValueHead cache, int position, float* key, float* value);
 
     /// <summary>softmax(q k) v by tiles with a running maximum.</summary>
     /// <param name="scratch">At least <see cref="AttentionScratchBytes"/> of the calling thread's own memory, 64-byte aligned.</param>

@@ -6,10 +6,15 @@ internal unsafe partial class ScalarKernel
 {
     protected const int Tile = KeyValueHead.TilePositions;
 
-    /// <summary>F16 rounds to the nearest, ties to even; I8 has scale = max |x| / 127 per head and position.</summary>
-    public override void Store(in KeyValueHead cache, int position, float* key, float* value)
+    private const float LargestHalf = 65504f;
+
+    /// <summary>F16 rounds to the nearest, ties to even, and ends at the largest finite half; I8 has scale = max |x| / 127 per head and position.</summary>
+    public override bool Store(in KeyValueHead cache, int position, float* key, float* value)
     {
         int dimension = cache.Dimension;
+        bool finite = true;
+        for (int d = 0; d < dimension; d++) finite &= float.IsFinite(key[d]) & float.IsFinite(value[d]);
+        if (!finite) return false;
         long keyStart = (long)(position / Tile) * dimension * Tile + position % Tile, valueStart = (long)position * dimension;
         switch (cache.Type)
         {
@@ -18,14 +23,15 @@ internal unsafe partial class ScalarKernel
                 for (int d = 0; d < dimension; d++) ((float*)cache.Values)[valueStart + d] = value[d];
                 break;
             case KeyValueType.F16:
-                for (int d = 0; d < dimension; d++) ((ushort*)cache.Keys)[keyStart + (long)d * Tile] = HalfConversion.FromFloat(key[d]);
-                for (int d = 0; d < dimension; d++) ((ushort*)cache.Values)[valueStart + d] = HalfConversion.FromFloat(value[d]);
+                for (int d = 0; d < dimension; d++) ((ushort*)cache.Keys)[keyStart + (long)d * Tile] = HalfConversion.FromFloat(Math.Clamp(key[d], -LargestHalf, LargestHalf));
+                for (int d = 0; d < dimension; d++) ((ushort*)cache.Values)[valueStart + d] = HalfConversion.FromFloat(Math.Clamp(value[d], -LargestHalf, LargestHalf));
                 break;
             default:
                 cache.KeyScales[position] = QuantizeVector(key, dimension, (sbyte*)cache.Keys + keyStart, Tile);
                 cache.ValueScales[position] = QuantizeVector(value, dimension, (sbyte*)cache.Values + valueStart, 1);
                 break;
         }
+        return true;
     }
 
     private static float QuantizeVector(float* x, int count, sbyte* q, nint stride)

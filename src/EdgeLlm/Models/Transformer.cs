@@ -90,6 +90,7 @@ internal sealed unsafe class Transformer : IDisposable
             _kernel.Add(_residual, _memory.Normed, _tokens * width);
         }
 
+        ThrowIfNotFinite();
         cache.Advance(tokens.Length);
         if (logitTokens == 0) return;
         NormalizeAll(_weights.OutputNorm);
@@ -121,9 +122,14 @@ internal sealed unsafe class Transformer : IDisposable
     {
         _normWeight = weight;
         ForEachToken(_normalize);
+        ThrowIfNotFinite();
+    }
+
+    private void ThrowIfNotFinite()
+    {
         if (!_notFinite) return;
         string place = _layerIndex < _weights.Layers.Length ? $"layer {_layerIndex}" : "the output norm";
-        throw new NotFiniteException($"an activation before {place} is infinite or not a number: the model's weights are damaged, or its numbers exceed what this type can hold");
+        throw new NotFiniteException($"an activation in or before {place} is infinite or not a number: the model's weights are damaged, or its numbers exceed what this type can hold");
     }
 
     /// <summary>A few tokens cost less than waking the other threads.</summary>
@@ -150,7 +156,10 @@ internal sealed unsafe class Transformer : IDisposable
         float* keys = _memory.Keys + (nint)token * _config.KeyValueWidth, values = _memory.Values + (nint)token * _config.KeyValueWidth;
         _kernel.Rotate(_memory.Queries + (nint)token * _config.QueryWidth, _config.HeadCount, dimension, cosines, sines, pairs, split: false);
         _kernel.Rotate(keys, _config.KeyValueHeadCount, dimension, cosines, sines, pairs, split: false);
-        for (int h = 0; h < _config.KeyValueHeadCount; h++) _kernel.Store(_cache.Head(_layerIndex, h), _firstPosition + token, keys + h * dimension, values + h * dimension);
+        for (int h = 0; h < _config.KeyValueHeadCount; h++)
+        {
+            if (!_kernel.Store(_cache.Head(_layerIndex, h), _firstPosition + token, keys + h * dimension, values + h * dimension)) _notFinite = true;
+        }
     }
 
     private void Attend(int chunk, int thread)
