@@ -9,6 +9,7 @@ namespace EdgeLlm.Cli.Run;
 internal sealed class GenerationArguments
 {
     private static readonly SamplingOptions Defaults = new();
+    private static readonly GenerationOptions GenerationDefaults = new();
 
     private readonly Option<int> _maxTokens = new("--max-tokens", "-n") { Description = "Most tokens of an answer; 0: until the model ends it.", HelpName = "N" };
     private readonly Option<string[]> _stop = new("--stop") { Description = "A text that ends the answer; may be given several times.", HelpName = "TEXT" };
@@ -39,6 +40,7 @@ internal sealed class GenerationArguments
     private readonly Option<float> _dryBase = Number("--dry-base", "How DRY grows with the length of a repeat.", Defaults.DryBase);
     private readonly Option<int> _dryAllowed = Count("--dry-allowed-length", "The longest repeat that DRY lets pass.", Defaults.DryAllowedLength);
     private readonly Option<int> _dryLastN = Count("--dry-penalty-last-n", "How many tokens DRY looks back; -1: the whole context.", Defaults.DryPenaltyLastN);
+    private readonly Option<string[]> _dryBreakers = new("--dry-breaker") { Description = "A text that DRY's repeats may not reach across (default: line break, : \" *). May be given several times.", HelpName = "TEXT" };
     private readonly Option<string[]> _bias = new("--logit-bias") { Description = "TOKEN=VALUE added to a token's logit; `-inf` bans it. May be given several times.", HelpName = "ID=VALUE" };
     private readonly Option<ulong?> _seed = new("--seed") { Description = "The same seed gives the same answer on every machine; without one, each is different.", HelpName = "N" };
 
@@ -47,7 +49,7 @@ internal sealed class GenerationArguments
         foreach (Option option in new Option[]
         {
             _maxTokens, _temperature, _topK, _topP, _minP, _typicalP, _seed, _repeatPenalty, _repeatLastN, _presence, _frequency,
-            _dryMultiplier, _dryBase, _dryAllowed, _dryLastN, _bias, _stop, _ignoreEnd, _whenFull,
+            _dryMultiplier, _dryBase, _dryAllowed, _dryLastN, _dryBreakers, _bias, _stop, _ignoreEnd, _whenFull,
         }) command.Options.Add(option);
     }
 
@@ -59,6 +61,7 @@ internal sealed class GenerationArguments
             MaxTokens = result.GetValue(_maxTokens),
             StopStrings = result.GetValue(_stop) ?? [],
             IgnoreEndOfText = result.GetValue(_ignoreEnd),
+            DryBreakers = result.GetValue(_dryBreakers) is { Length: > 0 } breakers ? breakers : GenerationDefaults.DryBreakers,
             WhenContextIsFull = result.GetValue(_whenFull),
             Sampling = new SamplingOptions
             {

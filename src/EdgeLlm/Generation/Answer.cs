@@ -35,7 +35,7 @@ internal sealed class Answer
         _model = generator.Model;
         _options = options;
         _shorten = shorten;
-        _sampler = new Sampler(options.Sampling, _model.Config.VocabularySize, _model.ContextLength);
+        _sampler = new Sampler(WithDryBreakers(options, _model.Tokenizer), _model.Config.VocabularySize, _model.ContextLength);
         _detokenizer = new StreamingDetokenizer(_model.Tokenizer);
         _stops = new StopMatcher(options.StopStrings);
     }
@@ -104,6 +104,18 @@ internal sealed class Answer
         _reused = _generator.Reuse(prompt);
         _pending = [.. prompt.Skip(_reused)];
         _promptLength = prompt.Count - _tokens.Count;
+    }
+
+    private static SamplingOptions WithDryBreakers(GenerationOptions options, Tokenizer tokenizer)
+    {
+        if (options.Sampling.DryMultiplier == 0 || options.DryBreakers.Count == 0) return options.Sampling;
+        var breakers = new List<IReadOnlyList<int>>(options.Sampling.DrySequenceBreakers);
+        for (int id = 0; id < tokenizer.VocabularySize; id++)
+        {
+            string text = tokenizer.Decode([id], renderSpecial: true);
+            if (options.DryBreakers.Any(breaker => text.Contains(breaker, StringComparison.Ordinal))) breakers.Add([id]);
+        }
+        return options.Sampling with { DrySequenceBreakers = breakers };
     }
 
     private string End(FinishReason reason)

@@ -20,6 +20,12 @@ public sealed record GenerationOptions
     /// <summary>Go on where the model would end the answer.</summary>
     public bool IgnoreEndOfText { get; init; }
 
+    /// <summary>
+    /// Texts that a repeat may not reach across, where <see cref="SamplingOptions.DryMultiplier"/> is on: each token that holds one is a breaker, beside
+    /// those of <see cref="SamplingOptions.DrySequenceBreakers"/>.
+    /// </summary>
+    public IReadOnlyList<string> DryBreakers { get; init; } = ["\n", ":", "\"", "*"];
+
     /// <summary>What happens when the context is full.</summary>
     public ContextPolicy WhenContextIsFull { get; init; }
 

@@ -84,6 +84,7 @@ public sealed unsafe class LanguageModel : IDisposable
             ModelConfig config = ModelLoader.ReadConfig(file);
             MemoryPlan plan = PlanMemory(config, file.FileSize, options);
             if (plan.Refusal(total, available) is { } refusal) throw new ModelException(path, refusal);
+            file.Advise(MapAdvice.WillNeed); // from an SD card, reading ahead is what the first token waits for
             return new LanguageModel(file, config, options with { PrefillChunk = Math.Min(options.PrefillChunk, plan.ContextLength) }, plan);
         }
         catch
