@@ -49,7 +49,7 @@ public sealed class MemoryTests
         }
         (long resident, long shared) = Mapped(path);
         Assert.InRange(resident, 150_000_000, 200_000_000);  // both maps have touched nearly all of 98 MB
-        Assert.InRange(shared, 75_000_000, 100_000_000);      // and hold each page in common
+        Assert.True(shared <= resident * 0.55, $"{shared} of {resident}"); // and hold each page in common, with other processes too
     }
 
     /// <summary>Sum of Rss and of Pss over the maps of a file, in bytes.</summary>
