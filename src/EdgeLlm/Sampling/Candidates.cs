@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using EdgeLlm.Kernels.Scalar;
 
 namespace EdgeLlm.Sampling;
 
@@ -102,7 +103,7 @@ internal sealed class Candidates
         double sum = 0;
         for (int i = 0; i < Count; i++)
         {
-            double weight = DeterministicMath.Exp((Logit(i) - best) / temperature);
+            double weight = Polynomials.Exp((Logit(i) - best) / temperature);
             _weights[i] = weight;
             sum += weight;
         }
