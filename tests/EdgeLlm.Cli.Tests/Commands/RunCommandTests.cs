@@ -1,0 +1,95 @@
+using System.Text;
+using EdgeLlm.Tests;
+
+namespace EdgeLlm.Cli.Tests.Commands;
+
+public sealed class RunCommandTests
+{
+    private static string Stories => SharedFolder.Require("models", "stories260K.f32.gguf");
+
+    private static string Chat => SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf");
+
+    [Fact]
+    public async Task A_raw_prompt_is_continued_and_nothing_else_is_written()
+    {
+        CliResult result = await TestCli.RunAsync("run", "--raw", "--temperature", "0", "--max-tokens", "8", "--model", Stories, "Once upon a time");
+        Assert.Equal(0, result.ExitCode);
+        Assert.StartsWith(", there was a", result.Output);
+        Assert.Empty(result.Error);
+    }
+
+    [Fact]
+    public async Task A_prompt_on_standard_input_is_as_one_in_the_arguments()
+    {
+        string[] options = ["run", "--raw", "--temperature", "0", "--max-tokens", "8", "--model", Stories];
+        CliResult piped = await TestCli.RunAsync(options, Encoding.UTF8.GetBytes("Once upon a time\n"));
+        Assert.Equal((await TestCli.RunAsync([.. options, "Once upon a time"])).Output, piped.Output);
+    }
+
+    [Fact]
+    public async Task The_same_seed_gives_the_same_answer()
+    {
+        string[] options = ["run", "--seed", "7", "--max-tokens", "12", "--model", Chat, "--context", "256", "Tell me a joke."];
+        string first = (await TestCli.RunAsync(options)).Output;
+        Assert.Equal(first, (await TestCli.RunAsync([.. options, "--threads", "1"])).Output);
+        Assert.NotEmpty(first.Trim());
+    }
+
+    [Fact]
+    public async Task Statistics_go_to_standard_error()
+    {
+        CliResult result = await TestCli.RunAsync("run", "--raw", "--stats", "--max-tokens", "4", "--model", Stories, "Once");
+        Assert.Contains("answer 4 tokens", result.Error);
+        Assert.DoesNotContain("tokens", result.Output);
+    }
+
+    [Fact]
+    public async Task A_conversation_has_history_and_commands_and_can_be_kept()
+    {
+        string file = Path.Combine(Path.GetTempPath(), $"edgellm-chat-{Environment.ProcessId}.kv");
+        try
+        {
+            CliResult result = await TestCli.RunAsync(
+                ["run", "--chat", "--temperature", "0", "--max-tokens", "6", "--model", Chat, "--context", "256"],
+                Encoding.UTF8.GetBytes($"/help\nHello!\n/stats\n/save {file}\n/reset\n/load {file}\n/stats\n/load /nonexistent/file\n/nonsense\nGo on.\n/bye\nnever read\n"));
+            Assert.Equal(0, result.ExitCode);
+            Assert.Contains("/save FILE", result.Output);
+            Assert.Contains("kept in", result.Output);
+            Assert.Contains("2 messages", result.Output);
+            Assert.Contains("/nonexistent/file:", result.Output);
+            Assert.Contains("no command /nonsense", result.Output);
+            string[] contexts = [.. result.Output.Split('\n').Where(line => line.StartsWith("context: ", StringComparison.Ordinal))];
+            Assert.Equal(2, contexts.Length);
+            Assert.Equal(contexts[0], contexts[1]);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Theory]
+    [InlineData(2, "no option --tmeperature", "--tmeperature")]
+    [InlineData(2, "Temperature", "--temperature", "-3", "hello")]
+    [InlineData(2, "--temperature takes a number", "--temperature", "warm", "hello")]
+    [InlineData(2, "--logit-bias takes TOKEN=VALUE", "--logit-bias", "x", "hello")]
+    [InlineData(2, "--when-full takes", "--when-full", "explode", "hello")]
+    [InlineData(2, "no prompt")]
+    [InlineData(2, "no kernel 'abacus'", "--kernel", "abacus", "hello")]
+    [InlineData(1, "needs", "--context", "100000000", "hello")]
+    public async Task What_is_wrong_is_said_in_a_line_with_its_exit_code(int exitCode, string expected, params string[] options)
+    {
+        CliResult result = await TestCli.RunAsync(["run", "--model", Stories, .. options]);
+        Assert.Equal(exitCode, result.ExitCode);
+        Assert.Contains(expected, result.Error);
+        Assert.Empty(result.Output);
+    }
+
+    [Fact]
+    public async Task A_prompt_longer_than_the_context_is_refused_with_the_numbers()
+    {
+        CliResult result = await TestCli.RunAsync("run", "--raw", "--model", Stories, "--context", "8", "--max-tokens", "4", "Once upon a time there was a little girl who had many friends.");
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("the context has 8", result.Error);
+    }
+}
