@@ -16,11 +16,15 @@ internal sealed class TemporaryFolder : IDisposable
         return Path.Combine(Models, name);
     }
 
-    public void Write(string name, string text)
+    public string PathOf(string name) => Path.Combine(Root, name.TrimStart('/'));
+
+    /// <summary>Writes a file and gives its path.</summary>
+    public string Write(string name, string text)
     {
-        string path = Path.Combine(Root, name.TrimStart('/'));
+        string path = PathOf(name);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         File.WriteAllText(path, text);
+        return path;
     }
 
     public void Dispose() => Directory.Delete(Root, recursive: true);

@@ -14,7 +14,7 @@ public sealed class LogitsCommandTests
     [Fact]
     public async Task The_file_holds_what_the_model_computes_and_the_lines_its_hashes()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         int[][] prompts = GoldenPrompts();
         string ids = folder.Write("ids.txt", string.Concat(prompts.Select(prompt => string.Join(' ', prompt) + "\n")));
         string output = folder.PathOf("logits.safetensors");
@@ -45,7 +45,7 @@ public sealed class LogitsCommandTests
     [Fact]
     public async Task Hashes_depend_on_neither_chunk_nor_threads_nor_kernel()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string ids = folder.Write("ids.txt", string.Concat(GoldenPrompts().Select(prompt => string.Join(' ', prompt) + "\n")));
         await AllHashesAgree(folder, TinyModel, ids, [1, 7, 64, 256]);
     }
@@ -53,7 +53,7 @@ public sealed class LogitsCommandTests
     [Fact]
     public async Task Hashes_of_a_quantized_model_depend_on_neither_chunk_nor_threads_nor_kernel()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string ids = folder.Write("ids.txt", "504 3575 282 4649 314 260 2240 282 6152\n");
         await AllHashesAgree(folder, SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), ids, [1, 4, 256]);
     }
@@ -61,7 +61,7 @@ public sealed class LogitsCommandTests
     [Fact]
     public async Task Cache_types_and_float_activations_change_the_logits_of_a_quantized_model()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string model = SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), ids = folder.Write("ids.txt", "504, 3575, 282\r\n");
         string[] lines =
         [
@@ -91,7 +91,7 @@ public sealed class LogitsCommandTests
     [InlineData("1 2 3 4 5 6 7 8 9\n", "{0}, line 1: 9 tokens do not fit into the context of 8: take a larger --context")]
     public async Task Bad_ids_get_one_line_that_names_theirs_and_no_file_is_written(string text, string expected)
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string ids = folder.Write("ids.txt", text), output = folder.PathOf("logits.safetensors");
         CliResult result = await TestCli.RunAsync("logits", "--model", TinyModel, "--ids", ids, "--output", output, "--context", "8");
         Assert.Equal((1, ""), (result.ExitCode, result.Output));
@@ -102,7 +102,7 @@ public sealed class LogitsCommandTests
     [Fact]
     public async Task A_missing_file_gets_one_line()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string ids = folder.Write("ids.txt", "1\n"), none = folder.PathOf("none"), output = folder.PathOf("logits.safetensors");
         foreach (string[] files in new string[][] { [TinyModel, none, output], [none, ids, output], [TinyModel, ids, Path.Combine(none, "logits.safetensors")] })
         {
@@ -116,7 +116,7 @@ public sealed class LogitsCommandTests
     [Fact]
     public async Task The_model_is_not_overwritten()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string model = folder.PathOf("model.gguf"), ids = folder.Write("ids.txt", "1\n");
         File.WriteAllBytes(model, File.ReadAllBytes(TinyModel));
         CliResult result = await TestCli.RunAsync("logits", "--model", model, "--ids", ids, "--output", model);
@@ -139,13 +139,13 @@ public sealed class LogitsCommandTests
     [Fact]
     public async Task An_unknown_kernel_is_a_usage_error_that_names_those_that_are_there()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         CliResult result = await TestCli.RunAsync("logits", "--model", TinyModel, "--ids", folder.Write("ids.txt", "1"), "--output", folder.PathOf("file"), "--kernel", "abacus");
         Assert.Equal((2, ""), (result.ExitCode, result.Output));
         Assert.StartsWith("edgellm: no kernel 'abacus' on this processor; it has ", result.Error);
     }
 
-    private static async Task AllHashesAgree(ScratchFolder folder, string model, string ids, int[] chunks)
+    private static async Task AllHashesAgree(TemporaryFolder folder, string model, string ids, int[] chunks)
     {
         string expected = await HashesOf(folder, model, ids, "--context", "128");
         foreach (int chunk in chunks) Assert.Equal(expected, await HashesOf(folder, model, ids, "--context", "128", "--chunk", chunk.ToString(CultureInfo.InvariantCulture)));
@@ -160,7 +160,7 @@ public sealed class LogitsCommandTests
         return result.Output.TrimEnd('\n').Split('\n');
     }
 
-    private static async Task<string> HashesOf(ScratchFolder folder, string model, string ids, params string[] options)
+    private static async Task<string> HashesOf(TemporaryFolder folder, string model, string ids, params string[] options)
     {
         CliResult result = await TestCli.RunAsync(["logits", "--model", model, "--ids", ids, "--output", folder.PathOf("logits.safetensors"), .. options]);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));

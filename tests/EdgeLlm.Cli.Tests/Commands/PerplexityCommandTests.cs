@@ -20,7 +20,7 @@ public sealed class PerplexityCommandTests
     [InlineData(31)]
     public async Task It_is_that_of_a_direct_computation(int context)
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         using JsonDocument report = await JsonOf("--model", Stories, "--text", folder.Write("text.txt", Story), "--context", context.ToString(CultureInfo.InvariantCulture));
 
         List<Prediction> predictions = Predict(Stories, context);
@@ -36,7 +36,7 @@ public sealed class PerplexityCommandTests
     [Fact]
     public async Task Divergence_from_a_reference_is_that_of_a_direct_computation()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string model = SharedFolder.Require("golden", "logits", "llama", "model.gguf"), reference = SharedFolder.Require("golden", "logits", "llama-linear", "model.gguf");
         using JsonDocument report = await JsonOf("--model", model, "--text", folder.Write("text.txt", Story), "--context", "10", "--against", reference);
 
@@ -53,7 +53,7 @@ public sealed class PerplexityCommandTests
     [Fact]
     public async Task A_model_does_not_diverge_from_itself()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         using JsonDocument report = await JsonOf("--model", Stories, "--text", folder.Write("text.txt", Story), "--context", "24", "--against", Stories);
         Assert.Equal(0, report.RootElement.GetProperty("kl_mean").GetDouble(), 1e-12);
         Assert.Equal(0, report.RootElement.GetProperty("kl_99").GetDouble(), 1e-12);
@@ -63,7 +63,7 @@ public sealed class PerplexityCommandTests
     [Fact]
     public async Task Text_for_people_has_the_same_figures()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string text = folder.Write("text.txt", Story);
         using JsonDocument report = await JsonOf("--model", Stories, "--text", text, "--context", "16");
         CliResult result = await TestCli.RunAsync("perplexity", "--model", Stories, "--text", text, "--context", "16");
@@ -77,7 +77,7 @@ public sealed class PerplexityCommandTests
     [Fact]
     public async Task Models_with_other_vocabularies_or_tokenizers_are_not_compared()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string text = folder.Write("text.txt", Story);
         string otherSize = SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), otherTokenizer = SharedFolder.Require("golden", "logits", "llama", "model.gguf");
         CliResult size = await TestCli.RunAsync("perplexity", "--model", Stories, "--text", text, "--context", "16", "--against", otherSize);
@@ -89,7 +89,7 @@ public sealed class PerplexityCommandTests
     [Fact]
     public async Task A_text_shorter_than_a_window_and_missing_files_get_one_line()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string text = folder.Write("text.txt", "Once"), none = folder.PathOf("none.gguf");
         CliResult shorter = await TestCli.RunAsync("perplexity", "--model", Stories, "--text", text);
         Assert.Equal(1, shorter.ExitCode);

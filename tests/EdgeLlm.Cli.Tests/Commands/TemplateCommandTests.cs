@@ -9,7 +9,7 @@ public sealed class TemplateCommandTests
     [Fact]
     public async Task Every_golden_case_gives_its_text_or_fails()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string[] files = Directory.GetFiles(SharedFolder.Require("golden", "chat-templates"), "*.json");
         Assert.NotEmpty(files);
         foreach (string file in files)
@@ -38,7 +38,7 @@ public sealed class TemplateCommandTests
     [Fact]
     public async Task With_a_model_the_special_tokens_are_the_model_s_unless_they_are_given()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string model = ModelWith(folder, "{{ bos_token }}|{{ eos_token }}|{{ messages[0].content }}");
         string plain = folder.Write("plain.json", """{"messages": [{"content": "hé\u00e9\n"}]}""");
         string own = folder.Write("own.json", """{"eos_token": "<end>", "bos_token": "", "messages": [{"content": "x"}]}""");
@@ -54,7 +54,7 @@ public sealed class TemplateCommandTests
     [InlineData("2026-03-14T09:26:53+05:30", "2026-03-14 09:26:53")]
     public async Task The_template_is_told_the_time_as_written(string now, string expected)
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string template = folder.Write("template.jinja", "{{ strftime_now('%Y-%m-%d %H:%M:%S') }}"), input = folder.Write("input.json", "{}");
         CliResult result = await TestCli.RunAsync("template", "--template", template, "--input", input, "--now", now);
         Assert.Equal((0, expected), (result.ExitCode, result.Output));
@@ -67,7 +67,7 @@ public sealed class TemplateCommandTests
     [InlineData("x", "{\"messages\": ", "edgellm: {0}: no JSON: ")]
     public async Task A_template_s_error_and_bad_input_get_one_line_and_no_text(string template, string input, string expected)
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string inputFile = folder.Write("input.json", input);
         CliResult result = await TestCli.RunAsync("template", "--template", folder.Write("template.jinja", template), "--input", inputFile);
         Assert.Equal((1, ""), (result.ExitCode, result.Output));
@@ -78,7 +78,7 @@ public sealed class TemplateCommandTests
     [Fact]
     public async Task Half_a_surrogate_pair_in_the_input_gets_one_line()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string model = ModelWith(folder, "{{ messages }}");
         foreach (string json in new[] { """{"\ud800": 1}""", """{"messages": "\udc00"}""" })
         {
@@ -91,7 +91,7 @@ public sealed class TemplateCommandTests
     [Fact]
     public async Task A_model_without_a_template_gets_the_built_in_one()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string model = SharedFolder.Require("golden", "tokenizers", "ggml-vocab-llama-spm.gguf");
         string input = folder.Write("input.json", """{"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": true}""");
         CliResult result = await TestCli.RunAsync("template", "--model", model, "--input", input);
@@ -101,7 +101,7 @@ public sealed class TemplateCommandTests
     [Fact]
     public async Task A_missing_file_gets_one_line()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         string input = folder.Write("input.json", "{}"), none = folder.PathOf("none.gguf"), model = SharedFolder.Require("golden", "tokenizers", "ggml-vocab-llama-spm.gguf");
         foreach (string[] options in new string[][] { ["--template", none, "--input", input], ["--model", none, "--input", input], ["--template", input, "--input", none], ["--model", model, "--input", none] })
         {
@@ -124,7 +124,7 @@ public sealed class TemplateCommandTests
     }
 
     /// <summary>Llama's vocabulary with a chat template.</summary>
-    private static string ModelWith(ScratchFolder folder, string template)
+    private static string ModelWith(TemporaryFolder folder, string template)
     {
         string path = folder.PathOf("model.gguf");
         using GgufFile file = GgufFile.Open(SharedFolder.Require("golden", "tokenizers", "ggml-vocab-llama-spm.gguf"));

@@ -90,7 +90,7 @@ public sealed class TokenizeCommandTests
     [Fact]
     public async Task A_missing_model_and_a_file_that_is_none_get_one_line()
     {
-        using var folder = new ScratchFolder();
+        using var folder = new TemporaryFolder();
         CliResult missing = await TestCli.RunAsync("tokenize", "--model", folder.PathOf("no.gguf"));
         Assert.Equal((1, ""), (missing.ExitCode, missing.Output));
         Assert.Equal($"edgellm: {folder.PathOf("no.gguf")}: there is no such file\n", missing.Error);
