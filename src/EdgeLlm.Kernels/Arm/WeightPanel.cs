@@ -15,7 +15,9 @@ internal readonly unsafe partial struct WeightPanel
     {
         HasGroupsOf16 = BlockUnpacker.HasScalePer16(type);
         Groups = columns / (HasGroupsOf16 ? 16 : 32);
-        IsNarrow = type is not (ElementType.Q8_0 or ElementType.IQ4_NL or ElementType.IQ4_XS);
+        IsNarrow = type is ElementType.Q4_0 or ElementType.Q4_1 or ElementType.Q5_0 or ElementType.Q5_1
+            or ElementType.Q2_K or ElementType.Q3_K or ElementType.Q4_K or ElementType.Q5_K or ElementType.Q6_K
+            or ElementType.Q1_0 or ElementType.Q2_0 or ElementType.TQ1_0 or ElementType.TQ2_0 or ElementType.MXFP4 or ElementType.NVFP4 or ElementType.IQ1_S or ElementType.IQ1_M;
         Values = (sbyte*)scratch;
         Scales = (float*)(scratch + columns * Rows);
         Offsets = BlockUnpacker.HasOffset(type) ? Scales + Groups * Rows : null;
