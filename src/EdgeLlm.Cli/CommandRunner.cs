@@ -50,7 +50,7 @@ internal static class CommandRunner
     /// <summary>A word like `--tmeperature` would pass for a command's argument; after `--` it may.</summary>
     private static IEnumerable<string> OptionsTakenForArguments(ParseResult result)
     {
-        if (result.Tokens.Any(token => token.Type == TokenType.DoubleDash)) return [];
+        if (result.Tokens.Any(token => token.Type == System.CommandLine.Parsing.TokenType.DoubleDash)) return [];
         return result.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens)
             .Where(token => token.Value.StartsWith("--", StringComparison.Ordinal) && token.Value.Length > 2)
             .Select(token => $"there is no option {token.Value}; text that begins with -- goes after a lone --");

@@ -57,7 +57,8 @@ internal static unsafe class PackedPanelProduct<TDot, TCodes, TTokens>
     }
 
     /// <summary>Adds 16 columns or 32 (one or two <paramref name="runs"/> of four quads), with their sub-scales.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    /// <remarks>A method of its own, with a loop over the quads: all of it in one was too much for the inlining budget of .NET 9.</remarks>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static void AddColumns(byte* a, byte* b, sbyte* firstScales, sbyte* secondScales, byte* tile, int half, int runs, int* sums)
     {
         // a: rows 0 to 7, b: rows 8 to 15, of tokens 0 to 3
