@@ -25,7 +25,7 @@ internal abstract unsafe class Kernel
         Available.FirstOrDefault(kernel => kernel.Name == name)
         ?? throw new ArgumentException($"no kernel '{name}' on this processor; it has {string.Join(", ", Available.Select(kernel => kernel.Name))}");
 
-    /// <summary>y[t * yStride + r] = sum over c of w[r, c] * x[t, c], for the rows in [firstRow, endRow) and int8 activations.</summary>
+    /// <summary>y[t * yStride + r] = sum over c of w[r, c] * x[t, c], for the rows in [firstRow, endRow) and int8 activations; weights not packed.</summary>
     /// <param name="scratch">At least <see cref="ScratchBytes"/> of the calling thread's own memory, 64-byte aligned.</param>
     public abstract void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch);
 
@@ -37,6 +37,13 @@ internal abstract unsafe class Kernel
 
     /// <summary>Writes row <paramref name="token"/> of <paramref name="target"/> from Columns floats.</summary>
     public abstract void Quantize(float* x, in QuantizedActivations target, int token);
+
+    /// <summary>Writes row <paramref name="token"/> of <paramref name="target"/> from Columns floats.</summary>
+    public abstract void QuantizePacked(float* x, in PackedActivations target, int token);
+
+    /// <summary>The product with packed weights; <paramref name="firstRow"/> is a multiple of 8, and so is <paramref name="endRow"/> but at the matrix's end.</summary>
+    /// <param name="scratch">At least <see cref="ScratchBytes"/> of the calling thread's own memory, 64-byte aligned.</param>
+    public abstract void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch);
 
     /// <summary>y = x / sqrt(mean(x * x) + epsilon) * weight. False where x is not finite (y is not to be used then).</summary>
     public abstract bool RmsNorm(float* x, float* weight, float* y, int count, float epsilon);

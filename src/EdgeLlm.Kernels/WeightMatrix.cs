@@ -1,8 +1,9 @@
+using System.Runtime.Intrinsics;
 using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Kernels;
 
-/// <summary>Weights [Rows, Columns] as they lie in a mapped file, row after row. Owns nothing.</summary>
+/// <summary>Weights [Rows, Columns] as they lie in a mapped file: row after row, or packed in groups of eight rows. Owns nothing.</summary>
 internal readonly unsafe struct WeightMatrix
 {
     public WeightMatrix(byte* data, ElementType type, int rows, int columns)
@@ -14,6 +15,19 @@ internal readonly unsafe struct WeightMatrix
         RowBytes = (nint)ElementFormat.ByteCount(type, columns);
     }
 
+    /// <summary>A packed matrix, whose file says <see cref="ElementType.I8"/>.</summary>
+    /// <param name="codebook">Not used by E8.</param>
+    public WeightMatrix(byte* data, Packing packing, Vector128<sbyte> codebook, int rows, int columns)
+    {
+        Data = data;
+        Type = ElementType.I8;
+        Packing = packing;
+        Codebook = codebook;
+        Rows = rows;
+        Columns = columns;
+        GroupBytes = (nint)Layout.GroupBytes;
+    }
+
     public byte* Data { get; }
 
     public ElementType Type { get; }
@@ -22,11 +36,34 @@ internal readonly unsafe struct WeightMatrix
 
     public int Columns { get; }
 
-    /// <summary>Bytes from one row to the next.</summary>
+    /// <summary>Bytes from one row to the next; 0 where packed.</summary>
     public nint RowBytes { get; }
+
+    public Packing Packing { get; }
+
+    /// <summary>What the codes of E4 stand for.</summary>
+    public Vector128<sbyte> Codebook { get; }
+
+    /// <summary>Bytes from eight rows to the next eight of a packed matrix, else 0.</summary>
+    public nint GroupBytes { get; }
+
+    public bool IsPacked => Packing != Packing.None;
+
+    public PackedLayout Layout => new(Packing, Columns);
 
     /// <summary>Float weights multiply float activations; every other type multiplies int8 activations.</summary>
     public bool IsFloat => Type is ElementType.F32 or ElementType.F16 or ElementType.BF16;
 
+    /// <summary>A row of a matrix that is not packed.</summary>
     public byte* Row(int row) => Data + row * RowBytes;
+
+    /// <summary>The group of a packed matrix that has a row.</summary>
+    public byte* Group(int row) => Data + row / PackedLayout.GroupRows * GroupBytes;
+
+    /// <summary>A row [Columns] as floats.</summary>
+    public void RowToFloat(int row, float* destination)
+    {
+        if (IsPacked) PackedRows.ToFloat(Layout, Data, Codebook, row, destination);
+        else Dequantizer.ToFloat(Type, Row(row), destination, Columns);
+    }
 }

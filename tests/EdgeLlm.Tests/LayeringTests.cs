@@ -19,7 +19,8 @@ public sealed partial class LayeringTests
         ["Generation"] = ["Models", "Sampling", "Tokenization", "Chat"],
         ["DefaultModel"] = [],
         ["Extensions.AI"] = ["Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
-        ["Cli"] = ["Kernels", "Gguf", "Tokenization", "Chat", "Models", "Sampling", "Generation", "DefaultModel", "Extensions.AI"],
+        ["Quantization"] = ["Kernels", "Gguf", "Models", "Tokenization"],
+        ["Cli"] = ["Kernels", "Gguf", "Tokenization", "Chat", "Models", "Sampling", "Generation", "Quantization", "DefaultModel", "Extensions.AI"],
     };
 
     /// <summary>Inside Kernels: a processor's own code may use the portable one, never the other way round.</summary>

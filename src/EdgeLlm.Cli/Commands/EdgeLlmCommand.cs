@@ -12,6 +12,7 @@ internal static class EdgeLlmCommand
         BenchCommand.Create(),
         DoctorCommand.Create(),
         PullCommand.Create(),
+        QuantizeCommand.Create(),
         ListCommand.Create(),
         RemoveCommand.Create(),
         KernelsCommand.Create(),

@@ -31,7 +31,7 @@ internal static class InspectJson
         foreach (TypeShare share in types)
         {
             json.WriteStartObject();
-            json.WriteString("type", share.Type.ToString());
+            json.WriteString("type", share.Type);
             json.WriteNumber("tensors", share.Tensors);
             json.WriteNumber("parameters", share.Parameters);
             json.WriteNumber("size", share.Bytes);
@@ -73,9 +73,9 @@ internal static class InspectJson
         {
             json.WriteStartObject();
             json.WriteString("name", tensor.Name);
-            json.WriteString("type", tensor.Type.ToString());
+            json.WriteString("type", TypeShare.TypeOf(file, tensor));
             json.WriteStartArray("shape");
-            foreach (long dimension in tensor.Shape) json.WriteNumberValue(dimension);
+            foreach (long dimension in TypeShare.ShapeOf(file, tensor)) json.WriteNumberValue(dimension);
             json.WriteEndArray();
             json.WriteNumber("size", tensor.ByteCount);
             json.WriteNumber("offset", tensor.Offset);

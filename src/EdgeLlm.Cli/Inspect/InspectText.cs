@@ -97,7 +97,7 @@ internal static class InspectText
         report.Table(["type", "tensors", "parameters", "size", "share"],
             TypeShare.Of(file).Select(share => new[]
             {
-                share.Type.ToString(), Quantity.Count(share.Tensors), Quantity.Large(share.Parameters), Quantity.Bytes(share.Bytes),
+                share.Type, Quantity.Count(share.Tensors), Quantity.Large(share.Parameters), Quantity.Bytes(share.Bytes),
                 Quantity.Text($"{100.0 * share.Bytes / all:F1} %"),
             }), 1, 2, 3, 4);
     }
@@ -108,7 +108,7 @@ internal static class InspectText
         report.Table(["tensor", "type", "shape", "bytes"],
             file.Tensors.Select(tensor => new[]
             {
-                Printable.Line(tensor.Name, LongText), tensor.Type.ToString(), string.Join(" x ", tensor.Shape), Quantity.Count(tensor.ByteCount),
+                Printable.Line(tensor.Name, LongText), TypeShare.TypeOf(file, tensor), string.Join(" x ", TypeShare.ShapeOf(file, tensor)), Quantity.Count(tensor.ByteCount),
             }), 3);
     }
 

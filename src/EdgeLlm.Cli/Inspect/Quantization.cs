@@ -19,6 +19,6 @@ internal static class Quantization
     {
         if (file.Tensors.Count == 0) return null;
         if (file.Metadata.TryGet("general.file_type", out GgufValue? value) && value.TryGetInteger(out int type) && FileTypes.TryGetValue(type, out string? name)) return name;
-        return file.Tensors.GroupBy(tensor => tensor.Type).MaxBy(group => group.Sum(tensor => tensor.ByteCount))!.Key.ToString();
+        return TypeShare.Of(file)[0].Type;
     }
 }

@@ -87,7 +87,7 @@ internal unsafe partial class ScalarKernel
         float* row = (float*)scratch;
         for (int r = firstRow; r < endRow; r++)
         {
-            Dequantizer.ToFloat(weights.Type, weights.Row(r), row, weights.Columns);
+            weights.RowToFloat(r, row);
             for (int t = 0; t < tokens; t++) y[t * yStride + r] = Dot(row, x + t * xStride, weights.Columns);
         }
     }

@@ -13,7 +13,7 @@ internal abstract unsafe partial class VectorKernel
         {
             float* row = (float*)scratch;
             if (weights.Type == ElementType.F32) row = (float*)weights.Row(r);
-            else Dequantizer.ToFloat(weights.Type, weights.Row(r), row, columns);
+            else weights.RowToFloat(r, row);
             int t = 0;
             for (; t <= tokens - 4; t += 4) DotFour(row, x + t * xStride, xStride, columns, y + t * yStride + r, yStride);
             for (; t < tokens; t++) y[t * yStride + r] = DotVectors(row, x + t * xStride, columns);

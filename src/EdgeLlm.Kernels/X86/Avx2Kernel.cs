@@ -13,5 +13,9 @@ internal unsafe class Avx2Kernel : VectorKernel
     public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
         IntegerProducts<MaddDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
 
-    public override long ScratchBytes(int columns) => Math.Max(base.ScratchBytes(columns), IntegerProducts<MaddDot>.ScratchBytes(columns));
+    public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
+        PackedProducts<MaddDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+
+    public override long ScratchBytes(int columns) =>
+        Math.Max(base.ScratchBytes(columns), Math.Max(IntegerProducts<MaddDot>.ScratchBytes(columns), PackedProducts<MaddDot>.ScratchBytes(columns)));
 }

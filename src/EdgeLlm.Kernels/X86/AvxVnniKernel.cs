@@ -11,4 +11,7 @@ internal sealed unsafe class AvxVnniKernel : Avx2Kernel
 
     public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
         IntegerProducts<VnniDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+
+    public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
+        PackedProducts<VnniDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
 }

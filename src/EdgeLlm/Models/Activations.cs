@@ -16,7 +16,8 @@ internal sealed unsafe class Activations : IDisposable
         long quantizedBytes = Align(QuantizedActivations.ByteCount(tokens, (widest + 31) / 32 * 32));
         long floats = Align(4L * tokens * config.EmbeddingLength) * 2 + Align(4L * tokens * config.QueryWidth) * 2 + Align(4L * tokens * config.KeyValueWidth) * 2
             + Align(4L * tokens * config.FeedForwardLength) * 2 + Align(4L * tokens * config.RopeDimension);
-        _memory = new AlignedBuffer(floats + quantizedBytes + threads * kernelScratch);
+        long packedBytes = Align(PackedActivations.ByteCount(tokens, (widest + 31) / 32 * 32));
+        _memory = new AlignedBuffer(floats + quantizedBytes + packedBytes + threads * kernelScratch);
 
         byte* next = _memory.Start;
         Residual = Take(config.EmbeddingLength);
@@ -29,7 +30,8 @@ internal sealed unsafe class Activations : IDisposable
         Up = Take(config.FeedForwardLength);
         Angles = Take(config.RopeDimension);
         Quantized = next;
-        Scratch = next + quantizedBytes;
+        Packed = next + quantizedBytes;
+        Scratch = Packed + packedBytes;
         ScratchStride = kernelScratch;
 
         float* Take(int width)
@@ -73,8 +75,11 @@ internal sealed unsafe class Activations : IDisposable
     /// <summary>[tokens][cosines, sines], each [pairs]</summary>
     public float* Angles { get; }
 
+    /// <summary>A <see cref="QuantizedActivations"/>.</summary>
     public byte* Quantized { get; }
 
+    /// <summary>A <see cref="PackedActivations"/>.</summary>
+    public byte* Packed { get; }
 
     /// <summary>[threads][ScratchStride] bytes for kernels.</summary>
     public byte* Scratch { get; }

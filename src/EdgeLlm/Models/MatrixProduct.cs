@@ -5,7 +5,7 @@ namespace EdgeLlm.Models;
 
 /// <summary>
 /// Up to three linear maps of the same activations as one parallel operation: rows of all of them in chunks over the threads. Quantizes
-/// the activations first where a weight is not float.
+/// the activations first where a weight is not float, in the form that its packing takes.
 /// </summary>
 internal sealed unsafe class MatrixProduct
 {
@@ -17,6 +17,7 @@ internal sealed unsafe class MatrixProduct
     private readonly bool _floatActivations;
     private readonly Action<int, int> _multiply;
     private readonly Action<int, int> _quantize;
+    private readonly Action<int, int> _quantizePacked;
 
     private Target _first;
     private Target _second;
@@ -25,6 +26,7 @@ internal sealed unsafe class MatrixProduct
     private nint _xStride;
     private int _tokens;
     private QuantizedActivations _quantized;
+    private PackedActivations _packed;
 
     public MatrixProduct(Kernel kernel, WorkerPool pool, Activations memory, bool floatActivations)
     {
@@ -34,6 +36,7 @@ internal sealed unsafe class MatrixProduct
         _floatActivations = floatActivations;
         _multiply = Multiply;
         _quantize = (token, _) => _kernel.Quantize(_x + token * _xStride, _quantized, token);
+        _quantizePacked = (token, _) => _kernel.QuantizePacked(_x + token * _xStride, _packed, token);
     }
 
     /// <summary>y [tokens, rows] = x [tokens, columns] times each weight, plus its bias; rows of x are <paramref name="xStride"/> floats apart, those of y as wide as the weight.</summary>
@@ -48,19 +51,30 @@ internal sealed unsafe class MatrixProduct
         if (IsInteger(first) || IsInteger(second) || IsInteger(third))
         {
             _quantized = new QuantizedActivations(_memory.Quantized, tokens, first.Weight.Columns);
-            if (tokens < 4)
-            {
-                for (int t = 0; t < tokens; t++) _quantize(t, 0);
-            }
-            else
-            {
-                _pool.Run(tokens, _quantize);
-            }
+            ForEachToken(_quantize);
+        }
+        if (IsPacked(first) || IsPacked(second) || IsPacked(third))
+        {
+            _packed = new PackedActivations(_memory.Packed, tokens, first.Weight.Columns);
+            ForEachToken(_quantizePacked);
         }
         _pool.Run(_third.EndChunk, _multiply);
     }
 
-    private bool IsInteger(Linear map) => !_floatActivations && map.Weight.Rows > 0 && !map.Weight.IsFloat;
+    private bool IsInteger(in Linear map) => !_floatActivations && map.Weight.Rows > 0 && !map.Weight.IsFloat && !map.Weight.IsPacked;
+
+    private bool IsPacked(in Linear map) => !_floatActivations && map.Weight.IsPacked;
+
+    /// <summary>A few tokens cost less than waking the other threads.</summary>
+    private void ForEachToken(Action<int, int> operation)
+    {
+        if (_tokens >= 4)
+        {
+            _pool.Run(_tokens, operation);
+            return;
+        }
+        for (int t = 0; t < _tokens; t++) operation(t, 0);
+    }
 
     private void Multiply(int chunk, int thread)
     {
@@ -74,7 +88,8 @@ internal sealed unsafe class MatrixProduct
         WeightMatrix weight = target.Map.Weight;
         byte* scratch = _memory.Scratch + thread * _memory.ScratchStride;
         int firstRow = chunk * ChunkRows, endRow = Math.Min(firstRow + ChunkRows, weight.Rows);
-        if (IsInteger(target.Map)) _kernel.Multiply(weight, _quantized, _tokens, target.Y, weight.Rows, firstRow, endRow, scratch);
+        if (IsPacked(target.Map)) _kernel.MultiplyPacked(weight, _packed, _tokens, target.Y, weight.Rows, firstRow, endRow, scratch);
+        else if (IsInteger(target.Map)) _kernel.Multiply(weight, _quantized, _tokens, target.Y, weight.Rows, firstRow, endRow, scratch);
         else _kernel.Multiply(weight, _x, _xStride, _tokens, target.Y, weight.Rows, firstRow, endRow, scratch);
         if (target.Map.Bias == null) return;
         for (int t = 0; t < _tokens; t++) _kernel.Add(target.Y + (nint)t * weight.Rows + firstRow, target.Map.Bias + firstRow, endRow - firstRow);

@@ -1,5 +1,4 @@
 using EdgeLlm.Kernels;
-using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Kernels.Threading;
 
 namespace EdgeLlm.Models;
@@ -64,7 +63,7 @@ internal sealed unsafe class Transformer : IDisposable
         int width = _config.EmbeddingLength;
         for (int t = 0; t < tokens.Length; t++)
         {
-            Dequantizer.ToFloat(_weights.TokenEmbedding.Type, _weights.TokenEmbedding.Row(tokens[t]), _residual + t * width, width);
+            _weights.TokenEmbedding.RowToFloat(tokens[t], _residual + t * width);
             float* angles = _memory.Angles + t * 2 * _rope.Pairs;
             _rope.Angles(_firstPosition + t, new Span<float>(angles, _rope.Pairs), new Span<float>(angles + _rope.Pairs, _rope.Pairs));
         }

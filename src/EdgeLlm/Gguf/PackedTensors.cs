@@ -1,0 +1,89 @@
+using System.Runtime.Intrinsics;
+using EdgeLlm.Kernels.Formats;
+
+namespace EdgeLlm.Gguf;
+
+/// <summary>The keys `edgellm.*`: which tensors are packed, and how. Parallel arrays, an item for each packed tensor (docs/e4.md).</summary>
+internal static class PackedTensors
+{
+    public const string VersionKey = "edgellm.version";
+    public const string NamesKey = "edgellm.packed.names";
+    public const string RowsKey = "edgellm.packed.rows";
+    public const string ColumnsKey = "edgellm.packed.columns";
+    public const string KindsKey = "edgellm.packed.kinds";
+    public const string CodebooksKey = "edgellm.packed.codebooks";
+
+    private const uint Version = 1;
+
+    /// <summary>The packed tensors of a file, by name; none where it has no such keys.</summary>
+    /// <exception cref="GgufException">The keys contradict each other or the tensors, or are of a later version.</exception>
+    public static Dictionary<string, PackedTensor> Read(GgufMetadata data, IReadOnlyDictionary<string, GgufTensor> tensors)
+    {
+        var packed = new Dictionary<string, PackedTensor>();
+        if (!data.Contains(VersionKey) && !data.Contains(NamesKey)) return packed;
+        if (data.GetUInt32(VersionKey) is var version && version != Version)
+            throw data.Error(VersionKey, $"is {version}; this program reads version {Version} of packed tensors: take a newer program");
+
+        GgufStringArray names = data.GetStringArray(NamesKey), kinds = data.GetStringArray(KindsKey);
+        uint[] rows = data.GetArray<uint>(RowsKey), columns = data.GetArray<uint>(ColumnsKey);
+        sbyte[] codebooks = data.GetArray<sbyte>(CodebooksKey);
+        RequireLength(KindsKey, kinds.Count, names.Count);
+        RequireLength(RowsKey, rows.Length, names.Count);
+        RequireLength(ColumnsKey, columns.Length, names.Count);
+        RequireLength(CodebooksKey, codebooks.Length, (long)PackedLayout.CodebookLength * names.Count);
+        for (int i = 0; i < names.Count; i++)
+        {
+            string name = names[i], quoted = GgufException.Quote(name);
+            Packing packing = PackedTensor.PackingOf(kinds[i]);
+            if (packing == Packing.None) throw data.Error(KindsKey, $"item {i} is {GgufException.Quote(kinds[i])}, not one of e4g32, e4g16, e8g32");
+            if (rows[i] is 0 or > int.MaxValue) throw data.Error(RowsKey, $"item {i} ({quoted}) is {rows[i]}");
+            if (columns[i] is 0 or > int.MaxValue || columns[i] % PackedLayout.BlockColumns != 0)
+                throw data.Error(ColumnsKey, $"item {i} ({quoted}) is {columns[i]}, no multiple of {PackedLayout.BlockColumns}");
+            var codebook = Vector128.Create(codebooks, i * PackedLayout.CodebookLength);
+            RequireCodebook(i, packing, codebook);
+            var tensor = new PackedTensor(name, packing, (int)rows[i], (int)columns[i], codebook);
+            RequireBytes(i, tensor);
+            if (!packed.TryAdd(name, tensor)) throw data.Error(NamesKey, $"item {i} is {quoted} again");
+        }
+        return packed;
+
+        void RequireLength(string key, int length, long expected)
+        {
+            if (length != expected) throw data.Error(key, $"has {length} items instead of {expected}, as {NamesKey} has {names.Count}");
+        }
+
+        void RequireCodebook(int item, Packing packing, Vector128<sbyte> codebook)
+        {
+            int limit = packing == Packing.E8Group32 ? 0 : PackedLayout.CodebookLimit;
+            for (int code = 0; code < PackedLayout.CodebookLength; code++)
+            {
+                if (Math.Abs((int)codebook[code]) > limit)
+                    throw data.Error(CodebooksKey, $"has {codebook[code]} in the codebook of item {item}; {kinds[item]} allows {(limit == 0 ? "only 0" : $"-{limit} to {limit}")}");
+            }
+        }
+
+        void RequireBytes(int item, PackedTensor packedTensor)
+        {
+            string quoted = GgufException.Quote(packedTensor.Name);
+            if (!tensors.TryGetValue(packedTensor.Name, out GgufTensor? tensor)) throw data.Error(NamesKey, $"item {item} is {quoted}, and the file has no such tensor");
+            if (tensor.Type != ElementType.I8 || tensor.Shape.Count != 1)
+                throw data.Error(NamesKey, $"item {item}, tensor {quoted}, is {tensor.Type} of {tensor.Shape.Count} dimensions; a packed tensor is I8 of one");
+            if (tensor.ByteCount != packedTensor.ByteCount)
+                throw data.Error(NamesKey, $"item {item}, tensor {quoted}, has {tensor.ByteCount} bytes; {packedTensor.Rows} x {packedTensor.Columns} as {packedTensor.Kind} take {packedTensor.ByteCount}");
+        }
+    }
+
+    /// <summary>Sets the keys, and the alignment that packed tensors have.</summary>
+    public static void Write(GgufWriter writer, IReadOnlyList<PackedTensor> tensors)
+    {
+        sbyte[] codebooks = new sbyte[tensors.Count * PackedLayout.CodebookLength];
+        for (int i = 0; i < tensors.Count; i++) tensors[i].Codebook.CopyTo(codebooks, i * PackedLayout.CodebookLength);
+        writer.Set(GgufRules.AlignmentKey, GgufValue.Of((uint)PackedLayout.Alignment));
+        writer.Set(VersionKey, GgufValue.Of(Version));
+        writer.Set(NamesKey, GgufValue.OfArray([.. tensors.Select(tensor => tensor.Name)]));
+        writer.Set(RowsKey, GgufValue.OfArray<uint>([.. tensors.Select(tensor => (uint)tensor.Rows)]));
+        writer.Set(ColumnsKey, GgufValue.OfArray<uint>([.. tensors.Select(tensor => (uint)tensor.Columns)]));
+        writer.Set(KindsKey, GgufValue.OfArray([.. tensors.Select(tensor => tensor.Kind)]));
+        writer.Set(CodebooksKey, GgufValue.OfArray<sbyte>(codebooks));
+    }
+}

@@ -1,0 +1,222 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Kernels.Scalar;
+using EdgeLlm.Kernels.Tests.Formats;
+
+namespace EdgeLlm.Kernels.Tests;
+
+/// <summary>Packed weights: the scalar kernel does what docs/e4.md says, and every other kernel gives its bits, in memory that ends at a guard page.</summary>
+public sealed unsafe class PackedKernelTests
+{
+    private static readonly ScalarKernel Specification = new();
+
+    public static TheoryData<string, string> Cases()
+    {
+        var cases = new TheoryData<string, string>();
+        foreach (Kernel kernel in Kernel.Available)
+        {
+            foreach (Packing packing in RandomPacked.Packings) cases.Add(kernel.Name, packing.ToString());
+        }
+        return cases;
+    }
+
+    public static TheoryData<string> Packings() => [.. RandomPacked.Packings.Select(packing => packing.ToString())];
+
+    public static TheoryData<string> KernelNames() => [.. Kernel.Available.Select(kernel => kernel.Name)];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Products_have_the_bits_of_the_scalar_kernel(string kernelName, string packingName)
+    {
+        Kernel kernel = Kernel.Choose(kernelName);
+        var packing = Enum.Parse<Packing>(packingName);
+        for (int columns = 32; columns <= 608; columns += 32)
+        {
+            for (int tokens = 1; tokens <= 9; tokens++) Compare(kernel, packing, 1 + (columns / 32 + 5 * tokens) % 27, columns, tokens, 0, null);
+        }
+        Compare(kernel, packing, 90, 96, 3, 8, 72);
+        Compare(kernel, packing, 90, 96, 1, 16, null);
+        Compare(kernel, packing, 90, 96, 33, 80, null);
+        Compare(kernel, packing, 40, 9216, 2, 0, null); // wider than a panel of all rows
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Sums_at_the_bound_of_int32_are_exact(string kernelName, string packingName)
+    {
+        const int Columns = 544;
+        Kernel kernel = Kernel.Choose(kernelName);
+        var packing = Enum.Parse<Packing>(packingName);
+        var layout = new PackedLayout(packing, Columns);
+        var codebook = Vector128.Create((sbyte)-63, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 63);
+        foreach ((bool negative, int tokens) in new[] { (false, 1), (true, 1), (false, 5), (true, 2) })
+        {
+            byte[] bytes = RandomPacked.Make(packing, 16, Columns, 1);
+            for (int start = 0; start < bytes.Length; start += (int)layout.GroupBytes)
+            {
+                MemoryMarshal.Cast<byte, float>(bytes.AsSpan(start, 32)).Fill(1);
+                bytes.AsSpan(start + 32, (int)layout.CodeOffset - 32).Fill((byte)layout.SubScaleLimit);
+                bytes.AsSpan(start + (int)layout.CodeOffset, (int)(layout.GroupBytes - layout.CodeOffset)).Fill((byte)(layout.HasCodebook ? negative ? 0 : 255 : negative ? -127 : 127));
+            }
+            using var weights = GuardedBuffer.Of<byte>(bytes);
+            using var buffer = new GuardedBuffer(PackedActivations.ByteCount(tokens, Columns));
+            using var y = new GuardedBuffer(16 * tokens * 4);
+            var x = new PackedActivations(buffer.Start, tokens, Columns);
+            new Span<sbyte>(x.Values, tokens * Columns).Fill(127);
+            new Span<int>(x.Shifts, tokens * x.Blocks).Fill(3);
+            new Span<int>(x.Sums, tokens * 2 * x.Blocks).Fill(16 * 127);
+            new Span<float>(x.Scales, tokens * x.ScaleCount).Fill(1);
+            var matrix = new WeightMatrix(weights.Start, packing, codebook, 16, Columns);
+            Run(kernel, Columns, scratch => kernel.MultiplyPacked(matrix, x, tokens, y.Floats, 16, 0, 16, (byte*)scratch));
+            const float Block = 2_081_028_096, Tail = 32L * 63 * 127 * 127 * 8; // 32 * 63 * 127 * 127 * 8 * 8 < 2^31
+            foreach (float value in y.FloatSpan) Assert.Equal(negative ? -(Block + Block + Tail) : Block + Block + Tail, value);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Packings))]
+    public void The_scalar_kernel_multiplies_the_weights_that_the_layout_means(string packingName)
+    {
+        var packing = Enum.Parse<Packing>(packingName);
+        const int Rows = 13, Columns = 352;
+        using var data = GuardedBuffer.Of<byte>(RandomPacked.Make(packing, Rows, Columns, 7));
+        var matrix = new WeightMatrix(data.Start, packing, RandomPacked.Codebook, Rows, Columns);
+        using var buffer = new GuardedBuffer(PackedActivations.ByteCount(1, Columns));
+        var activations = new PackedActivations(buffer.Start, 1, Columns);
+        float[] row = new float[Columns], y = new float[Rows];
+        fixed (float* x = KernelTests.RandomFloats(Columns, 3), output = y, weights = row)
+        {
+            Specification.QuantizePacked(x, activations, 0);
+            Specification.MultiplyPacked(matrix, activations, 1, output, Rows, 0, Rows, null);
+            for (int r = 0; r < Rows; r++)
+            {
+                matrix.RowToFloat(r, weights);
+                double exact = 0, magnitude = 0;
+                for (int c = 0; c < Columns; c++)
+                {
+                    Assert.Equal(Weight(data.Start, packing, r, c), row[c]);
+                    double value = (double)activations.Scales[c / 256] * (1 << activations.Shifts[c / 32]) * activations.Values[c];
+                    exact += row[c] * value;
+                    magnitude += Math.Abs(row[c] * value);
+                }
+                Assert.InRange(y[r], exact - 1e-6 * magnitude, exact + 1e-6 * magnitude);
+            }
+        }
+    }
+
+    [Fact]
+    public void Activations_have_the_smallest_multiplier_that_holds_them()
+    {
+        const int Columns = 608;
+        float[] x = KernelTests.RandomFloats(Columns, 11);
+        for (int c = 0; c < Columns; c++) x[c] *= MathF.ScaleB(1, -(c / 32 % 5));
+        using var buffer = new GuardedBuffer(PackedActivations.ByteCount(1, Columns));
+        var q = new PackedActivations(buffer.Start, 1, Columns);
+        fixed (float* start = x) Specification.QuantizePacked(start, q, 0);
+        var shifts = new HashSet<int>();
+        for (int b = 0; b < q.Blocks; b++)
+        {
+            float scale = q.Scales[b / 8], largest = x.Skip(32 * b).Take(32).Max(MathF.Abs);
+            Assert.Equal(x.Skip(b / 8 * 256).Take(256).Max(MathF.Abs) / 1016f, scale);
+            int shift = q.Shifts[b];
+            shifts.Add(shift);
+            Assert.True(shift == 3 || largest <= 127f * (1 << shift) * scale);
+            Assert.True(shift == 0 || largest > 127f * (1 << (shift - 1)) * scale);
+            for (int c = 32 * b; c < 32 * b + 32; c++)
+                Assert.InRange(q.Values[c] * (double)scale * (1 << shift), x[c] - scale * (1 << shift) * 0.5001, x[c] + scale * (1 << shift) * 0.5001);
+            for (int half = 0; half < 2; half++)
+                Assert.Equal(Enumerable.Range(32 * b + 16 * half, 16).Sum(c => q.Values[c]), q.Sums[2 * b + half]);
+        }
+        Assert.Equal(4, shifts.Count);
+    }
+
+    [Theory]
+    [MemberData(nameof(KernelNames))]
+    public void Activations_are_quantized_as_by_the_scalar_kernel(string kernelName)
+    {
+        Kernel kernel = Kernel.Choose(kernelName);
+        for (int columns = 32; columns <= 1632; columns += columns < 608 ? 32 : 1024)
+        {
+            float[] x = KernelTests.RandomFloats(columns, columns);
+            for (int c = 0; c < columns; c++) x[c] *= MathF.ScaleB(1, -(c / 32 % 5));
+            for (int c = 0; c < 32; c++) x[c] = (c - 16) * 0.5f; // ties
+            x[16] = 127f;
+            if (columns > 256) x.AsSpan(256, Math.Min(256, columns - 256)).Clear();
+            if (columns > 1024)
+            {
+                x[513] = float.NaN;
+                x[800] = float.NegativeInfinity;
+                x.AsSpan(1024, 256).Fill(1e-32f);
+                x[1400] = float.MaxValue;
+            }
+            using var input = GuardedBuffer.Of<float>(x);
+            using var expected = new GuardedBuffer(PackedActivations.ByteCount(2, columns));
+            using var actual = new GuardedBuffer(PackedActivations.ByteCount(2, columns));
+            for (int t = 0; t < 2; t++)
+            {
+                Specification.QuantizePacked(input.Floats, new PackedActivations(expected.Start, 2, columns), t);
+                kernel.QuantizePacked(input.Floats, new PackedActivations(actual.Start, 2, columns), t);
+            }
+            Assert.Equal(expected.Span.ToArray(), actual.Span.ToArray());
+        }
+    }
+
+    [Fact]
+    public void What_is_not_finite_or_tiny_has_no_values()
+    {
+        float[] x = new float[1024];
+        x.AsSpan(0, 256).Fill(1);
+        x[3] = float.NaN;
+        x.AsSpan(256, 256).Fill(1);
+        x[511] = float.PositiveInfinity;
+        x.AsSpan(512, 256).Fill(1e-35f);
+        using var buffer = new GuardedBuffer(PackedActivations.ByteCount(1, x.Length));
+        var q = new PackedActivations(buffer.Start, 1, x.Length);
+        fixed (float* start = x) Specification.QuantizePacked(start, q, 0);
+        Assert.Equal([float.NaN, float.NaN, 0f, 0f], new Span<float>(q.Scales, 4).ToArray());
+        Assert.All(new Span<sbyte>(q.Values, x.Length).ToArray(), value => Assert.Equal(0, value));
+        Assert.All(new Span<int>(q.Shifts, q.Blocks).ToArray(), shift => Assert.Equal(0, shift));
+    }
+
+    /// <summary>A weight as docs/e4.md words it, straight from the bytes.</summary>
+    private static float Weight(byte* data, Packing packing, int row, int column)
+    {
+        const int Columns = 352;
+        int g = packing == Packing.E4Group16 ? 16 : 32, subScaleBytes = Columns / g * 8;
+        int codes = (32 + subScaleBytes + 63) / 64 * 64, blockBytes = packing == Packing.E8Group32 ? 256 : 128;
+        byte* group = data + row / 8 * (codes + Columns / 32 * blockBytes);
+        float rowScale = ((float*)group)[row % 8];
+        var subScale = (sbyte)group[32 + column / g * 8 + row % 8];
+        int k = column % 32, l = k % 16 / 4, i = k % 4;
+        byte* block = group + codes + column / 32 * blockBytes;
+        if (packing == Packing.E8Group32) return rowScale * (subScale * (sbyte)block[k / 4 * 32 + row % 8 * 4 + i]);
+        int code = block[l * 32 + row % 8 * 4 + i] >> (k < 16 ? 0 : 4) & 15;
+        return rowScale * (subScale * RandomPacked.Codebook.GetElement(code));
+    }
+
+    private static void Compare(Kernel kernel, Packing packing, int rows, int columns, int tokens, int firstRow, int? end)
+    {
+        int endRow = end ?? rows;
+        using var w = GuardedBuffer.Of<byte>(RandomPacked.Make(packing, rows, columns, rows + columns));
+        using var buffer = new GuardedBuffer(PackedActivations.ByteCount(tokens, columns));
+        using var expected = new GuardedBuffer(tokens * rows * 4L);
+        using var actual = new GuardedBuffer(tokens * rows * 4L);
+        var x = new PackedActivations(buffer.Start, tokens, columns);
+        fixed (float* floats = KernelTests.RandomFloats(tokens * columns, tokens))
+        {
+            for (int t = 0; t < tokens; t++) Specification.QuantizePacked(floats + t * columns, x, t);
+        }
+        var matrix = new WeightMatrix(w.Start, packing, RandomPacked.Codebook, rows, columns);
+        Run(Specification, columns, scratch => Specification.MultiplyPacked(matrix, x, tokens, expected.Floats, rows, firstRow, endRow, (byte*)scratch));
+        Run(kernel, columns, scratch => kernel.MultiplyPacked(matrix, x, tokens, actual.Floats, rows, firstRow, endRow, (byte*)scratch));
+        KernelTests.AssertSameBits(expected.FloatSpan, actual.FloatSpan, $"{packing} [{rows}, {columns}] x {tokens}, rows {firstRow} to {endRow}");
+    }
+
+    private static void Run(Kernel kernel, int columns, Action<nint> operation)
+    {
+        void* scratch = NativeMemory.AlignedAlloc((nuint)kernel.ScratchBytes(columns), 64);
+        operation((nint)scratch);
+        NativeMemory.AlignedFree(scratch);
+    }
+}
