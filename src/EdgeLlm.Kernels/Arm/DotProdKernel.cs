@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics.Arm;
+using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Kernels.Arm;
 
@@ -11,4 +12,14 @@ internal sealed unsafe class DotProdKernel : NeonKernel
 
     public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
         Multiply<DotProducts>(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+
+    public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    {
+        switch (weights.Packing)
+        {
+            case Packing.E4Group32: PackedProducts.Multiply<E4Group32Dots>(weights, x, tokens, y, yStride, firstRow, endRow); break;
+            case Packing.E4Group16: PackedProducts.Multiply<E4Group16Dots>(weights, x, tokens, y, yStride, firstRow, endRow); break;
+            case Packing.E8Group32: PackedProducts.Multiply<E8Group32Dots>(weights, x, tokens, y, yStride, firstRow, endRow); break;
+        }
+    }
 }

@@ -61,7 +61,8 @@ internal static unsafe class PackedPanelProduct<TDot, TCodes, TTokens>
     private static void AddColumns(byte* a, byte* b, sbyte* firstScales, sbyte* secondScales, byte* tile, int half, int runs, int* sums)
     {
         // a: rows 0 to 7, b: rows 8 to 15, of tokens 0 to 3
-        Vector256<int> a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
+        int* starts = (int*)(tile + PackedTile.Starts) + half * PackedTile.Tokens;
+        Vector256<int> a0 = Start(starts), a1 = Start(starts + 1), a2 = Start(starts + 2), a3 = Start(starts + 3), b0 = a0, b1 = a1, b2 = a2, b3 = a3;
         a += half * 128;
         b += half * 128;
         byte* values = tile + half * 16;
@@ -71,14 +72,13 @@ internal static unsafe class PackedPanelProduct<TDot, TCodes, TTokens>
             else AddSignedQuad(Vector256.Load((sbyte*)a), Vector256.Load((sbyte*)b), values, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
         }
         Vector256<int> first = Avx2.ConvertToVector256Int32(firstScales), second = Avx2.ConvertToVector256Int32(secondScales);
-        int* starts = (int*)(tile + PackedTile.Starts) + half * PackedTile.Tokens;
         uint* shifts = (uint*)(tile + PackedTile.Shifts);
-        Finish(a0, b0, first, second, starts, runs, shifts[0], sums);
-        if (TTokens.Count > 1) Finish(a1, b1, first, second, starts + 1, runs, shifts[1], sums + Rows);
+        Finish(a0, b0, first, second, shifts + 0, sums);
+        if (TTokens.Count > 1) Finish(a1, b1, first, second, shifts + 1, sums + Rows);
         if (TTokens.Count > 2)
         {
-            Finish(a2, b2, first, second, starts + 2, runs, shifts[2], sums + 2 * Rows);
-            Finish(a3, b3, first, second, starts + 3, runs, shifts[3], sums + 3 * Rows);
+            Finish(a2, b2, first, second, shifts + 2, sums + 2 * Rows);
+            Finish(a3, b3, first, second, shifts + 3, sums + 3 * Rows);
         }
     }
 
@@ -134,15 +134,12 @@ internal static unsafe class PackedPanelProduct<TDot, TCodes, TTokens>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish(Vector256<int> a, Vector256<int> b, Vector256<int> first, Vector256<int> second, int* starts, int runs, uint shift, int* sums)
+    private static Vector256<int> Start(int* start) => TCodes.HasCodebook ? Vector256.Create(*start) : Vector256<int>.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish(Vector256<int> a, Vector256<int> b, Vector256<int> first, Vector256<int> second, uint* shift, int* sums)
     {
-        if (TCodes.HasCodebook)
-        {
-            Vector256<int> start = Vector256.Create(runs == 2 ? starts[0] + starts[PackedTile.Tokens] : starts[0]);
-            a += start;
-            b += start;
-        }
-        Vector256<uint> shifts = Vector256.Create(shift);
+        Vector256<uint> shifts = Vector256.Create(*shift);
         (Vector256.Load(sums) + a * Avx2.ShiftLeftLogicalVariable(first, shifts)).Store(sums);
         (Vector256.Load(sums + 8) + b * Avx2.ShiftLeftLogicalVariable(second, shifts)).Store(sums + 8);
     }

@@ -93,7 +93,7 @@ internal static unsafe class PackedProducts<TDot>
         float* accumulators = (float*)scratch;
         int* sums = (int*)(scratch + SumBytes);
         byte* tile = scratch + 2 * SumBytes;
-        PackedTile.Fill<TTokens>(tile, x, firstToken, tokens);
+        PackedTile.Fill<TCodes, TTokens>(tile, x, firstToken, tokens);
         for (int r = 0; r < rows; r += 16, groups += 2 * groupBytes, codes += 2 * codeStride)
         {
             bool pair = r + 8 < rows; // a lone group takes both places

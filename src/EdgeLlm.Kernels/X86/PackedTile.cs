@@ -5,7 +5,8 @@ namespace EdgeLlm.Kernels.X86;
 /// <summary>
 /// The activations of up to four tokens, regrouped by blocks of 32 columns so that one pointer walks all that a product needs of them:
 /// int8 values [4][32], int starts [2 halves][4], int shifts [4], float scales [4] (the same in all blocks that share one). A start is
-/// -<see cref="Bias"/> times the sum of 16 values: it takes the bias of codebook values off; not used without a codebook.
+/// -<see cref="Bias"/> times the sum of 16 values, or where 32 columns share a sub-scale the first [4] are of all 32: it takes the bias of codebook
+/// values off; not used without a codebook.
 /// </summary>
 internal static unsafe class PackedTile
 {
@@ -19,7 +20,8 @@ internal static unsafe class PackedTile
     public const int BlockBytes = Scales + 16;
 
     /// <summary>Fills a tile with <paramref name="count"/> tokens from <paramref name="firstToken"/>; the last one again in the places beyond.</summary>
-    public static void Fill<TTokens>(byte* tile, in PackedActivations x, int firstToken, int count)
+    public static void Fill<TCodes, TTokens>(byte* tile, in PackedActivations x, int firstToken, int count)
+        where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
         for (int t = 0; t < TTokens.Count; t++)
@@ -33,7 +35,7 @@ internal static unsafe class PackedTile
             {
                 Vector256.Load(values + 32 * b).Store((sbyte*)block + 32 * t);
                 int* starts = (int*)(block + Starts) + t;
-                starts[0] = -Bias * sums[2 * b];
+                starts[0] = -Bias * (TCodes.HasScalePer16 ? sums[2 * b] : sums[2 * b] + sums[2 * b + 1]);
                 starts[Tokens] = -Bias * sums[2 * b + 1];
                 ((int*)(block + Shifts))[t] = shifts[b];
                 ((float*)(block + Scales))[t] = scales[b / PackedActivations.ScaleBlocks];
