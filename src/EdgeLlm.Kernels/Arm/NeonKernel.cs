@@ -53,4 +53,14 @@ internal unsafe partial class NeonKernel : VectorKernel
             case (true, true): TProducts.Multiply<GroupsOf16WithOffset>(panel, x, tokens, y, yStride, rows); break;
         }
     }
+
+    public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    {
+        switch (weights.Packing)
+        {
+            case Packing.E4Group32: PackedProducts.Multiply<E4Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow); break;
+            case Packing.E4Group16: PackedProducts.Multiply<E4Group16WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow); break;
+            case Packing.E8Group32: PackedProducts.Multiply<E8Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow); break;
+        }
+    }
 }
