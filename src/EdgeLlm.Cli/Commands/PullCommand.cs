@@ -52,7 +52,7 @@ internal static class PullCommand
             {
                 string path = Path.Combine(folder, part.Name);
                 if (File.Exists(path)) await RequireSameAsync(part, path, choice.Model.Name, cancellation).ConfigureAwait(false);
-                else await DownloadProgress.RunAsync(Printable.Line(part.Name), part.Size, (at, say) => downloader.DownloadAsync(part, path, at, say, cancellation)).ConfigureAwait(false);
+                else await ByteProgress.RunAsync(Printable.Line(part.Name), part.Size, (at, say) => downloader.DownloadAsync(part, path, at, say, cancellation)).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException)

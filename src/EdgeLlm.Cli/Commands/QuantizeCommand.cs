@@ -1,6 +1,5 @@
 using System.CommandLine;
 using EdgeLlm.Cli.Output;
-using EdgeLlm.Cli.Pull;
 using EdgeLlm.Gguf;
 using EdgeLlm.Quantization;
 
@@ -31,7 +30,7 @@ internal static class QuantizeCommand
         if (File.Exists(output) && !result.GetValue(Force)) throw new IOException($"{output}: is there already; --force replaces it");
         using GgufFile file = GgufFile.Open(input);
         var quantizer = new FastQuantizer(file);
-        await DownloadProgress.RunAsync("packing", quantizer.OutputBytes, (at, _) => Task.Run(() => quantizer.Save(output, at, cancellation), cancellation)).ConfigureAwait(false);
+        await ByteProgress.RunAsync("packing", quantizer.OutputBytes, (at, _) => Task.Run(() => quantizer.Save(output, at, cancellation), cancellation)).ConfigureAwait(false);
         Console.WriteLine($"{Printable.Line(output)} ({Quantity.Bytes(new FileInfo(output).Length)}, from {Quantity.Bytes(file.FileSize)})");
         return ExitCode.Success;
     }

@@ -36,8 +36,7 @@ internal unsafe partial class ScalarKernel
 
     private static float QuantizeVector(float* x, int count, sbyte* q, nint stride)
     {
-        int largestBits = 0;
-        for (int d = 0; d < count; d++) largestBits = Math.Max(largestBits, BitConverter.SingleToInt32Bits(x[d]) & 0x7FFFFFFF);
+        int largestBits = LargestMagnitude(x, count);
         float largest = BitConverter.Int32BitsToSingle(largestBits);
         bool finite = largestBits < 0x7F800000, zero = largestBits < (127 - 100) << 23;
         float inverse = finite && !zero ? 127f / largest : 0;

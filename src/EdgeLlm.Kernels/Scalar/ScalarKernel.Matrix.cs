@@ -15,8 +15,7 @@ internal unsafe partial class ScalarKernel
             float* block = x + b * QuantizedActivations.BlockColumns;
             long cell = (long)token * target.Blocks + b;
             sbyte* values = target.Values + cell * QuantizedActivations.BlockColumns;
-            int largestBits = 0;
-            for (int j = 0; j < 32; j++) largestBits = Math.Max(largestBits, BitConverter.SingleToInt32Bits(block[j]) & 0x7FFFFFFF);
+            int largestBits = LargestMagnitude(block, 32);
             float largest = BitConverter.Int32BitsToSingle(largestBits);
             bool finite = largestBits < 0x7F800000, zero = largestBits < (127 - 100) << 23;
             float scale = finite ? zero ? 0 : largest / 127f : float.NaN;

@@ -79,12 +79,4 @@ internal unsafe partial class ScalarKernel
             }
         }
     }
-
-    /// <summary>The bits of the largest |x|; larger than those of infinity where one is no number.</summary>
-    private static int LargestMagnitude(float* x, int count)
-    {
-        int largest = 0;
-        for (int j = 0; j < count; j++) largest = Math.Max(largest, BitConverter.SingleToInt32Bits(x[j]) & 0x7FFFFFFF);
-        return largest;
-    }
 }

@@ -28,6 +28,14 @@ internal unsafe partial class ScalarKernel : Kernel
         return SumLanes(lanes);
     }
 
+    /// <summary>The bits of the largest |x|; larger than those of infinity where one is no number.</summary>
+    private static int LargestMagnitude(float* x, int count)
+    {
+        int largest = 0;
+        for (int j = 0; j < count; j++) largest = Math.Max(largest, BitConverter.SingleToInt32Bits(x[j]) & 0x7FFFFFFF);
+        return largest;
+    }
+
     public override bool RmsNorm(float* x, float* weight, float* y, int count, float epsilon)
     {
         float sum = Dot(x, x, count);

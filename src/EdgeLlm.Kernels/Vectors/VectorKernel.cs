@@ -44,15 +44,11 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
 
     public override void Quantize(float* x, in QuantizedActivations target, int token)
     {
-        var magnitude = new Vector<int>(0x7FFFFFFF);
-        var rounder = new Vector<float>(12582912f); // 1.5 * 2^23: adding it rounds to an integer, half to even, in the low bits
         for (int b = 0; b < target.Blocks; b++)
         {
             float* block = x + b * 32;
             long cell = (long)token * target.Blocks + b;
-            Vector<int> largestBits = Vector<int>.Zero;
-            for (int j = 0; j < 32; j += Width) largestBits = Vector.Max(largestBits, Vector.Load((int*)block + j) & magnitude);
-            int bits = MaximumAcross(largestBits);
+            int bits = LargestOf32(block);
             float scale = 0, inverse = 0;
             if (bits >= 0x7F800000)
             {
@@ -74,32 +70,10 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
                 target.ScaledSums[cell] = scale * 0f;
                 continue;
             }
-            var factor = new Vector<float>(inverse);
-            int first = 0, second = 0;
-            for (int j = 0; j < 32; j += 4 * Width)
-            {
-                Vector<int> a = Round(block + j, factor, rounder), c = Round(block + j + Width, factor, rounder);
-                Vector<int> d = Round(block + j + 2 * Width, factor, rounder), e = Round(block + j + 3 * Width, factor, rounder);
-                Vector.Narrow(Vector.Narrow(a, c), Vector.Narrow(d, e)).Store(values + j);
-                int low = Vector.Sum(a + c), high = Vector.Sum(d + e);
-                if (Width == 8)
-                {
-                    first = low;
-                    second = high;
-                }
-                else if (j == 0)
-                {
-                    first = low + high;
-                }
-                else
-                {
-                    second = low + high;
-                }
-            }
+            int* sums = target.Sums + 2 * cell;
+            Round32(block, inverse, values, sums);
             target.Scales[cell] = scale;
-            target.Sums[2 * cell] = first;
-            target.Sums[2 * cell + 1] = second;
-            target.ScaledSums[cell] = scale * (first + second);
+            target.ScaledSums[cell] = scale * (sums[0] + sums[1]);
         }
     }
 

@@ -1,11 +1,10 @@
 using System.Diagnostics;
-using EdgeLlm.Cli.Output;
 using Spectre.Console;
 
-namespace EdgeLlm.Cli.Pull;
+namespace EdgeLlm.Cli.Output;
 
-/// <summary>Shows on standard error how far a download is: a bar on a terminal, elsewhere a line now and then.</summary>
-internal sealed class DownloadProgress
+/// <summary>Shows on standard error how far a download or a packing is: a bar on a terminal, elsewhere a line now and then.</summary>
+internal sealed class ByteProgress
 {
     private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(10);
 
@@ -15,14 +14,14 @@ internal sealed class DownloadProgress
     private long _started;
     private long _lastLine;
 
-    private DownloadProgress(string name, long total) => (_name, _total) = (name, total);
+    private ByteProgress(string name, long total) => (_name, _total) = (name, total);
 
     /// <param name="work">Is given what to tell the bytes that are here, and lines to show.</param>
     public static async Task RunAsync(string name, long total, Func<Action<long>, Action<string>, Task> work)
     {
         if (!Terminal.HasPersonOut())
         {
-            await work(new DownloadProgress(name, total).Report, Console.Error.WriteLine).ConfigureAwait(false);
+            await work(new ByteProgress(name, total).Report, Console.Error.WriteLine).ConfigureAwait(false);
             return;
         }
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
