@@ -8,7 +8,7 @@ namespace EdgeLlm.Kernels.X86;
 internal readonly unsafe partial struct MaddArithmetic
 {
     /// <summary>How far ahead of the products weights are asked for; without it, Zen 3 streams from memory at 60% of the speed.</summary>
-    private const int PrefetchBytes = 8192;
+    private const int PrefetchBytes = 4096;
 
     public static void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, Vector256<byte> table, in PackedActivations x, int firstToken, int* starts, float* y)
         where TCodes : struct, IPackedCodes

@@ -9,8 +9,6 @@ namespace EdgeLlm.Models;
 /// </summary>
 internal sealed unsafe class MatrixProduct
 {
-    private const int MostChunkRows = 128;
-
     private readonly Kernel _kernel;
     private readonly WorkerPool _pool;
     private readonly Activations _memory;
@@ -64,14 +62,12 @@ internal sealed unsafe class MatrixProduct
     }
 
     /// <summary>
-    /// Rows that a thread takes at a time, a multiple of 32: many, since a kernel regroups the activations for each chunk of a prompt and memory likes long
-    /// streams, but enough chunks for threads of unequal speed to end together.
+    /// Rows that a thread takes at a time, a multiple of 32: many, since memory likes long streams and a kernel regroups a prompt's activations for each
+    /// chunk, but enough chunks for threads of unequal speed to end together.
     /// </summary>
-    private int ChunkRows(int rows)
-    {
-        int chunks = _pool.Threads * (_tokens > 8 ? 3 : 6);
-        return Math.Clamp(rows / chunks / 32 * 32, 32, MostChunkRows);
-    }
+    private int ChunkRows(int rows) => _tokens > 8
+        ? Math.Clamp(rows / (_pool.Threads * 3) / 32 * 32, 32, 128)
+        : Math.Clamp(rows / (_pool.Threads * 4) / 32 * 32, 32, 256);
 
     private bool IsInteger(in Linear map) => !_floatActivations && map.Weight.Rows > 0 && !map.Weight.IsFloat && !map.Weight.IsPacked;
 
