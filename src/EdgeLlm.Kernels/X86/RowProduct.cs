@@ -18,9 +18,6 @@ internal static unsafe class RowProduct<TDot, TFormat>
     /// <summary>How many blocks' scales are unpacked at a time.</summary>
     private const int ScaleBlocks = 16;
 
-    /// <summary>How far ahead of the products weights are asked for; without it, Zen 3 streams from memory at 60% of the speed.</summary>
-    private const int PrefetchBytes = 8192;
-
     public const int ScratchFloats = ScaleBlocks * GroupStride;
 
     /// <param name="rows">Eight rows, <paramref name="stride"/> bytes apart.</param>
@@ -29,7 +26,7 @@ internal static unsafe class RowProduct<TDot, TFormat>
     public static Vector256<float> Multiply(byte* rows, nint stride, in QuantizedActivations x, int* starts, float* scratch)
     {
         Vector256<float> sum = Vector256<float>.Zero;
-        byte* prefetch = rows + PrefetchBytes;
+        byte* prefetch = rows + 8 * stride; // the next eight rows: without it, Zen 3 streams from memory at 60% of the speed
         sbyte* values = x.Values;
         float* activationScale = x.Scales, scaledSum = x.ScaledSums;
         int* sums = x.Sums;
