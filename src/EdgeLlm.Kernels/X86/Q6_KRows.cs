@@ -22,10 +22,10 @@ internal readonly unsafe struct Q6_KRows : IRowFormat
     public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
     {
         int half = group / 4, quarter = group % 4, at = half * 64 + quarter % 2 * 32, high = 128 + half * 32, shift = quarter / 2 * 4;
-        first = CodeBits.Field(lower + at, upper + at, shift, 15) | CodeBits.Field(lower + high, upper + high, quarter * 2, 3) << 4;
+        first = CodeBits.Field(lower + at, upper + at, shift, 15) | CodeBits.Field(lower + high, upper + high, quarter * 2, 3, to: 4);
         at += 16;
         high += 16;
-        second = CodeBits.Field(lower + at, upper + at, shift, 15) | CodeBits.Field(lower + high, upper + high, quarter * 2, 3) << 4;
+        second = CodeBits.Field(lower + at, upper + at, shift, 15) | CodeBits.Field(lower + high, upper + high, quarter * 2, 3, to: 4);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -15,53 +15,68 @@ internal static unsafe class RowProduct<TDot, TFormat>
     /// <summary>From one group's scales to the next in scratch: two halves of scales and two of offsets.</summary>
     private const int GroupStride = 4 * Panel.Rows;
 
-    /// <summary>How many blocks' scales are unpacked at a time.</summary>
-    private const int ScaleBlocks = 16;
+    /// <summary>How many blocks are multiplied at a time.</summary>
+    private const int SectionBlocks = 16;
 
-    /// <summary>How far ahead of the products weights are asked for; without it, Zen 3 streams from memory at 60% of the speed.</summary>
-    private const int PrefetchBytes = 8192;
-
-    public const int ScratchFloats = ScaleBlocks * GroupStride;
+    public const int ScratchFloats = SectionBlocks * GroupStride;
 
     /// <param name="rows">Eight rows, <paramref name="stride"/> bytes apart.</param>
     /// <param name="starts">Per block two ints, as in <see cref="TokenTile"/>; not used without a bias.</param>
     /// <param name="scratch"><see cref="ScratchFloats"/>.</param>
+    /// <remarks>
+    /// Scales in a loop of their own: two short chains of instructions overlap better than a long one. And in a method of their own: all in one was too
+    /// much for the inlining budget of .NET 9.
+    /// </remarks>
     public static Vector256<float> Multiply(byte* rows, nint stride, in QuantizedActivations x, int* starts, float* scratch)
     {
         Vector256<float> sum = Vector256<float>.Zero;
-        byte* prefetch = rows + PrefetchBytes;
-        sbyte* values = x.Values;
-        float* activationScale = x.Scales, scaledSum = x.ScaledSums;
-        int* sums = x.Sums;
-        for (int blocks = x.Blocks; blocks > 0; blocks -= ScaleBlocks)
+        byte* prefetch = rows + 8 * stride; // the next eight rows: without it, Zen 3 streams from memory at 60% of the speed
+        for (int done = 0; done < x.Blocks; done += SectionBlocks)
         {
-            // Scales first, in a loop of their own: two short chains of instructions overlap better than a long one.
-            int count = Math.Min(blocks, ScaleBlocks);
-            byte* next = rows;
-            float* scales = scratch;
-            for (int b = 0; b < count; b += TFormat.Groups, next += TFormat.BlockBytes, scales += TFormat.Groups * GroupStride)
+            int blocks = Math.Min(x.Blocks - done, SectionBlocks);
+            UnpackScales(rows, stride, blocks, scratch, prefetch);
+            sum = AddBlocks(sum, rows, stride, x, done, blocks, starts, scratch);
+            long bytes = (blocks + TFormat.Groups - 1) / TFormat.Groups * TFormat.BlockBytes;
+            rows += bytes;
+            prefetch += 8 * bytes;
+        }
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void UnpackScales(byte* rows, nint stride, int blocks, float* scales, byte* prefetch)
+    {
+        for (; blocks > 0; blocks -= TFormat.Groups, rows += TFormat.BlockBytes, scales += TFormat.Groups * GroupStride, prefetch += 8 * TFormat.BlockBytes)
+        {
+            for (int line = 0; line < 8 * TFormat.BlockBytes; line += 64) Sse.Prefetch0(prefetch + line);
+            TFormat.Scales(rows, stride, scales, GroupStride);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Vector256<float> AddBlocks(
+        Vector256<float> sum, byte* rows, nint stride, in QuantizedActivations x, int firstBlock, int blocks, int* starts, float* scales)
+    {
+        sbyte* values = x.Values + 32L * firstBlock;
+        float* activationScale = x.Scales + firstBlock, scaledSum = x.ScaledSums + firstBlock;
+        int* sums = x.Sums + 2 * firstBlock;
+        starts += 2 * firstBlock;
+        int group = 0;
+        for (; blocks > 0; blocks--, values += 32, scales += GroupStride, activationScale++, scaledSum++, sums += 2, starts += 2)
+        {
+            if (TFormat.HasScalePer16)
             {
-                for (int line = 0; line < 8 * TFormat.BlockBytes; line += 64) Sse.Prefetch0(prefetch + line);
-                prefetch += 8 * TFormat.BlockBytes;
-                TFormat.Scales(next, stride, scales, GroupStride);
+                SumHalves(rows, stride, group, values, out Vector256<int> first, out Vector256<int> second);
+                sum = Add(sum, first, starts, scales, activationScale, Vector256.Create(*activationScale * sums[0]));
+                sum = Add(sum, second, starts + 1, scales + Panel.Rows, activationScale, Vector256.Create(*activationScale * sums[1]));
             }
-            scales = scratch;
-            for (int b = 0; b < count; b++, scales += GroupStride, values += 32, activationScale++, scaledSum++, sums += 2)
+            else
             {
-                int group = b % TFormat.Groups;
-                if (TFormat.HasScalePer16)
-                {
-                    SumHalves(rows, stride, group, values, out Vector256<int> first, out Vector256<int> second);
-                    sum = Add(sum, first, starts, scales, activationScale, Vector256.Create(*activationScale * sums[0]));
-                    sum = Add(sum, second, starts + 1, scales + Panel.Rows, activationScale, Vector256.Create(*activationScale * sums[1]));
-                }
-                else
-                {
-                    sum = Add(sum, Sum(rows, stride, group, values), starts, scales, activationScale, Vector256.Create(*scaledSum));
-                }
-                starts += 2;
-                if (group == TFormat.Groups - 1) rows += TFormat.BlockBytes;
+                sum = Add(sum, Sum(rows, stride, group, values), starts, scales, activationScale, Vector256.Create(*scaledSum));
             }
+            if (++group < TFormat.Groups) continue;
+            group = 0;
+            rows += TFormat.BlockBytes;
         }
         return sum;
     }
