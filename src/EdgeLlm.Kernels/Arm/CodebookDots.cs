@@ -8,15 +8,16 @@ namespace EdgeLlm.Kernels.Arm;
 internal static unsafe class CodebookDots
 {
     /// <summary><see cref="IPackedDots.Sum"/>.</summary>
+    /// <param name="block">A constant.</param>
     /// <param name="isSplit">A constant: true where each 16 columns have a sub-scale.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, bool isSplit, out RowSums first, out RowSums second)
+    public static void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, int block, bool isSplit, out RowSums first, out RowSums second)
     {
-        Vector128<sbyte> x0 = Vector128.Load(values), x1 = Vector128.Load(values + 16);
+        Vector128<sbyte> x0 = AdvSimd.LoadVector128(values + 32 * block), x1 = AdvSimd.LoadVector128(values + (32 * block + 16));
         var c = (sbyte*)codes;
         Vector128<sbyte> half = Vector128.Create((sbyte)15);
-        Vector128<sbyte> c0 = Vector128.Load(c), c1 = Vector128.Load(c + 16), c2 = Vector128.Load(c + 32), c3 = Vector128.Load(c + 48);
-        Vector128<sbyte> c4 = Vector128.Load(c + 64), c5 = Vector128.Load(c + 80), c6 = Vector128.Load(c + 96), c7 = Vector128.Load(c + 112);
+        Vector128<sbyte> c0 = AdvSimd.LoadVector128(c + 128 * block), c1 = AdvSimd.LoadVector128(c + (128 * block + 16)), c2 = AdvSimd.LoadVector128(c + (128 * block + 32)), c3 = AdvSimd.LoadVector128(c + (128 * block + 48));
+        Vector128<sbyte> c4 = AdvSimd.LoadVector128(c + (128 * block + 64)), c5 = AdvSimd.LoadVector128(c + (128 * block + 80)), c6 = AdvSimd.LoadVector128(c + (128 * block + 96)), c7 = AdvSimd.LoadVector128(c + (128 * block + 112));
         Vector128<int> low = Vector128<int>.Zero, high = low;
         low = Dp.DotProductBySelectedQuadruplet(low, AdvSimd.Arm64.VectorTableLookup(codebook, c0 & half), x0, 0);
         high = Dp.DotProductBySelectedQuadruplet(high, AdvSimd.Arm64.VectorTableLookup(codebook, c1 & half), x0, 0);

@@ -28,7 +28,11 @@ internal sealed unsafe class DotProdKernel : NeonKernel
     private static void MultiplyPacked<TDots>(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
         where TDots : struct, IPackedDots
     {
-        if (tokens == 1) PackedRowProduct<TDots>.Multiply(weights, x, y, firstRow, endRow);
-        else PackedPanelProduct<TDots>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+        if (tokens >= PackedPanel.TileTokens)
+        {
+            PackedPanelProduct<TDots>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+            return;
+        }
+        for (int t = 0; t < tokens; t++) PackedRowProduct<TDots>.Multiply(weights, x, t, y + t * yStride, firstRow, endRow);
     }
 }

@@ -12,6 +12,6 @@ internal readonly unsafe struct E4Group32Dots : IPackedDots
     public static bool IsShort => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, out RowSums first, out RowSums second) =>
-        CodebookDots.Sum(codes, codebook, values, false, out first, out second);
+    public static void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, int block, out RowSums first, out RowSums second) =>
+        CodebookDots.Sum(codes, codebook, values, block, false, out first, out second);
 }

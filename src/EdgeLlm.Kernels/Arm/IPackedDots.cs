@@ -15,5 +15,6 @@ internal unsafe interface IPackedDots
     static abstract bool IsShort { get; }
 
     /// <summary>The dot products over the first 16 columns and the second; where they share a sub-scale over all 32, and no second ones.</summary>
-    static abstract void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, out RowSums first, out RowSums second);
+    /// <param name="block">How many times 32 columns to skip first. A constant: what comes after it is an address' offset then.</param>
+    static abstract void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, int block, out RowSums first, out RowSums second);
 }

@@ -67,7 +67,7 @@ internal unsafe partial class NeonKernel : VectorKernel
     private static void MultiplyPacked<TDots>(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
         where TDots : struct, IPackedDots
     {
-        if (tokens == 1) PackedRowProduct<TDots>.Multiply(weights, x, y, firstRow, endRow);
+        if (tokens == 1) PackedRowProduct<TDots>.Multiply(weights, x, 0, y, firstRow, endRow);
         else PackedPairProduct<TDots>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
     }
 }

@@ -43,8 +43,8 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
         for (; tiles > 0; tiles--)
         {
             sbyte* w = values, x0 = (sbyte*)steps[0], x1 = (sbyte*)steps[1], x2 = (sbyte*)steps[2], x3 = (sbyte*)steps[3];
-            float* y0 = (float*)steps[4] + row, y1 = (float*)steps[5] + row, y2 = (float*)steps[6] + row, y3 = (float*)steps[7] + row;
-            steps += 8;
+            float** y = (float**)steps + PackedPanel.TileTokens;
+            steps += 2 * PackedPanel.TileTokens;
             Vector128<float>.Zero.Store(sums);
             Vector128<float>.Zero.Store(sums + 4);
             Vector128<float>.Zero.Store(sums + 8);
@@ -55,10 +55,9 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
             Vector128<float>.Zero.Store(sums + 28);
             for (nint left = blocks; left > 0; left -= PackedActivations.ScaleBlocks)
             {
-                TokenSums lowDots = default, highDots = default, low, high;
+                TokenSums lowDots = default, highDots = default, low = default, high = default;
                 if (left >= PackedActivations.ScaleBlocks)
                 {
-                    low = high = default;
                     Add(0, true, w, x0, x1, x2, x3, steps, ref lowDots, ref highDots, ref low, ref high);
                     Add(1, false, w, x0, x1, x2, x3, steps, ref lowDots, ref highDots, ref low, ref high);
                     Add(2, false, w, x0, x1, x2, x3, steps, ref lowDots, ref highDots, ref low, ref high);
@@ -77,7 +76,6 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
                 }
                 else
                 {
-                    low = high = default;
                     for (nint b = left; b > 0; b--)
                     {
                         Add(0, false, w, x0, x1, x2, x3, steps, ref lowDots, ref highDots, ref low, ref high);
@@ -91,27 +89,50 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
                 }
                 Vector128<float> scale = Vector128.Load(scales);
                 scales += PackedPanel.TileTokens;
-                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(Vector128.Load(sums), AdvSimd.ConvertToSingle(low.T0), scale, 0).Store(sums);
-                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(Vector128.Load(sums + 4), AdvSimd.ConvertToSingle(high.T0), scale, 0).Store(sums + 4);
-                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(Vector128.Load(sums + 8), AdvSimd.ConvertToSingle(low.T1), scale, 1).Store(sums + 8);
-                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(Vector128.Load(sums + 12), AdvSimd.ConvertToSingle(high.T1), scale, 1).Store(sums + 12);
-                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(Vector128.Load(sums + 16), AdvSimd.ConvertToSingle(low.T2), scale, 2).Store(sums + 16);
-                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(Vector128.Load(sums + 20), AdvSimd.ConvertToSingle(high.T2), scale, 2).Store(sums + 20);
-                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(Vector128.Load(sums + 24), AdvSimd.ConvertToSingle(low.T3), scale, 3).Store(sums + 24);
-                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(Vector128.Load(sums + 28), AdvSimd.ConvertToSingle(high.T3), scale, 3).Store(sums + 28);
+                Vector128<float> a0 = Vector128.Load(sums), b0 = Vector128.Load(sums + 4);
+                Vector128<float> a1 = Vector128.Load(sums + 8), b1 = Vector128.Load(sums + 12);
+                Vector128<float> a2 = Vector128.Load(sums + 16), b2 = Vector128.Load(sums + 20);
+                Vector128<float> a3 = Vector128.Load(sums + 24), b3 = Vector128.Load(sums + 28);
+                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(a0, AdvSimd.ConvertToSingle(low.T0), scale, 0).Store(sums);
+                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(b0, AdvSimd.ConvertToSingle(high.T0), scale, 0).Store(sums + 4);
+                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(a1, AdvSimd.ConvertToSingle(low.T1), scale, 1).Store(sums + 8);
+                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(b1, AdvSimd.ConvertToSingle(high.T1), scale, 1).Store(sums + 12);
+                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(a2, AdvSimd.ConvertToSingle(low.T2), scale, 2).Store(sums + 16);
+                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(b2, AdvSimd.ConvertToSingle(high.T2), scale, 2).Store(sums + 20);
+                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(a3, AdvSimd.ConvertToSingle(low.T3), scale, 3).Store(sums + 24);
+                AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(b3, AdvSimd.ConvertToSingle(high.T3), scale, 3).Store(sums + 28);
             }
-            StoreTile(sums, rowScales, y0, y1, y2, y3, rows);
+            if (rows < PackedLayout.GroupRows)
+            {
+                StoreSome(sums, rowScales, y, row, rows);
+                continue;
+            }
+            Vector128<float> lowScales = AdvSimd.LoadVector128(rowScales), highScales = AdvSimd.LoadVector128(rowScales + 4);
+            float* y0 = y[0] + row, y1 = y[1] + row, y2 = y[2] + row, y3 = y[3] + row;
+            Vector128<float> a, b;
+            a = AdvSimd.LoadVector128(sums);
+            b = AdvSimd.LoadVector128(sums + 4);
+            AdvSimd.Store(y0, a * lowScales);
+            AdvSimd.Store(y0 + 4, b * highScales);
+            a = AdvSimd.LoadVector128(sums + 8);
+            b = AdvSimd.LoadVector128(sums + 12);
+            AdvSimd.Store(y1, a * lowScales);
+            AdvSimd.Store(y1 + 4, b * highScales);
+            a = AdvSimd.LoadVector128(sums + 16);
+            b = AdvSimd.LoadVector128(sums + 20);
+            AdvSimd.Store(y2, a * lowScales);
+            AdvSimd.Store(y2 + 4, b * highScales);
+            a = AdvSimd.LoadVector128(sums + 24);
+            b = AdvSimd.LoadVector128(sums + 28);
+            AdvSimd.Store(y3, a * lowScales);
+            AdvSimd.Store(y3 + 4, b * highScales);
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void StoreTile(float* sums, float* rowScales, float* y0, float* y1, float* y2, float* y3, int rows)
+    private static void StoreSome(float* sums, float* rowScales, float** y, nint row, int rows)
     {
-        RowLanes scales = RowLanes.Load(rowScales);
-        RowLanes.Load(sums).Times(scales).Store(y0, rows);
-        RowLanes.Load(sums + 8).Times(scales).Store(y1, rows);
-        RowLanes.Load(sums + 16).Times(scales).Store(y2, rows);
-        RowLanes.Load(sums + 24).Times(scales).Store(y3, rows);
+        for (int t = 0; t < PackedPanel.TileTokens; t++) RowLanes.Load(sums + 8 * t).Times(RowLanes.Load(rowScales)).Store(y[t] + row, rows);
     }
 
     /// <summary>
@@ -124,12 +145,12 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
     private static void Add(int block, bool isFirst, sbyte* w, sbyte* x0, sbyte* x1, sbyte* x2, sbyte* x3, int** steps, ref TokenSums lowDots, ref TokenSums highDots, ref TokenSums low, ref TokenSums high)
     {
         Vector128<int> a0 = lowDots.T0, a1 = lowDots.T1, a2 = lowDots.T2, a3 = lowDots.T3, b0 = highDots.T0, b1 = highDots.T1, b2 = highDots.T2, b3 = highDots.T3;
-        Vector128<sbyte> c0 = Vector128.Load(x0 + block * 32), d0 = Vector128.Load(x0 + (block * 32 + 16)), c1 = Vector128.Load(x1 + block * 32), d1 = Vector128.Load(x1 + (block * 32 + 16));
-        Vector128<sbyte> c2 = Vector128.Load(x2 + block * 32), d2 = Vector128.Load(x2 + (block * 32 + 16)), c3 = Vector128.Load(x3 + block * 32), d3 = Vector128.Load(x3 + (block * 32 + 16));
+        Vector128<sbyte> c0 = AdvSimd.LoadVector128(x0 + block * 32), d0 = AdvSimd.LoadVector128(x0 + (block * 32 + 16)), c1 = AdvSimd.LoadVector128(x1 + block * 32), d1 = AdvSimd.LoadVector128(x1 + (block * 32 + 16));
+        Vector128<sbyte> c2 = AdvSimd.LoadVector128(x2 + block * 32), d2 = AdvSimd.LoadVector128(x2 + (block * 32 + 16)), c3 = AdvSimd.LoadVector128(x3 + block * 32), d3 = AdvSimd.LoadVector128(x3 + (block * 32 + 16));
         Vector128<sbyte> p, q;
         int* f0 = steps[4 * block], f1 = steps[4 * block + 1], f2 = steps[4 * block + 2], f3 = steps[4 * block + 3];
-        p = Vector128.Load(w + block % 4 * BlockBytes);
-        q = Vector128.Load(w + (block % 4 * BlockBytes + 16));
+        p = AdvSimd.LoadVector128(w + block % 4 * BlockBytes);
+        q = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 16));
         a0 = Dp.DotProductBySelectedQuadruplet(a0, p, c0, 0);
         a1 = Dp.DotProductBySelectedQuadruplet(a1, p, c1, 0);
         a2 = Dp.DotProductBySelectedQuadruplet(a2, p, c2, 0);
@@ -138,8 +159,8 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
         b1 = Dp.DotProductBySelectedQuadruplet(b1, q, c1, 0);
         b2 = Dp.DotProductBySelectedQuadruplet(b2, q, c2, 0);
         b3 = Dp.DotProductBySelectedQuadruplet(b3, q, c3, 0);
-        p = Vector128.Load(w + (block % 4 * BlockBytes + 32));
-        q = Vector128.Load(w + (block % 4 * BlockBytes + 48));
+        p = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 32));
+        q = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 48));
         a0 = Dp.DotProductBySelectedQuadruplet(a0, p, c0, 1);
         a1 = Dp.DotProductBySelectedQuadruplet(a1, p, c1, 1);
         a2 = Dp.DotProductBySelectedQuadruplet(a2, p, c2, 1);
@@ -148,8 +169,8 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
         b1 = Dp.DotProductBySelectedQuadruplet(b1, q, c1, 1);
         b2 = Dp.DotProductBySelectedQuadruplet(b2, q, c2, 1);
         b3 = Dp.DotProductBySelectedQuadruplet(b3, q, c3, 1);
-        p = Vector128.Load(w + (block % 4 * BlockBytes + 64));
-        q = Vector128.Load(w + (block % 4 * BlockBytes + 80));
+        p = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 64));
+        q = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 80));
         a0 = Dp.DotProductBySelectedQuadruplet(a0, p, c0, 2);
         a1 = Dp.DotProductBySelectedQuadruplet(a1, p, c1, 2);
         a2 = Dp.DotProductBySelectedQuadruplet(a2, p, c2, 2);
@@ -158,8 +179,8 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
         b1 = Dp.DotProductBySelectedQuadruplet(b1, q, c1, 2);
         b2 = Dp.DotProductBySelectedQuadruplet(b2, q, c2, 2);
         b3 = Dp.DotProductBySelectedQuadruplet(b3, q, c3, 2);
-        p = Vector128.Load(w + (block % 4 * BlockBytes + 96));
-        q = Vector128.Load(w + (block % 4 * BlockBytes + 112));
+        p = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 96));
+        q = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 112));
         a0 = Dp.DotProductBySelectedQuadruplet(a0, p, c0, 3);
         a1 = Dp.DotProductBySelectedQuadruplet(a1, p, c1, 3);
         a2 = Dp.DotProductBySelectedQuadruplet(a2, p, c2, 3);
@@ -170,22 +191,18 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
         b3 = Dp.DotProductBySelectedQuadruplet(b3, q, c3, 3);
         if (TDots.HasScalePer16)
         {
-            low.T0 = isFirst ? AdvSimd.Multiply(a0, Vector128.Load(f0)) : AdvSimd.MultiplyAdd(low.T0, a0, Vector128.Load(f0));
-            high.T0 = isFirst ? AdvSimd.Multiply(b0, Vector128.Load(f0 + 4)) : AdvSimd.MultiplyAdd(high.T0, b0, Vector128.Load(f0 + 4));
-            low.T1 = isFirst ? AdvSimd.Multiply(a1, Vector128.Load(f1)) : AdvSimd.MultiplyAdd(low.T1, a1, Vector128.Load(f1));
-            high.T1 = isFirst ? AdvSimd.Multiply(b1, Vector128.Load(f1 + 4)) : AdvSimd.MultiplyAdd(high.T1, b1, Vector128.Load(f1 + 4));
-            low.T2 = isFirst ? AdvSimd.Multiply(a2, Vector128.Load(f2)) : AdvSimd.MultiplyAdd(low.T2, a2, Vector128.Load(f2));
-            high.T2 = isFirst ? AdvSimd.Multiply(b2, Vector128.Load(f2 + 4)) : AdvSimd.MultiplyAdd(high.T2, b2, Vector128.Load(f2 + 4));
-            low.T3 = isFirst ? AdvSimd.Multiply(a3, Vector128.Load(f3)) : AdvSimd.MultiplyAdd(low.T3, a3, Vector128.Load(f3));
-            high.T3 = isFirst ? AdvSimd.Multiply(b3, Vector128.Load(f3 + 4)) : AdvSimd.MultiplyAdd(high.T3, b3, Vector128.Load(f3 + 4));
+            AddScaled(a0, b0, f0, isFirst, ref low.T0, ref high.T0);
+            AddScaled(a1, b1, f1, isFirst, ref low.T1, ref high.T1);
+            AddScaled(a2, b2, f2, isFirst, ref low.T2, ref high.T2);
+            AddScaled(a3, b3, f3, isFirst, ref low.T3, ref high.T3);
             f0 += 8;
             f1 += 8;
             f2 += 8;
             f3 += 8;
             isFirst = false;
         }
-        p = Vector128.Load(w + (block % 4 * BlockBytes + 128));
-        q = Vector128.Load(w + (block % 4 * BlockBytes + 144));
+        p = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 128));
+        q = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 144));
         a0 = Dp.DotProductBySelectedQuadruplet(a0, p, d0, 0);
         a1 = Dp.DotProductBySelectedQuadruplet(a1, p, d1, 0);
         a2 = Dp.DotProductBySelectedQuadruplet(a2, p, d2, 0);
@@ -194,8 +211,8 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
         b1 = Dp.DotProductBySelectedQuadruplet(b1, q, d1, 0);
         b2 = Dp.DotProductBySelectedQuadruplet(b2, q, d2, 0);
         b3 = Dp.DotProductBySelectedQuadruplet(b3, q, d3, 0);
-        p = Vector128.Load(w + (block % 4 * BlockBytes + 160));
-        q = Vector128.Load(w + (block % 4 * BlockBytes + 176));
+        p = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 160));
+        q = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 176));
         a0 = Dp.DotProductBySelectedQuadruplet(a0, p, d0, 1);
         a1 = Dp.DotProductBySelectedQuadruplet(a1, p, d1, 1);
         a2 = Dp.DotProductBySelectedQuadruplet(a2, p, d2, 1);
@@ -204,8 +221,8 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
         b1 = Dp.DotProductBySelectedQuadruplet(b1, q, d1, 1);
         b2 = Dp.DotProductBySelectedQuadruplet(b2, q, d2, 1);
         b3 = Dp.DotProductBySelectedQuadruplet(b3, q, d3, 1);
-        p = Vector128.Load(w + (block % 4 * BlockBytes + 192));
-        q = Vector128.Load(w + (block % 4 * BlockBytes + 208));
+        p = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 192));
+        q = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 208));
         a0 = Dp.DotProductBySelectedQuadruplet(a0, p, d0, 2);
         a1 = Dp.DotProductBySelectedQuadruplet(a1, p, d1, 2);
         a2 = Dp.DotProductBySelectedQuadruplet(a2, p, d2, 2);
@@ -214,8 +231,8 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
         b1 = Dp.DotProductBySelectedQuadruplet(b1, q, d1, 2);
         b2 = Dp.DotProductBySelectedQuadruplet(b2, q, d2, 2);
         b3 = Dp.DotProductBySelectedQuadruplet(b3, q, d3, 2);
-        p = Vector128.Load(w + (block % 4 * BlockBytes + 224));
-        q = Vector128.Load(w + (block % 4 * BlockBytes + 240));
+        p = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 224));
+        q = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 240));
         a0 = Dp.DotProductBySelectedQuadruplet(a0, p, d0, 3);
         a1 = Dp.DotProductBySelectedQuadruplet(a1, p, d1, 3);
         a2 = Dp.DotProductBySelectedQuadruplet(a2, p, d2, 3);
@@ -224,14 +241,10 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
         b1 = Dp.DotProductBySelectedQuadruplet(b1, q, d1, 3);
         b2 = Dp.DotProductBySelectedQuadruplet(b2, q, d2, 3);
         b3 = Dp.DotProductBySelectedQuadruplet(b3, q, d3, 3);
-        low.T0 = isFirst ? AdvSimd.Multiply(a0, Vector128.Load(f0)) : AdvSimd.MultiplyAdd(low.T0, a0, Vector128.Load(f0));
-        high.T0 = isFirst ? AdvSimd.Multiply(b0, Vector128.Load(f0 + 4)) : AdvSimd.MultiplyAdd(high.T0, b0, Vector128.Load(f0 + 4));
-        low.T1 = isFirst ? AdvSimd.Multiply(a1, Vector128.Load(f1)) : AdvSimd.MultiplyAdd(low.T1, a1, Vector128.Load(f1));
-        high.T1 = isFirst ? AdvSimd.Multiply(b1, Vector128.Load(f1 + 4)) : AdvSimd.MultiplyAdd(high.T1, b1, Vector128.Load(f1 + 4));
-        low.T2 = isFirst ? AdvSimd.Multiply(a2, Vector128.Load(f2)) : AdvSimd.MultiplyAdd(low.T2, a2, Vector128.Load(f2));
-        high.T2 = isFirst ? AdvSimd.Multiply(b2, Vector128.Load(f2 + 4)) : AdvSimd.MultiplyAdd(high.T2, b2, Vector128.Load(f2 + 4));
-        low.T3 = isFirst ? AdvSimd.Multiply(a3, Vector128.Load(f3)) : AdvSimd.MultiplyAdd(low.T3, a3, Vector128.Load(f3));
-        high.T3 = isFirst ? AdvSimd.Multiply(b3, Vector128.Load(f3 + 4)) : AdvSimd.MultiplyAdd(high.T3, b3, Vector128.Load(f3 + 4));
+        AddScaled(a0, b0, f0, isFirst, ref low.T0, ref high.T0);
+        AddScaled(a1, b1, f1, isFirst, ref low.T1, ref high.T1);
+        AddScaled(a2, b2, f2, isFirst, ref low.T2, ref high.T2);
+        AddScaled(a3, b3, f3, isFirst, ref low.T3, ref high.T3);
         lowDots.T0 = a0;
         lowDots.T1 = a1;
         lowDots.T2 = a2;
@@ -240,5 +253,20 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
         highDots.T1 = b1;
         highDots.T2 = b2;
         highDots.T3 = b3;
+    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddScaled(Vector128<int> lowDots, Vector128<int> highDots, int* factors, bool isFirst, ref Vector128<int> low, ref Vector128<int> high)
+    {
+        Vector128<int> lowFactors = AdvSimd.LoadVector128(factors), highFactors = AdvSimd.LoadVector128(factors + 4);
+        if (isFirst)
+        {
+            low = AdvSimd.Multiply(lowDots, lowFactors);
+            high = AdvSimd.Multiply(highDots, highFactors);
+        }
+        else
+        {
+            low = AdvSimd.MultiplyAdd(low, lowDots, lowFactors);
+            high = AdvSimd.MultiplyAdd(high, highDots, highFactors);
+        }
     }
 }

@@ -9,23 +9,23 @@ namespace EdgeLlm.Kernels.Arm;
 /// <summary>Packed groups of eight rows times one token, straight from the file.</summary>
 internal static unsafe class PackedRowProduct<TDots> where TDots : struct, IPackedDots
 {
-    public static void Multiply(in WeightMatrix weights, in PackedActivations x, float* y, int firstRow, int endRow)
+    public static void Multiply(in WeightMatrix weights, in PackedActivations x, int token, float* y, int firstRow, int endRow)
     {
         nint codeOffset = (nint)weights.Layout.CodeOffset;
         byte* group = weights.Group(firstRow);
         for (int r = firstRow; r < endRow; r += PackedLayout.GroupRows, group += weights.GroupBytes)
-            MultiplyGroup(group, codeOffset, weights.Codebook, x, y + r, Math.Min(endRow - r, PackedLayout.GroupRows));
+            MultiplyGroup(group, codeOffset, weights.Codebook, x, token, y + r, Math.Min(endRow - r, PackedLayout.GroupRows));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void MultiplyGroup(byte* group, nint codeOffset, Vector128<sbyte> codebook, in PackedActivations x, float* y, int rows)
+    private static void MultiplyGroup(byte* group, nint codeOffset, Vector128<sbyte> codebook, in PackedActivations x, nint token, float* y, int rows)
     {
         nint subScaleBytes = TDots.HasScalePer16 ? 16 : 8;
         RowLanes result = RowLanes.Zero;
         byte* codes = group + codeOffset;
-        sbyte* subScales = (sbyte*)group + PackedLayout.SubScaleOffset, values = x.Values;
-        int* shifts = x.Shifts;
-        float* scale = x.Scales;
+        sbyte* subScales = (sbyte*)group + PackedLayout.SubScaleOffset, values = x.Values + token * x.Columns;
+        int* shifts = x.Shifts + token * x.Blocks;
+        float* scale = x.Scales + token * x.ScaleCount;
         nint left = x.Blocks;
         for (; TDots.IsShort && left >= PackedActivations.ScaleBlocks; left -= PackedActivations.ScaleBlocks, scale++)
         {
@@ -34,9 +34,9 @@ internal static unsafe class PackedRowProduct<TDots> where TDots : struct, IPack
                 AdvSimd.Arm64.UnzipEven(Vector128.Load((short*)shifts), Vector128.Load((short*)shifts + 8)));
             RowSums sums = default;
             AddTwo(codes, codebook, values, subScales, multipliers, 0, ref sums);
-            AddTwo(codes + 2 * TDots.BlockBytes, codebook, values + 64, subScales + 2 * subScaleBytes, multipliers, 2, ref sums);
-            AddTwo(codes + 4 * TDots.BlockBytes, codebook, values + 128, subScales + 4 * subScaleBytes, multipliers, 4, ref sums);
-            AddTwo(codes + 6 * TDots.BlockBytes, codebook, values + 192, subScales + 6 * subScaleBytes, multipliers, 6, ref sums);
+            AddTwo(codes, codebook, values, subScales, multipliers, 2, ref sums);
+            AddTwo(codes, codebook, values, subScales, multipliers, 4, ref sums);
+            AddTwo(codes, codebook, values, subScales, multipliers, 6, ref sums);
             codes += 8 * TDots.BlockBytes;
             values += PackedActivations.ScaleColumns;
             subScales += 8 * subScaleBytes;
@@ -51,7 +51,7 @@ internal static unsafe class PackedRowProduct<TDots> where TDots : struct, IPack
             for (; blocks > 0; blocks--, codes += TDots.BlockBytes, values += 32, subScales += subScaleBytes, shifts++)
             {
                 Vector128<short> shift = AdvSimd.LoadAndReplicateToVector128((short*)shifts);
-                TDots.Sum(codes, codebook, values, out RowSums first, out RowSums second);
+                TDots.Sum(codes, codebook, values, 0, out RowSums first, out RowSums second);
                 sums.AddShifted(first, AdvSimd.SignExtendWideningLower(Vector64.Load(subScales)), shift);
                 if (TDots.HasScalePer16) sums.AddShifted(second, AdvSimd.SignExtendWideningLower(Vector64.Load(subScales + 8)), shift);
             }
@@ -60,27 +60,32 @@ internal static unsafe class PackedRowProduct<TDots> where TDots : struct, IPack
         result.Times(RowLanes.Load((float*)group)).Store(y, rows);
     }
 
+    /// <summary>64 columns.</summary>
+    /// <param name="block">A constant: their place among eight times 32.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddTwo(
-        byte* codes, Vector128<sbyte> codebook, sbyte* values, sbyte* subScales, Vector128<short> multipliers, [ConstantExpected(Max = (byte)6)] byte lane, ref RowSums sums)
+        byte* codes, Vector128<sbyte> codebook, sbyte* values, sbyte* subScales, Vector128<short> multipliers, [ConstantExpected(Max = (byte)6)] byte block, ref RowSums sums)
     {
-        Vector128<sbyte> scales = Vector128.Load(subScales);
-        TDots.Sum(codes, codebook, values, out RowSums first, out RowSums second);
-        sums.AddScaled(first, AdvSimd.SignExtendWideningLower(scales.GetLower()), multipliers, lane);
+        TDots.Sum(codes, codebook, values, block, out RowSums first, out RowSums second);
+        Vector128<sbyte> scales = AdvSimd.LoadVector128(subScales + block * (TDots.HasScalePer16 ? 16 : 8));
+        Vector128<short> upper = AdvSimd.SignExtendWideningUpper(scales), lower = AdvSimd.SignExtendWideningLower(scales.GetLower());
+        sums.AddScaled(first, lower, multipliers, block);
         if (TDots.HasScalePer16)
         {
-            sums.AddScaled(second, AdvSimd.SignExtendWideningUpper(scales), multipliers, lane);
-            scales = Vector128.Load(subScales + 16);
+            sums.AddScaled(second, upper, multipliers, block);
+            scales = AdvSimd.LoadVector128(subScales + (block + 1) * 16);
+            upper = AdvSimd.SignExtendWideningUpper(scales);
+            lower = AdvSimd.SignExtendWideningLower(scales.GetLower());
         }
-        TDots.Sum(codes + TDots.BlockBytes, codebook, values + 32, out RowSums third, out RowSums fourth);
+        TDots.Sum(codes, codebook, values, block + 1, out RowSums third, out RowSums fourth);
         if (TDots.HasScalePer16)
         {
-            sums.AddScaled(third, AdvSimd.SignExtendWideningLower(scales.GetLower()), multipliers, (byte)(lane + 1));
-            sums.AddScaled(fourth, AdvSimd.SignExtendWideningUpper(scales), multipliers, (byte)(lane + 1));
+            sums.AddScaled(third, lower, multipliers, (byte)(block + 1));
+            sums.AddScaled(fourth, upper, multipliers, (byte)(block + 1));
         }
         else
         {
-            sums.AddScaled(third, AdvSimd.SignExtendWideningUpper(scales), multipliers, (byte)(lane + 1));
+            sums.AddScaled(third, upper, multipliers, (byte)(block + 1));
         }
     }
 }
