@@ -109,23 +109,23 @@ internal static unsafe class PackedPanelProduct<TDots> where TDots : struct, IPa
             }
             Vector128<float> lowScales = AdvSimd.LoadVector128(rowScales), highScales = AdvSimd.LoadVector128(rowScales + 4);
             float* y0 = y[0] + row, y1 = y[1] + row, y2 = y[2] + row, y3 = y[3] + row;
-            Vector128<float> a, b;
-            a = AdvSimd.LoadVector128(sums);
-            b = AdvSimd.LoadVector128(sums + 4);
-            AdvSimd.Store(y0, a * lowScales);
-            AdvSimd.Store(y0 + 4, b * highScales);
-            a = AdvSimd.LoadVector128(sums + 8);
-            b = AdvSimd.LoadVector128(sums + 12);
-            AdvSimd.Store(y1, a * lowScales);
-            AdvSimd.Store(y1 + 4, b * highScales);
-            a = AdvSimd.LoadVector128(sums + 16);
-            b = AdvSimd.LoadVector128(sums + 20);
-            AdvSimd.Store(y2, a * lowScales);
-            AdvSimd.Store(y2 + 4, b * highScales);
-            a = AdvSimd.LoadVector128(sums + 24);
-            b = AdvSimd.LoadVector128(sums + 28);
-            AdvSimd.Store(y3, a * lowScales);
-            AdvSimd.Store(y3 + 4, b * highScales);
+            Vector128<float> first, second;
+            first = AdvSimd.LoadVector128(sums);
+            second = AdvSimd.LoadVector128(sums + 4);
+            AdvSimd.Store(y0, first * lowScales);
+            AdvSimd.Store(y0 + 4, second * highScales);
+            first = AdvSimd.LoadVector128(sums + 8);
+            second = AdvSimd.LoadVector128(sums + 12);
+            AdvSimd.Store(y1, first * lowScales);
+            AdvSimd.Store(y1 + 4, second * highScales);
+            first = AdvSimd.LoadVector128(sums + 16);
+            second = AdvSimd.LoadVector128(sums + 20);
+            AdvSimd.Store(y2, first * lowScales);
+            AdvSimd.Store(y2 + 4, second * highScales);
+            first = AdvSimd.LoadVector128(sums + 24);
+            second = AdvSimd.LoadVector128(sums + 28);
+            AdvSimd.Store(y3, first * lowScales);
+            AdvSimd.Store(y3 + 4, second * highScales);
         }
     }
 
