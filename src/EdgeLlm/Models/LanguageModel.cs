@@ -56,6 +56,9 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <summary>Threads that compute, the caller's among them.</summary>
     public int Threads => _pool.Threads;
 
+    /// <summary>Layers computed so far, of all passes: what stands still under a pass that hangs.</summary>
+    public long Progress => _transformer.Progress;
+
     /// <summary>Text to tokens and back; made when first asked for.</summary>
     public Tokenizer Tokenizer => _tokenizer.Value;
 
@@ -98,7 +101,8 @@ public sealed unsafe class LanguageModel : IDisposable
     internal static MemoryPlan PlanMemory(ModelConfig config, long fileSize, ModelOptions options)
     {
         int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(config.ContextLength, DefaultContextLength);
-        return MemoryPlan.For(config, fileSize, context, Math.Min(options.PrefillChunk, context), options.CacheType);
+        MemoryPlan plan = MemoryPlan.For(config, fileSize, context, Math.Min(options.PrefillChunk, context), options.CacheType);
+        return plan with { Cache = plan.Cache * options.Contexts };
     }
 
     /// <summary>A new, empty context.</summary>
