@@ -3,7 +3,6 @@ using EdgeLlm.Generation;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
 using EdgeLlm.Server.Settings;
-using Microsoft.Extensions.Logging;
 
 namespace EdgeLlm.Server.Engine;
 
