@@ -26,7 +26,6 @@ public sealed class ModelServer : IAsyncDisposable
     private readonly ServerOptions _options;
     private readonly ServedModel _model;
     private readonly ServerLog _log;
-    private readonly InferenceEngine _engine;
     private readonly WebApplication _app;
 
     /// <summary>A service that does not listen yet.</summary>
@@ -39,12 +38,14 @@ public sealed class ModelServer : IAsyncDisposable
         _options = options;
         _model = model;
         _log = log;
-        _engine = new InferenceEngine(options, log);
+        Engine = new InferenceEngine(options, log);
         _app = Build();
     }
 
     /// <summary>Where it listens, once it is started.</summary>
     public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+
+    internal InferenceEngine Engine { get; }
 
     /// <summary>Listens, loads the model, answers until SIGTERM, Ctrl-C or <paramref name="cancellation"/>, and ends what runs.</summary>
     /// <exception cref="IOException">The address is taken or is not this machine's; the message says which and what to do.</exception>
@@ -54,7 +55,7 @@ public sealed class ModelServer : IAsyncDisposable
         using var notifier = new ServiceNotifier(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), _log);
         await StartAsync(cancellation).ConfigureAwait(false);
         using RunMarker? marker = RunMarker.Leave(_options.StateDirectory, _model, _log);
-        using Watchdog? watchdog = Watchdog.OfEnvironment(_engine, notifier, _log);
+        using Watchdog? watchdog = Watchdog.OfEnvironment(Engine, notifier, _log);
         notifier.Ready($"{_model.Name} on {Address}");
         _log.Info($"ready: {_model.Name} on {Address}");
 
@@ -84,13 +85,13 @@ public sealed class ModelServer : IAsyncDisposable
         {
             throw new IOException($"can't listen on {_options.Listen}: {exception.Message}; the address has to be this machine's, and ports below 1024 are the system's", exception);
         }
-        _engine.Load(_model.Path);
+        Engine.Load(_model.Path);
     }
 
     /// <summary>Ends what runs, refuses what comes, and closes.</summary>
     internal async Task StopAsync()
     {
-        await _engine.StopAsync(TimeSpan.FromSeconds(_options.StopSeconds)).ConfigureAwait(false);
+        await Engine.StopAsync(TimeSpan.FromSeconds(_options.StopSeconds)).ConfigureAwait(false);
         await _app.StopAsync().ConfigureAwait(false);
     }
 
@@ -98,7 +99,7 @@ public sealed class ModelServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _app.DisposeAsync().ConfigureAwait(false);
-        _engine.Dispose();
+        Engine.Dispose();
     }
 
     private WebApplication Build()
@@ -124,10 +125,10 @@ public sealed class ModelServer : IAsyncDisposable
         });
         app.Use(new ErrorHandling(_log).InvokeAsync);
         app.Use(new AccessRules(_options).InvokeAsync);
-        HealthEndpoints.Map(app, _engine);
+        HealthEndpoints.Map(app, Engine);
         WebPage.Map(app);
-        new OpenAiEndpoints(_engine, _model, _log).Map(app);
-        new OllamaEndpoints(_engine, _model, _log).Map(app);
+        new OpenAiEndpoints(Engine, _model, _log).Map(app);
+        new OllamaEndpoints(Engine, _model, _log).Map(app);
         return app;
     }
 }

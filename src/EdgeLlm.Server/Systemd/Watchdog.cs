@@ -9,7 +9,8 @@ namespace EdgeLlm.Server.Systemd;
 /// </summary>
 internal sealed class Watchdog : IDisposable
 {
-    private readonly InferenceEngine _engine;
+    private readonly Func<bool> _isComputing;
+    private readonly Func<long> _getProgress;
     private readonly ServiceNotifier _notifier;
     private readonly ServerLog _log;
     private readonly Timer _timer;
@@ -17,9 +18,12 @@ internal sealed class Watchdog : IDisposable
     private bool _silent;
 
     /// <param name="interval">How long systemd waits at most; it is told three times in it.</param>
-    public Watchdog(TimeSpan interval, InferenceEngine engine, ServiceNotifier notifier, ServerLog log)
+    /// <param name="isComputing">Whether the engine has something to do.</param>
+    /// <param name="progress">A number that goes on while it computes.</param>
+    public Watchdog(TimeSpan interval, Func<bool> isComputing, Func<long> progress, ServiceNotifier notifier, ServerLog log)
     {
-        _engine = engine;
+        _isComputing = isComputing;
+        _getProgress = progress;
         _notifier = notifier;
         _log = log;
         _timer = new Timer(_ => Look(), null, TimeSpan.Zero, interval / 3);
@@ -31,15 +35,15 @@ internal sealed class Watchdog : IDisposable
         string? process = Environment.GetEnvironmentVariable("WATCHDOG_PID");
         if (process is not null && process != Environment.ProcessId.ToString(CultureInfo.InvariantCulture)) return null;
         if (!long.TryParse(Environment.GetEnvironmentVariable("WATCHDOG_USEC"), CultureInfo.InvariantCulture, out long microseconds) || microseconds <= 0) return null;
-        return new Watchdog(TimeSpan.FromMicroseconds(microseconds), engine, notifier, log);
+        return new Watchdog(TimeSpan.FromMicroseconds(microseconds), () => engine.IsComputing, () => engine.Progress, notifier, log);
     }
 
     public void Dispose() => _timer.Dispose();
 
     private void Look()
     {
-        long progress = _engine.Progress;
-        bool stuck = _engine.IsComputing && progress == _progress;
+        long progress = _getProgress();
+        bool stuck = _isComputing() && progress == _progress;
         _progress = progress;
         if (!stuck) _notifier.Alive();
         else if (!_silent) _log.Error("the engine computes and gets no further");
