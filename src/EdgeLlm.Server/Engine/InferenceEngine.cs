@@ -107,7 +107,7 @@ internal sealed class InferenceEngine : IDisposable
         if (_loaded is null) return;
         if (await Task.WhenAny(_ended.Task, Task.Delay(limit)).ConfigureAwait(false) != _ended.Task)
         {
-            _log.Warning($"an answer was still running after {limit.TotalSeconds:F0} s: it is cut off");
+            if (IsComputing) _log.Warning($"an answer was still running after {limit.TotalSeconds:F0} s: it is cut off");
             await _abort.CancelAsync().ConfigureAwait(false);
         }
         await _ended.Task.ConfigureAwait(false);
