@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels;
+using EdgeLlm.Kernels.Measurement;
 using EdgeLlm.Kernels.Threading;
 using EdgeLlm.Tokenization;
 
@@ -17,7 +18,9 @@ public sealed unsafe class LanguageModel : IDisposable
 
     private readonly GgufFile _file;
     private readonly Lazy<Tokenizer> _tokenizer;
+    private readonly Kernel _kernel;
     private readonly WorkerPool _pool;
+    private readonly Weights _weights;
     private readonly Transformer _transformer;
     private readonly Lock _turn = new(); // one pass at a time
 
@@ -28,11 +31,11 @@ public sealed unsafe class LanguageModel : IDisposable
         Options = options;
         Plan = plan;
         Kernel kernel = options.FloatActivations ? Kernels.Kernel.Choose("scalar") : options.Kernel is { } name ? Kernels.Kernel.Choose(name) : Kernels.Kernel.Best;
-        KernelName = kernel.Name;
-        Weights weights = ModelLoader.ReadWeights(file, config);
+        _kernel = kernel;
+        _weights = ModelLoader.ReadWeights(file, config);
         _tokenizer = new Lazy<Tokenizer>(() => Tokenizer.Create(ModelLoader.ReadTokenizer(file)));
         _pool = new WorkerPool(options.Threads > 0 ? options.Threads : Environment.ProcessorCount);
-        _transformer = new Transformer(config, weights, kernel, _pool, plan.ContextLength, options.PrefillChunk, options.FloatActivations);
+        _transformer = new Transformer(config, _weights, kernel, _pool, plan.ContextLength, options.PrefillChunk, options.FloatActivations);
     }
 
     /// <summary>The file's path.</summary>
@@ -51,7 +54,7 @@ public sealed unsafe class LanguageModel : IDisposable
     public int ContextLength => Plan.ContextLength;
 
     /// <summary>The kernel that computes.</summary>
-    public string KernelName { get; }
+    public string KernelName => _kernel.Name;
 
     /// <summary>Threads that compute, the caller's among them.</summary>
     public int Threads => _pool.Threads;
@@ -67,6 +70,21 @@ public sealed unsafe class LanguageModel : IDisposable
 
     /// <summary>[general.name], else the file's name.</summary>
     public string Name => _file.Metadata.GetString("general.name", null) ?? System.IO.Path.GetFileNameWithoutExtension(Path);
+
+    /// <summary>Gets the time of each operation, where set.</summary>
+    internal OperationProfile? Profile
+    {
+        set => _transformer.Profile = value;
+    }
+
+    /// <summary>Bytes of weights that an operation reads for one token, and multiply-adds it makes with them.</summary>
+    internal (long Bytes, long MultiplyAdds) Cost(Operation operation) => _weights.Cost(operation);
+
+    /// <summary>What the threads and the kernel can do at most: bytes a second read from memory, multiply-adds a second (measured now: about a second).</summary>
+    internal (double ReadBandwidth, double MultiplyAdds) MeasureRoofline()
+    {
+        lock (_turn) return (Roofline.ReadBandwidth(_pool, MachineMemory.Available), Roofline.PeakMultiplyAdds(_kernel, _pool));
+    }
 
     /// <summary>Opens a model.</summary>
     /// <exception cref="ModelException">There is no such file, it is no model that runs here, or it can't fit into memory.</exception>

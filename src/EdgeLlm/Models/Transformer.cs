@@ -44,6 +44,9 @@ internal sealed unsafe class Transformer : IDisposable
         _activate = (token, _) => _kernel.SiluMultiply(_memory.Gate + (nint)token * _config.FeedForwardLength, _memory.Up + (nint)token * _config.FeedForwardLength, _config.FeedForwardLength);
     }
 
+    /// <summary>Gets the time of each operation, where set.</summary>
+    public OperationProfile? Profile { get; set; }
+
     /// <summary>Most tokens of one pass.</summary>
     public int Chunk => _memory.Tokens;
 
@@ -65,12 +68,14 @@ internal sealed unsafe class Transformer : IDisposable
         _residual = _memory.Residual;
         _notFinite = false;
         int width = _config.EmbeddingLength;
+        Profile?.Start();
         for (int t = 0; t < tokens.Length; t++)
         {
             _weights.TokenEmbedding.RowToFloat(tokens[t], _residual + t * width);
             float* angles = _memory.Angles + t * 2 * _rope.Pairs;
             _rope.Angles(_firstPosition + t, new Span<float>(angles, _rope.Pairs), new Span<float>(angles + _rope.Pairs, _rope.Pairs));
         }
+        Profile?.Mark(Operation.Embed);
 
         for (_layerIndex = 0; _layerIndex < _weights.Layers.Length; _layerIndex++)
         {
@@ -80,18 +85,27 @@ internal sealed unsafe class Transformer : IDisposable
 
             NormalizeAll(_layer.AttentionNorm);
             _product.Run(_memory.Normed, width, _tokens, _layer.Query, _memory.Queries, _layer.Key, _memory.Keys, _layer.Value, _memory.Values);
+            Profile?.Mark(Operation.QueryKeyValue);
             ForEachToken(_rotateAndStore);
+            Profile?.Mark(Operation.RotateAndStore);
             if (_layerIndex == _weights.Layers.Length - 1) DropTokensWithoutLogits(tokens.Length, logitTokens);
             if (_tokens == 0) break;
             _pool.Run(_config.KeyValueHeadCount * AttentionBlocks, _attend);
+            Profile?.Mark(Operation.Attention);
             _product.Run(_memory.Attended, _config.QueryWidth, _tokens, _layer.AttentionOutput, _memory.Normed);
+            Profile?.Mark(Operation.AttentionOutput);
             _kernel.Add(_residual, _memory.Normed, _tokens * width);
+            Profile?.Mark(Operation.Add);
 
             NormalizeAll(_layer.FeedForwardNorm);
             _product.Run(_memory.Normed, width, _tokens, _layer.Gate, _memory.Gate, _layer.Up, _memory.Up);
+            Profile?.Mark(Operation.GateUp);
             ForEachToken(_activate);
+            Profile?.Mark(Operation.Activation);
             _product.Run(_memory.Gate, _config.FeedForwardLength, _tokens, _layer.Down, _memory.Normed);
+            Profile?.Mark(Operation.Down);
             _kernel.Add(_residual, _memory.Normed, _tokens * width);
+            Profile?.Mark(Operation.Add);
         }
 
         ThrowIfNotFinite();
@@ -104,6 +118,7 @@ internal sealed unsafe class Transformer : IDisposable
             return;
         }
         _product.Run(_memory.Normed, width, logitTokens, new Linear(_weights.Output, null), logits);
+        Profile?.Mark(Operation.Head);
     }
 
     public void Dispose() => _memory.Dispose();
@@ -126,6 +141,7 @@ internal sealed unsafe class Transformer : IDisposable
     {
         _normWeight = weight;
         ForEachToken(_normalize);
+        Profile?.Mark(Operation.Norm);
         ThrowIfNotFinite();
     }
 
