@@ -51,17 +51,11 @@ internal sealed class InferenceEngine : IDisposable
     public void Load(string path)
     {
         long start = Stopwatch.GetTimestamp();
-        var model = LanguageModel.Load(path, new ModelOptions
-        {
-            ContextLength = _options.Context,
-            Threads = _options.Threads,
-            CacheType = _options.CacheType,
-            Contexts = _options.Conversations,
-        });
+        (LanguageModel model, int conversations) = LoadWithContexts(path);
         try
         {
             var format = new ChatFormat(model);
-            var contexts = new Contexts(model, _options.Conversations);
+            var contexts = new Contexts(model, conversations);
             TextGenerator generator = contexts.For([]);
             Answer first = new(generator, new GenerationOptions { MaxTokens = 1, Sampling = SamplingOptions.Greedy });
             first.Begin([model.Tokenizer.BosId ?? 0]);
@@ -76,7 +70,7 @@ internal sealed class InferenceEngine : IDisposable
         }
         new Thread(Run) { Name = "engine", IsBackground = true }.Start();
         _log.Info($"{path}: mapped and computing after {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s, kernel {model.KernelName}, {model.Threads} threads, "
-            + $"context of {model.ContextLength} tokens, {model.Plan.Total / 1e6:F0} MB at most");
+            + $"{conversations} contexts of {model.ContextLength} tokens, {model.Plan.Total / 1e6:F0} MB at most");
     }
 
     /// <summary>Takes a request into the queue.</summary>
@@ -118,6 +112,22 @@ internal sealed class InferenceEngine : IDisposable
         _abort.Dispose();
         _loaded?.Contexts.Dispose();
         _loaded?.Model.Dispose();
+    }
+
+    /// <summary>The model with as many contexts as were asked for or, where memory is short, with as many as fit.</summary>
+    private (LanguageModel Model, int Contexts) LoadWithContexts(string path)
+    {
+        for (int contexts = _options.Conversations; ; contexts--)
+        {
+            try
+            {
+                return (LanguageModel.Load(path, new ModelOptions { ContextLength = _options.Context, Threads = _options.Threads, CacheType = _options.CacheType, Contexts = contexts }), contexts);
+            }
+            catch (ModelException) when (contexts > 1)
+            {
+                // It may fit with fewer; what is wrong otherwise is so with one, too.
+            }
+        }
     }
 
     private void Run()

@@ -30,9 +30,8 @@ internal static class JsonResponse
         }
         catch (JsonException exception)
         {
-            string? field = exception.Path is { Length: > 2 } path ? path[2..] : null;
-            bool isSyntax = exception.InnerException is JsonException or null && exception.InnerException is not InvalidOperationException && !exception.Message.StartsWith("The JSON value could not be converted", StringComparison.Ordinal);
-            if (!isSyntax && field is not null) throw ApiException.Field(field, "has a value of the wrong type");
+            // Of the reader inside it is an error of syntax; without one, a value that does not fit its field.
+            if (exception.InnerException is not JsonException && exception.Path is { Length: > 2 } path) throw ApiException.Field(path[2..], "has a value of the wrong type");
             throw new ApiException(400, "the request is not valid JSON: " + exception.Message.Split(" Path:")[0]);
         }
     }

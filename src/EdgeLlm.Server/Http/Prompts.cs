@@ -15,7 +15,7 @@ internal static class Prompts
         int capacity = current.Model.ContextLength;
         int room = dropOldest ? Math.Min(maxTokens > 0 ? maxTokens : capacity / 4, capacity / 2) : 0;
         List<int> tokens = Render();
-        while (dropOldest && tokens.Count + room > capacity && DropOldestTurn(messages)) tokens = Render();
+        while (dropOldest && tokens.Count + room > capacity && DropOldestTurns(messages, (double)(tokens.Count + room - capacity) / tokens.Count)) tokens = Render();
         Check(tokens.Count, capacity);
         return tokens;
 
@@ -35,13 +35,23 @@ internal static class Prompts
         if (tokens > capacity) throw new ContextFullException(tokens, capacity);
     }
 
-    /// <summary>Leaves out the oldest question with all that follows up to the next one; false where only the last is left.</summary>
-    private static bool DropOldestTurn(List<ChatMessage> messages)
+    /// <summary>
+    /// Leaves out the oldest questions, each with all that follows up to the next one, until about this share of the text is gone; false where only the
+    /// last question is left. (One by one, each with a new rendering, would take a long conversation's square.)
+    /// </summary>
+    private static bool DropOldestTurns(List<ChatMessage> messages, double share)
     {
-        int first = messages.FindIndex(message => message.Role != "system");
-        int next = first < 0 ? -1 : messages.FindIndex(first + 1, message => message.Role == "user");
-        if (next < 0) return false;
-        messages.RemoveRange(first, next - first);
+        double excess = share * messages.Sum(message => message.Content.Length);
+        int first = messages.FindIndex(message => message.Role != "system"), end = first;
+        while (excess > 0 || end == first)
+        {
+            int next = end < 0 ? -1 : messages.FindIndex(end + 1, message => message.Role == "user");
+            if (next < 0) break;
+            excess -= messages.GetRange(end, next - end).Sum(message => message.Content.Length);
+            end = next;
+        }
+        if (end <= first) return false;
+        messages.RemoveRange(first, end - first);
         return true;
     }
 }
