@@ -65,6 +65,9 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <summary>How many of them compute passes of few tokens.</summary>
     public int DecodeThreads { get; }
 
+    /// <summary>Layers computed so far, of all passes: what stands still under a pass that hangs.</summary>
+    public long Progress => _transformer.Progress;
+
     /// <summary>Text to tokens and back; made when first asked for.</summary>
     public Tokenizer Tokenizer => _tokenizer.Value;
 
@@ -122,7 +125,8 @@ public sealed unsafe class LanguageModel : IDisposable
     internal static MemoryPlan PlanMemory(ModelConfig config, long fileSize, ModelOptions options)
     {
         int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(config.ContextLength, DefaultContextLength);
-        return MemoryPlan.For(config, fileSize, context, Math.Min(options.PrefillChunk, context), options.CacheType);
+        MemoryPlan plan = MemoryPlan.For(config, fileSize, context, Math.Min(options.PrefillChunk, context), options.CacheType);
+        return plan with { Cache = plan.Cache * options.Contexts };
     }
 
     /// <summary>A new, empty context.</summary>

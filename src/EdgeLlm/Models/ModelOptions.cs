@@ -23,6 +23,9 @@ public sealed record ModelOptions
     /// <summary>How the key/value cache stores its numbers.</summary>
     public KeyValueType CacheType { get; init; } = KeyValueType.F16;
 
+    /// <summary>How many contexts will be in use at once: what the memory plan reckons with.</summary>
+    public int Contexts { get; init; } = 1;
+
     /// <summary>Multiply quantized weights with float activations: slow and exact, to check a model with.</summary>
     public bool FloatActivations { get; init; }
 

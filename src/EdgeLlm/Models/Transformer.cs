@@ -32,6 +32,7 @@ internal sealed unsafe class Transformer : IDisposable
     private float* _normWeight;
     private float* _residual;
     private volatile bool _notFinite;
+    private long _progress;
 
     /// <param name="decodeThreads">Threads of the pool that compute passes of few tokens.</param>
     public Transformer(ModelConfig config, Weights weights, Kernel kernel, WorkerPool pool, int decodeThreads, int context, int chunk, bool floatActivations)
@@ -55,6 +56,9 @@ internal sealed unsafe class Transformer : IDisposable
 
     /// <summary>Most tokens of one pass.</summary>
     public int Chunk => _memory.Tokens;
+
+    /// <summary>Layers computed so far; other threads may look.</summary>
+    public long Progress => Volatile.Read(ref _progress);
 
     /// <summary>
     /// Runs <paramref name="tokens"/> (at most <see cref="Chunk"/>) after what the cache holds, and writes the logits [logitTokens, vocabulary] of the
@@ -101,6 +105,7 @@ internal sealed unsafe class Transformer : IDisposable
         {
             cancellation.ThrowIfCancellationRequested(); // the cache's length has not changed: it is as before
             _layer = _weights.Layers[_layerIndex];
+            Volatile.Write(ref _progress, _progress + 1);
 
             NormalizeAll(_layer.AttentionNorm);
             _product.Run(_memory.Normed, width, _tokens, _layer.Query, _memory.Queries, _layer.Key, _memory.Keys, _layer.Value, _memory.Values);
