@@ -162,7 +162,10 @@ public sealed unsafe class LanguageModel : IDisposable
         for (int t = 0; t < tokens.Length; t++)
         {
             CheckTokens(tokens.Slice(t, 1), caches[t]);
-            if (caches[..t].Contains(caches[t])) throw new ArgumentException("a cache is there twice", nameof(caches));
+            foreach (KvCache earlier in caches[..t])
+            {
+                if (ReferenceEquals(earlier, caches[t])) throw new ArgumentException("a cache is there twice", nameof(caches));
+            }
         }
         lock (_turn)
         {
