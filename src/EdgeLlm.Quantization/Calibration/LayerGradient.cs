@@ -14,8 +14,8 @@ internal sealed class LayerGradient(ModelConfig config)
     /// <summary>[embedding]</summary>
     public float[] FeedForwardNorm { get; } = new float[config.EmbeddingLength];
 
-    /// <summary>[rows] of a matrix.</summary>
-    public float[] Rows(string name) => _rows[name];
+    /// <summary>[rows] of every matrix, by its name.</summary>
+    public IReadOnlyDictionary<string, float[]> AllRows => _rows;
 
     /// <summary>A row's factor moves y in proportion to y without the bias.</summary>
     public void AddRows(LinearMap map, float[] dy, float[] y, int tokens)

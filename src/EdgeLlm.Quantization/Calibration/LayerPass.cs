@@ -14,16 +14,17 @@ internal sealed class LayerPass(ModelConfig config, LayerOperations operations, 
     private readonly float[] _middle = new float[mostTokens * config.EmbeddingLength];
     private readonly float[] _gate = new float[mostTokens * config.FeedForwardLength];
     private readonly float[] _up = new float[mostTokens * config.FeedForwardLength];
+    private readonly float[] _added = new float[mostTokens * config.EmbeddingLength]; // to the residual stream by the feed-forward part
 
-    /// <summary>What the layer's last forward pass took: [tokens, embedding].</summary>
-    public float[] Input { get; } = new float[mostTokens * config.EmbeddingLength];
+    /// <summary>Memory that a pass takes.</summary>
+    public static long ByteCount(ModelConfig config, int tokens) =>
+        4L * tokens * (3 * config.EmbeddingLength + 2 * config.QueryWidth + 2 * config.KeyValueWidth + 2 * config.FeedForwardLength);
 
     /// <summary>The residual stream x [tokens, embedding], from an element on, goes through the layer.</summary>
     public void Forward(DecoderLayer layer, float[] x, int start, int tokens)
     {
         int count = tokens * config.EmbeddingLength;
         Span<float> stream = x.AsSpan(start, count);
-        stream.CopyTo(Input);
         operations.Normalize(x, start, layer.AttentionNorm, _normed, tokens);
         layer.Query.Apply(_normed, _queries, tokens);
         layer.Key.Apply(_normed, _keys, tokens);
@@ -39,18 +40,18 @@ internal sealed class LayerPass(ModelConfig config, LayerOperations operations, 
         layer.Up.Apply(_normed, _up, tokens);
         float[] active = new float[tokens * config.FeedForwardLength];
         LayerOperations.Activate(_gate, _up, active, active.Length);
-        layer.Down.Apply(active, _normed, tokens);
-        TensorPrimitives.Add(_middle.AsSpan(0, count), _normed.AsSpan(0, count), stream);
+        layer.Down.Apply(active, _added, tokens);
+        TensorPrimitives.Add(_middle.AsSpan(0, count), _added.AsSpan(0, count), stream);
     }
 
-    /// <summary>Derivatives by the layer's output become those by its input.</summary>
+    /// <summary>Derivatives by the layer's output become those by its input, right after the forward pass, whose queries and keys are used up.</summary>
+    /// <param name="input">What went into the forward pass: [tokens, embedding].</param>
     /// <param name="d">[tokens, embedding]</param>
-    public void Backward(DecoderLayer layer, float[] output, float[] d, int tokens, LayerGradient gradient)
+    public void Backward(DecoderLayer layer, float[] input, float[] d, int tokens, LayerGradient gradient)
     {
         int count = tokens * config.EmbeddingLength, wide = tokens * config.FeedForwardLength;
         float[] narrow = new float[count], dGate = new float[wide], dUp = new float[wide], active = new float[wide];
-        TensorPrimitives.Subtract(output.AsSpan(0, count), _middle.AsSpan(0, count), narrow);
-        gradient.AddRows(layer.Down, d, narrow, tokens);
+        gradient.AddRows(layer.Down, d, _added, tokens);
         layer.Down.ApplyBackward(d, active, tokens, accumulate: false);
         LayerOperations.ActivateBackward(_gate, _up, active, dGate, dUp, wide);
         gradient.AddRows(layer.Gate, dGate, _gate, tokens);
@@ -59,7 +60,7 @@ internal sealed class LayerPass(ModelConfig config, LayerOperations operations, 
         layer.Up.ApplyBackward(dUp, narrow, tokens, accumulate: true);
         operations.NormalizeBackward(_middle, 0, layer.FeedForwardNorm, narrow, d, gradient.FeedForwardNorm, tokens);
 
-        TensorPrimitives.Subtract(_middle.AsSpan(0, count), Input.AsSpan(0, count), narrow);
+        TensorPrimitives.Subtract(_middle.AsSpan(0, count), input.AsSpan(0, count), narrow);
         gradient.AddRows(layer.AttentionOutput, d, narrow, tokens);
         float[] dAttended = new float[tokens * config.QueryWidth], dQueries = new float[tokens * config.QueryWidth];
         float[] dKeys = new float[tokens * config.KeyValueWidth], dValues = new float[tokens * config.KeyValueWidth];
@@ -73,7 +74,7 @@ internal sealed class LayerPass(ModelConfig config, LayerOperations operations, 
         layer.Query.ApplyBackward(dQueries, narrow, tokens, accumulate: false);
         layer.Key.ApplyBackward(dKeys, narrow, tokens, accumulate: true);
         layer.Value.ApplyBackward(dValues, narrow, tokens, accumulate: true);
-        operations.NormalizeBackward(Input, 0, layer.AttentionNorm, narrow, d, gradient.AttentionNorm, tokens);
+        operations.NormalizeBackward(input, 0, layer.AttentionNorm, narrow, d, gradient.AttentionNorm, tokens);
     }
 
     private void Unrotate(float[] queries, float[] keys, int tokens)

@@ -26,6 +26,7 @@ internal sealed class LayerwiseQuantizer
     private readonly float[] _first;
     private readonly float[] _second;
     private readonly float[] _third;
+    private LayerPass? _pass;
 
     public LayerwiseQuantizer(SourceModel source, CalibrationText text)
     {
@@ -47,11 +48,36 @@ internal sealed class LayerwiseQuantizer
 
     public required Func<string, Packing> PackingOf { get; init; }
 
-    public double Damping { get; init; } = 0.01;
+    public required double Damping { get; init; }
 
-    public int Sweeps { get; init; } = 3;
+    public required double Shrinkage { get; init; }
+
+    /// <summary>The head's rows are the inputs too, where it is the embedding: they should be near in themselves, not only as the hidden states see them.</summary>
+    public double HeadDamping { get; init; } = 0.1;
+
+    public required int Sweeps { get; init; }
+
+    public CancellationToken Cancellation { get; init; }
 
     public Action<string> Log { get; init; } = static _ => { };
+
+    /// <summary>Moves the stream behind a layer that is packed already.</summary>
+    public void Pass(DecoderLayer layer)
+    {
+        _pass ??= new LayerPass(_config, _operations, BatchWindows * _length);
+        ForBatches(0, _windows, (first, tokens) => _pass.Forward(layer, _stream, first * _config.EmbeddingLength, tokens));
+    }
+
+    /// <summary>Packs embedding or head for the last hidden states, behind all layers.</summary>
+    /// <param name="weights">[vocabulary, embedding]</param>
+    public PackedMatrix QuantizeHead(string name, float[] weights, float[] outputNorm)
+    {
+        Packing packing = PackingOf(name);
+        int rows = weights.Length / outputNorm.Length;
+        if (packing == Packing.E8Group32) return MatrixQuantizer.Plain(name, weights, rows, new PackedLayout(packing, outputNorm.Length));
+        float[] moments = Moments(0, _trainingWindows, outputNorm.Length, (first, tokens) => Normalize(outputNorm, first, tokens));
+        return MatrixQuantizer.Quantize(name, weights, rows, packing, new Curvature(moments, outputNorm.Length, HeadDamping), Sweeps);
+    }
 
     /// <summary>Quantizes a layer's matrices one after the other and moves the stream behind it.</summary>
     public List<PackedMatrix> Quantize(DecoderLayer layer)
@@ -99,15 +125,20 @@ internal sealed class LayerwiseQuantizer
     /// <summary>Gathers the second moments of the inputs of some matrices, then rounds these; their float weights become the rounded ones.</summary>
     private void Round(List<PackedMatrix> packed, int columns, Func<int, int, float[]> inputs, params ReadOnlySpan<LinearMap> maps)
     {
+        if (maps.ToArray().All(map => PackingOf(map.Name) == Packing.None)) return;
         var watch = Stopwatch.StartNew();
-        float[] moments = Moments(0, _trainingWindows, columns, inputs), heldOut = Moments(_trainingWindows, _windows, columns, inputs);
+        LinearMap? writer = maps[0].Rows == _config.EmbeddingLength && maps.Length == 1 ? maps[0] : null; // to the residual stream
+        float[] moments = Moments(0, _trainingWindows, columns, inputs, writer), heldOut = Moments(_trainingWindows, _windows, columns, inputs, writer);
         double seconds = watch.Elapsed.TotalSeconds;
-        var curvature = new Curvature(moments, columns, Damping);
+        var curvature = new Curvature(moments, columns, Damping, Shrinkage);
         var judge = new Curvature(heldOut, columns, 0);
         foreach (LinearMap map in maps)
         {
             watch.Restart();
-            PackedMatrix result = MatrixQuantizer.Quantize(map.Name, map.Weights, map.Rows, PackingOf(map.Name), curvature, Sweeps);
+            Packing packing = PackingOf(map.Name);
+            if (packing == Packing.None) continue;
+            Cancellation.ThrowIfCancellationRequested();
+            PackedMatrix result = MatrixQuantizer.Quantize(map.Name, map.Weights, map.Rows, packing, curvature, Sweeps);
             PackedMatrix plain = MatrixQuantizer.Plain(map.Name, map.Weights, map.Rows, result.Tensor.Layout);
             double size = judge.MeanCost(map.Weights, map.Rows), cost = Cost(result, map, judge) / size, plainCost = Cost(plain, map, judge) / size;
             Log($"{map.Name} {result.Tensor.Kind} held-out error {cost:F6}, plain {plainCost:F6}, moments {seconds:F1} s, rounding {watch.Elapsed.TotalSeconds:F1} s");
@@ -125,13 +156,13 @@ internal sealed class LayerwiseQuantizer
         return curvature.MeanCost(errors, map.Rows);
     }
 
-    private float[] Moments(int firstWindow, int endWindow, int columns, Func<int, int, float[]> inputs)
+    private float[] Moments(int firstWindow, int endWindow, int columns, Func<int, int, float[]> inputs, LinearMap? writer = null)
     {
         float[] moments = new float[columns * columns];
         ForBatches(firstWindow, endWindow, (first, tokens) =>
         {
             var x = new MatrixView(inputs(first, tokens), tokens, columns);
-            MatrixMultiplier.Multiply(x.Transposed, x, new MatrixView(moments, columns, columns), accumulate: true, upperOnly: true);
+            MatrixMultiplier.Multiply(Weighted(x, first, writer).Transposed, x, new MatrixView(moments, columns, columns), accumulate: true, upperOnly: true);
         });
         for (int r = 0; r < columns; r++)
         {
@@ -140,10 +171,33 @@ internal sealed class LayerwiseQuantizer
         return moments;
     }
 
+    /// <summary>
+    /// Each token's numbers over the mean square of its residual stream: what comes next looks at the stream divided by its norm, so that an error
+    /// counts relative to it. (Without this the first token, whose stream is huge in some models, would outweigh all others.)
+    /// </summary>
+    private MatrixView Weighted(MatrixView x, int firstToken, LinearMap? writer)
+    {
+        int width = _config.EmbeddingLength;
+        if (writer is not null) writer.Apply(x.Data, _third, x.Rows);
+        else Array.Clear(_third, 0, x.Rows * width);
+        float[] weighted = new float[x.Rows * x.Columns];
+        ParallelWork.ForAll(x.Rows, Cancellation, t =>
+        {
+            Span<float> stream = _third.AsSpan(t * width, width);
+            TensorPrimitives.Add(stream, _stream.AsSpan((firstToken + t) * width, width), stream);
+            float weight = width / (TensorPrimitives.SumOfSquares(stream) + 1e-20f);
+            TensorPrimitives.Multiply(x.Data.AsSpan(t * x.Columns, x.Columns), weight, weighted.AsSpan(t * x.Columns, x.Columns));
+        });
+        return new MatrixView(weighted, x.Rows, x.Columns);
+    }
+
     private void ForBatches(int firstWindow, int endWindow, Action<int, int> action)
     {
         for (int window = firstWindow; window < endWindow; window += BatchWindows)
+        {
+            Cancellation.ThrowIfCancellationRequested();
             action(window * _length, Math.Min(BatchWindows, endWindow - window) * _length);
+        }
     }
 
     private float[] Normalize(float[] weight, int first, int tokens)

@@ -13,14 +13,15 @@ internal sealed class Curvature
 
     /// <param name="moments">[n, n]; taken over.</param>
     /// <param name="damping">Share of the mean of the diagonal that is added to it.</param>
-    public Curvature(float[] moments, int size, double damping)
+    /// <param name="shrinkage">Share of each element of the diagonal that is added to it: makes less of correlations, which are partly the sample's own.</param>
+    public Curvature(float[] moments, int size, double damping, double shrinkage = 0)
     {
         Size = size;
         Moments = moments;
         double mean = 0;
         for (int k = 0; k < size; k++) mean += moments[k * size + k] / (double)size;
         float added = (float)(mean > 0 ? mean * damping : 1);
-        for (int k = 0; k < size; k++) moments[k * size + k] += added;
+        for (int k = 0; k < size; k++) moments[k * size + k] += added + (float)(shrinkage * moments[k * size + k]);
         Diagonal = new float[size];
         Factor = new float[size * size];
         Decompose();
