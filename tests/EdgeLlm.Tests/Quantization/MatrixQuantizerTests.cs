@@ -33,8 +33,8 @@ public sealed class MatrixQuantizerTests
         Curvature curvature = Correlated(200);
         float[] weights = Normal(Rows * Columns);
         PackedMatrix plain = MatrixQuantizer.Plain("w", weights, Rows, new PackedLayout(packing, Columns));
-        PackedMatrix once = MatrixQuantizer.Quantize("w", weights, Rows, packing, curvature, sweeps: 0);
-        PackedMatrix best = MatrixQuantizer.Quantize("w", weights, Rows, packing, curvature, sweeps: 4);
+        PackedMatrix once = MatrixQuantizer.Quantize("w", weights, Rows, packing, curvature, 0);
+        PackedMatrix best = MatrixQuantizer.Quantize("w", weights, Rows, packing, curvature, 4);
         Assert.InRange(Cost(once, weights, curvature), 0, 0.6 * Cost(plain, weights, curvature));
         Assert.InRange(Cost(best, weights, curvature), 0, Cost(once, weights, curvature));
     }
