@@ -36,7 +36,7 @@ string? Option(string option) => Array.IndexOf(args, option) is >= 0 and var at 
 
 unsafe void Measure(Kernel kernel, ElementType type, Packing packing, int rows, int columns, int tokens)
 {
-    const int RowsPerCall = 64;
+    int RowsPerCall = tokens <= 8 ? 64 : 128;
     bool isPacked = packing != Packing.None;
     long matrixBytes = isPacked ? new PackedLayout(packing, columns).ByteCount(rows) : rows * ElementFormat.ByteCount(type, columns);
     long copies = tokens == 1 && !cached ? Math.Max(1, StreamedBytes / matrixBytes) : 1;

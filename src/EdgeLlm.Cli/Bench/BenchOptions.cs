@@ -5,7 +5,8 @@ namespace EdgeLlm.Cli.Bench;
 /// <param name="Decode">Tokens of the decode test; 0 leaves it out.</param>
 /// <param name="Depth">Tokens that the context holds before each measurement.</param>
 /// <param name="Rounds">Measurements, after one that does not count.</param>
-internal sealed record BenchOptions(int Prompt, int Decode, int Depth, int Rounds)
+/// <param name="Profile">Whether to take the time of each operation, in a round more.</param>
+internal sealed record BenchOptions(int Prompt, int Decode, int Depth, int Rounds, bool Profile = false)
 {
     /// <summary>Positions that the context has to have; at least those of the first-token test.</summary>
     public int ContextLength => Math.Max(Depth + Math.Max(Prompt, Decode), 64);

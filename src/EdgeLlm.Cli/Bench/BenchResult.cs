@@ -11,6 +11,8 @@ internal sealed record BenchResult
 
     public required int Threads { get; init; }
 
+    public required int DecodeThreads { get; init; }
+
     public required int ContextLength { get; init; }
 
     public double? PromptRate { get; init; }
@@ -22,4 +24,19 @@ internal sealed record BenchResult
     public long? PeakResident { get; init; }
 
     public long? PeakAnonymous { get; init; }
+
+    /// <summary>Bytes a second that the threads can read from memory; 0 where memory was too short to measure it.</summary>
+    public required double ReadBandwidth { get; init; }
+
+    /// <summary>Multiply-adds a second of the kernel on data in the caches.</summary>
+    public required double PeakMultiplyAdds { get; init; }
+
+    /// <summary>Bytes of weights and of the cache at the depth that a decoded token reads.</summary>
+    public required long BytesPerToken { get; init; }
+
+    /// <summary>Multiply-adds with weights of a prompt token (the head is not among them).</summary>
+    public required long MultiplyAddsPerToken { get; init; }
+
+    /// <summary>Per operation; empty unless asked for.</summary>
+    public required IReadOnlyList<OperationTime> Profile { get; init; }
 }

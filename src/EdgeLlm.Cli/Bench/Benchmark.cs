@@ -48,12 +48,21 @@ internal sealed class Benchmark : IDisposable
         double? promptRate = Median(_options.Prompt, progress, "prompt", () => _model.Forward(prompt.Span, _cache, _cancellation));
         double? decodeRate = Median(_options.Decode, progress, "decode", Decode);
         _memory.Sample();
+        IReadOnlyList<OperationTime> profile = _options.Profile ? Profile(prompt, progress) : [];
+        progress("measures the machine");
+        (double bandwidth, double multiplyAdds) = _model.MeasureRoofline();
         return new BenchResult
         {
+            ReadBandwidth = bandwidth,
+            PeakMultiplyAdds = multiplyAdds,
+            BytesPerToken = Enum.GetValues<Operation>().Sum(operation => _model.Cost(operation).Bytes) + KvCache.ByteCount(_model.Config, _options.Depth, _cache.Type),
+            MultiplyAddsPerToken = Enum.GetValues<Operation>().Where(operation => operation != Operation.Head).Sum(operation => _model.Cost(operation).MultiplyAdds),
+            Profile = profile,
             Model = _model.Name,
             Path = _model.Path,
             Kernel = _model.KernelName,
             Threads = _model.Threads,
+            DecodeThreads = _model.DecodeThreads,
             ContextLength = _model.ContextLength,
             PromptRate = promptRate,
             DecodeRate = decodeRate,
@@ -85,6 +94,32 @@ internal sealed class Benchmark : IDisposable
         }
         Array.Sort(rates);
         return (rates[(rates.Length - 1) / 2] + rates[rates.Length / 2]) / 2;
+    }
+
+    /// <summary>Each operation's share of a prompt and of decoding.</summary>
+    private List<OperationTime> Profile(ReadOnlyMemory<int> prompt, Action<string> progress)
+    {
+        progress("profile");
+        OperationProfile promptProfile = new(), decodeProfile = new();
+        if (!prompt.IsEmpty)
+        {
+            _cache.Truncate(_options.Depth);
+            _model.Profile = promptProfile;
+            _model.Forward(prompt.Span, _cache, _cancellation);
+        }
+        if (_options.Decode > 0)
+        {
+            _cache.Truncate(_options.Depth);
+            _model.Profile = decodeProfile;
+            Decode();
+        }
+        _model.Profile = null;
+        return [.. Enum.GetValues<Operation>().Select(operation =>
+        {
+            (long bytes, long multiplyAdds) = _model.Cost(operation);
+            return new OperationTime(
+                operation, promptProfile.Seconds(operation) / Math.Max(1, _options.Prompt), decodeProfile.Seconds(operation) / Math.Max(1, _options.Decode), bytes, multiplyAdds);
+        })];
     }
 
     private void Decode()

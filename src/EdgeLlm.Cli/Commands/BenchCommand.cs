@@ -1,7 +1,5 @@
 using System.CommandLine;
 using EdgeLlm.Cli.Bench;
-using EdgeLlm.Cli.Machine;
-using EdgeLlm.Cli.Output;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Commands;
@@ -13,13 +11,22 @@ internal static class BenchCommand
     private static readonly Option<int?> Decode = SharedOptions.AtLeast(0, "--decode", "TOKENS", "Tokens of the decode test; 0 leaves it out (default: 64)");
     private static readonly Option<int?> Depth = SharedOptions.AtLeast(0, "--depth", "TOKENS", "Tokens in the context before each measurement, not timed (default: 0)");
     private static readonly Option<int?> Rounds = SharedOptions.AtLeastOne("--rounds", "N", "Rounds to take the median of, after one that does not count (default: 5)");
+    private static readonly Option<bool> Tune = new("--tune") { Description = "Find the fastest numbers of threads again and remember them (done by itself the first time, unless --threads says them)" };
+    private static readonly Option<bool> Profile = new("--profile") { Description = "Show the time of each operation, too" };
+    private static readonly Option<double?> PeerDecode = new("--peer-decode")
+    {
+        HelpName = "RATE",
+        Description = "Tokens/s that another program decodes of the same model: shows what it comes to in GB/s",
+    };
+    private static readonly Option<string?> PeerModel = new("--peer-model") { HelpName = "FILE", Description = "The file that program reads, if it is another" };
     private static readonly Option<bool> Json = new("--json") { Description = "Print JSON: tokens/s, seconds, megabytes (10^6 bytes)" };
 
     public static Command Create()
     {
         var command = new Command("bench", "Measure speed and memory of a model on this machine.")
         {
-            SharedOptions.Model, SharedOptions.Threads, Prompt, Decode, Depth, Rounds, SharedOptions.Kernel, SharedOptions.Chunk, SharedOptions.CacheType, Json,
+            SharedOptions.Model, SharedOptions.Threads, SharedOptions.DecodeThreads, Tune, Prompt, Decode, Depth, Rounds, SharedOptions.Kernel, SharedOptions.Chunk, SharedOptions.CacheType, Profile,
+            PeerDecode, PeerModel, Json,
         };
         command.SetAction((result, cancellation) => Task.Run(() => Run(result, cancellation), cancellation));
         return command;
@@ -27,54 +34,34 @@ internal static class BenchCommand
 
     private static int Run(ParseResult result, CancellationToken cancellation)
     {
-        var options = new BenchOptions(result.GetValue(Prompt) ?? 256, result.GetValue(Decode) ?? 64, result.GetValue(Depth) ?? 0, result.GetValue(Rounds) ?? 5);
+        var options = new BenchOptions(result.GetValue(Prompt) ?? 256, result.GetValue(Decode) ?? 64, result.GetValue(Depth) ?? 0, result.GetValue(Rounds) ?? 5, result.GetValue(Profile));
         if ((long)options.Depth + Math.Max(options.Prompt, options.Decode) > int.MaxValue) throw new ArgumentException("--depth and --prompt or --decode together are more tokens than a context can have");
-        ModelOptions modelOptions = SharedOptions.ModelOptionsOf(result);
-        using var benchmark = new Benchmark(SharedOptions.ModelPathOf(result), modelOptions, options, cancellation);
-        BenchResult measured = benchmark.Run(Terminal.HasPersonOut() ? static text => Console.Error.Write($"\r\e[K{text}") : static _ => { });
+        string path = SharedOptions.ModelPathOf(result);
+        Action<string> progress = Terminal.HasPersonOut() ? static text => Console.Error.Write($"\r\e[K{text}") : static _ => { };
+        if (result.GetValue(Tune) || (result.GetValue(SharedOptions.Threads) is null && ThreadChoice.Remembered is null))
+        {
+            if (!ThreadTuning.Measure(path, SharedOptions.ModelOptionsOf(result), progress, cancellation).Remember())
+                Console.Error.WriteLine("edgellm: the numbers of threads can't be remembered: the state folder can't be written");
+        }
+        using var benchmark = new Benchmark(path, SharedOptions.ModelOptionsOf(result), options, cancellation);
+        BenchResult measured = benchmark.Run(progress);
         if (Terminal.HasPersonOut()) Console.Error.Write("\r\e[K");
 
-        if (result.GetValue(Json)) WriteJson(measured, options);
-        else WriteText(measured, options);
+        if (result.GetValue(Json)) BenchReport.WriteJson(measured, options);
+        else BenchReport.WriteText(measured, options, PeerOf(result, measured));
         return ExitCode.Success;
     }
 
-    private static void WriteText(BenchResult measured, BenchOptions options)
+    /// <summary>Another program's decoding as bytes a second.</summary>
+    private static double? PeerOf(ParseResult result, BenchResult measured)
     {
-        var report = new Report();
-        report.Heading(Printable.Line(measured.Model, 100));
-        report.Fields(
-        [
-            ("processor", $"{Processor.Name(SystemFiles.OfThisMachine)}, {measured.Threads} threads, kernel {measured.Kernel}"),
-            ("prompt", measured.PromptRate is { } prompt ? Quantity.Text($"{prompt:F1} tokens/s ({options.Prompt} tokens{After(options)})") : "not measured"),
-            ("decode", measured.DecodeRate is { } decode ? Quantity.Text($"{decode:F1} tokens/s ({options.Decode} tokens{After(options)})") : "not measured"),
-            ("first token", Quantity.Text($"{measured.FirstToken:F3} s (in this process, from before opening the model to the first token after 13 words)")),
-            ("memory", measured.PeakResident is { } resident && measured.PeakAnonymous is { } anonymous
-                ? Quantity.Text($"{resident / 1e6:F0} MB at most, {anonymous / 1e6:F0} MB of it its own (the rest is the mapped file)")
-                : "not measured on this system"),
-        ]);
+        if (result.GetValue(PeerDecode) is not { } rate) return null;
+        long bytes = measured.BytesPerToken;
+        if (result.GetValue(PeerModel) is { } path)
+        {
+            using LanguageModel peer = LanguageModel.Load(path, new ModelOptions { ContextLength = 1, Threads = 1 });
+            bytes = Enum.GetValues<Operation>().Sum(operation => peer.Cost(operation).Bytes);
+        }
+        return rate * bytes;
     }
-
-    private static string After(BenchOptions options) => options.Depth > 0 ? Quantity.Text($" after {options.Depth}") : "";
-
-    private static void WriteJson(BenchResult measured, BenchOptions options) => JsonOutput.Write(json =>
-    {
-        json.WriteStartObject();
-        json.WriteString("model", measured.Model);
-        json.WriteString("path", measured.Path);
-        json.WriteString("cpu", Processor.Name(SystemFiles.OfThisMachine));
-        json.WriteString("kernel", measured.Kernel);
-        json.WriteNumber("threads", measured.Threads);
-        json.WriteNumber("prompt", options.Prompt);
-        json.WriteNumber("decode", options.Decode);
-        json.WriteNumber("depth", options.Depth);
-        json.WriteNumber("rounds", options.Rounds);
-        json.WriteNumber("context", measured.ContextLength);
-        json.WriteNumber("prompt_tps", measured.PromptRate);
-        json.WriteNumber("decode_tps", measured.DecodeRate);
-        json.WriteNumber("first_token_s", measured.FirstToken);
-        json.WriteNumber("peak_rss_mb", measured.PeakResident / 1e6);
-        json.WriteNumber("peak_anonymous_mb", measured.PeakAnonymous / 1e6);
-        json.WriteEndObject();
-    });
 }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using EdgeLlm.Kernels.Scalar;
 
@@ -88,6 +89,7 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
     }
 
     /// <summary><see cref="Polynomials.Exp(float)"/>, lane by lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector<float> Exp(Vector<float> input)
     {
         Vector<float> x = Vector.Min(Vector.Max(input, new Vector<float>(Polynomials.ExpMinimum)), new Vector<float>(Polynomials.ExpMaximum));

@@ -14,8 +14,8 @@ internal unsafe class Avx2Kernel : VectorKernel
         IntegerProducts<MaddDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
 
     public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
-        PackedProducts<MaddDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+        PackedProducts<MaddArithmetic>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
 
     public override long ScratchBytes(int columns) =>
-        Math.Max(base.ScratchBytes(columns), Math.Max(IntegerProducts<MaddDot>.ScratchBytes(columns), PackedProducts<MaddDot>.ScratchBytes(columns)));
+        Math.Max(base.ScratchBytes(columns), Math.Max(IntegerProducts<MaddDot>.ScratchBytes(columns), PackedProducts<MaddArithmetic>.ScratchBytes(columns)));
 }

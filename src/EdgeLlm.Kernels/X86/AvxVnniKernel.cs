@@ -13,5 +13,5 @@ internal sealed unsafe class AvxVnniKernel : Avx2Kernel
         IntegerProducts<VnniDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
 
     public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
-        PackedProducts<VnniDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+        PackedProducts<VnniArithmetic<VnniDot>>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
 }

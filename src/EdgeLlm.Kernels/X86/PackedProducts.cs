@@ -5,22 +5,20 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Kernels.X86;
 
-/// <summary>Packed weights times int8 activations: one token group by group, more of them by panels. E8 needs no unpacking: a group is a panel.</summary>
-internal static unsafe class PackedProducts<TDot>
-    where TDot : struct, IByteDot
+/// <summary>Packed weights times int8 activations: few tokens group by group from the file, more of them by unpacked panels.</summary>
+internal static unsafe class PackedProducts<TArithmetic>
+    where TArithmetic : struct, IPackedArithmetic
 {
-    /// <summary>As many groups are unpacked at a time as fit into this (but two at least), to stay in the second-level cache.</summary>
-    private const long PanelBytes = 256 << 10;
+    /// <summary>Groups that are unpacked at a time.</summary>
+    private const int PanelGroups = 16; // 128 rows
 
-    private const int MaximumGroups = 8;
+    private const int AccumulatorBytes = PackedTile.Tokens * 16 * sizeof(float);
 
-    private const int SumBytes = PackedTile.Tokens * 16 * sizeof(float);
-
-    // Scratch: accumulators [4 tokens][16 rows], sums of the same shape, a tile (or the starts of one token), unpacked groups.
+    // Scratch: accumulators [4 tokens][16 rows], then the starts of a few tokens, or a tile and unpacked groups.
     public static long ScratchBytes(int columns)
     {
         long blocks = (columns + 31) / 32;
-        return PanelsAt(columns) + Math.Max(PanelBytes, 2 * 256 * blocks);
+        return PanelsAt(columns) + PanelGroups * blocks * (PackedPanel.CodeBytes + 2 * PackedPanel.ScaleBytes);
     }
 
     public static void Multiply(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
@@ -39,73 +37,89 @@ internal static unsafe class PackedProducts<TDot>
     {
         Vector128<byte> codebook = weights.Codebook.AsByte() + Vector128.Create((byte)PackedTile.Bias);
         var table = Vector256.Create(codebook, codebook);
-        if (tokens == 1)
+        if (tokens <= TArithmetic.MostRowTokens) MultiplyGroups<TCodes>(weights, table, x, tokens, y, yStride, firstRow, endRow, scratch);
+        else MultiplyPanels<TCodes>(weights, table, x, tokens, y, yStride, firstRow, endRow, scratch);
+    }
+
+    private static void MultiplyGroups<TCodes>(
+        in WeightMatrix weights, Vector256<byte> table, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+        where TCodes : struct, IPackedCodes
+    {
+        int* starts = (int*)(scratch + AccumulatorBytes);
+        if (TCodes.HasCodebook)
         {
-            MultiplyRows<TCodes>(weights, table, x, y, firstRow, endRow, scratch);
-            return;
+            for (int block = 0; block < tokens * x.Blocks; block++) TArithmetic.Starts<TCodes>(x.Values + 32L * block, starts + 8 * block);
         }
-        nint codeOffset = (nint)weights.Layout.CodeOffset, panelBytes = (nint)x.Blocks * 256;
-        byte* panels = scratch + PanelsAt(x.Columns);
-        int rowsAtATime = 8 * (int)Math.Clamp(PanelBytes / panelBytes, 2, MaximumGroups);
-        for (int r = firstRow; r < endRow; r += rowsAtATime)
+        nint codeOffset = (nint)weights.Layout.CodeOffset;
+        float* result = (float*)scratch;
+        byte* group = weights.Group(firstRow);
+        for (int r = firstRow; r < endRow; r += 8, group += weights.GroupBytes)
         {
-            int rows = Math.Min(rowsAtATime, endRow - r);
+            int count;
+            for (int t = 0; t < tokens; t += count)
+            {
+                int* tokenStarts = starts + (long)t * x.Blocks * 8;
+                count = tokens - t >= 4 ? 4 : tokens - t >= 2 ? 2 : 1;
+                if (count == 4) TArithmetic.MultiplyGroup<TCodes, FourTokens>(group, codeOffset, table, x, t, tokenStarts, result);
+                else if (count == 2) TArithmetic.MultiplyGroup<TCodes, TwoTokens>(group, codeOffset, table, x, t, tokenStarts, result);
+                else TArithmetic.MultiplyGroup<TCodes, OneToken>(group, codeOffset, table, x, t, tokenStarts, result);
+                for (int i = 0; i < count; i++) Store(Vector256.Load(result + 8 * i), y + (t + i) * yStride + r, endRow - r);
+            }
+        }
+    }
+
+    private static void MultiplyPanels<TCodes>(
+        in WeightMatrix weights, Vector256<byte> table, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+        where TCodes : struct, IPackedCodes
+    {
+        nint codeOffset = (nint)weights.Layout.CodeOffset, codeBytes = (nint)x.Blocks * PackedPanel.CodeBytes, scaleBytes = (nint)x.Blocks * PackedPanel.BlockScaleBytes<TCodes>();
+        byte* panelScales = scratch + PanelsAt(x.Columns), panelCodes = panelScales + PanelGroups * scaleBytes;
+        for (int r = firstRow; r < endRow; r += 8 * PanelGroups)
+        {
+            int rows = Math.Min(8 * PanelGroups, endRow - r);
             byte* groups = weights.Group(r), codes = groups + codeOffset;
             nint codeStride = weights.GroupBytes;
+            for (int g = 0; g * 8 < rows; g++)
+            {
+                sbyte* subScales = (sbyte*)groups + g * weights.GroupBytes + PackedLayout.SubScaleOffset;
+                for (nint done = 0; done < scaleBytes; done += PackedPanel.ScaleBytes, subScales += 8) TArithmetic.Scales(subScales, panelScales + g * scaleBytes + done);
+                if (TCodes.HasCodebook) Unpack(codes + g * weights.GroupBytes, table, x.Blocks, panelCodes + g * codeBytes);
+            }
             if (TCodes.HasCodebook)
             {
-                for (int done = 0; done < rows; done += 8) Unpack(codes + done / 8 * weights.GroupBytes, table, x.Blocks, panels + done / 8 * panelBytes);
-                codes = panels;
-                codeStride = panelBytes;
+                codes = panelCodes;
+                codeStride = codeBytes;
             }
             float* target = y + r;
             for (int t = 0; t < tokens; t += PackedTile.Tokens, target += PackedTile.Tokens * yStride)
             {
-                switch (tokens - t)
-                {
-                    case 1: MultiplyTile<TCodes, OneToken>(groups, weights.GroupBytes, codes, codeStride, x, t, 1, target, yStride, rows, scratch); break;
-                    case 2: MultiplyTile<TCodes, TwoTokens>(groups, weights.GroupBytes, codes, codeStride, x, t, 2, target, yStride, rows, scratch); break;
-                    default: MultiplyTile<TCodes, FourTokens>(groups, weights.GroupBytes, codes, codeStride, x, t, Math.Min(4, tokens - t), target, yStride, rows, scratch); break;
-                }
+                int count = Math.Min(PackedTile.Tokens, tokens - t);
+                if (count == 1) MultiplyTile<TCodes, OneToken>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x, t, count, target, yStride, rows, scratch);
+                else if (count == 2) MultiplyTile<TCodes, TwoTokens>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x, t, count, target, yStride, rows, scratch);
+                else MultiplyTile<TCodes, FourTokens>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x, t, count, target, yStride, rows, scratch);
             }
         }
     }
 
-    private static void MultiplyRows<TCodes>(in WeightMatrix weights, Vector256<byte> table, in PackedActivations x, float* y, int firstRow, int endRow, byte* scratch)
-        where TCodes : struct, IPackedCodes
-    {
-        int* starts = (int*)(scratch + 2 * SumBytes);
-        if (TCodes.HasCodebook)
-        {
-            for (int i = 0; i < 2 * x.Blocks; i++) starts[i] = -PackedTile.Bias * x.Sums[i];
-        }
-        nint codeOffset = (nint)weights.Layout.CodeOffset;
-        byte* group = weights.Group(firstRow);
-        for (int r = firstRow; r < endRow; r += 8, group += weights.GroupBytes)
-            Store(PackedRowProduct<TDot, TCodes>.Multiply(group, codeOffset, table, x, starts), y + r, endRow - r);
-    }
-
     private static void MultiplyTile<TCodes, TTokens>(
-        byte* groups, nint groupBytes, byte* codes, nint codeStride, in PackedActivations x, int firstToken, int tokens, float* y, nint yStride, int rows, byte* scratch)
+        byte* groups, nint groupBytes, byte* codes, nint codeStride, byte* scales, nint scaleStride, in PackedActivations x, int firstToken, int tokens, float* y, nint yStride, int rows, byte* scratch)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
         float* accumulators = (float*)scratch;
-        int* sums = (int*)(scratch + SumBytes);
-        byte* tile = scratch + 2 * SumBytes;
-        PackedTile.Fill<TCodes, TTokens>(tile, x, firstToken, tokens);
-        for (int r = 0; r < rows; r += 16, groups += 2 * groupBytes, codes += 2 * codeStride)
+        byte* tile = scratch + AccumulatorBytes;
+        PackedTile.Fill<TArithmetic, TCodes, TTokens>(tile, x, firstToken, tokens);
+        for (int r = 0; r < rows; r += 16, groups += 2 * groupBytes, codes += 2 * codeStride, scales += 2 * scaleStride)
         {
             bool pair = r + 8 < rows; // a lone group takes both places
-            byte* second = pair ? groups + groupBytes : groups;
-            PackedPanelProduct<TDot, TCodes, TTokens>.Multiply(
-                codes, pair ? codes + codeStride : codes, (sbyte*)groups + PackedLayout.SubScaleOffset, (sbyte*)second + PackedLayout.SubScaleOffset,
-                tile, x.Blocks, accumulators, sums);
+            var panel = new PackedPanel(codes, pair ? codes + codeStride : codes, scales, pair ? scales + scaleStride : scales);
+            new Span<float>(accumulators, TTokens.Count * 16).Clear();
+            TArithmetic.MultiplyTile<TCodes, TTokens>(panel, x.Blocks, tile, accumulators);
             for (int t = 0; t < tokens; t++)
             {
                 float* source = accumulators + t * 16, target = y + t * yStride + r;
                 Store(Vector256.Load(source) * Vector256.Load((float*)groups), target, rows - r);
-                if (pair) Store(Vector256.Load(source + 8) * Vector256.Load((float*)second), target + 8, rows - r - 8);
+                if (pair) Store(Vector256.Load(source + 8) * Vector256.Load((float*)(groups + groupBytes)), target + 8, rows - r - 8);
             }
         }
     }
@@ -136,5 +150,6 @@ internal static unsafe class PackedProducts<TDot>
         for (int r = 0; r < rows; r++) target[r] = values.GetElement(r);
     }
 
-    private static long PanelsAt(int columns) => (2 * SumBytes + (columns + 31L) / 32 * PackedTile.BlockBytes + 63) & ~63L;
+    // The starts of at most MostRowTokens, 32 bytes a block, or a tile.
+    private static long PanelsAt(int columns) => (AccumulatorBytes + (columns + 31L) / 32 * Math.Max(PackedTile.BlockBytes, TArithmetic.MostRowTokens * 32) + 63) & ~63L;
 }

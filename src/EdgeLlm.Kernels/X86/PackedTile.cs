@@ -4,9 +4,8 @@ namespace EdgeLlm.Kernels.X86;
 
 /// <summary>
 /// The activations of up to four tokens, regrouped by blocks of 32 columns so that one pointer walks all that a product needs of them:
-/// int8 values [4][32], int starts [2 halves][4], int shifts [4], float scales [4] (the same in all blocks that share one). A start is
-/// -<see cref="Bias"/> times the sum of 16 values, or where 32 columns share a sub-scale the first [4] are of all 32: it takes the bias of codebook
-/// values off; not used without a codebook.
+/// int8 values [4][32], int starts [4][8] (see <see cref="IPackedArithmetic"/>), where a shift's scales are in a <see cref="PackedPanel"/> as int
+/// offsets [4], float scales [4] (the same in all blocks that share one).
 /// </summary>
 internal static unsafe class PackedTile
 {
@@ -15,12 +14,14 @@ internal static unsafe class PackedTile
 
     public const int Tokens = 4;
     public const int Starts = 128;
-    public const int Shifts = Starts + 32;
-    public const int Scales = Shifts + 16;
+    public const int StartBytes = 32;
+    public const int Offsets = Starts + Tokens * StartBytes;
+    public const int Scales = Offsets + 16;
     public const int BlockBytes = Scales + 16;
 
     /// <summary>Fills a tile with <paramref name="count"/> tokens from <paramref name="firstToken"/>; the last one again in the places beyond.</summary>
-    public static void Fill<TCodes, TTokens>(byte* tile, in PackedActivations x, int firstToken, int count)
+    public static void Fill<TArithmetic, TCodes, TTokens>(byte* tile, in PackedActivations x, int firstToken, int count)
+        where TArithmetic : struct, IPackedArithmetic
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
@@ -29,15 +30,13 @@ internal static unsafe class PackedTile
             long token = firstToken + Math.Min(t, count - 1);
             sbyte* values = x.Values + token * x.Columns;
             float* scales = x.Scales + token * x.ScaleCount;
-            int* shifts = x.Shifts + token * x.Blocks, sums = x.Sums + 2 * token * x.Blocks;
+            int* shifts = x.Shifts + token * x.Blocks;
             byte* block = tile;
-            for (int b = 0; b < x.Blocks; b++, block += BlockBytes)
+            for (int b = 0; b < x.Blocks; b++, block += BlockBytes, values += 32)
             {
-                Vector256.Load(values + 32 * b).Store((sbyte*)block + 32 * t);
-                int* starts = (int*)(block + Starts) + t;
-                starts[0] = -Bias * (TCodes.HasScalePer16 ? sums[2 * b] : sums[2 * b] + sums[2 * b + 1]);
-                starts[Tokens] = -Bias * sums[2 * b + 1];
-                ((int*)(block + Shifts))[t] = shifts[b];
+                Vector256.Load(values).Store((sbyte*)block + 32 * t);
+                if (TCodes.HasCodebook) TArithmetic.Starts<TCodes>(values, (int*)(block + Starts + StartBytes * t));
+                ((int*)(block + Offsets))[t] = shifts[b] * 32;
                 ((float*)(block + Scales))[t] = scales[b / PackedActivations.ScaleBlocks];
             }
         }

@@ -22,8 +22,8 @@ internal readonly unsafe struct Q3_KRows : IRowFormat
     public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
     {
         int at = 32 + group / 4 * 32, shift = group % 4 * 2;
-        first = CodeBits.Field(lower + at, upper + at, shift, 3) | CodeBits.Field(lower, upper, group, 1) << 2;
-        second = CodeBits.Field(lower + at + 16, upper + at + 16, shift, 3) | CodeBits.Field(lower + 16, upper + 16, group, 1) << 2;
+        first = CodeBits.Field(lower + at, upper + at, shift, 3) | CodeBits.Field(lower, upper, group, 1, to: 2);
+        second = CodeBits.Field(lower + at + 16, upper + at + 16, shift, 3) | CodeBits.Field(lower + 16, upper + 16, group, 1, to: 2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

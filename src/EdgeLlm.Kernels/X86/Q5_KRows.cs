@@ -22,8 +22,8 @@ internal readonly unsafe struct Q5_KRows : IRowFormat
     public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
     {
         int at = 48 + group / 2 * 32, shift = group % 2 * 4;
-        first = CodeBits.Field(lower + at, upper + at, shift, 15) | CodeBits.Field(lower + 16, upper + 16, group, 1) << 4;
-        second = CodeBits.Field(lower + at + 16, upper + at + 16, shift, 15) | CodeBits.Field(lower + 32, upper + 32, group, 1) << 4;
+        first = CodeBits.Field(lower + at, upper + at, shift, 15) | CodeBits.Field(lower + 16, upper + 16, group, 1, to: 4);
+        second = CodeBits.Field(lower + at + 16, upper + at + 16, shift, 15) | CodeBits.Field(lower + 32, upper + 32, group, 1, to: 4);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

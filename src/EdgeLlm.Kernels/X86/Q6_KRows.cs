@@ -22,10 +22,10 @@ internal readonly unsafe struct Q6_KRows : IRowFormat
     public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
     {
         int half = group / 4, quarter = group % 4, at = half * 64 + quarter % 2 * 32, high = 128 + half * 32, shift = quarter / 2 * 4;
-        first = CodeBits.Field(lower + at, upper + at, shift, 15) | CodeBits.Field(lower + high, upper + high, quarter * 2, 3) << 4;
+        first = CodeBits.Field(lower + at, upper + at, shift, 15) | CodeBits.Field(lower + high, upper + high, quarter * 2, 3, to: 4);
         at += 16;
         high += 16;
-        second = CodeBits.Field(lower + at, upper + at, shift, 15) | CodeBits.Field(lower + high, upper + high, quarter * 2, 3) << 4;
+        second = CodeBits.Field(lower + at, upper + at, shift, 15) | CodeBits.Field(lower + high, upper + high, quarter * 2, 3, to: 4);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -49,5 +49,28 @@ internal readonly unsafe struct Q6_KRows : IRowFormat
         (d * Vector256.ConvertToSingle(s << 16 >> 24)).Store(scales + Panel.Rows);
         (d * Vector256.ConvertToSingle(s << 8 >> 24)).Store(scales + groupStride);
         (d * Vector256.ConvertToSingle(s >> 24)).Store(scales + groupStride + Panel.Rows);
+    }
+
+    public static bool Expands => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Expand(byte* lower, byte* upper, byte* codes)
+    {
+        Vector256<byte> top = Vector256.Create((byte)0x30);
+        for (int half = 0; half < 2; half++, codes += 256)
+        {
+            for (int at = 0; at < 32; at += 16)
+            {
+                // 16 columns of the first and third group, of the second and fourth, and the upper bits of all four
+                int low = 64 * half + at, high = 128 + 32 * half + at;
+                CodeBits.Nibbles(lower + low, upper + low, out Vector256<byte> q0, out Vector256<byte> q2);
+                CodeBits.Nibbles(lower + low + 32, upper + low + 32, out Vector256<byte> q1, out Vector256<byte> q3);
+                Vector256<ushort> bits = CodeBits.Pair(lower + high, upper + high).AsUInt16();
+                (q0 | ((bits << 4).AsByte() & top)).Store(codes + 2 * at);
+                (q1 | ((bits << 2).AsByte() & top)).Store(codes + 2 * at + 64);
+                (q2 | (bits.AsByte() & top)).Store(codes + 2 * at + 128);
+                (q3 | ((bits >> 2).AsByte() & top)).Store(codes + 2 * at + 192);
+            }
+        }
     }
 }

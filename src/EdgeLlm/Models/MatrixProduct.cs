@@ -9,8 +9,6 @@ namespace EdgeLlm.Models;
 /// </summary>
 internal sealed unsafe class MatrixProduct
 {
-    private const int ChunkRows = 32;
-
     private readonly Kernel _kernel;
     private readonly WorkerPool _pool;
     private readonly Activations _memory;
@@ -25,6 +23,7 @@ internal sealed unsafe class MatrixProduct
     private float* _x;
     private nint _xStride;
     private int _tokens;
+    private int _chunkRows;
     private QuantizedActivations _quantized;
     private PackedActivations _packed;
 
@@ -45,9 +44,10 @@ internal sealed unsafe class MatrixProduct
         _x = x;
         _xStride = xStride;
         _tokens = tokens;
-        _first = new Target(first, firstY, 0);
-        _second = new Target(second, secondY, _first.EndChunk);
-        _third = new Target(third, thirdY, _second.EndChunk);
+        _chunkRows = ChunkRows(first.Weight.Rows + second.Weight.Rows + third.Weight.Rows);
+        _first = new Target(first, firstY, 0, _chunkRows);
+        _second = new Target(second, secondY, _first.EndChunk, _chunkRows);
+        _third = new Target(third, thirdY, _second.EndChunk, _chunkRows);
         if (IsInteger(first) || IsInteger(second) || IsInteger(third))
         {
             _quantized = new QuantizedActivations(_memory.Quantized, tokens, first.Weight.Columns);
@@ -60,6 +60,14 @@ internal sealed unsafe class MatrixProduct
         }
         _pool.Run(_third.EndChunk, _multiply);
     }
+
+    /// <summary>
+    /// Rows that a thread takes at a time, a multiple of 32: many, since memory likes long streams and a kernel regroups a prompt's activations for each
+    /// chunk, but enough chunks for threads of unequal speed to end together.
+    /// </summary>
+    private int ChunkRows(int rows) => _tokens > 8
+        ? Math.Clamp(rows / (_pool.Threads * 3) / 32 * 32, 32, 128)
+        : Math.Clamp(rows / (_pool.Threads * 4) / 32 * 32, 32, 256);
 
     private bool IsInteger(in Linear map) => !_floatActivations && map.Weight.Rows > 0 && !map.Weight.IsFloat && !map.Weight.IsPacked;
 
@@ -87,7 +95,7 @@ internal sealed unsafe class MatrixProduct
     {
         WeightMatrix weight = target.Map.Weight;
         byte* scratch = _memory.Scratch + thread * _memory.ScratchStride;
-        int firstRow = chunk * ChunkRows, endRow = Math.Min(firstRow + ChunkRows, weight.Rows);
+        int firstRow = chunk * _chunkRows, endRow = Math.Min(firstRow + _chunkRows, weight.Rows);
         if (IsPacked(target.Map)) _kernel.MultiplyPacked(weight, _packed, _tokens, target.Y, weight.Rows, firstRow, endRow, scratch);
         else if (IsInteger(target.Map)) _kernel.Multiply(weight, _quantized, _tokens, target.Y, weight.Rows, firstRow, endRow, scratch);
         else _kernel.Multiply(weight, _x, _xStride, _tokens, target.Y, weight.Rows, firstRow, endRow, scratch);
@@ -95,13 +103,13 @@ internal sealed unsafe class MatrixProduct
         for (int t = 0; t < _tokens; t++) _kernel.Add(target.Y + (nint)t * weight.Rows + firstRow, target.Map.Bias + firstRow, endRow - firstRow);
     }
 
-    private readonly struct Target(Linear map, float* y, int firstChunk)
+    private readonly struct Target(Linear map, float* y, int firstChunk, int chunkRows)
     {
         public Linear Map { get; } = map;
 
         public float* Y { get; } = y;
 
         /// <summary>The chunk after the last of this map, counted over all maps of the operation.</summary>
-        public int EndChunk { get; } = firstChunk + (map.Weight.Rows + ChunkRows - 1) / ChunkRows;
+        public int EndChunk { get; } = firstChunk + (map.Weight.Rows + chunkRows - 1) / chunkRows;
     }
 }

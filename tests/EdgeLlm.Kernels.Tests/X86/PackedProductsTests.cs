@@ -29,9 +29,9 @@ public sealed unsafe class PackedProductsTests
             var x = new PackedActivations(buffer.Start, tokens, Columns);
             for (int t = 0; t < tokens; t++) specification.QuantizePacked(input.Floats + t * Columns, x, t);
             var matrix = new WeightMatrix(weights.Start, packing, RandomPacked.Codebook, rows, Columns);
-            byte* scratch = (byte*)NativeMemory.AlignedAlloc((nuint)PackedProducts<EmulatedVnniDot>.ScratchBytes(Columns), 64);
+            byte* scratch = (byte*)NativeMemory.AlignedAlloc((nuint)PackedProducts<VnniArithmetic<EmulatedVnniDot>>.ScratchBytes(Columns), 64);
             specification.MultiplyPacked(matrix, x, tokens, expected.Floats, rows, 0, rows, scratch);
-            PackedProducts<EmulatedVnniDot>.Multiply(matrix, x, tokens, actual.Floats, rows, 0, rows, scratch);
+            PackedProducts<VnniArithmetic<EmulatedVnniDot>>.Multiply(matrix, x, tokens, actual.Floats, rows, 0, rows, scratch);
             NativeMemory.AlignedFree(scratch);
             KernelTests.AssertSameBits(expected.FloatSpan, actual.FloatSpan, $"{packing} [{rows}, {Columns}] x {tokens}");
         }

@@ -1,0 +1,103 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using EdgeLlm.Kernels.Formats;
+
+namespace EdgeLlm.Kernels.X86;
+
+/// <summary>Packed weights with AVX-VNNI: VPDPBUSD (the form that does not saturate) adds four products to an int32, sub-scales multiply sums of 16 or 32 columns.</summary>
+internal readonly unsafe partial struct VnniArithmetic<TDot> : IPackedArithmetic
+    where TDot : struct, IByteDot
+{
+    /// <summary>How far ahead of the products weights are asked for.</summary>
+    private const int PrefetchBytes = 8192;
+
+    public static int MostRowTokens => 1;
+
+    /// <summary>Int 0 for all columns that share a sub-scale, int 4 for the second 16 where those are 16.</summary>
+    public static void Starts<TCodes>(sbyte* values, int* starts)
+        where TCodes : struct, IPackedCodes
+    {
+        Vector128<sbyte> bias = Vector128.Create((sbyte)-PackedTile.Bias);
+        int first = Sum(Vector128.Load(values), bias), second = Sum(Vector128.Load(values + 16), bias);
+        starts[0] = TCodes.HasScalePer16 ? first : first + second;
+        starts[4] = second;
+    }
+
+    /// <summary>Each lane has the scale as int32.</summary>
+    public static void Scales(sbyte* subScales, byte* target)
+    {
+        Vector256<int> scales = Avx2.ConvertToVector256Int32(subScales);
+        for (int shift = 0; shift < 4; shift++, scales += scales) scales.Store((int*)target + 8 * shift);
+    }
+
+    public static void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, Vector256<byte> table, in PackedActivations x, int firstToken, int* starts, float* y)
+        where TCodes : struct, IPackedCodes
+        where TTokens : struct, ITokenCount
+    {
+        Vector256<float> accumulator = Vector256<float>.Zero;
+        sbyte* subScales = (sbyte*)group + PackedLayout.SubScaleOffset, values = x.Values;
+        byte* codes = group + codeOffset;
+        int* shift = x.Shifts;
+        float* scale = x.Scales;
+        int blockBytes = TCodes.HasCodebook ? 128 : 256;
+        for (int blocks = x.Blocks; blocks > 0; blocks -= PackedActivations.ScaleBlocks, scale++)
+        {
+            Vector256<int> sum = Vector256<int>.Zero;
+            for (int b = Math.Min(blocks, PackedActivations.ScaleBlocks); b > 0; b--, codes += blockBytes, values += 32, starts += 8, shift++)
+            {
+                Vector256<uint> shifts = Vector256.Create((uint)*shift);
+                Vector256<int> first = TCodes.HasCodebook ? Vector256.Create(starts[0]) : Vector256<int>.Zero;
+                Vector256<int> second = TCodes.HasScalePer16 ? Vector256.Create(starts[4]) : Vector256<int>.Zero;
+                for (int quad = 0; quad < 4; quad++)
+                {
+                    Sse.Prefetch0(codes + PrefetchBytes + 32 * quad);
+                    if (TCodes.HasCodebook) AddCodes(codes + 32 * quad, table, values + 4 * quad, ref first, ref second);
+                    else AddBytes(codes + 32 * quad, values + 4 * quad, ref first, ref second);
+                }
+                if (TCodes.HasScalePer16)
+                {
+                    sum += first * Avx2.ShiftLeftLogicalVariable(Avx2.ConvertToVector256Int32(subScales), shifts);
+                    sum += second * Avx2.ShiftLeftLogicalVariable(Avx2.ConvertToVector256Int32(subScales + 8), shifts);
+                    subScales += 16;
+                }
+                else
+                {
+                    sum += (first + second) * Avx2.ShiftLeftLogicalVariable(Avx2.ConvertToVector256Int32(subScales), shifts);
+                    subScales += 8;
+                }
+            }
+            accumulator = Fma.MultiplyAdd(Vector256.Create(*scale), Vector256.ConvertToSingle(sum), accumulator);
+        }
+        (accumulator * Vector256.Load((float*)group)).Store(y);
+    }
+
+    /// <summary>A quad of the first 16 columns and one of the second 16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddCodes(byte* codes, Vector256<byte> table, sbyte* values, ref Vector256<int> first, ref Vector256<int> second)
+    {
+        Vector256<byte> low = Vector256.Create((byte)15), both = Vector256.Load(codes);
+        first = TDot.AccumulateWide(first, Avx2.Shuffle(table, both & low), Broadcast(values));
+        second = TDot.AccumulateWide(second, Avx2.Shuffle(table, (both.AsUInt16() >> 4).AsByte() & low), Broadcast(values + 16));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddBytes(byte* codes, sbyte* values, ref Vector256<int> first, ref Vector256<int> second)
+    {
+        first = AddSigned(first, Vector256.Load((sbyte*)codes), Broadcast(values));
+        second = AddSigned(second, Vector256.Load((sbyte*)codes + 128), Broadcast(values + 16));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> AddSigned(Vector256<int> sum, Vector256<sbyte> codes, Vector256<sbyte> x) =>
+        TDot.AccumulateWide(sum, Avx2.Abs(codes), Avx2.Sign(x, codes));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<sbyte> Broadcast(sbyte* values) => Vector256.Create(*(int*)values).AsSByte();
+
+    private static int Sum(Vector128<sbyte> values, Vector128<sbyte> factor)
+    {
+        Vector256<short> products = Avx2.ConvertToVector256Int16(values) * Avx2.ConvertToVector256Int16(factor);
+        return Vector256.Sum(Avx2.MultiplyAddAdjacent(products, Vector256<short>.One));
+    }
+}
