@@ -47,8 +47,8 @@ internal static unsafe class RowProduct<TDot, TFormat>
         for (int done = 0; done < x.Blocks; done += SectionBlocks)
         {
             int blocks = Math.Min(x.Blocks - done, SectionBlocks);
-            UnpackScales(rows, stride, blocks, scratch, prefetch);
-            sum = AddBlocks(sum, rows, stride, x, done, blocks, starts, scratch);
+            UnpackScales(rows, stride, blocks, scratch);
+            sum = AddBlocks(sum, rows, stride, x, done, blocks, starts, scratch, prefetch);
             long bytes = (blocks + TFormat.Groups - 1) / TFormat.Groups * TFormat.BlockBytes;
             rows += bytes;
             prefetch += 8 * bytes;
@@ -57,13 +57,10 @@ internal static unsafe class RowProduct<TDot, TFormat>
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void UnpackScales(byte* rows, nint stride, int blocks, float* scales, byte* prefetch)
+    private static void UnpackScales(byte* rows, nint stride, int blocks, float* scales)
     {
-        for (; blocks > 0; blocks -= TFormat.Groups, rows += TFormat.BlockBytes, scales += TFormat.Groups * GroupStride, prefetch += 8 * TFormat.BlockBytes)
-        {
-            for (int line = 0; line < 8 * TFormat.BlockBytes; line += 64) Sse.Prefetch0(prefetch + line);
+        for (; blocks > 0; blocks -= TFormat.Groups, rows += TFormat.BlockBytes, scales += TFormat.Groups * GroupStride)
             TFormat.Scales(rows, stride, scales, GroupStride);
-        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -74,7 +71,7 @@ internal static unsafe class RowProduct<TDot, TFormat>
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static Vector256<float> AddBlocks(
-        Vector256<float> sum, byte* rows, nint stride, in QuantizedActivations x, int firstBlock, int blocks, int* starts, float* scales)
+        Vector256<float> sum, byte* rows, nint stride, in QuantizedActivations x, int firstBlock, int blocks, int* starts, float* scales, byte* prefetch)
     {
         sbyte* values = x.Values + 32L * firstBlock;
         float* activationScale = x.Scales + firstBlock, scaledSum = x.ScaledSums + firstBlock;
@@ -84,6 +81,8 @@ internal static unsafe class RowProduct<TDot, TFormat>
         byte* codes = (byte*)(scales + ScaleFloats), next = codes;
         for (; blocks > 0; blocks--, values += 32, scales += GroupStride, activationScale++, scaledSum++, sums += 2, starts += 2)
         {
+            for (int line = 0; line < 8 * TFormat.BlockBytes / TFormat.Groups; line += 64) Sse.Prefetch0(prefetch + line);
+            prefetch += 8 * TFormat.BlockBytes / TFormat.Groups;
             if (TFormat.Expands && group == 0)
             {
                 Expand(rows, stride, codes);

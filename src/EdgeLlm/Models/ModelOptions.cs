@@ -11,6 +11,9 @@ public sealed record ModelOptions
     /// <summary>Threads; 0: one per processor core.</summary>
     public int Threads { get; init; }
 
+    /// <summary>Threads that compute passes of few tokens, where memory is what limits; 0: all. Results don't depend on it.</summary>
+    public int DecodeThreads { get; init; }
+
     /// <summary>How many tokens of a prompt are computed together. Results don't depend on it.</summary>
     public int PrefillChunk { get; init; } = 256;
 
