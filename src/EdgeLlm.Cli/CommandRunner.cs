@@ -26,8 +26,8 @@ internal static class CommandRunner
         }
         try
         {
-            // The Ctrl-C of `run` stops an answer and not the program, so it sees to it itself.
-            bool stopsByItself = result.CommandResult.Command.Name == "run";
+            // The Ctrl-C of `run` stops an answer and not the program, that of `serve` lets answers end: they see to it themselves.
+            bool stopsByItself = result.CommandResult.Command.Name is "run" or "serve";
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = stopsByItself ? null : TimeToStop };
             return await result.InvokeAsync(configuration).ConfigureAwait(false);
         }

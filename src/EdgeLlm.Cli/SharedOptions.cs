@@ -18,7 +18,9 @@ internal static class SharedOptions
     public static Option<int?> Context { get; } =
         AtLeastOne("--context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)");
 
-    public static Option<int?> Threads { get; } = AtLeastOne("--threads", "N", "Threads that compute (default: one per processor core)");
+    public static Option<int?> Threads { get; } = AtLeastOne("--threads", "N", "Threads that compute (default: what `edgellm bench` found fastest, else one per processor core)");
+
+    public static Option<int?> DecodeThreads { get; } = AtLeastOne("--decode-threads", "N", "Threads that decode, if others than for prompts (default: the same, or what `edgellm bench` found fastest)");
 
     public static Option<int?> Chunk { get; } = AtLeastOne("--chunk", "TOKENS", "Tokens of a prompt that are computed together (default: 256)");
 
@@ -56,10 +58,12 @@ internal static class SharedOptions
     public static ModelOptions ModelOptionsOf(ParseResult result)
     {
         var defaults = new ModelOptions();
+        ThreadChoice? remembered = result.GetValue(Threads) is null ? ThreadChoice.Remembered : null;
         return defaults with
         {
             ContextLength = result.GetValue(Context) ?? defaults.ContextLength,
-            Threads = result.GetValue(Threads) ?? defaults.Threads,
+            Threads = result.GetValue(Threads) ?? remembered?.Prompt ?? defaults.Threads,
+            DecodeThreads = result.GetValue(DecodeThreads) ?? remembered?.Decode ?? defaults.DecodeThreads,
             PrefillChunk = result.GetValue(Chunk) ?? defaults.PrefillChunk,
             Kernel = result.GetValue(Kernel),
             CacheType = result.GetValue(CacheType) ?? defaults.CacheType,

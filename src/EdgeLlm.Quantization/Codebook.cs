@@ -34,6 +34,9 @@ internal sealed class Codebook
     /// <summary>ggml's table for IQ4_NL at half its size: close to the best for normally distributed weights.</summary>
     public static Codebook Normal { get; } = new([-63, -52, -42, -33, -25, -18, -11, -5, 1, 7, 13, 19, 27, 35, 45, 57]);
 
+    /// <summary>16, rising.</summary>
+    public ReadOnlySpan<sbyte> Values => _values;
+
     public Vector128<sbyte> Vector => Vector128.Create(_values);
 
     /// <summary>The code of the value nearest to x.</summary>

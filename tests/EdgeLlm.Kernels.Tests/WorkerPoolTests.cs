@@ -27,6 +27,23 @@ public sealed class WorkerPoolTests
     }
 
     [Fact]
+    public void Only_active_workers_work_and_the_others_come_back()
+    {
+        using var pool = new WorkerPool(4);
+        for (int round = 0; round < 200; round++)
+        {
+            int active = 1 + round % 4, total = 0;
+            pool.Active = active;
+            pool.Run(3, (_, _) => Interlocked.Increment(ref total)); // who was awake may still take part in the first job
+            pool.Run(16, (_, _) => Interlocked.Increment(ref total));
+            Assert.Equal(19, total);
+        }
+        pool.Active = 2;
+        Thread.Sleep(20);
+        for (int round = 0; round < 100; round++) pool.Run(16, (_, thread) => Assert.InRange(thread, 0, 1));
+    }
+
+    [Fact]
     public void Parked_workers_wake_up_for_the_next_job()
     {
         using var pool = new WorkerPool(3);

@@ -20,7 +20,8 @@ public sealed partial class LayeringTests
         ["DefaultModel"] = [],
         ["Extensions.AI"] = ["Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
         ["Quantization"] = ["Kernels", "Gguf", "Models", "Tokenization"],
-        ["Cli"] = ["Kernels", "Gguf", "Tokenization", "Chat", "Models", "Sampling", "Generation", "Quantization", "DefaultModel", "Extensions.AI"],
+        ["Server"] = ["Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
+        ["Cli"] = ["Server", "Kernels", "Gguf", "Tokenization", "Chat", "Models", "Sampling", "Generation", "Quantization", "DefaultModel", "Extensions.AI"],
     };
 
     /// <summary>Inside Kernels: a processor's own code may use the portable one, never the other way round.</summary>

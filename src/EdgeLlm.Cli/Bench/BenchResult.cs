@@ -11,6 +11,8 @@ internal sealed record BenchResult
 
     public required int Threads { get; init; }
 
+    public required int DecodeThreads { get; init; }
+
     public required int ContextLength { get; init; }
 
     public double? PromptRate { get; init; }

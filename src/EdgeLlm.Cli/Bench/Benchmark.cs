@@ -62,6 +62,7 @@ internal sealed class Benchmark : IDisposable
             Path = _model.Path,
             Kernel = _model.KernelName,
             Threads = _model.Threads,
+            DecodeThreads = _model.DecodeThreads,
             ContextLength = _model.ContextLength,
             PromptRate = promptRate,
             DecodeRate = decodeRate,

@@ -11,6 +11,7 @@ internal static class BenchCommand
     private static readonly Option<int?> Decode = SharedOptions.AtLeast(0, "--decode", "TOKENS", "Tokens of the decode test; 0 leaves it out (default: 64)");
     private static readonly Option<int?> Depth = SharedOptions.AtLeast(0, "--depth", "TOKENS", "Tokens in the context before each measurement, not timed (default: 0)");
     private static readonly Option<int?> Rounds = SharedOptions.AtLeastOne("--rounds", "N", "Rounds to take the median of, after one that does not count (default: 5)");
+    private static readonly Option<bool> Tune = new("--tune") { Description = "Find the fastest numbers of threads again and remember them (done by itself the first time, unless --threads says them)" };
     private static readonly Option<bool> Profile = new("--profile") { Description = "Show the time of each operation, too" };
     private static readonly Option<double?> PeerDecode = new("--peer-decode")
     {
@@ -24,7 +25,7 @@ internal static class BenchCommand
     {
         var command = new Command("bench", "Measure speed and memory of a model on this machine.")
         {
-            SharedOptions.Model, SharedOptions.Threads, Prompt, Decode, Depth, Rounds, SharedOptions.Kernel, SharedOptions.Chunk, SharedOptions.CacheType, Profile,
+            SharedOptions.Model, SharedOptions.Threads, SharedOptions.DecodeThreads, Tune, Prompt, Decode, Depth, Rounds, SharedOptions.Kernel, SharedOptions.Chunk, SharedOptions.CacheType, Profile,
             PeerDecode, PeerModel, Json,
         };
         command.SetAction((result, cancellation) => Task.Run(() => Run(result, cancellation), cancellation));
@@ -35,9 +36,15 @@ internal static class BenchCommand
     {
         var options = new BenchOptions(result.GetValue(Prompt) ?? 256, result.GetValue(Decode) ?? 64, result.GetValue(Depth) ?? 0, result.GetValue(Rounds) ?? 5, result.GetValue(Profile));
         if ((long)options.Depth + Math.Max(options.Prompt, options.Decode) > int.MaxValue) throw new ArgumentException("--depth and --prompt or --decode together are more tokens than a context can have");
-        ModelOptions modelOptions = SharedOptions.ModelOptionsOf(result);
-        using var benchmark = new Benchmark(SharedOptions.ModelPathOf(result), modelOptions, options, cancellation);
-        BenchResult measured = benchmark.Run(Terminal.HasPersonOut() ? static text => Console.Error.Write($"\r\e[K{text}") : static _ => { });
+        string path = SharedOptions.ModelPathOf(result);
+        Action<string> progress = Terminal.HasPersonOut() ? static text => Console.Error.Write($"\r\e[K{text}") : static _ => { };
+        if (result.GetValue(Tune) || (result.GetValue(SharedOptions.Threads) is null && ThreadChoice.Remembered is null))
+        {
+            if (!ThreadTuning.Measure(path, SharedOptions.ModelOptionsOf(result), progress, cancellation).Remember())
+                Console.Error.WriteLine("edgellm: the numbers of threads can't be remembered: the state folder can't be written");
+        }
+        using var benchmark = new Benchmark(path, SharedOptions.ModelOptionsOf(result), options, cancellation);
+        BenchResult measured = benchmark.Run(progress);
         if (Terminal.HasPersonOut()) Console.Error.Write("\r\e[K");
 
         if (result.GetValue(Json)) BenchReport.WriteJson(measured, options);

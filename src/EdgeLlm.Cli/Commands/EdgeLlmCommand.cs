@@ -13,6 +13,7 @@ internal static class EdgeLlmCommand
         DoctorCommand.Create(),
         PullCommand.Create(),
         QuantizeCommand.Create(),
+        ServeCommand.Create(),
         ListCommand.Create(),
         RemoveCommand.Create(),
         KernelsCommand.Create(),

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using EdgeLlm.Cli.Inspect;
+using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
 
 namespace EdgeLlm.Cli.Commands;
@@ -15,23 +16,32 @@ internal static class InspectCommand
     };
 
     private static readonly Option<bool> Tensors = new("--tensors") { Description = "List the tensors: name, type, shape, bytes" };
+    private static readonly Option<bool> Verify = new("--verify") { Description = "Read every weight, too, and say what is out of its bounds (exit code 1 if anything is)" };
     private static readonly Option<bool> Json = new("--json") { Description = "Print everything as JSON, long arrays and tensors included; sizes in bytes" };
 
     public static Command Create()
     {
         var command = new Command("inspect", "Show what a model is: size, licence and origin, memory plan, tensors, metadata. Takes any GGUF file.")
         {
-            Model, SharedOptions.Context, SharedOptions.CacheType, Tensors, Json,
+            Model, SharedOptions.Context, SharedOptions.CacheType, Tensors, Verify, Json,
         };
         command.SetAction(Run);
         return command;
     }
 
-    private static void Run(ParseResult result)
+    private static int Run(ParseResult result)
     {
         using GgufFile file = GgufFile.Open(ModelStore.OfThisMachine().PathOf(result.GetValue(Model)));
         var plan = ModelPlan.Of(file, SharedOptions.ModelOptionsOf(result));
+        if (result.GetValue(Verify))
+        {
+            string[] faults = [.. WeightCheck.Run(file)];
+            foreach (string fault in faults) Console.Error.WriteLine($"edgellm: {Printable.Line(file.Path, 200)}: {fault}");
+            if (faults.Length > 0) return ExitCode.Failure;
+        }
         if (result.GetValue(Json)) InspectJson.Write(file, plan);
         else InspectText.Write(file, plan, result.GetValue(Tensors));
+        if (result.GetValue(Verify) && !result.GetValue(Json)) Console.WriteLine(Quantity.Text($"all weights of {file.Tensors.Count} tensors are within their bounds"));
+        return ExitCode.Success;
     }
 }

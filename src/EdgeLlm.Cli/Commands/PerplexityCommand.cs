@@ -17,6 +17,11 @@ internal static class PerplexityCommand
         var text = new Option<string>("--text") { Description = "The text, UTF-8; nothing in it is a special token", HelpName = "FILE", Required = true };
         Option<int?> context = SharedOptions.AtLeast(TextWindows.MinimumLength, "--context", "TOKENS", $"Tokens of a window (default: {DefaultContext})");
         var against = new Option<string?>("--against") { Description = "A reference model with the same vocabulary: how far the predictions are from its own", HelpName = "MODEL" };
+        var keep = new Option<string?>("--keep-logits")
+        {
+            Description = "With --against: where the reference's logits are kept; written by the first run, read by the next ones (4 bytes a prediction and token of the vocabulary)",
+            HelpName = "FILE",
+        };
         var json = new Option<bool>("--json")
         {
             Description = "One JSON object: perplexity, windows, tokens (predicted ones) and, with --against, kl_mean, kl_median, kl_99 (nats) and same_top (0 to 1)",
@@ -24,15 +29,16 @@ internal static class PerplexityCommand
         var command = new Command("perplexity",
             "Measure how well a model predicts a text, as llama-perplexity does: in windows one after the other, each scored on its second half, a rest shorter than a window dropped.")
         {
-            SharedOptions.Model, text, context, against, json,
+            SharedOptions.Model, text, context, against, keep, json,
         };
         command.SetAction(async (result, cancellation) =>
         {
             string path = SharedOptions.ModelPathOf(result), textFile = result.GetValue(text)!;
+            string? keepPath = result.GetValue(keep);
             string? referencePath = result.GetValue(against) is { } name ? ModelStore.OfThisMachine().PathOf(name) : null;
             var options = new ModelOptions { ContextLength = result.GetValue(context) ?? DefaultContext };
             // Elsewhere than here, so that Ctrl-C is listened to meanwhile.
-            PerplexityReport report = await Task.Run(() => Measure(path, referencePath, options, textFile, cancellation), cancellation).ConfigureAwait(false);
+            PerplexityReport report = await Task.Run(() => Measure(path, referencePath, keepPath, options, textFile, cancellation), cancellation).ConfigureAwait(false);
             if (!result.GetValue(json))
             {
                 report.WriteText(Console.Out);
@@ -44,7 +50,7 @@ internal static class PerplexityCommand
         return command;
     }
 
-    private static PerplexityReport Measure(string path, string? referencePath, ModelOptions options, string textFile, CancellationToken cancellation)
+    private static PerplexityReport Measure(string path, string? referencePath, string? keepPath, ModelOptions options, string textFile, CancellationToken cancellation)
     {
         string text = Encoding.UTF8.GetString(File.ReadAllBytes(textFile)); // a byte order mark is text too
         using LanguageModel model = LanguageModel.Load(path, options);
@@ -55,7 +61,9 @@ internal static class PerplexityCommand
         if (reference is not null) RequireSameTokens(windows, text, model, reference);
 
         using var pass = new WindowPass(model, windows.Length);
-        using WindowPass? referencePass = reference is null ? null : new WindowPass(reference, windows.Length);
+        using IPredictions? referencePass = reference is null ? null
+            : keepPath is null ? new WindowPass(reference, windows.Length)
+            : LogitsStore.Open(keepPath, reference, windows);
         var run = new PerplexityRun(windows, pass, referencePass);
         while (run.Next(cancellation)) ShowProgress(run, windows.Count);
         return run.Report();

@@ -1,6 +1,9 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Text;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
+using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Quantization;
 
 namespace EdgeLlm.Cli.Commands;
@@ -8,17 +11,34 @@ namespace EdgeLlm.Cli.Commands;
 /// <summary>`edgellm quantize`: a model into the packed form that runs fastest here.</summary>
 internal static class QuantizeCommand
 {
+    private const long SpareBytes = 64 << 20;
+
     private static readonly Argument<string> Input = new("input") { Description = "A GGUF file, or a model's name as `edgellm list` shows it", HelpName = "INPUT" };
 
     private static readonly Argument<string> Target = new("output") { Description = "The packed GGUF file to write", HelpName = "OUTPUT.gguf" };
 
-    private static readonly Option<bool> Fast = new("--fast") { Description = "Without calibration: every weight rounded to the nearest (the one way that there is so far)", Required = true };
+    private static readonly Option<bool> Fast = new("--fast") { Description = "Without calibration: every weight rounded to the nearest, in seconds instead of minutes" };
+
+    private static readonly Option<string?> Calibrate = new("--calibrate")
+    {
+        Description = "A text (UTF-8) like those that the model is going to see: errors are put where they harm its predictions of it least",
+        HelpName = "FILE",
+    };
+
+    private static readonly Option<string?> Group = OneOf("--group", "Weights that share a scale in the layers: 32 (4.25 bits a weight, the default) or 16 (4.5 bits)", "32", "16");
+
+    private static readonly Option<string?> Embedding = OneOf("--embedding", "Embedding and head in 8 bits (e8, the default) or 4 (e4)", "e8", "e4");
 
     private static readonly Option<bool> Force = new("--force") { Description = "Replace OUTPUT.gguf where it exists" };
 
+    private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Only say what would be done and how large the file would be" };
+
     public static Command Create()
     {
-        var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here.") { Input, Target, Fast, Force };
+        var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here.")
+        {
+            Input, Target, Calibrate, Fast, Group, Embedding, Force, DryRun,
+        };
         command.SetAction(RunAsync);
         return command;
     }
@@ -26,12 +46,59 @@ internal static class QuantizeCommand
     private static async Task<int> RunAsync(ParseResult result, CancellationToken cancellation)
     {
         string input = ModelStore.OfThisMachine().PathOf(result.GetValue(Input)), output = result.GetValue(Target)!;
+        bool dryRun = result.GetValue(DryRun), fast = result.GetValue(Fast);
         if (Directory.Exists(output)) throw new IOException($"{output}: is a folder; name a file");
-        if (File.Exists(output) && !result.GetValue(Force)) throw new IOException($"{output}: is there already; --force replaces it");
+        if (File.Exists(output) && !result.GetValue(Force) && !dryRun) throw new IOException($"{output}: is there already; --force replaces it");
+        if (fast && result.GetValue(Calibrate) is not null) throw new ArgumentException("--fast does without a calibration text: leave --calibrate out, or --fast");
         using GgufFile file = GgufFile.Open(input);
-        var quantizer = new FastQuantizer(file);
-        await ByteProgress.RunAsync("packing", quantizer.OutputBytes, (at, _) => Task.Run(() => quantizer.Save(output, at, cancellation), cancellation)).ConfigureAwait(false);
+        Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;
+        var plan = new QuantizationPlan(file, body, result.GetValue(Embedding) == "e4" ? body : Packing.E8Group32);
+        if (dryRun)
+        {
+            ShowPlan(plan);
+            return ExitCode.Success;
+        }
+        if (plan.QuantizedAlready is { } type)
+            await Console.Error.WriteLineAsync($"edgellm: {Printable.Line(input)} is quantized already ({type}): what that lost stays lost; better begin from F16 or BF16").ConfigureAwait(false);
+        RequireSpace(output, plan.OutputBytes * (fast ? 1 : 2));
+        if (fast)
+        {
+            var quantizer = new FastQuantizer(plan);
+            await ByteProgress.RunAsync("packing", plan.OutputBytes, (at, _) => Task.Run(() => quantizer.Save(output, at, cancellation), cancellation)).ConfigureAwait(false);
+        }
+        else
+        {
+            string text = result.GetValue(Calibrate) is { } path ? Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false)) : CalibrationTexts.Own();
+            var quantizer = new CalibratedQuantizer(plan, new QuantizationSettings(), text);
+            await Console.Error.WriteLineAsync(Quantity.Text($"edgellm: this takes about {Quantity.Duration(quantizer.EstimateTime())}; if it is cut short, the same command goes on from there")).ConfigureAwait(false);
+            await WorkProgress.RunAsync(report => Task.Run(() => quantizer.Save(output, report, cancellation), cancellation)).ConfigureAwait(false);
+        }
         Console.WriteLine($"{Printable.Line(output)} ({Quantity.Bytes(new FileInfo(output).Length)}, from {Quantity.Bytes(file.FileSize)})");
         return ExitCode.Success;
+    }
+
+    private static void ShowPlan(QuantizationPlan plan)
+    {
+        var report = new Report();
+        report.Table(["tensor", "shape", "from", "to", "size"], plan.Tensors.Select(tensor => new[]
+        {
+            Printable.Line(tensor.Name), string.Join(" x ", tensor.Shape), ElementFormat.Get(tensor.Type).Name,
+            plan.PackingOf(tensor.Name) is var packing && packing == Packing.None ? "as it is" : PackedTensor.NameOf(packing), Quantity.Bytes(plan.BytesOf(tensor)),
+        }), 4);
+        report.Line(Quantity.Text($"{Quantity.Bytes(plan.OutputBytes)} of tensors, {plan.BitsPerWeight:F2} bits a weight; from {Quantity.Bytes(plan.File.FileSize)}"));
+    }
+
+    private static void RequireSpace(string output, long bytes)
+    {
+        string folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
+        if (FreeSpace.At(folder) is not { } free || free >= bytes + SpareBytes) return;
+        throw new IOException($"{output}: takes {Quantity.Bytes(bytes)} of disk while it is made, and {folder} has {Quantity.Bytes(free)} free");
+    }
+
+    private static Option<string?> OneOf(string name, string description, params string[] values)
+    {
+        var option = new Option<string?>(name) { Description = description, HelpName = string.Join('|', values) };
+        option.AcceptOnlyFromAmong(values);
+        return option;
     }
 }

@@ -18,7 +18,7 @@ internal static class RunCommand
         var generation = new GenerationArguments();
         var command = new Command("run", "Ask a model: one answer, or a conversation at a terminal.")
         {
-            prompt, SharedOptions.Model, system, raw, chat, stats, SharedOptions.Context, SharedOptions.Threads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType,
+            prompt, SharedOptions.Model, system, raw, chat, stats, SharedOptions.Context, SharedOptions.Threads, SharedOptions.DecodeThreads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType,
         };
         generation.AddTo(command);
         command.SetAction(async (result, cancellation) =>

@@ -1,7 +1,7 @@
 namespace EdgeLlm.Cli.Evaluation;
 
 /// <summary>A model's predictions of a text, window by window, beside a reference model's where there is one.</summary>
-internal sealed class PerplexityRun(TextWindows windows, WindowPass model, WindowPass? reference)
+internal sealed class PerplexityRun(TextWindows windows, IPredictions model, IPredictions? reference)
 {
     private readonly List<PredictionScore> _scores = new(windows.Count * (windows.Length - 1 - windows.FirstPrediction));
     private readonly PredictionScore[] _latest = new PredictionScore[WindowPass.MostTokens];
@@ -40,7 +40,7 @@ internal sealed class PerplexityRun(TextWindows windows, WindowPass model, Windo
         return true;
     }
 
-    private void ForEachModel(Action<WindowPass> action)
+    private void ForEachModel(Action<IPredictions> action)
     {
         action(model);
         if (reference is not null) action(reference);

@@ -3,7 +3,7 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Cli.Evaluation;
 
 /// <summary>One model going through windows, a few tokens' logits at a time.</summary>
-internal sealed class WindowPass : IDisposable
+internal sealed class WindowPass : IPredictions
 {
     /// <summary>Tokens whose logits are held at a time.</summary>
     public const int MostTokens = 256;
@@ -19,18 +19,19 @@ internal sealed class WindowPass : IDisposable
         _logits = new float[(long)Math.Min(MostTokens, windowLength) * model.Config.VocabularySize];
     }
 
-    /// <summary>Begins a window with tokens whose predictions do not count.</summary>
+    /// <inheritdoc/>
     public void Begin(ReadOnlySpan<int> tokens, CancellationToken cancellation)
     {
         _cache.Truncate(0);
         _model.ForwardWithoutLogits(tokens, _cache, cancellation);
     }
 
-    /// <summary>Goes on with at most <see cref="MostTokens"/> tokens whose predictions count.</summary>
+    /// <inheritdoc/>
     public void Continue(ReadOnlySpan<int> tokens, CancellationToken cancellation) => _model.ForwardAll(tokens, _cache, _logits, cancellation);
 
-    /// <summary>The logits [vocabulary] of a token of the last <see cref="Continue"/>.</summary>
+    /// <inheritdoc/>
     public ReadOnlySpan<float> Logits(int token) => _logits.AsSpan(token * _model.Config.VocabularySize, _model.Config.VocabularySize);
 
+    /// <inheritdoc/>
     public void Dispose() => _cache.Dispose();
 }

@@ -18,13 +18,14 @@ internal sealed class WorkerPool : IDisposable
     private static readonly long SpinTicks = Stopwatch.Frequency / 10_000; // 100 us
 
     private readonly Thread[] _workers;
-    private readonly Lock _gate = new();
+    private readonly object _gate = new(); // a monitor: inactive workers wait for it
     private readonly ManualResetEventSlim _wake = new(false, 0);
 
     // Job number (20 bits), its chunks (22 bits) and the next of them (22 bits) in one word: a worker that comes late sees a whole job or another, and
     // can't take a chunk that there is not.
     private ulong _ticket;
     private Action<int, int>? _job;
+    private volatile int _active;
     private int _completed;
     private int _parked;
     private Exception? _failure;
@@ -33,6 +34,7 @@ internal sealed class WorkerPool : IDisposable
     public WorkerPool(int threads)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        _active = threads;
         _workers = new Thread[threads - 1];
         for (int i = 0; i < _workers.Length; i++)
         {
@@ -45,10 +47,26 @@ internal sealed class WorkerPool : IDisposable
     /// <summary>The caller and its workers.</summary>
     public int Threads => _workers.Length + 1;
 
+    /// <summary>How many of the threads work, from 1 to <see cref="Threads"/>; the others sleep. To be set between jobs.</summary>
+    public int Active
+    {
+        get => _active;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
+            if (value == _active) return;
+            lock (_gate)
+            {
+                _active = Math.Min(value, Threads);
+                Monitor.PulseAll(_gate);
+            }
+        }
+    }
+
     /// <summary>Calls <paramref name="job"/>(chunk, thread) for every chunk in [0, chunks), on all threads, and returns when all are done.</summary>
     public void Run(int chunks, Action<int, int> job)
     {
-        if (_workers.Length == 0 || chunks <= 1)
+        if (_active == 1 || chunks <= 1)
         {
             for (int chunk = 0; chunk < chunks; chunk++) job(chunk, 0);
             return;
@@ -77,6 +95,7 @@ internal sealed class WorkerPool : IDisposable
     public void Dispose()
     {
         _stopping = true;
+        lock (_gate) Monitor.PulseAll(_gate);
         _wake.Set();
         foreach (Thread worker in _workers) worker.Join();
         _wake.Dispose();
@@ -87,8 +106,17 @@ internal sealed class WorkerPool : IDisposable
         ulong done = 0;
         while (WaitForJobAfter(done) is { } number)
         {
+            if (thread >= _active) SleepUntilActive(thread);
             TakeChunks(number, thread);
             done = number;
+        }
+    }
+
+    private void SleepUntilActive(int thread)
+    {
+        lock (_gate)
+        {
+            while (thread >= _active && !_stopping) Monitor.Wait(_gate);
         }
     }
 

@@ -21,4 +21,10 @@ internal unsafe interface IRowFormat : ICodes
     /// the second half's <see cref="Panel.Rows"/> further and the offsets <see cref="Panel.OffsetsAfterScales"/> further.
     /// </summary>
     static abstract void Scales(byte* block, nint stride, float* scales, nint groupStride);
+
+    /// <summary>True where codes of a whole block come together faster than one group at a time.</summary>
+    static virtual bool Expands => false;
+
+    /// <summary>The codes of two blocks as <see cref="Codes"/> gives them, group after group: [groups][2 halves of columns][32].</summary>
+    static virtual void Expand(byte* lower, byte* upper, byte* codes) => throw new NotSupportedException();
 }

@@ -34,6 +34,7 @@ internal readonly unsafe partial struct MaddArithmetic : IPackedArithmetic
     }
 
     /// <summary>Eight bytes times 256 as int16, each twice.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> Spread(sbyte* bytes) => Avx2.Shuffle(
         Vector256.Create(*(long*)bytes).AsByte(),
         Vector256.Create(0x01800180_00800080, 0x03800380_02800280, 0x05800580_04800480, 0x07800780_06800680).AsByte()).AsInt16();

@@ -29,4 +29,20 @@ internal readonly unsafe struct Q4_KRows : IRowFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(byte* block, nint stride, float* scales, nint groupStride) =>
         RowGather.ScalesAndMinimums(block, stride, scales, groupStride);
+
+    public static bool Expands => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Expand(byte* lower, byte* upper, byte* codes)
+    {
+        for (int at = 16; at < BlockBytes; at += 32, codes += 128)
+        {
+            CodeBits.Nibbles(lower + at, upper + at, out Vector256<byte> low, out Vector256<byte> high);
+            low.Store(codes);
+            high.Store(codes + 64);
+            CodeBits.Nibbles(lower + at + 16, upper + at + 16, out low, out high);
+            low.Store(codes + 32);
+            high.Store(codes + 96);
+        }
+    }
 }

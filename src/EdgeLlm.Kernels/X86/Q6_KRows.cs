@@ -50,4 +50,27 @@ internal readonly unsafe struct Q6_KRows : IRowFormat
         (d * Vector256.ConvertToSingle(s << 8 >> 24)).Store(scales + groupStride);
         (d * Vector256.ConvertToSingle(s >> 24)).Store(scales + groupStride + Panel.Rows);
     }
+
+    public static bool Expands => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Expand(byte* lower, byte* upper, byte* codes)
+    {
+        Vector256<byte> top = Vector256.Create((byte)0x30);
+        for (int half = 0; half < 2; half++, codes += 256)
+        {
+            for (int at = 0; at < 32; at += 16)
+            {
+                // 16 columns of the first and third group, of the second and fourth, and the upper bits of all four
+                int low = 64 * half + at, high = 128 + 32 * half + at;
+                CodeBits.Nibbles(lower + low, upper + low, out Vector256<byte> q0, out Vector256<byte> q2);
+                CodeBits.Nibbles(lower + low + 32, upper + low + 32, out Vector256<byte> q1, out Vector256<byte> q3);
+                Vector256<ushort> bits = CodeBits.Pair(lower + high, upper + high).AsUInt16();
+                (q0 | ((bits << 4).AsByte() & top)).Store(codes + 2 * at);
+                (q1 | ((bits << 2).AsByte() & top)).Store(codes + 2 * at + 64);
+                (q2 | (bits.AsByte() & top)).Store(codes + 2 * at + 128);
+                (q3 | ((bits >> 2).AsByte() & top)).Store(codes + 2 * at + 192);
+            }
+        }
+    }
 }

@@ -18,7 +18,20 @@ internal static unsafe class RowProduct<TDot, TFormat>
     /// <summary>How many blocks are multiplied at a time.</summary>
     private const int SectionBlocks = 16;
 
-    public const int ScratchFloats = SectionBlocks * GroupStride;
+    /// <summary>Expanded codes of two rows: 256 columns of each.</summary>
+    private const int PairBytes = 512;
+
+    private const int ScaleFloats = SectionBlocks * GroupStride;
+
+    /// <summary>Scales, then expanded codes of four pairs of rows.</summary>
+    public const int ScratchFloats = ScaleFloats + 4 * PairBytes / sizeof(float);
+
+    /// <summary>True of six-bit codes with a scale per 16 columns: their products stay narrow until two rows are joined (63 * 127 * 4 = 32004).</summary>
+    private static bool IsNarrowPair
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TFormat.Range == CodeRange.SixBits && TFormat.HasScalePer16;
+    }
 
     /// <param name="rows">Eight rows, <paramref name="stride"/> bytes apart.</param>
     /// <param name="starts">Per block two ints, as in <see cref="TokenTile"/>; not used without a bias.</param>
@@ -34,8 +47,8 @@ internal static unsafe class RowProduct<TDot, TFormat>
         for (int done = 0; done < x.Blocks; done += SectionBlocks)
         {
             int blocks = Math.Min(x.Blocks - done, SectionBlocks);
-            UnpackScales(rows, stride, blocks, scratch, prefetch);
-            sum = AddBlocks(sum, rows, stride, x, done, blocks, starts, scratch);
+            UnpackScales(rows, stride, blocks, scratch);
+            sum = AddBlocks(sum, rows, stride, x, done, blocks, starts, scratch, prefetch);
             long bytes = (blocks + TFormat.Groups - 1) / TFormat.Groups * TFormat.BlockBytes;
             rows += bytes;
             prefetch += 8 * bytes;
@@ -44,36 +57,48 @@ internal static unsafe class RowProduct<TDot, TFormat>
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void UnpackScales(byte* rows, nint stride, int blocks, float* scales, byte* prefetch)
+    private static void UnpackScales(byte* rows, nint stride, int blocks, float* scales)
     {
-        for (; blocks > 0; blocks -= TFormat.Groups, rows += TFormat.BlockBytes, scales += TFormat.Groups * GroupStride, prefetch += 8 * TFormat.BlockBytes)
-        {
-            for (int line = 0; line < 8 * TFormat.BlockBytes; line += 64) Sse.Prefetch0(prefetch + line);
+        for (; blocks > 0; blocks -= TFormat.Groups, rows += TFormat.BlockBytes, scales += TFormat.Groups * GroupStride)
             TFormat.Scales(rows, stride, scales, GroupStride);
-        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Expand(byte* rows, nint stride, byte* codes)
+    {
+        for (int pair = 0; pair < 4; pair++, rows += stride, codes += PairBytes) TFormat.Expand(rows, rows + 4 * stride, codes);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static Vector256<float> AddBlocks(
-        Vector256<float> sum, byte* rows, nint stride, in QuantizedActivations x, int firstBlock, int blocks, int* starts, float* scales)
+        Vector256<float> sum, byte* rows, nint stride, in QuantizedActivations x, int firstBlock, int blocks, int* starts, float* scales, byte* prefetch)
     {
         sbyte* values = x.Values + 32L * firstBlock;
         float* activationScale = x.Scales + firstBlock, scaledSum = x.ScaledSums + firstBlock;
         int* sums = x.Sums + 2 * firstBlock;
         starts += 2 * firstBlock;
         int group = 0;
+        byte* codes = (byte*)(scales + ScaleFloats), next = codes;
         for (; blocks > 0; blocks--, values += 32, scales += GroupStride, activationScale++, scaledSum++, sums += 2, starts += 2)
         {
+            for (int line = 0; line < 8 * TFormat.BlockBytes / TFormat.Groups; line += 64) Sse.Prefetch0(prefetch + line);
+            prefetch += 8 * TFormat.BlockBytes / TFormat.Groups;
+            if (TFormat.Expands && group == 0)
+            {
+                Expand(rows, stride, codes);
+                next = codes;
+            }
             if (TFormat.HasScalePer16)
             {
-                SumHalves(rows, stride, group, values, out Vector256<int> first, out Vector256<int> second);
+                SumHalves(rows, stride, group, next, values, out Vector256<int> first, out Vector256<int> second);
                 sum = Add(sum, first, starts, scales, activationScale, Vector256.Create(*activationScale * sums[0]));
                 sum = Add(sum, second, starts + 1, scales + Panel.Rows, activationScale, Vector256.Create(*activationScale * sums[1]));
             }
             else
             {
-                sum = Add(sum, Sum(rows, stride, group, values), starts, scales, activationScale, Vector256.Create(*scaledSum));
+                sum = Add(sum, Sum(rows, stride, group, next, values), starts, scales, activationScale, Vector256.Create(*scaledSum));
             }
+            next += 64;
             if (++group < TFormat.Groups) continue;
             group = 0;
             rows += TFormat.BlockBytes;
@@ -83,38 +108,53 @@ internal static unsafe class RowProduct<TDot, TFormat>
 
     /// <summary>The sums of 32 columns for the eight rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Sum(byte* rows, nint stride, int group, sbyte* values)
+    private static Vector256<int> Sum(byte* rows, nint stride, int group, byte* codes, sbyte* values)
     {
         Vector256<sbyte> x = Twice(values), y = Twice(values + 16);
         nint stride4 = 4 * stride;
         byte* row1 = rows + stride, row2 = rows + 2 * stride, row3 = row2 + stride;
         return JoinPairs(
-            JoinRows(Products(rows, rows + stride4, group, x, y), Products(row1, row1 + stride4, group, x, y)),
-            JoinRows(Products(row2, row2 + stride4, group, x, y), Products(row3, row3 + stride4, group, x, y)));
+            JoinRows(Products(rows, rows + stride4, group, codes, x, y), Products(row1, row1 + stride4, group, codes + PairBytes, x, y)),
+            JoinRows(Products(row2, row2 + stride4, group, codes + 2 * PairBytes, x, y), Products(row3, row3 + stride4, group, codes + 3 * PairBytes, x, y)));
     }
 
     /// <summary>The sums of each 16 columns for the eight rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void SumHalves(byte* rows, nint stride, int group, sbyte* values, out Vector256<int> first, out Vector256<int> second)
+    private static void SumHalves(byte* rows, nint stride, int group, byte* codes, sbyte* values, out Vector256<int> first, out Vector256<int> second)
     {
         Vector256<sbyte> x = Twice(values), y = Twice(values + 16);
         nint stride4 = 4 * stride;
         byte* row1 = rows + stride, row2 = rows + 2 * stride, row3 = row2 + stride;
-        TFormat.Codes(rows, rows + stride4, group, out Vector256<byte> first0, out Vector256<byte> second0);
-        TFormat.Codes(row1, row1 + stride4, group, out Vector256<byte> first1, out Vector256<byte> second1);
+        Codes(rows, rows + stride4, group, codes, out Vector256<byte> first0, out Vector256<byte> second0);
+        Codes(row1, row1 + stride4, group, codes + PairBytes, out Vector256<byte> first1, out Vector256<byte> second1);
         Vector256<int> first01 = JoinRows(Product(first0, x), Product(first1, x)), second01 = JoinRows(Product(second0, y), Product(second1, y));
-        TFormat.Codes(row2, row2 + stride4, group, out Vector256<byte> first2, out Vector256<byte> second2);
-        TFormat.Codes(row3, row3 + stride4, group, out Vector256<byte> first3, out Vector256<byte> second3);
+        Codes(row2, row2 + stride4, group, codes + 2 * PairBytes, out Vector256<byte> first2, out Vector256<byte> second2);
+        Codes(row3, row3 + stride4, group, codes + 3 * PairBytes, out Vector256<byte> first3, out Vector256<byte> second3);
         Vector256<int> first23 = JoinRows(Product(first2, x), Product(first3, x)), second23 = JoinRows(Product(second2, y), Product(second3, y));
         first = JoinPairs(first01, first23);
         second = JoinPairs(second01, second23);
     }
 
+    /// <summary>A group's codes of two rows: from the file, or where they were expanded.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Codes(byte* lower, byte* upper, int group, byte* codes, out Vector256<byte> first, out Vector256<byte> second)
+    {
+        if (TFormat.Expands)
+        {
+            first = Vector256.Load(codes);
+            second = Vector256.Load(codes + 32);
+        }
+        else
+        {
+            TFormat.Codes(lower, upper, group, out first, out second);
+        }
+    }
+
     /// <summary>Sums for a row in the lower half and the row four further in the upper one. Narrow for codes of four bits, else wide.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Products(byte* lower, byte* upper, int group, Vector256<sbyte> x, Vector256<sbyte> y)
+    private static Vector256<int> Products(byte* lower, byte* upper, int group, byte* codes, Vector256<sbyte> x, Vector256<sbyte> y)
     {
-        TFormat.Codes(lower, upper, group, out Vector256<byte> first, out Vector256<byte> second);
+        Codes(lower, upper, group, codes, out Vector256<byte> first, out Vector256<byte> second);
         return TFormat.Range switch
         {
             CodeRange.FourBits => TDot.Accumulate(TDot.Accumulate(Vector256<int>.Zero, first, x), second, y),
@@ -126,25 +166,28 @@ internal static unsafe class RowProduct<TDot, TFormat>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Product(Vector256<byte> codes, Vector256<sbyte> x) => TFormat.Range switch
     {
-        CodeRange.FourBits => TDot.Accumulate(Vector256<int>.Zero, codes, x),
-        CodeRange.SixBits => TDot.AccumulateWide(Vector256<int>.Zero, codes, x),
+        CodeRange.FourBits or CodeRange.SixBits => TDot.Accumulate(Vector256<int>.Zero, codes, x),
         _ => TDot.AccumulateWide(Vector256<int>.Zero, Avx2.Abs(codes.AsSByte()), Avx2.Sign(x, codes.AsSByte())),
     };
 
     /// <summary>Rows r, r + 4 and r + 1, r + 5: lanes take turns, with the sums of two neighbours added.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> JoinRows(Vector256<int> a, Vector256<int> b) => Add(Avx2.UnpackLow(a, b), Avx2.UnpackHigh(a, b));
+    private static Vector256<int> JoinRows(Vector256<int> a, Vector256<int> b)
+    {
+        Vector256<int> sums = Add(Avx2.UnpackLow(a, b), Avx2.UnpackHigh(a, b));
+        return IsNarrowPair ? TDot.Widen(sums) : sums;
+    }
 
     /// <summary>The same with pairs of lanes: rows 0 to 7 are in their lanes, in wide sums.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> JoinPairs(Vector256<int> a, Vector256<int> b)
     {
-        Vector256<int> sums = Add(Avx2.UnpackLow(a.AsInt64(), b.AsInt64()).AsInt32(), Avx2.UnpackHigh(a.AsInt64(), b.AsInt64()).AsInt32());
-        return TFormat.Range == CodeRange.FourBits ? TDot.Widen(sums) : sums;
+        Vector256<int> left = Avx2.UnpackLow(a.AsInt64(), b.AsInt64()).AsInt32(), right = Avx2.UnpackHigh(a.AsInt64(), b.AsInt64()).AsInt32();
+        return TFormat.Range == CodeRange.FourBits ? TDot.Widen(TDot.Add(left, right)) : left + right;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Add(Vector256<int> a, Vector256<int> b) => TFormat.Range == CodeRange.FourBits ? TDot.Add(a, b) : a + b;
+    private static Vector256<int> Add(Vector256<int> a, Vector256<int> b) => TFormat.Range == CodeRange.FourBits || IsNarrowPair ? TDot.Add(a, b) : a + b;
 
     /// <summary>16 activations in both halves.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

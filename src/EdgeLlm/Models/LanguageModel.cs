@@ -23,6 +23,7 @@ public sealed unsafe class LanguageModel : IDisposable
     private readonly Weights _weights;
     private readonly Transformer _transformer;
     private readonly Lock _turn = new(); // one pass at a time
+    private AlignedBuffer? _batchLogits; // [MostSequences, vocabulary], made for the first batch
 
     private LanguageModel(GgufFile file, ModelConfig config, ModelOptions options, MemoryPlan plan)
     {
@@ -34,8 +35,10 @@ public sealed unsafe class LanguageModel : IDisposable
         _kernel = kernel;
         _weights = ModelLoader.ReadWeights(file, config);
         _tokenizer = new Lazy<Tokenizer>(() => Tokenizer.Create(ModelLoader.ReadTokenizer(file)));
-        _pool = new WorkerPool(options.Threads > 0 ? options.Threads : Environment.ProcessorCount);
-        _transformer = new Transformer(config, _weights, kernel, _pool, plan.ContextLength, options.PrefillChunk, options.FloatActivations);
+        int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
+        DecodeThreads = options.DecodeThreads > 0 ? options.DecodeThreads : threads;
+        _pool = new WorkerPool(Math.Max(threads, DecodeThreads));
+        _transformer = new Transformer(config, _weights, kernel, _pool, DecodeThreads, plan.ContextLength, options.PrefillChunk, options.FloatActivations);
     }
 
     /// <summary>The file's path.</summary>
@@ -58,6 +61,12 @@ public sealed unsafe class LanguageModel : IDisposable
 
     /// <summary>Threads that compute, the caller's among them.</summary>
     public int Threads => _pool.Threads;
+
+    /// <summary>How many of them compute passes of few tokens.</summary>
+    public int DecodeThreads { get; }
+
+    /// <summary>Layers computed so far, of all passes: what stands still under a pass that hangs.</summary>
+    public long Progress => _transformer.Progress;
 
     /// <summary>Text to tokens and back; made when first asked for.</summary>
     public Tokenizer Tokenizer => _tokenizer.Value;
@@ -116,7 +125,8 @@ public sealed unsafe class LanguageModel : IDisposable
     internal static MemoryPlan PlanMemory(ModelConfig config, long fileSize, ModelOptions options)
     {
         int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(config.ContextLength, DefaultContextLength);
-        return MemoryPlan.For(config, fileSize, context, Math.Min(options.PrefillChunk, context), options.CacheType);
+        MemoryPlan plan = MemoryPlan.For(config, fileSize, context, Math.Min(options.PrefillChunk, context), options.CacheType);
+        return plan with { Cache = plan.Cache * options.Contexts };
     }
 
     /// <summary>A new, empty context.</summary>
@@ -132,8 +142,43 @@ public sealed unsafe class LanguageModel : IDisposable
     public Span<float> Forward(scoped ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellation = default)
     {
         Forward(tokens, cache, (float*)cache.Logits.Start, 1, cancellation);
-        return new Span<float>(cache.Logits.Start, Config.VocabularySize);
+        return LogitsOf(cache);
     }
+
+    /// <summary>Most sequences that <see cref="ForwardBatch"/> takes.</summary>
+    public const int MostSequences = Transformer.MostSequences;
+
+    /// <summary>
+    /// Computes one token after what each of several caches holds, together: weights are read once for all of them. Each cache's logits
+    /// (<see cref="LogitsOf"/>) are what <see cref="Forward(ReadOnlySpan{int}, KvCache, CancellationToken)"/> gives, to the bit.
+    /// </summary>
+    /// <exception cref="ArgumentException">Not as many caches as tokens, none or more than <see cref="MostSequences"/>, one twice, a full one, or a token that is not in the vocabulary.</exception>
+    /// <exception cref="NotFiniteException">An activation is infinite or no number.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the caches are as they were.</exception>
+    public void ForwardBatch(ReadOnlySpan<int> tokens, ReadOnlySpan<KvCache> caches, CancellationToken cancellation = default)
+    {
+        if (tokens.Length != caches.Length || tokens.IsEmpty || tokens.Length > Math.Min(MostSequences, _transformer.Chunk))
+            throw new ArgumentException($"{tokens.Length} tokens for {caches.Length} caches: as many are needed of both, at most {Math.Min(MostSequences, _transformer.Chunk)}", nameof(caches));
+        for (int t = 0; t < tokens.Length; t++)
+        {
+            CheckTokens(tokens.Slice(t, 1), caches[t]);
+            foreach (KvCache earlier in caches[..t])
+            {
+                if (ReferenceEquals(earlier, caches[t])) throw new ArgumentException("a cache is there twice", nameof(caches));
+            }
+        }
+        lock (_turn)
+        {
+            _batchLogits ??= new AlignedBuffer(4L * MostSequences * Config.VocabularySize);
+            float* logits = (float*)_batchLogits.Start;
+            _transformer.ForwardBatch(tokens, caches, logits, cancellation);
+            for (int t = 0; t < tokens.Length; t++)
+                new ReadOnlySpan<float>(logits + (long)t * Config.VocabularySize, Config.VocabularySize).CopyTo(LogitsOf(caches[t]));
+        }
+    }
+
+    /// <summary>The logits [vocabulary] of a cache's last token.</summary>
+    public Span<float> LogitsOf(KvCache cache) => new(cache.Logits.Start, Config.VocabularySize);
 
     /// <summary>The same with the logits [tokens, vocabulary] of every token.</summary>
     internal void ForwardAll(ReadOnlySpan<int> tokens, KvCache cache, Span<float> logits, CancellationToken cancellation = default)
@@ -169,6 +214,7 @@ public sealed unsafe class LanguageModel : IDisposable
     public void Dispose()
     {
         _transformer.Dispose();
+        _batchLogits?.Dispose();
         _pool.Dispose();
         _file.Dispose();
     }

@@ -11,6 +11,9 @@ public sealed record ModelOptions
     /// <summary>Threads; 0: one per processor core.</summary>
     public int Threads { get; init; }
 
+    /// <summary>Threads that compute passes of few tokens, where memory is what limits; 0: all. Results don't depend on it.</summary>
+    public int DecodeThreads { get; init; }
+
     /// <summary>How many tokens of a prompt are computed together. Results don't depend on it.</summary>
     public int PrefillChunk { get; init; } = 256;
 
@@ -19,6 +22,9 @@ public sealed record ModelOptions
 
     /// <summary>How the key/value cache stores its numbers.</summary>
     public KeyValueType CacheType { get; init; } = KeyValueType.F16;
+
+    /// <summary>How many contexts will be in use at once: what the memory plan reckons with.</summary>
+    public int Contexts { get; init; } = 1;
 
     /// <summary>Multiply quantized weights with float activations: slow and exact, to check a model with.</summary>
     public bool FloatActivations { get; init; }

@@ -6,11 +6,15 @@ namespace EdgeLlm.Models;
 /// <summary>The llama forward pass: tokens and a cache in, logits out. Not thread-safe: one pass at a time.</summary>
 internal sealed unsafe class Transformer : IDisposable
 {
+    /// <summary>Most sequences of a batch.</summary>
+    public const int MostSequences = 8;
+
     private readonly ModelConfig _config;
     private readonly Weights _weights;
     private readonly RopeFrequencies _rope;
     private readonly Kernel _kernel;
     private readonly WorkerPool _pool;
+    private readonly int _decodeThreads;
     private readonly Activations _memory;
     private readonly MatrixProduct _product;
     private readonly Action<int, int> _normalize;
@@ -19,7 +23,8 @@ internal sealed unsafe class Transformer : IDisposable
     private readonly Action<int, int> _activate;
 
     // What the parallel operations above read: the pass and layer at hand.
-    private KvCache _cache = null!;
+    private readonly KvCache[] _caches = new KvCache[MostSequences];
+    private int _sequences; // in a batch each token has a cache of its own; 0: all tokens are of the first cache, one after the other
     private LayerWeights _layer = null!;
     private int _layerIndex;
     private int _tokens;
@@ -27,9 +32,12 @@ internal sealed unsafe class Transformer : IDisposable
     private float* _normWeight;
     private float* _residual;
     private volatile bool _notFinite;
+    private long _progress;
 
-    public Transformer(ModelConfig config, Weights weights, Kernel kernel, WorkerPool pool, int context, int chunk, bool floatActivations)
+    /// <param name="decodeThreads">Threads of the pool that compute passes of few tokens.</param>
+    public Transformer(ModelConfig config, Weights weights, Kernel kernel, WorkerPool pool, int decodeThreads, int context, int chunk, bool floatActivations)
     {
+        _decodeThreads = decodeThreads;
         _config = config;
         _weights = weights;
         _rope = new RopeFrequencies(config, weights.RopeDivisors, context);
@@ -49,6 +57,9 @@ internal sealed unsafe class Transformer : IDisposable
     /// <summary>Most tokens of one pass.</summary>
     public int Chunk => _memory.Tokens;
 
+    /// <summary>Layers computed so far; other threads may look.</summary>
+    public long Progress => Volatile.Read(ref _progress);
+
     /// <summary>
     /// Runs <paramref name="tokens"/> (at most <see cref="Chunk"/>) after what the cache holds, and writes the logits [logitTokens, vocabulary] of the
     /// last <paramref name="logitTokens"/> of them. Where <paramref name="logits"/> is null, what is written is the normed last hidden state instead, to
@@ -58,9 +69,26 @@ internal sealed unsafe class Transformer : IDisposable
     /// <exception cref="OperationCanceledException">Cancelled between two layers.</exception>
     public void Forward(ReadOnlySpan<int> tokens, KvCache cache, float* logits, float* hidden, int logitTokens, CancellationToken cancellation)
     {
-        _cache = cache;
-        _tokens = tokens.Length;
+        _caches[0] = cache;
+        _sequences = 0;
         _firstPosition = cache.Length;
+        Pass(tokens, logits, hidden, logitTokens, cancellation);
+    }
+
+    /// <summary>Runs one token (at most <see cref="MostSequences"/>, and <see cref="Chunk"/>) after what each of the caches holds, which are all different: logits [tokens, vocabulary].</summary>
+    /// <exception cref="NotFiniteException">An activation is infinite or no number; the message names the layer.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled between two layers.</exception>
+    public void ForwardBatch(ReadOnlySpan<int> tokens, ReadOnlySpan<KvCache> caches, float* logits, CancellationToken cancellation)
+    {
+        caches.CopyTo(_caches);
+        _sequences = tokens.Length;
+        Pass(tokens, logits, null, tokens.Length, cancellation);
+    }
+
+    private void Pass(ReadOnlySpan<int> tokens, float* logits, float* hidden, int logitTokens, CancellationToken cancellation)
+    {
+        _tokens = tokens.Length;
+        _pool.Active = tokens.Length > MostSequences ? _pool.Threads : _decodeThreads;
         _residual = _memory.Residual;
         _notFinite = false;
         int width = _config.EmbeddingLength;
@@ -69,7 +97,7 @@ internal sealed unsafe class Transformer : IDisposable
         {
             _weights.TokenEmbedding.RowToFloat(tokens[t], _residual + t * width);
             float* angles = _memory.Angles + t * 2 * _rope.Pairs;
-            _rope.Angles(_firstPosition + t, new Span<float>(angles, _rope.Pairs), new Span<float>(angles + _rope.Pairs, _rope.Pairs));
+            _rope.Angles(PositionOf(t), new Span<float>(angles, _rope.Pairs), new Span<float>(angles + _rope.Pairs, _rope.Pairs));
         }
         Profile?.Mark(Operation.Embed);
 
@@ -77,6 +105,7 @@ internal sealed unsafe class Transformer : IDisposable
         {
             cancellation.ThrowIfCancellationRequested(); // the cache's length has not changed: it is as before
             _layer = _weights.Layers[_layerIndex];
+            Volatile.Write(ref _progress, _progress + 1);
 
             NormalizeAll(_layer.AttentionNorm);
             _product.Run(_memory.Normed, width, _tokens, _layer.Query, _memory.Queries, _layer.Key, _memory.Keys, _layer.Value, _memory.Values);
@@ -85,7 +114,7 @@ internal sealed unsafe class Transformer : IDisposable
             Profile?.Mark(Operation.RotateAndStore);
             if (_layerIndex == _weights.Layers.Length - 1) DropTokensWithoutLogits(tokens.Length, logitTokens);
             if (_tokens == 0) break;
-            _pool.Run(_config.KeyValueHeadCount * AttentionBlocks, _attend);
+            _pool.Run(_config.KeyValueHeadCount * (_sequences > 0 ? _tokens : AttentionBlocks), _attend);
             Profile?.Mark(Operation.Attention);
             _product.Run(_memory.Attended, _config.QueryWidth, _tokens, _layer.AttentionOutput, _memory.Normed);
             Profile?.Mark(Operation.AttentionOutput);
@@ -104,7 +133,8 @@ internal sealed unsafe class Transformer : IDisposable
         }
 
         ThrowIfNotFinite();
-        cache.Advance(tokens.Length);
+        if (_sequences == 0) _caches[0].Advance(tokens.Length);
+        for (int t = 0; t < _sequences; t++) _caches[t].Advance(1);
         if (logitTokens == 0) return;
         NormalizeAll(_weights.OutputNorm);
         if (logits == null)
@@ -117,6 +147,10 @@ internal sealed unsafe class Transformer : IDisposable
     }
 
     public void Dispose() => _memory.Dispose();
+
+    private KvCache CacheOf(int token) => _caches[_sequences > 0 ? token : 0];
+
+    private int PositionOf(int token) => _sequences > 0 ? _caches[token].Length : _firstPosition + token;
 
     /// <summary>Tokens are attended to in blocks of this many per key/value head.</summary>
     private int AttentionBlocks => (_tokens + _memory.AttentionTokens - 1) / _memory.AttentionTokens;
@@ -173,27 +207,27 @@ internal sealed unsafe class Transformer : IDisposable
         _kernel.Rotate(keys, _config.KeyValueHeadCount, dimension, cosines, sines, pairs, split: false);
         for (int h = 0; h < _config.KeyValueHeadCount; h++)
         {
-            if (!_kernel.Store(_cache.Head(_layerIndex, h), _firstPosition + token, keys + h * dimension, values + h * dimension)) _notFinite = true;
+            if (!_kernel.Store(CacheOf(token).Head(_layerIndex, h), PositionOf(token), keys + h * dimension, values + h * dimension)) _notFinite = true;
         }
     }
 
     private void Attend(int chunk, int thread)
     {
         // Later blocks see more keys: begin with them, so that the threads end together.
-        int head = chunk % _config.KeyValueHeadCount, block = AttentionBlocks - 1 - chunk / _config.KeyValueHeadCount;
-        int first = block * _memory.AttentionTokens, group = _config.HeadCount / _config.KeyValueHeadCount;
+        int head = chunk % _config.KeyValueHeadCount, block = chunk / _config.KeyValueHeadCount;
+        int first = _sequences > 0 ? block : (AttentionBlocks - 1 - block) * _memory.AttentionTokens, group = _config.HeadCount / _config.KeyValueHeadCount;
         nint offset = (nint)first * _config.QueryWidth + head * group * _config.HeadDimension;
         var query = new AttentionQuery
         {
             Queries = _memory.Queries + offset,
             Output = _memory.Attended + offset,
             Stride = _config.QueryWidth,
-            Tokens = Math.Min(_memory.AttentionTokens, _tokens - first),
+            Tokens = _sequences > 0 ? 1 : Math.Min(_memory.AttentionTokens, _tokens - first),
             GroupSize = group,
-            FirstPosition = _firstPosition + first,
+            FirstPosition = PositionOf(first),
             Window = _config.SlidingWindow,
             Scale = 1f / MathF.Sqrt(_config.HeadDimension),
         };
-        _kernel.Attend(_cache.Head(_layerIndex, head), query, _memory.Scratch + thread * _memory.ScratchStride);
+        _kernel.Attend(CacheOf(first).Head(_layerIndex, head), query, _memory.Scratch + thread * _memory.ScratchStride);
     }
 }

@@ -25,7 +25,7 @@ public sealed class BenchCommandTests
     public async Task A_test_of_no_tokens_is_left_out()
     {
         string path = SharedFolder.Require("models", "stories260K.f32.gguf");
-        CliResult result = await TestCli.RunAsync("bench", "--model", path, "--prompt", "0", "--decode", "2", "--rounds", "1", "--kernel", "scalar", "--json");
+        CliResult result = await TestCli.RunAsync("bench", "--model", path, "--threads", "1", "--prompt", "0", "--decode", "2", "--rounds", "1", "--kernel", "scalar", "--json");
         using JsonDocument document = JsonDocument.Parse(result.OutputBytes);
         Assert.Equal(JsonValueKind.Null, document.RootElement.GetProperty("prompt_tps").ValueKind);
         Assert.Equal("scalar", document.RootElement.GetProperty("kernel").GetString());

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using EdgeLlm.Gguf;
 using EdgeLlm.Tests;
 
 namespace EdgeLlm.Cli.Tests.Commands;
@@ -29,6 +30,24 @@ public sealed class InspectCommandTests : IDisposable
         Assert.Equal("mit", document.RootElement.GetProperty("licence").GetProperty("general.license").GetString());
         Assert.Equal(JsonValueKind.Null, document.RootElement.GetProperty("memory_plan").ValueKind);
         Assert.Contains("sample", document.RootElement.GetProperty("memory_plan_problem").GetString());
+    }
+
+    [Fact]
+    public async Task Verify_reads_every_weight_and_names_the_tensor_and_row_of_one_that_is_wrong()
+    {
+        string packed = Path.Combine(_folder.Root, "packed.gguf");
+        await TestCli.RunAsync("quantize", SharedFolder.Require("models", "stories260K.f32.gguf"), packed, "--fast");
+        CliResult good = await TestCli.RunAsync("inspect", packed, "--verify");
+        Assert.Equal("", good.Error);
+        Assert.Equal(0, good.ExitCode);
+        Assert.Contains("are within their bounds", good.Output);
+
+        byte[] bytes = await File.ReadAllBytesAsync(packed);
+        using (GgufFile file = GgufFile.Open(packed)) bytes[file.FindTensor("token_embd.weight")!.Offset + 32 + 3] = 100; // E8's sub-scales end at 63
+        await File.WriteAllBytesAsync(packed, bytes);
+        CliResult bad = await TestCli.RunAsync("inspect", packed, "--verify");
+        Assert.Equal(1, bad.ExitCode);
+        Assert.Contains("tensor token_embd.weight: row 3 has the sub-scale 100 for columns from 0; it may be 63 at most", bad.Error);
     }
 
     [Fact]

@@ -1,7 +1,10 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using EdgeLlm.Gguf;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models;
+using EdgeLlm.Quantization;
+using EdgeLlm.Tests.Gguf;
 
 namespace EdgeLlm.Tests.Models;
 
@@ -29,6 +32,50 @@ public sealed class DeterminismTests
             Assert.Equal(expected, Hash(path, ids, new ModelOptions { Threads = 1, PrefillChunk = chunk, CacheType = cacheType }));
         foreach (Kernel kernel in Kernel.Available.Skip(1))
             Assert.Equal(expected, Hash(path, ids, new ModelOptions { Kernel = kernel.Name, Threads = 2, PrefillChunk = 33, CacheType = cacheType }));
+    }
+
+    [Theory]
+    [InlineData("stories260K.f32.gguf")]
+    [InlineData("SmolLM2-135M-Instruct.Q4_1.gguf")]
+    public void Sequences_decoded_together_get_what_each_gets_alone(string file)
+    {
+        using var model = LanguageModel.Load(SharedFolder.Require("models", file), new ModelOptions { Threads = 2, ContextLength = 64 });
+        CheckBatches(model);
+    }
+
+    [Fact]
+    public void Sequences_of_a_packed_model_decoded_together_get_what_each_gets_alone()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.PathOf("packed.gguf");
+        using (GgufFile file = GgufFile.Open(SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"))) new FastQuantizer(file).Save(path, _ => { }, CancellationToken.None);
+        using var model = LanguageModel.Load(path, new ModelOptions { Threads = 2, ContextLength = 64 });
+        CheckBatches(model);
+    }
+
+    /// <summary>Two to eight sequences of different lengths, three tokens each.</summary>
+    private static void CheckBatches(LanguageModel model)
+    {
+        for (int width = 2; width <= LanguageModel.MostSequences; width += 3)
+        {
+            KvCache[] alone = [.. Enumerable.Range(0, width).Select(_ => model.CreateCache())], together = [.. Enumerable.Range(0, width).Select(_ => model.CreateCache())];
+            for (int i = 0; i < width; i++)
+            {
+                model.Forward(Ids.AsSpan(0, 1 + 5 * i), alone[i]);
+                model.Forward(Ids.AsSpan(0, 1 + 5 * i), together[i]);
+            }
+            for (int step = 0; step < 3; step++)
+            {
+                int[] tokens = [.. Enumerable.Range(0, width).Select(i => Ids[(i * 7 + step) % Ids.Length])];
+                model.ForwardBatch(tokens, together);
+                for (int i = 0; i < width; i++)
+                {
+                    Assert.Equal(model.Forward([tokens[i]], alone[i]), model.LogitsOf(together[i]));
+                    Assert.Equal(alone[i].Length, together[i].Length);
+                }
+            }
+            foreach (KvCache cache in (KvCache[])[.. alone, .. together]) cache.Dispose();
+        }
     }
 
     [Fact]

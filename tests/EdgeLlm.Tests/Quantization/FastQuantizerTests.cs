@@ -64,7 +64,7 @@ public sealed class FastQuantizerTests : IDisposable
     public void What_is_packed_is_not_packed_again()
     {
         using GgufFile file = GgufFile.Open(Pack());
-        Assert.Contains("is packed already", Assert.Throws<ModelException>(() => new FastQuantizer(file)).Message);
+        Assert.Contains("is packed already", Assert.Throws<ModelException>(() => Plan(file)).Message);
     }
 
     [Fact]
@@ -81,7 +81,7 @@ public sealed class FastQuantizerTests : IDisposable
             writer.Save(damaged);
         }
         using GgufFile opened = GgufFile.Open(damaged);
-        var exception = Assert.Throws<ModelException>(() => new FastQuantizer(opened).Save(output, _ => { }, CancellationToken.None));
+        var exception = Assert.Throws<ModelException>(() => new FastQuantizer(Plan(opened)).Save(output, _ => { }, CancellationToken.None));
         Assert.Contains("blk.1.attn_q.weight", exception.Message);
         Assert.Equal([damaged], Directory.GetFiles(_folder));
     }
@@ -90,12 +90,14 @@ public sealed class FastQuantizerTests : IDisposable
     {
         string path = Path.Combine(_folder, "packed.gguf");
         using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
-        var quantizer = new FastQuantizer(file);
+        QuantizationPlan plan = Plan(file);
         long written = 0;
-        quantizer.Save(path, bytes => written = bytes, CancellationToken.None);
-        Assert.Equal(quantizer.OutputBytes, written);
+        new FastQuantizer(plan).Save(path, bytes => written = bytes, CancellationToken.None);
+        Assert.Equal(plan.OutputBytes, written);
         return path;
     }
+
+    private static QuantizationPlan Plan(GgufFile file) => new(file, Packing.E4Group32, Packing.E8Group32);
 
     private static double Cosine(float[] x, float[] y)
     {

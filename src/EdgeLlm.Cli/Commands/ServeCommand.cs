@@ -1,0 +1,66 @@
+using System.CommandLine;
+using EdgeLlm.DefaultModel;
+using EdgeLlm.Gguf;
+using EdgeLlm.Server;
+using EdgeLlm.Server.Settings;
+
+namespace EdgeLlm.Cli.Commands;
+
+/// <summary>`edgellm serve`: the model as a service. Its options are the settings of <see cref="Setting.All"/>, which the file and the environment have too.</summary>
+internal static class ServeCommand
+{
+    private static readonly Option<string?> Config = new("--config")
+    {
+        Description = $"A file of settings, JSON with comments (default: {SettingsReader.DefaultFile} where that exists). EDGELLM_LISTEN and so on in the environment count more, options here most",
+        HelpName = "FILE",
+    };
+
+    public static Command Create()
+    {
+        Dictionary<string, Option<string?>> options = Setting.All.Where(setting => !setting.IsSecret).ToDictionary(setting => setting.Name, OptionOf);
+        var check = new Option<bool>("--check") { Description = "Only check the settings and the model's header" };
+        var command = new Command("serve", "Serve a model to programs (OpenAI's and Ollama's APIs) and to people (a page at /).") { Config, check };
+        foreach (Option<string?> option in options.Values) command.Options.Add(option);
+        command.SetAction(async (result, cancellation) =>
+        {
+            var given = new Dictionary<string, string>();
+            foreach ((string name, Option<string?> option) in options)
+            {
+                if (result.GetValue(option) is { } value) given[name] = value;
+            }
+            ServerOptions settings = SettingsReader.Read(result.GetValue(Config), Environment.GetEnvironmentVariable, given);
+            ServedModel model = Describe(ModelStore.OfThisMachine().PathOf(settings.Model), settings.Name);
+            if (result.GetValue(check))
+            {
+                Console.WriteLine($"{model.Name} ({model.Path}) on {settings.Listen}");
+                return ExitCode.Success;
+            }
+            await using var server = new ModelServer(settings, model);
+            await server.RunAsync(cancellation).ConfigureAwait(false);
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    private static Option<string?> OptionOf(Setting setting)
+    {
+        var option = new Option<string?>(setting.OptionName) { Description = setting.Description, HelpName = setting.ValueName };
+        if (setting.Name == "model") option.Aliases.Add("-m");
+        return option;
+    }
+
+    /// <summary>What clients are told of a model; without a name from the settings, its file's.</summary>
+    private static ServedModel Describe(string path, string? name)
+    {
+        using GgufFile file = GgufFile.Open(path);
+        string ownName = path == DefaultModelFile.Path ? DefaultModelFile.ModelName : StoredModel.NameOf(path);
+        return new ServedModel(
+            name ?? string.Concat(ownName.Select(c => c is > ' ' and < (char)127 and not '"' and not '\\' ? c : '-')),
+            Path.GetFullPath(path),
+            file.Metadata.GetString("general.architecture", null) ?? "unknown",
+            Inspect.TypeShare.Of(file).Sum(share => share.Parameters),
+            Inspect.Quantization.Of(file) ?? "unknown",
+            file.FileSize,
+            File.GetLastWriteTimeUtc(path));
+    }
+}

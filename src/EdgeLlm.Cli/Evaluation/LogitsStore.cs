@@ -1,0 +1,91 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using EdgeLlm.Models;
+
+namespace EdgeLlm.Cli.Evaluation;
+
+/// <summary>
+/// A file with a model's logits for a text's windows, so that they need not be computed again: 32 bytes that tell model, text and windows,
+/// then floats [predicted tokens, vocabulary]. It gets its name when it is whole.
+/// </summary>
+internal static class LogitsStore
+{
+    /// <summary>Predictions out of the file where it is there, else the model's own, which are written to it.</summary>
+    /// <exception cref="InvalidDataException">The file is of another model or text.</exception>
+    public static IPredictions Open(string path, LanguageModel model, TextWindows windows)
+    {
+        byte[] origin = Origin(model, windows);
+        if (!File.Exists(path)) return new Recorder(path, origin, new WindowPass(model, windows.Length), windows);
+        FileStream file = File.OpenRead(path);
+        byte[] found = new byte[origin.Length];
+        file.ReadAtLeast(found, found.Length, throwOnEndOfStream: false);
+        long floats = PredictionsOf(windows) * model.Config.VocabularySize;
+        if (found.SequenceEqual(origin) && file.Length == origin.Length + floats * sizeof(float)) return new Player(file, model.Config.VocabularySize);
+        file.Dispose();
+        throw new InvalidDataException($"{path}: has no logits of {model.Path} for this text and these windows; delete it or name another file");
+    }
+
+    private static long PredictionsOf(TextWindows windows) => (long)windows.Count * (windows.Length - 1 - windows.FirstPrediction);
+
+    private static byte[] Origin(LanguageModel model, TextWindows windows)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(model.Fingerprint());
+        hash.AppendData(BitConverter.GetBytes(windows.Length));
+        hash.AppendData(MemoryMarshal.AsBytes(windows.Tokens));
+        return hash.GetHashAndReset();
+    }
+
+    /// <summary>Computes, and writes what it computes.</summary>
+    private sealed class Recorder : IPredictions
+    {
+        private readonly string _path;
+        private readonly WindowPass _pass;
+        private readonly FileStream _file;
+        private long _missing;
+
+        public Recorder(string path, byte[] origin, WindowPass pass, TextWindows windows)
+        {
+            (_path, _pass, _missing) = (path, pass, PredictionsOf(windows));
+            _file = File.Create(path + ".tmp");
+            _file.Write(origin);
+        }
+
+        public void Begin(ReadOnlySpan<int> tokens, CancellationToken cancellation) => _pass.Begin(tokens, cancellation);
+
+        public void Continue(ReadOnlySpan<int> tokens, CancellationToken cancellation)
+        {
+            _pass.Continue(tokens, cancellation);
+            for (int i = 0; i < tokens.Length; i++) _file.Write(MemoryMarshal.AsBytes(_pass.Logits(i)));
+            _missing -= tokens.Length;
+        }
+
+        public ReadOnlySpan<float> Logits(int token) => _pass.Logits(token);
+
+        public void Dispose()
+        {
+            _pass.Dispose();
+            _file.Dispose();
+            if (_missing == 0) File.Move(_file.Name, _path);
+            else File.Delete(_file.Name);
+        }
+    }
+
+    /// <summary>Reads what was written.</summary>
+    private sealed class Player(FileStream file, int vocabulary) : IPredictions
+    {
+        private float[] _logits = [];
+
+        public void Begin(ReadOnlySpan<int> tokens, CancellationToken cancellation) => cancellation.ThrowIfCancellationRequested();
+
+        public void Continue(ReadOnlySpan<int> tokens, CancellationToken cancellation)
+        {
+            if (_logits.Length < tokens.Length * vocabulary) _logits = new float[tokens.Length * vocabulary];
+            file.ReadExactly(MemoryMarshal.AsBytes(_logits.AsSpan(0, tokens.Length * vocabulary)));
+        }
+
+        public ReadOnlySpan<float> Logits(int token) => _logits.AsSpan(token * vocabulary, vocabulary);
+
+        public void Dispose() => file.Dispose();
+    }
+}

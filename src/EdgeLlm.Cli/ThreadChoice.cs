@@ -1,0 +1,67 @@
+using System.Text.Json;
+using EdgeLlm.Cli.Machine;
+
+namespace EdgeLlm.Cli;
+
+/// <summary>
+/// How many threads prompts and decoding take: what `bench` once measured to be fastest on this machine, kept in the user's state folder
+/// (`$XDG_STATE_HOME/edgellm/threads.json`, else below `~/.local/state`). Nothing is measured where a person waits for a token.
+/// </summary>
+/// <param name="Prompt">Threads for prompts.</param>
+/// <param name="Decode">Threads for decoding.</param>
+internal sealed record ThreadChoice(int Prompt, int Decode)
+{
+    /// <summary>What was measured on this machine (the same processor, as many cores), or null.</summary>
+    public static ThreadChoice? Remembered
+    {
+        get
+        {
+            try
+            {
+                using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(FilePath));
+                JsonElement root = document.RootElement;
+                var choice = new ThreadChoice(root.GetProperty("prompt").GetInt32(), root.GetProperty("decode").GetInt32());
+                bool fits = choice.Prompt is > 0 and <= 1024 && choice.Decode is > 0 and <= 1024;
+                return fits && root.GetProperty("machine").GetString() == Machine ? choice : null;
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+            {
+                return null;
+            }
+        }
+    }
+
+    private static string Machine => $"{Processor.Name(SystemFiles.OfThisMachine)}, {Environment.ProcessorCount} cores";
+
+    private static string FilePath
+    {
+        get
+        {
+            string? state = Environment.GetEnvironmentVariable("XDG_STATE_HOME");
+            if (!Path.IsPathFullyQualified(state ?? "")) state = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify), ".local", "state");
+            return Path.Combine(state!, "edgellm", "threads.json");
+        }
+    }
+
+    /// <summary>Keeps it for later runs; where that can't be written, later runs take the defaults.</summary>
+    /// <returns>Whether it could be written.</returns>
+    public bool Remember()
+    {
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(FilePath)!);
+            using FileStream stream = File.Create(FilePath);
+            using var json = new Utf8JsonWriter(stream);
+            json.WriteStartObject();
+            json.WriteString("machine", Machine);
+            json.WriteNumber("prompt", Prompt);
+            json.WriteNumber("decode", Decode);
+            json.WriteEndObject();
+            return true;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,144 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models;
+using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Quantization.Rounding;
+using EdgeLlm.Tokenization;
+
+namespace EdgeLlm.Quantization;
+
+/// <summary>
+/// Packs a model at the best quality: layer by layer every matrix is rounded for what it multiplies on a calibration text, then the scales of rows
+/// and norms are tuned on the whole. Finished layers wait in a file beside the output, so that a run that was cut short goes on from there.
+/// </summary>
+internal sealed class CalibratedQuantizer
+{
+    private readonly QuantizationPlan _plan;
+    private readonly QuantizationSettings _settings;
+    private readonly SourceModel _source;
+    private readonly CalibrationText _text;
+    private readonly string _textHash;
+    private readonly QuantizationWork _work;
+
+    /// <param name="text">What to calibrate with.</param>
+    /// <exception cref="ModelException">The text has no whole window.</exception>
+    public CalibratedQuantizer(QuantizationPlan plan, QuantizationSettings settings, string text)
+    {
+        (_plan, _settings) = (plan, settings);
+        _source = new SourceModel(plan.File);
+        int length = Math.Min(settings.WindowLength, _source.Config.ContextLength);
+        _text = new CalibrationText(Tokenizer.Create(ModelLoader.ReadTokenizer(plan.File)), text, length, settings.Windows);
+        if (_text.Count == 0) throw new ModelException(plan.File.Path, $"the calibration text has fewer than {length} of its tokens: take a longer one");
+        foreach (int token in _text.Tokens)
+        {
+            if (token >= _source.Config.VocabularySize) throw new ModelException(plan.File.Path, $"its tokenizer makes token {token}, for which its embedding has no row");
+        }
+        _textHash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+        _work = new QuantizationWork(_source.Config, _text, settings);
+    }
+
+    /// <summary>About how long it takes on this machine.</summary>
+    public TimeSpan EstimateTime() => _work.Estimate();
+
+    public Action<string> Log { get; init; } = static _ => { };
+
+    /// <summary>Writes the packed file.</summary>
+    /// <param name="progress">Gets what is being done and the share of the work that is done, 0 to 1.</param>
+    public void Save(string path, Action<string, double> progress, CancellationToken cancellation)
+    {
+        string statePath = path + ".state";
+        using var state = QuantizationState.Open(statePath, Identity());
+        var matrices = new List<PackedMatrix>();
+        QuantizeLayers(state, matrices, progress, cancellation);
+        Dictionary<string, float[]> norms = Tune(matrices, progress, cancellation);
+        progress("writing", 1);
+        Write(path, matrices.ToDictionary(matrix => matrix.Tensor.Name), norms, cancellation);
+        File.Delete(statePath);
+    }
+
+    private void QuantizeLayers(QuantizationState state, List<PackedMatrix> matrices, Action<string, double> progress, CancellationToken cancellation)
+    {
+        int layers = _source.Config.BlockCount;
+        var quantizer = new LayerwiseQuantizer(_source, _text)
+        {
+            PackingOf = _plan.PackingOf, Damping = _settings.Damping, Shrinkage = _settings.Shrinkage, Sweeps = _settings.Sweeps, Log = Log, Cancellation = cancellation,
+        };
+        for (int l = 0; l < layers; l++)
+        {
+            progress($"layer {l + 1} of {layers}", _work.Layers(l));
+            DecoderLayer layer = _source.ReadLayer(l);
+            if (l < state.Layers.Count)
+            {
+                var packed = state.Layers[l].ToDictionary(matrix => matrix.Tensor.Name);
+                quantizer.Pass(_source.ReadLayer(l, _source.ReadNorms(l), layer, packed));
+            }
+            else
+            {
+                state.Append(quantizer.Quantize(layer));
+            }
+            matrices.AddRange(state.Layers[l]);
+        }
+        progress("embedding", _work.Layers(layers));
+        if (state.Layers.Count == layers) state.Append([.. QuantizeHeads(quantizer)]);
+        matrices.AddRange(state.Layers[layers]);
+    }
+
+    /// <summary>Embedding and head.</summary>
+    private IEnumerable<PackedMatrix> QuantizeHeads(LayerwiseQuantizer quantizer)
+    {
+        foreach (string name in new[] { TensorOrder.Embedding, TensorOrder.Head })
+        {
+            if (_plan.PackingOf(name) == Packing.None) continue;
+            float[] weights = _source.ReadMatrix(name);
+            yield return name == _source.HeadName
+                ? quantizer.QuantizeHead(name, weights, _source.OutputNorm)
+                : MatrixQuantizer.Plain(name, weights, _source.Config.VocabularySize, new PackedLayout(_plan.PackingOf(name), _source.Config.EmbeddingLength));
+        }
+    }
+
+    private Dictionary<string, float[]> Tune(List<PackedMatrix> matrices, Action<string, double> progress, CancellationToken cancellation)
+    {
+        if (_settings.TuningEpochs == 0) return [];
+        float[] sourceHidden = _source.HiddenStates(_text, layers => progress("source", _work.SourceLayers(layers)), cancellation);
+        var tuner = new ScaleTuner(_source, _text, matrices, sourceHidden)
+        {
+            RowRate = _settings.RowRate,
+            NormRate = _settings.NormRate,
+            Epochs = _settings.TuningEpochs,
+            Progress = (step, steps) => progress($"tuning step {step} of {steps}", _work.Tuning(step / (double)steps)),
+            Log = Log,
+        };
+        return tuner.Tune(cancellation);
+    }
+
+    private void Write(string path, Dictionary<string, PackedMatrix> matrices, Dictionary<string, float[]> norms, CancellationToken cancellation)
+    {
+        var writer = new PackedModelWriter(_plan, static _ => { }, cancellation);
+        foreach (GgufTensor tensor in _plan.Tensors)
+        {
+            if (matrices.TryGetValue(tensor.Name, out PackedMatrix? matrix)) writer.AddPacked(matrix.Tensor, matrix.Write);
+            else if (norms.TryGetValue(tensor.Name, out float[]? norm)) writer.AddVector(tensor, norm);
+            else writer.AddCopy(tensor);
+        }
+        writer.Save(path,
+        [
+            ("edgellm.quantization.method", GgufValue.Of("error feedback on a calibration text, tuned scales")),
+            ("edgellm.quantization.calibration.sha256", GgufValue.Of(_textHash)),
+            ("edgellm.quantization.calibration.tokens", GgufValue.Of((uint)_text.Tokens.Length)),
+        ]);
+    }
+
+    /// <summary>A hash of all that finished layers depend on.</summary>
+    private byte[] Identity()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var description = new StringBuilder($"1 {_plan.File.FileSize} {File.GetLastWriteTimeUtc(_plan.File.Path).Ticks} {_source.Config} {_settings with { TuningEpochs = 0 }}");
+        foreach (GgufTensor tensor in _plan.Tensors) description.Append($"\n{tensor} {tensor.Offset} {_plan.PackingOf(tensor.Name)}");
+        hash.AppendData(Encoding.UTF8.GetBytes(description.ToString()));
+        hash.AppendData(MemoryMarshal.AsBytes(_text.Tokens));
+        return hash.GetHashAndReset();
+    }
+}

@@ -1,0 +1,39 @@
+using EdgeLlm.Tokenization;
+
+namespace EdgeLlm.Quantization.Calibration;
+
+/// <summary>A text's tokens in windows of one length; every eighth window is held out to judge by.</summary>
+internal sealed class CalibrationText
+{
+    private const int HeldOutEvery = 8;
+
+    private readonly int[] _tokens;
+
+    /// <param name="windows">At most this many windows, spread over the text.</param>
+    public CalibrationText(Tokenizer tokenizer, string text, int length, int windows)
+    {
+        Length = length;
+        var all = new List<int>();
+        tokenizer.Encode(text, all);
+        int first = tokenizer.AddsBos && tokenizer.BosId is not null ? 1 : 0, own = length - first, count = all.Count / own;
+        Count = Math.Min(count, windows);
+        _tokens = new int[Count * length];
+        for (int i = 0; i < Count; i++)
+        {
+            if (first == 1) _tokens[i * length] = tokenizer.BosId!.Value;
+            all.CopyTo((int)((long)i * count / Count) * own, _tokens, i * length + first, own);
+        }
+    }
+
+    /// <summary>Tokens of a window.</summary>
+    public int Length { get; }
+
+    /// <summary>Windows.</summary>
+    public int Count { get; }
+
+    public ReadOnlySpan<int> Tokens => _tokens;
+
+    public ReadOnlySpan<int> this[int window] => _tokens.AsSpan(window * Length, Length);
+
+    public static bool IsHeldOut(int window) => window % HeldOutEvery == HeldOutEvery - 1;
+}

@@ -1,0 +1,85 @@
+using System.Numerics.Tensors;
+using EdgeLlm.Models;
+
+namespace EdgeLlm.Quantization.Calibration;
+
+/// <summary>One layer on some windows: forwards, with what is needed to go backwards kept. Arrays are [tokens, width].</summary>
+internal sealed class LayerPass(ModelConfig config, LayerOperations operations, int mostTokens)
+{
+    private readonly float[] _normed = new float[mostTokens * config.EmbeddingLength];
+    private readonly float[] _queries = new float[mostTokens * config.QueryWidth];
+    private readonly float[] _keys = new float[mostTokens * config.KeyValueWidth];
+    private readonly float[] _values = new float[mostTokens * config.KeyValueWidth];
+    private readonly float[] _attended = new float[mostTokens * config.QueryWidth];
+    private readonly float[] _middle = new float[mostTokens * config.EmbeddingLength];
+    private readonly float[] _gate = new float[mostTokens * config.FeedForwardLength];
+    private readonly float[] _up = new float[mostTokens * config.FeedForwardLength];
+    private readonly float[] _added = new float[mostTokens * config.EmbeddingLength]; // to the residual stream by the feed-forward part
+
+    /// <summary>Memory that a pass takes.</summary>
+    public static long ByteCount(ModelConfig config, int tokens) =>
+        4L * tokens * (3 * config.EmbeddingLength + 2 * config.QueryWidth + 2 * config.KeyValueWidth + 2 * config.FeedForwardLength);
+
+    /// <summary>The residual stream x [tokens, embedding], from an element on, goes through the layer.</summary>
+    public void Forward(DecoderLayer layer, float[] x, int start, int tokens)
+    {
+        int count = tokens * config.EmbeddingLength;
+        Span<float> stream = x.AsSpan(start, count);
+        operations.Normalize(x, start, layer.AttentionNorm, _normed, tokens);
+        layer.Query.Apply(_normed, _queries, tokens);
+        layer.Key.Apply(_normed, _keys, tokens);
+        layer.Value.Apply(_normed, _values, tokens);
+        operations.Rotate(_queries, config.HeadCount, tokens);
+        operations.Rotate(_keys, config.KeyValueHeadCount, tokens);
+        operations.Attend(_queries, _keys, _values, _attended, tokens);
+        layer.AttentionOutput.Apply(_attended, _middle, tokens);
+        TensorPrimitives.Add(stream, _middle.AsSpan(0, count), _middle.AsSpan(0, count));
+
+        operations.Normalize(_middle, 0, layer.FeedForwardNorm, _normed, tokens);
+        layer.Gate.Apply(_normed, _gate, tokens);
+        layer.Up.Apply(_normed, _up, tokens);
+        float[] active = new float[tokens * config.FeedForwardLength];
+        LayerOperations.Activate(_gate, _up, active, active.Length);
+        layer.Down.Apply(active, _added, tokens);
+        TensorPrimitives.Add(_middle.AsSpan(0, count), _added.AsSpan(0, count), stream);
+    }
+
+    /// <summary>Derivatives by the layer's output become those by its input, right after the forward pass, whose queries and keys are used up.</summary>
+    /// <param name="input">What went into the forward pass: [tokens, embedding].</param>
+    /// <param name="d">[tokens, embedding]</param>
+    public void Backward(DecoderLayer layer, float[] input, float[] d, int tokens, LayerGradient gradient)
+    {
+        int count = tokens * config.EmbeddingLength, wide = tokens * config.FeedForwardLength;
+        float[] narrow = new float[count], dGate = new float[wide], dUp = new float[wide], active = new float[wide];
+        gradient.AddRows(layer.Down, d, _added, tokens);
+        layer.Down.ApplyBackward(d, active, tokens, accumulate: false);
+        LayerOperations.ActivateBackward(_gate, _up, active, dGate, dUp, wide);
+        gradient.AddRows(layer.Gate, dGate, _gate, tokens);
+        gradient.AddRows(layer.Up, dUp, _up, tokens);
+        layer.Gate.ApplyBackward(dGate, narrow, tokens, accumulate: false);
+        layer.Up.ApplyBackward(dUp, narrow, tokens, accumulate: true);
+        operations.NormalizeBackward(_middle, 0, layer.FeedForwardNorm, narrow, d, gradient.FeedForwardNorm, tokens);
+
+        TensorPrimitives.Subtract(_middle.AsSpan(0, count), input.AsSpan(0, count), narrow);
+        gradient.AddRows(layer.AttentionOutput, d, narrow, tokens);
+        float[] dAttended = new float[tokens * config.QueryWidth], dQueries = new float[tokens * config.QueryWidth];
+        float[] dKeys = new float[tokens * config.KeyValueWidth], dValues = new float[tokens * config.KeyValueWidth];
+        layer.AttentionOutput.ApplyBackward(d, dAttended, tokens, accumulate: false);
+        operations.AttendBackward(_queries, _keys, _values, dAttended, dQueries, dKeys, dValues, tokens);
+        Unrotate(dQueries, dKeys, tokens);
+        Unrotate(_queries, _keys, tokens);
+        gradient.AddRows(layer.Query, dQueries, _queries, tokens);
+        gradient.AddRows(layer.Key, dKeys, _keys, tokens);
+        gradient.AddRows(layer.Value, dValues, _values, tokens);
+        layer.Query.ApplyBackward(dQueries, narrow, tokens, accumulate: false);
+        layer.Key.ApplyBackward(dKeys, narrow, tokens, accumulate: true);
+        layer.Value.ApplyBackward(dValues, narrow, tokens, accumulate: true);
+        operations.NormalizeBackward(input, 0, layer.AttentionNorm, narrow, d, gradient.AttentionNorm, tokens);
+    }
+
+    private void Unrotate(float[] queries, float[] keys, int tokens)
+    {
+        operations.Rotate(queries, config.HeadCount, tokens, backward: true);
+        operations.Rotate(keys, config.KeyValueHeadCount, tokens, backward: true);
+    }
+}

@@ -1,0 +1,214 @@
+using System.Diagnostics;
+using System.Numerics.Tensors;
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models;
+using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Quantization.Rounding;
+
+namespace EdgeLlm.Quantization.Calibration;
+
+/// <summary>
+/// Goes through the layers from the first to the last with the calibration text's tokens. Each matrix is rounded for the inputs that it gets from
+/// what is packed before it, in its own layer too.
+/// </summary>
+internal sealed class LayerwiseQuantizer
+{
+    private const int BatchWindows = 4;
+
+    private readonly ModelConfig _config;
+    private readonly LayerOperations _operations;
+    private readonly int _length;
+    private readonly int _windows;
+    private readonly int _trainingWindows;
+    private readonly float[] _stream; // the residual stream of all tokens, held-out windows last
+    private readonly float[] _attended;
+    private readonly float[] _normed;
+    private readonly float[] _first;
+    private readonly float[] _second;
+    private readonly float[] _third;
+    private LayerPass? _pass;
+
+    public LayerwiseQuantizer(SourceModel source, CalibrationText text)
+    {
+        (_config, _length, _windows) = (source.Config, text.Length, text.Count);
+        _operations = new LayerOperations(_config, source.RopeDivisors, _length);
+        int[] order = [.. Enumerable.Range(0, _windows).OrderBy(CalibrationText.IsHeldOut)];
+        _trainingWindows = order.Count(window => !CalibrationText.IsHeldOut(window));
+        int[] tokens = [.. order.SelectMany(window => text[window].ToArray())];
+        int batch = BatchWindows * _length, width = _config.EmbeddingLength;
+        _stream = new float[tokens.Length * width];
+        source.Embed(tokens, _stream);
+        _attended = new float[tokens.Length * _config.QueryWidth];
+        _normed = new float[batch * width];
+        int widest = Math.Max(_config.FeedForwardLength, _config.QueryWidth);
+        _first = new float[batch * widest];
+        _second = new float[batch * widest];
+        _third = new float[batch * Math.Max(widest, width)];
+    }
+
+    public required Func<string, Packing> PackingOf { get; init; }
+
+    public required double Damping { get; init; }
+
+    public required double Shrinkage { get; init; }
+
+    /// <summary>The head's rows are the inputs too, where it is the embedding: they should be near in themselves, not only as the hidden states see them.</summary>
+    public double HeadDamping { get; init; } = 0.1;
+
+    public required int Sweeps { get; init; }
+
+    public CancellationToken Cancellation { get; init; }
+
+    public Action<string> Log { get; init; } = static _ => { };
+
+    /// <summary>Moves the stream behind a layer that is packed already.</summary>
+    public void Pass(DecoderLayer layer)
+    {
+        _pass ??= new LayerPass(_config, _operations, BatchWindows * _length);
+        ForBatches(0, _windows, (first, tokens) => _pass.Forward(layer, _stream, first * _config.EmbeddingLength, tokens));
+    }
+
+    /// <summary>Packs embedding or head for the last hidden states, behind all layers.</summary>
+    /// <param name="weights">[vocabulary, embedding]</param>
+    public PackedMatrix QuantizeHead(string name, float[] weights, float[] outputNorm)
+    {
+        Packing packing = PackingOf(name);
+        int rows = weights.Length / outputNorm.Length;
+        if (packing == Packing.E8Group32) return MatrixQuantizer.Plain(name, weights, rows, new PackedLayout(packing, outputNorm.Length));
+        float[] moments = Moments(0, _trainingWindows, outputNorm.Length, (first, tokens) => Normalize(outputNorm, first, tokens));
+        return MatrixQuantizer.Quantize(name, weights, rows, packing, new Curvature(moments, outputNorm.Length, HeadDamping), Sweeps);
+    }
+
+    /// <summary>Quantizes a layer's matrices one after the other and moves the stream behind it.</summary>
+    public List<PackedMatrix> Quantize(DecoderLayer layer)
+    {
+        var packed = new List<PackedMatrix>();
+        int width = _config.EmbeddingLength, feedForward = _config.FeedForwardLength;
+
+        Round(packed, width, (first, tokens) => Normalize(layer.AttentionNorm, first, tokens), layer.Query, layer.Key, layer.Value);
+        Round(packed, _config.QueryWidth, (first, tokens) =>
+        {
+            float[] normed = Normalize(layer.AttentionNorm, first, tokens), output = new float[tokens * _config.QueryWidth];
+            layer.Query.Apply(normed, _first, tokens);
+            layer.Key.Apply(normed, _second, tokens);
+            layer.Value.Apply(normed, _third, tokens);
+            _operations.Rotate(_first, _config.HeadCount, tokens);
+            _operations.Rotate(_second, _config.KeyValueHeadCount, tokens);
+            _operations.Attend(_first, _second, _third, output, tokens);
+            output.CopyTo(_attended.AsSpan(first * _config.QueryWidth));
+            return output;
+        }, layer.AttentionOutput);
+        ForBatches(0, _windows, (first, tokens) =>
+        {
+            layer.AttentionOutput.Apply(_attended, _third, tokens, first);
+            AddToStream(first, tokens);
+        });
+        Round(packed, width, (first, tokens) => Normalize(layer.FeedForwardNorm, first, tokens), layer.Gate, layer.Up);
+        Round(packed, feedForward, Activations, layer.Down);
+        ForBatches(0, _windows, (first, tokens) =>
+        {
+            layer.Down.Apply(Activations(first, tokens), _third, tokens);
+            AddToStream(first, tokens);
+        });
+        return packed;
+
+        float[] Activations(int first, int tokens)
+        {
+            float[] normed = Normalize(layer.FeedForwardNorm, first, tokens);
+            layer.Gate.Apply(normed, _first, tokens);
+            layer.Up.Apply(normed, _second, tokens);
+            LayerOperations.Activate(_first, _second, _first, tokens * feedForward);
+            return _first;
+        }
+    }
+
+    /// <summary>Gathers the second moments of the inputs of some matrices, then rounds these; their float weights become the rounded ones.</summary>
+    private void Round(List<PackedMatrix> packed, int columns, Func<int, int, float[]> inputs, params ReadOnlySpan<LinearMap> maps)
+    {
+        if (maps.ToArray().All(map => PackingOf(map.Name) == Packing.None)) return;
+        var watch = Stopwatch.StartNew();
+        LinearMap? writer = maps[0].Rows == _config.EmbeddingLength && maps.Length == 1 ? maps[0] : null; // to the residual stream
+        float[] moments = Moments(0, _trainingWindows, columns, inputs, writer), heldOut = Moments(_trainingWindows, _windows, columns, inputs, writer);
+        double seconds = watch.Elapsed.TotalSeconds;
+        var curvature = new Curvature(moments, columns, Damping, Shrinkage);
+        var judge = new Curvature(heldOut, columns, 0);
+        foreach (LinearMap map in maps)
+        {
+            watch.Restart();
+            Packing packing = PackingOf(map.Name);
+            if (packing == Packing.None) continue;
+            Cancellation.ThrowIfCancellationRequested();
+            PackedMatrix result = MatrixQuantizer.Quantize(map.Name, map.Weights, map.Rows, packing, curvature, Sweeps);
+            PackedMatrix plain = MatrixQuantizer.Plain(map.Name, map.Weights, map.Rows, result.Tensor.Layout);
+            double size = judge.MeanCost(map.Weights, map.Rows), cost = Cost(result, map, judge) / size, plainCost = Cost(plain, map, judge) / size;
+            Log($"{map.Name} {result.Tensor.Kind} held-out error {cost:F6}, plain {plainCost:F6}, moments {seconds:F1} s, rounding {watch.Elapsed.TotalSeconds:F1} s");
+            if (plainCost < cost) result = plain;
+            packed.Add(result);
+            result.ToFloat(map.Weights);
+        }
+    }
+
+    private static double Cost(PackedMatrix packed, LinearMap map, Curvature curvature)
+    {
+        float[] errors = new float[map.Weights.Length];
+        packed.ToFloat(errors);
+        TensorPrimitives.Subtract(map.Weights, errors, errors);
+        return curvature.MeanCost(errors, map.Rows);
+    }
+
+    private float[] Moments(int firstWindow, int endWindow, int columns, Func<int, int, float[]> inputs, LinearMap? writer = null)
+    {
+        float[] moments = new float[columns * columns];
+        ForBatches(firstWindow, endWindow, (first, tokens) =>
+        {
+            var x = new MatrixView(inputs(first, tokens), tokens, columns);
+            MatrixMultiplier.Multiply(Weighted(x, first, writer).Transposed, x, new MatrixView(moments, columns, columns), accumulate: true, upperOnly: true);
+        });
+        for (int r = 0; r < columns; r++)
+        {
+            for (int c = 0; c < r; c++) moments[r * columns + c] = moments[c * columns + r];
+        }
+        return moments;
+    }
+
+    /// <summary>
+    /// Each token's numbers over the mean square of its residual stream: what comes next looks at the stream divided by its norm, so that an error
+    /// counts relative to it. (Without this the first token, whose stream is huge in some models, would outweigh all others.)
+    /// </summary>
+    private MatrixView Weighted(MatrixView x, int firstToken, LinearMap? writer)
+    {
+        int width = _config.EmbeddingLength;
+        if (writer is not null) writer.Apply(x.Data, _third, x.Rows);
+        else Array.Clear(_third, 0, x.Rows * width);
+        float[] weighted = new float[x.Rows * x.Columns];
+        ParallelWork.ForAll(x.Rows, Cancellation, t =>
+        {
+            Span<float> stream = _third.AsSpan(t * width, width);
+            TensorPrimitives.Add(stream, _stream.AsSpan((firstToken + t) * width, width), stream);
+            float weight = width / (TensorPrimitives.SumOfSquares(stream) + 1e-20f);
+            TensorPrimitives.Multiply(x.Data.AsSpan(t * x.Columns, x.Columns), weight, weighted.AsSpan(t * x.Columns, x.Columns));
+        });
+        return new MatrixView(weighted, x.Rows, x.Columns);
+    }
+
+    private void ForBatches(int firstWindow, int endWindow, Action<int, int> action)
+    {
+        for (int window = firstWindow; window < endWindow; window += BatchWindows)
+        {
+            Cancellation.ThrowIfCancellationRequested();
+            action(window * _length, Math.Min(BatchWindows, endWindow - window) * _length);
+        }
+    }
+
+    private float[] Normalize(float[] weight, int first, int tokens)
+    {
+        _operations.Normalize(_stream, first * weight.Length, weight, _normed, tokens);
+        return _normed;
+    }
+
+    private void AddToStream(int first, int tokens)
+    {
+        Span<float> stream = _stream.AsSpan(first * _config.EmbeddingLength, tokens * _config.EmbeddingLength);
+        TensorPrimitives.Add(stream, _third.AsSpan(0, stream.Length), stream);
+    }
+}

@@ -1,0 +1,174 @@
+using System.Numerics.Tensors;
+using EdgeLlm.Models;
+using EdgeLlm.Quantization.Rounding;
+
+namespace EdgeLlm.Quantization.Calibration;
+
+/// <summary>
+/// When all matrices are rounded, tunes what is left to tune without touching a code, the norms and every row's scale, so that the whole model's
+/// predictions come near the source's: stochastic gradient descent on the KL divergence, a window a step, by Adam. Holds a layer's weights at a
+/// time; what a window leaves behind in the layers is kept where it is small and computed again where it is not.
+/// </summary>
+internal sealed class ScaleTuner
+{
+    private const long MostPassBytes = 600 << 20;
+    private const int WarmUpSteps = 5;
+
+    private readonly SourceModel _source;
+    private readonly CalibrationText _text;
+    private readonly ModelConfig _config;
+    private readonly LayerOperations _operations;
+    private readonly Dictionary<string, PackedMatrix> _packed;
+    private readonly DecoderLayer _buffer;
+    private readonly LayerNorms[] _norms;
+    private readonly LayerPass[] _passes; // one a layer, or a single one
+    private readonly float[][] _inputs;   // of the layers: [tokens, embedding]
+    private readonly float[] _outputNorm;
+    private readonly float[] _sourceHidden;
+    private readonly DivergenceLoss _loss;
+    private readonly float[] _stream;
+    private readonly float[] _hidden;
+    private readonly float[] _derivatives;
+
+    public ScaleTuner(SourceModel source, CalibrationText text, IEnumerable<PackedMatrix> packed, float[] sourceHidden)
+    {
+        (_source, _text, _config, _sourceHidden) = (source, text, source.Config, sourceHidden);
+        int length = text.Length, floats = length * _config.EmbeddingLength;
+        _operations = new LayerOperations(_config, source.RopeDivisors, length);
+        _packed = packed.ToDictionary(matrix => matrix.Tensor.Name);
+        _buffer = source.ReadLayer(0);
+        _norms = [.. Enumerable.Range(0, _config.BlockCount).Select(source.ReadNorms)];
+        _outputNorm = source.OutputNorm;
+        bool keepsAll = LayerPass.ByteCount(_config, length) * _config.BlockCount <= MostPassBytes;
+        _passes = [.. Enumerable.Range(0, keepsAll ? _config.BlockCount : 1).Select(_ => new LayerPass(_config, _operations, length))];
+        _inputs = [.. _norms.Select(_ => new float[floats])];
+        float[] sourceHead = source.ReadMatrix(source.HeadName), head = sourceHead;
+        if (_packed.TryGetValue(source.HeadName, out PackedMatrix? packedHead)) packedHead.ToFloat(head = new float[sourceHead.Length]);
+        _loss = new DivergenceLoss(sourceHead, head, _config.EmbeddingLength);
+        _stream = new float[floats];
+        _hidden = new float[floats];
+        _derivatives = new float[floats];
+    }
+
+    /// <summary>Gets the steps done and all of them.</summary>
+    public Action<int, int> Progress { get; init; } = static (_, _) => { };
+
+    public Action<string> Log { get; init; } = static _ => { };
+
+    /// <summary>The share by which a row's scale moves in the first steps.</summary>
+    public float RowRate { get; init; } = 1e-3f;
+
+    /// <summary>The share by which a norm's weight moves in the first steps.</summary>
+    public float NormRate { get; init; } = 1e-3f;
+
+    public int Epochs { get; init; } = 1;
+
+    /// <summary>Tunes the row factors of the matrices and, in the result, the norms by their tensors' names; leaves all as it is where held-out windows gain nothing.</summary>
+    public Dictionary<string, float[]> Tune(CancellationToken cancellation)
+    {
+        int[] training = [.. Enumerable.Range(0, _text.Count).Where(window => !CalibrationText.IsHeldOut(window))];
+        int[] heldOut = [.. Enumerable.Range(0, _text.Count).Where(CalibrationText.IsHeldOut)];
+        var gradients = _norms.Select(_ => new LayerGradient(_config)).ToArray();
+        var steps = new Dictionary<string, AdamState>();
+        double before = heldOut.Length == 0 ? double.MaxValue : heldOut.Average(Measure), recent = 0;
+        Log($"held-out divergence {before:F5}");
+        int count = Epochs * training.Length;
+        var random = new Random(1);
+        for (int step = 0; step < count; step++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (step % training.Length == 0) random.Shuffle(training);
+            foreach (LayerGradient gradient in gradients) gradient.Clear();
+            float[] outputGradient = new float[_outputNorm.Length];
+            recent += Backward(training[step % training.Length], gradients, outputGradient);
+            if (step % 10 == 9)
+            {
+                Log($"step {step + 1} of {count}: {recent / 10:F5}");
+                recent = 0;
+            }
+            float rate = Math.Min(1, (step + 1f) / WarmUpSteps) * (0.5f + 0.5f * MathF.Cos(MathF.PI * step / count));
+            for (int l = 0; l < _norms.Length; l++) Step(l, gradients[l], rate);
+            MoveNorm("output_norm", _outputNorm, outputGradient, rate);
+            Progress(step + 1, count);
+        }
+        double after = heldOut.Length == 0 ? 0 : heldOut.Average(Measure);
+        Log($"held-out divergence {after:F5}");
+        if (after < before) return Norms();
+        foreach (PackedMatrix matrix in _packed.Values) Array.Fill(matrix.RowFactors, 1);
+        return [];
+
+        void Step(int l, LayerGradient gradient, float rate)
+        {
+            MoveNorm(SourceModel.Name(l, "attn_norm"), _norms[l].Attention, gradient.AttentionNorm, rate);
+            MoveNorm(SourceModel.Name(l, "ffn_norm"), _norms[l].FeedForward, gradient.FeedForwardNorm, rate);
+            foreach ((string name, float[] rows) in gradient.AllRows)
+            {
+                if (!_packed.TryGetValue(name, out PackedMatrix? matrix)) continue;
+                TensorPrimitives.Multiply(matrix.RowFactors, StateOf(name, rows.Length).Step(rows, RowRate * rate), matrix.RowFactors);
+            }
+        }
+
+        void MoveNorm(string name, float[] weights, float[] gradient, float rate)
+        {
+            TensorPrimitives.Multiply(gradient, weights, gradient);
+            TensorPrimitives.Multiply(weights, StateOf(name, weights.Length).Step(gradient, NormRate * rate), weights);
+        }
+
+        AdamState StateOf(string name, int length)
+        {
+            if (!steps.TryGetValue(name, out AdamState? state)) steps[name] = state = new AdamState(length);
+            return state;
+        }
+    }
+
+    /// <summary>The mean divergence of a window's predictions.</summary>
+    public double Measure(int window)
+    {
+        Forward(window);
+        return _loss.Measure(_sourceHidden, window * _stream.Length, _hidden, _text.Length, null) / _text.Length;
+    }
+
+    private Dictionary<string, float[]> Norms()
+    {
+        var norms = new Dictionary<string, float[]> { ["output_norm.weight"] = _outputNorm };
+        for (int l = 0; l < _norms.Length; l++)
+        {
+            norms[SourceModel.Name(l, "attn_norm")] = _norms[l].Attention;
+            norms[SourceModel.Name(l, "ffn_norm")] = _norms[l].FeedForward;
+        }
+        return norms;
+    }
+
+    private void Forward(int window)
+    {
+        _source.EmbedPacked(_text[window], _packed.GetValueOrDefault(TensorOrder.Embedding), _stream);
+        for (int l = 0; l < _norms.Length; l++)
+        {
+            _stream.CopyTo(_inputs[l], 0);
+            PassOf(l).Forward(ReadLayer(l), _stream, 0, _text.Length);
+        }
+        _operations.Normalize(_stream, 0, _outputNorm, _hidden, _text.Length);
+    }
+
+    /// <summary>The mean divergence of a window's predictions; gradients are added to.</summary>
+    private double Backward(int window, LayerGradient[] gradients, float[] outputGradient)
+    {
+        int tokens = _text.Length;
+        Forward(window);
+        float[] byHidden = new float[_hidden.Length];
+        double divergence = _loss.Measure(_sourceHidden, window * _stream.Length, _hidden, tokens, byHidden);
+        Array.Clear(_derivatives);
+        _operations.NormalizeBackward(_stream, 0, _outputNorm, byHidden, _derivatives, outputGradient, tokens);
+        for (int l = _norms.Length - 1; l >= 0; l--)
+        {
+            DecoderLayer layer = ReadLayer(l);
+            if (_passes.Length == 1) _passes[0].Forward(layer, (float[])_inputs[l].Clone(), 0, tokens);
+            PassOf(l).Backward(layer, _inputs[l], _derivatives, tokens, gradients[l]);
+        }
+        return divergence / tokens;
+    }
+
+    private LayerPass PassOf(int layer) => _passes[_passes.Length == 1 ? 0 : layer];
+
+    private DecoderLayer ReadLayer(int l) => _source.ReadLayer(l, _norms[l], _buffer, _packed);
+}

@@ -1,0 +1,149 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace EdgeLlm.Quantization.Numerics;
+
+/// <summary>
+/// Products of float matrices, in blocks that stay in the caches and tiles of 6 x 16 that stay in registers (Goto and van de Geijn,
+/// "Anatomy of high-performance matrix multiplication", 2008). Strides are free, so that any factor may be transposed.
+/// </summary>
+internal static class MatrixMultiplier
+{
+    private const int TileRows = 6;
+    private const int TileColumns = 16;
+    private const int BlockRows = 96;
+    private const int BlockDepth = 256;
+
+    /// <summary>c = a b, or c += a b, on all cores. The elements of a row of c lie side by side.</summary>
+    /// <param name="upperOnly">Of a symmetric product only the tiles that reach the diagonal or lie right of it are computed.</param>
+    public static void Multiply(MatrixView a, MatrixView b, MatrixView c, bool accumulate = false, bool upperOnly = false) =>
+        Run(a, b, c, accumulate, upperOnly, parallel: true);
+
+    /// <summary>The same on this thread alone: for work that is parallel already.</summary>
+    public static void MultiplyHere(MatrixView a, MatrixView b, MatrixView c, bool accumulate = false) =>
+        Run(a, b, c, accumulate, upperOnly: false, parallel: false);
+
+    private static void Run(MatrixView a, MatrixView b, MatrixView c, bool accumulate, bool upperOnly, bool parallel)
+    {
+        if (a.Columns != b.Rows || a.Rows != c.Rows || b.Columns != c.Columns || c.ColumnStride != 1) throw new ArgumentException("the shapes do not fit");
+        int depth = a.Columns, panels = (b.Columns + TileColumns - 1) / TileColumns, blocks = (a.Rows + BlockRows - 1) / BlockRows;
+        float[] packed = ArrayPool<float>.Shared.Rent(panels * depth * TileColumns);
+        For(panels, parallel, panel => Pack(b.Transposed, panel * TileColumns, TileColumns, 0, depth, packed.AsSpan(panel * depth * TileColumns)));
+        For(blocks, parallel, block => MultiplyBlock(a, block * BlockRows, packed, c, accumulate, upperOnly));
+        ArrayPool<float>.Shared.Return(packed);
+    }
+
+    private static void For(int count, bool parallel, Action<int> action)
+    {
+        if (parallel && count > 1)
+        {
+            Parallel.For(0, count, action);
+            return;
+        }
+        for (int i = 0; i < count; i++) action(i);
+    }
+
+    private static void MultiplyBlock(MatrixView a, int firstRow, float[] packedB, MatrixView c, bool accumulate, bool upperOnly)
+    {
+        int rows = Math.Min(BlockRows, a.Rows - firstRow), depth = a.Columns;
+        float[] packedA = ArrayPool<float>.Shared.Rent(BlockRows * BlockDepth);
+        Span<float> edge = stackalloc float[TileRows * TileColumns];
+        for (int start = 0; start < depth; start += BlockDepth)
+        {
+            int count = Math.Min(BlockDepth, depth - start);
+            for (int row = 0; row < rows; row += TileRows) Pack(a.RowRange(firstRow, rows), row, TileRows, start, count, packedA.AsSpan(row * count));
+            bool add = accumulate || start > 0;
+            for (int column = upperOnly ? firstRow / TileColumns * TileColumns : 0; column < c.Columns; column += TileColumns)
+            {
+                ref float panel = ref packedB[column * depth + start * TileColumns];
+                for (int row = 0; row < rows; row += TileRows)
+                {
+                    int tileRows = Math.Min(TileRows, rows - row), tileColumns = Math.Min(TileColumns, c.Columns - column);
+                    int place = c.Offset + (firstRow + row) * c.RowStride + column;
+                    if (tileRows == TileRows && tileColumns == TileColumns)
+                    {
+                        MultiplyTile(ref packedA[row * count], ref panel, count, ref c.Data[place], c.RowStride, add);
+                        continue;
+                    }
+                    MultiplyTile(ref packedA[row * count], ref panel, count, ref edge[0], TileColumns, add: false);
+                    for (int r = 0; r < tileRows; r++)
+                    {
+                        Span<float> target = c.Data.AsSpan(place + r * c.RowStride, tileColumns);
+                        for (int i = 0; i < tileColumns; i++) target[i] = (add ? target[i] : 0) + edge[r * TileColumns + i];
+                    }
+                }
+            }
+        }
+        ArrayPool<float>.Shared.Return(packedA);
+    }
+
+    /// <summary>packed [count, width] = the transpose of some rows of a matrix, zeros where it has no such row.</summary>
+    private static void Pack(MatrixView source, int firstRow, int width, int start, int count, Span<float> packed)
+    {
+        int rows = Math.Min(width, source.Rows - firstRow);
+        packed = packed[..(count * width)];
+        if (rows < width) packed.Clear();
+        int origin = source.Offset + firstRow * source.RowStride + start * source.ColumnStride;
+        if (source.RowStride == 1)
+        {
+            for (int k = 0; k < count; k++) source.Data.AsSpan(origin + k * source.ColumnStride, rows).CopyTo(packed[(k * width)..]);
+            return;
+        }
+        for (int r = 0; r < rows; r++)
+        {
+            ref float from = ref source.Data[origin + r * source.RowStride];
+            ref float to = ref packed[r];
+            for (int k = 0; k < count; k++) Unsafe.Add(ref to, k * width) = Unsafe.Add(ref from, k * source.ColumnStride);
+        }
+    }
+
+    /// <summary>c [6, 16] = or += a [count, 6] transposed times b [count, 16].</summary>
+    private static void MultiplyTile(ref float a, ref float b, int count, ref float c, int stride, bool add)
+    {
+        Vector256<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
+        Vector256<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
+        for (int k = 0; k < count; k++)
+        {
+            Vector256<float> b0 = Vector256.LoadUnsafe(ref b), b1 = Vector256.LoadUnsafe(ref b, 8);
+            var x = Vector256.Create(a);
+            c00 = Vector256.FusedMultiplyAdd(x, b0, c00);
+            c01 = Vector256.FusedMultiplyAdd(x, b1, c01);
+            x = Vector256.Create(Unsafe.Add(ref a, 1));
+            c10 = Vector256.FusedMultiplyAdd(x, b0, c10);
+            c11 = Vector256.FusedMultiplyAdd(x, b1, c11);
+            x = Vector256.Create(Unsafe.Add(ref a, 2));
+            c20 = Vector256.FusedMultiplyAdd(x, b0, c20);
+            c21 = Vector256.FusedMultiplyAdd(x, b1, c21);
+            x = Vector256.Create(Unsafe.Add(ref a, 3));
+            c30 = Vector256.FusedMultiplyAdd(x, b0, c30);
+            c31 = Vector256.FusedMultiplyAdd(x, b1, c31);
+            x = Vector256.Create(Unsafe.Add(ref a, 4));
+            c40 = Vector256.FusedMultiplyAdd(x, b0, c40);
+            c41 = Vector256.FusedMultiplyAdd(x, b1, c41);
+            x = Vector256.Create(Unsafe.Add(ref a, 5));
+            c50 = Vector256.FusedMultiplyAdd(x, b0, c50);
+            c51 = Vector256.FusedMultiplyAdd(x, b1, c51);
+            a = ref Unsafe.Add(ref a, TileRows);
+            b = ref Unsafe.Add(ref b, TileColumns);
+        }
+        Store(ref c, c00, c01, add);
+        Store(ref Unsafe.Add(ref c, stride), c10, c11, add);
+        Store(ref Unsafe.Add(ref c, 2 * stride), c20, c21, add);
+        Store(ref Unsafe.Add(ref c, 3 * stride), c30, c31, add);
+        Store(ref Unsafe.Add(ref c, 4 * stride), c40, c41, add);
+        Store(ref Unsafe.Add(ref c, 5 * stride), c50, c51, add);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(ref float c, Vector256<float> low, Vector256<float> high, bool add)
+    {
+        if (add)
+        {
+            low += Vector256.LoadUnsafe(ref c);
+            high += Vector256.LoadUnsafe(ref c, 8);
+        }
+        low.StoreUnsafe(ref c);
+        high.StoreUnsafe(ref c, 8);
+    }
+}

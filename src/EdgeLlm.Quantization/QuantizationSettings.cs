@@ -1,0 +1,29 @@
+namespace EdgeLlm.Quantization;
+
+/// <summary>What the calibrated quantizer does; the defaults are the best.</summary>
+internal sealed record QuantizationSettings
+{
+    /// <summary>Tokens of a window of the calibration text.</summary>
+    public int WindowLength { get; init; } = 512;
+
+    /// <summary>Windows that are taken of the calibration text at most.</summary>
+    public int Windows { get; init; } = 56;
+
+    /// <summary>Share of the mean of a curvature's diagonal that is added to it.</summary>
+    public double Damping { get; init; } = 0.003;
+
+    /// <summary>Share of each element of a curvature's diagonal that is added to it: correlations are partly the calibration text's own.</summary>
+    public double Shrinkage { get; init; } = 0.2;
+
+    /// <summary>Rounds of coordinate descent after a matrix was rounded.</summary>
+    public int Sweeps { get; init; } = 3;
+
+    /// <summary>How often the tuning goes through the calibration text; 0: no tuning.</summary>
+    public int TuningEpochs { get; init; } = 1;
+
+    /// <summary>The share by which the tuning moves a row's scale in its first steps.</summary>
+    public float RowRate { get; init; } = 2e-3f;
+
+    /// <summary>The share by which the tuning moves a norm's weight in its first steps.</summary>
+    public float NormRate { get; init; } = 2e-3f;
+}

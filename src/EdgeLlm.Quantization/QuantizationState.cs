@@ -1,0 +1,140 @@
+using System.Buffers.Binary;
+using System.Runtime.Intrinsics;
+using System.Security.Cryptography;
+using System.Text;
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Quantization.Rounding;
+
+namespace EdgeLlm.Quantization;
+
+/// <summary>
+/// The file beside an output in which finished layers wait, so that a run that was cut short goes on after the last of them. It begins with 40
+/// bytes that tell what is being made; then, a layer after the other: its length, its matrices and a hash. What is cut short or damaged is not read.
+/// </summary>
+internal sealed class QuantizationState : IDisposable
+{
+    private const int IdentityBytes = 32;
+    private const int MostHeaderBytes = 1 << 20;
+
+    private readonly FileStream _file;
+
+    private QuantizationState(FileStream file) => _file = file;
+
+    /// <summary>The matrices of each finished layer, from the first layer on.</summary>
+    public List<IReadOnlyList<PackedMatrix>> Layers { get; } = [];
+
+    /// <param name="identity">32 bytes: a hash of source and settings. A file of another run is begun anew.</param>
+    public static QuantizationState Open(string path, ReadOnlySpan<byte> identity)
+    {
+        var state = new QuantizationState(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read));
+        byte[] begin = [.. "EDGELLMQ"u8, .. identity[..IdentityBytes]], found = new byte[begin.Length];
+        state._file.ReadAtLeast(found, found.Length, throwOnEndOfStream: false);
+        if (!found.SequenceEqual(begin))
+        {
+            state._file.SetLength(0);
+            state._file.Write(begin);
+        }
+        long end = begin.Length;
+        while (state.ReadLayer(end) is { } next) end = next;
+        state._file.SetLength(end);
+        state._file.Position = end;
+        return state;
+    }
+
+    /// <summary>Adds the next layer; when this returns it is on the disk. The matrices come back as those in the file.</summary>
+    public IReadOnlyList<PackedMatrix> Append(IReadOnlyList<PackedMatrix> layer)
+    {
+        long start = _file.Position;
+        byte[] header = Encode(layer);
+        Span<byte> length = stackalloc byte[sizeof(int)];
+        BinaryPrimitives.WriteInt32LittleEndian(length, header.Length);
+        using var hash = SHA256.Create();
+        using (var hashed = new CryptoStream(_file, hash, CryptoStreamMode.Write, leaveOpen: true))
+        {
+            hashed.Write(length);
+            hashed.Write(header);
+            foreach (PackedMatrix matrix in layer) matrix.Write(hashed);
+        }
+        _file.Write(hash.Hash!);
+        _file.Flush(flushToDisk: true);
+        long end = _file.Position;
+        ReadLayer(start);
+        _file.Position = end;
+        return Layers[^1];
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private static byte[] Encode(IReadOnlyList<PackedMatrix> layer)
+    {
+        var header = new MemoryStream();
+        using var writer = new BinaryWriter(header, Encoding.UTF8);
+        writer.Write(layer.Count);
+        foreach (PackedMatrix matrix in layer)
+        {
+            PackedTensor tensor = matrix.Tensor;
+            writer.Write(tensor.Name);
+            writer.Write((int)tensor.Packing);
+            writer.Write(tensor.Rows);
+            writer.Write(tensor.Columns);
+            for (int code = 0; code < PackedLayout.CodebookLength; code++) writer.Write(tensor.Codebook.GetElement(code));
+        }
+        writer.Flush();
+        return header.ToArray();
+    }
+
+    /// <summary>Reads a layer; null where there is no whole one, else where the next one begins.</summary>
+    private long? ReadLayer(long start)
+    {
+        const int HashBytes = 32;
+        _file.Position = start;
+        Span<byte> prefix = stackalloc byte[sizeof(int)];
+        if (_file.ReadAtLeast(prefix, prefix.Length, throwOnEndOfStream: false) < prefix.Length) return null;
+        int headerBytes = BinaryPrimitives.ReadInt32LittleEndian(prefix);
+        if (headerBytes is < sizeof(int) or > MostHeaderBytes || headerBytes > _file.Length - _file.Position) return null;
+        byte[] header = new byte[headerBytes];
+        _file.ReadExactly(header);
+        if (Decode(header, _file.Position) is not { } matrices) return null;
+        long end = _file.Position + matrices.Sum(matrix => matrix.Tensor.ByteCount);
+        if (end + HashBytes > _file.Length) return null;
+
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] buffer = new byte[1 << 16], expected = new byte[HashBytes];
+        _file.Position = start;
+        while (_file.Position < end)
+        {
+            int count = (int)Math.Min(buffer.Length, end - _file.Position);
+            _file.ReadExactly(buffer, 0, count);
+            hash.AppendData(buffer, 0, count);
+        }
+        _file.ReadExactly(expected);
+        if (!hash.GetHashAndReset().SequenceEqual(expected)) return null;
+        Layers.Add(matrices);
+        return end + HashBytes;
+    }
+
+    private List<PackedMatrix>? Decode(byte[] header, long offset)
+    {
+        try
+        {
+            using var reader = new BinaryReader(new MemoryStream(header), Encoding.UTF8);
+            var matrices = new List<PackedMatrix>();
+            for (int count = reader.ReadInt32(); matrices.Count < count;)
+            {
+                string name = reader.ReadString();
+                var packing = (Packing)reader.ReadInt32();
+                int rows = reader.ReadInt32(), columns = reader.ReadInt32();
+                var codebook = Vector128.Create<sbyte>(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, sbyte>(reader.ReadBytes(PackedLayout.CodebookLength)));
+                if (!Enum.IsDefined(packing) || rows < 1 || columns < 1) return null;
+                matrices.Add(new PackedMatrix(new PackedTensor(name, packing, rows, columns, codebook), _file.SafeFileHandle, offset));
+                offset += matrices[^1].Tensor.ByteCount;
+            }
+            return matrices;
+        }
+        catch (Exception exception) when (exception is EndOfStreamException or ArgumentException or DecoderFallbackException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,85 @@
+using EdgeLlm.Quantization.Numerics;
+
+namespace EdgeLlm.Quantization.Rounding;
+
+/// <summary>
+/// What an error in a matrix' weights costs: tr(E H E') for E [rows, n], with H = sum x x' over the inputs that it multiplies. H = M D M' with M
+/// upper triangular and ones on its diagonal, so that the cost is sum over k of D[k] (E M)[k]^2: what the columns before k lost, column k can
+/// make up for by (E M)[k] (LDLQ: Chee et al., "QuIP", 2023; the same as GPTQ).
+/// </summary>
+internal sealed class Curvature
+{
+    private const int PanelRows = 64;
+
+    /// <param name="moments">[n, n]; taken over.</param>
+    /// <param name="damping">Share of the mean of the diagonal that is added to it.</param>
+    /// <param name="shrinkage">Share of each element of the diagonal that is added to it: makes less of correlations, which are partly the sample's own.</param>
+    public Curvature(float[] moments, int size, double damping, double shrinkage = 0)
+    {
+        Size = size;
+        Moments = moments;
+        double mean = 0;
+        for (int k = 0; k < size; k++) mean += moments[k * size + k] / (double)size;
+        float added = (float)(mean > 0 ? mean * damping : 1);
+        for (int k = 0; k < size; k++) moments[k * size + k] += added + (float)(shrinkage * moments[k * size + k]);
+        Diagonal = new float[size];
+        Factor = new float[size * size];
+        Decompose();
+    }
+
+    public int Size { get; }
+
+    /// <summary>H with the damping: [n, n].</summary>
+    public float[] Moments { get; }
+
+    /// <summary>D: [n].</summary>
+    public float[] Diagonal { get; }
+
+    /// <summary>M: [n, n], zeros below the diagonal.</summary>
+    public float[] Factor { get; }
+
+    /// <summary>tr(E H E') / rows of E.</summary>
+    public double MeanCost(float[] errors, int rows)
+    {
+        float[] product = new float[rows * Size];
+        MatrixMultiplier.Multiply(new MatrixView(errors, rows, Size), new MatrixView(Moments, Size, Size), new MatrixView(product, rows, Size));
+        double sum = 0;
+        for (int i = 0; i < product.Length; i++) sum += (double)product[i] * errors[i];
+        return sum / rows;
+    }
+
+    /// <summary>From the last row up, in panels: within a panel row by row, then what it takes from all rows above at once.</summary>
+    private void Decompose()
+    {
+        float[] rest = (float[])Moments.Clone(), scaled = new float[PanelRows * Size];
+        for (int end = Size; end > 0; end -= PanelRows)
+        {
+            int start = Math.Max(0, end - PanelRows);
+            for (int k = end - 1; k >= start; k--)
+            {
+                float pivot = Math.Max(rest[k * Size + k], 1e-6f * Moments[k * Size + k]);
+                Diagonal[k] = pivot;
+                Span<float> row = rest.AsSpan(k * Size, k);
+                for (int j = start; j < k; j++)
+                {
+                    float factor = row[j] / pivot;
+                    Span<float> other = rest.AsSpan(j * Size, j + 1);
+                    for (int i = 0; i < other.Length; i++) other[i] -= factor * row[i];
+                }
+                float inverse = 1 / pivot;
+                Span<float> target = scaled.AsSpan((k - start) * Size, k);
+                for (int i = 0; i < k; i++)
+                {
+                    target[i] = -row[i];
+                    row[i] *= inverse;
+                    Factor[i * Size + k] = row[i];
+                }
+                Factor[k * Size + k] = 1;
+            }
+            if (start == 0) break;
+            var panel = new MatrixView(rest, start * Size, end - start, start, Size, 1);
+            var negative = new MatrixView(scaled, 0, end - start, start, Size, 1);
+            MatrixMultiplier.Multiply(negative.Transposed, panel, new MatrixView(rest, 0, start, start, Size, 1), accumulate: true);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using System.Runtime.Intrinsics;
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels.Formats;
+
+namespace EdgeLlm.Quantization.Rounding;
+
+/// <summary>A matrix of floats to a packed one.</summary>
+internal static class MatrixQuantizer
+{
+    /// <summary>Rounds under a curvature, with a codebook learned for it (E4), or each weight to the nearest (E8).</summary>
+    /// <param name="weights">[rows, columns]</param>
+    public static PackedMatrix Quantize(string name, float[] weights, int rows, Packing packing, Curvature curvature, int sweeps)
+    {
+        var layout = new PackedLayout(packing, curvature.Size);
+        if (!layout.HasCodebook) return Plain(name, weights, rows, layout);
+        LaneCodebook codebook = CodebookLearner.Learn(weights, rows, layout, curvature);
+        var tensor = new PackedTensor(name, packing, rows, layout.Columns, Vector128.Create(codebook.Values));
+        byte[] data = new byte[tensor.ByteCount];
+        ForGroups(weights, rows, layout, (source, group) =>
+        {
+            var rounding = new RowGroup(layout, curvature, codebook);
+            rounding.Round(source.Span);
+            rounding.Descend(sweeps);
+            rounding.RefitRowScales();
+            rounding.Write(data.AsSpan((int)(group * layout.GroupBytes), (int)layout.GroupBytes));
+        });
+        return new PackedMatrix(tensor, data);
+    }
+
+    /// <summary>Each weight to the nearest, by the weights alone.</summary>
+    public static PackedMatrix Plain(string name, float[] weights, int rows, PackedLayout layout)
+    {
+        Codebook codebook = layout.HasCodebook ? Codebook.Learn(weights, layout.ScaleColumns) : Codebook.Normal;
+        var tensor = new PackedTensor(name, layout.Packing, rows, layout.Columns, layout.HasCodebook ? codebook.Vector : default);
+        byte[] data = new byte[tensor.ByteCount];
+        ForGroups(weights, rows, layout, (source, group) =>
+            new GroupPacker(layout, codebook).Pack(source.Span, data.AsSpan((int)(group * layout.GroupBytes), (int)layout.GroupBytes)));
+        return new PackedMatrix(tensor, data);
+    }
+
+    private static void ForGroups(float[] weights, int rows, PackedLayout layout, Action<ReadOnlyMemory<float>, int> action)
+    {
+        int groups = (rows + PackedLayout.GroupRows - 1) / PackedLayout.GroupRows, columns = layout.Columns;
+        Parallel.For(0, groups, group =>
+        {
+            int first = group * PackedLayout.GroupRows, count = Math.Min(PackedLayout.GroupRows, rows - first);
+            action(weights.AsMemory(first * columns, count * columns), group);
+        });
+    }
+}

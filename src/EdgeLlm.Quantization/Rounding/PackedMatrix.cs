@@ -1,0 +1,114 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels.Formats;
+using Microsoft.Win32.SafeHandles;
+
+namespace EdgeLlm.Quantization.Rounding;
+
+/// <summary>A packed matrix, its bytes in memory or in a file, and a factor of every row's scale that is not in the bytes yet.</summary>
+internal sealed class PackedMatrix
+{
+    private readonly byte[]? _data;
+    private readonly SafeFileHandle? _file;
+    private readonly long _offset;
+
+    public PackedMatrix(PackedTensor tensor, byte[] data)
+    {
+        (Tensor, _data) = (tensor, data);
+        RowFactors = NewFactors();
+    }
+
+    /// <param name="offset">Where the bytes begin in the file.</param>
+    public PackedMatrix(PackedTensor tensor, SafeFileHandle file, long offset)
+    {
+        (Tensor, _file, _offset) = (tensor, file, offset);
+        RowFactors = NewFactors();
+    }
+
+    /// <summary>Its name, form, size and codebook.</summary>
+    public PackedTensor Tensor { get; }
+
+    /// <summary>[rows]</summary>
+    public float[] RowFactors { get; }
+
+    /// <summary>The bytes, as docs/e4.md has them, with the factors in the row scales.</summary>
+    public void Write(Stream output)
+    {
+        byte[] group = new byte[Tensor.Layout.GroupBytes];
+        for (int first = 0; first < Tensor.Rows; first += PackedLayout.GroupRows)
+        {
+            ReadGroup(first / PackedLayout.GroupRows, group);
+            output.Write(group);
+        }
+    }
+
+    /// <summary>Weights as floats: [rows, columns].</summary>
+    public void ToFloat(float[] weights)
+    {
+        int groups = (Tensor.Rows + PackedLayout.GroupRows - 1) / PackedLayout.GroupRows, columns = Tensor.Columns;
+        Parallel.For(0, groups, group =>
+        {
+            int first = group * PackedLayout.GroupRows, rows = Math.Min(PackedLayout.GroupRows, Tensor.Rows - first);
+            GroupToFloat(group, weights.AsSpan(first * columns, rows * columns));
+        });
+    }
+
+    /// <summary>The rows of a group [up to 8, columns].</summary>
+    public void GroupToFloat(int group, Span<float> weights)
+    {
+        PackedLayout layout = Tensor.Layout;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent((int)layout.GroupBytes);
+        Span<byte> bytes = buffer.AsSpan(0, (int)layout.GroupBytes);
+        ReadGroup(group, bytes);
+        ReadOnlySpan<float> rowScales = MemoryMarshal.Cast<byte, float>(bytes)[..PackedLayout.GroupRows];
+        Span<float> values = stackalloc float[PackedLayout.CodebookLength];
+        for (int code = 0; code < values.Length; code++) values[code] = Tensor.Codebook.GetElement(code);
+        for (int row = 0; row < weights.Length / layout.Columns; row++)
+        {
+            Span<float> target = weights.Slice(row * layout.Columns, layout.Columns);
+            for (int start = 0; start < layout.Columns; start += PackedLayout.BlockColumns)
+            {
+                ReadOnlySpan<byte> codes = bytes.Slice((int)layout.CodeOffset + start / PackedLayout.BlockColumns * layout.BlockBytes, layout.BlockBytes);
+                Span<float> block = target.Slice(start, PackedLayout.BlockColumns);
+                float low = rowScales[row] * SubScale(bytes, start, row), high = rowScales[row] * SubScale(bytes, start + 16, row);
+                if (layout.HasCodebook)
+                {
+                    for (int j = 0; j < 16; j++)
+                    {
+                        int code = codes[j / 4 * 32 + row * 4 + j % 4];
+                        block[j] = low * values[code & 15];
+                        block[16 + j] = high * values[code >> 4];
+                    }
+                }
+                else
+                {
+                    for (int j = 0; j < 32; j++) block[j] = low * (sbyte)codes[j / 4 * 32 + row * 4 + j % 4];
+                }
+            }
+        }
+
+        ArrayPool<byte>.Shared.Return(buffer);
+
+        float SubScale(ReadOnlySpan<byte> group, int column, int row) =>
+            (sbyte)group[PackedLayout.SubScaleOffset + column / layout.ScaleColumns * PackedLayout.GroupRows + row];
+    }
+
+    private void ReadGroup(int group, Span<byte> bytes)
+    {
+        long start = group * Tensor.Layout.GroupBytes;
+        if (_data is not null) _data.AsSpan((int)start, bytes.Length).CopyTo(bytes);
+        else if (RandomAccess.Read(_file!, bytes, _offset + start) != bytes.Length) throw new EndOfStreamException($"the bytes of {Tensor.Name} are cut short");
+        Span<float> scales = MemoryMarshal.Cast<byte, float>(bytes);
+        int first = group * PackedLayout.GroupRows;
+        for (int row = 0; row < Math.Min(PackedLayout.GroupRows, Tensor.Rows - first); row++) scales[row] *= RowFactors[first + row];
+    }
+
+    private float[] NewFactors()
+    {
+        float[] factors = new float[Tensor.Rows];
+        Array.Fill(factors, 1);
+        return factors;
+    }
+}

@@ -1,0 +1,170 @@
+using System.Diagnostics;
+using EdgeLlm.Generation;
+using EdgeLlm.Models;
+using EdgeLlm.Sampling;
+using EdgeLlm.Server.Settings;
+
+namespace EdgeLlm.Server.Engine;
+
+/// <summary>One model, one thread that computes, and a queue before it: one answer at a time, those of several clients in turn.</summary>
+internal sealed class InferenceEngine : IDisposable
+{
+    private readonly ServerOptions _options;
+    private readonly ServerLog _log;
+    private readonly FairQueue<AnswerJob> _queue;
+    private readonly CancellationTokenSource _abort = new();
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile Loaded? _loaded;
+    private volatile bool _stopping;
+    private volatile AnswerJob? _running;
+    private double _usualSeconds = 5; // of an answer: a running mean
+
+    public InferenceEngine(ServerOptions options, ServerLog log)
+    {
+        _options = options;
+        _log = log;
+        _queue = new FairQueue<AnswerJob>(options.Queue);
+    }
+
+    public EngineState State => _stopping ? EngineState.Stopping : _loaded is null ? EngineState.Loading : EngineState.Ready;
+
+    /// <summary>Whether an answer is being computed.</summary>
+    public bool IsComputing => _running is not null;
+
+    /// <summary>Counts on while the engine computes: what a watchdog looks at.</summary>
+    public long Progress => _loaded?.Model.Progress ?? 0;
+
+    /// <summary>How many requests wait.</summary>
+    public int Waiting => _queue.Count;
+
+    /// <summary>The model and its chat format.</summary>
+    /// <exception cref="EngineBusyException">It is not loaded yet, or the service is being stopped.</exception>
+    public (LanguageModel Model, ChatFormat Format) Current => State switch
+    {
+        EngineState.Loading => throw new EngineBusyException("the model is being loaded", queueIsFull: false, TimeSpan.FromSeconds(2)),
+        EngineState.Stopping => throw new EngineBusyException("the service is being stopped", queueIsFull: false, TimeSpan.FromSeconds(10)),
+        _ => (_loaded!.Model, _loaded.Format),
+    };
+
+    /// <summary>Maps the model, computes a token, and takes requests from then on.</summary>
+    /// <exception cref="ModelException">See <see cref="LanguageModel.Load"/>, whose other exceptions come too.</exception>
+    public void Load(string path)
+    {
+        long start = Stopwatch.GetTimestamp();
+        (LanguageModel model, int conversations) = LoadWithContexts(path);
+        try
+        {
+            var format = new ChatFormat(model);
+            var contexts = new Contexts(model, conversations);
+            TextGenerator generator = contexts.For([]);
+            Answer first = new(generator, new GenerationOptions { MaxTokens = 1, Sampling = SamplingOptions.Greedy });
+            first.Begin([model.Tokenizer.BosId ?? 0]);
+            first.Next(CancellationToken.None);
+            generator.Reset();
+            _loaded = new Loaded(model, format, contexts);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+        new Thread(Run) { Name = "engine", IsBackground = true }.Start();
+        _log.Info($"{path}: mapped and computing after {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s, kernel {model.KernelName}, {model.Threads} threads, "
+            + $"{conversations} contexts of {model.ContextLength} tokens, {model.Plan.Total / 1e6:F0} MB at most");
+    }
+
+    /// <summary>Takes a request into the queue.</summary>
+    /// <exception cref="EngineBusyException">The queue is full, or the engine does not take requests now.</exception>
+    public AnswerJob Submit(string client, IReadOnlyList<int> prompt, GenerationOptions options, CancellationToken cancellation)
+    {
+        _ = Current;
+        var job = new AnswerJob(client, prompt, options, cancellation);
+        if (!_queue.TryAdd(client, job))
+        {
+            _ = Current;
+            var wait = TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(_usualSeconds), 1, 60));
+            throw new EngineBusyException($"{_queue.Count} requests are waiting already", queueIsFull: true, wait);
+        }
+        cancellation.UnsafeRegister(static state =>
+        {
+            (InferenceEngine engine, AnswerJob job) = ((InferenceEngine, AnswerJob))state!;
+            if (engine._queue.Remove(job.Client, job)) job.Fail(new OperationCanceledException(job.Cancellation));
+        }, (this, job));
+        return job;
+    }
+
+    /// <summary>Takes nothing new and sends away those that wait; what runs may end within the limit, then it is cut off.</summary>
+    public async Task StopAsync(TimeSpan limit)
+    {
+        _stopping = true;
+        foreach (AnswerJob job in _queue.Close()) job.Fail(new EngineBusyException("the service is being stopped", queueIsFull: false, TimeSpan.FromSeconds(10)));
+        if (_loaded is null) return;
+        if (await Task.WhenAny(_ended.Task, Task.Delay(limit)).ConfigureAwait(false) != _ended.Task)
+        {
+            if (IsComputing) _log.Warning($"an answer was still running after {limit.TotalSeconds:F0} s: it is cut off");
+            await _abort.CancelAsync().ConfigureAwait(false);
+        }
+        await _ended.Task.ConfigureAwait(false);
+    }
+
+    public void Dispose()
+    {
+        _abort.Dispose();
+        _loaded?.Contexts.Dispose();
+        _loaded?.Model.Dispose();
+    }
+
+    /// <summary>The model with as many contexts as were asked for or, where memory is short, with as many as fit.</summary>
+    private (LanguageModel Model, int Contexts) LoadWithContexts(string path)
+    {
+        for (int contexts = _options.Conversations; ; contexts--)
+        {
+            try
+            {
+                return (LanguageModel.Load(path, new ModelOptions { ContextLength = _options.Context, Threads = _options.Threads, CacheType = _options.CacheType, Contexts = contexts }), contexts);
+            }
+            catch (ModelException) when (contexts > 1)
+            {
+                // It may fit with fewer; what is wrong otherwise is so with one, too.
+            }
+        }
+    }
+
+    private void Run()
+    {
+        while (_queue.Take(out AnswerJob? job))
+        {
+            _running = job;
+            Answer(job);
+            _running = null;
+        }
+        _ended.SetResult();
+    }
+
+    private void Answer(AnswerJob job)
+    {
+        job.Begin();
+        try
+        {
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(job.Cancellation, _abort.Token);
+            TextGenerator generator = _loaded!.Contexts.For(job.Prompt);
+            var answer = new Answer(generator, job.Options);
+            answer.Begin(job.Prompt);
+            while (answer.Next(stop.Token) is { } piece)
+            {
+                if (piece.Length > 0) job.Write(piece);
+            }
+            if (generator.Statistics.FinishReason != FinishReason.Cancelled) job.End(answer.Tokens, generator.Statistics);
+            else job.Fail(_abort.IsCancellationRequested ? new EngineBusyException("the service was stopped before the answer ended", queueIsFull: false, TimeSpan.FromSeconds(10)) : new OperationCanceledException(job.Cancellation));
+            _usualSeconds += ((job.Elapsed - job.Waited).TotalSeconds - _usualSeconds) / 8;
+        }
+        catch (Exception exception)
+        {
+            // One request's failure is its client's to hear of; the next one may be well.
+            _log.Error($"an answer failed: {exception.GetType().Name}: {exception.Message}");
+            job.Fail(exception);
+        }
+    }
+
+    private sealed record Loaded(LanguageModel Model, ChatFormat Format, Contexts Contexts);
+}

@@ -1,0 +1,21 @@
+namespace EdgeLlm.Server.Http;
+
+/// <summary>A request that is answered with an error; each API writes it in its own shape.</summary>
+/// <param name="status">The HTTP status.</param>
+/// <param name="message">What is wrong, for the client.</param>
+/// <param name="code">OpenAI's word for it, or null.</param>
+/// <param name="parameter">The field that is wrong, or null.</param>
+internal sealed class ApiException(int status, string message, string? code = null, string? parameter = null) : Exception(message)
+{
+    public int Status { get; } = status;
+
+    public string? Code { get; } = code;
+
+    public string? Parameter { get; } = parameter;
+
+    /// <summary>A field of the request that is wrong.</summary>
+    public static ApiException Field(string name, string problem) => new(400, $"{name} {problem}", parameter: name);
+
+    /// <summary>A field that asks for what this version does not do.</summary>
+    public static ApiException Unsupported(string name, string problem) => new(400, $"{name}: {problem}", "unsupported_value", name);
+}

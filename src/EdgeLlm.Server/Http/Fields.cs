@@ -1,0 +1,63 @@
+using System.Text.Json;
+using EdgeLlm.Generation;
+using EdgeLlm.Sampling;
+
+namespace EdgeLlm.Server.Http;
+
+/// <summary>Fields of requests whose values come in several forms.</summary>
+internal static class Fields
+{
+    private const int MostStops = 16;
+
+    /// <summary>A text, a list of texts, or nothing.</summary>
+    /// <exception cref="ApiException">It is something else, or too many.</exception>
+    public static string[] Texts(JsonElement? element, string name)
+    {
+        switch (element?.ValueKind)
+        {
+            case null or JsonValueKind.Null or JsonValueKind.Undefined: return [];
+            case JsonValueKind.String: return [element.Value.GetString()!];
+            case JsonValueKind.Array when element.Value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String):
+                string[] texts = [.. element.Value.EnumerateArray().Select(item => item.GetString()!)];
+                return texts.Length <= MostStops ? texts : throw ApiException.Field(name, $"has {texts.Length} texts; at most {MostStops} are taken");
+            default: throw ApiException.Field(name, "has to be a text or a list of texts");
+        }
+    }
+
+    /// <summary>Whether a field asks for something: neither absent nor null, false, empty.</summary>
+    public static bool IsSet(JsonElement? element) => element?.ValueKind switch
+    {
+        null or JsonValueKind.Null or JsonValueKind.Undefined or JsonValueKind.False => false,
+        JsonValueKind.String => element.Value.GetString()!.Length > 0,
+        JsonValueKind.Array => element.Value.GetArrayLength() > 0,
+        _ => true,
+    };
+
+    /// <summary>Checks options, and calls one that is wrong by the name that it has in requests: `TopP is 2; ...` as `top_p is 2; ...`.</summary>
+    /// <exception cref="ApiException">A value is out of its range.</exception>
+    public static GenerationOptions Checked(GenerationOptions options)
+    {
+        try
+        {
+            options.Validate();
+            return options;
+        }
+        catch (ArgumentException exception)
+        {
+            string[] words = exception.Message.Split(' ', 2);
+            string name = words[0] switch
+            {
+                nameof(GenerationOptions.StopStrings) => "stop",
+                nameof(GenerationOptions.MaxTokens) => "max_tokens",
+                _ => JsonNamingPolicy.SnakeCaseLower.ConvertName(words[0]),
+            };
+            throw ApiException.Field(name, words[1]);
+        }
+    }
+
+    /// <summary>What the API of OpenAI defaults to where llama.cpp's defaults differ.</summary>
+    public static SamplingOptions OpenAiSampling { get; } = new() { Temperature = 1, TopP = 1 };
+
+    /// <summary>What Ollama's API defaults to where llama.cpp's defaults differ.</summary>
+    public static SamplingOptions OllamaSampling { get; } = new() { TopP = 0.9f, MinP = 0 };
+}

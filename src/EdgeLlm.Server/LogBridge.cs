@@ -1,0 +1,24 @@
+using Microsoft.Extensions.Logging;
+
+namespace EdgeLlm.Server;
+
+/// <summary>What the web server and the host have to say, in the service's own log.</summary>
+internal sealed class LogBridge(ServerLog log) : ILoggerProvider, ILogger
+{
+    public ILogger CreateLogger(string categoryName) => this;
+
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        string message = formatter(state, exception) + (exception is null ? "" : $": {exception.Message}");
+        if (logLevel >= LogLevel.Error) log.Error(message);
+        else if (logLevel == LogLevel.Warning) log.Warning(message);
+    }
+
+    public void Dispose()
+    {
+    }
+}

@@ -1,0 +1,54 @@
+using System.Globalization;
+using EdgeLlm.Generation;
+using EdgeLlm.Server.Engine;
+
+namespace EdgeLlm.Server.Ollama;
+
+/// <summary>A piece of an answer, or a whole one. `/api/chat` has it in <see cref="Message"/>, `/api/generate` in <see cref="Response"/>.</summary>
+internal sealed record OllamaAnswer(string Model, string CreatedAt, bool Done)
+{
+    public OllamaAnswerMessage? Message { get; init; }
+
+    public string? Response { get; init; }
+
+    /// <summary>`stop`, `length`, `load` or `unload`.</summary>
+    public string? DoneReason { get; init; }
+
+    public IReadOnlyList<int>? Context { get; init; }
+
+    /// <summary>Nanoseconds, as all durations.</summary>
+    public long? TotalDuration { get; init; }
+
+    public long? LoadDuration { get; init; }
+
+    public int? PromptEvalCount { get; init; }
+
+    public long? PromptEvalDuration { get; init; }
+
+    public int? EvalCount { get; init; }
+
+    public long? EvalDuration { get; init; }
+
+    /// <summary>The same, with the end of a job: what it waited counts as loading.</summary>
+    public OllamaAnswer EndOf(AnswerJob job, IReadOnlyList<int>? context) => this with
+    {
+        Done = true,
+        DoneReason = job.Statistics.FinishReason == FinishReason.MaxTokens ? "length" : "stop",
+        Context = context,
+        TotalDuration = Nanoseconds(job.Elapsed),
+        LoadDuration = Nanoseconds(job.Waited),
+        PromptEvalCount = job.Statistics.PromptTokens,
+        PromptEvalDuration = Nanoseconds(job.Statistics.TimeToFirstToken),
+        EvalCount = job.Statistics.GeneratedTokens,
+        EvalDuration = Nanoseconds(job.Statistics.DecodeTime),
+    };
+
+    /// <summary>Now, as RFC 3339 with at most six digits of a second: Python's datetime.fromisoformat takes no more.</summary>
+    public static string Now() => TimeOf(DateTimeOffset.UtcNow);
+
+    public static string TimeOf(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
+
+    private static long Nanoseconds(TimeSpan time) => Math.Max(1, time.Ticks * 100); // clients divide by it
+}
+
+internal sealed record OllamaAnswerMessage(string Role, string Content);

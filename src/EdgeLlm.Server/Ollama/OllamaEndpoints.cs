@@ -1,0 +1,126 @@
+using System.Globalization;
+using System.Text;
+using EdgeLlm.Chat;
+using EdgeLlm.Generation;
+using EdgeLlm.Models;
+using EdgeLlm.Server.Engine;
+using EdgeLlm.Server.Http;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace EdgeLlm.Server.Ollama;
+
+/// <summary>Ollama's API: chat, generate, tags, version.</summary>
+internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served, ServerLog log)
+{
+    private static readonly string[] Read = ["GET", "HEAD"];
+
+    private readonly Lazy<string> _digest = new(() => Convert.ToHexStringLower(engine.Current.Model.Fingerprint()));
+
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/api/chat", (RequestDelegate)ChatAsync);
+        routes.MapPost("/api/generate", (RequestDelegate)GenerateAsync);
+        routes.MapMethods("/api/tags", Read, (RequestDelegate)(context => JsonResponse.WriteAsync(context, new OllamaModels([Entry()]), OllamaJson.Default.OllamaModels)));
+        routes.MapMethods("/api/version", Read, (RequestDelegate)(context =>
+            JsonResponse.WriteAsync(context, new OllamaVersion(typeof(OllamaEndpoints).Assembly.GetName().Version!.ToString(3)), OllamaJson.Default.OllamaVersion)));
+    }
+
+    private async Task ChatAsync(HttpContext context)
+    {
+        OllamaChatRequest request = await JsonResponse.ReadAsync(context, OllamaJson.Default.OllamaChatRequest).ConfigureAwait(false);
+        RequireModel(request.Model);
+        GenerationOptions options = request.ToOptions(served.Name);
+        if (Fields.IsSet(request.Tools)) throw new ApiException(400, $"\"{request.Model}\" does not support tools");
+        (LanguageModel Model, ChatFormat Format) current = engine.Current;
+        if (request.Messages is not { Count: > 0 } messages)
+        {
+            await SayThatItIsLoadedAsync(context, request, Piece).ConfigureAwait(false);
+            return;
+        }
+        List<ChatMessage> turns = [.. messages.Select((message, i) => (message ?? throw ApiException.Field($"messages[{i}]", "is null")).ToTurn($"messages[{i}]"))];
+        List<int> prompt = Prompts.Encode(current, turns, options.MaxTokens, request.Truncate != false);
+        await AnswerAsync(context, request, prompt, options, Piece, withContext: false).ConfigureAwait(false);
+
+        OllamaAnswer Piece(string text) => new(request.Model!, OllamaAnswer.Now(), false) { Message = new OllamaAnswerMessage("assistant", text) };
+    }
+
+    private async Task GenerateAsync(HttpContext context)
+    {
+        OllamaGenerateRequest request = await JsonResponse.ReadAsync(context, OllamaJson.Default.OllamaGenerateRequest).ConfigureAwait(false);
+        RequireModel(request.Model);
+        GenerationOptions options = request.ToOptions(served.Name);
+        if (!string.IsNullOrEmpty(request.Suffix)) throw new ApiException(400, $"\"{request.Model}\" does not support insert");
+        if (!string.IsNullOrEmpty(request.Template)) throw ApiException.Unsupported("template", "only the model's own chat template is used; raw: true uses none");
+        if (Fields.IsSet(request.Images)) throw ApiException.Unsupported("images", "this model reads text only");
+        (LanguageModel Model, ChatFormat Format) current = engine.Current;
+        if (string.IsNullOrEmpty(request.Prompt))
+        {
+            await SayThatItIsLoadedAsync(context, request, Piece).ConfigureAwait(false);
+            return;
+        }
+        await AnswerAsync(context, request, PromptOf(request, current, options), options, Piece, withContext: request.Raw != true).ConfigureAwait(false);
+
+        OllamaAnswer Piece(string text) => new(request.Model!, OllamaAnswer.Now(), false) { Response = text };
+    }
+
+    private static List<int> PromptOf(OllamaGenerateRequest request, (LanguageModel Model, ChatFormat Format) current, GenerationOptions options)
+    {
+        List<int> before = [.. request.Context ?? []];
+        if (before.Any(token => (uint)token >= (uint)current.Model.Config.VocabularySize)) throw ApiException.Field("context", "has a token that this model does not have");
+        if (request.Raw == true) return [.. before, .. current.Model.Tokenizer.Encode(request.Prompt!, parseSpecial: true, addSpecial: before.Count == 0)];
+        var turns = new List<ChatMessage>();
+        if (!string.IsNullOrEmpty(request.System)) turns.Add(new ChatMessage("system", request.System));
+        turns.Add(new ChatMessage("user", request.Prompt!));
+        return [.. before, .. Prompts.Encode(current, turns, options.MaxTokens, dropOldest: false)];
+    }
+
+    private async Task AnswerAsync(HttpContext context, OllamaRequest request, List<int> prompt, GenerationOptions options, Func<string, OllamaAnswer> piece, bool withContext)
+    {
+        AnswerJob job = engine.Submit(AccessRules.ClientOf(context), prompt, Prompts.Limit(options, engine.Current.Model, prompt.Count), context.RequestAborted);
+        if (request.Streams)
+        {
+            using var stream = JsonStream.OfLines(context);
+            await foreach (string text in job.ReadAsync().ConfigureAwait(false)) await stream.WriteAsync(piece(text), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
+            await stream.WriteAsync(piece("").EndOf(job, Tokens()), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
+        }
+        else
+        {
+            var all = new StringBuilder();
+            await foreach (string text in job.ReadAsync().ConfigureAwait(false)) all.Append(text);
+            await JsonResponse.WriteAsync(context, piece(all.ToString()).EndOf(job, Tokens()), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
+        }
+        log.Answer(context, job);
+
+        IReadOnlyList<int>? Tokens() => withContext ? [.. job.Prompt, .. job.Tokens] : null;
+    }
+
+    /// <summary>A request with nothing to answer asks for the model to be loaded (it is) or let go (it is mapped: the system drops its pages when it needs them).</summary>
+    private static async Task SayThatItIsLoadedAsync(HttpContext context, OllamaRequest request, Func<string, OllamaAnswer> piece)
+    {
+        OllamaAnswer answer = piece("") with { Done = true, DoneReason = request.Unloads ? "unload" : "load" };
+        if (!request.Streams)
+        {
+            await JsonResponse.WriteAsync(context, answer, OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
+            return;
+        }
+        using var stream = JsonStream.OfLines(context);
+        await stream.WriteAsync(answer, OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
+    }
+
+    private void RequireModel(string? name)
+    {
+        if (string.IsNullOrEmpty(name)) throw new ApiException(400, "model is required");
+        if (!served.IsCalled(name)) throw new ApiException(404, $"model '{name}' not found");
+    }
+
+    private OllamaModel Entry() => new(
+        served.TaggedName, served.TaggedName, OllamaAnswer.TimeOf(served.Modified), served.Size, _digest.Value,
+        new OllamaDetails("", "gguf", served.Family, [served.Family], SizeOf(served.Parameters), served.Quantization));
+
+    /// <summary>As Ollama writes it: 134.5M, 1.1B.</summary>
+    private static string SizeOf(long parameters) => parameters >= 1_000_000_000
+        ? (parameters / 1e9).ToString("0.0", CultureInfo.InvariantCulture) + "B"
+        : (parameters / 1e6).ToString("0.0#", CultureInfo.InvariantCulture) + "M";
+}

@@ -1,0 +1,13 @@
+using System.Text.Json.Serialization;
+
+namespace EdgeLlm.Server.Ollama;
+
+/// <summary>How the types of Ollama's API are written as JSON; generated, without reflection.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(OllamaChatRequest))]
+[JsonSerializable(typeof(OllamaGenerateRequest))]
+[JsonSerializable(typeof(OllamaAnswer))]
+[JsonSerializable(typeof(OllamaModels))]
+[JsonSerializable(typeof(OllamaVersion))]
+[JsonSerializable(typeof(OllamaError))]
+internal sealed partial class OllamaJson : JsonSerializerContext;

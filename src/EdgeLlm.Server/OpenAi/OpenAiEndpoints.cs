@@ -1,0 +1,83 @@
+using System.Text;
+using EdgeLlm.Chat;
+using EdgeLlm.Generation;
+using EdgeLlm.Models;
+using EdgeLlm.Server.Engine;
+using EdgeLlm.Server.Http;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace EdgeLlm.Server.OpenAi;
+
+/// <summary>OpenAI's API: chat completions and models.</summary>
+internal sealed class OpenAiEndpoints(InferenceEngine engine, ServedModel served, ServerLog log)
+{
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/v1/chat/completions", (RequestDelegate)CompleteAsync);
+        routes.MapGet("/v1/models", (RequestDelegate)(context => JsonResponse.WriteAsync(context, new ModelList([Entry()]), OpenAiJson.Default.ModelList)));
+        routes.MapGet("/v1/models/{**id}", (RequestDelegate)(context => // names may have slashes
+        {
+            RequireModel(context.Request.RouteValues["id"] as string);
+            return JsonResponse.WriteAsync(context, Entry(), OpenAiJson.Default.ModelEntry);
+        }));
+    }
+
+    private async Task CompleteAsync(HttpContext context)
+    {
+        ChatCompletionRequest request = await JsonResponse.ReadAsync(context, OpenAiJson.Default.ChatCompletionRequest).ConfigureAwait(false);
+        RequireModel(request.Model);
+        if (request.Messages is not { Count: > 0 } messages) throw ApiException.Field("messages", "has to be a list with at least one message");
+        GenerationOptions options = request.ToOptions();
+        (LanguageModel Model, ChatFormat Format) current = engine.Current;
+        List<ChatMessage> turns = [.. messages.Select((message, i) => (message ?? throw ApiException.Field($"messages[{i}]", "is null")).ToTurn($"messages[{i}]"))];
+        List<int> prompt = Prompts.Encode(current, turns, options.MaxTokens, dropOldest: false);
+        AnswerJob job = engine.Submit(AccessRules.ClientOf(context), prompt, Prompts.Limit(options, current.Model, prompt.Count), context.RequestAborted);
+        var head = new Head("chatcmpl-" + Guid.NewGuid().ToString("N"), DateTimeOffset.UtcNow.ToUnixTimeSeconds(), served.Name, "fp_" + Convert.ToHexStringLower(current.Model.Fingerprint().AsSpan(0, 5)));
+        if (request.Stream == true) await StreamAsync(context, job, head, request.StreamOptions?.IncludeUsage == true).ConfigureAwait(false);
+        else await AnswerAsync(context, job, head).ConfigureAwait(false);
+        log.Answer(context, job);
+    }
+
+    private static async Task AnswerAsync(HttpContext context, AnswerJob job, Head head)
+    {
+        var text = new StringBuilder();
+        await foreach (string piece in job.ReadAsync().ConfigureAwait(false)) text.Append(piece);
+        var choice = new Choice(0, new ResponseMessage("assistant", text.ToString()), FinishReasonOf(job));
+        var completion = new ChatCompletion(head.Id, head.Created, head.Model, head.Fingerprint, [choice], Usage.Of(job.Statistics));
+        await JsonResponse.WriteAsync(context, completion, OpenAiJson.Default.ChatCompletion).ConfigureAwait(false);
+    }
+
+    private static async Task StreamAsync(HttpContext context, AnswerJob job, Head head, bool includeUsage)
+    {
+        using var stream = JsonStream.OfEvents(context);
+        bool first = true;
+        await foreach (string piece in job.ReadAsync().ConfigureAwait(false))
+        {
+            await WriteAsync(new ChunkChoice(0, new Delta(first ? "assistant" : null, piece))).ConfigureAwait(false);
+            first = false;
+        }
+        if (first) await WriteAsync(new ChunkChoice(0, new Delta("assistant", ""))).ConfigureAwait(false);
+        await WriteAsync(new ChunkChoice(0, new Delta()) { FinishReason = FinishReasonOf(job) }).ConfigureAwait(false);
+        if (includeUsage) await stream.WriteAsync(Chunk() with { Usage = Usage.Of(job.Statistics) }, OpenAiJson.Default.ChatCompletionChunk).ConfigureAwait(false);
+        await stream.WriteDoneAsync().ConfigureAwait(false);
+
+        Task WriteAsync(ChunkChoice choice) => stream.WriteAsync(Chunk(choice), OpenAiJson.Default.ChatCompletionChunk);
+
+        ChatCompletionChunk Chunk(params ChunkChoice[] choices) => new(head.Id, head.Created, head.Model, head.Fingerprint, choices);
+    }
+
+    private void RequireModel(string? name)
+    {
+        if (string.IsNullOrEmpty(name)) throw ApiException.Field("model", $"is missing; this service has '{served.Name}'");
+        if (!served.IsCalled(name)) throw new ApiException(404, $"the model '{name}' is not here; this service has '{served.Name}'", "model_not_found", "model");
+    }
+
+    private ModelEntry Entry() => new(served.Name, served.Modified.ToUnixTimeSeconds());
+
+    private static string FinishReasonOf(AnswerJob job) => job.Statistics.FinishReason == FinishReason.MaxTokens ? "length" : "stop";
+
+    /// <summary>What all chunks of an answer have in common.</summary>
+    private sealed record Head(string Id, long Created, string Model, string Fingerprint);
+}

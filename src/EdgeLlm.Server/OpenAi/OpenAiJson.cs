@@ -1,0 +1,12 @@
+using System.Text.Json.Serialization;
+
+namespace EdgeLlm.Server.OpenAi;
+
+/// <summary>How the types of OpenAI's API are written as JSON; generated, without reflection.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ChatCompletionRequest))]
+[JsonSerializable(typeof(ChatCompletion))]
+[JsonSerializable(typeof(ChatCompletionChunk))]
+[JsonSerializable(typeof(ModelList))]
+[JsonSerializable(typeof(ErrorResponse))]
+internal sealed partial class OpenAiJson : JsonSerializerContext;

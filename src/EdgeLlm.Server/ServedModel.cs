@@ -1,0 +1,22 @@
+namespace EdgeLlm.Server;
+
+/// <summary>The model of the service, as its clients are told of it.</summary>
+/// <param name="Name">What clients call it.</param>
+/// <param name="Path">The GGUF file.</param>
+/// <param name="Family">Its architecture.</param>
+/// <param name="Parameters">How many weights it has.</param>
+/// <param name="Quantization">What people call its element type, such as Q4_1.</param>
+/// <param name="Size">Bytes of the file.</param>
+/// <param name="Modified">When the file was written.</param>
+public sealed record ServedModel(string Name, string Path, string Family, long Parameters, string Quantization, long Size, DateTimeOffset Modified)
+{
+    private const string Tag = ":latest";
+
+    /// <summary>The name with a tag, which Ollama's clients expect.</summary>
+    public string TaggedName => Name.Contains(':', StringComparison.Ordinal) ? Name : Name + Tag;
+
+    /// <summary>Whether a client means this model: with the tag or without, in any case.</summary>
+    public bool IsCalled(string name) => WithoutTag(name).Equals(WithoutTag(Name), StringComparison.OrdinalIgnoreCase);
+
+    private static string WithoutTag(string name) => name.EndsWith(Tag, StringComparison.OrdinalIgnoreCase) ? name[..^Tag.Length] : name;
+}

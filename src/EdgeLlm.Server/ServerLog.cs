@@ -1,0 +1,40 @@
+using System.Globalization;
+using EdgeLlm.Generation;
+using EdgeLlm.Server.Engine;
+using EdgeLlm.Server.Http;
+using Microsoft.AspNetCore.Http;
+
+namespace EdgeLlm.Server;
+
+/// <summary>
+/// The service's own lines on standard error, one each. Under systemd they begin with the priority that journald reads (`&lt;4&gt;` is a warning,
+/// sd-daemon(3)) and have no time, which journald adds.
+/// </summary>
+internal sealed class ServerLog(TextWriter output, bool forJournal)
+{
+    private readonly Lock _turn = new();
+
+    /// <summary>To standard error, in the form that it is read in.</summary>
+    public static ServerLog Standard() => new(Console.Error, Environment.GetEnvironmentVariable("JOURNAL_STREAM") is not null);
+
+    public void Info(string message) => Write(6, "", message);
+
+    public void Warning(string message) => Write(4, "warning: ", message);
+
+    public void Error(string message) => Write(3, "error: ", message);
+
+    /// <summary>What a request took; never what was said.</summary>
+    public void Answer(HttpContext context, AnswerJob job)
+    {
+        GenerationStatistics statistics = job.Statistics;
+        Info(string.Create(CultureInfo.InvariantCulture,
+            $"{context.Request.Path} for {AccessRules.ClientOf(context)}: {statistics.PromptTokens} prompt tokens ({statistics.CachedTokens} known), first of {statistics.GeneratedTokens} "
+            + $"after {(job.Waited + statistics.TimeToFirstToken).TotalSeconds:F2} s (waited {job.Waited.TotalSeconds:F2} s), {statistics.TokensPerSecond:F1} tokens/s, ended by {statistics.FinishReason}"));
+    }
+
+    private void Write(int priority, string word, string message)
+    {
+        string line = message.ReplaceLineEndings(" ");
+        lock (_turn) output.WriteLine(forJournal ? $"<{priority}>{line}" : $"{DateTime.Now:HH:mm:ss} {word}{line}");
+    }
+}

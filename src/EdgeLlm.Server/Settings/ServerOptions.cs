@@ -1,0 +1,49 @@
+using EdgeLlm.Kernels;
+
+namespace EdgeLlm.Server.Settings;
+
+/// <summary>What the service is told: see <see cref="Setting.All"/> for the names that each has in the file, the environment and on the command line.</summary>
+public sealed record ServerOptions
+{
+    /// <summary>A GGUF file or a stored model's name; null: the default model.</summary>
+    public string? Model { get; init; }
+
+    /// <summary>What clients call the model; null: what the model calls itself.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Where it listens.</summary>
+    public ListenAddress Listen { get; init; } = ListenAddress.Default;
+
+    /// <summary>What clients have to send as `Authorization: Bearer KEY`; null: nothing, which only a service for this machine alone may do.</summary>
+    public string? ApiKey { get; init; }
+
+    /// <summary>Web pages that may call the service from a browser, such as `http://panel.local:8080`; `*` for all. Its own page always may.</summary>
+    public IReadOnlyList<string> Origins { get; init; } = [];
+
+    /// <summary>Host names by which browsers may call it, beside addresses, `localhost` and names under `.local`, `.lan`, `.home.arpa`, `.internal`.</summary>
+    public IReadOnlyList<string> Hosts { get; init; } = [];
+
+    /// <summary>Tokens of prompt and answer together; 0: what the model was trained on, at most 4096.</summary>
+    public int Context { get; init; }
+
+    /// <summary>Threads that compute; 0: one per core.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>How contexts are kept.</summary>
+    public KeyValueType CacheType { get; init; } = KeyValueType.F16;
+
+    /// <summary>How many conversations' contexts are kept, so that their next turn is not computed from the start.</summary>
+    public int Conversations { get; init; } = 2;
+
+    /// <summary>How many requests may wait for their turn.</summary>
+    public int Queue { get; init; } = 16;
+
+    /// <summary>Most bytes of a request.</summary>
+    public int BodyLimit { get; init; } = 1 << 20;
+
+    /// <summary>Seconds that running answers are given when the service is stopped.</summary>
+    public int StopSeconds { get; init; } = 20;
+
+    /// <summary>A folder of its own for what it remembers; null: it remembers nothing. systemd names one in STATE_DIRECTORY.</summary>
+    public string? StateDirectory { get; init; }
+}

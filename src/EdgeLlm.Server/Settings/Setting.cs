@@ -1,0 +1,96 @@
+using System.Globalization;
+using System.Text;
+using EdgeLlm.Kernels;
+
+namespace EdgeLlm.Server.Settings;
+
+/// <summary>One setting: `stopSeconds` in the file, EDGELLM_STOP_SECONDS in the environment, `--stop-seconds` on the command line.</summary>
+public sealed class Setting
+{
+    private const int MostSeconds = 24 * 60 * 60;
+
+    private Setting(string name, string valueName, string description, Func<ServerOptions, string, ServerOptions> apply, bool secret = false)
+    {
+        Name = name;
+        ValueName = valueName;
+        Description = description;
+        Apply = apply;
+        IsSecret = secret;
+        OptionName = "--" + Separated(name, '-');
+        EnvironmentName = "EDGELLM_" + Separated(name, '_').ToUpperInvariant();
+    }
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<Setting> All { get; } =
+    [
+        new("model", "MODEL", "A GGUF file, or a model's name as `edgellm list` shows it (default: the model that comes with the program)", (o, v) => o with { Model = v }),
+        new("name", "NAME", "What clients call the model (default: what it calls itself)", (o, v) => o with { Name = NameOf(v) }),
+        new("listen", "ADDRESS", "Address and port; other than this machine alone takes an API key (default: 127.0.0.1:11434)", (o, v) => o with { Listen = ListenAddress.Parse(v) }),
+        new("apiKey", "KEY", "What clients have to send as a bearer token", (o, v) => o with { ApiKey = KeyOf(v) }, secret: true),
+        new("apiKeyFile", "FILE", "A file with the API key, so that no other place has it", (o, v) => o with { ApiKey = KeyOf(File.ReadAllText(v).Trim()) }),
+        new("origins", "LIST", "Web pages that may call the service from a browser, separated by commas, such as http://panel.local; * for all", (o, v) => o with { Origins = ListOf(v) }),
+        new("hosts", "LIST", "Names by which browsers may call the service, separated by commas, beside addresses, localhost and names under .local, .lan, .home.arpa, .internal", (o, v) => o with { Hosts = ListOf(v) }),
+        new("context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)", (o, v) => o with { Context = Number(v, 16, 1 << 20) }),
+        new("threads", "N", "Threads that compute (default: one per processor core)", (o, v) => o with { Threads = Number(v, 1, 1024) }),
+        new("kv", "TYPE", "How a context is kept: f16, f32 or i8 (default: f16)", (o, v) => o with { CacheType = CacheTypeOf(v) }),
+        new("conversations", "N", "How many conversations' contexts are kept for their next turn (default: 2)", (o, v) => o with { Conversations = Number(v, 1, 64) }),
+        new("queue", "N", "How many requests may wait for their turn (default: 16)", (o, v) => o with { Queue = Number(v, 0, 1024) }),
+        new("bodyLimit", "BYTES", "Most bytes of a request (default: 1048576)", (o, v) => o with { BodyLimit = Number(v, 1024, 1 << 28) }),
+        new("stopSeconds", "N", "Seconds that running answers are given when the service is stopped (default: 20)", (o, v) => o with { StopSeconds = Number(v, 0, MostSeconds) }),
+        new("state", "FOLDER", "A folder of its own for what the service remembers (default: systemd's STATE_DIRECTORY, else none)", (o, v) => o with { StateDirectory = v }),
+    ];
+
+    /// <summary>Its name in the file.</summary>
+    public string Name { get; }
+
+    /// <summary>Its name on the command line, where it is not <see cref="IsSecret"/>.</summary>
+    public string OptionName { get; }
+
+    /// <summary>Its name in the environment.</summary>
+    public string EnvironmentName { get; }
+
+    /// <summary>What a help text calls the value.</summary>
+    public string ValueName { get; }
+
+    /// <summary>What it does, in one line.</summary>
+    public string Description { get; }
+
+    /// <summary>Never on a command line, which every user of the machine can read.</summary>
+    public bool IsSecret { get; }
+
+    /// <summary>Puts a value into the options. A <see cref="FormatException"/>'s message says what would be right.</summary>
+    internal Func<ServerOptions, string, ServerOptions> Apply { get; }
+
+    private static int Number(string text, int least, int most)
+    {
+        if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most) return value;
+        throw new FormatException($"a whole number from {least} to {most}");
+    }
+
+    private static string[] ListOf(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+    private static string KeyOf(string text) =>
+        text.Length >= 8 && text.All(c => c is > ' ' and < (char)127) ? text : throw new FormatException("at least 8 printable ASCII characters without spaces");
+
+    private static string NameOf(string text) =>
+        text.Length > 0 && text.All(c => c is > ' ' and < (char)127 and not '"' and not '\\') ? text : throw new FormatException("printable ASCII characters without spaces");
+
+    private static KeyValueType CacheTypeOf(string text) => text switch
+    {
+        "f16" => KeyValueType.F16,
+        "f32" => KeyValueType.F32,
+        "i8" => KeyValueType.I8,
+        _ => throw new FormatException("f16, f32 or i8"),
+    };
+
+    private static string Separated(string name, char separator)
+    {
+        var text = new StringBuilder();
+        foreach (char c in name)
+        {
+            if (char.IsAsciiLetterUpper(c)) text.Append(separator);
+            text.Append(char.ToLowerInvariant(c));
+        }
+        return text.ToString();
+    }
+}

@@ -1,0 +1,126 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+
+namespace EdgeLlm.Server.Settings;
+
+/// <summary>Puts the options together from the file, the environment and the command line, a later one before an earlier. An error names the place and the line.</summary>
+public static class SettingsReader
+{
+    /// <summary>The file that is read when it exists and no other is named.</summary>
+    public const string DefaultFile = "/etc/edgellm/edgellm.json";
+
+    /// <summary>Reads and checks.</summary>
+    /// <param name="file">A file that has to exist, or null for <see cref="DefaultFile"/>, which need not.</param>
+    /// <param name="environment">Gives the value of a variable, or null.</param>
+    /// <param name="commandLine">Values by <see cref="Setting.Name"/>.</param>
+    /// <exception cref="InvalidDataException">A value in the file or the environment is wrong, or there is no such setting.</exception>
+    /// <exception cref="ArgumentException">A value on the command line is wrong.</exception>
+    /// <exception cref="IOException">The file, or one that it names, cannot be read.</exception>
+    public static ServerOptions Read(string? file, Func<string, string?> environment, IReadOnlyDictionary<string, string> commandLine)
+    {
+        var values = new Dictionary<string, Value>();
+        if (file is not null || File.Exists(DefaultFile)) ReadFile(file ?? DefaultFile, values);
+        foreach (Setting setting in Setting.All)
+        {
+            if (environment(setting.EnvironmentName) is { Length: > 0 } text) values[setting.Name] = new Value(text, setting.EnvironmentName, null);
+            if (commandLine.TryGetValue(setting.Name, out string? given)) values[setting.Name] = new Value(given, setting.OptionName, null);
+        }
+
+        var options = new ServerOptions { StateDirectory = environment("STATE_DIRECTORY")?.Split(':')[0] };
+        foreach (Setting setting in Setting.All)
+        {
+            if (!values.TryGetValue(setting.Name, out Value value)) continue;
+            try
+            {
+                options = setting.Apply(options, value.Text);
+            }
+            catch (FormatException exception)
+            {
+                throw value.Wrong($"takes {exception.Message}{(setting.IsSecret || setting.Name == "apiKeyFile" ? "" : $", not '{Shortened(value.Text)}'")}");
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                throw value.Wrong($"names a file that can't be read: {exception.Message}");
+            }
+        }
+        if (!options.Listen.IsLoopback && options.ApiKey is null)
+            throw values["listen"].Wrong($"is {options.Listen}, where other machines can come: that takes an API key (apiKeyFile, apiKey or EDGELLM_API_KEY)");
+        return options;
+    }
+
+    private static void ReadFile(string path, Dictionary<string, Value> values)
+    {
+        byte[] json;
+        try
+        {
+            json = File.ReadAllBytes(path);
+        }
+        catch (UnauthorizedAccessException exception)
+        {
+            throw new IOException($"{path}: may not be read by this user ({exception.Message})", exception);
+        }
+        if (json.AsSpan().StartsWith(Encoding.UTF8.Preamble)) json = json[Encoding.UTF8.Preamble.Length..];
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+        try
+        {
+            reader.Read();
+            if (reader.TokenType != JsonTokenType.StartObject) throw Wrong(path, LineAt(json, 0), "the file has to be one JSON object: { \"listen\": \"127.0.0.1:11434\" }");
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                string name = reader.GetString()!;
+                int line = LineAt(json, reader.TokenStartIndex);
+                Setting setting = Setting.All.FirstOrDefault(setting => setting.Name == name)
+                    ?? throw Wrong(path, line, $"there is no setting \"{Shortened(name)}\"; there are {string.Join(", ", Setting.All.Select(setting => setting.Name))}");
+                reader.Read();
+                if (reader.TokenType == JsonTokenType.Null) continue;
+                var value = new Value(TextOf(ref reader) ?? throw Wrong(path, line, $"{name} takes one value or a list of texts"), setting.Name, $"{path} line {line}");
+                if (!values.TryAdd(name, value)) throw Wrong(path, line, $"{name} is there twice");
+            }
+            while (reader.Read()) { } // nothing may follow
+        }
+        catch (JsonException exception)
+        {
+            throw Wrong(path, (int)(exception.LineNumber ?? 0) + 1, "this is not valid JSON: " + exception.Message.Split(" LineNumber:")[0]);
+        }
+        catch (InvalidOperationException)
+        {
+            throw Wrong(path, LineAt(json, reader.TokenStartIndex), "the text is not valid UTF-8");
+        }
+    }
+
+    private static string? TextOf(ref Utf8JsonReader reader) => reader.TokenType switch
+    {
+        JsonTokenType.String => reader.GetString(),
+        JsonTokenType.Number => Encoding.UTF8.GetString(reader.HasValueSequence ? reader.ValueSequence.ToArray() : reader.ValueSpan),
+        JsonTokenType.True => "true",
+        JsonTokenType.False => "false",
+        JsonTokenType.StartArray => ListOf(ref reader),
+        _ => null,
+    };
+
+    /// <summary>A list of texts as text with commas, the form that the other places have.</summary>
+    private static string? ListOf(ref Utf8JsonReader reader)
+    {
+        var items = new List<string>();
+        while (reader.Read() && reader.TokenType == JsonTokenType.String) items.Add(reader.GetString()!);
+        return reader.TokenType == JsonTokenType.EndArray ? string.Join(',', items) : null;
+    }
+
+    private static int LineAt(byte[] json, long offset) => json.AsSpan(0, (int)offset).Count((byte)'\n') + 1;
+
+    private static InvalidDataException Wrong(string path, int line, string problem) => new($"{path} line {line}: {problem}");
+
+    private static string Shortened(string text) => text.Length <= 60 ? text : text[..60] + "...";
+
+    /// <param name="Text">The value.</param>
+    /// <param name="Name">The setting as that place calls it.</param>
+    /// <param name="Line">File and line, or null where it is from elsewhere.</param>
+    private readonly record struct Value(string Text, string Name, string? Line)
+    {
+        public Exception Wrong(string problem) =>
+            Line is not null ? new InvalidDataException($"{Line}: {Name} {problem}")
+            : Name.StartsWith("--", StringComparison.Ordinal) ? new ArgumentException($"{Name} {problem}")
+            : new InvalidDataException($"environment: {Name} {problem}");
+    }
+}

@@ -1,0 +1,121 @@
+using System.Net;
+using System.Text.Json;
+using EdgeLlm.Server.Settings;
+
+namespace EdgeLlm.Server.Tests.Engine;
+
+public sealed class EngineTests
+{
+    private const string Long = """{"model":"tiny","options":{"temperature":0},"messages":[{"role":"user","content":"Tell me a very long story about a dragon, a knight and a princess."}]}""";
+
+    [Fact]
+    public async Task Requests_at_once_get_what_each_gets_alone()
+    {
+        await using TestServer server = await TestServer.StartAsync(new ServerOptions { Queue = 64 });
+        string[] requests = [.. Enumerable.Range(0, 12).Select(i => $$$"""{"model":"tiny","seed":{{{i}}},"max_tokens":{{{10 + i}}},"messages":[{"role":"user","content":"Once upon a time {{{i % 5}}}"}]}""")];
+        var alone = new List<string>();
+        foreach (string request in requests) alone.Add(TextOf(await server.AskAsync("/v1/chat/completions", request)));
+        string[] together = await Task.WhenAll(requests.Select(async request => TextOf(await server.AskAsync("/v1/chat/completions", request))));
+        Assert.Equal(alone, together);
+        Assert.True(alone.Distinct().Count() > 6);
+    }
+
+    [Fact]
+    public async Task The_next_turn_of_a_conversation_computes_only_what_is_new_though_another_came_between()
+    {
+        await using TestServer server = await TestServer.StartAsync();
+        await AskAsync("""[{"role":"user","content":"Tom had a red ball."}]""");
+        await AskAsync("""[{"role":"user","content":"The cat sat on a big green mat."}]""");
+        JsonElement usage = (await AskAsync("""[{"role":"user","content":"Tom had a red ball."},{"role":"assistant","content":"Yes."},{"role":"user","content":"And then?"}]""")).GetProperty("usage");
+        int known = usage.GetProperty("prompt_tokens_details").GetProperty("cached_tokens").GetInt32();
+        Assert.InRange(known, 10, usage.GetProperty("prompt_tokens").GetInt32() - 5);
+
+        Task<JsonElement> AskAsync(string messages) => server.AskAsync("/v1/chat/completions", $$"""{"model":"tiny","max_tokens":4,"temperature":0,"messages":{{messages}}}""");
+    }
+
+    [Fact]
+    public async Task A_client_that_goes_away_frees_the_engine()
+    {
+        await using TestServer server = await TestServer.StartSlowAsync();
+        using (var gone = new CancellationTokenSource())
+        {
+            using HttpResponseMessage response = await server.BeginAsync("/api/chat", Long, gone.Token);
+            await response.Content.ReadAsStream().ReadExactlyAsync(new byte[64]);
+            await gone.CancelAsync();
+        }
+        // It would have gone on for hundreds of tokens; an answer of one token has to come long before.
+        JsonElement answer = await server.AskAsync("/api/chat", """{"model":"tiny","stream":false,"options":{"num_predict":1},"messages":[{"role":"user","content":"Hi"}]}""");
+        Assert.Equal(1, answer.GetProperty("eval_count").GetInt32());
+        Assert.InRange(answer.GetProperty("load_duration").GetInt64(), 0, 2_000_000_000);
+    }
+
+    [Fact]
+    public async Task One_that_gives_up_waiting_leaves_its_place_to_another()
+    {
+        await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { Queue = 1 });
+        using HttpResponseMessage running = await server.BeginAsync("/api/chat", Long);
+        using (var gone = new CancellationTokenSource(TimeSpan.FromMilliseconds(200)))
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => server.PostAsync("/api/chat", Long, gone.Token));
+        }
+        while (server.Server.Engine.Waiting > 0) await Task.Delay(5);
+        using var wait = new CancellationTokenSource(TimeSpan.FromMilliseconds(300)); // waiting, not refused
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => server.PostAsync("/api/chat", Long, wait.Token));
+    }
+
+    [Fact]
+    public async Task A_full_queue_is_said_with_the_time_to_try_again()
+    {
+        await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { Queue = 1, StopSeconds = 0 });
+        using HttpResponseMessage running = await server.BeginAsync("/api/chat", Long);
+        Task<HttpResponseMessage> waiting = server.BeginAsync("/api/chat", Long);
+        while (server.Server.Engine.Waiting < 1) await Task.Delay(5);
+        HttpResponseMessage refused = await server.PostAsync("/api/chat", Long);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.InRange(refused.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 60);
+        refused = await server.PostAsync("/v1/chat/completions", """{"model":"tiny","messages":[{"role":"user","content":"Hi"}]}""");
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        Assert.NotNull(refused.Headers.RetryAfter);
+        refused.Dispose();
+        await server.Server.StopAsync();
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await waiting).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_stop_lets_the_running_answer_end_and_refuses_new_ones()
+    {
+        await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { StopSeconds = 60 });
+        using HttpResponseMessage response = await server.BeginAsync("/api/chat", Long.Replace("\"temperature\":0", "\"temperature\":0,\"num_predict\":60", StringComparison.Ordinal));
+        Task stop = server.Server.StopAsync();
+        using HttpResponseMessage refused = await server.PostAsync("/api/chat", Long);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.NotNull(refused.Headers.RetryAfter);
+        string body = await response.Content.ReadAsStringAsync();
+        await stop;
+        JsonElement last = JsonDocument.Parse(body.TrimEnd().Split('\n')[^1]).RootElement;
+        Assert.True(last.GetProperty("done").GetBoolean());
+        Assert.Equal(60, last.GetProperty("eval_count").GetInt32());
+    }
+
+    [Fact]
+    public async Task What_still_runs_after_the_limit_is_cut_off_with_an_error()
+    {
+        await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { StopSeconds = 0 });
+        using HttpResponseMessage response = await server.BeginAsync("/api/chat", Long);
+        await server.Server.StopAsync();
+        string body = await response.Content.ReadAsStringAsync();
+        Assert.Contains("stopped", JsonDocument.Parse(body.TrimEnd().Split('\n')[^1]).RootElement.GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.Contains("cut off", server.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_port_in_use_is_said_with_what_to_do()
+    {
+        await using TestServer first = await TestServer.StartAsync();
+        var listen = new ListenAddress(IPAddress.Loopback, first.Server.Address.Port);
+        var exception = await Assert.ThrowsAsync<IOException>(() => TestServer.StartAsync(new ServerOptions { Listen = listen }));
+        Assert.Contains($"{listen} is in use", exception.Message, StringComparison.Ordinal);
+    }
+
+    private static string TextOf(JsonElement completion) => completion.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString()!;
+}

@@ -1,0 +1,101 @@
+using System.Net;
+using System.Text.Json;
+using EdgeLlm.Server.Settings;
+
+namespace EdgeLlm.Server.Tests.Ollama;
+
+public sealed class OllamaTests : IAsyncLifetime
+{
+    private TestServer _server = null!;
+
+    public async ValueTask InitializeAsync() => _server = await TestServer.StartAsync(new ServerOptions { Context = 128 });
+
+    public ValueTask DisposeAsync() => _server is null ? ValueTask.CompletedTask : _server.DisposeAsync();
+
+    [Fact]
+    public async Task Chat_streams_unless_told_otherwise_and_both_say_the_same()
+    {
+        const string Fields = "\"options\":{\"seed\":3,\"num_predict\":12.0}";
+        List<JsonElement> lines = await _server.StreamAsync("/api/chat", Chat(Fields));
+        JsonElement whole = await _server.AskAsync("/api/chat", Chat(Fields + ",\"stream\":false"));
+        Assert.Equal(whole.GetProperty("message").GetProperty("content").GetString(), string.Concat(lines.Select(line => line.GetProperty("message").GetProperty("content").GetString())));
+        Assert.All(lines[..^1], line => Assert.False(line.GetProperty("done").GetBoolean()));
+        foreach (JsonElement end in new[] { lines[^1], whole })
+        {
+            Assert.True(end.GetProperty("done").GetBoolean());
+            Assert.Equal(("length", 12), (end.GetProperty("done_reason").GetString(), end.GetProperty("eval_count").GetInt32()));
+            foreach (string duration in new[] { "total_duration", "load_duration", "prompt_eval_duration", "eval_duration" }) Assert.True(end.GetProperty(duration).GetInt64() > 0);
+            Assert.Matches(@"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$", end.GetProperty("created_at").GetString());
+        }
+    }
+
+    [Fact]
+    public async Task Generate_goes_on_from_its_context()
+    {
+        JsonElement first = await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"Tom has a dog.","system":"s","stream":false,"options":{"temperature":0,"num_predict":6}}""");
+        int[] context = [.. first.GetProperty("context").EnumerateArray().Select(token => token.GetInt32())];
+        Assert.Equal(first.GetProperty("prompt_eval_count").GetInt32() + 6, context.Length);
+        JsonElement next = await _server.AskAsync("/api/generate", $$$"""{"model":"tiny","prompt":"And?","context":[{{{string.Join(',', context)}}}],"stream":false,"options":{"num_predict":2}}""");
+        Assert.True(next.GetProperty("prompt_eval_count").GetInt32() > context.Length);
+        await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"x","context":[-1],"stream":false}""", HttpStatusCode.BadRequest);
+    }
+
+    [Fact]
+    public async Task A_raw_prompt_is_continued_as_it_is()
+    {
+        JsonElement answer = await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"Once upon a time","raw":true,"stream":false,"options":{"temperature":0,"num_predict":8}}""");
+        Assert.StartsWith(", there was", answer.GetProperty("response").GetString(), StringComparison.Ordinal);
+        Assert.False(answer.TryGetProperty("context", out _));
+    }
+
+    [Fact]
+    public async Task A_long_conversation_loses_its_oldest_turns_unless_it_may_not()
+    {
+        string turns = string.Join(',', Enumerable.Range(0, 12).Select(i => $$"""{"role":"{{(i % 2 == 0 ? "user" : "assistant")}}","content":"number {{i}} is a good number"}"""));
+        string request = $$"""{"model":"tiny","stream":false,"options":{"num_predict":4},"messages":[{"role":"system","content":"s"},{{turns}},{"role":"user","content":"end"}]""";
+        JsonElement answer = await _server.AskAsync("/api/chat", request + "}");
+        Assert.InRange(answer.GetProperty("prompt_eval_count").GetInt32(), 20, 124);
+        await _server.AskAsync("/api/chat", request + ",\"truncate\":false}", HttpStatusCode.BadRequest);
+    }
+
+    [Fact]
+    public async Task Empty_requests_ask_for_the_model_to_be_loaded_or_let_go()
+    {
+        Assert.Equal("load", (await _server.AskAsync("/api/chat", """{"model":"tiny","messages":[]}""")).GetProperty("done_reason").GetString());
+        Assert.Equal("unload", (await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"","keep_alive":0,"stream":false}""")).GetProperty("done_reason").GetString());
+    }
+
+    [Fact]
+    public async Task What_Home_Assistant_and_old_clients_send_is_taken() => await _server.AskAsync("/api/chat", Chat("""
+        "stream":false,"think":false,"keep_alive":-1,"format":"","tools":[],"options":{"num_predict":2,"num_ctx":8192,"tfs_z":1,"mirostat":0,"numa":false,"stop":["x"],"top_k":5,"use_mmap":true}
+        """));
+
+    [Theory]
+    [InlineData("\"options\":{\"num_predict\":1.5}", "option \"num_predict\" must be of type integer")]
+    [InlineData("\"options\":{\"temperature\":\"hot\"}", "option \"temperature\" must be a number")]
+    [InlineData("\"options\":{\"top_p\":7}", "top_p is 7")]
+    [InlineData("\"options\":5", "options has a value of the wrong type")]
+    [InlineData("\"think\":true", "\"tiny\" does not support thinking")]
+    [InlineData("\"tools\":[{\"type\":\"function\"}]", "\"tiny\" does not support tools")]
+    [InlineData("\"format\":\"json\"", "format: ")]
+    public async Task A_wrong_field_is_an_error_in_Ollamas_shape(string field, string message) =>
+        Assert.Contains(message, (await _server.AskAsync("/api/chat", Chat(field), HttpStatusCode.BadRequest)).GetProperty("error").GetString(), StringComparison.Ordinal);
+
+    [Fact]
+    public async Task Other_models_are_not_found() =>
+        Assert.Equal("model 'llama3' not found", (await _server.AskAsync("/api/chat", """{"model":"llama3"}""", HttpStatusCode.NotFound)).GetProperty("error").GetString());
+
+    [Fact]
+    public async Task Tags_and_version_are_as_clients_parse_them()
+    {
+        JsonElement model = Assert.Single((await _server.GetAsync("/api/tags")).GetProperty("models").EnumerateArray());
+        Assert.Equal(("tiny:latest", "tiny:latest"), (model.GetProperty("name").GetString(), model.GetProperty("model").GetString()));
+        Assert.Matches("^[0-9a-f]{64}$", model.GetProperty("digest").GetString());
+        Assert.Equal("0.26M", model.GetProperty("details").GetProperty("parameter_size").GetString());
+        Assert.Matches(@"^\d+\.\d+\.\d+$", (await _server.GetAsync("/api/version")).GetProperty("version").GetString());
+        using HttpResponseMessage head = await _server.Client.SendAsync(new HttpRequestMessage(HttpMethod.Head, "/api/version"));
+        Assert.Equal(HttpStatusCode.OK, head.StatusCode);
+    }
+
+    private static string Chat(string fields) => $$"""{"model":"tiny","messages":[{"role":"USER","content":"Once upon a time"}],{{fields}}}""";
+}

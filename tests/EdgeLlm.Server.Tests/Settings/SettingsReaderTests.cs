@@ -1,0 +1,122 @@
+using EdgeLlm.Kernels;
+using EdgeLlm.Server.Settings;
+
+namespace EdgeLlm.Server.Tests.Settings;
+
+public sealed class SettingsReaderTests : IDisposable
+{
+    private readonly string _file = Path.GetTempFileName();
+
+    [Fact]
+    public void A_later_place_counts_more_than_an_earlier_one()
+    {
+        Write("""{ "queue": 1, "context": 100, "threads": 3 }""");
+        ServerOptions options = Read(new() { ["EDGELLM_QUEUE"] = "2", ["EDGELLM_CONTEXT"] = "200" }, new() { ["queue"] = "3" });
+        Assert.Equal((3, 200, 3), (options.Queue, options.Context, options.Threads));
+    }
+
+    [Fact]
+    public void All_settings_can_stand_in_the_file_with_comments_between()
+    {
+        Write("""
+            // every one
+            {
+              "model": "m.gguf", "name": "n", "listen": "[::1]:99", "apiKey": "12345678", /* and lists */ "origins": ["http://a", "http://b"], "hosts": "c,d",
+              "context": 64, "threads": 2, "kv": "i8", "conversations": 4, "queue": 5, "bodyLimit": 2048, "stopSeconds": 6, "state": null,
+            }
+            """);
+        ServerOptions options = Read();
+        Assert.Equal("[::1]:99", options.Listen.ToString());
+        Assert.Equal(["http://a", "http://b"], options.Origins);
+        Assert.Equal(["c", "d"], options.Hosts);
+        Assert.Equal(KeyValueType.I8, options.CacheType);
+        Assert.Equal(("m.gguf", "n", "12345678", 64, 2, 4, 5, 2048, 6), (options.Model, options.Name, options.ApiKey, options.Context, options.Threads, options.Conversations, options.Queue, options.BodyLimit, options.StopSeconds));
+        Assert.Null(options.StateDirectory);
+    }
+
+    [Theory]
+    [InlineData("{\n \"queue\": 1,\n \"prot\": 1\n}", 3, "there is no setting \"prot\"")]
+    [InlineData("{\n\n \"queue\": \"many\"\n}", 3, "queue takes a whole number from 0 to 1024, not 'many'")]
+    [InlineData("{\n \"listen\": \"pi:x\"\n}", 2, "listen takes an address and port")]
+    [InlineData("{\n \"queue\": 1\n \"context\": 5\n}", 3, "not valid JSON")]
+    [InlineData("{\n \"queue\": {}\n}", 2, "one value or a list of texts")]
+    [InlineData("{\n \"queue\": 1,\n \"queue\": 2\n}", 3, "twice")]
+    [InlineData("[]", 1, "one JSON object")]
+    [InlineData("", 1, "not valid JSON")]
+    [InlineData("{\n \"listen\": \"*\"\n}", 2, "takes an API key")]
+    [InlineData("{} x", 1, "not valid JSON")]
+    public void What_is_wrong_in_the_file_is_told_with_its_line(string json, int line, string problem)
+    {
+        Write(json);
+        var exception = Assert.Throws<InvalidDataException>(() => Read());
+        Assert.StartsWith($"{_file} line {line}: ", exception.Message, StringComparison.Ordinal);
+        Assert.Contains(problem, exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Other_places_are_named_too()
+    {
+        Write("{}");
+        Assert.StartsWith("environment: EDGELLM_STOP_SECONDS takes", Assert.Throws<InvalidDataException>(() => Read(new() { ["EDGELLM_STOP_SECONDS"] = "-1" })).Message, StringComparison.Ordinal);
+        Assert.StartsWith("--kv takes", Assert.Throws<ArgumentException>(() => Read([], new() { ["kv"] = "q4" })).Message, StringComparison.Ordinal);
+        Assert.StartsWith("--listen is 0.0.0.0:80", Assert.Throws<ArgumentException>(() => Read([], new() { ["listen"] = "0.0.0.0:80" })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_key_is_never_shown()
+    {
+        Write("""{ "apiKey": "geheim" }""");
+        Assert.DoesNotContain("geheim", Assert.Throws<InvalidDataException>(() => Read()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_key_may_be_in_a_file_of_its_own()
+    {
+        Write("{}");
+        string key = Path.GetTempFileName();
+        File.WriteAllText(key, "0123456789\n");
+        Assert.Equal("0123456789", Read(new() { ["EDGELLM_LISTEN"] = "*:80", ["EDGELLM_API_KEY_FILE"] = key }).ApiKey);
+        File.Delete(key);
+        Assert.Contains("can't be read", Assert.Throws<InvalidDataException>(() => Read(new() { ["EDGELLM_API_KEY_FILE"] = key })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_file_that_is_named_has_to_be_there() => Assert.Throws<FileNotFoundException>(() => SettingsReader.Read("/nonexistent.json", _ => null, new Dictionary<string, string>()));
+
+    [Fact]
+    public void Systemd_names_the_state_directory()
+    {
+        Write("{}");
+        Assert.Equal("/var/lib/x", Read(new() { ["STATE_DIRECTORY"] = "/var/lib/x:/var/lib/y" }).StateDirectory);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1:8080", "127.0.0.1:8080", true)]
+    [InlineData("localhost", "127.0.0.1:11434", true)]
+    [InlineData("::1", "[::1]:11434", true)]
+    [InlineData("[::1]:0", "[::1]:0", true)]
+    [InlineData("*:80", "[::]:80", false)]
+    [InlineData("192.168.1.5", "192.168.1.5:11434", false)]
+    public void Addresses_are_read(string text, string expected, bool loopback)
+    {
+        var address = ListenAddress.Parse(text);
+        Assert.Equal((expected, loopback), (address.ToString(), address.IsLoopback));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(":80")]
+    [InlineData("127.0.0.1:65536")]
+    [InlineData("127.0.0.1:-1")]
+    [InlineData("127.0.0.1:")]
+    [InlineData("raspberrypi")]
+    [InlineData("[::1]80x")]
+    public void What_is_no_address_is_refused(string text) => Assert.Throws<FormatException>(() => ListenAddress.Parse(text));
+
+    public void Dispose() => File.Delete(_file);
+
+    private void Write(string json) => File.WriteAllText(_file, json);
+
+    private ServerOptions Read(Dictionary<string, string>? environment = null, Dictionary<string, string>? commandLine = null) =>
+        SettingsReader.Read(_file, name => environment?.GetValueOrDefault(name), commandLine ?? []);
+}

@@ -1,0 +1,86 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using EdgeLlm.Server.Settings;
+using EdgeLlm.Tests;
+
+namespace EdgeLlm.Server.Tests;
+
+/// <summary>A service in this process on a free port, and a client of it.</summary>
+internal sealed class TestServer : IAsyncDisposable
+{
+    public const string Name = "tiny";
+
+    private readonly StringWriter _log = new();
+
+    private TestServer(ServerOptions options, string model)
+    {
+        var served = new ServedModel(Name, model, "llama", 260_000, "F32", new FileInfo(model).Length, File.GetLastWriteTimeUtc(model));
+        Server = new ModelServer(options, served, new ServerLog(TextWriter.Synchronized(_log), forJournal: false));
+    }
+
+    public ModelServer Server { get; }
+
+    public HttpClient Client { get; private set; } = null!;
+
+    public string Log => _log.ToString();
+
+    /// <summary>With a model of 260,000 weights, whose context has 512 tokens.</summary>
+    public static Task<TestServer> StartAsync(ServerOptions? options = null) => StartAsync(options, SharedFolder.Require("models", "stories260K.f32.gguf"));
+
+    /// <summary>With a model that takes ten milliseconds a token: its answers last.</summary>
+    public static Task<TestServer> StartSlowAsync(ServerOptions? options = null) => StartAsync(options, SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"));
+
+    public Task<HttpResponseMessage> PostAsync(string path, string json, CancellationToken cancellation = default) =>
+        Client.PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"), cancellation);
+
+    /// <summary>Posts, and gives the answer when its head has come.</summary>
+    public Task<HttpResponseMessage> BeginAsync(string path, string json, CancellationToken cancellation = default) =>
+        Client.SendAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(json) }, HttpCompletionOption.ResponseHeadersRead, cancellation);
+
+    public async Task<JsonElement> AskAsync(string path, string json, HttpStatusCode expected = HttpStatusCode.OK)
+    {
+        using HttpResponseMessage response = await PostAsync(path, json);
+        string body = await response.Content.ReadAsStringAsync();
+        Assert.True(response.StatusCode == expected, $"{(int)response.StatusCode}: {body}");
+        return JsonDocument.Parse(body).RootElement;
+    }
+
+    public async Task<JsonElement> GetAsync(string path) => JsonDocument.Parse(await Client.GetStringAsync(path)).RootElement;
+
+    /// <summary>A stream's values: of lines, or of server-sent events without the last, `[DONE]`, which has to be there.</summary>
+    public async Task<List<JsonElement>> StreamAsync(string path, string json)
+    {
+        using HttpResponseMessage response = await PostAsync(path, json);
+        response.EnsureSuccessStatusCode();
+        string body = await response.Content.ReadAsStringAsync();
+        bool events = response.Content.Headers.ContentType!.MediaType == "text/event-stream";
+        string separator = events ? "\n\n" : "\n";
+        Assert.EndsWith(separator, body, StringComparison.Ordinal);
+        List<string> values = [.. body[..^separator.Length].Split(separator)];
+        if (events)
+        {
+            Assert.All(values, value => Assert.StartsWith("data: ", value, StringComparison.Ordinal));
+            Assert.Equal("data: [DONE]", values[^1]);
+            values = [.. values[..^1].Select(value => value["data: ".Length..])];
+        }
+        return [.. values.Select(value => JsonDocument.Parse(value).RootElement)];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await Server.StopAsync();
+        await Server.DisposeAsync();
+    }
+
+    private static async Task<TestServer> StartAsync(ServerOptions? options, string model)
+    {
+        options = (options ?? new ServerOptions()) with { Threads = 2, StopSeconds = options?.StopSeconds ?? 5 };
+        if (options.Listen == ListenAddress.Default) options = options with { Listen = new ListenAddress(IPAddress.Loopback, 0) };
+        var server = new TestServer(options, model);
+        await server.Server.StartAsync();
+        server.Client = new HttpClient { BaseAddress = server.Server.Address, Timeout = TimeSpan.FromMinutes(3) };
+        return server;
+    }
+}

@@ -1,0 +1,73 @@
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models;
+using EdgeLlm.Quantization;
+
+namespace EdgeLlm.Tests.Quantization;
+
+/// <summary>A small real model packed with calibration.</summary>
+public sealed class CalibratedQuantizerTests : IDisposable
+{
+    private const string Text = """
+        Once upon a time there was a little girl named Lily. She had a red ball and a small dog. One day they went to the park to play.
+        The dog saw a big cat and ran away. Lily was sad. She looked under the tree and behind the bench. Then she heard a bark. "There you are!" she said.
+        Tom and his mom baked a cake. Tom put too much sugar in the bowl. "It is very sweet," said his mom, and they laughed. They gave a piece to the neighbor.
+        The old man had a boat. Every morning he went out on the lake to catch fish. One day he caught a very big fish. The fish could talk. "Please let me go," it said.
+        """;
+
+    private static readonly QuantizationSettings Settings = new() { WindowLength = 64 };
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("edgellm-calibrated").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void Its_predictions_are_nearer_to_the_source_than_those_of_plain_rounding()
+    {
+        using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
+        string fast = Path.Combine(_folder, "fast.gguf"), calibrated = Path.Combine(_folder, "calibrated.gguf");
+        new FastQuantizer(Plan(file)).Save(fast, _ => { }, CancellationToken.None);
+        Quantizer(file).Save(calibrated, (_, _) => { }, CancellationToken.None);
+        Assert.Equal(new FileInfo(fast).Length, new FileInfo(calibrated).Length, 1024.0); // what was done is recorded
+        Assert.InRange(Distance(file.Path, calibrated), 0, 0.75 * Distance(file.Path, fast));
+        using GgufFile result = GgufFile.Open(calibrated);
+        Assert.Contains("calibration", result.Metadata.GetString("edgellm.quantization.method"));
+        Assert.Equal(["calibrated.gguf", "fast.gguf"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
+    }
+
+    [Fact]
+    public void A_run_that_was_cut_short_goes_on_and_ends_as_one_that_was_not()
+    {
+        using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
+        string whole = Path.Combine(_folder, "whole.gguf"), resumed = Path.Combine(_folder, "resumed.gguf"), state = resumed + ".state";
+        Quantizer(file).Save(whole, (_, _) => { }, CancellationToken.None);
+        using var cut = new CancellationTokenSource();
+        Assert.ThrowsAny<OperationCanceledException>(() => Quantizer(file).Save(resumed, (what, _) => { if (what.StartsWith("layer 4")) cut.Cancel(); }, cut.Token));
+        Assert.False(File.Exists(resumed));
+        using (FileStream damaged = File.Open(state, FileMode.Open)) damaged.SetLength(damaged.Length - 5); // the last layer is not whole
+        Quantizer(file).Save(resumed, (_, _) => { }, CancellationToken.None);
+        Assert.Equal(File.ReadAllBytes(whole), File.ReadAllBytes(resumed));
+        Assert.False(File.Exists(state));
+    }
+
+    private static QuantizationPlan Plan(GgufFile file) => new(file, Packing.E4Group32, Packing.E8Group32);
+
+    private static CalibratedQuantizer Quantizer(GgufFile file) => new(Plan(file), Settings, Text);
+
+    /// <summary>The mean squared difference of two models' logits for a text.</summary>
+    private static double Distance(string first, string second)
+    {
+        float[] a = Logits(first), b = Logits(second);
+        return a.Zip(b, (x, y) => (double)(x - y) * (x - y)).Average();
+    }
+
+    private static float[] Logits(string path)
+    {
+        using var model = LanguageModel.Load(path, new ModelOptions { ContextLength = 128 });
+        int[] ids = model.Tokenizer.Encode("Sara and Ben liked to play in the garden. They found a small green frog near the pond and wanted to keep it.", false, true);
+        float[] logits = new float[ids.Length * model.Config.VocabularySize];
+        using KvCache cache = model.CreateCache();
+        model.ForwardAll(ids, cache, logits);
+        return logits;
+    }
+}
