@@ -17,7 +17,7 @@ internal readonly unsafe struct E8Group32WideningDots : IPackedDots
     public static void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, int block, out RowSums first, out RowSums second)
     {
         Vector128<int> x0 = Vector128.Load((int*)values + 8 * block), x1 = Vector128.Load((int*)values + (8 * block + 4));
-        sbyte* q0 = (sbyte*)codes + 256 * block;
+        sbyte* q0 = (sbyte*)codes + 256 * (block % 4);
         WideSums sums = default;
         Vector128<sbyte> p, q, x;
         Vector128<short> r01, r23, r45, r67;

@@ -15,6 +15,9 @@ internal unsafe interface IPackedDots
     static abstract bool IsShort { get; }
 
     /// <summary>The dot products over the first 16 columns and the second; where they share a sub-scale over all 32, and no second ones.</summary>
-    /// <param name="block">How many times 32 columns to skip first. A constant: what comes after it is an address' offset then.</param>
+    /// <param name="block">
+    /// A constant: how many times 32 columns to skip first, in <paramref name="values"/> up to 7, in <paramref name="codes"/> modulo 4, since LDP's offsets
+    /// reach that far.
+    /// </param>
     static abstract void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, int block, out RowSums first, out RowSums second);
 }
