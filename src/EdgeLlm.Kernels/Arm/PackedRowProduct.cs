@@ -60,6 +60,7 @@ internal static unsafe class PackedRowProduct<TDots> where TDots : struct, IPack
         result.Times(RowLanes.Load((float*)group)).Store(y, rows);
     }
 
+#pragma warning disable CA1857 // block + 1 is a constant once this is inlined
     /// <summary>64 columns.</summary>
     /// <param name="block">A constant: their place among eight times 32.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -88,4 +89,5 @@ internal static unsafe class PackedRowProduct<TDots> where TDots : struct, IPack
             sums.AddScaled(third, upper, multipliers, (byte)(block + 1));
         }
     }
+#pragma warning restore CA1857
 }
