@@ -62,6 +62,7 @@ internal static unsafe class PackedRowProduct<TDots> where TDots : struct, IPack
         }
     }
 
+#pragma warning disable CA1857 // block + 1 is a constant once this is inlined
     /// <summary>64 columns.</summary>
     /// <param name="block">A constant: the place of the first 32 among eight.</param>
     /// <param name="next">block + 1: a constant must be written as one.</param>
@@ -92,4 +93,5 @@ internal static unsafe class PackedRowProduct<TDots> where TDots : struct, IPack
             sums.AddScaled(third, upper, multipliers, next);
         }
     }
+#pragma warning restore CA1857
 }
