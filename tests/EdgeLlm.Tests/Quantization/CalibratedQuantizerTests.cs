@@ -2,6 +2,8 @@ using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
 using EdgeLlm.Quantization;
+using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Tests.Quantization;
 
@@ -48,6 +50,24 @@ public sealed class CalibratedQuantizerTests : IDisposable
         Quantizer(file).Save(resumed, (_, _) => { }, CancellationToken.None);
         Assert.Equal(File.ReadAllBytes(whole), File.ReadAllBytes(resumed));
         Assert.False(File.Exists(state));
+    }
+
+    [Fact]
+    public void Rounding_stage_by_stage_computes_what_a_whole_pass_does()
+    {
+        using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
+        var source = new SourceModel(file);
+        var text = new CalibrationText(Tokenizer.Create(ModelLoader.ReadTokenizer(file)), Text, 64, 8);
+        LayerwiseQuantizer staged = New(), whole = New();
+        for (int l = 0; l < source.Config.BlockCount; l++)
+        {
+            DecoderLayer layer = source.ReadLayer(l);
+            Assert.Empty(staged.Quantize(layer));
+            whole.Pass(layer);
+            for (int i = 0; i < staged.Stream.Length; i++) Assert.Equal(whole.Stream[i], staged.Stream[i], 1e-3);
+        }
+
+        LayerwiseQuantizer New() => new(source, text) { PackingOf = _ => Packing.None, Damping = 0.01, Shrinkage = 0.1, Sweeps = 1 };
     }
 
     private static QuantizationPlan Plan(GgufFile file) => new(file, Packing.E4Group32, Packing.E8Group32);
