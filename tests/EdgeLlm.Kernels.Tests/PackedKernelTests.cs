@@ -33,7 +33,7 @@ public sealed unsafe class PackedKernelTests
         var packing = Enum.Parse<Packing>(packingName);
         for (int columns = 32; columns <= 608; columns += 32)
         {
-            for (int tokens = 1; tokens <= 9; tokens++) Compare(kernel, packing, 1 + (columns / 32 + 5 * tokens) % 27, columns, tokens, 0, null);
+            for (int tokens = 1; tokens <= 17; tokens++) Compare(kernel, packing, 1 + (columns / 32 + 5 * tokens) % 27, columns, tokens, 0, null);
         }
         Compare(kernel, packing, 90, 96, 3, 8, 72);
         Compare(kernel, packing, 90, 96, 1, 16, null);

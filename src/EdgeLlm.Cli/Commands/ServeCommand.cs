@@ -35,6 +35,8 @@ internal static class ServeCommand
                 Console.WriteLine($"{model.Name} ({model.Path}) on {settings.Listen}");
                 return ExitCode.Success;
             }
+            if (settings is { Threads: 0, DecodeThreads: 0 } && ThreadChoice.Remembered is { } measured)
+                settings = settings with { Threads = measured.Prompt, DecodeThreads = measured.Decode };
             await using var server = new ModelServer(settings, model);
             await server.RunAsync(cancellation).ConfigureAwait(false);
             return ExitCode.Success;

@@ -13,13 +13,26 @@ internal sealed unsafe class DotProdKernel : NeonKernel
     public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
         Multiply<DotProducts>(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
 
+    public override long ScratchBytes(int columns) => Math.Max(base.ScratchBytes(columns), PackedPanel.ByteCount(columns));
+
     public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
     {
         switch (weights.Packing)
         {
-            case Packing.E4Group32: PackedProducts.Multiply<E4Group32Dots>(weights, x, tokens, y, yStride, firstRow, endRow); break;
-            case Packing.E4Group16: PackedProducts.Multiply<E4Group16Dots>(weights, x, tokens, y, yStride, firstRow, endRow); break;
-            case Packing.E8Group32: PackedProducts.Multiply<E8Group32Dots>(weights, x, tokens, y, yStride, firstRow, endRow); break;
+            case Packing.E4Group32: MultiplyPacked<E4Group32Dots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case Packing.E4Group16: MultiplyPacked<E4Group16Dots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case Packing.E8Group32: MultiplyPacked<E8Group32Dots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
         }
+    }
+
+    private static void MultiplyPacked<TDots>(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+        where TDots : struct, IPackedDots
+    {
+        if (tokens >= PackedPanel.TileTokens)
+        {
+            PackedPanelProduct<TDots>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+            return;
+        }
+        for (int t = 0; t < tokens; t++) PackedRowProduct<TDots>.Multiply(weights, x, t, y + t * yStride, firstRow, endRow);
     }
 }

@@ -58,9 +58,16 @@ internal unsafe partial class NeonKernel : VectorKernel
     {
         switch (weights.Packing)
         {
-            case Packing.E4Group32: PackedProducts.Multiply<E4Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow); break;
-            case Packing.E4Group16: PackedProducts.Multiply<E4Group16WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow); break;
-            case Packing.E8Group32: PackedProducts.Multiply<E8Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow); break;
+            case Packing.E4Group32: MultiplyPacked<E4Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case Packing.E4Group16: MultiplyPacked<E4Group16WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case Packing.E8Group32: MultiplyPacked<E8Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
         }
+    }
+
+    private static void MultiplyPacked<TDots>(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+        where TDots : struct, IPackedDots
+    {
+        if (tokens == 1) PackedRowProduct<TDots>.Multiply(weights, x, 0, y, firstRow, endRow);
+        else PackedPairProduct<TDots>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
     }
 }

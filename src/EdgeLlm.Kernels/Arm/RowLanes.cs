@@ -25,6 +25,19 @@ internal readonly unsafe struct RowLanes(Vector128<float> low, Vector128<float> 
             AdvSimd.FusedMultiplyAdd(High, AdvSimd.MultiplyBySelectedScalar(scales.High, scale, 0), dots.High));
     }
 
+    /// <summary>this + scale * sums, rounded once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public RowLanes AddScaled(float scale, RowSums sums)
+    {
+        Vector128<float> factor = Vector128.CreateScalarUnsafe(scale);
+        return new RowLanes(
+            AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(Low, AdvSimd.ConvertToSingle(sums.Low), factor, 0),
+            AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(High, AdvSimd.ConvertToSingle(sums.High), factor, 0));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public RowLanes Times(RowLanes other) => new(Low * other.Low, High * other.High);
+
     public RowLanes Negate() => new(-Low, -High);
 
     /// <summary>this + offsets * sum, rounded once.</summary>

@@ -54,7 +54,21 @@ internal unsafe struct WideSums : IPairSums<WideSums>
         AdvSimd.ConvertToSingle(AdvSimd.Arm64.AddPairwise(r45, r67)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Widen(Vector128<short> t01, Vector128<short> t23, Vector128<short> t45, Vector128<short> t67)
+    public readonly RowSums ToRowSums() => new(AdvSimd.Arm64.AddPairwise(r01, r23), AdvSimd.Arm64.AddPairwise(r45, r67));
+
+    /// <summary>Sets the sums.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Start(Vector128<short> t01, Vector128<short> t23, Vector128<short> t45, Vector128<short> t67)
+    {
+        r01 = AdvSimd.AddPairwiseWidening(t01);
+        r23 = AdvSimd.AddPairwiseWidening(t23);
+        r45 = AdvSimd.AddPairwiseWidening(t45);
+        r67 = AdvSimd.AddPairwiseWidening(t67);
+    }
+
+    /// <summary>Adds to the sums.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Widen(Vector128<short> t01, Vector128<short> t23, Vector128<short> t45, Vector128<short> t67)
     {
         r01 = AdvSimd.AddPairwiseWideningAndAdd(r01, t01);
         r23 = AdvSimd.AddPairwiseWideningAndAdd(r23, t23);

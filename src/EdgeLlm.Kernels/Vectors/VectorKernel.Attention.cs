@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.Intrinsics;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Kernels.Scalar;
 
@@ -103,10 +104,18 @@ internal abstract unsafe partial class VectorKernel
         int width = Vector<float>.Count;
         var factor = new Vector<float>(scale);
         for (int j = 0; j < Tile; j += width) (Vector.Load(p + j) * factor).Store(p + j);
-        float larger = maximum;
-        for (int j = from; j <= to; j++)
+        for (int j = 0; j < from; j++) p[j] = float.NegativeInfinity; // keys that the query does not see
+        for (int j = to + 1; j < Tile; j++) p[j] = float.NegativeInfinity;
+        var largest = new Vector<float>(maximum);
+        for (int j = 0; j < Tile; j += width)
         {
-            if (p[j] > larger) larger = p[j];
+            Vector<float> score = Vector.Load(p + j);
+            largest = Vector.ConditionalSelect(Vector.GreaterThan(score, largest), score, largest);
+        }
+        float larger = maximum;
+        for (int lane = 0; lane < width; lane++)
+        {
+            if (largest[lane] > larger) larger = largest[lane];
         }
         if (larger > maximum && maximum != float.NegativeInfinity)
         {
@@ -119,7 +128,17 @@ internal abstract unsafe partial class VectorKernel
         for (int j = 0; j < Tile; j += width) Exp(Vector.Load(p + j) - offset).Store(p + j);
         for (int j = 0; j < from; j++) p[j] = 0;
         for (int j = to + 1; j < Tile; j++) p[j] = 0;
-        sum += SumTile(p);
+        sum += SumVectors(p);
+    }
+
+    /// <summary><see cref="ScalarKernel.SumTile"/> in vectors.</summary>
+    private static float SumVectors(float* p)
+    {
+        Vector128<float> lower = Vector128.Load(p) + Vector128.Load(p + 8) + Vector128.Load(p + 16) + Vector128.Load(p + 24);
+        Vector128<float> upper = Vector128.Load(p + 4) + Vector128.Load(p + 12) + Vector128.Load(p + 20) + Vector128.Load(p + 28);
+        Vector128<float> four = lower + upper;
+        Vector128<float> two = four + Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1));
+        return two.GetElement(0) + two.GetElement(1);
     }
 
     private static void Scale(float* x, float factor, int count)

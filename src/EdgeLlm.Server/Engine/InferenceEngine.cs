@@ -121,7 +121,15 @@ internal sealed class InferenceEngine : IDisposable
         {
             try
             {
-                return (LanguageModel.Load(path, new ModelOptions { ContextLength = _options.Context, Threads = _options.Threads, CacheType = _options.CacheType, Contexts = contexts }), contexts);
+                var options = new ModelOptions
+                {
+                    ContextLength = _options.Context,
+                    Threads = _options.Threads,
+                    DecodeThreads = _options.DecodeThreads,
+                    CacheType = _options.CacheType,
+                    Contexts = contexts,
+                };
+                return (LanguageModel.Load(path, options), contexts);
             }
             catch (ModelException) when (contexts > 1)
             {

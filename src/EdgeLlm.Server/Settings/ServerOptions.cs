@@ -29,6 +29,9 @@ public sealed record ServerOptions
     /// <summary>Threads that compute; 0: one per core.</summary>
     public int Threads { get; init; }
 
+    /// <summary>Threads that decode, where memory is what limits; 0: all.</summary>
+    public int DecodeThreads { get; init; }
+
     /// <summary>How contexts are kept.</summary>
     public KeyValueType CacheType { get; init; } = KeyValueType.F16;
 

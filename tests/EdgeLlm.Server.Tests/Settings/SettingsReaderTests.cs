@@ -22,14 +22,14 @@ public sealed class SettingsReaderTests : IDisposable
             // every one
             {
               "model": "m.gguf", "name": "n", "listen": "[::1]:99", "apiKey": "12345678", /* and lists */ "origins": ["http://a", "http://b"], "hosts": "c,d",
-              "context": 64, "threads": 2, "kv": "i8", "conversations": 4, "queue": 5, "bodyLimit": 2048, "stopSeconds": 6, "state": null,
+              "context": 64, "threads": 2, "decodeThreads": 1, "kv": "i8", "conversations": 4, "queue": 5, "bodyLimit": 2048, "stopSeconds": 6, "state": null,
             }
             """);
         ServerOptions options = Read();
         Assert.Equal("[::1]:99", options.Listen.ToString());
         Assert.Equal(["http://a", "http://b"], options.Origins);
         Assert.Equal(["c", "d"], options.Hosts);
-        Assert.Equal(KeyValueType.I8, options.CacheType);
+        Assert.Equal((KeyValueType.I8, 1), (options.CacheType, options.DecodeThreads));
         Assert.Equal(("m.gguf", "n", "12345678", 64, 2, 4, 5, 2048, 6), (options.Model, options.Name, options.ApiKey, options.Context, options.Threads, options.Conversations, options.Queue, options.BodyLimit, options.StopSeconds));
         Assert.Null(options.StateDirectory);
     }
