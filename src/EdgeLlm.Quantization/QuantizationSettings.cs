@@ -13,7 +13,7 @@ internal sealed record QuantizationSettings
     public double Damping { get; init; } = 0.003;
 
     /// <summary>Share of each element of a curvature's diagonal that is added to it: correlations are partly the calibration text's own.</summary>
-    public double Shrinkage { get; init; } = 0.2;
+    public double Shrinkage { get; init; } = 0.05;
 
     /// <summary>Rounds of coordinate descent after a matrix was rounded.</summary>
     public int Sweeps { get; init; } = 3;

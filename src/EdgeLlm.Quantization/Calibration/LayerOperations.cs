@@ -125,7 +125,7 @@ internal sealed class LayerOperations
         });
     }
 
-    /// <summary>y = silu(gate) * up.</summary>
+    /// <summary>y = silu(gate) * up; y is neither of them.</summary>
     public static void Activate(float[] gate, float[] up, float[] y, int count) => ForSpans(count, (start, length) =>
     {
         Span<float> output = y.AsSpan(start, length);

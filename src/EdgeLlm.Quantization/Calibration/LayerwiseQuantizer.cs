@@ -26,6 +26,7 @@ internal sealed class LayerwiseQuantizer
     private readonly float[] _first;
     private readonly float[] _second;
     private readonly float[] _third;
+    private readonly float[] _active;
     private LayerPass? _pass;
 
     public LayerwiseQuantizer(SourceModel source, CalibrationText text)
@@ -43,6 +44,7 @@ internal sealed class LayerwiseQuantizer
         int widest = Math.Max(_config.FeedForwardLength, _config.QueryWidth);
         _first = new float[batch * widest];
         _second = new float[batch * widest];
+        _active = new float[batch * _config.FeedForwardLength];
         _third = new float[batch * Math.Max(widest, width)];
     }
 
@@ -60,6 +62,9 @@ internal sealed class LayerwiseQuantizer
     public CancellationToken Cancellation { get; init; }
 
     public Action<string> Log { get; init; } = static _ => { };
+
+    /// <summary>The residual stream behind the layers so far: [tokens, embedding].</summary>
+    public ReadOnlySpan<float> Stream => _stream;
 
     /// <summary>Moves the stream behind a layer that is packed already.</summary>
     public void Pass(DecoderLayer layer)
@@ -86,7 +91,7 @@ internal sealed class LayerwiseQuantizer
         int width = _config.EmbeddingLength, feedForward = _config.FeedForwardLength;
 
         Round(packed, width, (first, tokens) => Normalize(layer.AttentionNorm, first, tokens), layer.Query, layer.Key, layer.Value);
-        Round(packed, _config.QueryWidth, (first, tokens) =>
+        ForBatches(0, _windows, (first, tokens) =>
         {
             float[] normed = Normalize(layer.AttentionNorm, first, tokens), output = new float[tokens * _config.QueryWidth];
             layer.Query.Apply(normed, _first, tokens);
@@ -96,8 +101,8 @@ internal sealed class LayerwiseQuantizer
             _operations.Rotate(_second, _config.KeyValueHeadCount, tokens);
             _operations.Attend(_first, _second, _third, output, tokens);
             output.CopyTo(_attended.AsSpan(first * _config.QueryWidth));
-            return output;
-        }, layer.AttentionOutput);
+        });
+        Round(packed, _config.QueryWidth, (first, tokens) => [.. _attended.AsSpan(first * _config.QueryWidth, tokens * _config.QueryWidth)], layer.AttentionOutput);
         ForBatches(0, _windows, (first, tokens) =>
         {
             layer.AttentionOutput.Apply(_attended, _third, tokens, first);
@@ -117,8 +122,8 @@ internal sealed class LayerwiseQuantizer
             float[] normed = Normalize(layer.FeedForwardNorm, first, tokens);
             layer.Gate.Apply(normed, _first, tokens);
             layer.Up.Apply(normed, _second, tokens);
-            LayerOperations.Activate(_first, _second, _first, tokens * feedForward);
-            return _first;
+            LayerOperations.Activate(_first, _second, _active, tokens * feedForward);
+            return _active;
         }
     }
 
