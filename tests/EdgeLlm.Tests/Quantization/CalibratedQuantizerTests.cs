@@ -53,6 +53,21 @@ public sealed class CalibratedQuantizerTests : IDisposable
     }
 
     [Fact]
+    public void Two_runs_on_a_longer_text_give_the_same_bytes()
+    {
+        using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
+        byte[][] runs = [.. Enumerable.Range(0, 2).Select(run =>
+        {
+            // Arrays lie elsewhere in memory each time, and other threads have other shares of the work.
+            byte[][] between = [.. Enumerable.Range(0, 1 + run).Select(i => new byte[1000 + 8 * i])];
+            string path = Path.Combine(_folder, $"run{run}.gguf");
+            new CalibratedQuantizer(Plan(file), Settings with { WindowLength = 256, Windows = 16 }, null).Save(path, (_, _) => GC.KeepAlive(between), CancellationToken.None);
+            return File.ReadAllBytes(path);
+        })];
+        Assert.Equal(runs[0], runs[1]);
+    }
+
+    [Fact]
     public void Rounding_stage_by_stage_computes_what_a_whole_pass_does()
     {
         using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
