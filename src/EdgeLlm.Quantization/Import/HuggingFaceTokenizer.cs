@@ -105,7 +105,7 @@ internal sealed class HuggingFaceTokenizer
         void Add(long id, string text, JsonPart field, TokenType type)
         {
             if (text.Length == 0) throw field.Error("is empty");
-            bool isThere = id < table.Count && table.TextOf((int)id) == text && table.TypeOf((int)id) is not (TokenType.Normal or TokenType.Unused);
+            bool isThere = id < table.Count && table.TextOf((int)id) == text && table.TypeOf((int)id) is (TokenType.Control or TokenType.Unknown or TokenType.Byte);
             if (!isThere) table.Set(id, text, type, Score);
         }
     }

@@ -120,7 +120,7 @@ internal sealed class SentencePieceModel
     {
         for (int position = 0; position < message.Length;)
         {
-            ulong key = ReadNumber(message, ref position), length = 0;
+            ulong key = ReadNumber(message, ref position), length;
             if (key >> 3 is 0 or > int.MaxValue) throw Damaged();
             int field = (int)(key >> 3);
             switch (key & 7)

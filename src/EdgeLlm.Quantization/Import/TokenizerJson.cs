@@ -11,13 +11,11 @@ internal sealed class TokenizerJson
 
     private readonly JsonPart _root;
     private readonly JsonPart _model;
-    private readonly int _rows;
     private readonly List<string> _notes = [];
 
     public TokenizerJson(string file, int rows)
     {
         File = file;
-        _rows = rows;
         _root = JsonPart.Read(file, MostBytes);
         _model = _root.Require("model");
         Table = new VocabularyTable(file, rows);
