@@ -35,11 +35,13 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
     public override void SiluMultiply(float* gate, float* up, int count)
     {
         int j = 0;
-        for (; j <= count - Width; j += Width)
+        for (; j <= count - 2 * Width; j += 2 * Width) // two at a time share the constants' registers
         {
-            Vector<float> x = Vector.Load(gate + j);
-            (x / (Vector<float>.One + Exp(-x)) * Vector.Load(up + j)).Store(gate + j);
+            Vector<float> x = Silu(Vector.Load(gate + j)), y = Silu(Vector.Load(gate + j + Width));
+            (x * Vector.Load(up + j)).Store(gate + j);
+            (y * Vector.Load(up + j + Width)).Store(gate + j + Width);
         }
+        for (; j <= count - Width; j += Width) (Silu(Vector.Load(gate + j)) * Vector.Load(up + j)).Store(gate + j);
         for (; j < count; j++) gate[j] = Polynomials.Silu(gate[j]) * up[j];
     }
 
@@ -77,6 +79,9 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
             target.ScaledSums[cell] = scale * (sums[0] + sums[1]);
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector<float> Silu(Vector<float> x) => x / (Vector<float>.One + Exp(-x));
 
     private static Vector<int> Round(float* x, Vector<float> factor, Vector<float> rounder) =>
         Vector.AsVectorInt32(Vector.Load(x) * factor + rounder) - Vector.AsVectorInt32(rounder);
