@@ -16,7 +16,7 @@ internal sealed class SentencePieceModel
 
     private readonly List<string> _notes = [];
     private readonly Dictionary<int, long> _ids = new() { [40] = 0, [41] = 1, [42] = 2, [43] = -1 }; // TrainerSpec's unk_id, bos_id, eos_id, pad_id
-    private long _kind = Unigram;
+    private long _kind; // 0: no trainer's settings were found
     private byte[] _charsmap = [];
     private bool _marksStart = true, _mergesSpaces = true;
 
@@ -33,6 +33,7 @@ internal sealed class SentencePieceModel
             if (field == 3) ReadNormalizer(message);
         }
         if (pieces == 0) throw new ModelException(file, "has no pieces: it is no SentencePiece model");
+        if (_kind == 0) throw new ModelException(file, "has no trainer's settings behind its pieces: it is cut short");
         if (_kind is not (Unigram or BytePair)) throw new ModelException(file, $"is of SentencePiece's type {_kind}; unigram (1) and bpe (2) are known here");
         if (_kind == BytePair && _charsmap.Length > 0) _notes.Add($"{file}: normalizes text before it is tokenized; with SentencePiece's bpe a GGUF file can't say so");
         if (_kind == BytePair && _mergesSpaces) _notes.Add($"{file}: makes one space of several before it tokenizes; with SentencePiece's bpe a GGUF file can't say so");
@@ -96,6 +97,7 @@ internal sealed class SentencePieceModel
 
     private void ReadTrainer(ReadOnlyMemory<byte> message)
     {
+        _kind = Unigram;
         foreach ((int field, _, ulong number) in Fields(message))
         {
             if (field == 3) _kind = (long)number;
