@@ -33,7 +33,9 @@ command -v dpkg-deb > /dev/null || missing "there is no dpkg-deb here" "sudo apt
 
 if $portable; then
   published=$root/artifacts/publish/edgellm-portable
-  dotnet publish "$root/src/EdgeLlm.Cli" -c Release -p:UseAppHost=false -v quiet -o "$published"
+  dotnet publish "$root/src/EdgeLlm.Cli" -c Release -v quiet -o "$published"
+  # The launcher is of this machine's processor. Published without (UseAppHost), the build would lose its own, and `dotnet run --no-build` with it.
+  rm "$published/EdgeLlm.Cli"
   "$root/tools/package/build-deb" "$published" all "$out"
   exit
 fi

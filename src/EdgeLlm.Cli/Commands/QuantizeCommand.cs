@@ -12,7 +12,7 @@ internal static class QuantizeCommand
 {
     private const long SpareBytes = 64 << 20;
 
-    private static readonly Argument<string> Input = new("input") { Description = "A GGUF file, or a model's name as `edgellm list` shows it", HelpName = "INPUT" };
+    private static readonly Argument<string> Input = new("input") { Description = "A GGUF file, a model's name as `edgellm list` shows it, or a Hugging Face folder (config.json, safetensors, tokenizer; llama and mistral)", HelpName = "INPUT" };
 
     private static readonly Argument<string> Target = new("output") { Description = "The packed GGUF file to write", HelpName = "OUTPUT.gguf" };
 
@@ -42,7 +42,7 @@ internal static class QuantizeCommand
 
     public static Command Create()
     {
-        var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here.")
+        var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here, and Hugging Face folders of llama and mistral.")
         {
             Input, Target, Calibrate, Fast, Group, Embedding, Size, Bits, Force, DryRun,
         };
@@ -52,7 +52,7 @@ internal static class QuantizeCommand
 
     private static async Task<int> RunAsync(ParseResult result, CancellationToken cancellation)
     {
-        string input = ModelStore.OfThisMachine().PathOf(result.GetValue(Input)), output = result.GetValue(Target)!;
+        string input = result.GetValue(Input)!, output = result.GetValue(Target)!;
         bool dryRun = result.GetValue(DryRun), fast = result.GetValue(Fast);
         if (Directory.Exists(output)) throw new IOException($"{output}: is a folder; name a file");
         if (File.Exists(output) && !result.GetValue(Force) && !dryRun) throw new IOException($"{output}: is there already; --force replaces it");
@@ -61,7 +61,8 @@ internal static class QuantizeCommand
         if (budgeted && (fast || result.GetValue(Group) is not null || result.GetValue(Embedding) is not null))
             throw new ArgumentException("--size and --bits choose each matrix' form on a calibration text: leave out --fast, --group and --embedding");
         if (result.GetValue(Size) is not null && result.GetValue(Bits) is not null) throw new ArgumentException("--size and --bits ask for the same: leave one out");
-        using GgufFile file = GgufFile.Open(input);
+        using QuantizeSource source = await QuantizeSource.OpenAsync(input, output, dryRun, cancellation).ConfigureAwait(false);
+        GgufFile file = source.File;
         Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;
         var plan = new QuantizationPlan(file, body, result.GetValue(Embedding) == "e4" ? body : Packing.E8Group32);
         string? text = result.GetValue(Calibrate) is { } path ? Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false)) : null;
@@ -108,7 +109,7 @@ internal static class QuantizeCommand
         report.Line(Quantity.Text($"{Quantity.Bytes(plan.OutputBytes)} of tensors, {plan.BitsPerWeight:F2} bits a weight; from {Quantity.Bytes(plan.File.FileSize)}"));
     }
 
-    private static void RequireSpace(string output, long bytes)
+    internal static void RequireSpace(string output, long bytes)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
         if (FreeSpace.At(folder) is not { } free || free >= bytes + SpareBytes) return;
