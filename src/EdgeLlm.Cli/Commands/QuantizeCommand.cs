@@ -28,6 +28,14 @@ internal static class QuantizeCommand
 
     private static readonly Option<string?> Embedding = OneOf("--embedding", "Embedding and head in 8 bits (e8, the default) or 4 (e4)", "e8", "e4");
 
+    private static readonly Option<double?> Size = new("--size")
+    {
+        Description = "Take a form for each matrix, by how much the predictions depend on it, so that the file has at most so many million bytes",
+        HelpName = "MB",
+    };
+
+    private static readonly Option<double?> Bits = new("--bits") { Description = "The same for so many bits a weight on average, 4.3 to 8.3", HelpName = "B" };
+
     private static readonly Option<bool> Force = new("--force") { Description = "Replace OUTPUT.gguf where it exists" };
 
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Only say what would be done and how large the file would be" };
@@ -36,7 +44,7 @@ internal static class QuantizeCommand
     {
         var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here, and Hugging Face folders of llama and mistral.")
         {
-            Input, Target, Calibrate, Fast, Group, Embedding, Force, DryRun,
+            Input, Target, Calibrate, Fast, Group, Embedding, Size, Bits, Force, DryRun,
         };
         command.SetAction(RunAsync);
         return command;
@@ -49,10 +57,24 @@ internal static class QuantizeCommand
         if (Directory.Exists(output)) throw new IOException($"{output}: is a folder; name a file");
         if (File.Exists(output) && !result.GetValue(Force) && !dryRun) throw new IOException($"{output}: is there already; --force replaces it");
         if (fast && result.GetValue(Calibrate) is not null) throw new ArgumentException("--fast does without a calibration text: leave --calibrate out, or --fast");
+        bool budgeted = result.GetValue(Size) is not null || result.GetValue(Bits) is not null;
+        if (budgeted && (fast || result.GetValue(Group) is not null || result.GetValue(Embedding) is not null))
+            throw new ArgumentException("--size and --bits choose each matrix' form on a calibration text: leave out --fast, --group and --embedding");
+        if (result.GetValue(Size) is not null && result.GetValue(Bits) is not null) throw new ArgumentException("--size and --bits ask for the same: leave one out");
         using QuantizeSource source = await QuantizeSource.OpenAsync(input, output, dryRun, cancellation).ConfigureAwait(false);
         GgufFile file = source.File;
         Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;
         var plan = new QuantizationPlan(file, body, result.GetValue(Embedding) == "e4" ? body : Packing.E8Group32);
+        string? text = result.GetValue(Calibrate) is { } path ? Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false)) : null;
+        if (budgeted)
+        {
+            await WorkProgress.RunAsync(report => Task.Run(() =>
+            {
+                var budget = new QuantizationBudget(plan, text, report, cancellation);
+                if (result.GetValue(Size) is { } megabytes) budget.Fit((long)(megabytes * 1e6) - plan.HeaderBytes);
+                else budget.Fit((long)(result.GetValue(Bits)!.Value / 8 * plan.PackedWeights) + plan.OtherBytes);
+            }, cancellation)).ConfigureAwait(false);
+        }
         if (dryRun)
         {
             ShowPlan(plan);
@@ -68,7 +90,6 @@ internal static class QuantizeCommand
         }
         else
         {
-            string text = result.GetValue(Calibrate) is { } path ? Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false)) : CalibrationTexts.Own();
             var quantizer = new CalibratedQuantizer(plan, new QuantizationSettings(), text);
             await Console.Error.WriteLineAsync(Quantity.Text($"edgellm: this takes about {Quantity.Duration(quantizer.EstimateTime())}; if it is cut short, the same command goes on from there")).ConfigureAwait(false);
             await WorkProgress.RunAsync(report => Task.Run(() => quantizer.Save(output, report, cancellation), cancellation)).ConfigureAwait(false);
