@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.Text;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Cli.Quantize;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Quantization;
+using EdgeLlm.Quantization.Standard;
 
 namespace EdgeLlm.Cli.Commands;
 
@@ -24,6 +26,20 @@ internal static class QuantizeCommand
         HelpName = "FILE",
     };
 
+    private static readonly Option<string?> Type = OneOf("--type", "Write a GGUF file of a standard type instead, as llama.cpp runs it too", [.. StandardRun.Types.Keys]);
+
+    private static readonly Option<string?> Importance = new("--imatrix")
+    {
+        Description = "How much each input counts: an importance matrix of llama.cpp, GGUF or the older form, instead of a calibration text",
+        HelpName = "FILE",
+    };
+
+    private static readonly Option<string?> KeepImportance = new("--write-imatrix")
+    {
+        Description = "Also write what the calibration text says of the inputs, as llama.cpp's tools read it",
+        HelpName = "FILE.gguf",
+    };
+
     private static readonly Option<string?> Group = OneOf("--group", "Weights that share a scale in the layers: 32 (4.25 bits a weight, the default) or 16 (4.5 bits)", "32", "16");
 
     private static readonly Option<string?> Embedding = OneOf("--embedding", "Embedding and head in 8 bits (e8, the default) or 4 (e4)", "e8", "e4");
@@ -36,7 +52,7 @@ internal static class QuantizeCommand
     {
         var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here.")
         {
-            Input, Target, Calibrate, Fast, Group, Embedding, Force, DryRun,
+            Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Force, DryRun,
         };
         command.SetAction(RunAsync);
         return command;
@@ -48,8 +64,9 @@ internal static class QuantizeCommand
         bool dryRun = result.GetValue(DryRun), fast = result.GetValue(Fast);
         if (Directory.Exists(output)) throw new IOException($"{output}: is a folder; name a file");
         if (File.Exists(output) && !result.GetValue(Force) && !dryRun) throw new IOException($"{output}: is there already; --force replaces it");
-        if (fast && result.GetValue(Calibrate) is not null) throw new ArgumentException("--fast does without a calibration text: leave --calibrate out, or --fast");
+        RefuseContradictions(result);
         using GgufFile file = GgufFile.Open(input);
+        if (result.GetValue(Type) is { } type) return await RunStandardAsync(result, file, StandardRun.Types[type], output, cancellation).ConfigureAwait(false);
         Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;
         var plan = new QuantizationPlan(file, body, result.GetValue(Embedding) == "e4" ? body : Packing.E8Group32);
         if (dryRun)
@@ -57,8 +74,7 @@ internal static class QuantizeCommand
             ShowPlan(plan);
             return ExitCode.Success;
         }
-        if (plan.QuantizedAlready is { } type)
-            await Console.Error.WriteLineAsync($"edgellm: {Printable.Line(input)} is quantized already ({type}): what that lost stays lost; better begin from F16 or BF16").ConfigureAwait(false);
+        WarnOfQuantized(file, plan.QuantizedAlready);
         RequireSpace(output, plan.OutputBytes * (fast ? 1 : 2));
         if (fast)
         {
@@ -67,11 +83,64 @@ internal static class QuantizeCommand
         }
         else
         {
-            string text = result.GetValue(Calibrate) is { } path ? Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false)) : CalibrationTexts.Own();
+            (string text, _) = await ReadCalibrationAsync(result, cancellation).ConfigureAwait(false);
             var quantizer = new CalibratedQuantizer(plan, new QuantizationSettings(), text);
             await Console.Error.WriteLineAsync(Quantity.Text($"edgellm: this takes about {Quantity.Duration(quantizer.EstimateTime())}; if it is cut short, the same command goes on from there")).ConfigureAwait(false);
             await WorkProgress.RunAsync(report => Task.Run(() => quantizer.Save(output, report, cancellation), cancellation)).ConfigureAwait(false);
         }
+        return Finish(file, output);
+    }
+
+    private static async Task<int> RunStandardAsync(ParseResult result, GgufFile file, ElementType type, string output, CancellationToken cancellation)
+    {
+        bool weighs = StandardRun.TakesImportance(type) && !result.GetValue(Fast);
+        var plan = new StandardPlan(file, type, weighs);
+        if (result.GetValue(DryRun))
+        {
+            StandardRun.Show(plan);
+            return ExitCode.Success;
+        }
+        WarnOfQuantized(file, plan.QuantizedAlready);
+        RequireSpace(output, plan.OutputBytes);
+        ImportanceMatrix? importance = weighs && result.GetValue(Importance) is { } path ? ImportanceMatrix.Read(path)
+            : weighs || result.GetValue(KeepImportance) is not null ? await CollectAsync(result, file, cancellation).ConfigureAwait(false)
+            : null;
+        await StandardRun.WriteAsync(plan, weighs ? importance : null, output, cancellation).ConfigureAwait(false);
+        return Finish(file, output);
+    }
+
+    /// <summary>What the calibration text says of the inputs; written where --write-imatrix asks for it.</summary>
+    private static async Task<ImportanceMatrix> CollectAsync(ParseResult result, GgufFile file, CancellationToken cancellation)
+    {
+        (string text, string name) = await ReadCalibrationAsync(result, cancellation).ConfigureAwait(false);
+        ImportanceMatrix importance = await StandardRun.CollectAsync(file, text, name, cancellation).ConfigureAwait(false);
+        if (result.GetValue(KeepImportance) is { } path) importance.Write(path);
+        return importance;
+    }
+
+    private static async Task<(string Text, string Name)> ReadCalibrationAsync(ParseResult result, CancellationToken cancellation) =>
+        result.GetValue(Calibrate) is { } path
+            ? (Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false)), Path.GetFileName(path))
+            : (CalibrationTexts.Own(), "edgellm");
+
+    private static void RefuseContradictions(ParseResult result)
+    {
+        bool fast = result.GetValue(Fast), calibrates = result.GetValue(Calibrate) is not null, reads = result.GetValue(Importance) is not null;
+        if (fast && calibrates) throw new ArgumentException("--fast does without a calibration text: leave --calibrate out, or --fast");
+        if (reads && calibrates) throw new ArgumentException("--imatrix takes the place of a calibration text: leave --calibrate out, or --imatrix");
+        if (result.GetValue(KeepImportance) is not null && (fast || reads)) throw new ArgumentException("--write-imatrix writes what a calibration text says: leave --fast and --imatrix out");
+        if (result.GetValue(Type) is not null && (result.GetValue(Group) ?? result.GetValue(Embedding)) is not null)
+            throw new ArgumentException("--group and --embedding are of the packed form: leave them out, or --type");
+    }
+
+    private static void WarnOfQuantized(GgufFile file, string? type)
+    {
+        if (type is null) return;
+        Console.Error.WriteLine($"edgellm: {Printable.Line(file.Path)} is quantized already ({type}): what that lost stays lost; better begin from F16 or BF16");
+    }
+
+    private static int Finish(GgufFile file, string output)
+    {
         Console.WriteLine($"{Printable.Line(output)} ({Quantity.Bytes(new FileInfo(output).Length)}, from {Quantity.Bytes(file.FileSize)})");
         return ExitCode.Success;
     }
