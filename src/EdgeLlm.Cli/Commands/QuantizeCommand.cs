@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Text;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Cli.Quantize;
@@ -30,7 +31,7 @@ internal static class QuantizeCommand
 
     private static readonly Option<string?> Importance = new("--imatrix")
     {
-        Description = "How much each input counts: an importance matrix of llama.cpp, GGUF or the older form, instead of a calibration text",
+        Description = "How much each input counts, instead of a calibration text: an importance matrix as llama.cpp writes it, GGUF or the older form. The packed form is then rounded as with --fast, but for what it multiplies",
         HelpName = "FILE",
     };
 
@@ -46,13 +47,21 @@ internal static class QuantizeCommand
 
     private static readonly Option<bool> Force = new("--force") { Description = "Replace OUTPUT.gguf where it exists" };
 
+    private static readonly Option<bool> NoReport = new("--no-report") { Description = "Write no OUTPUT.report.json and OUTPUT.report.html" };
+
+    private static readonly Option<string?> Evaluate = new("--evaluate")
+    {
+        Description = "A text to compare predictions on for the report, not the one to calibrate with (default: one of our own; with --fast, none)",
+        HelpName = "FILE",
+    };
+
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Only say what would be done and how large the file would be" };
 
     public static Command Create()
     {
         var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here.")
         {
-            Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Force, DryRun,
+            Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Evaluate, NoReport, Force, DryRun,
         };
         command.SetAction(RunAsync);
         return command;
@@ -62,11 +71,12 @@ internal static class QuantizeCommand
     {
         string input = ModelStore.OfThisMachine().PathOf(result.GetValue(Input)), output = result.GetValue(Target)!;
         bool dryRun = result.GetValue(DryRun), fast = result.GetValue(Fast);
+        long started = Stopwatch.GetTimestamp();
         if (Directory.Exists(output)) throw new IOException($"{output}: is a folder; name a file");
         if (File.Exists(output) && !result.GetValue(Force) && !dryRun) throw new IOException($"{output}: is there already; --force replaces it");
         RefuseContradictions(result);
         using GgufFile file = GgufFile.Open(input);
-        if (result.GetValue(Type) is { } type) return await RunStandardAsync(result, file, StandardRun.Types[type], output, cancellation).ConfigureAwait(false);
+        if (result.GetValue(Type) is { } type) return await RunStandardAsync(result, file, StandardRun.Types[type], output, started, cancellation).ConfigureAwait(false);
         Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;
         var plan = new QuantizationPlan(file, body, result.GetValue(Embedding) == "e4" ? body : Packing.E8Group32);
         if (dryRun)
@@ -75,23 +85,27 @@ internal static class QuantizeCommand
             return ExitCode.Success;
         }
         WarnOfQuantized(file, plan.QuantizedAlready);
-        RequireSpace(output, plan.OutputBytes * (fast ? 1 : 2));
-        if (fast)
+        ImportanceMatrix? importance = result.GetValue(Importance) is { } importancePath ? ImportanceMatrix.Read(importancePath) : null;
+        bool rounds = fast || importance is not null;
+        string? calibration = importance?.Name;
+        RequireSpace(output, plan.OutputBytes * (rounds ? 1 : 2));
+        if (rounds)
         {
-            var quantizer = new FastQuantizer(plan);
+            var quantizer = new FastQuantizer(plan, importance);
             await ByteProgress.RunAsync("packing", plan.OutputBytes, (at, _) => Task.Run(() => quantizer.Save(output, at, cancellation), cancellation)).ConfigureAwait(false);
         }
         else
         {
-            (string text, _) = await ReadCalibrationAsync(result, cancellation).ConfigureAwait(false);
+            if (result.GetValue(KeepImportance) is not null) await CollectAsync(result, file, cancellation).ConfigureAwait(false);
+            (string text, calibration) = await ReadCalibrationAsync(result, cancellation).ConfigureAwait(false);
             var quantizer = new CalibratedQuantizer(plan, new QuantizationSettings(), text);
             await Console.Error.WriteLineAsync(Quantity.Text($"edgellm: this takes about {Quantity.Duration(quantizer.EstimateTime())}; if it is cut short, the same command goes on from there")).ConfigureAwait(false);
             await WorkProgress.RunAsync(report => Task.Run(() => quantizer.Save(output, report, cancellation), cancellation)).ConfigureAwait(false);
         }
-        return Finish(file, output);
+        return await FinishAsync(result, file, output, calibration, started, cancellation).ConfigureAwait(false);
     }
 
-    private static async Task<int> RunStandardAsync(ParseResult result, GgufFile file, ElementType type, string output, CancellationToken cancellation)
+    private static async Task<int> RunStandardAsync(ParseResult result, GgufFile file, ElementType type, string output, long started, CancellationToken cancellation)
     {
         bool weighs = StandardRun.TakesImportance(type) && !result.GetValue(Fast);
         var plan = new StandardPlan(file, type, weighs);
@@ -105,8 +119,9 @@ internal static class QuantizeCommand
         ImportanceMatrix? importance = weighs && result.GetValue(Importance) is { } path ? ImportanceMatrix.Read(path)
             : weighs || result.GetValue(KeepImportance) is not null ? await CollectAsync(result, file, cancellation).ConfigureAwait(false)
             : null;
-        await StandardRun.WriteAsync(plan, weighs ? importance : null, output, cancellation).ConfigureAwait(false);
-        return Finish(file, output);
+        if (!weighs) importance = null;
+        await StandardRun.WriteAsync(plan, importance, output, cancellation).ConfigureAwait(false);
+        return await FinishAsync(result, file, output, importance?.Name, started, cancellation).ConfigureAwait(false);
     }
 
     /// <summary>What the calibration text says of the inputs; written where --write-imatrix asks for it.</summary>
@@ -121,7 +136,7 @@ internal static class QuantizeCommand
     private static async Task<(string Text, string Name)> ReadCalibrationAsync(ParseResult result, CancellationToken cancellation) =>
         result.GetValue(Calibrate) is { } path
             ? (Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false)), Path.GetFileName(path))
-            : (CalibrationTexts.Own(), "edgellm");
+            : (CalibrationTexts.Own(), "the text that comes with edgellm");
 
     private static void RefuseContradictions(ParseResult result)
     {
@@ -139,9 +154,15 @@ internal static class QuantizeCommand
         Console.Error.WriteLine($"edgellm: {Printable.Line(file.Path)} is quantized already ({type}): what that lost stays lost; better begin from F16 or BF16");
     }
 
-    private static int Finish(GgufFile file, string output)
+    /// <summary>Says what was written, and writes the report.</summary>
+    private static async Task<int> FinishAsync(ParseResult result, GgufFile file, string output, string? calibration, long started, CancellationToken cancellation)
     {
+        TimeSpan time = Stopwatch.GetElapsedTime(started);
         Console.WriteLine($"{Printable.Line(output)} ({Quantity.Bytes(new FileInfo(output).Length)}, from {Quantity.Bytes(file.FileSize)})");
+        if (result.GetValue(NoReport)) return ExitCode.Success;
+        string? text = result.GetValue(Evaluate);
+        bool compares = text is not null || !result.GetValue(Fast);
+        await ReportRun.WriteAsync(file, output, calibration, time, compares, text, cancellation).ConfigureAwait(false);
         return ExitCode.Success;
     }
 

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Quantization.Standard;
 

@@ -1,5 +1,3 @@
-using EdgeLlm.Kernels.Formats;
-
 namespace EdgeLlm.Quantization.Standard;
 
 /// <summary>Blocks of 256 values: scales of 32 (or 16) of them are small integers under the block's own.</summary>
@@ -20,7 +18,8 @@ internal static partial class BlockEncoder
         Span<byte> fifth = bits == 5 ? block.Slice(16, 32) : default, nibbles = block[(bits == 5 ? 48 : 16)..];
         for (int group = 0; group < 8; group++)
         {
-            int scale = Level(scales[group] * Inverse(d), 63), minimum = Level(minimums[group] * Inverse(dmin), 63);
+            (int scale, int minimum) = LevelFit.Nearby(values.Slice(32 * group, 32), weights.Slice(32 * group, 32), levels, d, dmin,
+                Level(scales[group] * Inverse(d), 63), Level(minimums[group] * Inverse(dmin), 63));
             WriteScaleAndMinimum(block[4..16], group, scale, minimum);
             float inverse = Inverse(d * scale), offset = dmin * minimum;
             for (int k = 0; k < 32; k++)

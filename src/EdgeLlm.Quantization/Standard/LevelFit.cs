@@ -47,8 +47,8 @@ internal static class LevelFit
     /// <param name="belowZero">The minimum must not be above zero (the k-quants store how far below it is).</param>
     public static (float Scale, float Minimum) ScaleAndMinimum(ReadOnlySpan<float> x, ReadOnlySpan<float> w, int levels, bool belowZero)
     {
-        const int Steps = 20;
-        const float Step = 0.1f;
+        const int Steps = 24;
+        const float Step = 0.125f;
         float smallest = float.MaxValue, largest = float.MinValue;
         Vector256<float> sumW = Vector256<float>.Zero, sumX = sumW;
         for (int j = 0; j < x.Length; j += 8)
@@ -66,24 +66,54 @@ internal static class LevelFit
         float range = largest - smallest, sw = Vector256.Sum(sumW), sx = Vector256.Sum(sumX);
         if (range < 1e-15f || sw <= 0) return (0, smallest);
 
-        // What the fit takes off sum w x^2; the plain range is the first to beat.
         float best = float.MinValue;
         (float Scale, float Minimum) result = (range / levels, smallest);
-        for (int step = -1; step <= Steps; step++)
+        for (int trial = 0; trial <= Steps + 4; trial++)
         {
-            float factor = (levels + Step * (step - Steps / 2)) / range;
-            (float ql, float qq, float qx) = LevelSums(x, w, factor, smallest, levels);
+            // First around the plain range, then what the least squares found: under it some values may round otherwise.
+            (float factor, float start) = trial <= Steps ? ((levels + Step * (trial - Steps / 2)) / range, smallest) : (1 / result.Scale, result.Minimum);
+            (float ql, float qq, float qx) = LevelSums(x, w, factor, start, levels);
             float determinant = sw * qq - ql * ql;
             if (determinant <= 0) continue;
-            float scale = (sw * qx - sx * ql) / determinant, minimum = (qq * sx - ql * qx) / determinant;
-            if (belowZero && minimum > 0) (scale, minimum) = (qx / qq, 0);
-            float gain = scale * qx + minimum * sx;
-            // Where the minimum was held at zero, the two-sided formula still is the gain: its own term is zero.
-            if (scale <= 0 || gain <= best) continue;
-            best = gain;
-            result = (scale, minimum);
+            (float Scale, float Minimum) fit = ((sw * qx - sx * ql) / determinant, (qq * sx - ql * qx) / determinant);
+            if (belowZero && fit.Minimum > 0) fit = (qx / qq, 0);
+            float gain = fit.Scale * qx + fit.Minimum * sx; // what the fit takes off sum w x^2
+            if (!(fit.Scale > 0) || gain <= best) continue;
+            (best, result) = (gain, fit);
         }
         return result;
+    }
+
+    /// <summary>Of a k-quant's integer scale and minimum and those one away from them (0 to 63), the two with the smallest error.</summary>
+    /// <param name="d">What the scale counts in.</param>
+    /// <param name="dmin">What the minimum counts in.</param>
+    public static (int Scale, int Minimum) Nearby(ReadOnlySpan<float> x, ReadOnlySpan<float> w, int levels, float d, float dmin, int scale, int minimum)
+    {
+        (int Scale, int Minimum) best = (scale, minimum);
+        float smallest = float.MaxValue;
+        for (int s = Math.Max(0, scale - 1); s <= Math.Min(63, scale + 1); s++)
+        {
+            for (int m = Math.Max(0, minimum - 1); m <= Math.Min(63, minimum + 1); m++)
+            {
+                float error = Error(x, w, levels, d * s, dmin * m);
+                if (error < smallest) (smallest, best) = (error, (s, m));
+            }
+        }
+        return best;
+    }
+
+    private static float Error(ReadOnlySpan<float> x, ReadOnlySpan<float> w, int levels, float scale, float offset)
+    {
+        float inverse = scale == 0 ? 0 : 1 / scale;
+        Vector256<float> sum = Vector256<float>.Zero;
+        for (int j = 0; j < x.Length; j += 8)
+        {
+            Vector256<float> above = Vector256.Create(x[j..]) + Vector256.Create(offset);
+            Vector256<float> q = Vector256.Min(Vector256.Max(Vector256.Round(above * inverse), Vector256<float>.Zero), Vector256.Create((float)levels));
+            Vector256<float> difference = above - q * scale;
+            sum += Vector256.Create(w[j..]) * difference * difference;
+        }
+        return Vector256.Sum(sum);
     }
 
     /// <summary>The value of the largest magnitude, with its sign.</summary>

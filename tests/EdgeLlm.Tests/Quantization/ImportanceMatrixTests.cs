@@ -21,7 +21,7 @@ public sealed class ImportanceMatrixTests : IDisposable
         new ImportanceMatrix("a name", "text.txt", 3, 128, new Dictionary<string, float[]> { ["blk.0.attn_q.weight"] = [1, 0.25f, 0], ["blk.0.ffn_down.weight"] = [2] }).Write(path);
         var back = ImportanceMatrix.Read(path);
         Assert.Equal(("text.txt", 3, 128, 2), (back.Dataset, back.Chunks, back.ChunkTokens, back.Count));
-        Assert.Equal([1, 0.25f, 0], back.Of("blk.0.attn_q.weight"));
+        Assert.Equal([1, 0.25f, 0], back.Of("blk.0.attn_q.weight")!);
         Assert.Null(back.Of("blk.0.attn_k.weight"));
     }
 
@@ -29,7 +29,7 @@ public sealed class ImportanceMatrixTests : IDisposable
     public void The_older_binary_form_is_read()
     {
         var back = ImportanceMatrix.Read(WriteBinary("blk.0.attn_q.weight", calls: 4, [8, 2, 0]));
-        Assert.Equal([2, 0.5f, 0], back.Of("blk.0.attn_q.weight"));
+        Assert.Equal([2, 0.5f, 0], back.Of("blk.0.attn_q.weight")!);
         Assert.Equal(("wiki.txt", 4), (back.Dataset, back.Chunks));
     }
 
