@@ -45,7 +45,7 @@ internal static class QuantizeCommand
 
     private static readonly Option<string?> Embedding = OneOf("--embedding", "Embedding and head in 8 bits (e8, the default) or 4 (e4)", "e8", "e4");
 
-    private static readonly Option<bool> Force = new("--force") { Description = "Replace OUTPUT.gguf where it exists" };
+    private static readonly Option<bool> Force = new("--force") { Description = "Replace files that are there already" };
 
     private static readonly Option<bool> NoReport = new("--no-report") { Description = "Write no OUTPUT.report.json and OUTPUT.report.html" };
 
@@ -74,6 +74,7 @@ internal static class QuantizeCommand
         long started = Stopwatch.GetTimestamp();
         if (Directory.Exists(output)) throw new IOException($"{output}: is a folder; name a file");
         if (File.Exists(output) && !result.GetValue(Force) && !dryRun) throw new IOException($"{output}: is there already; --force replaces it");
+        if (result.GetValue(KeepImportance) is { } kept && File.Exists(kept) && !result.GetValue(Force) && !dryRun) throw new IOException($"{kept}: is there already; --force replaces it");
         RefuseContradictions(result);
         using GgufFile file = GgufFile.Open(input);
         if (result.GetValue(Type) is { } type) return await RunStandardAsync(result, file, StandardRun.Types[type], output, started, cancellation).ConfigureAwait(false);

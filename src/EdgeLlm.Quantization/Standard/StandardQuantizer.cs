@@ -22,9 +22,11 @@ internal sealed class StandardQuantizer(StandardPlan plan, ImportanceMatrix? imp
         {
             ElementType type = plan.TypeOf(tensor);
             if (type == tensor.Type) output.AddCopy(tensor);
-            else output.AddEncoded(tensor, type, stream => Encode(tensor, type, stream, output, cancellation));
+            else output.Add(tensor.Name, [.. tensor.Shape], type, stream => Encode(tensor, type, stream, output, cancellation));
         }
-        output.Save(path, Record());
+        output.SetQuantizedAlready(plan.QuantizedAlready);
+        foreach ((string key, GgufValue value) in Record()) output.Set(key, value);
+        output.Save(path);
     }
 
     private void Encode(GgufTensor tensor, ElementType type, Stream stream, ModelWriter output, CancellationToken cancellation)
@@ -39,7 +41,6 @@ internal sealed class StandardQuantizer(StandardPlan plan, ImportanceMatrix? imp
     {
         yield return ("general.quantization_version", GgufValue.Of(QuantizationVersion));
         yield return ("general.file_type", GgufValue.Of(StandardMix.FileTypeOf(plan.Type)));
-        if (plan.QuantizedAlready is { } already) yield return ("edgellm.quantization.requantized_from", GgufValue.Of(already));
         yield return ("edgellm.quantization.method", GgufValue.Of(
             importance is null ? $"{ElementFormat.Get(plan.Type).Name}, scales searched" : $"{ElementFormat.Get(plan.Type).Name}, scales searched with importance"));
         if (importance is null) yield break;
