@@ -105,6 +105,13 @@ public sealed unsafe class PackedKernelTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(KernelNames))]
+    public void A_long_prompt_has_the_bits_of_the_scalar_kernel(string kernelName)
+    {
+        foreach (Packing packing in new[] { Packing.E4Group32, Packing.E4Group16, Packing.E8Group32 }) Compare(Kernel.Choose(kernelName), packing, 16, 320, 517, 0, null);
+    }
+
     [Fact]
     public void Activations_have_the_smallest_multiplier_that_holds_them()
     {

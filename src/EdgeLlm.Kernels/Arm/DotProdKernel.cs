@@ -28,7 +28,7 @@ internal sealed unsafe class DotProdKernel : NeonKernel
     private static void MultiplyPacked<TDots>(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
         where TDots : struct, IPackedDots
     {
-        if (tokens >= PackedPanel.TileTokens)
+        if (tokens >= 5) // fewer would not pay for the unpacking
         {
             PackedPanelProduct<TDots>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
             return;

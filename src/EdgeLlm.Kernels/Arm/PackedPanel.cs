@@ -15,9 +15,15 @@ namespace EdgeLlm.Kernels.Arm;
 internal readonly unsafe struct PackedPanel
 {
     /// <summary>Most tokens whose steps fit.</summary>
-    public const int Tokens = 256;
+    public const int Tokens = 252;
 
-    public const int TileTokens = 4;
+    public const int TileTokens = 6;
+
+    /// <summary>The values of a tile's tokens in 32 columns.</summary>
+    public const int StepBytes = TileTokens * 32;
+
+    /// <summary>From one 256 columns' scales of a tile to the next: whole vectors.</summary>
+    public const int ScaleStride = 8;
 
     private const int Choices = 16;
     private const int SumBytes = TileTokens * 8 * sizeof(float);
@@ -28,84 +34,86 @@ internal readonly unsafe struct PackedPanel
         Sums = (float*)scratch;
         Values = (sbyte*)scratch + SumBytes;
         Factors = (int*)(Values + 256L * blocks);
-        Steps = (int**)((byte*)Factors + 2L * Choices * 8 * sizeof(int) * blocks);
-        Scales = (float*)(Steps + Tokens * (2L + blocks));
+        Activations = (sbyte*)Factors + 2L * Choices * 8 * sizeof(int) * blocks;
+        Steps = (int**)(Activations + Tokens * 32L * blocks);
+        Scales = (float*)(Steps + Tokens * (1L + blocks));
     }
 
     public int Blocks { get; }
 
-    /// <summary>[4 tokens][8 rows], of the tile at hand.</summary>
+    /// <summary>[6 tokens][8 rows], of the tile at hand.</summary>
     public float* Sums { get; }
 
     public sbyte* Values { get; }
 
     public int* Factors { get; }
 
-    /// <summary>
-    /// [tokens / 4][2 + blocks][4 tokens]: where a token's values are, where its row of the result is, then where the factors of each of its
-    /// blocks are.
-    /// </summary>
+    /// <summary>[tokens / 6][blocks][2 halves of 32 columns][6 tokens][16]: what a tile reads, one piece after the other.</summary>
+    public sbyte* Activations { get; }
+
+    /// <summary>[tokens / 6][1 + blocks][6 tokens]: where a token's row of the result is, then where the factors of each of its blocks are.</summary>
     public int** Steps { get; }
 
-    /// <summary>[tokens / 4][columns / 256][4 tokens]</summary>
+    /// <summary>[tokens / 6][columns / 256][8], of which six are in use.</summary>
     public float* Scales { get; }
 
-    public static long ByteCount(int columns) => SumBytes + Tokens * 2 * sizeof(int*) + (columns + 31L) / 32 * (256 + 2 * Choices * 8 * sizeof(int) + Tokens * sizeof(int*)) + (columns + 255L) / 256 * Tokens * sizeof(float);
+    public static long ByteCount(int columns) =>
+        SumBytes + Tokens * sizeof(int*) + (columns + 31L) / 32 * (256 + 2 * Choices * 8 * sizeof(int) + Tokens * (32 + sizeof(int*)))
+        + (columns + 255L) / 256 * Tokens / TileTokens * ScaleStride * sizeof(float);
 
-    /// <summary>Fills <see cref="Steps"/> and <see cref="Scales"/>: the same for all groups. The last token again up to a multiple of four.</summary>
+    /// <summary>
+    /// Fills <see cref="Activations"/>, <see cref="Steps"/> and <see cref="Scales"/>: the same for all groups. The last token again up to a multiple of six.
+    /// </summary>
     /// <param name="y">Where the first token's sum of row 0 goes.</param>
     public void FillTokens(in PackedActivations x, int firstToken, int tokens, float* y, nint yStride, bool hasScalePer16)
     {
         int** steps = Steps;
         float* scales = Scales;
+        sbyte* activations = Activations;
         for (int t = 0; t < tokens; t += TileTokens)
         {
             for (int i = 0; i < TileTokens; i++)
             {
                 nint token = Math.Min(t + i, tokens - 1);
-                steps[i] = (int*)(x.Values + (firstToken + token) * x.Columns);
-                steps[TileTokens + i] = (int*)(y + token * yStride);
-                for (int j = 0; j < x.ScaleCount; j++) scales[j * TileTokens + i] = x.Scales[(firstToken + token) * x.ScaleCount + j];
+                FillValues((sbyte*)x.Values + (firstToken + token) * x.Columns, activations + 16 * i);
+                steps[i] = (int*)(y + token * yStride);
+                FillSteps(steps + TileTokens + i, x.Shifts + (firstToken + token) * Blocks, hasScalePer16 ? 6 : 5);
+                for (int j = 0; j < x.ScaleCount; j++) scales[j * ScaleStride + i] = x.Scales[(firstToken + token) * x.ScaleCount + j];
             }
-            int* shifts = x.Shifts + (nint)(firstToken + t) * Blocks;
-            nint last = tokens - 1 - t;
-            FillSteps(steps + 2 * TileTokens, shifts, nint.Min(1, last) * Blocks, nint.Min(2, last) * Blocks, nint.Min(3, last) * Blocks, hasScalePer16 ? 6 : 5);
-            steps += TileTokens * (2 + Blocks);
-            scales += TileTokens * x.ScaleCount;
+            activations += (nint)Blocks * StepBytes;
+            steps += TileTokens * (1 + Blocks);
+            scales += ScaleStride * x.ScaleCount;
         }
     }
 
-    /// <summary>Four tokens' steps.</summary>
-    /// <param name="second">From the first token's shifts to the second's, as the next.</param>
-    private void FillSteps(int** steps, int* shifts, nint second, nint third, nint fourth, int logarithm)
+    private void FillValues(sbyte* x, sbyte* activations)
+    {
+        for (int b = Blocks; b > 0; b--, x += 32, activations += StepBytes)
+        {
+            Vector128<sbyte> first = Vector128.Load(x), second = Vector128.Load(x + 16);
+            first.Store(activations);
+            second.Store(activations + StepBytes / 2);
+        }
+    }
+
+    /// <summary>A token's steps.</summary>
+    private void FillSteps(int** steps, int* shifts, int logarithm)
     {
         int b = 0;
         Vector128<long> first = Vector128.Create((long)Factors), four = Vector128.Create(4L * Choices << logarithm);
         Vector128<int> shift = Vector128.Create(logarithm), places = Vector128.Create(0, Choices, 2 * Choices, 3 * Choices) << logarithm;
-        for (; b < Blocks - 4; b += 4, shifts += 4, steps += 4 * TileTokens)
+        for (; b < Blocks - 4; b += 4, shifts += 4, steps += 4 * TileTokens, first += four)
         {
-            (Vector128<long> a0, Vector128<long> a2) = Addresses(shifts, first, shift, places);
-            (Vector128<long> b0, Vector128<long> b2) = Addresses(shifts + second, first, shift, places);
-            (Vector128<long> c0, Vector128<long> c2) = Addresses(shifts + third, first, shift, places);
-            (Vector128<long> d0, Vector128<long> d2) = Addresses(shifts + fourth, first, shift, places);
-            AdvSimd.Arm64.ZipLow(a0, b0).Store((long*)steps);
-            AdvSimd.Arm64.ZipLow(c0, d0).Store((long*)steps + 2);
-            AdvSimd.Arm64.ZipHigh(a0, b0).Store((long*)steps + 4);
-            AdvSimd.Arm64.ZipHigh(c0, d0).Store((long*)steps + 6);
-            AdvSimd.Arm64.ZipLow(a2, b2).Store((long*)steps + 8);
-            AdvSimd.Arm64.ZipLow(c2, d2).Store((long*)steps + 10);
-            AdvSimd.Arm64.ZipHigh(a2, b2).Store((long*)steps + 12);
-            AdvSimd.Arm64.ZipHigh(c2, d2).Store((long*)steps + 14);
-            first += four;
+            (Vector128<long> a, Vector128<long> c) = Addresses(shifts, first, shift, places);
+            AdvSimd.StoreSelectedScalar((long*)steps, a, 0);
+            AdvSimd.StoreSelectedScalar((long*)(steps + TileTokens), a, 1);
+            AdvSimd.StoreSelectedScalar((long*)(steps + 2 * TileTokens), c, 0);
+            AdvSimd.StoreSelectedScalar((long*)(steps + 3 * TileTokens), c, 1);
         }
         for (; b < Blocks; b++, shifts++, steps += TileTokens)
         {
             nint next = b + 1 < Blocks ? 1 : 0; // what follows the last block does not matter: its factors are the same for all
-            byte* factors = (byte*)Factors + ((nint)b * Choices << logarithm);
-            steps[0] = (int*)(factors + (shifts[0] + 4 * shifts[next] << logarithm));
-            steps[1] = (int*)(factors + (shifts[second] + 4 * shifts[second + next] << logarithm));
-            steps[2] = (int*)(factors + (shifts[third] + 4 * shifts[third + next] << logarithm));
-            steps[3] = (int*)(factors + (shifts[fourth] + 4 * shifts[fourth + next] << logarithm));
+            *steps = (int*)((byte*)Factors + (((nint)b * Choices + shifts[0] + 4 * shifts[next]) << logarithm));
         }
     }
 

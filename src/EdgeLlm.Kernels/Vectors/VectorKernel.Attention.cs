@@ -5,9 +5,7 @@ using EdgeLlm.Kernels.Scalar;
 
 namespace EdgeLlm.Kernels.Vectors;
 
-/// <summary>
-/// A tile of keys and values becomes floats once and serves every query of the call, two queries at a time: 4 vectors of scores or outputs each.
-/// </summary>
+/// <summary>A tile of keys and values becomes floats once and serves every query of the call, four at a time.</summary>
 internal abstract unsafe partial class VectorKernel
 {
     public override void Attend(in KeyValueHead cache, in AttentionQuery query, byte* scratch)
@@ -28,95 +26,65 @@ internal abstract unsafe partial class VectorKernel
         int last = query.FirstPosition + query.Tokens - 1;
         for (int tile = query.FirstKey(0) / Tile; tile <= last / Tile; tile++)
         {
-            int start = tile * Tile;
-            LoadKeys(cache, tile, keys);
-            LoadValues(cache, tile, Math.Min(Tile, last - start + 1), values);
+            int start = tile * Tile, positions = Math.Min(Tile, last - start + 1);
+            LoadKeys(cache, tile, positions, keys);
+            LoadValues(cache, tile, positions, values);
             int firstToken = Math.Max(0, start - query.FirstPosition), endToken = query.Tokens; // tokens that see a key of the tile
             if (query.Window != 0) endToken = Math.Min(endToken, start + Tile - 1 + query.Window - query.FirstPosition);
             int firstRow = firstToken * query.GroupSize, endRow = endToken * query.GroupSize;
-            for (int r = firstRow; r < endRow; r += 2)
+            for (int r = firstRow; r < endRow; r += 4)
             {
-                int other = Math.Min(r + 1, endRow - 1);
-                Score(Row(query.Queries, query, dimension, r), Row(query.Queries, query, dimension, other), keys, dimension, p + (nint)r * Tile, p + (nint)other * Tile);
+                int to = LastKey(query, Math.Min(r + 3, endRow - 1), start);
+                FourRows scores = FourRows.Of(p, Tile, r, endRow);
+                if (r + 1 == endRow) MultiplyRow(Row(query.Queries, query, dimension, r), keys, Tile, dimension, scores.First, to + 1, true);
+                else MultiplyFour(QueryRows(query.Queries, query, dimension, r, endRow), keys, Tile, dimension, scores, to + 1, true);
             }
             for (int r = firstRow; r < endRow; r++)
             {
-                int token = r / query.GroupSize;
-                int from = Math.Max(0, query.FirstKey(token) - start), to = Math.Min(Tile - 1, query.FirstPosition + token - start);
-                SoftmaxTile(p + (nint)r * Tile, from, to, query.Scale, ref maxima[r], ref sums[r], Row(query.Output, query, dimension, r), dimension);
+                int from = Math.Max(0, query.FirstKey(r / query.GroupSize) - start);
+                SoftmaxTile(p + (nint)r * Tile, from, LastKey(query, r, start), query.Scale, ref maxima[r], ref sums[r], Row(query.Output, query, dimension, r), dimension);
             }
-            for (int r = firstRow; r < endRow; r += 2)
+            for (int r = firstRow; r < endRow; r += 4)
             {
-                bool pair = r + 1 < endRow;
-                int token = r / query.GroupSize, otherToken = (pair ? r + 1 : r) / query.GroupSize;
-                int from = Math.Max(0, query.FirstKey(token) - start), to = Math.Min(Tile - 1, query.FirstPosition + otherToken - start);
-                float* output = Row(query.Output, query, dimension, r), other = pair ? Row(query.Output, query, dimension, r + 1) : output;
-                AccumulateTwo(p + (nint)r * Tile, p + (nint)(pair ? r + 1 : r) * Tile, values, from, to, output, other, dimension);
+                // A key that only some of the four see has p = 0 for the others, which changes nothing.
+                int from = Math.Max(0, query.FirstKey(r / query.GroupSize) - start), count = LastKey(query, Math.Min(r + 3, endRow - 1), start) + 1 - from;
+                FourRows outputs = QueryRows(query.Output, query, dimension, r, endRow), weights = FourRows.Of(p, Tile, r, endRow).At(from);
+                float* seen = values + (nint)from * dimension;
+                int whole = dimension & ~(Strip - 1);
+                if (r + 1 == endRow) MultiplyRow(weights.First, seen, dimension, count, outputs.First, whole, false);
+                else MultiplyFour(weights, seen, dimension, count, outputs, whole, false);
+                if (whole == dimension) continue;
+                for (int i = r; i < Math.Min(r + 4, endRow); i++) AccumulateRest(p + (nint)i * Tile + from, seen, count, Row(query.Output, query, dimension, i), dimension, whole);
             }
         }
 
-        for (int r = 0; r < rows; r++)
-        {
-            float* output = Row(query.Output, query, dimension, r);
-            Scale(output, 1f / sums[r], dimension);
-            for (int d = 0; d < dimension; d++) output[d] += 0f; // as in the scalar kernel: no -0
-        }
+        for (int r = 0; r < rows; r++) ScaleLast(Row(query.Output, query, dimension, r), 1f / sums[r], dimension);
     }
 
     private static float* Row(float* first, in AttentionQuery query, int dimension, int row) =>
         first + row / query.GroupSize * query.Stride + row % query.GroupSize * dimension;
 
-    /// <summary>s[j] = chain over d of fma(q[d], keys[d][j]) for two queries (which may be one and the same).</summary>
-    private static void Score(float* q0, float* q1, float* keys, int dimension, float* s0, float* s1)
-    {
-        int width = Vector<float>.Count;
-        for (int strip = 0; strip < Tile; strip += 4 * width)
-        {
-            Vector<float> a0 = Vector<float>.Zero, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-            float* k = keys + strip;
-            for (nint d = 0; d < dimension; d++, k += Tile)
-            {
-                Vector<float> k0 = Vector.Load(k), k1 = Vector.Load(k + width), k2 = Vector.Load(k + 2 * width), k3 = Vector.Load(k + 3 * width);
-                var q = new Vector<float>(q0[d]);
-                a0 = Vector.FusedMultiplyAdd(q, k0, a0);
-                a1 = Vector.FusedMultiplyAdd(q, k1, a1);
-                a2 = Vector.FusedMultiplyAdd(q, k2, a2);
-                a3 = Vector.FusedMultiplyAdd(q, k3, a3);
-                q = new Vector<float>(q1[d]);
-                b0 = Vector.FusedMultiplyAdd(q, k0, b0);
-                b1 = Vector.FusedMultiplyAdd(q, k1, b1);
-                b2 = Vector.FusedMultiplyAdd(q, k2, b2);
-                b3 = Vector.FusedMultiplyAdd(q, k3, b3);
-            }
-            a0.Store(s0 + strip);
-            a1.Store(s0 + strip + width);
-            a2.Store(s0 + strip + 2 * width);
-            a3.Store(s0 + strip + 3 * width);
-            b0.Store(s1 + strip);
-            b1.Store(s1 + strip + width);
-            b2.Store(s1 + strip + 2 * width);
-            b3.Store(s1 + strip + 3 * width);
-        }
-    }
+    private static FourRows QueryRows(float* first, in AttentionQuery query, int dimension, int row, int endRow) => new(
+        Row(first, query, dimension, row), Row(first, query, dimension, Math.Min(row + 1, endRow - 1)),
+        Row(first, query, dimension, Math.Min(row + 2, endRow - 1)), Row(first, query, dimension, Math.Min(row + 3, endRow - 1)));
+
+    /// <summary>The last key in a tile that a row's token sees.</summary>
+    private static int LastKey(in AttentionQuery query, int row, int start) => Math.Min(Tile - 1, query.FirstPosition + row / query.GroupSize - start);
 
     private static void SoftmaxTile(float* p, int from, int to, float scale, ref float maximum, ref float sum, float* output, int dimension)
     {
-        int width = Vector<float>.Count;
+        int width = Vector<float>.Count, end = (to + width) & -width; // whole vectors of what the query sees
         var factor = new Vector<float>(scale);
-        for (int j = 0; j < Tile; j += width) (Vector.Load(p + j) * factor).Store(p + j);
-        for (int j = 0; j < from; j++) p[j] = float.NegativeInfinity; // keys that the query does not see
-        for (int j = to + 1; j < Tile; j++) p[j] = float.NegativeInfinity;
+        for (int j = 0; j < end; j += width) (Vector.Load(p + j) * factor).Store(p + j);
+        for (int j = 0; j < from; j++) p[j] = float.NegativeInfinity;
+        for (int j = to + 1; j < end; j++) p[j] = float.NegativeInfinity;
         var largest = new Vector<float>(maximum);
-        for (int j = 0; j < Tile; j += width)
+        for (int j = 0; j < end; j += width)
         {
             Vector<float> score = Vector.Load(p + j);
             largest = Vector.ConditionalSelect(Vector.GreaterThan(score, largest), score, largest);
         }
-        float larger = maximum;
-        for (int lane = 0; lane < width; lane++)
-        {
-            if (largest[lane] > larger) larger = largest[lane];
-        }
+        float larger = LargestLane(largest);
         if (larger > maximum && maximum != float.NegativeInfinity)
         {
             float shrink = Polynomials.Exp(maximum - larger);
@@ -125,10 +93,19 @@ internal abstract unsafe partial class VectorKernel
         }
         maximum = larger;
         var offset = new Vector<float>(larger);
-        for (int j = 0; j < Tile; j += width) Exp(Vector.Load(p + j) - offset).Store(p + j);
+        for (int j = 0; j < end; j += width) Exp(Vector.Load(p + j) - offset).Store(p + j);
         for (int j = 0; j < from; j++) p[j] = 0;
-        for (int j = to + 1; j < Tile; j++) p[j] = 0;
+        for (int j = to + 1; j < end; j++) p[j] = 0;
+        for (int j = end; j < Tile; j += width) Vector<float>.Zero.Store(p + j);
         sum += SumVectors(p);
+    }
+
+    /// <summary>Of lanes that are numbers.</summary>
+    private static float LargestLane(Vector<float> x)
+    {
+        Vector128<float> m = Width == 8 ? Vector128.Max(x.AsVector256().GetLower(), x.AsVector256().GetUpper()) : x.AsVector128();
+        m = Vector128.Max(m, Vector128.Shuffle(m, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.Max(m, Vector128.Shuffle(m, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 
     /// <summary><see cref="ScalarKernel.SumTile"/> in vectors.</summary>
@@ -149,56 +126,26 @@ internal abstract unsafe partial class VectorKernel
         for (; j < count; j++) x[j] *= factor;
     }
 
-    /// <summary>
-    /// o[d] = chain over j of fma(p[j], values[j][d], o[d]) for two queries, or one and the same. A key that only one of them sees has p = 0 for the other, which changes
-    /// nothing.
-    /// </summary>
-    private static void AccumulateTwo(float* p, float* p1, float* values, int from, int to, float* output0, float* output1, int dimension)
+    /// <summary>x * factor + 0: as in the scalar kernel, no -0.</summary>
+    private static void ScaleLast(float* x, float factor, int count)
     {
-        int width = Vector<float>.Count, d = 0;
-        for (; d <= dimension - 4 * width; d += 4 * width)
-        {
-            float* o0 = output0 + d, o1 = output1 + d;
-            Vector<float> a0 = Vector.Load(o0), a1 = Vector.Load(o0 + width), a2 = Vector.Load(o0 + 2 * width), a3 = Vector.Load(o0 + 3 * width);
-            Vector<float> b0 = Vector.Load(o1), b1 = Vector.Load(o1 + width), b2 = Vector.Load(o1 + 2 * width), b3 = Vector.Load(o1 + 3 * width);
-            float* v = values + (nint)from * dimension + d;
-            for (nint j = from; j <= to; j++, v += dimension)
-            {
-                Vector<float> v0 = Vector.Load(v), v1 = Vector.Load(v + width), v2 = Vector.Load(v + 2 * width), v3 = Vector.Load(v + 3 * width);
-                var q = new Vector<float>(p[j]);
-                a0 = Vector.FusedMultiplyAdd(q, v0, a0);
-                a1 = Vector.FusedMultiplyAdd(q, v1, a1);
-                a2 = Vector.FusedMultiplyAdd(q, v2, a2);
-                a3 = Vector.FusedMultiplyAdd(q, v3, a3);
-                q = new Vector<float>(p1[j]);
-                b0 = Vector.FusedMultiplyAdd(q, v0, b0);
-                b1 = Vector.FusedMultiplyAdd(q, v1, b1);
-                b2 = Vector.FusedMultiplyAdd(q, v2, b2);
-                b3 = Vector.FusedMultiplyAdd(q, v3, b3);
-            }
-            a0.Store(o0);
-            a1.Store(o0 + width);
-            a2.Store(o0 + 2 * width);
-            a3.Store(o0 + 3 * width);
-            b0.Store(o1);
-            b1.Store(o1 + width);
-            b2.Store(o1 + 2 * width);
-            b3.Store(o1 + 3 * width);
-        }
-        if (d == dimension) return;
-        AccumulateRest(p, values, from, to, output0, dimension, d);
-        if (output1 != output0) AccumulateRest(p1, values, from, to, output1, dimension, d);
+        int width = Vector<float>.Count, j = 0;
+        var factors = new Vector<float>(factor);
+        for (; j <= count - width; j += width) (Vector.Load(x + j) * factors + Vector<float>.Zero).Store(x + j);
+        for (; j < count; j++) x[j] = x[j] * factor + 0f;
     }
 
-    private static void AccumulateRest(float* p, float* values, int from, int to, float* output, int dimension, int d)
+    /// <summary>The dimensions after the last whole strip.</summary>
+    private static void AccumulateRest(float* p, float* values, int count, float* output, int dimension, int d)
     {
-        for (nint j = from; j <= to; j++)
+        for (nint j = 0; j < count; j++)
         {
             for (int i = d; i < dimension; i++) output[i] = MathF.FusedMultiplyAdd(p[j], values[j * dimension + i], output[i]);
         }
     }
 
-    private static void LoadKeys(in KeyValueHead cache, int tile, float* keys)
+    /// <summary>Whole strips of positions, at least as many as asked for.</summary>
+    private static void LoadKeys(in KeyValueHead cache, int tile, int positions, float* keys)
     {
         int count = Tile * cache.Dimension;
         long start = (long)tile * count;
@@ -208,7 +155,8 @@ internal abstract unsafe partial class VectorKernel
                 Buffer.MemoryCopy((float*)cache.Keys + start, keys, count * 4L, count * 4L);
                 break;
             case KeyValueType.F16:
-                HalvesToFloats((ushort*)cache.Keys + start, keys, count);
+                if (positions > Strip) HalvesToFloats((ushort*)cache.Keys + start, keys, count);
+                else HalvesToFloats((ushort*)cache.Keys + start, keys, cache.Dimension, Tile, Strip);
                 break;
             default:
                 float* scales = cache.KeyScales + tile * Tile;
@@ -241,18 +189,37 @@ internal abstract unsafe partial class VectorKernel
         }
     }
 
-    /// <summary>Halfs of the cache, which are finite: sign and magnitude moved into a float's places, times 2^112 for the difference of the biases. Exact.</summary>
     private static void HalvesToFloats(ushort* source, float* destination, int count)
     {
-        int width = Vector<float>.Count, i = 0;
+        int whole = count & -Strip;
+        HalvesToFloats(source, destination, whole / Strip, Strip, Strip);
+        for (int i = whole; i < count; i++) destination[i] = HalfConversion.ToFloat(source[i]);
+    }
+
+    /// <summary>
+    /// Halfs of the cache, which are finite: sign and magnitude moved into a float's places, times 2^112 for the difference of the biases. Exact.
+    /// </summary>
+    /// <param name="stride">From one row to the next, in both.</param>
+    /// <param name="columns">A multiple of 16.</param>
+    private static void HalvesToFloats(ushort* source, float* destination, int rows, int stride, int columns)
+    {
+        int width = Vector<float>.Count;
         var places = new Vector<int>(unchecked((int)0x8FFFE000));
         var rebias = new Vector<float>(5.192296858534828e33f);
-        for (; i <= count - 2 * width; i += 2 * width)
+        for (; rows > 0; rows--, source += stride, destination += stride)
         {
-            Vector.Widen(Vector.Load((short*)source + i), out Vector<int> low, out Vector<int> high);
-            (Vector.AsVectorSingle(low << 13 & places) * rebias).Store(destination + i);
-            (Vector.AsVectorSingle(high << 13 & places) * rebias).Store(destination + i + width);
+            for (nint i = 0; i < columns; i += 16)
+            {
+                short* h = (short*)source + i;
+                float* f = destination + i;
+                Vector.Widen(Vector.Load(h), out Vector<int> a, out Vector<int> b);
+                (Vector.AsVectorSingle(a << 13 & places) * rebias).Store(f);
+                (Vector.AsVectorSingle(b << 13 & places) * rebias).Store(f + width);
+                if (width == 8) continue;
+                Vector.Widen(Vector.Load(h + 8), out a, out b);
+                (Vector.AsVectorSingle(a << 13 & places) * rebias).Store(f + 8);
+                (Vector.AsVectorSingle(b << 13 & places) * rebias).Store(f + 12);
+            }
         }
-        for (; i < count; i++) destination[i] = HalfConversion.ToFloat(source[i]);
     }
 }

@@ -27,4 +27,10 @@ internal unsafe interface IRowFormat : ICodes
 
     /// <summary>The codes of two blocks as <see cref="Codes"/> gives them, group after group: [groups][2 halves of columns][32].</summary>
     static virtual void Expand(byte* lower, byte* upper, byte* codes) => throw new NotSupportedException();
+
+    /// <summary>True where a byte has a column of two groups side by side, in four bits each, and there is no bias.</summary>
+    static virtual bool PairsGroups => false;
+
+    /// <summary>16 columns from <paramref name="column"/> (0 or 16) on, of groups 2 * pair and 2 * pair + 1, of two rows as in <see cref="Codes"/>.</summary>
+    static virtual void Pair(byte* lower, byte* upper, int pair, int column, out Vector256<byte> first, out Vector256<byte> second) => throw new NotSupportedException();
 }

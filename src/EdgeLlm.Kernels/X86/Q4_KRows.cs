@@ -30,19 +30,12 @@ internal readonly unsafe struct Q4_KRows : IRowFormat
     public static void Scales(byte* block, nint stride, float* scales, nint groupStride) =>
         RowGather.ScalesAndMinimums(block, stride, scales, groupStride);
 
-    public static bool Expands => true;
+    public static bool PairsGroups => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Expand(byte* lower, byte* upper, byte* codes)
+    public static void Pair(byte* lower, byte* upper, int pair, int column, out Vector256<byte> first, out Vector256<byte> second)
     {
-        for (int at = 16; at < BlockBytes; at += 32, codes += 128)
-        {
-            CodeBits.Nibbles(lower + at, upper + at, out Vector256<byte> low, out Vector256<byte> high);
-            low.Store(codes);
-            high.Store(codes + 64);
-            CodeBits.Nibbles(lower + at + 16, upper + at + 16, out low, out high);
-            low.Store(codes + 32);
-            high.Store(codes + 96);
-        }
+        int at = 16 + pair * 32 + column;
+        CodeBits.Nibbles(lower + at, upper + at, out first, out second);
     }
 }

@@ -48,7 +48,9 @@ internal static unsafe class RowProduct<TDot, TFormat>
         {
             int blocks = Math.Min(x.Blocks - done, SectionBlocks);
             UnpackScales(rows, stride, blocks, scratch);
-            sum = AddBlocks(sum, rows, stride, x, done, blocks, starts, scratch, prefetch);
+            sum = TFormat.PairsGroups
+                ? AddPairs(sum, rows, stride, x, done, blocks, scratch, prefetch)
+                : AddBlocks(sum, rows, stride, x, done, blocks, starts, scratch, prefetch);
             long bytes = (blocks + TFormat.Groups - 1) / TFormat.Groups * TFormat.BlockBytes;
             rows += bytes;
             prefetch += 8 * bytes;
@@ -104,6 +106,55 @@ internal static unsafe class RowProduct<TDot, TFormat>
             rows += TFormat.BlockBytes;
         }
         return sum;
+    }
+
+    /// <summary>Two groups of 32 columns at a time, of four-bit codes without a bias: a byte has a column of both.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Vector256<float> AddPairs(Vector256<float> sum, byte* rows, nint stride, in QuantizedActivations x, int firstBlock, int blocks, float* scales, byte* prefetch)
+    {
+        sbyte* values = x.Values + 32L * firstBlock;
+        float* activationScale = x.Scales + firstBlock, scaledSum = x.ScaledSums + firstBlock;
+        int pair = 0;
+        for (; blocks > 0; blocks -= 2, values += 64, scales += 2 * GroupStride, activationScale += 2, scaledSum += 2)
+        {
+            for (int line = 0; line < 16 * TFormat.BlockBytes / TFormat.Groups; line += 64) Sse.Prefetch0(prefetch + line);
+            prefetch += 16 * TFormat.BlockBytes / TFormat.Groups;
+            SumTwo(rows, stride, pair, values, out Vector256<int> first, out Vector256<int> second);
+            sum = Add(sum, first, null, scales, activationScale, Vector256.Create(*scaledSum));
+            sum = Add(sum, second, null, scales + GroupStride, activationScale + 1, Vector256.Create(scaledSum[1]));
+            if (2 * ++pair < TFormat.Groups) continue;
+            pair = 0;
+            rows += TFormat.BlockBytes;
+        }
+        return sum;
+    }
+
+    /// <summary>The sums of two groups of 32 columns for the eight rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void SumTwo(byte* rows, nint stride, int pair, sbyte* values, out Vector256<int> first, out Vector256<int> second)
+    {
+        Vector256<sbyte> x0 = Twice(values), y0 = Twice(values + 16), x1 = Twice(values + 32), y1 = Twice(values + 48);
+        nint stride4 = 4 * stride;
+        byte* row1 = rows + stride, row2 = rows + 2 * stride, row3 = row2 + stride;
+        ProductsOfTwo(rows, rows + stride4, pair, x0, y0, x1, y1, out Vector256<int> a0, out Vector256<int> b0);
+        ProductsOfTwo(row1, row1 + stride4, pair, x0, y0, x1, y1, out Vector256<int> a1, out Vector256<int> b1);
+        Vector256<int> a01 = JoinRows(a0, a1), b01 = JoinRows(b0, b1);
+        ProductsOfTwo(row2, row2 + stride4, pair, x0, y0, x1, y1, out a0, out b0);
+        ProductsOfTwo(row3, row3 + stride4, pair, x0, y0, x1, y1, out a1, out b1);
+        first = JoinPairs(a01, JoinRows(a0, a1));
+        second = JoinPairs(b01, JoinRows(b0, b1));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void ProductsOfTwo(
+        byte* lower, byte* upper, int pair, Vector256<sbyte> x0, Vector256<sbyte> y0, Vector256<sbyte> x1, Vector256<sbyte> y1, out Vector256<int> first, out Vector256<int> second)
+    {
+        TFormat.Pair(lower, upper, pair, 0, out Vector256<byte> low, out Vector256<byte> high);
+        first = TDot.Accumulate(Vector256<int>.Zero, low, x0);
+        second = TDot.Accumulate(Vector256<int>.Zero, high, x1);
+        TFormat.Pair(lower, upper, pair, 16, out low, out high);
+        first = TDot.Accumulate(first, low, y0);
+        second = TDot.Accumulate(second, high, y1);
     }
 
     /// <summary>The sums of 32 columns for the eight rows.</summary>

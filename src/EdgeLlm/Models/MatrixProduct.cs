@@ -63,9 +63,9 @@ internal sealed unsafe class MatrixProduct
 
     /// <summary>
     /// Rows that a thread takes at a time, a multiple of 32: many, since memory likes long streams and a kernel regroups a prompt's activations for each
-    /// chunk, but enough chunks for threads of unequal speed to end together.
+    /// chunk, but enough chunks for threads of unequal speed to end together. One thread alone takes all.
     /// </summary>
-    private int ChunkRows(int rows) => _tokens > 8
+    private int ChunkRows(int rows) => _pool.Threads == 1 ? (rows + 31) / 32 * 32 : _tokens > 8
         ? Math.Clamp(rows / (_pool.Threads * 3) / 32 * 32, 32, 128)
         : Math.Clamp(rows / (_pool.Threads * 4) / 32 * 32, 32, 256);
 
