@@ -15,7 +15,7 @@ internal static class QuantizeCommand
 {
     private const long SpareBytes = 64 << 20;
 
-    private static readonly Argument<string> Input = new("input") { Description = "A GGUF file, or a model's name as `edgellm list` shows it", HelpName = "INPUT" };
+    private static readonly Argument<string> Input = new("input") { Description = "A GGUF file, a model's name as `edgellm list` shows it, or a Hugging Face folder (config.json, safetensors, tokenizer; llama and mistral)", HelpName = "INPUT" };
 
     private static readonly Argument<string> Target = new("output") { Description = "The packed GGUF file to write", HelpName = "OUTPUT.gguf" };
 
@@ -59,7 +59,7 @@ internal static class QuantizeCommand
 
     public static Command Create()
     {
-        var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here.")
+        var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here, and Hugging Face folders of llama and mistral.")
         {
             Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Evaluate, NoReport, Force, DryRun,
         };
@@ -69,14 +69,15 @@ internal static class QuantizeCommand
 
     private static async Task<int> RunAsync(ParseResult result, CancellationToken cancellation)
     {
-        string input = ModelStore.OfThisMachine().PathOf(result.GetValue(Input)), output = result.GetValue(Target)!;
+        string input = result.GetValue(Input)!, output = result.GetValue(Target)!;
         bool dryRun = result.GetValue(DryRun), fast = result.GetValue(Fast);
         long started = Stopwatch.GetTimestamp();
         if (Directory.Exists(output)) throw new IOException($"{output}: is a folder; name a file");
         if (File.Exists(output) && !result.GetValue(Force) && !dryRun) throw new IOException($"{output}: is there already; --force replaces it");
         if (result.GetValue(KeepImportance) is { } kept && File.Exists(kept) && !result.GetValue(Force) && !dryRun) throw new IOException($"{kept}: is there already; --force replaces it");
         RefuseContradictions(result);
-        using GgufFile file = GgufFile.Open(input);
+        using QuantizeSource source = await QuantizeSource.OpenAsync(input, output, dryRun, cancellation).ConfigureAwait(false);
+        GgufFile file = source.File;
         if (result.GetValue(Type) is { } type) return await RunStandardAsync(result, file, StandardRun.Types[type], output, started, cancellation).ConfigureAwait(false);
         Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;
         var plan = new QuantizationPlan(file, body, result.GetValue(Embedding) == "e4" ? body : Packing.E8Group32);
@@ -163,7 +164,7 @@ internal static class QuantizeCommand
         if (result.GetValue(NoReport)) return ExitCode.Success;
         string? text = result.GetValue(Evaluate);
         bool compares = text is not null || !result.GetValue(Fast);
-        await ReportRun.WriteAsync(file, output, calibration, time, compares, text, cancellation).ConfigureAwait(false);
+        await ReportRun.WriteAsync(file, result.GetValue(Input)!, output, calibration, time, compares, text, cancellation).ConfigureAwait(false);
         return ExitCode.Success;
     }
 
@@ -178,7 +179,7 @@ internal static class QuantizeCommand
         report.Line(Quantity.Text($"{Quantity.Bytes(plan.OutputBytes)} of tensors, {plan.BitsPerWeight:F2} bits a weight; from {Quantity.Bytes(plan.File.FileSize)}"));
     }
 
-    private static void RequireSpace(string output, long bytes)
+    internal static void RequireSpace(string output, long bytes)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
         if (FreeSpace.At(folder) is not { } free || free >= bytes + SpareBytes) return;

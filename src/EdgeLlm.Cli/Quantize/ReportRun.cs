@@ -22,13 +22,14 @@ internal static class ReportRun
         "What is the capital of Japan?", "Write two sentences about the sea.", "Explain in one short paragraph why the sky is blue.",
     ];
 
+    /// <param name="input">What the user called the source.</param>
     /// <param name="measures">Also compare predictions and answers, which takes as long as running both models for a while.</param>
     /// <param name="textPath">A text to compare predictions on; null: windows of our own that no calibration learned from.</param>
-    public static async Task WriteAsync(GgufFile source, string output, string? calibration, TimeSpan time, bool measures, string? textPath, CancellationToken cancellation)
+    public static async Task WriteAsync(GgufFile source, string input, string output, string? calibration, TimeSpan time, bool measures, string? textPath, CancellationToken cancellation)
     {
         try
         {
-            QuantizationReport report = await Task.Run(() => CreateAsync(source, output, calibration, time, measures, textPath, cancellation), cancellation).ConfigureAwait(false);
+            QuantizationReport report = await Task.Run(() => CreateAsync(source, input, output, calibration, time, measures, textPath, cancellation), cancellation).ConfigureAwait(false);
             await SaveAsync(output + ".report.json", stream => ReportJson.Write(report, stream)).ConfigureAwait(false);
             await SaveAsync(output + ".report.html", stream =>
             {
@@ -43,13 +44,13 @@ internal static class ReportRun
         }
     }
 
-    private static async Task<QuantizationReport> CreateAsync(GgufFile source, string output, string? calibration, TimeSpan time, bool measures, string? textPath, CancellationToken cancellation)
+    private static async Task<QuantizationReport> CreateAsync(GgufFile source, string input, string output, string? calibration, TimeSpan time, bool measures, string? textPath, CancellationToken cancellation)
     {
         using GgufFile file = GgufFile.Open(output);
         List<TensorReport> tensors = WeightComparison.Tensors(source, file, cancellation);
         var report = new QuantizationReport
         {
-            Source = source.Path,
+            Source = input,
             SourceBytes = source.FileSize,
             Output = output,
             OutputBytes = file.FileSize,

@@ -35,6 +35,8 @@ internal static unsafe partial class ModelLoader
             PrecompiledCharsmap = data.Contains(Prefix + "precompiled_charsmap") ? data.GetArray<byte>(Prefix + "precompiled_charsmap") : null,
             Lowercase = Flag("normalizer.lowercase"),
             StripAccents = Flag("normalizer.strip_accents"),
+            Normalizer = data.GetString("edgellm.tokenizer.normalizer", null),
+            CleansUpSpaces = data.GetBool("edgellm.tokenizer.clean_up_spaces", false),
         };
 
         int? Id(string name) => data.Contains(Prefix + name) ? data.GetInt32(Prefix + name) : null;

@@ -11,6 +11,7 @@ internal sealed class BytePairTokenizer : MergingTokenizer
 {
     private readonly PreTokenizer _preTokenizer;
     private readonly MergeTable _merges;
+    private readonly bool _composes;
 
     public BytePairTokenizer(Vocabulary vocabulary, string pre)
         : this(vocabulary, PreTokenizer.Named(pre))
@@ -21,6 +22,12 @@ internal sealed class BytePairTokenizer : MergingTokenizer
         : base(vocabulary, new Defaults { AddBos = preTokenizer.AddsBos, AddSeparator = preTokenizer.AddsSeparator })
     {
         _preTokenizer = preTokenizer;
+        _composes = vocabulary.Data.Normalizer switch
+        {
+            null => false,
+            "nfc" => true,
+            var other => throw new TokenizerException($"edgellm.tokenizer.normalizer is '{other}', which is not known here"),
+        };
         Utf8Strings? merges = vocabulary.Data.Merges;
         _merges = new MergeTable(merges ?? throw new TokenizerException("tokenizer.ggml.merges is missing, which a BPE needs"));
     }
@@ -29,6 +36,7 @@ internal sealed class BytePairTokenizer : MergingTokenizer
 
     private protected override void EncodeText(ReadOnlySpan<byte> text, bool atStart, List<int> output)
     {
+        if (_composes && !CanonicalComposition.IsComposed(text)) text = CanonicalComposition.Compose(text);
         byte[] buffer = [];
         if (_preTokenizer.MarksSpaces)
         {

@@ -21,7 +21,9 @@ public abstract partial class Tokenizer
         switch (Vocabulary.TypeOf(id))
         {
             case TokenType.Control or TokenType.Unknown:
-                if (renderSpecial) output.Write(token);
+                if (!renderSpecial) break;
+                if (SpacesSpecial) output.Write(" "u8);
+                output.Write(token);
                 break;
             case TokenType.UserDefined:
                 output.Write(token);
@@ -50,7 +52,7 @@ public abstract partial class Tokenizer
             }
             Decode(id, first, renderSpecial);
             if (first.WrittenCount == 0) continue;
-            output.Write(first.WrittenSpan is [(byte)' ', ..] && !IsControl(id) ? first.WrittenSpan[1..] : first.WrittenSpan);
+            output.Write(first.WrittenSpan is [(byte)' ', ..] && (SpacesSpecial || !IsControl(id)) ? first.WrittenSpan[1..] : first.WrittenSpan);
             atStart = false;
         }
     }
@@ -62,6 +64,9 @@ public abstract partial class Tokenizer
         Decode(ids, bytes, renderSpecial);
         return Encoding.UTF8.GetString(bytes.WrittenSpan);
     }
+
+    /// <summary>Whether a control token that is written has a space before it, as if it were a word.</summary>
+    private protected virtual bool SpacesSpecial => false;
 
     /// <summary>Writes the bytes that the entry <paramref name="token"/> of an ordinary token stands for.</summary>
     private protected abstract void DecodeText(ReadOnlySpan<byte> token, IBufferWriter<byte> output);

@@ -76,4 +76,12 @@ public sealed record TokenizerData
 
     /// <summary><c>tokenizer.ggml.normalizer.strip_accents</c>, of WordPiece; as <see cref="Lowercase"/> when absent.</summary>
     public bool? StripAccents { get; init; }
+
+    /// <summary><c>edgellm.tokenizer.normalizer</c>, of a BPE with merges: <c>nfc</c> where text is put into Unicode's normalization form C
+    /// first. Of our own: GGUF has no key for it.</summary>
+    public string? Normalizer { get; init; }
+
+    /// <summary><c>edgellm.tokenizer.clean_up_spaces</c>, of WordPiece: whether decoding leaves out the space before . , ! ?
+    /// Of our own: GGUF has no key for it.</summary>
+    public bool CleansUpSpaces { get; init; }
 }

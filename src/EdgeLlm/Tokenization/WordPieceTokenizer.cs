@@ -28,6 +28,8 @@ internal sealed class WordPieceTokenizer : Tokenizer
 
     private protected override bool HasSpacePrefix => true;
 
+    private protected override bool SpacesSpecial => true;
+
     private protected override int? Prefix => AddsBos ? Vocabulary.InRange(Vocabulary.Data.ClsId, BosId) : null;
 
     private protected override int? Suffix => AddsSeparator ? SeparatorId : AddsEos ? EosId : null;
@@ -67,7 +69,13 @@ internal sealed class WordPieceTokenizer : Tokenizer
         }
     }
 
-    private protected override void DecodeText(ReadOnlySpan<byte> token, IBufferWriter<byte> output) => SpaceMark.Unescape(token, output);
+    private protected override void DecodeText(ReadOnlySpan<byte> token, IBufferWriter<byte> output)
+    {
+        ReadOnlySpan<byte> word = token.StartsWith(SpaceMark.Bytes) ? token[SpaceMark.Bytes.Length..] : [];
+        // The reference's "cleanup" joins more, but nothing that a word of WordPiece, which never holds punctuation, could be.
+        bool isJoined = Vocabulary.Data.CleansUpSpaces && word is [(byte)'.' or (byte)',' or (byte)'!' or (byte)'?'];
+        SpaceMark.Unescape(isJoined ? word : token, output);
+    }
 
     private void EncodeWord(ReadOnlySpan<byte> word, List<int> found, List<int> output)
     {

@@ -29,4 +29,39 @@ public sealed class QuantizeCommandTests : IDisposable
         Assert.Equal(0, (await TestCli.RunAsync("quantize", source, target, "--fast", "--force")).ExitCode);
         Assert.Equal(before, await File.ReadAllBytesAsync(target));
     }
+
+    [Fact]
+    public async Task A_hugging_face_folder_becomes_a_model_that_runs_and_nothing_else_is_left()
+    {
+        string source = SharedFolder.Require("golden", "logits", "llama"), target = Path.Combine(_folder.Root, "packed.gguf");
+        CliResult plan = await TestCli.RunAsync("quantize", source, target, "--dry-run");
+        Assert.Equal(0, plan.ExitCode);
+        Assert.Contains("e4g32", plan.Output);
+        Assert.Empty(Directory.GetFiles(_folder.Root));
+
+        CliResult result = await TestCli.RunAsync("quantize", source, target, "--fast");
+        Assert.Equal(("", 0), (result.Error, result.ExitCode));
+        Assert.Equal([target], Directory.GetFiles(_folder.Root));
+        CliResult answer = await TestCli.RunAsync("run", "--model", target, "--raw", "--max-tokens", "5", "Once upon a time");
+        Assert.Equal(0, answer.ExitCode);
+        Assert.NotEmpty(answer.Output);
+    }
+
+    [Theory]
+    [InlineData("config.json", "config.json: ")]
+    [InlineData("model-00002-of-00002.safetensors", "model-00002-of-00002.safetensors: ")]
+    [InlineData("tokenizer.model", "tokenizer.model: ")]
+    public async Task A_folder_with_a_damaged_file_is_one_line_and_nothing_is_left(string file, string message)
+    {
+        string source = SharedFolder.Require("golden", "logits", "llama"), copy = Path.Combine(_folder.Root, "model"), target = Path.Combine(_folder.Root, "packed.gguf");
+        Directory.CreateDirectory(copy);
+        foreach (string path in Directory.GetFiles(source)) File.Copy(path, Path.Combine(copy, Path.GetFileName(path)));
+        byte[] bytes = await File.ReadAllBytesAsync(Path.Combine(copy, file));
+        await File.WriteAllBytesAsync(Path.Combine(copy, file), bytes[..(bytes.Length / 2)]);
+        CliResult result = await TestCli.RunAsync("quantize", copy, target, "--fast");
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains(message, result.Error);
+        Assert.Single(result.Error.TrimEnd().Split('\n'));
+        Assert.Empty(Directory.GetFiles(_folder.Root));
+    }
 }

@@ -53,7 +53,7 @@ public sealed class GoldenLogitsTests
         return best;
     }
 
-    private static void CheckPrompts(string path, string folder, int[] prompts, int mostPositions)
+    internal static void CheckPrompts(string path, string folder, int[] prompts, int mostPositions)
     {
         using JsonDocument expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "expected.json")));
         Dictionary<string, (int[] Shape, float[] Values)> reference = Safetensors.Read(Path.Combine(folder, "expected.safetensors"));

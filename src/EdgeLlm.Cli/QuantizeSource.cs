@@ -1,0 +1,60 @@
+using EdgeLlm.Cli.Commands;
+using EdgeLlm.Cli.Output;
+using EdgeLlm.Gguf;
+using EdgeLlm.Quantization.Import;
+
+namespace EdgeLlm.Cli;
+
+/// <summary>The file that `quantize` reads: a GGUF file, or what a Hugging Face folder becomes, which lasts as long as this.</summary>
+internal sealed class QuantizeSource : IDisposable
+{
+    private readonly string? _temporary;
+
+    private QuantizeSource(string path, bool isTemporary)
+    {
+        _temporary = isTemporary ? path : null;
+        try
+        {
+            File = GgufFile.Open(path);
+        }
+        catch
+        {
+            Remove();
+            throw;
+        }
+    }
+
+    public GgufFile File { get; }
+
+    /// <param name="output">What is going to be made: the temporary file lies beside it.</param>
+    /// <param name="planOnly">The weights are not going to be read.</param>
+    public static async Task<QuantizeSource> OpenAsync(string input, string output, bool planOnly, CancellationToken cancellation)
+    {
+        if (!Directory.Exists(input)) return new QuantizeSource(ModelStore.OfThisMachine().PathOf(input), isTemporary: false);
+        using var model = HuggingFaceModel.Open(input);
+        foreach (string note in model.Notes) await Console.Error.WriteLineAsync($"edgellm: {Printable.Line(note)}").ConfigureAwait(false);
+        if (planOnly)
+        {
+            string outline = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+            model.SaveOutline(outline);
+            return new QuantizeSource(outline, isTemporary: true);
+        }
+        string temporary = output + ".source.tmp";
+        QuantizeCommand.RequireSpace(output, model.ByteCount);
+        long written = 0;
+        await ByteProgress.RunAsync("reading the folder", model.ByteCount,
+            (at, _) => Task.Run(() => model.Save(temporary, bytes => at(written += bytes), cancellation), cancellation)).ConfigureAwait(false);
+        return new QuantizeSource(temporary, isTemporary: true);
+    }
+
+    public void Dispose()
+    {
+        File.Dispose();
+        Remove();
+    }
+
+    private void Remove()
+    {
+        if (_temporary is not null) System.IO.File.Delete(_temporary);
+    }
+}

@@ -1,0 +1,175 @@
+using EdgeLlm.Gguf;
+using EdgeLlm.Models;
+using EdgeLlm.Tokenization;
+
+namespace EdgeLlm.Quantization.Import;
+
+/// <summary>The tokenizer of a folder and its chat template, as GGUF's keys have them.</summary>
+internal sealed class HuggingFaceTokenizer
+{
+    private const int MostConfigBytes = 32 << 20; // some name all added tokens
+    private const int MostTemplateBytes = 1 << 20;
+    private const string ModelFile = "tokenizer.model", JsonFile = "tokenizer.json";
+
+    private readonly string _folder;
+    private readonly JsonPart? _config; // tokenizer_config.json
+    private readonly JsonPart? _specialTokens; // special_tokens_map.json
+    private readonly JsonPart? _modelConfig; // config.json
+
+    private HuggingFaceTokenizer(string folder, JsonPart? modelConfig, int rows)
+    {
+        (_folder, _modelConfig) = (folder, modelConfig);
+        if (Has("tokenizer_config.json")) _config = JsonPart.Read(InFolder("tokenizer_config.json"), MostConfigBytes);
+        if (Has("special_tokens_map.json")) _specialTokens = JsonPart.Read(InFolder("special_tokens_map.json"), MostConfigBytes);
+        TokenizerJson? json = Has(JsonFile) ? new TokenizerJson(InFolder(JsonFile), rows) : null;
+        // The same tokenizer in two files: SentencePiece's own is nearer to GGUF's.
+        if (json is not null && (json.IsByteLevel || !Has(ModelFile))) Data = ReadJson(json);
+        else if (Has(ModelFile)) Data = ReadSentencePiece(new SentencePieceModel(InFolder(ModelFile), rows));
+        else throw new ModelException(folder, $"has neither {JsonFile} nor {ModelFile}");
+    }
+
+    public TokenizerData Data { get; }
+
+    /// <summary>What can't be kept, a line each.</summary>
+    public IReadOnlyList<string> Notes { get; private set; } = [];
+
+    /// <param name="modelConfig">config.json, where there is one.</param>
+    /// <param name="rows">Rows of the model's embedding.</param>
+    /// <exception cref="ModelException">A file is missing, or has something that is not known here.</exception>
+    public static HuggingFaceTokenizer Read(string folder, JsonPart? modelConfig, int rows) => new(folder, modelConfig, rows);
+
+    public void WriteKeys(GgufWriter writer)
+    {
+        TokenizerKeys.Write(writer, Data);
+        foreach ((string name, string template) in Templates()) writer.Set(name.Length == 0 ? "tokenizer.chat_template" : $"tokenizer.chat_template.{name}", GgufValue.Of(template));
+    }
+
+    private TokenizerData ReadJson(TokenizerJson json)
+    {
+        TokenizerData data = json.Read();
+        Notes = json.Notes;
+        (int? first, int? last) = json.Around;
+        int? bos = Special(json.Table, "bos_token", "cls_token") ?? first, eos = Special(json.Table, "eos_token", "sep_token") ?? last;
+        if (first is not null && first != bos) throw Unusual("before", first, bos);
+        if (last is not null && last != eos) throw Unusual("behind", last, eos);
+        return Checked(json.File, data with
+        {
+            BosId = bos,
+            EosId = eos,
+            UnknownId = data.UnknownId ?? Special(json.Table, "unk_token"),
+            SeparatorId = Special(json.Table, "sep_token"),
+            PaddingId = Special(json.Table, "pad_token"),
+            ClsId = Special(json.Table, "cls_token"),
+            MaskId = Special(json.Table, "mask_token"),
+            AddBos = Flag("add_bos_token", first is not null) && bos is not null,
+            AddEos = Flag("add_eos_token", last is not null) && eos is not null,
+            AddSeparator = data.Model == "bert" ? false : null,
+        });
+
+        ModelException Unusual(string where, int? found, int? expected) => new(json.File,
+            $"post_processor puts token {found} {where} a text, and the {(where == "before" ? "bos" : "eos")}_token is {(expected is null ? "none" : expected)}: that is not known here");
+    }
+
+    private TokenizerData ReadSentencePiece(SentencePieceModel model)
+    {
+        AddTokens(model.Table);
+        TokenizerData data = model.Read();
+        Notes = model.Notes;
+        int? bos = Special(model.Table, "bos_token") ?? model.BosId, eos = Special(model.Table, "eos_token") ?? model.EosId;
+        return Checked(model.File, data with
+        {
+            BosId = bos,
+            EosId = eos,
+            PaddingId = Special(model.Table, "pad_token") ?? model.PaddingId,
+            // LlamaTokenizer's defaults.
+            AddBos = Flag("add_bos_token", true) && bos is not null,
+            AddEos = Flag("add_eos_token", false) && eos is not null,
+        });
+    }
+
+    /// <summary>Tokens beside those of tokenizer.model: added_tokens.json, and added_tokens_decoder, which knows more about them.</summary>
+    private void AddTokens(VocabularyTable table)
+    {
+        const float Score = -1000; // as llama.cpp's converter has it; they are taken out of a text before scores count
+        if (Has("added_tokens.json"))
+        {
+            foreach ((string text, JsonPart id) in JsonPart.Read(InFolder("added_tokens.json"), MostConfigBytes).Fields()) Add(id.Integer(0, int.MaxValue), text, id, TokenType.UserDefined);
+        }
+        foreach ((string number, JsonPart token) in _config?.Find("added_tokens_decoder")?.Fields() ?? [])
+        {
+            if (!int.TryParse(number, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int id)) throw token.Error("is not the number of a token");
+            bool isSpecial = token.Find("special")?.Flag() ?? false;
+            Add(id, token.Require("content").Text(), token, isSpecial ? TokenType.Control : TokenType.UserDefined);
+        }
+
+        void Add(long id, string text, JsonPart field, TokenType type)
+        {
+            if (text.Length == 0) throw field.Error("is empty");
+            bool isThere = id < table.Count && table.TextOf((int)id) == text && table.TypeOf((int)id) is (TokenType.Control or TokenType.Unknown or TokenType.Byte);
+            if (!isThere) table.Set(id, text, type, Score);
+        }
+    }
+
+    /// <summary>The first of these tokens that a file names: tokenizer_config.json, special_tokens_map.json, or by its id config.json.</summary>
+    private int? Special(VocabularyTable table, params ReadOnlySpan<string> names)
+    {
+        foreach (string name in names)
+        {
+            if ((_config?.Find(name) ?? _specialTokens?.Find(name)) is { } named)
+            {
+                JsonPart text = named.Element.ValueKind == System.Text.Json.JsonValueKind.Object ? named.Require("content") : named;
+                // The reference makes up a new token where there is none; only BOS and EOS ever come into a text by themselves.
+                if (table.Find(text.Text()) is { } id) return id;
+                if (name is "bos_token" or "eos_token") throw text.Error($"is '{FolderFile.Printable(text.Text())}', which is no token");
+            }
+            if (_modelConfig?.Find(name + "_id") is { } number)
+            {
+                JsonPart? only = number.Element.ValueKind == System.Text.Json.JsonValueKind.Array ? number.Items().Cast<JsonPart?>().FirstOrDefault() : number;
+                if (only?.Integer(-1, int.MaxValue) is >= 0 and var id && id < table.Count) return (int)id;
+            }
+        }
+        return null;
+    }
+
+    private bool Flag(string name, bool otherwise) => _config?.Find(name)?.Flag() ?? otherwise;
+
+    /// <summary>chat_template.jinja, or tokenizer_config.json's chat_template: one, or several with names of which `default` is the one.</summary>
+    private IEnumerable<(string Name, string Template)> Templates()
+    {
+        if (Has("chat_template.jinja"))
+        {
+            yield return ("", FolderFile.ReadText(InFolder("chat_template.jinja"), MostTemplateBytes));
+            yield break;
+        }
+        if (_config?.Find("chat_template") is not { } field) yield break;
+        if (field.Element.ValueKind == System.Text.Json.JsonValueKind.String)
+        {
+            yield return ("", field.Text());
+            yield break;
+        }
+        foreach (JsonPart item in field.Items().Take(100))
+        {
+            string name = item.Require("name").Text();
+            if (name.Length == 0 || name.Any(letter => !char.IsAsciiLetterOrDigit(letter) && letter is not ('_' or '-'))) throw item.Require("name").Error("is no plain name");
+            yield return (name == "default" ? "" : name, item.Require("template").Text());
+        }
+    }
+
+    /// <summary>Has the tokenizer made, so that what is wrong with it shows now.</summary>
+    private static TokenizerData Checked(string file, TokenizerData data)
+    {
+        try
+        {
+            Tokenizer.Create(data);
+            return data;
+        }
+        catch (TokenizerException exception)
+        {
+            throw new ModelException(file, exception.Message);
+        }
+    }
+
+    private string InFolder(string name) => Path.Combine(_folder, name);
+
+    private bool Has(string name) => File.Exists(InFolder(name));
+}

@@ -1,0 +1,128 @@
+using System.Runtime.InteropServices;
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels.Formats;
+
+namespace EdgeLlm.Quantization.Import;
+
+/// <summary>
+/// How a config.json has rotary positions stretched: `rope_parameters` (transformers 5) or `rope_scaling` and `rope_theta` (4). The formulas are
+/// those of transformers' modeling_rope_utils.py; the keys are ggml's docs/gguf.md.
+/// </summary>
+internal sealed class RopeRule
+{
+    private const double MostFactor = 100_000;
+    private const string FactorKey = "rope.scaling.factor", TypeKey = "rope.scaling.type", OriginalLengthKey = "rope.scaling.original_context_length";
+
+    private readonly Dictionary<string, GgufValue> _keys = [];
+    private float[] _divisors = [];
+
+    private RopeRule()
+    {
+    }
+
+    /// <summary>Keys without the architecture's name.</summary>
+    public IReadOnlyDictionary<string, GgufValue> Keys => _keys;
+
+    public static RopeRule Read(JsonPart config, int headDimension, int contextLength)
+    {
+        // transformers 5 reads the older field first, and puts the base in where the field has none.
+        JsonPart? parameters = config.Find("rope_scaling") ?? config.Find("rope_parameters");
+        JsonPart? theta = parameters?.Find("rope_theta") ?? config.Find("rope_theta");
+        double rotationBase = theta?.Number(1e-6, 1e30) ?? 10_000;
+        if ((parameters?.Find("partial_rotary_factor") ?? config.Find("partial_rotary_factor")) is { } share && share.Number(0, 1) != 1)
+            throw share.Error("is not 1: heads of this family are rotated whole");
+
+        var rule = new RopeRule();
+        rule._keys["rope.freq_base"] = GgufValue.Of((float)rotationBase);
+        if (parameters is not { } given) return rule;
+        JsonPart? type = given.Find("rope_type") ?? given.Find("type");
+        rule.ReadScaling(type?.Text() ?? "default", type, given, rotationBase, headDimension, contextLength);
+        return rule;
+    }
+
+    /// <summary>Adds the divisors of Llama 3's scaling, if it is that.</summary>
+    public void AddTensor(GgufWriter writer)
+    {
+        if (_divisors.Length == 0) return;
+        writer.SetTensor("rope_freqs.weight", [_divisors.Length], ElementType.F32, output => output.Write(MemoryMarshal.AsBytes(_divisors.AsSpan())));
+    }
+
+    private void ReadScaling(string type, JsonPart? typeField, JsonPart given, double rotationBase, int headDimension, int contextLength)
+    {
+        switch (type)
+        {
+            case "default":
+                AllowOnly(given);
+                break;
+            case "linear":
+                AllowOnly(given, "factor");
+                Scale("linear", given);
+                break;
+            case "dynamic":
+                AllowOnly(given, "factor", "original_max_position_embeddings");
+                Scale("dynamic", given);
+                if (OriginalLength(given) is { } trained) _keys[OriginalLengthKey] = GgufValue.Of(trained);
+                break;
+            case "yarn":
+                AllowOnly(given, "factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate");
+                ReadYarn(given, contextLength);
+                break;
+            case "llama3":
+                AllowOnly(given, "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor");
+                _divisors = Llama3Divisors(given, rotationBase, headDimension);
+                break;
+            default:
+                throw (typeField ?? given).Error($"is '{FolderFile.Printable(type)}', not one that runs here (default, linear, dynamic, yarn, llama3)");
+        }
+    }
+
+    private void Scale(string type, JsonPart given)
+    {
+        _keys[TypeKey] = GgufValue.Of(type);
+        _keys[FactorKey] = GgufValue.Of((float)given.Require("factor").Number(1, MostFactor));
+    }
+
+    private void ReadYarn(JsonPart given, int contextLength)
+    {
+        Scale("yarn", given);
+        _keys[OriginalLengthKey] = GgufValue.Of(OriginalLength(given) ?? (uint)contextLength);
+        if (given.Find("truncate") is { } truncate && !truncate.Flag()) throw truncate.Error("is false, which does not run here");
+        if (given.Find("beta_fast") is { } fast) _keys["rope.scaling.yarn_beta_fast"] = GgufValue.Of((float)fast.Number(1e-3, 1e6));
+        if (given.Find("beta_slow") is { } slow) _keys["rope.scaling.yarn_beta_slow"] = GgufValue.Of((float)slow.Number(1e-3, 1e6));
+
+        double factor = given.Require("factor").Number(1, MostFactor), usual = Magnitude(factor, 1), magnitude = usual;
+        if (given.Find("attention_factor") is { } attention) magnitude = attention.Number(1e-3, 1e3);
+        else if (given.Find("mscale") is { } scale && given.Find("mscale_all_dim") is { } all && scale.Number(0, 1e3) != 0 && all.Number(0, 1e3) != 0)
+            magnitude = Magnitude(factor, scale.Number(0, 1e3)) / Magnitude(factor, all.Number(0, 1e3));
+        // The key multiplies what a reader of GGUF computes from the factor.
+        if (magnitude != usual) _keys["rope.scaling.attn_factor"] = GgufValue.Of((float)(magnitude / usual));
+    }
+
+    private static double Magnitude(double factor, double scale) => factor <= 1 ? 1 : 0.1 * scale * Math.Log(factor) + 1;
+
+    private static float[] Llama3Divisors(JsonPart given, double rotationBase, int headDimension)
+    {
+        double factor = given.Require("factor").Number(1, MostFactor), trained = OriginalLength(given) ?? throw given.Error("has no original_max_position_embeddings");
+        double low = given.Require("low_freq_factor").Number(1e-3, MostFactor), high = given.Require("high_freq_factor").Number(1e-3, MostFactor);
+        if (high <= low) throw given.Error("has a high_freq_factor that is not more than its low_freq_factor");
+        float[] divisors = new float[headDimension / 2];
+        for (int pair = 0; pair < divisors.Length; pair++)
+        {
+            double turns = trained * Math.Pow(rotationBase, -2.0 * pair / headDimension) / (2 * Math.PI); // over the length that was trained
+            double kept = Math.Clamp((turns - low) / (high - low), 0, 1);
+            divisors[pair] = (float)(1 / ((1 - kept) / factor + kept));
+        }
+        return divisors;
+    }
+
+    private static uint? OriginalLength(JsonPart given) => (uint?)given.Find("original_max_position_embeddings")?.Integer(1, 1 << 28);
+
+    private static void AllowOnly(JsonPart given, params ReadOnlySpan<string> names)
+    {
+        foreach ((string name, JsonPart field) in given.Fields())
+        {
+            if (name is "rope_type" or "type" or "rope_theta" or "partial_rotary_factor" || names.Contains(name)) continue;
+            if (field.Element.ValueKind != System.Text.Json.JsonValueKind.Null) throw field.Error("is a setting of the rotary positions that is not known here");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+using System.Buffers.Binary;
+using System.Text;
+using EdgeLlm.Gguf;
+using EdgeLlm.Models;
+
+namespace EdgeLlm.Quantization.Import;
+
+/// <summary>
+/// A safetensors file, mapped: the length of a JSON header (8 bytes), the header, the tensors' bytes. The header is held to the format's
+/// rules: the tensors fill what follows it without gaps and without overlap. Format: https://github.com/huggingface/safetensors.
+/// </summary>
+internal sealed class SafetensorsFile : IDisposable
+{
+    private const int MostHeaderBytes = 16 << 20; // some 100 thousand tensors
+    private const int LengthBytes = sizeof(ulong);
+
+    private readonly MappedFile _map;
+
+    private SafetensorsFile(string path, MappedFile map)
+    {
+        (Path, _map) = (path, map);
+        Tensors = ReadHeader();
+        RequireWholeFile();
+    }
+
+    public string Path { get; }
+
+    public IReadOnlyDictionary<string, SafetensorsTensor> Tensors { get; }
+
+    /// <exception cref="ModelException">It is no safetensors file, or a damaged one.</exception>
+    public static SafetensorsFile Open(string path)
+    {
+        MappedFile map = MappedFile.Open(path);
+        try
+        {
+            return new SafetensorsFile(path, map);
+        }
+        catch
+        {
+            map.Dispose();
+            throw;
+        }
+    }
+
+    public ReadOnlySpan<byte> Bytes(long offset, int count) => _map.Span(offset, count);
+
+    public void Dispose() => _map.Dispose();
+
+    private Dictionary<string, SafetensorsTensor> ReadHeader()
+    {
+        if (_map.Length < LengthBytes) throw new ModelException(Path, $"is no safetensors file: it has {_map.Length} bytes");
+        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(_map.Span(0, LengthBytes));
+        if (length > (ulong)_map.Length - LengthBytes)
+            throw new ModelException(Path, $"is no safetensors file or cut short: its header should have {length} bytes, and the file has {_map.Length}");
+        if (length > MostHeaderBytes) throw new ModelException(Path, $"has a header of {length} bytes, more than the {MostHeaderBytes} that are read");
+        JsonPart header = JsonPart.Parse(Path, _map.Head.Slice(LengthBytes, (int)length), "header");
+
+        var tensors = new Dictionary<string, SafetensorsTensor>();
+        foreach ((string name, JsonPart entry) in header.Fields())
+        {
+            if (name == "__metadata__") continue;
+            if (GgufRules.NameProblem(Encoding.UTF8.GetBytes(name)) is { } problem) throw entry.Error($"has a name that {problem}");
+            if (tensors.Count == GgufRules.MaximumTensors) throw new ModelException(Path, $"has more than {GgufRules.MaximumTensors} tensors");
+            if (!tensors.TryAdd(name, ReadTensor(name, entry, LengthBytes + (long)length))) throw entry.Error("is there twice");
+        }
+        return tensors;
+    }
+
+    private SafetensorsTensor ReadTensor(string name, JsonPart entry, long dataStart)
+    {
+        string kind = entry.Require("dtype").Text();
+        int size = SafetensorsTensor.SizeOf(kind);
+        if (size == 0) throw entry.Error($"has the dtype '{FolderFile.Printable(kind)}', which is not known here");
+        var shape = new List<long>();
+        long bytes = size;
+        foreach (JsonPart item in entry.Require("shape").Items())
+        {
+            long dimension = item.Integer(0, long.MaxValue);
+            if (shape.Count == 8) throw entry.Error("has more than 8 dimensions");
+            if (dimension > 0 && bytes > long.MaxValue / dimension) throw entry.Error("has a shape of more than 2^63 bytes");
+            shape.Add(dimension);
+            bytes *= dimension;
+        }
+        JsonPart[] offsets = [.. entry.Require("data_offsets").Items().Take(3)];
+        if (offsets.Length != 2) throw entry.Error("has data_offsets that are not a start and an end");
+        long data = _map.Length - dataStart, start = offsets[0].Integer(0, long.MaxValue), end = offsets[1].Integer(0, long.MaxValue);
+        if (start > end || end > data) throw entry.Error($"should lie at {start} to {end} of the data, and that has {data} bytes: the file is cut short or damaged");
+        if (end - start != bytes) throw entry.Error($"has {end - start} bytes, but {kind} of the shape [{string.Join(", ", shape)}] takes {bytes}");
+        return new SafetensorsTensor(this, name, kind, [.. shape], dataStart + start, bytes);
+    }
+
+    private void RequireWholeFile()
+    {
+        long length = BinaryPrimitives.ReadInt64LittleEndian(_map.Span(0, LengthBytes)), end = LengthBytes + length;
+        foreach (SafetensorsTensor tensor in Tensors.Values.OrderBy(tensor => tensor.Offset).ThenBy(tensor => tensor.ByteCount))
+        {
+            if (tensor.Offset != end) throw new ModelException(Path, $"tensor {FolderFile.Printable(tensor.Name)} {(tensor.Offset < end ? "overlaps another one" : "has a gap before it")}");
+            end += tensor.ByteCount;
+        }
+        if (end != _map.Length) throw new ModelException(Path, $"has {_map.Length - end} bytes behind its last tensor");
+    }
+}

@@ -1,0 +1,87 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using EdgeLlm.Models;
+using EdgeLlm.Quantization.Import;
+using EdgeLlm.Tokenization;
+
+namespace EdgeLlm.Tests.Quantization.Import;
+
+/// <summary>
+/// A SentencePiece vocabulary that lies in a folder as tokenizer.json only, derived as transformers' convert_slow_tokenizer.py does (vocabulary and
+/// list of merges from the pieces and their scores): the ids stay SentencePiece's own.
+/// </summary>
+public sealed class SentencePieceJsonTests : IDisposable
+{
+    private readonly TestFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("""{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]}""", "null")]
+    [InlineData("null", """{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":false}""")]
+    public void Ids_are_those_of_the_reference(string normalizer, string preTokenizer)
+    {
+        WriteTokenizer(normalizer, preTokenizer, static merges => merges);
+        Tokenizer tokenizer = Tokenizer.Create(HuggingFaceTokenizer.Read(_folder.Root, modelConfig: null, 512).Data);
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "hf-tokenizers", "expected.json")));
+        foreach (JsonElement item in json.RootElement.GetProperty("spm").EnumerateArray())
+        {
+            string text = item.GetProperty("text").GetString()!;
+            int[] ids = tokenizer.Encode(text);
+            Assert.Equal((text, Ids("ids")), (text, string.Join(' ', ids)));
+            Assert.Equal((text, Ids("with_special")), (text, string.Join(' ', tokenizer.Encode(text, addSpecial: true))));
+            Assert.Equal(item.GetProperty("decoded").GetString(), tokenizer.Decode(ids));
+
+            string Ids(string field) => string.Join(' ', item.GetProperty(field).EnumerateArray().Select(id => id.GetInt32()));
+        }
+    }
+
+    [Fact]
+    public void Merges_that_scores_can_not_stand_for_are_refused()
+    {
+        WriteTokenizer("null", """{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":false}""", merges => [.. merges.Skip(1), .. merges.Take(1)]);
+        HuggingFaceTokenizer.Read(_folder.Root, modelConfig: null, 512); // another order of tokens is another order of scores
+        int inner = 0;
+        WriteTokenizer("null", """{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":false}""", merges => [.. merges.OrderBy(merge => merge.Left + merge.Right == "▁the" ? inner++ * 300 : 150)]);
+        Refuses("are not those of a SentencePiece vocabulary (at token '▁the')");
+        WriteTokenizer("null", """{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":false}""", merges => [.. merges.Where(merge => merge != ("▁t", "he"))]);
+        Refuses("are not those of a SentencePiece vocabulary (at token '▁the')");
+        WriteTokenizer("null", """{"type":"Metaspace","replacement":"▁","prepend_scheme":"first"}""", merges => merges);
+        Refuses("splits at spaces before it merges");
+        WriteTokenizer("null", "null", merges => merges);
+        Refuses("neither byte-level nor marks spaces");
+    }
+
+    private void Refuses(string message) =>
+        Assert.Contains(message, Assert.Throws<ModelException>(() => HuggingFaceTokenizer.Read(_folder.Root, modelConfig: null, 512)).Message);
+
+    private void WriteTokenizer(string normalizer, string preTokenizer, Func<List<(string Left, string Right)>, List<(string Left, string Right)>> change)
+    {
+        TokenizerData pieces = new SentencePieceModel(SharedFolder.Require("golden", "hf-tokenizers", "spm", "tokenizer.model"), 500).Read();
+        var scores = Enumerable.Range(0, pieces.Tokens.Count).Where(id => pieces.TokenTypes![id] == 1).ToDictionary(pieces.Tokens.GetText, id => pieces.Scores![id]);
+        var ids = Enumerable.Range(0, pieces.Tokens.Count).ToDictionary(pieces.Tokens.GetText);
+        List<(string Left, string Right)> merges =
+        [
+            .. scores.SelectMany(piece => Enumerable.Range(1, piece.Key.Length - 1).Select(cut => (Left: piece.Key[..cut], Right: piece.Key[cut..], Score: piece.Value)))
+                .Where(pair => scores.ContainsKey(pair.Left) && scores.ContainsKey(pair.Right))
+                .OrderByDescending(pair => pair.Score).ThenByDescending(pair => pair.Left.Length).Select(pair => (pair.Left, pair.Right)),
+        ];
+        Assert.Contains(merges, merge => merge.Left + merge.Right == "▁the");
+        var vocabulary = new JsonObject();
+        foreach ((string text, int id) in ids) vocabulary[text] = id;
+        var root = new JsonObject
+        {
+            ["added_tokens"] = JsonNode.Parse("""[{"id":0,"content":"<unk>","special":true},{"id":1,"content":"<s>","special":true},{"id":2,"content":"</s>","special":true}]"""),
+            ["normalizer"] = JsonNode.Parse(normalizer),
+            ["pre_tokenizer"] = JsonNode.Parse(preTokenizer),
+            ["post_processor"] = JsonNode.Parse("""{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}]}"""),
+            ["model"] = new JsonObject
+            {
+                ["type"] = "BPE", ["unk_token"] = "<unk>", ["byte_fallback"] = true, ["vocab"] = vocabulary,
+                ["merges"] = new JsonArray([.. change(merges).Select(merge => (JsonNode)$"{merge.Left} {merge.Right}")]),
+            },
+        };
+        File.WriteAllText(_folder.PathOf("tokenizer.json"), root.ToJsonString());
+        File.WriteAllText(_folder.PathOf("tokenizer_config.json"), """{"bos_token":"<s>","eos_token":"</s>","unk_token":"<unk>"}""");
+    }
+}
