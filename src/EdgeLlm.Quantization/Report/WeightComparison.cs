@@ -10,7 +10,8 @@ internal static class WeightComparison
 {
     private const int GroupRows = PackedLayout.GroupRows;
     private const int GroupsOfATensor = 4;
-    private const long WeightsForAlternatives = 1 << 20;
+    private const long WeightsForAlternatives = 1 << 18;
+    private const int LayerMatrices = 7;
 
     /// <summary>What became of each tensor of the output.</summary>
     public static List<TensorReport> Tensors(GgufFile source, GgufFile output, CancellationToken cancellation)
@@ -29,7 +30,7 @@ internal static class WeightComparison
         return [.. reports];
     }
 
-    /// <summary>What other forms would cost in bytes and error, on about a million weights.</summary>
+    /// <summary>What other forms would cost in bytes and error, on some hundred thousand weights.</summary>
     /// <param name="overhead">What a file takes beside its tensors.</param>
     public static List<Alternative> Alternatives(GgufFile source, long overhead, CancellationToken cancellation)
     {
@@ -37,6 +38,7 @@ internal static class WeightComparison
             && (TensorOrder.IsLayerMatrix(tensor.Name) || tensor.Name is TensorOrder.Embedding or TensorOrder.Head))];
         long sampled = matrices.Sum(tensor => GroupRows * tensor.Columns);
         int step = (int)Math.Max(1, (sampled + WeightsForAlternatives - 1) / WeightsForAlternatives);
+        if (step % LayerMatrices == 0) step++; // so that all kinds come up
         // The embedding is a kind of its own, often with a form of its own: it is always among them.
         GgufTensor[] some = [.. matrices.Where((tensor, index) => index % step == 0 || !TensorOrder.IsLayerMatrix(tensor.Name))];
         var result = new List<Alternative>();
