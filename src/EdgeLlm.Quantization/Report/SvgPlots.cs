@@ -80,7 +80,7 @@ internal static class SvgPlots
         }
         double step = Step(sizes.Max() - sizes.Min());
         for (double size = Math.Ceiling(sizes.Min() / step) * step; size <= sizes.Max(); size += step)
-            plot.Append(Text($"<text class=\"soft\" x=\"{AcrossOf(size):F1}\" y=\"{Height - 18}\" text-anchor=\"middle\">{size:0}</text>"));
+            plot.Append(Text($"<text class=\"soft\" x=\"{AcrossOf(size):F1}\" y=\"{Height - 18}\" text-anchor=\"middle\">{size:0.##}</text>"));
         plot.Append(Text($"<text class=\"soft\" x=\"{(Left + Width - Right) / 2}\" y=\"{Height - 4}\" text-anchor=\"middle\">MB</text>"));
         var taken = new List<(double X, double Y)>();
         foreach (Alternative alternative in alternatives.OrderBy(alternative => alternative.Bytes))
@@ -89,6 +89,7 @@ internal static class SvgPlots
             double label = y + 4;
             while (taken.Any(other => Math.Abs(other.X - x) < 110 && Math.Abs(other.Y - label) < 12)) label += 12;
             taken.Add((x, label));
+            if (label > y + 4) plot.Append(Text($"<line class=\"axis\" x1=\"{x + 3:F1}\" y1=\"{y + 4:F1}\" x2=\"{x + 8:F1}\" y2=\"{label - 4:F1}\"/>"));
             plot.Append(Text($"<circle cx=\"{x:F1}\" cy=\"{y:F1}\" r=\"4.5\" fill=\"none\" stroke=\"{Colours[0]}\" stroke-width=\"1.8\"/><text x=\"{x + 9:F1}\" y=\"{label:F1}\">{Escape(alternative.Name)}</text>"));
         }
         if (own.Error > 0) plot.Append(Text($"<circle class=\"mark\" cx=\"{AcrossOf(own.Bytes / 1e6):F1}\" cy=\"{UpOf(own.Error):F1}\" r=\"5.5\"><title>this file: {own.Bytes / 1e6:F1} MB, {100 * Math.Sqrt(own.Error):F2} %</title></circle>"));

@@ -67,10 +67,13 @@ internal static class WeightComparison
                 GgufTensor tensor = tensors[i];
                 float[] rows = ReadGroup(source, tensor, tensor.Rows / GroupRows / 2), back = new float[rows.Length];
                 change(tensor, rows, back);
-                errors[i] = Relative(rows, back) * tensor.Rows * tensor.Columns;
+                errors[i] = Relative(rows, back) * WeightsFor(tensor);
             });
-            return errors.Sum() / tensors.Sum(tensor => (double)tensor.Rows * tensor.Columns);
+            return errors.Sum() / tensors.Sum(WeightsFor);
         }
+
+        // A layer's matrix stands for those that were left out, too.
+        double WeightsFor(GgufTensor tensor) => (double)tensor.Rows * tensor.Columns * (TensorOrder.IsLayerMatrix(tensor.Name) ? step : 1);
     }
 
     private static double Error(GgufFile source, GgufTensor origin, GgufFile output, GgufTensor tensor, PackedTensor? packed)
