@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -13,8 +14,8 @@ internal sealed partial class CodebookSearch
     private const int Positions = 256;
     private const int One = 1 << 14; // the run's largest weight, or importance
     private const float SmallestWeight = 1e-30f;
-    private const int Steps = 4;
-    private const float Step = 0.04f;
+    private const int Steps = 2;
+    private const float Step = 0.07f;
 
     private readonly sbyte[] _values;
     private readonly byte[] _codes = new byte[Positions];
@@ -45,9 +46,15 @@ internal sealed partial class CodebookSearch
 
     public byte Code(float x) => _codes[(int)Math.Clamp(2 * x + Positions / 2, 0, Positions - 1)];
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Vector128<byte> Codes(ReadOnlySpan<float> x, float low, float high)
     {
         if (Avx2.IsSupported && _fitsTables) return CodesAvx2(x, low, high);
+        return CodesInTurn(x, low, high);
+    }
+
+    private Vector128<byte> CodesInTurn(ReadOnlySpan<float> x, float low, float high)
+    {
         Span<byte> packed = stackalloc byte[16];
         for (int k = 0; k < 16; k++) packed[k] = (byte)(Code(x[k] * low) | Code(x[16 + k] * high) << 4);
         return Vector128.Create<byte>(packed);
@@ -55,13 +62,18 @@ internal sealed partial class CodebookSearch
 
     public float FindScale(ReadOnlySpan<float> x, ReadOnlySpan<float> importance)
     {
-        float largest = Largest(x), counts = 0;
+        float largest = Largest(x), countUnit = 0;
         if (!(MathF.Abs(largest) >= SmallestWeight)) return 0;
-        foreach (float weight in importance) counts = MathF.Max(counts, weight);
-        if (!(counts >= SmallestWeight)) importance = default; // inputs that were never seen: all alike
+        if (!importance.IsEmpty)
+        {
+            float most = Largest(importance);
+            if (most >= SmallestWeight) countUnit = One / most;
+            else importance = default; // inputs that were never seen: all alike
+        }
+        float unit = One / MathF.Abs(largest);
         (float products, float squares) = Avx2.IsSupported && _fitsTables
-            ? BestAvx2(x, One / MathF.Abs(largest), largest < 0, importance, One / counts)
-            : Best(x, One / MathF.Abs(largest), largest < 0, importance, One / counts);
+            ? BestAvx2(x, unit, largest < 0, importance, countUnit)
+            : Best(x, unit, largest < 0, importance, countUnit);
         return squares == 0 ? 0 : MathF.Abs(largest) * products / squares;
     }
 
@@ -96,6 +108,7 @@ internal sealed partial class CodebookSearch
     }
 
     /// <summary>The weight of the largest magnitude, with its sign; the positive one of two.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float Largest(ReadOnlySpan<float> x)
     {
         Vector256<float> most = Vector256.Create(x), least = most;
@@ -105,14 +118,10 @@ internal sealed partial class CodebookSearch
             most = Vector256.Max(most, weights);
             least = Vector256.Min(least, weights);
         }
-        float largest = Across(most), smallest = -Across(-least);
-        return largest >= -smallest ? largest : smallest;
-    }
-
-    private static float Across(Vector256<float> x)
-    {
-        Vector128<float> four = Vector128.Max(x.GetLower(), x.GetUpper());
-        four = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
-        return Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(1, 0, 3, 2))).ToScalar();
+        Vector128<float> above = Vector128.Max(most.GetLower(), most.GetUpper()), below = -Vector128.Min(least.GetLower(), least.GetUpper());
+        Vector128<float> both = Vector128.Max(Vector128.Shuffle(above, Vector128.Create(0, 2, 1, 3)), Vector128.Shuffle(above, Vector128.Create(1, 3, 0, 2)));
+        Vector128<float> others = Vector128.Max(Vector128.Shuffle(below, Vector128.Create(0, 2, 1, 3)), Vector128.Shuffle(below, Vector128.Create(1, 3, 0, 2)));
+        float largest = MathF.Max(both.ToScalar(), both.GetElement(1)), smallest = MathF.Max(others.ToScalar(), others.GetElement(1));
+        return largest >= smallest ? largest : -smallest;
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using EdgeLlm.Kernels.Formats;
@@ -39,11 +40,12 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, float[
             largest = Math.Max(largest, MathF.Abs(_scales[s]));
         }
         float rowScale = SetRowScale(largest / layout.SubScaleLimit, row, group);
+        float inverse = rowScale == 0 ? 0 : 1 / rowScale;
         Span<uint> codes = MemoryMarshal.Cast<byte, uint>(group[(int)layout.CodeOffset..]);
         int runs = Block / run;
         for (int block = 0; block < layout.Columns / Block; block++)
         {
-            float low = SetSubScale(rowScale, block * runs, row, group), high = runs == 1 ? low : SetSubScale(rowScale, block * runs + 1, row, group);
+            float low = SetSubScale(rowScale, inverse, block * runs, row, group), high = runs == 1 ? low : SetSubScale(rowScale, inverse, block * runs + 1, row, group);
             Vector128<uint> packed = codebook.Codes(weights.Slice(block * Block, Block), low, high).AsUInt32();
             for (int l = 0; l < 4; l++) codes[(block * 4 + l) * GroupRows + row] = packed.GetElement(l);
         }
@@ -56,8 +58,9 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, float[
         {
             Vector256<float> most = Vector256<float>.Zero;
             for (int k = s * Block; k < (s + 1) * Block; k += 8) most = Vector256.Max(most, Vector256.Abs(Vector256.Create(weights[k..])));
-            _scales[s] = 0;
-            for (int lane = 0; lane < 8; lane++) _scales[s] = Math.Max(_scales[s], most[lane] / 127);
+            Vector128<float> four = Vector128.Max(most.GetLower(), most.GetUpper());
+            four = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+            _scales[s] = MathF.Max(four.ToScalar(), four.GetElement(1)) / 127;
             largest = Math.Max(largest, _scales[s]);
         }
         float rowScale = SetRowScale(largest / layout.SubScaleLimit, row, group);
@@ -87,9 +90,10 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, float[
     }
 
     /// <summary>Rounds a run's scale to what its row's allows; gives one over it, or 0.</summary>
-    private float SetSubScale(float rowScale, int index, int row, Span<byte> group)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private float SetSubScale(float rowScale, float inverse, int index, int row, Span<byte> group)
     {
-        int subScale = rowScale == 0 ? 0 : (int)Math.Clamp(MathF.Round(_scales[index] / rowScale), -layout.SubScaleLimit, layout.SubScaleLimit);
+        int subScale = (int)Math.Clamp(MathF.Round(_scales[index] * inverse), -layout.SubScaleLimit, layout.SubScaleLimit);
         group[PackedLayout.SubScaleOffset + index * GroupRows + row] = (byte)(sbyte)subScale;
         float scale = rowScale * subScale;
         return scale == 0 ? 0 : 1 / scale;

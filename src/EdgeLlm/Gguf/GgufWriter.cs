@@ -101,29 +101,11 @@ public sealed class GgufWriter
     public void Save(string path)
     {
         string temporary = path + ".tmp";
+        // Opened out here: where another process is writing it, it is not ours to delete.
+        var output = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None);
         try
         {
-            using (var output = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None))
-            {
-                // What is written goes to the disk while the next tensors are computed, so that the end need not wait for all of it.
-                SafeFileHandle handle = output.SafeFileHandle;
-                long flushed = 0;
-                Task flushing = Task.CompletedTask;
-                try
-                {
-                    Write(output, position =>
-                    {
-                        if (position - flushed < FlushBytes || !flushing.IsCompletedSuccessfully) return;
-                        flushed = position;
-                        flushing = Task.Run(() => RandomAccess.FlushToDisk(handle));
-                    });
-                }
-                finally
-                {
-                    flushing.GetAwaiter().GetResult();
-                }
-                output.Flush(flushToDisk: true);
-            }
+            using (output) WriteToDisk(output);
             File.Move(temporary, path, overwrite: true);
         }
         catch
@@ -131,6 +113,28 @@ public sealed class GgufWriter
             File.Delete(temporary);
             throw;
         }
+    }
+
+    /// <summary>What is written goes to the disk while the next tensors are computed, so that the end need not wait for all of it.</summary>
+    private void WriteToDisk(FileStream output)
+    {
+        SafeFileHandle handle = output.SafeFileHandle;
+        long flushed = 0;
+        Task flushing = Task.CompletedTask;
+        try
+        {
+            Write(output, position =>
+            {
+                if (position - flushed < FlushBytes || !flushing.IsCompletedSuccessfully) return;
+                flushed = position;
+                flushing = Task.Run(() => RandomAccess.FlushToDisk(handle));
+            });
+        }
+        finally
+        {
+            flushing.GetAwaiter().GetResult();
+        }
+        output.Flush(flushToDisk: true);
     }
 
     /// <summary>Writes the file's bytes to a stream that knows its position.</summary>
