@@ -23,20 +23,21 @@ internal sealed class CalibratedQuantizer
     private readonly string _textHash;
     private readonly QuantizationWork _work;
 
-    /// <param name="text">What to calibrate with.</param>
+    /// <param name="text">What to calibrate with; null: the text that comes with the program.</param>
     /// <exception cref="ModelException">The text has no whole window.</exception>
-    public CalibratedQuantizer(QuantizationPlan plan, QuantizationSettings settings, string text)
+    public CalibratedQuantizer(QuantizationPlan plan, QuantizationSettings settings, string? text)
     {
         (_plan, _settings) = (plan, settings);
         _source = new SourceModel(plan.File);
         int length = Math.Min(settings.WindowLength, _source.Config.ContextLength);
-        _text = new CalibrationText(Tokenizer.Create(ModelLoader.ReadTokenizer(plan.File)), text, length, settings.Windows);
+        var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(plan.File));
+        _text = new CalibrationText(tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, plan.File) : tokenizer.Encode(text).ToList(), length, settings.Windows);
         if (_text.Count == 0) throw new ModelException(plan.File.Path, $"the calibration text has fewer than {length} of its tokens: take a longer one");
         foreach (int token in _text.Tokens)
         {
             if (token >= _source.Config.VocabularySize) throw new ModelException(plan.File.Path, $"its tokenizer makes token {token}, for which its embedding has no row");
         }
-        _textHash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+        _textHash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text ?? OwnCalibrationText.Read())));
         _work = new QuantizationWork(_source.Config, _text, settings);
     }
 

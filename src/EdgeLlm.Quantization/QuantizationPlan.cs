@@ -38,6 +38,15 @@ internal sealed class QuantizationPlan
     /// <summary>Bytes that the tensors are going to have.</summary>
     public long OutputBytes => Tensors.Sum(BytesOf);
 
+    /// <summary>About what metadata and alignment add to <see cref="OutputBytes"/>, at least: the source's own header and what tells of the packed tensors.</summary>
+    public long HeaderBytes => File.FileSize - File.Tensors.Sum(tensor => tensor.ByteCount) + 256L * (Tensors.Count + 16);
+
+    /// <summary>Weights of all tensors that are packed.</summary>
+    public long PackedWeights => Tensors.Where(tensor => PackingOf(tensor.Name) != Packing.None).Sum(tensor => tensor.Rows * tensor.Columns);
+
+    /// <summary>Bytes of the tensors that are not.</summary>
+    public long OtherBytes => Tensors.Where(tensor => PackingOf(tensor.Name) == Packing.None).Sum(tensor => tensor.ByteCount);
+
     /// <summary>How a tensor is packed; None: it stays as it is.</summary>
     public Packing PackingOf(string name) => _packings.GetValueOrDefault(name);
 

@@ -16,7 +16,7 @@ internal sealed record QuantizationSettings
     public double Shrinkage { get; init; } = 0.05;
 
     /// <summary>Rounds of coordinate descent after a matrix was rounded.</summary>
-    public int Sweeps { get; init; } = 3;
+    public int Sweeps { get; init; } = 2;
 
     /// <summary>How often the tuning goes through the calibration text; 0: no tuning.</summary>
     public int TuningEpochs { get; init; } = 1;

@@ -19,7 +19,7 @@ public sealed partial class LayeringTests
         ["Generation"] = ["Models", "Sampling", "Tokenization", "Chat"],
         ["DefaultModel"] = [],
         ["Extensions.AI"] = ["Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
-        ["Quantization"] = ["Kernels", "Gguf", "Models", "Tokenization"],
+        ["Quantization"] = ["Kernels", "Gguf", "Models", "Tokenization", "Chat"],
         ["Server"] = ["Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
         ["Cli"] = ["Server", "Kernels", "Gguf", "Tokenization", "Chat", "Models", "Sampling", "Generation", "Quantization", "DefaultModel", "Extensions.AI"],
     };

@@ -54,6 +54,14 @@ internal static class QuantizeCommand
         Description = "A text to compare predictions on for the report, not the one to calibrate with (default: one of our own; with --fast, none)",
         HelpName = "FILE",
     };
+    private static readonly Option<double?> Size = new("--size")
+    {
+        Description = "Take a form for each matrix, by how much the predictions depend on it, so that the file has at most so many million bytes",
+        HelpName = "MB",
+    };
+
+    private static readonly Option<double?> Bits = new("--bits") { Description = "The same for so many bits a weight on average, 4.3 to 8.3", HelpName = "B" };
+
 
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Only say what would be done and how large the file would be" };
 
@@ -61,7 +69,7 @@ internal static class QuantizeCommand
     {
         var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here, and Hugging Face folders of llama and mistral.")
         {
-            Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Evaluate, NoReport, Force, DryRun,
+            Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Size, Bits, Evaluate, NoReport, Force, DryRun,
         };
         command.SetAction(RunAsync);
         return command;
@@ -76,11 +84,22 @@ internal static class QuantizeCommand
         if (File.Exists(output) && !result.GetValue(Force) && !dryRun) throw new IOException($"{output}: is there already; --force replaces it");
         if (result.GetValue(KeepImportance) is { } kept && File.Exists(kept) && !result.GetValue(Force) && !dryRun) throw new IOException($"{kept}: is there already; --force replaces it");
         RefuseContradictions(result);
+        bool budgeted = result.GetValue(Size) is not null || result.GetValue(Bits) is not null;
         using QuantizeSource source = await QuantizeSource.OpenAsync(input, output, dryRun, cancellation).ConfigureAwait(false);
         GgufFile file = source.File;
         if (result.GetValue(Type) is { } type) return await RunStandardAsync(result, file, StandardRun.Types[type], output, started, cancellation).ConfigureAwait(false);
         Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;
         var plan = new QuantizationPlan(file, body, result.GetValue(Embedding) == "e4" ? body : Packing.E8Group32);
+        string? text = await ReadTextAsync(result, cancellation).ConfigureAwait(false);
+        if (budgeted)
+        {
+            await WorkProgress.RunAsync(report => Task.Run(() =>
+            {
+                var budget = new QuantizationBudget(plan, text, report, cancellation);
+                if (result.GetValue(Size) is { } megabytes) budget.Fit((long)(megabytes * 1e6) - plan.HeaderBytes);
+                else budget.Fit((long)(result.GetValue(Bits)!.Value / 8 * plan.PackedWeights) + plan.OtherBytes);
+            }, cancellation)).ConfigureAwait(false);
+        }
         if (dryRun)
         {
             ShowPlan(plan);
@@ -98,8 +117,8 @@ internal static class QuantizeCommand
         }
         else
         {
-            if (result.GetValue(KeepImportance) is not null) await CollectAsync(result, file, cancellation).ConfigureAwait(false);
-            (string text, calibration) = await ReadCalibrationAsync(result, cancellation).ConfigureAwait(false);
+            if (result.GetValue(KeepImportance) is not null) await CollectAsync(result, file, text, cancellation).ConfigureAwait(false);
+            calibration = CalibrationName(result);
             var quantizer = new CalibratedQuantizer(plan, new QuantizationSettings(), text);
             await Console.Error.WriteLineAsync(Quantity.Text($"edgellm: this takes about {Quantity.Duration(quantizer.EstimateTime())}; if it is cut short, the same command goes on from there")).ConfigureAwait(false);
             await WorkProgress.RunAsync(report => Task.Run(() => quantizer.Save(output, report, cancellation), cancellation)).ConfigureAwait(false);
@@ -119,7 +138,7 @@ internal static class QuantizeCommand
         WarnOfQuantized(file, plan.QuantizedAlready);
         RequireSpace(output, plan.OutputBytes);
         ImportanceMatrix? importance = weighs && result.GetValue(Importance) is { } path ? ImportanceMatrix.Read(path)
-            : weighs || result.GetValue(KeepImportance) is not null ? await CollectAsync(result, file, cancellation).ConfigureAwait(false)
+            : weighs || result.GetValue(KeepImportance) is not null ? await CollectAsync(result, file, await ReadTextAsync(result, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false)
             : null;
         if (!weighs) importance = null;
         await StandardRun.WriteAsync(plan, importance, output, cancellation).ConfigureAwait(false);
@@ -127,18 +146,18 @@ internal static class QuantizeCommand
     }
 
     /// <summary>What the calibration text says of the inputs; written where --write-imatrix asks for it.</summary>
-    private static async Task<ImportanceMatrix> CollectAsync(ParseResult result, GgufFile file, CancellationToken cancellation)
+    private static async Task<ImportanceMatrix> CollectAsync(ParseResult result, GgufFile file, string? text, CancellationToken cancellation)
     {
-        (string text, string name) = await ReadCalibrationAsync(result, cancellation).ConfigureAwait(false);
-        ImportanceMatrix importance = await StandardRun.CollectAsync(file, text, name, cancellation).ConfigureAwait(false);
+        ImportanceMatrix importance = await StandardRun.CollectAsync(file, text, CalibrationName(result), cancellation).ConfigureAwait(false);
         if (result.GetValue(KeepImportance) is { } path) importance.Write(path);
         return importance;
     }
 
-    private static async Task<(string Text, string Name)> ReadCalibrationAsync(ParseResult result, CancellationToken cancellation) =>
-        result.GetValue(Calibrate) is { } path
-            ? (Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false)), Path.GetFileName(path))
-            : (CalibrationTexts.Own(), "the text that comes with edgellm");
+    /// <summary>The text of --calibrate; null: our own.</summary>
+    private static async Task<string?> ReadTextAsync(ParseResult result, CancellationToken cancellation) =>
+        result.GetValue(Calibrate) is { } path ? Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false)) : null;
+
+    private static string CalibrationName(ParseResult result) => Path.GetFileName(result.GetValue(Calibrate)) ?? "the text that comes with edgellm";
 
     private static void RefuseContradictions(ParseResult result)
     {
@@ -146,8 +165,12 @@ internal static class QuantizeCommand
         if (fast && calibrates) throw new ArgumentException("--fast does without a calibration text: leave --calibrate out, or --fast");
         if (reads && calibrates) throw new ArgumentException("--imatrix takes the place of a calibration text: leave --calibrate out, or --imatrix");
         if (result.GetValue(KeepImportance) is not null && (fast || reads)) throw new ArgumentException("--write-imatrix writes what a calibration text says: leave --fast and --imatrix out");
-        if (result.GetValue(Type) is not null && (result.GetValue(Group) ?? result.GetValue(Embedding)) is not null)
-            throw new ArgumentException("--group and --embedding are of the packed form: leave them out, or --type");
+        bool budgeted = result.GetValue(Size) is not null || result.GetValue(Bits) is not null, formed = result.GetValue(Group) is not null || result.GetValue(Embedding) is not null;
+        if (budgeted && (fast || reads || formed))
+            throw new ArgumentException("--size and --bits choose each matrix' form on a calibration text: leave out --fast, --imatrix, --group and --embedding");
+        if (result.GetValue(Size) is not null && result.GetValue(Bits) is not null) throw new ArgumentException("--size and --bits ask for the same: leave one out");
+        if (result.GetValue(Type) is not null && (budgeted || formed))
+            throw new ArgumentException("--group, --embedding, --size and --bits are of the packed form: leave them out, or --type");
     }
 
     private static void WarnOfQuantized(GgufFile file, string? type)

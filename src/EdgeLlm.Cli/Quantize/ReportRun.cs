@@ -65,13 +65,13 @@ internal static class ReportRun
         await Console.Error.WriteLineAsync("edgellm: comparing predictions and answers with the source's for the report").ConfigureAwait(false);
         var options = new ModelOptions { ContextLength = WindowTokens };
         using LanguageModel before = LanguageModel.Load(source.Path, options), after = LanguageModel.Load(output, options);
-        return report with { Measurement = Measure(before, after, textPath, cancellation), Answers = await AskAsync(before, after, cancellation).ConfigureAwait(false) };
+        return report with { Measurement = Measure(source, before, after, textPath, cancellation), Answers = await AskAsync(before, after, cancellation).ConfigureAwait(false) };
     }
 
-    private static Measurement? Measure(LanguageModel before, LanguageModel after, string? textPath, CancellationToken cancellation)
+    private static Measurement? Measure(GgufFile source, LanguageModel before, LanguageModel after, string? textPath, CancellationToken cancellation)
     {
         int length = Math.Min(WindowTokens, before.Config.ContextLength);
-        TextWindows windows = textPath is null ? HeldOut(before, length) : new TextWindows(before.Tokenizer, File.ReadAllText(textPath), length);
+        TextWindows windows = textPath is null ? HeldOut(source, before, length) : new TextWindows(before.Tokenizer, File.ReadAllText(textPath), length);
         if (windows.Count == 0) return null;
         using var pass = new WindowPass(after, length);
         using var reference = new WindowPass(before, length);
@@ -86,9 +86,9 @@ internal static class ReportRun
     }
 
     /// <summary>Those windows of our own calibration text that are held out from calibration.</summary>
-    private static TextWindows HeldOut(LanguageModel model, int length)
+    private static TextWindows HeldOut(GgufFile source, LanguageModel model, int length)
     {
-        var text = new CalibrationText(model.Tokenizer, CalibrationTexts.Own(), length, new QuantizationSettings().Windows);
+        var text = new CalibrationText(model.Tokenizer, OwnCalibrationText.Encode(model.Tokenizer, source), length, new QuantizationSettings().Windows);
         return new TextWindows([.. Enumerable.Range(0, text.Count).Where(CalibrationText.IsHeldOut).SelectMany(window => text[window].ToArray())], length);
     }
 

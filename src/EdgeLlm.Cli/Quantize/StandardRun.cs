@@ -31,12 +31,13 @@ internal static class StandardRun
     /// <summary>Whether it makes a difference to a type what the inputs are like.</summary>
     public static bool TakesImportance(ElementType type) => type is ElementType.Q4_0 or ElementType.IQ4_NL or ElementType.Q4_K;
 
-    /// <summary>Runs the model on a text.</summary>
-    public static async Task<ImportanceMatrix> CollectAsync(GgufFile file, string text, string name, CancellationToken cancellation)
+    /// <summary>Runs the model on a text; null: our own.</summary>
+    public static async Task<ImportanceMatrix> CollectAsync(GgufFile file, string? text, string name, CancellationToken cancellation)
     {
         var source = new SourceModel(file);
         int length = Math.Min(WindowTokens, source.Config.ContextLength);
-        var windows = new CalibrationText(Tokenizer.Create(ModelLoader.ReadTokenizer(file)), text, length, Windows);
+        var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
+        var windows = new CalibrationText(tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, file) : [.. tokenizer.Encode(text)], length, Windows);
         if (windows.Count == 0) throw new ModelException(file.Path, $"the calibration text has fewer than {length} of its tokens: take a longer one");
         ImportanceMatrix? result = null;
         await WorkProgress.RunAsync(report => Task.Run(() => result = new ImportanceCollector(source, windows).Collect(

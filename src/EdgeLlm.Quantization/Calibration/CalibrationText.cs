@@ -9,12 +9,11 @@ internal sealed class CalibrationText
 
     private readonly int[] _tokens;
 
+    /// <param name="all">The text's tokens, without BOS: each window gets one of its own, where the model wants that.</param>
     /// <param name="windows">At most this many windows, spread over the text.</param>
-    public CalibrationText(Tokenizer tokenizer, string text, int length, int windows)
+    public CalibrationText(Tokenizer tokenizer, List<int> all, int length, int windows)
     {
         Length = length;
-        var all = new List<int>();
-        tokenizer.Encode(text, all);
         int first = tokenizer.AddsBos && tokenizer.BosId is not null ? 1 : 0, own = length - first, count = all.Count / own;
         Count = Math.Min(count, windows);
         _tokens = new int[Count * length];

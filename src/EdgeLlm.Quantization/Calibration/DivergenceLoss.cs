@@ -33,10 +33,10 @@ internal sealed class DivergenceLoss(float[] sourceHead, float[] head, int width
                 TensorPrimitives.Subtract(logits, top, logits);
                 float[] probabilities = new float[_vocabulary];
                 TensorPrimitives.Exp<float>(source, probabilities);
-                float sourceSum = TensorPrimitives.Sum<float>(probabilities);
-                double difference = TensorPrimitives.Dot<float>(probabilities, source) / sourceSum - TensorPrimitives.Dot<float>(probabilities, logits) / sourceSum;
+                float sourceSum = Reductions.Sum(probabilities);
+                double difference = Reductions.Dot(probabilities, source) / sourceSum - Reductions.Dot(probabilities, logits) / sourceSum;
                 TensorPrimitives.Exp<float>(logits, logits);
-                float sum = TensorPrimitives.Sum<float>(logits);
+                float sum = Reductions.Sum(logits);
                 divergences[first + t] = difference - Math.Log(sourceSum) + Math.Log(sum);
                 TensorPrimitives.Multiply(logits, 1 / sum, logits);
                 TensorPrimitives.Multiply(probabilities, 1 / sourceSum, probabilities);

@@ -4,7 +4,7 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Quantization.Calibration;
 
 /// <summary>The loss' derivatives by what is tuned of a layer: its norms, and a factor of every row of every matrix.</summary>
-internal sealed class LayerGradient(ModelConfig config)
+internal sealed class LayerGradient(ModelConfig config) : ILayerGradient
 {
     private readonly Dictionary<string, float[]> _rows = [];
 
@@ -18,7 +18,7 @@ internal sealed class LayerGradient(ModelConfig config)
     public IReadOnlyDictionary<string, float[]> AllRows => _rows;
 
     /// <summary>A row's factor moves y in proportion to y without the bias.</summary>
-    public void AddRows(LinearMap map, float[] dy, float[] y, int tokens)
+    public void Add(LinearMap map, float[] x, float[] dy, float[] y, int tokens)
     {
         if (!_rows.TryGetValue(map.Name, out float[]? sums)) _rows[map.Name] = sums = new float[map.Rows];
         for (int t = 0; t < tokens; t++)

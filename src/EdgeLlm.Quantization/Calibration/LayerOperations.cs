@@ -50,7 +50,7 @@ internal sealed class LayerOperations
             Span<float> target = dx.AsSpan(t * width, width), weighted = stackalloc float[width];
             float inverse = InverseNorm(input);
             TensorPrimitives.Multiply(output, weight, weighted);
-            float shared = TensorPrimitives.Dot(weighted, input) * inverse * inverse * inverse / width;
+            float shared = Reductions.Dot(weighted, input) * inverse * inverse * inverse / width;
             for (int i = 0; i < width; i++) target[i] += inverse * weighted[i] - shared * input[i];
         });
         if (weightGradient is null) return;
@@ -114,7 +114,7 @@ internal sealed class LayerOperations
                     {
                         ReadOnlySpan<float> probability = scores.AsSpan(r * p.RowStride, p.Columns);
                         Span<float> derivative = dScores.AsSpan(r * p.RowStride, p.Columns);
-                        TensorPrimitives.Subtract(derivative, TensorPrimitives.Dot(probability, derivative), derivative);
+                        TensorPrimitives.Subtract(derivative, Reductions.Dot(probability, derivative), derivative);
                         TensorPrimitives.Multiply(derivative, probability, derivative);
                         TensorPrimitives.Multiply(derivative, scale, derivative);
                     }
@@ -168,7 +168,7 @@ internal sealed class LayerOperations
         Parallel.For(0, tokens / _length * heads, index => action(index / heads, index % heads, index % heads / group));
     }
 
-    private float InverseNorm(ReadOnlySpan<float> x) => 1 / MathF.Sqrt(TensorPrimitives.SumOfSquares(x) / x.Length + _config.NormEpsilon);
+    private float InverseNorm(ReadOnlySpan<float> x) => 1 / MathF.Sqrt(Reductions.SumOfSquares(x) / x.Length + _config.NormEpsilon);
 
     /// <summary>What each of a block's tokens gives to each token up to the block's end: [block, that many].</summary>
     private MatrixView Probabilities(float[] queries, float[] keys, float[] scores, int window, int head, int shared, int first)
@@ -188,7 +188,7 @@ internal sealed class LayerOperations
             TensorPrimitives.Multiply(visible, scale, visible);
             TensorPrimitives.Subtract(visible, TensorPrimitives.Max<float>(visible), visible);
             TensorPrimitives.Exp<float>(visible, visible);
-            TensorPrimitives.Multiply(visible, 1 / TensorPrimitives.Sum<float>(visible), visible);
+            TensorPrimitives.Multiply(visible, 1 / Reductions.Sum(visible), visible);
         }
         return result;
     }

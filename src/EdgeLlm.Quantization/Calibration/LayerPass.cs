@@ -47,30 +47,32 @@ internal sealed class LayerPass(ModelConfig config, LayerOperations operations, 
     /// <summary>Derivatives by the layer's output become those by its input, right after the forward pass, whose queries and keys are used up.</summary>
     /// <param name="input">What went into the forward pass: [tokens, embedding].</param>
     /// <param name="d">[tokens, embedding]</param>
-    public void Backward(DecoderLayer layer, float[] input, float[] d, int tokens, LayerGradient gradient)
+    public void Backward(DecoderLayer layer, float[] input, float[] d, int tokens, ILayerGradient gradient)
     {
         int count = tokens * config.EmbeddingLength, wide = tokens * config.FeedForwardLength;
         float[] narrow = new float[count], dGate = new float[wide], dUp = new float[wide], active = new float[wide];
-        gradient.AddRows(layer.Down, d, _added, tokens);
+        LayerOperations.Activate(_gate, _up, active, wide);
+        gradient.Add(layer.Down, active, d, _added, tokens);
         layer.Down.ApplyBackward(d, active, tokens, accumulate: false);
         LayerOperations.ActivateBackward(_gate, _up, active, dGate, dUp, wide);
-        gradient.AddRows(layer.Gate, dGate, _gate, tokens);
-        gradient.AddRows(layer.Up, dUp, _up, tokens);
+        gradient.Add(layer.Gate, _normed, dGate, _gate, tokens);
+        gradient.Add(layer.Up, _normed, dUp, _up, tokens);
         layer.Gate.ApplyBackward(dGate, narrow, tokens, accumulate: false);
         layer.Up.ApplyBackward(dUp, narrow, tokens, accumulate: true);
         operations.NormalizeBackward(_middle, 0, layer.FeedForwardNorm, narrow, d, gradient.FeedForwardNorm, tokens);
 
         TensorPrimitives.Subtract(_middle.AsSpan(0, count), input.AsSpan(0, count), narrow);
-        gradient.AddRows(layer.AttentionOutput, d, narrow, tokens);
+        gradient.Add(layer.AttentionOutput, _attended, d, narrow, tokens);
         float[] dAttended = new float[tokens * config.QueryWidth], dQueries = new float[tokens * config.QueryWidth];
         float[] dKeys = new float[tokens * config.KeyValueWidth], dValues = new float[tokens * config.KeyValueWidth];
         layer.AttentionOutput.ApplyBackward(d, dAttended, tokens, accumulate: false);
         operations.AttendBackward(_queries, _keys, _values, dAttended, dQueries, dKeys, dValues, tokens);
         Unrotate(dQueries, dKeys, tokens);
         Unrotate(_queries, _keys, tokens);
-        gradient.AddRows(layer.Query, dQueries, _queries, tokens);
-        gradient.AddRows(layer.Key, dKeys, _keys, tokens);
-        gradient.AddRows(layer.Value, dValues, _values, tokens);
+        operations.Normalize(input, 0, layer.AttentionNorm, _normed, tokens);
+        gradient.Add(layer.Query, _normed, dQueries, _queries, tokens);
+        gradient.Add(layer.Key, _normed, dKeys, _keys, tokens);
+        gradient.Add(layer.Value, _normed, dValues, _values, tokens);
         layer.Query.ApplyBackward(dQueries, narrow, tokens, accumulate: false);
         layer.Key.ApplyBackward(dKeys, narrow, tokens, accumulate: true);
         layer.Value.ApplyBackward(dValues, narrow, tokens, accumulate: true);

@@ -14,6 +14,7 @@ namespace EdgeLlm.Quantization.Calibration;
 internal sealed class LayerwiseQuantizer
 {
     private const int BatchWindows = 4;
+    private const long MostActivationBytes = 256 << 20;
 
     private readonly ModelConfig _config;
     private readonly LayerOperations _operations;
@@ -27,6 +28,7 @@ internal sealed class LayerwiseQuantizer
     private readonly float[] _second;
     private readonly float[] _third;
     private readonly float[] _active;
+    private readonly float[]? _activations; // of all tokens, [tokens, feed-forward], where that is not too much
     private LayerPass? _pass;
 
     public LayerwiseQuantizer(SourceModel source, CalibrationText text)
@@ -46,6 +48,8 @@ internal sealed class LayerwiseQuantizer
         _second = new float[batch * widest];
         _active = new float[batch * _config.FeedForwardLength];
         _third = new float[batch * Math.Max(widest, width)];
+        long activations = (long)tokens.Length * _config.FeedForwardLength;
+        if (activations * sizeof(float) <= MostActivationBytes) _activations = new float[activations];
     }
 
     public required Func<string, Packing> PackingOf { get; init; }
@@ -112,7 +116,8 @@ internal sealed class LayerwiseQuantizer
         Round(packed, feedForward, Activations, layer.Down);
         ForBatches(0, _windows, (first, tokens) =>
         {
-            layer.Down.Apply(Activations(first, tokens), _third, tokens);
+            if (_activations is null || PackingOf(layer.Down.Name) == Packing.None) layer.Down.Apply(Activations(first, tokens), _third, tokens);
+            else layer.Down.Apply(_activations, _third, tokens, first);
             AddToStream(first, tokens);
         });
         return packed;
@@ -123,6 +128,7 @@ internal sealed class LayerwiseQuantizer
             layer.Gate.Apply(normed, _first, tokens);
             layer.Up.Apply(normed, _second, tokens);
             LayerOperations.Activate(_first, _second, _active, tokens * feedForward);
+            if (_activations is not null) _active.AsSpan(0, tokens * feedForward).CopyTo(_activations.AsSpan(first * feedForward));
             return _active;
         }
     }
@@ -136,7 +142,6 @@ internal sealed class LayerwiseQuantizer
         float[] moments = Moments(0, _trainingWindows, columns, inputs, writer), heldOut = Moments(_trainingWindows, _windows, columns, inputs, writer);
         double seconds = watch.Elapsed.TotalSeconds;
         var curvature = new Curvature(moments, columns, Damping, Shrinkage);
-        var judge = new Curvature(heldOut, columns, 0);
         foreach (LinearMap map in maps)
         {
             watch.Restart();
@@ -145,7 +150,7 @@ internal sealed class LayerwiseQuantizer
             Cancellation.ThrowIfCancellationRequested();
             PackedMatrix result = MatrixQuantizer.Quantize(map.Name, map.Weights, map.Rows, packing, curvature, Sweeps);
             PackedMatrix plain = MatrixQuantizer.Plain(map.Name, map.Weights, map.Rows, result.Tensor.Layout);
-            double size = judge.MeanCost(map.Weights, map.Rows), cost = Cost(result, map, judge) / size, plainCost = Cost(plain, map, judge) / size;
+            double size = Curvature.MeanCost(map.Weights, map.Rows, heldOut, columns), cost = Cost(result, map, heldOut) / size, plainCost = Cost(plain, map, heldOut) / size;
             Log($"{map.Name} {result.Tensor.Kind} held-out error {cost:F6}, plain {plainCost:F6}, moments {seconds:F1} s, rounding {watch.Elapsed.TotalSeconds:F1} s");
             if (plainCost < cost) result = plain;
             packed.Add(result);
@@ -153,12 +158,12 @@ internal sealed class LayerwiseQuantizer
         }
     }
 
-    private static double Cost(PackedMatrix packed, LinearMap map, Curvature curvature)
+    private static double Cost(PackedMatrix packed, LinearMap map, float[] moments)
     {
         float[] errors = new float[map.Weights.Length];
         packed.ToFloat(errors);
         TensorPrimitives.Subtract(map.Weights, errors, errors);
-        return curvature.MeanCost(errors, map.Rows);
+        return Curvature.MeanCost(errors, map.Rows, moments, map.Columns);
     }
 
     private float[] Moments(int firstWindow, int endWindow, int columns, Func<int, int, float[]> inputs, LinearMap? writer = null)
@@ -190,7 +195,7 @@ internal sealed class LayerwiseQuantizer
         {
             Span<float> stream = _third.AsSpan(t * width, width);
             TensorPrimitives.Add(stream, _stream.AsSpan((firstToken + t) * width, width), stream);
-            float weight = width / (TensorPrimitives.SumOfSquares(stream) + 1e-20f);
+            float weight = width / (Reductions.SumOfSquares(stream) + 1e-20f);
             TensorPrimitives.Multiply(x.Data.AsSpan(t * x.Columns, x.Columns), weight, weighted.AsSpan(t * x.Columns, x.Columns));
         });
         return new MatrixView(weighted, x.Rows, x.Columns);

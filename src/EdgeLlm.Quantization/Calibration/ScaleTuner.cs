@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using EdgeLlm.Models;
 using EdgeLlm.Quantization.Rounding;
 
 namespace EdgeLlm.Quantization.Calibration;
@@ -11,43 +10,29 @@ namespace EdgeLlm.Quantization.Calibration;
 /// </summary>
 internal sealed class ScaleTuner
 {
-    private const long MostPassBytes = 600 << 20;
     private const int WarmUpSteps = 5;
 
     private readonly SourceModel _source;
     private readonly CalibrationText _text;
-    private readonly ModelConfig _config;
-    private readonly LayerOperations _operations;
+    private readonly ModelPass _pass;
     private readonly Dictionary<string, PackedMatrix> _packed;
     private readonly DecoderLayer _buffer;
     private readonly LayerNorms[] _norms;
-    private readonly LayerPass[] _passes; // one a layer, or a single one
-    private readonly float[][] _inputs;   // of the layers: [tokens, embedding]
     private readonly float[] _outputNorm;
     private readonly float[] _sourceHidden;
     private readonly DivergenceLoss _loss;
-    private readonly float[] _stream;
-    private readonly float[] _hidden;
-    private readonly float[] _derivatives;
 
     public ScaleTuner(SourceModel source, CalibrationText text, IEnumerable<PackedMatrix> packed, float[] sourceHidden)
     {
-        (_source, _text, _config, _sourceHidden) = (source, text, source.Config, sourceHidden);
-        int length = text.Length, floats = length * _config.EmbeddingLength;
-        _operations = new LayerOperations(_config, source.RopeDivisors, length);
+        (_source, _text, _sourceHidden) = (source, text, sourceHidden);
+        _pass = new ModelPass(source, text.Length);
         _packed = packed.ToDictionary(matrix => matrix.Tensor.Name);
         _buffer = source.ReadLayer(0);
-        _norms = [.. Enumerable.Range(0, _config.BlockCount).Select(source.ReadNorms)];
+        _norms = [.. Enumerable.Range(0, source.Config.BlockCount).Select(source.ReadNorms)];
         _outputNorm = source.OutputNorm;
-        bool keepsAll = LayerPass.ByteCount(_config, length) * _config.BlockCount <= MostPassBytes;
-        _passes = [.. Enumerable.Range(0, keepsAll ? _config.BlockCount : 1).Select(_ => new LayerPass(_config, _operations, length))];
-        _inputs = [.. _norms.Select(_ => new float[floats])];
         float[] sourceHead = source.ReadMatrix(source.HeadName), head = sourceHead;
         if (_packed.TryGetValue(source.HeadName, out PackedMatrix? packedHead)) packedHead.ToFloat(head = new float[sourceHead.Length]);
-        _loss = new DivergenceLoss(sourceHead, head, _config.EmbeddingLength);
-        _stream = new float[floats];
-        _hidden = new float[floats];
-        _derivatives = new float[floats];
+        _loss = new DivergenceLoss(sourceHead, head, source.Config.EmbeddingLength);
     }
 
     /// <summary>Gets the steps done and all of them.</summary>
@@ -68,7 +53,7 @@ internal sealed class ScaleTuner
     {
         int[] training = [.. Enumerable.Range(0, _text.Count).Where(window => !CalibrationText.IsHeldOut(window))];
         int[] heldOut = [.. Enumerable.Range(0, _text.Count).Where(CalibrationText.IsHeldOut)];
-        var gradients = _norms.Select(_ => new LayerGradient(_config)).ToArray();
+        var gradients = _norms.Select(_ => new LayerGradient(_source.Config)).ToArray();
         var steps = new Dictionary<string, AdamState>();
         double before = heldOut.Length == 0 ? double.MaxValue : heldOut.Average(Measure), recent = 0;
         Log($"held-out divergence {before:F5}");
@@ -125,7 +110,7 @@ internal sealed class ScaleTuner
     public double Measure(int window)
     {
         Forward(window);
-        return _loss.Measure(_sourceHidden, window * _stream.Length, _hidden, _text.Length, null) / _text.Length;
+        return _loss.Measure(_sourceHidden, window * _pass.Hidden.Length, _pass.Hidden, _text.Length, null) / _text.Length;
     }
 
     private Dictionary<string, float[]> Norms()
@@ -141,34 +126,19 @@ internal sealed class ScaleTuner
 
     private void Forward(int window)
     {
-        _source.EmbedPacked(_text[window], _packed.GetValueOrDefault(TensorOrder.Embedding), _stream);
-        for (int l = 0; l < _norms.Length; l++)
-        {
-            _stream.CopyTo(_inputs[l], 0);
-            PassOf(l).Forward(ReadLayer(l), _stream, 0, _text.Length);
-        }
-        _operations.Normalize(_stream, 0, _outputNorm, _hidden, _text.Length);
+        _source.EmbedPacked(_text[window], _packed.GetValueOrDefault(TensorOrder.Embedding), _pass.Stream);
+        _pass.Forward(ReadLayer, _outputNorm);
     }
 
     /// <summary>The mean divergence of a window's predictions; gradients are added to.</summary>
     private double Backward(int window, LayerGradient[] gradients, float[] outputGradient)
     {
-        int tokens = _text.Length;
         Forward(window);
-        float[] byHidden = new float[_hidden.Length];
-        double divergence = _loss.Measure(_sourceHidden, window * _stream.Length, _hidden, tokens, byHidden);
-        Array.Clear(_derivatives);
-        _operations.NormalizeBackward(_stream, 0, _outputNorm, byHidden, _derivatives, outputGradient, tokens);
-        for (int l = _norms.Length - 1; l >= 0; l--)
-        {
-            DecoderLayer layer = ReadLayer(l);
-            if (_passes.Length == 1) _passes[0].Forward(layer, (float[])_inputs[l].Clone(), 0, tokens);
-            PassOf(l).Backward(layer, _inputs[l], _derivatives, tokens, gradients[l]);
-        }
-        return divergence / tokens;
+        float[] byHidden = new float[_pass.Hidden.Length];
+        double divergence = _loss.Measure(_sourceHidden, window * byHidden.Length, _pass.Hidden, _text.Length, byHidden);
+        _pass.Backward(ReadLayer, _outputNorm, byHidden, l => gradients[l], outputGradient);
+        return divergence / _text.Length;
     }
-
-    private LayerPass PassOf(int layer) => _passes[_passes.Length == 1 ? 0 : layer];
 
     private DecoderLayer ReadLayer(int l) => _source.ReadLayer(l, _norms[l], _buffer, _packed);
 }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Quantization.Rounding;
@@ -23,24 +24,24 @@ internal static class CodebookLearner
         double smallest = double.MaxValue;
         for (int round = 0; round < Rounds; round++)
         {
-            double[] a = new double[Codes * Codes], b = new double[Codes];
-            double cost = 0;
-            Lock turn = new();
+            // Summed in the order of the groups, whichever thread had them: the values must not depend on it.
+            var parts = new (double[] A, double[] B, double Cost)[samples];
             Parallel.For(0, samples, i =>
             {
                 var group = new RowGroup(layout, curvature, current);
                 group.Round(sample.AsSpan(i * PackedLayout.GroupRows * columns, PackedLayout.GroupRows * columns));
                 group.Descend(2);
-                double[] ownA = new double[a.Length], ownB = new double[b.Length];
-                group.AddCodebookEquations(ownA, ownB);
-                double ownCost = group.Cost();
-                lock (turn)
-                {
-                    cost += ownCost;
-                    for (int j = 0; j < a.Length; j++) a[j] += ownA[j];
-                    for (int j = 0; j < b.Length; j++) b[j] += ownB[j];
-                }
+                parts[i] = (new double[Codes * Codes], new double[Codes], group.Cost());
+                group.AddCodebookEquations(parts[i].A, parts[i].B);
             });
+            double[] a = new double[Codes * Codes], b = new double[Codes];
+            double cost = 0;
+            foreach ((double[] partA, double[] partB, double partCost) in parts)
+            {
+                TensorPrimitives.Add<double>(a, partA, a);
+                TensorPrimitives.Add<double>(b, partB, b);
+                cost += partCost;
+            }
             if (cost < smallest) (smallest, best) = (cost, current);
             current = Solve(a, b, current);
         }

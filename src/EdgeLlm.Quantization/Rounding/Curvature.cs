@@ -39,10 +39,13 @@ internal sealed class Curvature
     public float[] Factor { get; }
 
     /// <summary>tr(E H E') / rows of E.</summary>
-    public double MeanCost(float[] errors, int rows)
+    public double MeanCost(float[] errors, int rows) => MeanCost(errors, rows, Moments, Size);
+
+    /// <summary>The same for any H: [n, n].</summary>
+    public static double MeanCost(float[] errors, int rows, float[] moments, int size)
     {
-        float[] product = new float[rows * Size];
-        MatrixMultiplier.Multiply(new MatrixView(errors, rows, Size), new MatrixView(Moments, Size, Size), new MatrixView(product, rows, Size));
+        float[] product = new float[rows * size];
+        MatrixMultiplier.Multiply(new MatrixView(errors, rows, size), new MatrixView(moments, size, size), new MatrixView(product, rows, size));
         double sum = 0;
         for (int i = 0; i < product.Length; i++) sum += (double)product[i] * errors[i];
         return sum / rows;

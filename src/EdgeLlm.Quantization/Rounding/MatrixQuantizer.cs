@@ -30,12 +30,22 @@ internal static class MatrixQuantizer
     /// <summary>Each weight to the nearest, by the weights alone.</summary>
     public static PackedMatrix Plain(string name, float[] weights, int rows, PackedLayout layout)
     {
-        Codebook codebook = layout.HasCodebook ? Codebook.Learn(weights, layout.ScaleColumns) : Codebook.Normal;
+        Codebook codebook = layout.HasCodebook ? Codebook.Learn(Sample(weights, rows), layout.ScaleColumns) : Codebook.Normal;
         var tensor = new PackedTensor(name, layout.Packing, rows, layout.Columns, layout.HasCodebook ? codebook.Vector : default);
         byte[] data = new byte[tensor.ByteCount];
         ForGroups(weights, rows, layout, (source, group) =>
             new GroupPacker(layout, codebook).Pack(source.Span, data.AsSpan((int)(group * layout.GroupBytes), (int)layout.GroupBytes)));
         return new PackedMatrix(tensor, data);
+    }
+
+    /// <summary>Rows spread evenly over the matrix, some 32 thousand weights: enough for 16 values.</summary>
+    private static float[] Sample(float[] weights, int rows)
+    {
+        const int SampleWeights = 32_768;
+        int columns = weights.Length / rows, count = Math.Clamp(SampleWeights / columns, 1, rows);
+        float[] sample = new float[count * columns];
+        for (int i = 0; i < count; i++) weights.AsSpan((int)((long)i * rows / count) * columns, columns).CopyTo(sample.AsSpan(i * columns));
+        return sample;
     }
 
     private static void ForGroups(float[] weights, int rows, PackedLayout layout, Action<ReadOnlyMemory<float>, int> action)

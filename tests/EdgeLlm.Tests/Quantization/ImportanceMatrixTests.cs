@@ -69,7 +69,8 @@ public sealed class ImportanceMatrixTests : IDisposable
         using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
         var source = new SourceModel(file);
         string story = string.Concat(Enumerable.Repeat("Once upon a time there was a little girl who lived in a house. ", 40));
-        var text = new CalibrationText(Tokenizer.Create(ModelLoader.ReadTokenizer(file)), story, length: 64, windows: 6);
+        var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
+        var text = new CalibrationText(tokenizer, [.. tokenizer.Encode(story)], length: 64, windows: 6);
         ImportanceMatrix importance = new ImportanceCollector(source, text).Collect("story", _ => { }, TestContext.Current.CancellationToken);
         GgufTensor[] matrices = [.. file.Tensors.Where(tensor => TensorOrder.IsLayerMatrix(tensor.Name))];
         Assert.Equal(matrices.Length, importance.Count);

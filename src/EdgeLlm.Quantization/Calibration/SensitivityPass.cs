@@ -1,0 +1,91 @@
+using System.Numerics.Tensors;
+using EdgeLlm.Quantization.Numerics;
+
+namespace EdgeLlm.Quantization.Calibration;
+
+/// <summary>
+/// How much the source's predictions depend on each weight: the diagonal of their Fisher information, summed over short runs of weights. Half of it
+/// times the mean square of a run's errors is about the KL divergence that these errors make, all runs together.
+/// </summary>
+internal sealed class SensitivityPass : ILayerGradient
+{
+    /// <summary>Weights of a run.</summary>
+    public const int RunColumns = 16;
+
+    private readonly SourceModel _source;
+    private readonly Dictionary<string, float[]> _runs = []; // [rows, columns / 16]
+    private int _tokens;
+
+    public SensitivityPass(SourceModel source) => _source = source;
+
+    float[]? ILayerGradient.AttentionNorm => null;
+
+    float[]? ILayerGradient.FeedForwardNorm => null;
+
+    /// <summary>Sends some windows of a text forwards and backwards through the source.</summary>
+    /// <param name="progress">Gets the share that is done.</param>
+    public void Run(CalibrationText text, Action<double> progress, CancellationToken cancellation)
+    {
+        var pass = new ModelPass(_source, text.Length);
+        int width = _source.Config.EmbeddingLength;
+        var loss = new SampledLoss(_source.ReadMatrix(_source.HeadName), width);
+        LayerNorms[] norms = [.. Enumerable.Range(0, _source.Config.BlockCount).Select(_source.ReadNorms)];
+        DecoderLayer buffer = _source.ReadLayer(0);
+        float[] outputNorm = _source.OutputNorm, byHidden = new float[pass.Hidden.Length];
+        for (int window = 0; window < text.Count; window++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            _source.Embed(text[window], pass.Stream);
+            pass.Forward(ReadLayer, outputNorm);
+            loss.Differentiate(pass.Hidden, text.Length, window * text.Length, byHidden,
+                (byLogits, first) => Add(_source.HeadName, pass.Hidden.AsSpan(first * width, byLogits.Rows * width), byLogits.Data.AsSpan(0, byLogits.Rows * byLogits.Columns), byLogits.Rows));
+            pass.Backward(ReadLayer, outputNorm, byHidden, _ => this, null);
+            AddEmbeddings(text[window], pass.Derivatives);
+            _tokens += text.Length;
+            progress((window + 1) / (double)text.Count);
+        }
+
+        DecoderLayer ReadLayer(int l) => _source.ReadLayer(l, norms[l], buffer, new Dictionary<string, Rounding.PackedMatrix>());
+    }
+
+    void ILayerGradient.Add(LinearMap map, float[] x, float[] dy, float[] y, int tokens) =>
+        Add(map.Name, x.AsSpan(0, tokens * map.Columns), dy.AsSpan(0, tokens * map.Rows), tokens);
+
+    /// <summary>About the mean KL divergence, in nats, that these errors of a matrix' weights make.</summary>
+    /// <param name="errors">[rows, columns]</param>
+    public double Divergence(string name, ReadOnlySpan<float> errors)
+    {
+        double sum = 0;
+        ReadOnlySpan<float> runs = _runs[name];
+        for (int run = 0; run < runs.Length; run++)
+            sum += (double)runs[run] * Reductions.SumOfSquares(errors.Slice(run * RunColumns, RunColumns)) / RunColumns;
+        return sum / 2 / _tokens;
+    }
+
+    /// <summary>A weight's derivative for a token is dy x; its square summed over a run of columns is dy^2 times the run's sum of x^2.</summary>
+    private void Add(string name, ReadOnlySpan<float> x, ReadOnlySpan<float> dy, int tokens)
+    {
+        int rows = dy.Length / tokens, runs = x.Length / tokens / RunColumns;
+        float[] squares = new float[dy.Length], energies = new float[tokens * runs];
+        TensorPrimitives.Multiply(dy, dy, squares);
+        for (int i = 0; i < energies.Length; i++) energies[i] = Reductions.SumOfSquares(x.Slice(i * RunColumns, RunColumns));
+        MatrixMultiplier.Multiply(new MatrixView(squares, tokens, rows).Transposed, new MatrixView(energies, tokens, runs), new MatrixView(RunsOf(name, rows, runs), rows, runs), accumulate: true);
+    }
+
+    /// <summary>As an input each row of the embedding counts for its own tokens.</summary>
+    private void AddEmbeddings(ReadOnlySpan<int> tokens, float[] derivatives)
+    {
+        int runs = _source.Config.EmbeddingLength / RunColumns;
+        float[] sums = RunsOf(TensorOrder.Embedding, _source.Config.VocabularySize, runs);
+        for (int t = 0; t < tokens.Length; t++)
+        {
+            for (int run = 0; run < runs; run++) sums[tokens[t] * runs + run] += Reductions.SumOfSquares(derivatives.AsSpan((t * runs + run) * RunColumns, RunColumns));
+        }
+    }
+
+    private float[] RunsOf(string name, int rows, int runs)
+    {
+        if (!_runs.TryGetValue(name, out float[]? sums)) _runs[name] = sums = new float[rows * runs];
+        return sums;
+    }
+}
