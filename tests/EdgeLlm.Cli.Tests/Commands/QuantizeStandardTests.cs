@@ -140,7 +140,7 @@ public sealed class QuantizeStandardTests : IDisposable
         {
             CliResult result = await TestCli.RunAsync(["quantize", damaged, _folder.PathOf("out.gguf"), .. options]);
             Assert.Equal(1, result.ExitCode);
-            Assert.Equal(1, result.Error.Trim().Split('\n').Length);
+            Assert.Single(result.Error.Trim().Split('\n'));
             Assert.Contains(damaged, result.Error);
             Assert.Contains(tensor, result.Error);
             Assert.Equal([damaged], Directory.GetFiles(_folder.Root));
@@ -158,7 +158,7 @@ public sealed class QuantizeStandardTests : IDisposable
             await File.WriteAllBytesAsync(path, bytes[..random.Next(bytes.Length)], TestContext.Current.CancellationToken);
             CliResult result = await TestCli.RunAsync("quantize", path, _folder.PathOf("out.gguf"), "--type", "q4_0", "--fast");
             Assert.Equal(1, result.ExitCode);
-            Assert.Equal(1, result.Error.Trim().Split('\n').Length);
+            Assert.Single(result.Error.Trim().Split('\n'));
             Assert.Contains("short.gguf", result.Error);
             Assert.Equal([path], Directory.GetFiles(_folder.Root));
         }

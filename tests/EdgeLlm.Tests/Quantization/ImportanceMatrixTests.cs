@@ -1,6 +1,5 @@
 using System.Text;
 using EdgeLlm.Gguf;
-using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
 using EdgeLlm.Quantization;
 using EdgeLlm.Quantization.Calibration;
