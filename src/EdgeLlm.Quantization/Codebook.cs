@@ -6,29 +6,14 @@ namespace EdgeLlm.Quantization;
 /// <summary>16 values from -63 to 63, rising, and the nearest of them to a number.</summary>
 internal sealed class Codebook
 {
-    // Cells half as wide as the step between integers: the middle between two values is always a border.
-    private const int CellsPerUnit = 2;
-    private const int Cells = 256;
-
     private readonly sbyte[] _values;
-    private readonly byte[] _codes = new byte[Cells];
-    private readonly float[] _nearest = new float[Cells];
+    private readonly CodebookSearch _search;
 
     public Codebook(ReadOnlySpan<sbyte> values)
     {
         _values = values.ToArray();
         Array.Sort(_values);
-        for (int cell = 0; cell < Cells; cell++)
-        {
-            double middle = (cell - Cells / 2 + 0.5) / CellsPerUnit;
-            int code = 0;
-            for (int other = 1; other < _values.Length; other++)
-            {
-                if (Math.Abs(_values[other] - middle) < Math.Abs(_values[code] - middle)) code = other;
-            }
-            _codes[cell] = (byte)code;
-            _nearest[cell] = _values[code];
-        }
+        _search = new CodebookSearch(_values);
     }
 
     /// <summary>ggml's table for IQ4_NL at half its size: close to the best for normally distributed weights.</summary>
@@ -40,61 +25,28 @@ internal sealed class Codebook
     public Vector128<sbyte> Vector => Vector128.Create(_values);
 
     /// <summary>The code of the value nearest to x.</summary>
-    public byte Code(float x) => _codes[(int)Math.Clamp(x * CellsPerUnit + Cells / 2, 0, Cells - 1)];
+    public byte Code(float x) => _search.Code(x);
+
+    /// <summary>The codes of 32 columns as E4 packs them (<see cref="PackedLayout"/>): byte 4l + i has those of columns 4l + i and 16 + 4l + i.</summary>
+    /// <param name="x">32 weights.</param>
+    /// <param name="low">One over the scale of the first 16 columns.</param>
+    /// <param name="high">The same of the others.</param>
+    public Vector128<byte> Codes(ReadOnlySpan<float> x, float low, float high) => _search.Codes(x, low, high);
 
     /// <summary>
-    /// The scale d that makes sum (x - d * nearest(x / d))^2 small for the weights of one sub-scale (a multiple of 16, up to 32): those which
-    /// put the largest weight near either end of the codebook are tried, then d = sum(x t) / sum(t t) for the values t of the best.
+    /// The scale d that makes sum w (x - d * nearest(x / d))^2 small for the weights of one sub-scale (16 or 32): those which put the largest
+    /// weight at or near either end of the codebook are tried, then d = sum(w x t) / sum(w t t) for the values t of the best.
     /// </summary>
-    public float FindScale(ReadOnlySpan<float> x)
-    {
-        const int Steps = 4;
-        const float Step = 0.04f;
-        float largest = 0;
-        foreach (float value in x) largest = MathF.Abs(value) > MathF.Abs(largest) ? value : largest;
-        if (largest == 0) return 0;
-        Span<float> t = stackalloc float[32];
-        float best = 0, scale = 0;
-        foreach (int end in (ReadOnlySpan<int>)[_values[0], _values[^1]])
-        {
-            for (int step = -Steps; step <= Steps; step++)
-            {
-                Nearest(x, end * (1 + Step * step) / largest, t);
-                Vector256<float> xt = Vector256<float>.Zero, tt = xt;
-                for (int j = 0; j < x.Length; j += 8)
-                {
-                    var values = Vector256.Create<float>(t[j..]);
-                    xt += Vector256.Create(x[j..]) * values;
-                    tt += values * values;
-                }
-                float products = Vector256.Sum(xt), squares = Vector256.Sum(tt);
-                if (squares == 0 || products * products <= best * squares) continue;
-                best = products * products / squares;
-                scale = products / squares;
-            }
-        }
-        return scale;
-    }
-
-    /// <summary>t = the values nearest to x * factor.</summary>
-    private void Nearest(ReadOnlySpan<float> x, float factor, Span<float> t)
-    {
-        Span<int> cells = stackalloc int[32];
-        var factors = Vector256.Create(factor * CellsPerUnit);
-        for (int j = 0; j < x.Length; j += 8)
-        {
-            Vector256<float> cell = Vector256.Create(x[j..]) * factors + Vector256.Create(Cells / 2f);
-            Vector256.ConvertToInt32(Vector256.Min(Vector256.Max(cell, Vector256<float>.Zero), Vector256.Create(Cells - 1f))).CopyTo(cells[j..]);
-        }
-        for (int j = 0; j < x.Length; j++) t[j] = _nearest[cells[j]];
-    }
+    /// <param name="importance">w, not negative; empty: all alike.</param>
+    public float FindScale(ReadOnlySpan<float> x, ReadOnlySpan<float> importance = default) => _search.FindScale(x, importance);
 
     /// <summary>
     /// The codebook that a tensor's weights ask for: from <see cref="Normal"/> on, scales and codebook take turns in becoming the best for each
     /// other (Lloyd's algorithm); the one with the smallest squared error is kept.
     /// </summary>
     /// <param name="weights">A sample: whole runs of <paramref name="scaleColumns"/>.</param>
-    public static Codebook Learn(ReadOnlySpan<float> weights, int scaleColumns)
+    /// <param name="importance">How much the error of each counts; empty: all alike.</param>
+    public static Codebook Learn(ReadOnlySpan<float> weights, int scaleColumns, ReadOnlySpan<float> importance = default)
     {
         const int Rounds = 6;
         Codebook current = Normal, best = Normal;
@@ -105,15 +57,15 @@ internal sealed class Codebook
             double error = 0;
             for (int start = 0; start < weights.Length; start += scaleColumns)
             {
-                ReadOnlySpan<float> run = weights.Slice(start, scaleColumns);
-                float scale = current.FindScale(run), inverse = scale == 0 ? 0 : 1 / scale;
-                foreach (float x in run)
+                ReadOnlySpan<float> run = weights.Slice(start, scaleColumns), counts = importance.IsEmpty ? default : importance.Slice(start, scaleColumns);
+                float scale = current.FindScale(run, counts), inverse = scale == 0 ? 0 : 1 / scale;
+                for (int k = 0; k < run.Length; k++)
                 {
-                    byte code = current.Code(x * inverse);
-                    float difference = x - scale * current._values[code];
-                    error += difference * difference;
-                    products[code] += scale * x;
-                    squares[code] += scale * scale;
+                    byte code = current.Code(run[k] * inverse);
+                    float difference = run[k] - scale * current._values[code], weighted = counts.IsEmpty ? scale : counts[k] * scale;
+                    error += (counts.IsEmpty ? 1 : counts[k]) * difference * difference;
+                    products[code] += weighted * run[k];
+                    squares[code] += weighted * scale;
                 }
             }
             if (error < smallestError) (smallestError, best) = (error, current);

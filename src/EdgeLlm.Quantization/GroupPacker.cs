@@ -1,13 +1,17 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Quantization;
 
 /// <summary>Eight rows of floats to a group of a packed matrix, each value rounded to the nearest.</summary>
 /// <param name="codebook">What E4 chooses from.</param>
-internal sealed class GroupPacker(PackedLayout layout, Codebook codebook)
+/// <param name="importance">How much errors of each column count: [columns]; null: all alike.</param>
+internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, float[]? importance = null)
 {
     private const int GroupRows = PackedLayout.GroupRows;
+    private const int Block = PackedLayout.BlockColumns;
 
     private readonly float[] _scales = new float[layout.Columns / layout.ScaleColumns];
 
@@ -15,8 +19,10 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook)
     /// <param name="group">The group's bytes.</param>
     public void Pack(ReadOnlySpan<float> rows, Span<byte> group)
     {
-        group.Clear();
-        for (int row = 0; row < rows.Length / layout.Columns; row++)
+        int count = rows.Length / layout.Columns;
+        if (count < GroupRows) group.Clear();
+        else group[..(int)layout.CodeOffset].Clear();
+        for (int row = 0; row < count; row++)
         {
             ReadOnlySpan<float> weights = rows.Slice(row * layout.Columns, layout.Columns);
             if (layout.HasCodebook) PackCodes(weights, row, group);
@@ -30,45 +36,48 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook)
         float largest = 0;
         for (int s = 0; s < _scales.Length; s++)
         {
-            _scales[s] = codebook.FindScale(weights.Slice(s * run, run));
+            _scales[s] = codebook.FindScale(weights.Slice(s * run, run), importance is null ? default : importance.AsSpan(s * run, run));
             largest = Math.Max(largest, MathF.Abs(_scales[s]));
         }
         float rowScale = SetRowScale(largest / layout.SubScaleLimit, row, group);
-        Span<byte> codes = group[(int)layout.CodeOffset..];
-        for (int s = 0; s < _scales.Length; s++)
+        float inverse = rowScale == 0 ? 0 : 1 / rowScale;
+        Span<uint> codes = MemoryMarshal.Cast<byte, uint>(group[(int)layout.CodeOffset..]);
+        int runs = Block / run;
+        for (int block = 0; block < layout.Columns / Block; block++)
         {
-            int subScale = rowScale == 0 ? 0 : (int)Math.Clamp(MathF.Round(_scales[s] / rowScale), -layout.SubScaleLimit, layout.SubScaleLimit);
-            SetSubScale(subScale, s, row, group);
-            float scale = rowScale * subScale, inverse = scale == 0 ? 0 : 1 / scale;
-            for (int k = s * run; k < (s + 1) * run; k++)
-            {
-                // Of 32 columns the first 16 are the lower halves.
-                int place = k / 32 * layout.BlockBytes + k % 16 / 4 * 4 * GroupRows + row * 4 + k % 4;
-                codes[place] |= (byte)(codebook.Code(weights[k] * inverse) << (k % 32 < 16 ? 0 : 4));
-            }
+            float low = SetSubScale(rowScale, inverse, block * runs, row, group), high = runs == 1 ? low : SetSubScale(rowScale, inverse, block * runs + 1, row, group);
+            Vector128<uint> packed = codebook.Codes(weights.Slice(block * Block, Block), low, high).AsUInt32();
+            for (int l = 0; l < 4; l++) codes[(block * 4 + l) * GroupRows + row] = packed.GetElement(l);
         }
     }
 
     private void PackBytes(ReadOnlySpan<float> weights, int row, Span<byte> group)
     {
-        const int Run = 32;
         float largest = 0;
         for (int s = 0; s < _scales.Length; s++)
         {
-            _scales[s] = 0;
-            foreach (float weight in weights.Slice(s * Run, Run)) _scales[s] = Math.Max(_scales[s], MathF.Abs(weight) / 127);
+            Vector256<float> most = Vector256<float>.Zero;
+            for (int k = s * Block; k < (s + 1) * Block; k += 8) most = Vector256.Max(most, Vector256.Abs(Vector256.Create(weights[k..])));
+            Vector128<float> four = Vector128.Max(most.GetLower(), most.GetUpper());
+            four = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+            _scales[s] = MathF.Max(four.ToScalar(), four.GetElement(1)) / 127;
             largest = Math.Max(largest, _scales[s]);
         }
         float rowScale = SetRowScale(largest / layout.SubScaleLimit, row, group);
-        Span<byte> values = group[(int)layout.CodeOffset..];
+        Span<uint> values = MemoryMarshal.Cast<byte, uint>(group[(int)layout.CodeOffset..]);
         for (int s = 0; s < _scales.Length; s++)
         {
             // Up, so that no value is cut; a hair less than that, so that rounding errors do not cost a step.
             int subScale = rowScale == 0 ? 0 : (int)Math.Clamp(MathF.Ceiling(_scales[s] / rowScale - 0.001f), 0, layout.SubScaleLimit);
-            SetSubScale(subScale, s, row, group);
+            group[PackedLayout.SubScaleOffset + s * GroupRows + row] = (byte)subScale;
             float scale = rowScale * subScale, inverse = scale == 0 ? 0 : 1 / scale;
-            for (int k = s * Run; k < (s + 1) * Run; k++)
-                values[k / 4 * 4 * GroupRows + row * 4 + k % 4] = (byte)(sbyte)Math.Clamp(MathF.Round(weights[k] * inverse), -127, 127);
+            for (int four = 0; four < Block / 4; four++)
+            {
+                Vector128<float> scaled = Vector128.Round(Vector128.Create(weights[(s * Block + 4 * four)..]) * inverse);
+                Vector128<int> bytes = Vector128.ConvertToInt32(Vector128.Min(Vector128.Max(scaled, Vector128.Create(-127f)), Vector128.Create(127f)));
+                Vector128<short> shorts = Vector128.Narrow(bytes, bytes);
+                values[(s * Block / 4 + four) * GroupRows + row] = Vector128.Narrow(shorts, shorts).AsUInt32().ToScalar();
+            }
         }
     }
 
@@ -80,6 +89,13 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook)
         return scale;
     }
 
-    private static void SetSubScale(int subScale, int index, int row, Span<byte> group) =>
+    /// <summary>Rounds a run's scale to what its row's allows; gives one over it, or 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private float SetSubScale(float rowScale, float inverse, int index, int row, Span<byte> group)
+    {
+        int subScale = (int)Math.Clamp(MathF.Round(_scales[index] * inverse), -layout.SubScaleLimit, layout.SubScaleLimit);
         group[PackedLayout.SubScaleOffset + index * GroupRows + row] = (byte)(sbyte)subScale;
+        float scale = rowScale * subScale;
+        return scale == 0 ? 0 : 1 / scale;
+    }
 }

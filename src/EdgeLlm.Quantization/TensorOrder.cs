@@ -34,6 +34,9 @@ internal static class TensorOrder
     public static bool IsLayerMatrix(string name) =>
         TrySplit(name, out _, out string part) && part.EndsWith(".weight", StringComparison.Ordinal) && !part.Contains("norm") && Array.IndexOf(LayerParts, part) >= 0;
 
+    /// <summary>The layer that a tensor belongs to, or null.</summary>
+    public static int? LayerOf(string name) => TrySplit(name, out int layer, out _) ? layer : null;
+
     /// <summary>blk.12.attn_q.weight is layer 12, attn_q.weight.</summary>
     private static bool TrySplit(string name, out int layer, out string part)
     {

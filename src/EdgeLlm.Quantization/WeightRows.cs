@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
@@ -17,10 +18,20 @@ internal sealed class WeightRows(GgufFile file, GgufTensor tensor)
     {
         long rows = destination.Length / tensor.Columns;
         Dequantizer.ToFloat(tensor.Type, file.Bytes(tensor, firstRow * _rowBytes, checked((int)(rows * _rowBytes))), destination);
-        foreach (float weight in destination)
+        if (!AreFinite(destination)) throw new ModelException(file.Path, $"tensor {tensor.Name} has a weight that is not finite, near row {firstRow}");
+    }
+
+    private static bool AreFinite(ReadOnlySpan<float> weights)
+    {
+        // Infinities and NaNs have all bits of the exponent.
+        Vector256<int> exponent = Vector256.Create(0x7F80_0000), found = Vector256<int>.Zero;
+        int k = 0;
+        for (; k + 8 <= weights.Length; k += 8) found |= Vector256.Equals(Vector256.Create(weights[k..]).AsInt32() & exponent, exponent);
+        for (; k < weights.Length; k++)
         {
-            if (!float.IsFinite(weight)) throw new ModelException(file.Path, $"tensor {tensor.Name} has a weight that is not finite, near row {firstRow}");
+            if (!float.IsFinite(weights[k])) return false;
         }
+        return found == Vector256<int>.Zero;
     }
 
     /// <summary>Rows spread evenly over the tensor, not more than some 32 thousand weights.</summary>

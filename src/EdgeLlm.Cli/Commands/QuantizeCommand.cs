@@ -1,9 +1,12 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Text;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Cli.Quantize;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Quantization;
+using EdgeLlm.Quantization.Standard;
 
 namespace EdgeLlm.Cli.Commands;
 
@@ -24,10 +27,33 @@ internal static class QuantizeCommand
         HelpName = "FILE",
     };
 
+    private static readonly Option<string?> Type = OneOf("--type", "Write a GGUF file of a standard type instead, as llama.cpp runs it too", [.. StandardRun.Types.Keys]);
+
+    private static readonly Option<string?> Importance = new("--imatrix")
+    {
+        Description = "How much each input counts, instead of a calibration text: an importance matrix as llama.cpp writes it, GGUF or the older form. The packed form is then rounded as with --fast, but for what it multiplies",
+        HelpName = "FILE",
+    };
+
+    private static readonly Option<string?> KeepImportance = new("--write-imatrix")
+    {
+        Description = "Also write what the calibration text says of the inputs, as llama.cpp's tools read it",
+        HelpName = "FILE.gguf",
+    };
+
     private static readonly Option<string?> Group = OneOf("--group", "Weights that share a scale in the layers: 32 (4.25 bits a weight, the default) or 16 (4.5 bits)", "32", "16");
 
     private static readonly Option<string?> Embedding = OneOf("--embedding", "Embedding and head in 8 bits (e8, the default) or 4 (e4)", "e8", "e4");
 
+    private static readonly Option<bool> Force = new("--force") { Description = "Replace files that are there already" };
+
+    private static readonly Option<bool> NoReport = new("--no-report") { Description = "Write no OUTPUT.report.json and OUTPUT.report.html" };
+
+    private static readonly Option<string?> Evaluate = new("--evaluate")
+    {
+        Description = "A text to compare predictions on for the report, not the one to calibrate with (default: one of our own; with --fast, none)",
+        HelpName = "FILE",
+    };
     private static readonly Option<double?> Size = new("--size")
     {
         Description = "Take a form for each matrix, by how much the predictions depend on it, so that the file has at most so many million bytes",
@@ -36,7 +62,6 @@ internal static class QuantizeCommand
 
     private static readonly Option<double?> Bits = new("--bits") { Description = "The same for so many bits a weight on average, 4.3 to 8.3", HelpName = "B" };
 
-    private static readonly Option<bool> Force = new("--force") { Description = "Replace OUTPUT.gguf where it exists" };
 
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Only say what would be done and how large the file would be" };
 
@@ -44,7 +69,7 @@ internal static class QuantizeCommand
     {
         var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here, and Hugging Face folders of llama and mistral.")
         {
-            Input, Target, Calibrate, Fast, Group, Embedding, Size, Bits, Force, DryRun,
+            Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Size, Bits, Evaluate, NoReport, Force, DryRun,
         };
         command.SetAction(RunAsync);
         return command;
@@ -54,18 +79,18 @@ internal static class QuantizeCommand
     {
         string input = result.GetValue(Input)!, output = result.GetValue(Target)!;
         bool dryRun = result.GetValue(DryRun), fast = result.GetValue(Fast);
+        long started = Stopwatch.GetTimestamp();
         if (Directory.Exists(output)) throw new IOException($"{output}: is a folder; name a file");
         if (File.Exists(output) && !result.GetValue(Force) && !dryRun) throw new IOException($"{output}: is there already; --force replaces it");
-        if (fast && result.GetValue(Calibrate) is not null) throw new ArgumentException("--fast does without a calibration text: leave --calibrate out, or --fast");
+        if (result.GetValue(KeepImportance) is { } kept && File.Exists(kept) && !result.GetValue(Force) && !dryRun) throw new IOException($"{kept}: is there already; --force replaces it");
+        RefuseContradictions(result);
         bool budgeted = result.GetValue(Size) is not null || result.GetValue(Bits) is not null;
-        if (budgeted && (fast || result.GetValue(Group) is not null || result.GetValue(Embedding) is not null))
-            throw new ArgumentException("--size and --bits choose each matrix' form on a calibration text: leave out --fast, --group and --embedding");
-        if (result.GetValue(Size) is not null && result.GetValue(Bits) is not null) throw new ArgumentException("--size and --bits ask for the same: leave one out");
         using QuantizeSource source = await QuantizeSource.OpenAsync(input, output, dryRun, cancellation).ConfigureAwait(false);
         GgufFile file = source.File;
+        if (result.GetValue(Type) is { } type) return await RunStandardAsync(result, file, StandardRun.Types[type], output, started, cancellation).ConfigureAwait(false);
         Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;
         var plan = new QuantizationPlan(file, body, result.GetValue(Embedding) == "e4" ? body : Packing.E8Group32);
-        string? text = result.GetValue(Calibrate) is { } path ? Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false)) : null;
+        string? text = await ReadTextAsync(result, cancellation).ConfigureAwait(false);
         if (budgeted)
         {
             await WorkProgress.RunAsync(report => Task.Run(() =>
@@ -80,21 +105,89 @@ internal static class QuantizeCommand
             ShowPlan(plan);
             return ExitCode.Success;
         }
-        if (plan.QuantizedAlready is { } type)
-            await Console.Error.WriteLineAsync($"edgellm: {Printable.Line(input)} is quantized already ({type}): what that lost stays lost; better begin from F16 or BF16").ConfigureAwait(false);
-        RequireSpace(output, plan.OutputBytes * (fast ? 1 : 2));
-        if (fast)
+        WarnOfQuantized(file, plan.QuantizedAlready);
+        ImportanceMatrix? importance = result.GetValue(Importance) is { } importancePath ? ImportanceMatrix.Read(importancePath) : null;
+        bool rounds = fast || importance is not null;
+        string? calibration = importance?.Name;
+        RequireSpace(output, plan.OutputBytes * (rounds ? 1 : 2));
+        if (rounds)
         {
-            var quantizer = new FastQuantizer(plan);
+            var quantizer = new FastQuantizer(plan, importance);
             await ByteProgress.RunAsync("packing", plan.OutputBytes, (at, _) => Task.Run(() => quantizer.Save(output, at, cancellation), cancellation)).ConfigureAwait(false);
         }
         else
         {
+            if (result.GetValue(KeepImportance) is not null) await CollectAsync(result, file, text, cancellation).ConfigureAwait(false);
+            calibration = CalibrationName(result);
             var quantizer = new CalibratedQuantizer(plan, new QuantizationSettings(), text);
             await Console.Error.WriteLineAsync(Quantity.Text($"edgellm: this takes about {Quantity.Duration(quantizer.EstimateTime())}; if it is cut short, the same command goes on from there")).ConfigureAwait(false);
             await WorkProgress.RunAsync(report => Task.Run(() => quantizer.Save(output, report, cancellation), cancellation)).ConfigureAwait(false);
         }
+        return await FinishAsync(result, file, output, calibration, started, cancellation).ConfigureAwait(false);
+    }
+
+    private static async Task<int> RunStandardAsync(ParseResult result, GgufFile file, ElementType type, string output, long started, CancellationToken cancellation)
+    {
+        bool weighs = StandardRun.TakesImportance(type) && !result.GetValue(Fast);
+        var plan = new StandardPlan(file, type, weighs);
+        if (result.GetValue(DryRun))
+        {
+            StandardRun.Show(plan);
+            return ExitCode.Success;
+        }
+        WarnOfQuantized(file, plan.QuantizedAlready);
+        RequireSpace(output, plan.OutputBytes);
+        ImportanceMatrix? importance = weighs && result.GetValue(Importance) is { } path ? ImportanceMatrix.Read(path)
+            : weighs || result.GetValue(KeepImportance) is not null ? await CollectAsync(result, file, await ReadTextAsync(result, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false)
+            : null;
+        if (!weighs) importance = null;
+        await StandardRun.WriteAsync(plan, importance, output, cancellation).ConfigureAwait(false);
+        return await FinishAsync(result, file, output, importance?.Name, started, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>What the calibration text says of the inputs; written where --write-imatrix asks for it.</summary>
+    private static async Task<ImportanceMatrix> CollectAsync(ParseResult result, GgufFile file, string? text, CancellationToken cancellation)
+    {
+        ImportanceMatrix importance = await StandardRun.CollectAsync(file, text, CalibrationName(result), cancellation).ConfigureAwait(false);
+        if (result.GetValue(KeepImportance) is { } path) importance.Write(path);
+        return importance;
+    }
+
+    /// <summary>The text of --calibrate; null: our own.</summary>
+    private static async Task<string?> ReadTextAsync(ParseResult result, CancellationToken cancellation) =>
+        result.GetValue(Calibrate) is { } path ? Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false)) : null;
+
+    private static string CalibrationName(ParseResult result) => Path.GetFileName(result.GetValue(Calibrate)) ?? "the text that comes with edgellm";
+
+    private static void RefuseContradictions(ParseResult result)
+    {
+        bool fast = result.GetValue(Fast), calibrates = result.GetValue(Calibrate) is not null, reads = result.GetValue(Importance) is not null;
+        if (fast && calibrates) throw new ArgumentException("--fast does without a calibration text: leave --calibrate out, or --fast");
+        if (reads && calibrates) throw new ArgumentException("--imatrix takes the place of a calibration text: leave --calibrate out, or --imatrix");
+        if (result.GetValue(KeepImportance) is not null && (fast || reads)) throw new ArgumentException("--write-imatrix writes what a calibration text says: leave --fast and --imatrix out");
+        bool budgeted = result.GetValue(Size) is not null || result.GetValue(Bits) is not null, formed = result.GetValue(Group) is not null || result.GetValue(Embedding) is not null;
+        if (budgeted && (fast || reads || formed))
+            throw new ArgumentException("--size and --bits choose each matrix' form on a calibration text: leave out --fast, --imatrix, --group and --embedding");
+        if (result.GetValue(Size) is not null && result.GetValue(Bits) is not null) throw new ArgumentException("--size and --bits ask for the same: leave one out");
+        if (result.GetValue(Type) is not null && (budgeted || formed))
+            throw new ArgumentException("--group, --embedding, --size and --bits are of the packed form: leave them out, or --type");
+    }
+
+    private static void WarnOfQuantized(GgufFile file, string? type)
+    {
+        if (type is null) return;
+        Console.Error.WriteLine($"edgellm: {Printable.Line(file.Path)} is quantized already ({type}): what that lost stays lost; better begin from F16 or BF16");
+    }
+
+    /// <summary>Says what was written, and writes the report.</summary>
+    private static async Task<int> FinishAsync(ParseResult result, GgufFile file, string output, string? calibration, long started, CancellationToken cancellation)
+    {
+        TimeSpan time = Stopwatch.GetElapsedTime(started);
         Console.WriteLine($"{Printable.Line(output)} ({Quantity.Bytes(new FileInfo(output).Length)}, from {Quantity.Bytes(file.FileSize)})");
+        if (result.GetValue(NoReport)) return ExitCode.Success;
+        string? text = result.GetValue(Evaluate);
+        bool compares = text is not null || !result.GetValue(Fast);
+        await ReportRun.WriteAsync(file, result.GetValue(Input)!, output, calibration, time, compares, text, cancellation).ConfigureAwait(false);
         return ExitCode.Success;
     }
 

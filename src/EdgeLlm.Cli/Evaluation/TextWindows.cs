@@ -24,6 +24,13 @@ internal sealed class TextWindows
         for (int start = 0; start < _tokens.Count; start += Length) _tokens[start] = again;
     }
 
+    /// <summary>Windows that are cut already, one after the other.</summary>
+    public TextWindows(IEnumerable<int> tokens, int length)
+    {
+        Length = length;
+        _tokens.AddRange(tokens);
+    }
+
     /// <summary>Tokens of a window.</summary>
     public int Length { get; }
 

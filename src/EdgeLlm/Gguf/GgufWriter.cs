@@ -1,5 +1,6 @@
 using System.Text;
 using EdgeLlm.Kernels.Formats;
+using Microsoft.Win32.SafeHandles;
 
 namespace EdgeLlm.Gguf;
 
@@ -11,6 +12,7 @@ namespace EdgeLlm.Gguf;
 public sealed class GgufWriter
 {
     private const int CopyBytes = 1 << 20;
+    private const int FlushBytes = 32 << 20;
 
     private readonly OrderedDictionary<string, GgufValue> _metadata = [];
     private readonly OrderedDictionary<string, PendingTensor> _tensors = [];
@@ -99,13 +101,11 @@ public sealed class GgufWriter
     public void Save(string path)
     {
         string temporary = path + ".tmp";
+        // Opened out here: where another process is writing it, it is not ours to delete.
+        var output = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None);
         try
         {
-            using (var output = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None))
-            {
-                Write(output);
-                output.Flush(flushToDisk: true);
-            }
+            using (output) WriteToDisk(output);
             File.Move(temporary, path, overwrite: true);
         }
         catch
@@ -115,9 +115,34 @@ public sealed class GgufWriter
         }
     }
 
+    /// <summary>What is written goes to the disk while the next tensors are computed, so that the end need not wait for all of it.</summary>
+    private void WriteToDisk(FileStream output)
+    {
+        SafeFileHandle handle = output.SafeFileHandle;
+        long flushed = 0;
+        Task flushing = Task.CompletedTask;
+        try
+        {
+            Write(output, position =>
+            {
+                if (position - flushed < FlushBytes || !flushing.IsCompletedSuccessfully) return;
+                flushed = position;
+                flushing = Task.Run(() => RandomAccess.FlushToDisk(handle));
+            });
+        }
+        finally
+        {
+            flushing.GetAwaiter().GetResult();
+        }
+        output.Flush(flushToDisk: true);
+    }
+
     /// <summary>Writes the file's bytes to a stream that knows its position.</summary>
     /// <exception cref="InvalidOperationException">A tensor's bytes were more or fewer than its shape and type take.</exception>
-    public void Write(Stream output)
+    public void Write(Stream output) => Write(output, static _ => { });
+
+    /// <param name="written">Gets the position behind each tensor.</param>
+    private void Write(Stream output, Action<long> written)
     {
         byte[] header = EncodeHeader();
         output.Write(header);
@@ -134,10 +159,11 @@ public sealed class GgufWriter
         {
             long start = output.Position;
             tensor.Write(output);
-            long written = output.Position - start;
-            if (written != tensor.ByteCount)
-                throw new InvalidOperationException($"tensor '{name}' takes {tensor.ByteCount} bytes, but {written} were written");
-            WriteFill(output, written);
+            long count = output.Position - start;
+            if (count != tensor.ByteCount)
+                throw new InvalidOperationException($"tensor '{name}' takes {tensor.ByteCount} bytes, but {count} were written");
+            WriteFill(output, count);
+            written(start + count);
         }
     }
 

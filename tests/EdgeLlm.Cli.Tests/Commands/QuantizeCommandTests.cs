@@ -39,7 +39,7 @@ public sealed class QuantizeCommandTests : IDisposable
         Assert.Contains("e4g32", plan.Output);
         Assert.Empty(Directory.GetFiles(_folder.Root));
 
-        CliResult result = await TestCli.RunAsync("quantize", source, target, "--fast");
+        CliResult result = await TestCli.RunAsync("quantize", source, target, "--fast", "--no-report");
         Assert.Equal(("", 0), (result.Error, result.ExitCode));
         Assert.Equal([target], Directory.GetFiles(_folder.Root));
         CliResult answer = await TestCli.RunAsync("run", "--model", target, "--raw", "--max-tokens", "5", "Once upon a time");

@@ -1,0 +1,65 @@
+using EdgeLlm.Cli.Output;
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models;
+using EdgeLlm.Quantization;
+using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Quantization.Standard;
+using EdgeLlm.Tokenization;
+
+namespace EdgeLlm.Cli.Quantize;
+
+/// <summary>`edgellm quantize --type`: a GGUF file of a standard type, which other programs run too.</summary>
+internal static class StandardRun
+{
+    // Mean squares settle sooner than correlations do.
+    private const int Windows = 32;
+    private const int WindowTokens = 512;
+
+    /// <summary>What `--type` takes.</summary>
+    public static IReadOnlyDictionary<string, ElementType> Types { get; } = new Dictionary<string, ElementType>
+    {
+        ["q4_0"] = ElementType.Q4_0,
+        ["q8_0"] = ElementType.Q8_0,
+        ["iq4_nl"] = ElementType.IQ4_NL,
+        ["q4_k"] = ElementType.Q4_K,
+        ["f16"] = ElementType.F16,
+        ["bf16"] = ElementType.BF16,
+        ["f32"] = ElementType.F32,
+    };
+
+    /// <summary>Whether it makes a difference to a type what the inputs are like.</summary>
+    public static bool TakesImportance(ElementType type) => type is ElementType.Q4_0 or ElementType.IQ4_NL or ElementType.Q4_K;
+
+    /// <summary>Runs the model on a text; null: our own.</summary>
+    public static async Task<ImportanceMatrix> CollectAsync(GgufFile file, string? text, string name, CancellationToken cancellation)
+    {
+        var source = new SourceModel(file);
+        int length = Math.Min(WindowTokens, source.Config.ContextLength);
+        var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
+        var windows = new CalibrationText(tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, file) : [.. tokenizer.Encode(text)], length, Windows);
+        if (windows.Count == 0) throw new ModelException(file.Path, $"the calibration text has fewer than {length} of its tokens: take a longer one");
+        ImportanceMatrix? result = null;
+        await WorkProgress.RunAsync(report => Task.Run(() => result = new ImportanceCollector(source, windows).Collect(
+            name, layers => report("calibration text", layers / (double)source.Config.BlockCount), cancellation), cancellation)).ConfigureAwait(false);
+        return result!;
+    }
+
+    /// <summary>Says what would become of each tensor.</summary>
+    public static void Show(StandardPlan plan)
+    {
+        var report = new Report();
+        report.Table(["tensor", "shape", "from", "to", "size"], plan.Tensors.Select(tensor => new[]
+        {
+            Printable.Line(tensor.Name), string.Join(" x ", tensor.Shape), ElementFormat.Get(tensor.Type).Name,
+            plan.TypeOf(tensor) is var type && type == tensor.Type ? "as it is" : ElementFormat.Get(type).Name, Quantity.Bytes(plan.BytesOf(tensor)),
+        }), 4);
+        report.Line(Quantity.Text($"{Quantity.Bytes(plan.OutputBytes)} of tensors, {plan.BitsPerWeight:F2} bits a weight; from {Quantity.Bytes(plan.File.FileSize)}"));
+    }
+
+    public static async Task WriteAsync(StandardPlan plan, ImportanceMatrix? importance, string output, CancellationToken cancellation)
+    {
+        var quantizer = new StandardQuantizer(plan, importance);
+        await ByteProgress.RunAsync("writing", plan.OutputBytes, (at, _) => Task.Run(() => quantizer.Save(output, at, cancellation), cancellation)).ConfigureAwait(false);
+    }
+}

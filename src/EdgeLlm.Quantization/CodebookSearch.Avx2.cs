@@ -1,0 +1,141 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace EdgeLlm.Quantization;
+
+/// <summary>
+/// 32 positions at a time. A position's upper four bits pick a stretch of 16 positions; at most three borders between codes lie in it, so its first
+/// code plus one for each border that is reached is the code.
+/// </summary>
+internal sealed partial class CodebookSearch
+{
+    private const int Borders = 3;
+
+    private Vector256<byte> _firstCodes;
+    private Vector256<sbyte> _table;
+    private Vector256<sbyte> _border0; // the last position before each stretch's first border; 127: none
+    private Vector256<sbyte> _border1;
+    private Vector256<sbyte> _border2;
+    private bool _fitsTables;
+    private bool _hasThirdBorders;
+
+    private void CreateTables()
+    {
+        Span<byte> first = stackalloc byte[16];
+        Span<sbyte> borders = stackalloc sbyte[Borders * 16];
+        borders.Fill(127);
+        _fitsTables = true;
+        for (int stretch = 0; stretch < 16; stretch++)
+        {
+            first[stretch] = _codes[16 * stretch];
+            int found = 0;
+            for (int position = 16 * stretch + 1; position < 16 * (stretch + 1); position++)
+            {
+                int passed = _codes[position] - _codes[position - 1];
+                for (; passed > 0 && found < Borders; passed--, found++) borders[found * 16 + stretch] = (sbyte)(position - 1 - Positions / 2);
+                _fitsTables &= passed == 0;
+            }
+            _hasThirdBorders |= found == Borders;
+        }
+        _firstCodes = Twice(Vector128.Create<byte>(first));
+        _table = Twice(Vector128.Create(_values));
+        _border0 = Twice(Vector128.Create<sbyte>(borders));
+        _border1 = Twice(Vector128.Create<sbyte>(borders[16..]));
+        _border2 = Twice(Vector128.Create<sbyte>(borders[32..]));
+    }
+
+    private static Vector256<T> Twice<T>(Vector128<T> lane) => Vector256.Create(lane, lane);
+
+    /// <summary>The same sums as <see cref="Best"/>.</summary>
+    internal (float Products, float Squares) BestAvx2(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<float> importance, float countUnit)
+    {
+        // Packed as [0-3, 8-11 | 4-7, 12-15] and [16-19, 24-27 | 20-23, 28-31]: the order matters to no sum.
+        ref float first = ref MemoryMarshal.GetReference(x);
+        bool isLong = x.Length == 32;
+        Vector256<float> a = Vector256.LoadUnsafe(ref first) * unit, b = Vector256.LoadUnsafe(ref first, 8) * unit;
+        Vector256<float> c = isLong ? Vector256.LoadUnsafe(ref first, 16) * unit : default, d = isLong ? Vector256.LoadUnsafe(ref first, 24) * unit : default;
+        Vector256<short> low = Pack(a, b), high = Pack(c, d), lowCounts, highCounts, lowCounted, highCounted;
+        if (importance.IsEmpty)
+        {
+            lowCounts = Vector256.Create((short)One);
+            highCounts = isLong ? lowCounts : default;
+            (lowCounted, highCounted) = (low, high);
+        }
+        else
+        {
+            ref float counts = ref MemoryMarshal.GetReference(importance);
+            Vector256<float> e = Vector256.LoadUnsafe(ref counts) * countUnit, f = Vector256.LoadUnsafe(ref counts, 8) * countUnit;
+            Vector256<float> g = isLong ? Vector256.LoadUnsafe(ref counts, 16) * countUnit : default, h = isLong ? Vector256.LoadUnsafe(ref counts, 24) * countUnit : default;
+            (lowCounts, highCounts) = (Pack(e, f), Pack(g, h));
+            const float Share = 1f / One;
+            lowCounted = Pack(a * (e * Share), b * (f * Share));
+            highCounted = Pack(c * (g * Share), d * (h * Share));
+        }
+        if (mirrored)
+        {
+            low = -low;
+            high = -high;
+        }
+        Vector128<float> bestScore = default, best = default; // score, score | products, squares for either end
+        for (int i = 0; i < _factors.Length; i += 2)
+        {
+            Vector256<int> lower = Sums(low, high, _factors[i], lowCounts, highCounts, lowCounted, highCounted);
+            Vector256<int> upper = Sums(low, high, _factors[i + 1], lowCounts, highCounts, lowCounted, highCounted);
+            Vector256<int> both = Avx2.HorizontalAdd(lower, upper);
+            Vector128<float> sums = Vector128.ConvertToSingle(both.GetLower() + both.GetUpper());
+            Vector128<float> score = Sse.Shuffle(sums * sums, sums * sums, 0b10_10_00_00) / Sse.Shuffle(sums, sums, 0b11_11_01_01);
+            Vector128<float> better = Vector128.GreaterThan(score, bestScore);
+            bestScore = Vector128.ConditionalSelect(better, score, bestScore);
+            best = Vector128.ConditionalSelect(better, sums, best);
+        }
+        return bestScore.GetElement(2) > bestScore.GetElement(0) ? (best.GetElement(2), best.GetElement(3)) : (best.GetElement(0), best.GetElement(1));
+    }
+
+    /// <summary>Products and squares under one factor: [products, products, squares, squares] twice, to be added.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Vector256<int> Sums(Vector256<short> low, Vector256<short> high, short factor,
+        Vector256<short> lowCounts, Vector256<short> highCounts, Vector256<short> lowCounted, Vector256<short> highCounted)
+    {
+        Vector256<short> factors = Vector256.Create(factor);
+        Vector256<sbyte> positions = Avx2.PackSignedSaturate(Avx2.MultiplyHigh(low, factors), Avx2.MultiplyHigh(high, factors));
+        Vector256<sbyte> values = Avx2.Shuffle(_table, CodesOf(positions).AsSByte());
+        Vector256<short> lowValues = Avx2.UnpackLow(values, values).AsInt16() >> 8, highValues = Avx2.UnpackHigh(values, values).AsInt16() >> 8;
+        Vector256<int> products = Avx2.MultiplyAddAdjacent(lowCounted, lowValues) + Avx2.MultiplyAddAdjacent(highCounted, highValues);
+        Vector256<int> squares = Avx2.MultiplyAddAdjacent(lowCounts, lowValues * lowValues) + Avx2.MultiplyAddAdjacent(highCounts, highValues * highValues);
+        return Avx2.HorizontalAdd(products, squares);
+    }
+
+    private Vector128<byte> CodesAvx2(ReadOnlySpan<float> x, float low, float high)
+    {
+        ref float first = ref MemoryMarshal.GetReference(x[..32]);
+        Vector256<float> half = Vector256.Create((float)(Positions / 2));
+        Vector256<int> a = Position(Vector256.LoadUnsafe(ref first) * low, half), b = Position(Vector256.LoadUnsafe(ref first, 8) * low, half);
+        Vector256<int> c = Position(Vector256.LoadUnsafe(ref first, 16) * high, half), d = Position(Vector256.LoadUnsafe(ref first, 24) * high, half);
+        Vector256<byte> codes = CodesOf(Avx2.PackSignedSaturate(Avx2.PackSignedSaturate(a, b), Avx2.PackSignedSaturate(c, d)));
+        // Fours of columns lie [0-3, 8-11, 16-19, 24-27 | 4-7, 12-15, 20-23, 28-31]: the upper two of a lane go above the lower two.
+        Vector256<uint> fours = codes.AsUInt32();
+        Vector256<uint> nibbles = fours | Avx2.Shuffle(fours, 0b01_00_11_10) << 4;
+        return Sse2.UnpackLow(nibbles.GetLower(), nibbles.GetUpper()).AsByte();
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static Vector256<int> Position(Vector256<float> x, Vector256<float> half) =>
+            Avx.ConvertToVector256Int32WithTruncation(Vector256.Max(x + x + half, Vector256<float>.Zero)) - Vector256.Create(Positions / 2);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Vector256<byte> CodesOf(Vector256<sbyte> positions)
+    {
+        Vector256<sbyte> stretch = ((positions.AsUInt16() >> 4).AsByte() & Vector256.Create((byte)15) ^ Vector256.Create((byte)8)).AsSByte();
+        Vector256<sbyte> codes = Avx2.Shuffle(_firstCodes, stretch.AsByte()).AsSByte();
+        codes -= Avx2.CompareGreaterThan(positions, Avx2.Shuffle(_border0, stretch));
+        codes -= Avx2.CompareGreaterThan(positions, Avx2.Shuffle(_border1, stretch));
+        if (_hasThirdBorders) codes -= Avx2.CompareGreaterThan(positions, Avx2.Shuffle(_border2, stretch));
+        return codes.AsByte();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<short> Pack(Vector256<float> x, Vector256<float> y) =>
+        Avx2.PackSignedSaturate(Avx.ConvertToVector256Int32(x), Avx.ConvertToVector256Int32(y));
+}

@@ -1,0 +1,127 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace EdgeLlm.Quantization;
+
+/// <summary>
+/// The arithmetic of a codebook, in integers, so that it is the same on every machine. A number x / d in halves of a unit, rounded down, is a
+/// position from -128 to 127; the middle between two values is always a border between positions. While scales are tried, weights are 14 bits
+/// of the run's largest.
+/// </summary>
+internal sealed partial class CodebookSearch
+{
+    private const int Positions = 256;
+    private const int One = 1 << 14; // the run's largest weight, or importance
+    private const float SmallestWeight = 1e-30f;
+    private const int Steps = 2;
+    private const float Step = 0.07f;
+
+    private readonly sbyte[] _values;
+    private readonly byte[] _codes = new byte[Positions];
+
+    // What a weight in 14 bits is multiplied by for its position in 16 bits more: pairs, the largest weight near the lower and the upper end.
+    private readonly short[] _factors = new short[2 * (2 * Steps + 1)];
+
+    /// <param name="values">16, rising.</param>
+    public CodebookSearch(sbyte[] values)
+    {
+        _values = values;
+        for (int position = 0; position < Positions; position++)
+        {
+            double middle = (position - Positions / 2 + 0.5) / 2;
+            int code = 0;
+            for (int other = 1; other < values.Length; other++)
+            {
+                if (Math.Abs(values[other] - middle) < Math.Abs(values[code] - middle)) code = other;
+            }
+            _codes[position] = (byte)code;
+        }
+        for (int step = 0; step <= 2 * Steps; step++)
+        {
+            for (int end = 0; end < 2; end++) _factors[2 * step + end] = (short)MathF.Round(8 * values[end == 0 ? 0 : ^1] * (1 + Step * (step - Steps)));
+        }
+        CreateTables();
+    }
+
+    public byte Code(float x) => _codes[(int)Math.Clamp(2 * x + Positions / 2, 0, Positions - 1)];
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector128<byte> Codes(ReadOnlySpan<float> x, float low, float high)
+    {
+        if (Avx2.IsSupported && _fitsTables) return CodesAvx2(x, low, high);
+        return CodesInTurn(x, low, high);
+    }
+
+    private Vector128<byte> CodesInTurn(ReadOnlySpan<float> x, float low, float high)
+    {
+        Span<byte> packed = stackalloc byte[16];
+        for (int k = 0; k < 16; k++) packed[k] = (byte)(Code(x[k] * low) | Code(x[16 + k] * high) << 4);
+        return Vector128.Create<byte>(packed);
+    }
+
+    public float FindScale(ReadOnlySpan<float> x, ReadOnlySpan<float> importance)
+    {
+        float largest = Largest(x), countUnit = 0;
+        if (!(MathF.Abs(largest) >= SmallestWeight)) return 0;
+        if (!importance.IsEmpty)
+        {
+            float most = Largest(importance);
+            if (most >= SmallestWeight) countUnit = One / most;
+            else importance = default; // inputs that were never seen: all alike
+        }
+        float unit = One / MathF.Abs(largest);
+        (float products, float squares) = Avx2.IsSupported && _fitsTables
+            ? BestAvx2(x, unit, largest < 0, importance, countUnit)
+            : Best(x, unit, largest < 0, importance, countUnit);
+        return squares == 0 ? 0 : MathF.Abs(largest) * products / squares;
+    }
+
+    /// <summary>Sums of products and squares for the best of the scales: the specification of the vector form.</summary>
+    /// <param name="unit">Makes 14 bits of a weight.</param>
+    /// <param name="mirrored">The largest weight is negative.</param>
+    /// <param name="countUnit">Makes 14 bits of an importance.</param>
+    internal (float Products, float Squares) Best(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<float> importance, float countUnit)
+    {
+        Span<int> weights = stackalloc int[32], counts = stackalloc int[32], counted = stackalloc int[32];
+        for (int k = 0; k < x.Length; k++)
+        {
+            weights[k] = (int)MathF.Round(x[k] * unit);
+            float count = importance.IsEmpty ? One : importance[k] * countUnit;
+            counts[k] = (int)MathF.Round(count);
+            counted[k] = (int)MathF.Round(x[k] * unit * (count * (1f / One)));
+        }
+        Span<(float Score, float Products, float Squares)> best = stackalloc (float, float, float)[2];
+        for (int i = 0; i < _factors.Length; i++)
+        {
+            int factor = mirrored ? -_factors[i] : _factors[i], products = 0, squares = 0;
+            for (int k = 0; k < x.Length; k++)
+            {
+                int t = _values[_codes[Math.Clamp((weights[k] * factor) >> 16, -128, 127) + 128]];
+                products += counted[k] * t;
+                squares += counts[k] * t * t;
+            }
+            float score = (float)products * (float)products / (float)squares;
+            if (score > best[i % 2].Score) best[i % 2] = (score, products, squares);
+        }
+        return best[1].Score > best[0].Score ? (best[1].Products, best[1].Squares) : (best[0].Products, best[0].Squares);
+    }
+
+    /// <summary>The weight of the largest magnitude, with its sign; the positive one of two.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Largest(ReadOnlySpan<float> x)
+    {
+        Vector256<float> most = Vector256.Create(x), least = most;
+        for (int k = 8; k < x.Length; k += 8)
+        {
+            Vector256<float> weights = Vector256.Create(x[k..]);
+            most = Vector256.Max(most, weights);
+            least = Vector256.Min(least, weights);
+        }
+        Vector128<float> above = Vector128.Max(most.GetLower(), most.GetUpper()), below = -Vector128.Min(least.GetLower(), least.GetUpper());
+        Vector128<float> both = Vector128.Max(Vector128.Shuffle(above, Vector128.Create(0, 2, 1, 3)), Vector128.Shuffle(above, Vector128.Create(1, 3, 0, 2)));
+        Vector128<float> others = Vector128.Max(Vector128.Shuffle(below, Vector128.Create(0, 2, 1, 3)), Vector128.Shuffle(below, Vector128.Create(1, 3, 0, 2)));
+        float largest = MathF.Max(both.ToScalar(), both.GetElement(1)), smallest = MathF.Max(others.ToScalar(), others.GetElement(1));
+        return largest >= smallest ? largest : -smallest;
+    }
+}

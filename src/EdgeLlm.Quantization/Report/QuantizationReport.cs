@@ -1,0 +1,38 @@
+namespace EdgeLlm.Quantization.Report;
+
+/// <summary>What a quantization did and what came of it.</summary>
+internal sealed record QuantizationReport
+{
+    public required string Source { get; init; }
+
+    public required long SourceBytes { get; init; }
+
+    public required string Output { get; init; }
+
+    public required long OutputBytes { get; init; }
+
+    public required string Model { get; init; }
+
+    public required string Method { get; init; }
+
+    /// <summary>The text that it was calibrated with, or null.</summary>
+    public string? Calibration { get; init; }
+
+    public required TimeSpan Time { get; init; }
+
+    public required IReadOnlyList<TensorReport> Tensors { get; init; }
+
+    public required IReadOnlyList<Alternative> Alternatives { get; init; }
+
+    /// <summary>Null where nothing was measured.</summary>
+    public Measurement? Measurement { get; init; }
+
+    public IReadOnlyList<AnswerPair> Answers { get; init; } = [];
+
+    /// <summary>Over all matrices, each counting by its weights.</summary>
+    public double Error => Matrices.Any() ? Matrices.Sum(tensor => (tensor.Error ?? 0) * tensor.Rows * tensor.Columns) / Matrices.Sum(tensor => (double)tensor.Rows * tensor.Columns) : 0;
+
+    public double BitsPerWeight => Matrices.Any() ? Matrices.Sum(tensor => tensor.Bytes * 8.0) / Matrices.Sum(tensor => (double)tensor.Rows * tensor.Columns) : 0;
+
+    public IEnumerable<TensorReport> Matrices => Tensors.Where(tensor => tensor.IsMatrix);
+}

@@ -1,0 +1,52 @@
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models;
+
+namespace EdgeLlm.Quantization.Standard;
+
+/// <summary>Writes a model as a GGUF file of a standard type, tensor by tensor.</summary>
+/// <param name="importance">What scales are searched with, or null.</param>
+internal sealed class StandardQuantizer(StandardPlan plan, ImportanceMatrix? importance)
+{
+    // ggml.h's GGML_QNT_VERSION: the layouts of the quantized types as they have been since 2023.
+    private const uint QuantizationVersion = 2;
+
+    /// <summary>Writes the file, first under another name beside its place.</summary>
+    /// <param name="progress">Gets the bytes written so far.</param>
+    /// <exception cref="ModelException">A weight is not finite, or the importance is another model's.</exception>
+    public void Save(string path, Action<long> progress, CancellationToken cancellation)
+    {
+        foreach (GgufTensor tensor in plan.Tensors) importance?.RequireFit(tensor);
+        var output = new ModelWriter(plan.File, progress, cancellation);
+        foreach (GgufTensor tensor in plan.Tensors)
+        {
+            ElementType type = plan.TypeOf(tensor);
+            if (type == tensor.Type) output.AddCopy(tensor);
+            else output.Add(tensor.Name, [.. tensor.Shape], type, stream => Encode(tensor, type, stream, output, cancellation));
+        }
+        output.SetQuantizedAlready(plan.QuantizedAlready);
+        foreach ((string key, GgufValue value) in Record()) output.Set(key, value);
+        output.Save(path);
+    }
+
+    private void Encode(GgufTensor tensor, ElementType type, Stream stream, ModelWriter output, CancellationToken cancellation)
+    {
+        float[] means = importance?.Of(tensor.Name) ?? [];
+        new RowStream(plan.File, tensor, unitRows: 1, ElementFormat.ByteCount(type, tensor.Columns),
+            (row, bytes) => BlockEncoder.Encode(type, row, means, bytes)).Write(stream, output.Advance, cancellation);
+    }
+
+    /// <summary>Keys that tell what was done; those of the importance matrix as llama-quantize calls them.</summary>
+    private IEnumerable<(string Key, GgufValue Value)> Record()
+    {
+        yield return ("general.quantization_version", GgufValue.Of(QuantizationVersion));
+        yield return ("general.file_type", GgufValue.Of(StandardMix.FileTypeOf(plan.Type)));
+        yield return ("edgellm.quantization.method", GgufValue.Of(
+            importance is null ? $"{ElementFormat.Get(plan.Type).Name}, scales searched" : $"{ElementFormat.Get(plan.Type).Name}, scales searched with importance"));
+        if (importance is null) yield break;
+        yield return ("quantize.imatrix.file", GgufValue.Of(importance.Name));
+        yield return ("quantize.imatrix.dataset", GgufValue.Of(importance.Dataset));
+        yield return ("quantize.imatrix.entries_count", GgufValue.Of((uint)importance.Count));
+        yield return ("quantize.imatrix.chunks_count", GgufValue.Of((uint)importance.Chunks));
+    }
+}
