@@ -51,27 +51,38 @@ internal sealed class CalibratedQuantizer
     public void Save(string path, Action<string, double> progress, CancellationToken cancellation)
     {
         string statePath = path + ".state";
-        using var state = QuantizationState.Open(statePath, Identity());
-        var matrices = new List<PackedMatrix>();
-        QuantizeLayers(state, matrices, progress, cancellation);
-        Dictionary<string, float[]> norms = Tune(matrices, progress, cancellation);
-        progress("writing", 1);
-        Write(path, matrices.ToDictionary(matrix => matrix.Tensor.Name), norms, cancellation);
+        byte[] identity = Identity();
+        Checkpoint stream = new(statePath + ".stream", identity), source = new(statePath + ".source", identity), tuning = new(statePath + ".tuning", identity);
+        using (var state = QuantizationState.Open(statePath, identity))
+        {
+            var matrices = new List<PackedMatrix>();
+            QuantizeLayers(state, stream, matrices, progress, cancellation);
+            Dictionary<string, float[]> norms = Tune(source, tuning, matrices, progress, cancellation);
+            progress("writing", 1);
+            Write(path, matrices.ToDictionary(matrix => matrix.Tensor.Name), norms, cancellation);
+        }
+        foreach (Checkpoint checkpoint in new[] { stream, source, tuning }) checkpoint.Delete();
         File.Delete(statePath);
     }
 
-    private void QuantizeLayers(QuantizationState state, List<PackedMatrix> matrices, Action<string, double> progress, CancellationToken cancellation)
+    private void QuantizeLayers(QuantizationState state, Checkpoint stream, List<PackedMatrix> matrices, Action<string, double> progress, CancellationToken cancellation)
     {
         int layers = _source.Config.BlockCount;
         var quantizer = new LayerwiseQuantizer(_source, _text)
         {
             PackingOf = _plan.PackingOf, Damping = _settings.Damping, Shrinkage = _settings.Shrinkage, Sweeps = _settings.Sweeps, Log = Log, Cancellation = cancellation,
         };
+        DecoderLayer buffer = _source.ReadLayer(0);
+        int passed = state.Layers.Count == 0 ? 0 : stream.TryLoad(quantizer.Stream) ?? 0;
         for (int l = 0; l < layers; l++)
         {
             progress($"layer {l + 1} of {layers}", _work.Layers(l));
-            DecoderLayer layer = _source.ReadLayer(l);
-            if (l < state.Layers.Count)
+            DecoderLayer layer = _source.ReadLayer(l, buffer);
+            if (l < passed)
+            {
+                // The stream is behind it already.
+            }
+            else if (l < state.Layers.Count)
             {
                 var packed = state.Layers[l].ToDictionary(matrix => matrix.Tensor.Name);
                 quantizer.Pass(_source.ReadLayer(l, _source.ReadNorms(l), layer, packed));
@@ -79,6 +90,7 @@ internal sealed class CalibratedQuantizer
             else
             {
                 state.Append(quantizer.Quantize(layer));
+                stream.Save(l + 1, quantizer.Stream);
             }
             matrices.AddRange(state.Layers[l]);
         }
@@ -100,15 +112,21 @@ internal sealed class CalibratedQuantizer
         }
     }
 
-    private Dictionary<string, float[]> Tune(List<PackedMatrix> matrices, Action<string, double> progress, CancellationToken cancellation)
+    private Dictionary<string, float[]> Tune(Checkpoint source, Checkpoint tuning, List<PackedMatrix> matrices, Action<string, double> progress, CancellationToken cancellation)
     {
         if (_settings.TuningEpochs == 0) return [];
-        float[] sourceHidden = _source.HiddenStates(_text, layers => progress("source", _work.SourceLayers(layers)), cancellation);
+        float[] sourceHidden = new float[_text.Tokens.Length * _source.Config.EmbeddingLength];
+        if (source.TryLoad(sourceHidden) is null)
+        {
+            _source.HiddenStates(_text, sourceHidden, layers => progress("source", _work.SourceLayers(layers)), cancellation);
+            source.Save(_source.Config.BlockCount, sourceHidden);
+        }
         var tuner = new ScaleTuner(_source, _text, matrices, sourceHidden)
         {
             RowRate = _settings.RowRate,
             NormRate = _settings.NormRate,
             Epochs = _settings.TuningEpochs,
+            Checkpoint = tuning,
             Progress = (step, steps) => progress($"tuning step {step} of {steps}", _work.Tuning(step / (double)steps)),
             Log = Log,
         };

@@ -6,22 +6,24 @@ internal sealed class AdamState(int count)
     private const float FirstDecay = 0.9f;
     private const float SecondDecay = 0.95f;
 
-    private readonly float[] _first = new float[count];
-    private readonly float[] _second = new float[count];
-    private int _steps;
+    /// <summary>Means of the derivatives, the newer ones counting more: [count].</summary>
+    public float[] First { get; } = new float[count];
+
+    /// <summary>Means of their squares: [count].</summary>
+    public float[] Second { get; } = new float[count];
 
     /// <summary>The factor [count] of each number for this step.</summary>
     /// <param name="gradient">Derivatives by the logarithm of each number.</param>
-    public float[] Step(ReadOnlySpan<float> gradient, float rate)
+    /// <param name="number">Of the step, from 1 on.</param>
+    public float[] Step(ReadOnlySpan<float> gradient, float rate, int number)
     {
-        _steps++;
-        float firstWeight = 1 / (1 - MathF.Pow(FirstDecay, _steps)), secondWeight = 1 / (1 - MathF.Pow(SecondDecay, _steps));
+        float firstWeight = 1 / (1 - MathF.Pow(FirstDecay, number)), secondWeight = 1 / (1 - MathF.Pow(SecondDecay, number));
         float[] factors = new float[gradient.Length];
         for (int i = 0; i < factors.Length; i++)
         {
-            _first[i] = FirstDecay * _first[i] + (1 - FirstDecay) * gradient[i];
-            _second[i] = SecondDecay * _second[i] + (1 - SecondDecay) * gradient[i] * gradient[i];
-            factors[i] = 1 - rate * _first[i] * firstWeight / (MathF.Sqrt(_second[i] * secondWeight) + 1e-12f);
+            First[i] = FirstDecay * First[i] + (1 - FirstDecay) * gradient[i];
+            Second[i] = SecondDecay * Second[i] + (1 - SecondDecay) * gradient[i] * gradient[i];
+            factors[i] = 1 - rate * First[i] * firstWeight / (MathF.Sqrt(Second[i] * secondWeight) + 1e-12f);
         }
         return factors;
     }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics.Tensors;
 using EdgeLlm.Quantization.Numerics;
 
@@ -31,7 +32,8 @@ internal sealed class DivergenceLoss(float[] sourceHead, float[] head, int width
                 float sourceTop = TensorPrimitives.Max<float>(source), top = TensorPrimitives.Max<float>(logits);
                 TensorPrimitives.Subtract(source, sourceTop, source);
                 TensorPrimitives.Subtract(logits, top, logits);
-                float[] probabilities = new float[_vocabulary];
+                float[] rented = ArrayPool<float>.Shared.Rent(_vocabulary);
+                Span<float> probabilities = rented.AsSpan(0, _vocabulary);
                 TensorPrimitives.Exp<float>(source, probabilities);
                 float sourceSum = Reductions.Sum(probabilities);
                 double difference = Reductions.Dot(probabilities, source) / sourceSum - Reductions.Dot(probabilities, logits) / sourceSum;
@@ -41,6 +43,7 @@ internal sealed class DivergenceLoss(float[] sourceHead, float[] head, int width
                 TensorPrimitives.Multiply(logits, 1 / sum, logits);
                 TensorPrimitives.Multiply(probabilities, 1 / sourceSum, probabilities);
                 TensorPrimitives.Subtract(logits, probabilities, logits);
+                ArrayPool<float>.Shared.Return(rented);
             });
             if (gradient is null) continue;
             MatrixMultiplier.Multiply(new MatrixView(_logits, count, _vocabulary), new MatrixView(head, _vocabulary, width), new MatrixView(gradient, first * width, count, width, width, 1));

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics.Tensors;
 using EdgeLlm.Models;
 using EdgeLlm.Quantization.Numerics;
@@ -82,13 +83,14 @@ internal sealed class LayerOperations
     /// <summary>output = softmax(queries keys' / sqrt(dimension)) values, each token seeing those of its window up to itself.</summary>
     public void Attend(float[] queries, float[] keys, float[] values, float[] output, int tokens) => ForHeads(tokens, (window, head, shared) =>
     {
-        float[] scores = new float[TokenBlock * _length];
+        float[] scores = ArrayPool<float>.Shared.Rent(TokenBlock * _length);
         for (int first = 0; first < _length; first += TokenBlock)
         {
             MatrixView probabilities = Probabilities(queries, keys, scores, window, head, shared, first);
             MatrixMultiplier.MultiplyHere(probabilities, Rows(values, shared, _config.KeyValueHeadCount, window, 0, probabilities.Columns),
                 Rows(output, head, _config.HeadCount, window, first, probabilities.Rows));
         }
+        ArrayPool<float>.Shared.Return(scores);
     });
 
     /// <summary>The derivatives by queries, keys and values, which are overwritten.</summary>
@@ -101,7 +103,7 @@ internal sealed class LayerOperations
         Parallel.For(0, tokens / _length * kvHeads, index =>
         {
             int window = index / kvHeads, shared = index % kvHeads;
-            float[] scores = new float[TokenBlock * _length], dScores = new float[TokenBlock * _length];
+            float[] scores = ArrayPool<float>.Shared.Rent(TokenBlock * _length), dScores = ArrayPool<float>.Shared.Rent(TokenBlock * _length);
             for (int head = shared * group; head < (shared + 1) * group; head++)
             {
                 for (int first = 0; first < _length; first += TokenBlock)
@@ -122,6 +124,8 @@ internal sealed class LayerOperations
                     MatrixMultiplier.MultiplyHere(d.Transposed, Rows(queries, head, heads, window, first, p.Rows), Rows(dKeys, shared, kvHeads, window, 0, p.Columns), accumulate: true);
                 }
             }
+            ArrayPool<float>.Shared.Return(scores);
+            ArrayPool<float>.Shared.Return(dScores);
         });
     }
 

@@ -4,7 +4,8 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Quantization.Calibration;
 
 /// <summary>One layer on some windows: forwards, with what is needed to go backwards kept. Arrays are [tokens, width].</summary>
-internal sealed class LayerPass(ModelConfig config, LayerOperations operations, int mostTokens)
+/// <param name="scratch">Passes that do not run at the same time may share it.</param>
+internal sealed class LayerPass(ModelConfig config, LayerOperations operations, int mostTokens, LayerScratch scratch)
 {
     private readonly float[] _normed = new float[mostTokens * config.EmbeddingLength];
     private readonly float[] _queries = new float[mostTokens * config.QueryWidth];
@@ -38,9 +39,8 @@ internal sealed class LayerPass(ModelConfig config, LayerOperations operations, 
         operations.Normalize(_middle, 0, layer.FeedForwardNorm, _normed, tokens);
         layer.Gate.Apply(_normed, _gate, tokens);
         layer.Up.Apply(_normed, _up, tokens);
-        float[] active = new float[tokens * config.FeedForwardLength];
-        LayerOperations.Activate(_gate, _up, active, active.Length);
-        layer.Down.Apply(active, _added, tokens);
+        LayerOperations.Activate(_gate, _up, scratch.Active, tokens * config.FeedForwardLength);
+        layer.Down.Apply(scratch.Active, _added, tokens);
         TensorPrimitives.Add(_middle.AsSpan(0, count), _added.AsSpan(0, count), stream);
     }
 
@@ -50,7 +50,7 @@ internal sealed class LayerPass(ModelConfig config, LayerOperations operations, 
     public void Backward(DecoderLayer layer, float[] input, float[] d, int tokens, ILayerGradient gradient)
     {
         int count = tokens * config.EmbeddingLength, wide = tokens * config.FeedForwardLength;
-        float[] narrow = new float[count], dGate = new float[wide], dUp = new float[wide], active = new float[wide];
+        (float[] narrow, float[] dGate, float[] dUp, float[] active) = (scratch.Narrow, scratch.Gate, scratch.Up, scratch.Active);
         LayerOperations.Activate(_gate, _up, active, wide);
         gradient.Add(layer.Down, active, d, _added, tokens);
         layer.Down.ApplyBackward(d, active, tokens, accumulate: false);
@@ -63,8 +63,7 @@ internal sealed class LayerPass(ModelConfig config, LayerOperations operations, 
 
         TensorPrimitives.Subtract(_middle.AsSpan(0, count), input.AsSpan(0, count), narrow);
         gradient.Add(layer.AttentionOutput, _attended, d, narrow, tokens);
-        float[] dAttended = new float[tokens * config.QueryWidth], dQueries = new float[tokens * config.QueryWidth];
-        float[] dKeys = new float[tokens * config.KeyValueWidth], dValues = new float[tokens * config.KeyValueWidth];
+        (float[] dAttended, float[] dQueries, float[] dKeys, float[] dValues) = (scratch.Attended, scratch.Queries, scratch.Keys, scratch.Values);
         layer.AttentionOutput.ApplyBackward(d, dAttended, tokens, accumulate: false);
         operations.AttendBackward(_queries, _keys, _values, dAttended, dQueries, dKeys, dValues, tokens);
         Unrotate(dQueries, dKeys, tokens);

@@ -14,7 +14,7 @@ namespace EdgeLlm.Quantization.Calibration;
 internal sealed class LayerwiseQuantizer
 {
     private const int BatchWindows = 4;
-    private const long MostActivationBytes = 256 << 20;
+    private const long MostKeptBytes = 256 << 20;
 
     private readonly ModelConfig _config;
     private readonly LayerOperations _operations;
@@ -22,13 +22,15 @@ internal sealed class LayerwiseQuantizer
     private readonly int _windows;
     private readonly int _trainingWindows;
     private readonly float[] _stream; // the residual stream of all tokens, held-out windows last
-    private readonly float[] _attended;
     private readonly float[] _normed;
     private readonly float[] _first;
     private readonly float[] _second;
     private readonly float[] _third;
     private readonly float[] _active;
-    private readonly float[]? _activations; // of all tokens, [tokens, feed-forward], where that is not too much
+    private readonly float[] _weighted;
+    private readonly float[]? _attended;    // of all tokens, where that is not too much; else computed anew each time
+    private readonly float[]? _activations;
+    private float[] _errors = [];
     private LayerPass? _pass;
 
     public LayerwiseQuantizer(SourceModel source, CalibrationText text)
@@ -41,15 +43,17 @@ internal sealed class LayerwiseQuantizer
         int batch = BatchWindows * _length, width = _config.EmbeddingLength;
         _stream = new float[tokens.Length * width];
         source.Embed(tokens, _stream);
-        _attended = new float[tokens.Length * _config.QueryWidth];
         _normed = new float[batch * width];
         int widest = Math.Max(_config.FeedForwardLength, _config.QueryWidth);
         _first = new float[batch * widest];
         _second = new float[batch * widest];
-        _active = new float[batch * _config.FeedForwardLength];
+        _active = new float[batch * widest];
         _third = new float[batch * Math.Max(widest, width)];
-        long activations = (long)tokens.Length * _config.FeedForwardLength;
-        if (activations * sizeof(float) <= MostActivationBytes) _activations = new float[activations];
+        _weighted = new float[batch * Math.Max(widest, width)];
+        _attended = Kept(_config.QueryWidth);
+        _activations = Kept(_config.FeedForwardLength);
+
+        float[]? Kept(int columns) => (long)tokens.Length * columns * sizeof(float) <= MostKeptBytes ? new float[tokens.Length * columns] : null;
     }
 
     public required Func<string, Packing> PackingOf { get; init; }
@@ -68,12 +72,12 @@ internal sealed class LayerwiseQuantizer
     public Action<string> Log { get; init; } = static _ => { };
 
     /// <summary>The residual stream behind the layers so far: [tokens, embedding].</summary>
-    public ReadOnlySpan<float> Stream => _stream;
+    public float[] Stream => _stream;
 
     /// <summary>Moves the stream behind a layer that is packed already.</summary>
     public void Pass(DecoderLayer layer)
     {
-        _pass ??= new LayerPass(_config, _operations, BatchWindows * _length);
+        _pass ??= new LayerPass(_config, _operations, BatchWindows * _length, new LayerScratch(_config, BatchWindows * _length));
         ForBatches(0, _windows, (first, tokens) => _pass.Forward(layer, _stream, first * _config.EmbeddingLength, tokens));
     }
 
@@ -84,7 +88,7 @@ internal sealed class LayerwiseQuantizer
         Packing packing = PackingOf(name);
         int rows = weights.Length / outputNorm.Length;
         if (packing == Packing.E8Group32) return MatrixQuantizer.Plain(name, weights, rows, new PackedLayout(packing, outputNorm.Length));
-        float[] moments = Moments(0, _trainingWindows, outputNorm.Length, (first, tokens) => Normalize(outputNorm, first, tokens));
+        float[] moments = Moments(0, _trainingWindows, outputNorm.Length, (first, tokens) => Normalized(outputNorm, first, tokens));
         return MatrixQuantizer.Quantize(name, weights, rows, packing, new Curvature(moments, outputNorm.Length, HeadDamping), Sweeps);
     }
 
@@ -94,54 +98,64 @@ internal sealed class LayerwiseQuantizer
         var packed = new List<PackedMatrix>();
         int width = _config.EmbeddingLength, feedForward = _config.FeedForwardLength;
 
-        Round(packed, width, (first, tokens) => Normalize(layer.AttentionNorm, first, tokens), layer.Query, layer.Key, layer.Value);
-        ForBatches(0, _windows, (first, tokens) =>
-        {
-            float[] normed = Normalize(layer.AttentionNorm, first, tokens), output = new float[tokens * _config.QueryWidth];
-            layer.Query.Apply(normed, _first, tokens);
-            layer.Key.Apply(normed, _second, tokens);
-            layer.Value.Apply(normed, _third, tokens);
-            _operations.Rotate(_first, _config.HeadCount, tokens);
-            _operations.Rotate(_second, _config.KeyValueHeadCount, tokens);
-            _operations.Attend(_first, _second, _third, output, tokens);
-            output.CopyTo(_attended.AsSpan(first * _config.QueryWidth));
-        });
-        Round(packed, _config.QueryWidth, (first, tokens) => [.. _attended.AsSpan(first * _config.QueryWidth, tokens * _config.QueryWidth)], layer.AttentionOutput);
-        ForBatches(0, _windows, (first, tokens) =>
-        {
-            layer.AttentionOutput.Apply(_attended, _third, tokens, first);
-            AddToStream(first, tokens);
-        });
-        Round(packed, width, (first, tokens) => Normalize(layer.FeedForwardNorm, first, tokens), layer.Gate, layer.Up);
-        Round(packed, feedForward, Activations, layer.Down);
-        ForBatches(0, _windows, (first, tokens) =>
-        {
-            if (_activations is null || PackingOf(layer.Down.Name) == Packing.None) layer.Down.Apply(Activations(first, tokens), _third, tokens);
-            else layer.Down.Apply(_activations, _third, tokens, first);
-            AddToStream(first, tokens);
-        });
+        Round(packed, width, (first, tokens) => Normalized(layer.AttentionNorm, first, tokens), layer.Query, layer.Key, layer.Value);
+        Round(packed, _config.QueryWidth, Attended, layer.AttentionOutput);
+        Add(layer.AttentionOutput, _attended, Attended);
+        Round(packed, width, (first, tokens) => Normalized(layer.FeedForwardNorm, first, tokens), layer.Gate, layer.Up);
+        Round(packed, feedForward, Active, layer.Down);
+        Add(layer.Down, _activations, Active);
         return packed;
 
-        float[] Activations(int first, int tokens)
+        MatrixView Attended(int first, int tokens)
         {
-            float[] normed = Normalize(layer.FeedForwardNorm, first, tokens);
-            layer.Gate.Apply(normed, _first, tokens);
-            layer.Up.Apply(normed, _second, tokens);
+            MatrixView normed = Normalized(layer.AttentionNorm, first, tokens);
+            layer.Query.Apply(normed.Data, _first, tokens);
+            layer.Key.Apply(normed.Data, _second, tokens);
+            layer.Value.Apply(normed.Data, _third, tokens);
+            _operations.Rotate(_first, _config.HeadCount, tokens);
+            _operations.Rotate(_second, _config.KeyValueHeadCount, tokens);
+            _operations.Attend(_first, _second, _third, _active, tokens);
+            return Keep(_attended, _active, first, tokens, _config.QueryWidth);
+        }
+
+        MatrixView Active(int first, int tokens)
+        {
+            MatrixView normed = Normalized(layer.FeedForwardNorm, first, tokens);
+            layer.Gate.Apply(normed.Data, _first, tokens);
+            layer.Up.Apply(normed.Data, _second, tokens);
             LayerOperations.Activate(_first, _second, _active, tokens * feedForward);
-            if (_activations is not null) _active.AsSpan(0, tokens * feedForward).CopyTo(_activations.AsSpan(first * feedForward));
-            return _active;
+            return Keep(_activations, _active, first, tokens, feedForward);
         }
     }
 
+    private static MatrixView Keep(float[]? all, float[] batch, int first, int tokens, int columns)
+    {
+        if (all is not null) batch.AsSpan(0, tokens * columns).CopyTo(all.AsSpan(first * columns));
+        return new MatrixView(batch, tokens, columns);
+    }
+
+    /// <summary>The stream goes on by what a matrix makes of its inputs, which are kept or computed again.</summary>
+    private void Add(LinearMap map, float[]? kept, Func<int, int, MatrixView> inputs)
+    {
+        bool areKept = kept is not null && PackingOf(map.Name) != Packing.None; // as they were when its moments were gathered
+        ForBatches(0, _windows, (first, tokens) =>
+        {
+            if (areKept) map.Apply(kept!, _third, tokens, first);
+            else map.Apply(inputs(first, tokens).Data, _third, tokens);
+            Span<float> stream = _stream.AsSpan(first * map.Rows, tokens * map.Rows);
+            TensorPrimitives.Add(stream, _third.AsSpan(0, stream.Length), stream);
+        });
+    }
+
     /// <summary>Gathers the second moments of the inputs of some matrices, then rounds these; their float weights become the rounded ones.</summary>
-    private void Round(List<PackedMatrix> packed, int columns, Func<int, int, float[]> inputs, params ReadOnlySpan<LinearMap> maps)
+    private void Round(List<PackedMatrix> packed, int columns, Func<int, int, MatrixView> inputs, params ReadOnlySpan<LinearMap> maps)
     {
         if (maps.ToArray().All(map => PackingOf(map.Name) == Packing.None)) return;
         var watch = Stopwatch.StartNew();
         LinearMap? writer = maps[0].Rows == _config.EmbeddingLength && maps.Length == 1 ? maps[0] : null; // to the residual stream
-        float[] moments = Moments(0, _trainingWindows, columns, inputs, writer), heldOut = Moments(_trainingWindows, _windows, columns, inputs, writer);
+        var curvature = new Curvature(Moments(0, _trainingWindows, columns, inputs, writer), columns, Damping, Shrinkage);
+        float[] heldOut = Moments(_trainingWindows, _windows, columns, inputs, writer);
         double seconds = watch.Elapsed.TotalSeconds;
-        var curvature = new Curvature(moments, columns, Damping, Shrinkage);
         foreach (LinearMap map in maps)
         {
             watch.Restart();
@@ -158,20 +172,21 @@ internal sealed class LayerwiseQuantizer
         }
     }
 
-    private static double Cost(PackedMatrix packed, LinearMap map, float[] moments)
+    private double Cost(PackedMatrix packed, LinearMap map, float[] moments)
     {
-        float[] errors = new float[map.Weights.Length];
-        packed.ToFloat(errors);
+        if (_errors.Length < map.Weights.Length) _errors = new float[map.Weights.Length];
+        packed.ToFloat(_errors);
+        Span<float> errors = _errors.AsSpan(0, map.Weights.Length);
         TensorPrimitives.Subtract(map.Weights, errors, errors);
-        return Curvature.MeanCost(errors, map.Rows, moments, map.Columns);
+        return Curvature.MeanCost(_errors, map.Rows, moments, map.Columns);
     }
 
-    private float[] Moments(int firstWindow, int endWindow, int columns, Func<int, int, float[]> inputs, LinearMap? writer = null)
+    private float[] Moments(int firstWindow, int endWindow, int columns, Func<int, int, MatrixView> inputs, LinearMap? writer = null)
     {
         float[] moments = new float[columns * columns];
         ForBatches(firstWindow, endWindow, (first, tokens) =>
         {
-            var x = new MatrixView(inputs(first, tokens), tokens, columns);
+            MatrixView x = inputs(first, tokens);
             MatrixMultiplier.Multiply(Weighted(x, first, writer).Transposed, x, new MatrixView(moments, columns, columns), accumulate: true, upperOnly: true);
         });
         for (int r = 0; r < columns; r++)
@@ -190,15 +205,14 @@ internal sealed class LayerwiseQuantizer
         int width = _config.EmbeddingLength;
         if (writer is not null) writer.Apply(x.Data, _third, x.Rows);
         else Array.Clear(_third, 0, x.Rows * width);
-        float[] weighted = new float[x.Rows * x.Columns];
         ParallelWork.ForAll(x.Rows, Cancellation, t =>
         {
             Span<float> stream = _third.AsSpan(t * width, width);
             TensorPrimitives.Add(stream, _stream.AsSpan((firstToken + t) * width, width), stream);
             float weight = width / (Reductions.SumOfSquares(stream) + 1e-20f);
-            TensorPrimitives.Multiply(x.Data.AsSpan(t * x.Columns, x.Columns), weight, weighted.AsSpan(t * x.Columns, x.Columns));
+            TensorPrimitives.Multiply(x.Data.AsSpan(t * x.Columns, x.Columns), weight, _weighted.AsSpan(t * x.Columns, x.Columns));
         });
-        return new MatrixView(weighted, x.Rows, x.Columns);
+        return new MatrixView(_weighted, x.Rows, x.Columns);
     }
 
     private void ForBatches(int firstWindow, int endWindow, Action<int, int> action)
@@ -210,15 +224,9 @@ internal sealed class LayerwiseQuantizer
         }
     }
 
-    private float[] Normalize(float[] weight, int first, int tokens)
+    private MatrixView Normalized(float[] weight, int first, int tokens)
     {
         _operations.Normalize(_stream, first * weight.Length, weight, _normed, tokens);
-        return _normed;
-    }
-
-    private void AddToStream(int first, int tokens)
-    {
-        Span<float> stream = _stream.AsSpan(first * _config.EmbeddingLength, tokens * _config.EmbeddingLength);
-        TensorPrimitives.Add(stream, _third.AsSpan(0, stream.Length), stream);
+        return new MatrixView(_normed, tokens, weight.Length);
     }
 }

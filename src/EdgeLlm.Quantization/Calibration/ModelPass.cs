@@ -14,6 +14,7 @@ internal sealed class ModelPass
     private readonly LayerOperations _operations;
     private readonly LayerPass[] _passes; // one a layer, or a single one
     private readonly float[][] _inputs;   // of the layers: [tokens, embedding]
+    private readonly float[] _again;      // a layer's input, where it has to be gone through a second time
 
     /// <param name="length">Tokens of a window.</param>
     public ModelPass(SourceModel source, int length)
@@ -22,9 +23,11 @@ internal sealed class ModelPass
         _length = length;
         _operations = new LayerOperations(config, source.RopeDivisors, length);
         bool keepsAll = LayerPass.ByteCount(config, length) * config.BlockCount <= MostPassBytes;
-        _passes = [.. Enumerable.Range(0, keepsAll ? config.BlockCount : 1).Select(_ => new LayerPass(config, _operations, length))];
+        var scratch = new LayerScratch(config, length);
+        _passes = [.. Enumerable.Range(0, keepsAll ? config.BlockCount : 1).Select(_ => new LayerPass(config, _operations, length, scratch))];
         _inputs = [.. Enumerable.Range(0, config.BlockCount).Select(_ => new float[length * config.EmbeddingLength])];
         Stream = new float[length * config.EmbeddingLength];
+        _again = keepsAll ? [] : new float[Stream.Length];
         Hidden = new float[Stream.Length];
         Derivatives = new float[Stream.Length];
     }
@@ -58,7 +61,11 @@ internal sealed class ModelPass
         for (int l = _inputs.Length - 1; l >= 0; l--)
         {
             DecoderLayer layer = layerOf(l);
-            if (_passes.Length == 1) _passes[0].Forward(layer, (float[])_inputs[l].Clone(), 0, _length);
+            if (_passes.Length == 1)
+            {
+                _inputs[l].CopyTo(_again, 0);
+                _passes[0].Forward(layer, _again, 0, _length);
+            }
             PassOf(l).Backward(layer, _inputs[l], Derivatives, _length, gradientOf(l));
         }
     }

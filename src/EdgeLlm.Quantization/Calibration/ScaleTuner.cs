@@ -11,6 +11,7 @@ namespace EdgeLlm.Quantization.Calibration;
 internal sealed class ScaleTuner
 {
     private const int WarmUpSteps = 5;
+    private const string OutputNorm = "output_norm.weight";
 
     private readonly SourceModel _source;
     private readonly CalibrationText _text;
@@ -21,6 +22,8 @@ internal sealed class ScaleTuner
     private readonly float[] _outputNorm;
     private readonly float[] _sourceHidden;
     private readonly DivergenceLoss _loss;
+    private readonly SortedDictionary<string, AdamState> _steps = new(StringComparer.Ordinal); // of each norm and each matrix' rows
+    private readonly float[] _before = [float.MaxValue]; // the held-out divergence before the tuning
 
     public ScaleTuner(SourceModel source, CalibrationText text, IEnumerable<PackedMatrix> packed, float[] sourceHidden)
     {
@@ -33,7 +36,12 @@ internal sealed class ScaleTuner
         float[] sourceHead = source.ReadMatrix(source.HeadName), head = sourceHead;
         if (_packed.TryGetValue(source.HeadName, out PackedMatrix? packedHead)) packedHead.ToFloat(head = new float[sourceHead.Length]);
         _loss = new DivergenceLoss(sourceHead, head, source.Config.EmbeddingLength);
+        foreach ((string name, float[] norm) in Norms()) _steps.Add(name, new AdamState(norm.Length));
+        foreach (PackedMatrix matrix in _packed.Values) _steps.Add(matrix.Tensor.Name, new AdamState(matrix.Tensor.Rows));
     }
+
+    /// <summary>Where it stands after each step, so that it may go on from there; null: nowhere.</summary>
+    public Checkpoint? Checkpoint { get; init; }
 
     /// <summary>Gets the steps done and all of them.</summary>
     public Action<int, int> Progress { get; init; } = static (_, _) => { };
@@ -54,15 +62,16 @@ internal sealed class ScaleTuner
         int[] training = [.. Enumerable.Range(0, _text.Count).Where(window => !CalibrationText.IsHeldOut(window))];
         int[] heldOut = [.. Enumerable.Range(0, _text.Count).Where(CalibrationText.IsHeldOut)];
         var gradients = _norms.Select(_ => new LayerGradient(_source.Config)).ToArray();
-        var steps = new Dictionary<string, AdamState>();
-        double before = heldOut.Length == 0 ? double.MaxValue : heldOut.Average(Measure), recent = 0;
-        Log($"held-out divergence {before:F5}");
-        int count = Epochs * training.Length;
+        double recent = 0;
+        int count = Epochs * training.Length, done = Checkpoint?.TryLoad(Arrays()) ?? 0;
+        if (done == 0 && heldOut.Length > 0) _before[0] = (float)heldOut.Average(Measure);
+        Log($"held-out divergence {_before[0]:F5}");
         var random = new Random(1);
         for (int step = 0; step < count; step++)
         {
-            cancellation.ThrowIfCancellationRequested();
             if (step % training.Length == 0) random.Shuffle(training);
+            if (step < done) continue;
+            cancellation.ThrowIfCancellationRequested();
             foreach (LayerGradient gradient in gradients) gradient.Clear();
             float[] outputGradient = new float[_outputNorm.Length];
             recent += Backward(training[step % training.Length], gradients, outputGradient);
@@ -72,38 +81,40 @@ internal sealed class ScaleTuner
                 recent = 0;
             }
             float rate = Math.Min(1, (step + 1f) / WarmUpSteps) * (0.5f + 0.5f * MathF.Cos(MathF.PI * step / count));
-            for (int l = 0; l < _norms.Length; l++) Step(l, gradients[l], rate);
-            MoveNorm("output_norm", _outputNorm, outputGradient, rate);
+            for (int l = 0; l < _norms.Length; l++) Step(l, gradients[l], rate, step + 1);
+            MoveNorm(OutputNorm, _outputNorm, outputGradient, rate, step + 1);
+            Checkpoint?.Save(step + 1, Arrays());
             Progress(step + 1, count);
         }
-        double after = heldOut.Length == 0 ? 0 : heldOut.Average(Measure);
+        float after = heldOut.Length == 0 ? 0 : (float)heldOut.Average(Measure);
         Log($"held-out divergence {after:F5}");
-        if (after < before) return Norms();
+        if (after < _before[0]) return Norms();
         foreach (PackedMatrix matrix in _packed.Values) Array.Fill(matrix.RowFactors, 1);
         return [];
 
-        void Step(int l, LayerGradient gradient, float rate)
+        void Step(int l, LayerGradient gradient, float rate, int number)
         {
-            MoveNorm(SourceModel.Name(l, "attn_norm"), _norms[l].Attention, gradient.AttentionNorm, rate);
-            MoveNorm(SourceModel.Name(l, "ffn_norm"), _norms[l].FeedForward, gradient.FeedForwardNorm, rate);
+            MoveNorm(SourceModel.Name(l, "attn_norm"), _norms[l].Attention, gradient.AttentionNorm, rate, number);
+            MoveNorm(SourceModel.Name(l, "ffn_norm"), _norms[l].FeedForward, gradient.FeedForwardNorm, rate, number);
             foreach ((string name, float[] rows) in gradient.AllRows)
             {
                 if (!_packed.TryGetValue(name, out PackedMatrix? matrix)) continue;
-                TensorPrimitives.Multiply(matrix.RowFactors, StateOf(name, rows.Length).Step(rows, RowRate * rate), matrix.RowFactors);
+                TensorPrimitives.Multiply(matrix.RowFactors, _steps[name].Step(rows, RowRate * rate, number), matrix.RowFactors);
             }
         }
 
-        void MoveNorm(string name, float[] weights, float[] gradient, float rate)
+        void MoveNorm(string name, float[] weights, float[] gradient, float rate, int number)
         {
             TensorPrimitives.Multiply(gradient, weights, gradient);
-            TensorPrimitives.Multiply(weights, StateOf(name, weights.Length).Step(gradient, NormRate * rate), weights);
+            TensorPrimitives.Multiply(weights, _steps[name].Step(gradient, NormRate * rate, number), weights);
         }
+    }
 
-        AdamState StateOf(string name, int length)
-        {
-            if (!steps.TryGetValue(name, out AdamState? state)) steps[name] = state = new AdamState(length);
-            return state;
-        }
+    /// <summary>All that a step changes, and what the whole is judged by.</summary>
+    private float[][] Arrays()
+    {
+        Dictionary<string, float[]> norms = Norms();
+        return [_before, .. _steps.SelectMany(entry => new[] { norms.GetValueOrDefault(entry.Key) ?? _packed[entry.Key].RowFactors, entry.Value.First, entry.Value.Second })];
     }
 
     /// <summary>The mean divergence of a window's predictions.</summary>
@@ -115,7 +126,7 @@ internal sealed class ScaleTuner
 
     private Dictionary<string, float[]> Norms()
     {
-        var norms = new Dictionary<string, float[]> { ["output_norm.weight"] = _outputNorm };
+        var norms = new Dictionary<string, float[]> { [OutputNorm] = _outputNorm };
         for (int l = 0; l < _norms.Length; l++)
         {
             norms[SourceModel.Name(l, "attn_norm")] = _norms[l].Attention;

@@ -30,6 +30,10 @@ internal sealed class SourceModel(GgufFile file)
         return new LinearMap(tensor.Name, ReadMatrix(tensor.Name), (int)tensor.Rows, (int)tensor.Columns, Vector($"blk.{layer}.{part}.bias"));
     });
 
+    /// <summary>A layer as it is in the source.</summary>
+    /// <param name="buffer">Another layer of this model, whose arrays the weights go to.</param>
+    public DecoderLayer ReadLayer(int layer, DecoderLayer buffer) => ReadLayer(layer, ReadNorms(layer), buffer, new Dictionary<string, PackedMatrix>());
+
     /// <summary>A layer with these norms and the packed matrices; those that are not packed come from the source.</summary>
     /// <param name="buffer">Another layer of this model, whose arrays the weights go to.</param>
     public DecoderLayer ReadLayer(int layer, LayerNorms norms, DecoderLayer buffer, IReadOnlyDictionary<string, PackedMatrix> packed)
@@ -113,19 +117,20 @@ internal sealed class SourceModel(GgufFile file)
         return vector;
     }
 
-    /// <summary>The source's normed last hidden states of a text: [tokens, embedding].</summary>
+    /// <summary>The source's normed last hidden states of a text.</summary>
+    /// <param name="stream">Gets them: [tokens, embedding].</param>
     /// <param name="progress">Gets the layers done.</param>
-    public float[] HiddenStates(CalibrationText text, Action<int> progress, CancellationToken cancellation)
+    public void HiddenStates(CalibrationText text, float[] stream, Action<int> progress, CancellationToken cancellation)
     {
         const int Batch = 4;
         int width = Config.EmbeddingLength, window = text.Length * width;
-        float[] stream = new float[text.Count * window];
         Embed(text.Tokens, stream);
         var operations = new LayerOperations(Config, RopeDivisors, text.Length);
-        var pass = new LayerPass(Config, operations, Batch * text.Length);
+        var pass = new LayerPass(Config, operations, Batch * text.Length, new LayerScratch(Config, Batch * text.Length));
+        DecoderLayer buffer = ReadLayer(0);
         for (int l = 0; l < Config.BlockCount; l++)
         {
-            DecoderLayer layer = ReadLayer(l);
+            DecoderLayer layer = l == 0 ? buffer : ReadLayer(l, buffer);
             for (int first = 0; first < text.Count; first += Batch)
             {
                 cancellation.ThrowIfCancellationRequested();
@@ -133,8 +138,6 @@ internal sealed class SourceModel(GgufFile file)
             }
             progress(l + 1);
         }
-        float[] hidden = new float[stream.Length];
-        operations.Normalize(stream, 0, OutputNorm, hidden, text.Count * text.Length);
-        return hidden;
+        operations.Normalize(stream, 0, OutputNorm, stream, text.Count * text.Length);
     }
 }

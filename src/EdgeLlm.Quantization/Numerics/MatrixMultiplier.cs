@@ -27,10 +27,14 @@ internal static class MatrixMultiplier
     private static void Run(MatrixView a, MatrixView b, MatrixView c, bool accumulate, bool upperOnly, bool parallel)
     {
         if (a.Columns != b.Rows || a.Rows != c.Rows || b.Columns != c.Columns || c.ColumnStride != 1) throw new ArgumentException("the shapes do not fit");
-        int depth = a.Columns, panels = (b.Columns + TileColumns - 1) / TileColumns, blocks = (a.Rows + BlockRows - 1) / BlockRows;
-        float[] packed = ArrayPool<float>.Shared.Rent(panels * depth * TileColumns);
-        For(panels, parallel, panel => Pack(b.Transposed, panel * TileColumns, TileColumns, 0, depth, packed.AsSpan(panel * depth * TileColumns)));
-        For(blocks, parallel, block => MultiplyBlock(a, block * BlockRows, packed, c, accumulate, upperOnly));
+        int panels = (b.Columns + TileColumns - 1) / TileColumns, blocks = (a.Rows + BlockRows - 1) / BlockRows;
+        float[] packed = ArrayPool<float>.Shared.Rent(panels * Math.Min(a.Columns, BlockDepth) * TileColumns);
+        for (int start = 0; start < a.Columns; start += BlockDepth)
+        {
+            int first = start, count = Math.Min(BlockDepth, a.Columns - start);
+            For(panels, parallel, panel => Pack(b.Transposed, panel * TileColumns, TileColumns, first, count, packed.AsSpan(panel * count * TileColumns)));
+            For(blocks, parallel, block => MultiplyBlock(a, block * BlockRows, first, count, packed, c, accumulate || first > 0, upperOnly));
+        }
         ArrayPool<float>.Shared.Return(packed);
     }
 
@@ -44,34 +48,30 @@ internal static class MatrixMultiplier
         for (int i = 0; i < count; i++) action(i);
     }
 
-    private static void MultiplyBlock(MatrixView a, int firstRow, float[] packedB, MatrixView c, bool accumulate, bool upperOnly)
+    /// <summary>What some columns of a and as many rows of b, packed, make of a block of c's rows.</summary>
+    private static void MultiplyBlock(MatrixView a, int firstRow, int start, int count, float[] packedB, MatrixView c, bool add, bool upperOnly)
     {
-        int rows = Math.Min(BlockRows, a.Rows - firstRow), depth = a.Columns;
+        int rows = Math.Min(BlockRows, a.Rows - firstRow);
         float[] packedA = ArrayPool<float>.Shared.Rent(BlockRows * BlockDepth);
         Span<float> edge = stackalloc float[TileRows * TileColumns];
-        for (int start = 0; start < depth; start += BlockDepth)
+        for (int row = 0; row < rows; row += TileRows) Pack(a.RowRange(firstRow, rows), row, TileRows, start, count, packedA.AsSpan(row * count));
+        for (int column = upperOnly ? firstRow / TileColumns * TileColumns : 0; column < c.Columns; column += TileColumns)
         {
-            int count = Math.Min(BlockDepth, depth - start);
-            for (int row = 0; row < rows; row += TileRows) Pack(a.RowRange(firstRow, rows), row, TileRows, start, count, packedA.AsSpan(row * count));
-            bool add = accumulate || start > 0;
-            for (int column = upperOnly ? firstRow / TileColumns * TileColumns : 0; column < c.Columns; column += TileColumns)
+            ref float panel = ref packedB[column * count];
+            for (int row = 0; row < rows; row += TileRows)
             {
-                ref float panel = ref packedB[column * depth + start * TileColumns];
-                for (int row = 0; row < rows; row += TileRows)
+                int tileRows = Math.Min(TileRows, rows - row), tileColumns = Math.Min(TileColumns, c.Columns - column);
+                int place = c.Offset + (firstRow + row) * c.RowStride + column;
+                if (tileRows == TileRows && tileColumns == TileColumns)
                 {
-                    int tileRows = Math.Min(TileRows, rows - row), tileColumns = Math.Min(TileColumns, c.Columns - column);
-                    int place = c.Offset + (firstRow + row) * c.RowStride + column;
-                    if (tileRows == TileRows && tileColumns == TileColumns)
-                    {
-                        MultiplyTile(ref packedA[row * count], ref panel, count, ref c.Data[place], c.RowStride, add);
-                        continue;
-                    }
-                    MultiplyTile(ref packedA[row * count], ref panel, count, ref edge[0], TileColumns, add: false);
-                    for (int r = 0; r < tileRows; r++)
-                    {
-                        Span<float> target = c.Data.AsSpan(place + r * c.RowStride, tileColumns);
-                        for (int i = 0; i < tileColumns; i++) target[i] = (add ? target[i] : 0) + edge[r * TileColumns + i];
-                    }
+                    MultiplyTile(ref packedA[row * count], ref panel, count, ref c.Data[place], c.RowStride, add);
+                    continue;
+                }
+                MultiplyTile(ref packedA[row * count], ref panel, count, ref edge[0], TileColumns, add: false);
+                for (int r = 0; r < tileRows; r++)
+                {
+                    Span<float> target = c.Data.AsSpan(place + r * c.RowStride, tileColumns);
+                    for (int i = 0; i < tileColumns; i++) target[i] = (add ? target[i] : 0) + edge[r * TileColumns + i];
                 }
             }
         }

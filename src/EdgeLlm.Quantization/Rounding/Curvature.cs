@@ -23,7 +23,7 @@ internal sealed class Curvature
         float added = (float)(mean > 0 ? mean * damping : 1);
         for (int k = 0; k < size; k++) moments[k * size + k] += added + (float)(shrinkage * moments[k * size + k]);
         Diagonal = new float[size];
-        Factor = new float[size * size];
+        Factor = (float[])moments.Clone();
         Decompose();
     }
 
@@ -35,7 +35,7 @@ internal sealed class Curvature
     /// <summary>D: [n].</summary>
     public float[] Diagonal { get; }
 
-    /// <summary>M: [n, n], zeros below the diagonal.</summary>
+    /// <summary>M above its diagonal, which is all ones: [n, n]. What lies on the diagonal and below has no meaning.</summary>
     public float[] Factor { get; }
 
     /// <summary>tr(E H E') / rows of E.</summary>
@@ -44,17 +44,25 @@ internal sealed class Curvature
     /// <summary>The same for any H: [n, n].</summary>
     public static double MeanCost(float[] errors, int rows, float[] moments, int size)
     {
-        float[] product = new float[rows * size];
-        MatrixMultiplier.Multiply(new MatrixView(errors, rows, size), new MatrixView(moments, size, size), new MatrixView(product, rows, size));
+        const int BlockRows = 384;
+        float[] product = new float[Math.Min(rows, BlockRows) * size];
         double sum = 0;
-        for (int i = 0; i < product.Length; i++) sum += (double)product[i] * errors[i];
+        for (int first = 0; first < rows; first += BlockRows)
+        {
+            int count = Math.Min(BlockRows, rows - first);
+            MatrixMultiplier.Multiply(new MatrixView(errors, first * size, count, size, size, 1), new MatrixView(moments, size, size), new MatrixView(product, count, size));
+            for (int i = 0; i < count * size; i++) sum += (double)product[i] * errors[first * size + i];
+        }
         return sum / rows;
     }
 
-    /// <summary>From the last row up, in panels: within a panel row by row, then what it takes from all rows above at once.</summary>
+    /// <summary>
+    /// From the last row up, in panels: within a panel row by row, then what it takes from all rows above at once. What is left of H is on and below
+    /// the diagonal, M comes to stand above it.
+    /// </summary>
     private void Decompose()
     {
-        float[] rest = (float[])Moments.Clone(), scaled = new float[PanelRows * Size];
+        float[] rest = Factor, scaled = new float[PanelRows * Size];
         for (int end = Size; end > 0; end -= PanelRows)
         {
             int start = Math.Max(0, end - PanelRows);
@@ -77,7 +85,6 @@ internal sealed class Curvature
                     row[i] *= inverse;
                     Factor[i * Size + k] = row[i];
                 }
-                Factor[k * Size + k] = 1;
             }
             if (start == 0) break;
             var panel = new MatrixView(rest, start * Size, end - start, start, Size, 1);

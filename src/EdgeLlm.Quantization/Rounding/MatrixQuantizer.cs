@@ -16,9 +16,8 @@ internal static class MatrixQuantizer
         LaneCodebook codebook = CodebookLearner.Learn(weights, rows, layout, curvature);
         var tensor = new PackedTensor(name, packing, rows, layout.Columns, Vector128.Create(codebook.Values));
         byte[] data = new byte[tensor.ByteCount];
-        ForGroups(weights, rows, layout, (source, group) =>
+        ForGroups(weights, rows, layout, () => new RowGroup(layout, curvature, codebook), (rounding, source, group) =>
         {
-            var rounding = new RowGroup(layout, curvature, codebook);
             rounding.Round(source.Span);
             rounding.Descend(sweeps);
             rounding.RefitRowScales();
@@ -33,8 +32,8 @@ internal static class MatrixQuantizer
         Codebook codebook = layout.HasCodebook ? Codebook.Learn(Sample(weights, rows), layout.ScaleColumns) : Codebook.Normal;
         var tensor = new PackedTensor(name, layout.Packing, rows, layout.Columns, layout.HasCodebook ? codebook.Vector : default);
         byte[] data = new byte[tensor.ByteCount];
-        ForGroups(weights, rows, layout, (source, group) =>
-            new GroupPacker(layout, codebook).Pack(source.Span, data.AsSpan((int)(group * layout.GroupBytes), (int)layout.GroupBytes)));
+        ForGroups(weights, rows, layout, () => new GroupPacker(layout, codebook), (packer, source, group) =>
+            packer.Pack(source.Span, data.AsSpan((int)(group * layout.GroupBytes), (int)layout.GroupBytes)));
         return new PackedMatrix(tensor, data);
     }
 
@@ -48,13 +47,15 @@ internal static class MatrixQuantizer
         return sample;
     }
 
-    private static void ForGroups(float[] weights, int rows, PackedLayout layout, Action<ReadOnlyMemory<float>, int> action)
+    /// <param name="create">Makes what a thread takes for all its groups.</param>
+    private static void ForGroups<T>(float[] weights, int rows, PackedLayout layout, Func<T> create, Action<T, ReadOnlyMemory<float>, int> action)
     {
         int groups = (rows + PackedLayout.GroupRows - 1) / PackedLayout.GroupRows, columns = layout.Columns;
-        Parallel.For(0, groups, group =>
+        Parallel.For(0, groups, create, (group, _, own) =>
         {
             int first = group * PackedLayout.GroupRows, count = Math.Min(PackedLayout.GroupRows, rows - first);
-            action(weights.AsMemory(first * columns, count * columns), group);
-        });
+            action(own, weights.AsMemory(first * columns, count * columns), group);
+            return own;
+        }, static _ => { });
     }
 }

@@ -25,7 +25,7 @@ public sealed class LayerPassTests
         DecoderLayer layer = RandomLayer();
         const int Tokens = 2 * Length;
         float[] x = Numbers(Tokens * config.EmbeddingLength, 1), direction = Numbers(x.Length, 1);
-        var pass = new LayerPass(config, new LayerOperations(config, [], Length), Tokens);
+        var pass = new LayerPass(config, new LayerOperations(config, [], Length), Tokens, new LayerScratch(config, Tokens));
         Run(x);
         float[] derivatives = (float[])direction.Clone();
         var gradient = new LayerGradient(config);
