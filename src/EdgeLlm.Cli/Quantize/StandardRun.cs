@@ -45,18 +45,6 @@ internal static class StandardRun
         return result!;
     }
 
-    /// <summary>Says what would become of each tensor.</summary>
-    public static void Show(StandardPlan plan)
-    {
-        var report = new Report();
-        report.Table(["tensor", "shape", "from", "to", "size"], plan.Tensors.Select(tensor => new[]
-        {
-            Printable.Line(tensor.Name), string.Join(" x ", tensor.Shape), ElementFormat.Get(tensor.Type).Name,
-            plan.TypeOf(tensor) is var type && type == tensor.Type ? "as it is" : ElementFormat.Get(type).Name, Quantity.Bytes(plan.BytesOf(tensor)),
-        }), 4);
-        report.Line(Quantity.Text($"{Quantity.Bytes(plan.OutputBytes)} of tensors, {plan.BitsPerWeight:F2} bits a weight; from {Quantity.Bytes(plan.File.FileSize)}"));
-    }
-
     public static async Task WriteAsync(StandardPlan plan, ImportanceMatrix? importance, string output, CancellationToken cancellation)
     {
         var quantizer = new StandardQuantizer(plan, importance);
