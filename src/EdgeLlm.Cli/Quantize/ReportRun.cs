@@ -75,13 +75,11 @@ internal static class ReportRun
         if (windows.Count == 0) return null;
         using var pass = new WindowPass(after, length);
         using var reference = new WindowPass(before, length);
-        var own = new PerplexityRun(windows, pass, reference);
-        while (own.Windows < Windows && own.Next(cancellation)) { }
-        var theirs = new PerplexityRun(windows, reference, reference: null);
-        while (theirs.Windows < own.Windows && theirs.Next(cancellation)) { }
-        PerplexityReport result = own.Report();
+        var run = new PerplexityRun(windows, pass, reference);
+        while (run.Windows < Windows && run.Next(cancellation)) { }
+        PerplexityReport result = run.Report();
         DivergenceReport divergence = result.Divergence!;
-        return new Measurement(textPath is null ? "a text of ours that nothing was fitted to" : Path.GetFileName(textPath), result.Tokens, theirs.Perplexity, result.Perplexity,
+        return new Measurement(textPath is null ? "a text of ours that nothing was fitted to" : Path.GetFileName(textPath), result.Tokens, divergence.ReferencePerplexity, result.Perplexity,
             divergence.Mean, divergence.Median, divergence.Percentile99, divergence.SameTop);
     }
 
