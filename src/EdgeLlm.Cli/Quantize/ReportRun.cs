@@ -71,7 +71,7 @@ internal static class ReportRun
     private static Measurement? Measure(GgufFile source, LanguageModel before, LanguageModel after, string? textPath, CancellationToken cancellation)
     {
         int length = Math.Min(WindowTokens, before.Config.ContextLength);
-        TextWindows windows = textPath is null ? HeldOut(source, before, length) : new TextWindows(before.Tokenizer, File.ReadAllText(textPath), length);
+        TextWindows windows = textPath is null ? HeldOut(source, length) : new TextWindows(before.Tokenizer, File.ReadAllText(textPath), length);
         if (windows.Count == 0) return null;
         using var pass = new WindowPass(after, length);
         using var reference = new WindowPass(before, length);
@@ -84,9 +84,9 @@ internal static class ReportRun
     }
 
     /// <summary>Those windows of our own calibration text that are held out from calibration.</summary>
-    private static TextWindows HeldOut(GgufFile source, LanguageModel model, int length)
+    private static TextWindows HeldOut(GgufFile source, int length)
     {
-        var text = new CalibrationText(model.Tokenizer, OwnCalibrationText.Encode(model.Tokenizer, source), length, new QuantizationSettings().Windows);
+        var text = CalibrationText.Read(source, text: null, length, new QuantizationSettings().Windows);
         return new TextWindows([.. Enumerable.Range(0, text.Count).Where(CalibrationText.IsHeldOut).SelectMany(window => text[window].ToArray())], length);
     }
 
