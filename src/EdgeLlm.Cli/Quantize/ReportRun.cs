@@ -30,12 +30,12 @@ internal static class ReportRun
         try
         {
             QuantizationReport report = await Task.Run(() => CreateAsync(source, input, output, calibration, time, measures, textPath, cancellation), cancellation).ConfigureAwait(false);
-            await SaveAsync(output + ".report.json", stream => ReportJson.Write(report, stream)).ConfigureAwait(false);
-            await SaveAsync(output + ".report.html", stream =>
+            AtomicFile.Write(output + ".report.json", stream => ReportJson.Write(report, stream));
+            AtomicFile.Write(output + ".report.html", stream =>
             {
                 using var writer = new StreamWriter(stream, leaveOpen: true);
                 ReportHtml.Write(report, writer);
-            }).ConfigureAwait(false);
+            });
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ModelException or NotFiniteException or ChatTemplateException or InvalidDataException)
         {
@@ -104,14 +104,5 @@ internal static class ReportRun
         var options = new GenerationOptions { Sampling = SamplingOptions.Greedy, MaxTokens = AnswerTokens };
         await foreach (string _ in session.AskAsync(question, options, cancellation).ConfigureAwait(false)) { }
         return session.Messages[^1].Content;
-    }
-
-    /// <summary>Writes a file under another name, then puts it in its place.</summary>
-    private static async Task SaveAsync(string path, Action<Stream> write)
-    {
-        string temporary = path + ".tmp";
-        FileStream stream = File.Create(temporary);
-        await using (stream.ConfigureAwait(false)) write(stream);
-        File.Move(temporary, path, overwrite: true);
     }
 }

@@ -16,7 +16,7 @@ internal sealed class CalibrationText
     public CalibrationText(Tokenizer tokenizer, List<int> all, int length, int windows)
     {
         Length = length;
-        int first = tokenizer.AddsBos && tokenizer.BosId is not null ? 1 : 0, own = length - first, count = all.Count / own;
+        int first = tokenizer.AddsBos && tokenizer.BosId is not null ? 1 : 0, own = length - first, count = own == 0 ? 0 : all.Count / own;
         Count = Math.Min(count, windows);
         _tokens = new int[Count * length];
         for (int i = 0; i < Count; i++)
