@@ -85,7 +85,7 @@ internal static class QuantizeCommand
         if (result.GetValue(KeepImportance) is { } kept && File.Exists(kept) && !result.GetValue(Force) && !dryRun) throw new IOException($"{kept}: is there already; --force replaces it");
         RefuseContradictions(result);
         bool budgeted = result.GetValue(Size) is not null || result.GetValue(Bits) is not null;
-        using QuantizeSource source = await QuantizeSource.OpenAsync(input, output, dryRun, cancellation).ConfigureAwait(false);
+        using QuantizeSource source = await QuantizeSource.OpenAsync(input, dryRun ? null : output, needsWeights: !dryRun || budgeted, cancellation).ConfigureAwait(false);
         GgufFile file = source.File;
         if (result.GetValue(Type) is { } type) return await RunStandardAsync(result, file, StandardRun.Types[type], output, started, cancellation).ConfigureAwait(false);
         Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;
