@@ -17,7 +17,7 @@ internal sealed class QuantizationPlan : TensorPlan
     {
         foreach (GgufTensor tensor in Tensors)
         {
-            bool fits = tensor.Shape.Count == 2 && tensor.Columns % PackedLayout.BlockColumns == 0 && tensor.Rows <= int.MaxValue && WeightRows.CanRead(tensor.Type);
+            bool fits = tensor.MatrixShape.Count == 2 && tensor.Columns % PackedLayout.BlockColumns == 0 && tensor.Rows <= int.MaxValue && WeightRows.CanRead(tensor);
             if (!fits) continue;
             if (tensor.Name is TensorOrder.Embedding or TensorOrder.Head) _packings[tensor.Name] = embedding;
             else if (TensorOrder.IsLayerMatrix(tensor.Name)) _packings[tensor.Name] = body;

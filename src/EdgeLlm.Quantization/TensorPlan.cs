@@ -1,5 +1,4 @@
 using EdgeLlm.Gguf;
-using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Quantization;
@@ -13,8 +12,6 @@ internal abstract class TensorPlan
     {
         File = file;
         Config = ModelLoader.ReadConfig(file);
-        if (file.Tensors.FirstOrDefault(tensor => file.FindPacked(tensor.Name) is not null) is { } packed)
-            throw new ModelException(file.Path, $"is packed already (tensor {packed.Name}): take the file that it was made from");
         bool tied = file.FindTensor(TensorOrder.Head) is null;
         Tensors = [.. file.Tensors.OrderBy(tensor => TensorOrder.Rank(tensor.Name, tied))];
     }
@@ -38,8 +35,7 @@ internal abstract class TensorPlan
     }
 
     /// <summary>The type of the first quantized matrix that becomes another, or null.</summary>
-    public string? QuantizedAlready =>
-        Tensors.FirstOrDefault(tensor => ElementFormat.Get(tensor.Type).ValuesPerBlock > 1 && NewTypeOf(tensor) is not null) is { } tensor ? ElementFormat.Get(tensor.Type).Name : null;
+    public string? QuantizedAlready => Tensors.FirstOrDefault(tensor => WeightRows.AreQuantized(tensor) && NewTypeOf(tensor) is not null)?.TypeName;
 
     protected ModelConfig Config { get; }
 

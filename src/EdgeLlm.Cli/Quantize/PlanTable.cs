@@ -1,5 +1,4 @@
 using EdgeLlm.Cli.Output;
-using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Quantization;
 
 namespace EdgeLlm.Cli.Quantize;
@@ -12,7 +11,7 @@ internal static class PlanTable
         var report = new Report();
         report.Table(["tensor", "shape", "from", "to", "size"], plan.Tensors.Select(tensor => new[]
         {
-            Printable.Line(tensor.Name), string.Join(" x ", tensor.Shape), ElementFormat.Get(tensor.Type).Name, plan.NewTypeOf(tensor) ?? "as it is", Quantity.Bytes(plan.BytesOf(tensor)),
+            Printable.Line(tensor.Name), string.Join(" x ", tensor.MatrixShape), tensor.TypeName, plan.NewTypeOf(tensor) ?? "as it is", Quantity.Bytes(plan.BytesOf(tensor)),
         }), 4);
         report.Line(Quantity.Text($"{Quantity.Bytes(plan.OutputBytes)} of tensors, {plan.BitsPerWeight:F2} bits a weight; from {Quantity.Bytes(plan.File.FileSize)}"));
     }
