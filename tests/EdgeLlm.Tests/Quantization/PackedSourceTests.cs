@@ -51,7 +51,7 @@ public sealed class PackedSourceTests : IDisposable
             for (int row = 0; row < count; row++)
             {
                 source.Read(first + row, one);
-                Assert.Equal(together.AsSpan(row * 64, 64), one);
+                Assert.Equal(together[(row * 64)..((row + 1) * 64)], one);
             }
             Assert.True(together.Distinct().Count() > 50);
         }
