@@ -36,7 +36,7 @@ internal static class StandardRun
         var windows = CalibrationText.Read(file, text, WindowTokens, Windows);
         ImportanceMatrix? result = null;
         await WorkProgress.RunAsync(report => Task.Run(() => result = new ImportanceCollector(source, windows).Collect(
-            name, layers => report("calibration text", layers / (double)source.Config.BlockCount), cancellation), cancellation)).ConfigureAwait(false);
+            name, share => report("calibration text", share), cancellation), cancellation)).ConfigureAwait(false);
         return result!;
     }
 
