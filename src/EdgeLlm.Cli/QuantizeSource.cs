@@ -26,21 +26,20 @@ internal sealed class QuantizeSource : IDisposable
 
     public GgufFile File { get; }
 
-    /// <param name="output">What is going to be made: the temporary file lies beside it.</param>
-    /// <param name="planOnly">The weights are not going to be read.</param>
-    public static async Task<QuantizeSource> OpenAsync(string input, string output, bool planOnly, CancellationToken cancellation)
+    /// <param name="output">What is going to be made: the temporary file lies beside it. Null: nothing is, and it lies where temporary files do.</param>
+    /// <param name="needsWeights">Whether the weights are going to be read; otherwise the file only tells of them.</param>
+    public static async Task<QuantizeSource> OpenAsync(string input, string? output, bool needsWeights, CancellationToken cancellation)
     {
         if (!Directory.Exists(input)) return new QuantizeSource(ModelStore.OfThisMachine().PathOf(input), isTemporary: false);
         using var model = HuggingFaceModel.Open(input);
         foreach (string note in model.Notes) await Console.Error.WriteLineAsync($"edgellm: {Printable.Line(note)}").ConfigureAwait(false);
-        if (planOnly)
+        string temporary = output is null ? Path.Combine(Path.GetTempPath(), "edgellm-" + Path.GetRandomFileName()) : output + ".source.tmp";
+        if (!needsWeights)
         {
-            string outline = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
-            model.SaveOutline(outline);
-            return new QuantizeSource(outline, isTemporary: true);
+            model.SaveOutline(temporary);
+            return new QuantizeSource(temporary, isTemporary: true);
         }
-        string temporary = output + ".source.tmp";
-        QuantizeCommand.RequireSpace(output, model.ByteCount);
+        QuantizeCommand.RequireSpace(output ?? temporary, model.ByteCount);
         long written = 0;
         await ByteProgress.RunAsync("reading the folder", model.ByteCount,
             (at, _) => Task.Run(() => model.Save(temporary, bytes => at(written += bytes), cancellation), cancellation)).ConfigureAwait(false);

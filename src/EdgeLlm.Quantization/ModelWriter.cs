@@ -19,9 +19,13 @@ internal sealed class ModelWriter
     public ModelWriter(GgufFile source, Action<long> progress, CancellationToken cancellation)
     {
         (_source, _progress, _cancellation) = (source, progress, cancellation);
+        bool isPacked = source.Tensors.Any(tensor => tensor.Packed is not null);
         foreach ((string key, GgufValue value) in source.Metadata)
         {
-            if (!key.StartsWith("split.", StringComparison.Ordinal)) _writer.Set(key, value);
+            // What tells of the source's form is not true of the new file: its splits, its packed tensors and their alignment, how it was quantized.
+            bool isOfForm = key.StartsWith("split.", StringComparison.Ordinal) || PackedTensors.IsKey(key) || isPacked && key == GgufRules.AlignmentKey
+                || key.StartsWith("edgellm.quantization.", StringComparison.Ordinal) || key.StartsWith("quantize.imatrix.", StringComparison.Ordinal);
+            if (!isOfForm) _writer.Set(key, value);
         }
     }
 
@@ -66,7 +70,7 @@ internal sealed class ModelWriter
 
     private void RequireFinite(GgufTensor tensor)
     {
-        if (!WeightRows.CanRead(tensor.Type)) return;
+        if (!WeightRows.CanRead(tensor)) return;
         var rows = new WeightRows(_source, tensor);
         const long Weights = 1 << 16;
         int count = (int)Math.Clamp(Weights / tensor.Columns, 1, tensor.Rows);

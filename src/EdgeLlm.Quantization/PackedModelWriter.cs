@@ -23,7 +23,11 @@ internal sealed class PackedModelWriter(QuantizationPlan plan, Action<long> prog
     }
 
     /// <summary>Adds a tensor as it is in the source.</summary>
-    public void AddCopy(GgufTensor tensor) => _writer.AddCopy(tensor);
+    public void AddCopy(GgufTensor tensor)
+    {
+        if (tensor.Packed is { } packed) _packed.Add(packed);
+        _writer.AddCopy(tensor);
+    }
 
     /// <summary>Adds a vector of floats under a tensor's name.</summary>
     public void AddVector(GgufTensor tensor, float[] numbers) => _writer.Add(tensor.Name, [.. tensor.Shape], ElementType.F32, output =>

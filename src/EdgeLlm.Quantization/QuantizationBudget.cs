@@ -4,7 +4,6 @@ using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Rounding;
-using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Quantization;
 
@@ -29,10 +28,7 @@ internal sealed class QuantizationBudget
     {
         _plan = plan;
         var source = new SourceModel(plan.File);
-        var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(plan.File));
-        var windows = new CalibrationText(tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, plan.File) : [.. tokenizer.Encode(text)],
-            Math.Min(WindowLength, source.Config.ContextLength), Windows);
-        if (windows.Count == 0) throw new ModelException(plan.File.Path, $"the calibration text has fewer than {windows.Length} of its tokens: take a longer one");
+        var windows = CalibrationText.Read(plan.File, text, WindowLength, Windows);
         var sensitivities = new SensitivityPass(source);
         sensitivities.Run(windows, share => progress("sensitivities", share / 2), cancellation);
         GgufTensor[] packed = [.. plan.Tensors.Where(tensor => plan.PackingOf(tensor.Name) != Packing.None)];

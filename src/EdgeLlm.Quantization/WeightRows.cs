@@ -5,20 +5,39 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Quantization;
 
-/// <summary>Reads rows of a tensor of any type as floats.</summary>
+/// <summary>Reads rows of a tensor of any type, or of a packed one, as floats.</summary>
 internal sealed class WeightRows(GgufFile file, GgufTensor tensor)
 {
-    private readonly long _rowBytes = ElementFormat.ByteCount(tensor.Type, tensor.Columns);
+    public static bool CanRead(GgufTensor tensor) =>
+        tensor.Packed is not null || tensor.Type is ElementType.F32 or ElementType.F16 or ElementType.BF16 || BlockUnpacker.CanUnpack(tensor.Type);
 
-    public static bool CanRead(ElementType type) => type is ElementType.F32 or ElementType.F16 or ElementType.BF16 || BlockUnpacker.CanUnpack(type);
+    /// <summary>Whether a tensor's weights are stored as something coarser than floats.</summary>
+    public static bool AreQuantized(GgufTensor tensor) => tensor.Packed is not null || ElementFormat.Get(tensor.Type).ValuesPerBlock > 1;
 
     /// <summary>Fills <paramref name="destination"/> with whole rows.</summary>
     /// <exception cref="ModelException">A weight is infinite or not a number.</exception>
     public void Read(long firstRow, Span<float> destination)
     {
-        long rows = destination.Length / tensor.Columns;
-        Dequantizer.ToFloat(tensor.Type, file.Bytes(tensor, firstRow * _rowBytes, checked((int)(rows * _rowBytes))), destination);
+        if (tensor.Packed is { } packed)
+        {
+            ReadPacked(packed, firstRow, destination);
+        }
+        else
+        {
+            long rows = destination.Length / tensor.Columns, rowBytes = ElementFormat.ByteCount(tensor.Type, tensor.Columns);
+            Dequantizer.ToFloat(tensor.Type, file.Bytes(tensor, firstRow * rowBytes, checked((int)(rows * rowBytes))), destination);
+        }
         if (!AreFinite(destination)) throw new ModelException(file.Path, $"tensor {tensor.Name} has a weight that is not finite, near row {firstRow}");
+    }
+
+    private void ReadPacked(PackedTensor packed, long firstRow, Span<float> destination)
+    {
+        PackedLayout layout = packed.Layout;
+        for (int start = 0; start < destination.Length; start += layout.Columns, firstRow++)
+        {
+            ReadOnlySpan<byte> group = file.Bytes(tensor, firstRow / PackedLayout.GroupRows * layout.GroupBytes, checked((int)layout.GroupBytes));
+            PackedRows.ToFloat(layout, group, packed.Codebook, (int)(firstRow % PackedLayout.GroupRows), destination.Slice(start, layout.Columns));
+        }
     }
 
     private static bool AreFinite(ReadOnlySpan<float> weights)

@@ -24,7 +24,7 @@ internal static class PerplexityCommand
         };
         var json = new Option<bool>("--json")
         {
-            Description = "One JSON object: perplexity, windows, tokens (predicted ones) and, with --against, kl_mean, kl_median, kl_99 (nats) and same_top (0 to 1)",
+            Description = "One JSON object: perplexity, windows, tokens (predicted ones) and, with --against, reference_perplexity, kl_mean, kl_median, kl_99 (nats) and same_top (0 to 1)",
         };
         var command = new Command("perplexity",
             "Measure how well a model predicts a text, as llama-perplexity does: in windows one after the other, each scored on its second half, a rest shorter than a window dropped.")

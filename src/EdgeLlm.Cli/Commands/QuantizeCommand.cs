@@ -54,6 +54,7 @@ internal static class QuantizeCommand
         Description = "A text to compare predictions on for the report, not the one to calibrate with (default: one of our own; with --fast, none)",
         HelpName = "FILE",
     };
+
     private static readonly Option<double?> Size = new("--size")
     {
         Description = "Take a form for each matrix, by how much the predictions depend on it, so that the file has at most so many million bytes",
@@ -61,7 +62,6 @@ internal static class QuantizeCommand
     };
 
     private static readonly Option<double?> Bits = new("--bits") { Description = "The same for so many bits a weight on average, 4.3 to 8.3", HelpName = "B" };
-
 
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Only say what would be done and how large the file would be" };
 
@@ -85,7 +85,7 @@ internal static class QuantizeCommand
         if (result.GetValue(KeepImportance) is { } kept && File.Exists(kept) && !result.GetValue(Force) && !dryRun) throw new IOException($"{kept}: is there already; --force replaces it");
         RefuseContradictions(result);
         bool budgeted = result.GetValue(Size) is not null || result.GetValue(Bits) is not null;
-        using QuantizeSource source = await QuantizeSource.OpenAsync(input, output, dryRun, cancellation).ConfigureAwait(false);
+        using QuantizeSource source = await QuantizeSource.OpenAsync(input, dryRun ? null : output, needsWeights: !dryRun || budgeted, cancellation).ConfigureAwait(false);
         GgufFile file = source.File;
         if (result.GetValue(Type) is { } type) return await RunStandardAsync(result, file, StandardRun.Types[type], output, started, cancellation).ConfigureAwait(false);
         Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;
@@ -102,7 +102,7 @@ internal static class QuantizeCommand
         }
         if (dryRun)
         {
-            ShowPlan(plan);
+            PlanTable.Show(plan);
             return ExitCode.Success;
         }
         WarnOfQuantized(file, plan.QuantizedAlready);
@@ -132,7 +132,7 @@ internal static class QuantizeCommand
         var plan = new StandardPlan(file, type, weighs);
         if (result.GetValue(DryRun))
         {
-            StandardRun.Show(plan);
+            PlanTable.Show(plan);
             return ExitCode.Success;
         }
         WarnOfQuantized(file, plan.QuantizedAlready);
@@ -189,17 +189,6 @@ internal static class QuantizeCommand
         bool compares = text is not null || !result.GetValue(Fast);
         await ReportRun.WriteAsync(file, result.GetValue(Input)!, output, calibration, time, compares, text, cancellation).ConfigureAwait(false);
         return ExitCode.Success;
-    }
-
-    private static void ShowPlan(QuantizationPlan plan)
-    {
-        var report = new Report();
-        report.Table(["tensor", "shape", "from", "to", "size"], plan.Tensors.Select(tensor => new[]
-        {
-            Printable.Line(tensor.Name), string.Join(" x ", tensor.Shape), ElementFormat.Get(tensor.Type).Name,
-            plan.PackingOf(tensor.Name) is var packing && packing == Packing.None ? "as it is" : PackedTensor.NameOf(packing), Quantity.Bytes(plan.BytesOf(tensor)),
-        }), 4);
-        report.Line(Quantity.Text($"{Quantity.Bytes(plan.OutputBytes)} of tensors, {plan.BitsPerWeight:F2} bits a weight; from {Quantity.Bytes(plan.File.FileSize)}"));
     }
 
     internal static void RequireSpace(string output, long bytes)

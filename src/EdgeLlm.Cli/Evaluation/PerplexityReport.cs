@@ -20,6 +20,7 @@ internal sealed record PerplexityReport(double Perplexity, int Windows, int Toke
             json.WriteNumber("tokens", Tokens);
             if (Divergence is not null)
             {
+                json.WriteNumber("reference_perplexity", Divergence.ReferencePerplexity);
                 json.WriteNumber("kl_mean", Divergence.Mean);
                 json.WriteNumber("kl_median", Divergence.Median);
                 json.WriteNumber("kl_99", Divergence.Percentile99);
@@ -34,6 +35,7 @@ internal sealed record PerplexityReport(double Perplexity, int Windows, int Toke
     {
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"perplexity     {Perplexity:F4} ({Tokens} predictions in {Windows} windows)"));
         if (Divergence is null) return;
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"reference's    {Divergence.ReferencePerplexity:F4}"));
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"KL divergence  mean {Divergence.Mean:F5}, median {Divergence.Median:F5}, 99 % {Divergence.Percentile99:F5}"));
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"same top token {Divergence.SameTop * 100:F2} %"));
     }

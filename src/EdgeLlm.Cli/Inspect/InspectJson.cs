@@ -73,9 +73,9 @@ internal static class InspectJson
         {
             json.WriteStartObject();
             json.WriteString("name", tensor.Name);
-            json.WriteString("type", TypeShare.TypeOf(file, tensor));
+            json.WriteString("type", tensor.TypeName);
             json.WriteStartArray("shape");
-            foreach (long dimension in TypeShare.ShapeOf(file, tensor)) json.WriteNumberValue(dimension);
+            foreach (long dimension in tensor.MatrixShape) json.WriteNumberValue(dimension);
             json.WriteEndArray();
             json.WriteNumber("size", tensor.ByteCount);
             json.WriteNumber("offset", tensor.Offset);

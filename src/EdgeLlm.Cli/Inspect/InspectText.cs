@@ -108,7 +108,7 @@ internal static class InspectText
         report.Table(["tensor", "type", "shape", "bytes"],
             file.Tensors.Select(tensor => new[]
             {
-                Printable.Line(tensor.Name, LongText), TypeShare.TypeOf(file, tensor), string.Join(" x ", TypeShare.ShapeOf(file, tensor)), Quantity.Count(tensor.ByteCount),
+                Printable.Line(tensor.Name, LongText), tensor.TypeName, string.Join(" x ", tensor.MatrixShape), Quantity.Count(tensor.ByteCount),
             }), 3);
     }
 

@@ -17,7 +17,7 @@ internal static class WeightCheck
     {
         foreach (GgufTensor tensor in file.Tensors)
         {
-            string? fault = file.FindPacked(tensor.Name) is { } packed ? CheckPacked(file, tensor, packed) : CheckOrdinary(file, tensor);
+            string? fault = tensor.Packed is { } packed ? CheckPacked(file, tensor, packed) : CheckOrdinary(file, tensor);
             if (fault is not null) yield return $"tensor {tensor.Name}: {fault}";
         }
     }

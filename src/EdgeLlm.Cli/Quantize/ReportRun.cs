@@ -30,12 +30,12 @@ internal static class ReportRun
         try
         {
             QuantizationReport report = await Task.Run(() => CreateAsync(source, input, output, calibration, time, measures, textPath, cancellation), cancellation).ConfigureAwait(false);
-            await SaveAsync(output + ".report.json", stream => ReportJson.Write(report, stream)).ConfigureAwait(false);
-            await SaveAsync(output + ".report.html", stream =>
+            AtomicFile.Write(output + ".report.json", stream => ReportJson.Write(report, stream));
+            AtomicFile.Write(output + ".report.html", stream =>
             {
                 using var writer = new StreamWriter(stream, leaveOpen: true);
                 ReportHtml.Write(report, writer);
-            }).ConfigureAwait(false);
+            });
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ModelException or NotFiniteException or ChatTemplateException or InvalidDataException)
         {
@@ -71,24 +71,22 @@ internal static class ReportRun
     private static Measurement? Measure(GgufFile source, LanguageModel before, LanguageModel after, string? textPath, CancellationToken cancellation)
     {
         int length = Math.Min(WindowTokens, before.Config.ContextLength);
-        TextWindows windows = textPath is null ? HeldOut(source, before, length) : new TextWindows(before.Tokenizer, File.ReadAllText(textPath), length);
+        TextWindows windows = textPath is null ? HeldOut(source, length) : new TextWindows(before.Tokenizer, File.ReadAllText(textPath), length);
         if (windows.Count == 0) return null;
         using var pass = new WindowPass(after, length);
         using var reference = new WindowPass(before, length);
-        var own = new PerplexityRun(windows, pass, reference);
-        while (own.Windows < Windows && own.Next(cancellation)) { }
-        var theirs = new PerplexityRun(windows, reference, reference: null);
-        while (theirs.Windows < own.Windows && theirs.Next(cancellation)) { }
-        PerplexityReport result = own.Report();
+        var run = new PerplexityRun(windows, pass, reference);
+        while (run.Windows < Windows && run.Next(cancellation)) { }
+        PerplexityReport result = run.Report();
         DivergenceReport divergence = result.Divergence!;
-        return new Measurement(textPath is null ? "a text of ours that nothing was fitted to" : Path.GetFileName(textPath), result.Tokens, theirs.Perplexity, result.Perplexity,
+        return new Measurement(textPath is null ? "a text of ours that nothing was fitted to" : Path.GetFileName(textPath), result.Tokens, divergence.ReferencePerplexity, result.Perplexity,
             divergence.Mean, divergence.Median, divergence.Percentile99, divergence.SameTop);
     }
 
     /// <summary>Those windows of our own calibration text that are held out from calibration.</summary>
-    private static TextWindows HeldOut(GgufFile source, LanguageModel model, int length)
+    private static TextWindows HeldOut(GgufFile source, int length)
     {
-        var text = new CalibrationText(model.Tokenizer, OwnCalibrationText.Encode(model.Tokenizer, source), length, new QuantizationSettings().Windows);
+        var text = CalibrationText.Read(source, text: null, length, new QuantizationSettings().Windows);
         return new TextWindows([.. Enumerable.Range(0, text.Count).Where(CalibrationText.IsHeldOut).SelectMany(window => text[window].ToArray())], length);
     }
 
@@ -106,14 +104,5 @@ internal static class ReportRun
         var options = new GenerationOptions { Sampling = SamplingOptions.Greedy, MaxTokens = AnswerTokens };
         await foreach (string _ in session.AskAsync(question, options, cancellation).ConfigureAwait(false)) { }
         return session.Messages[^1].Content;
-    }
-
-    /// <summary>Writes a file under another name, then puts it in its place.</summary>
-    private static async Task SaveAsync(string path, Action<Stream> write)
-    {
-        string temporary = path + ".tmp";
-        FileStream stream = File.Create(temporary);
-        await using (stream.ConfigureAwait(false)) write(stream);
-        File.Move(temporary, path, overwrite: true);
     }
 }

@@ -1,11 +1,9 @@
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Models;
 using EdgeLlm.Quantization;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Standard;
-using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Cli.Quantize;
 
@@ -35,26 +33,11 @@ internal static class StandardRun
     public static async Task<ImportanceMatrix> CollectAsync(GgufFile file, string? text, string name, CancellationToken cancellation)
     {
         var source = new SourceModel(file);
-        int length = Math.Min(WindowTokens, source.Config.ContextLength);
-        var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
-        var windows = new CalibrationText(tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, file) : [.. tokenizer.Encode(text)], length, Windows);
-        if (windows.Count == 0) throw new ModelException(file.Path, $"the calibration text has fewer than {length} of its tokens: take a longer one");
+        var windows = CalibrationText.Read(file, text, WindowTokens, Windows);
         ImportanceMatrix? result = null;
         await WorkProgress.RunAsync(report => Task.Run(() => result = new ImportanceCollector(source, windows).Collect(
-            name, layers => report("calibration text", layers / (double)source.Config.BlockCount), cancellation), cancellation)).ConfigureAwait(false);
+            name, share => report("calibration text", share), cancellation), cancellation)).ConfigureAwait(false);
         return result!;
-    }
-
-    /// <summary>Says what would become of each tensor.</summary>
-    public static void Show(StandardPlan plan)
-    {
-        var report = new Report();
-        report.Table(["tensor", "shape", "from", "to", "size"], plan.Tensors.Select(tensor => new[]
-        {
-            Printable.Line(tensor.Name), string.Join(" x ", tensor.Shape), ElementFormat.Get(tensor.Type).Name,
-            plan.TypeOf(tensor) is var type && type == tensor.Type ? "as it is" : ElementFormat.Get(type).Name, Quantity.Bytes(plan.BytesOf(tensor)),
-        }), 4);
-        report.Line(Quantity.Text($"{Quantity.Bytes(plan.OutputBytes)} of tensors, {plan.BitsPerWeight:F2} bits a weight; from {Quantity.Bytes(plan.File.FileSize)}"));
     }
 
     public static async Task WriteAsync(StandardPlan plan, ImportanceMatrix? importance, string output, CancellationToken cancellation)

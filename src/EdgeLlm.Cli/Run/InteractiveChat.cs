@@ -1,5 +1,6 @@
 using EdgeLlm.Chat;
 using EdgeLlm.Generation;
+using EdgeLlm.Gguf;
 
 namespace EdgeLlm.Cli.Run;
 
@@ -114,10 +115,7 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
 
     private string Save(string path)
     {
-        // First beside its place, so that a disk that is full leaves an older file as it was.
-        string temporary = path + ".tmp";
-        using (FileStream file = File.Create(temporary)) session.Save(file);
-        File.Move(temporary, path, overwrite: true);
+        AtomicFile.Write(path, session.Save); // a disk that is full leaves an older file as it was
         return $"kept in {path} ({new FileInfo(path).Length / 1e6:F1} MB)";
     }
 

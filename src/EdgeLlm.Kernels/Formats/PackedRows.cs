@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace EdgeLlm.Kernels.Formats;
@@ -24,17 +25,47 @@ internal static unsafe class PackedRows
     /// <param name="run">Counts the columns that share a sub-scale.</param>
     public static int SubScale(byte* group, int row, int run) => ((sbyte*)group)[PackedLayout.SubScaleOffset + (nint)run * PackedLayout.GroupRows + row];
 
-    /// <summary>Weights as floats: rowScale * (float)(subScale * value).</summary>
+    /// <summary>A row's weights as floats: rowScale * (float)(subScale * value).</summary>
+    /// <param name="data">The matrix.</param>
     public static void ToFloat(in PackedLayout layout, byte* data, Vector128<sbyte> codebook, int row, float* destination)
     {
         byte* group = data + row / PackedLayout.GroupRows * layout.GroupBytes;
-        row %= PackedLayout.GroupRows;
-        sbyte* q = stackalloc sbyte[32];
-        float rowScale = RowScale(group, row);
-        for (int block = 0; block < layout.Columns / 32; block++, destination += 32)
+        ToFloat(layout, new ReadOnlySpan<byte>(group, checked((int)layout.GroupBytes)), codebook, row % PackedLayout.GroupRows, new Span<float>(destination, layout.Columns));
+    }
+
+    /// <summary>The same of a row in its group of eight.</summary>
+    public static void ToFloat(in PackedLayout layout, ReadOnlySpan<byte> group, Vector128<sbyte> codebook, int row, Span<float> destination)
+    {
+        float rowScale = MemoryMarshal.Cast<byte, float>(group)[row];
+        ReadOnlySpan<sbyte> subScales = MemoryMarshal.Cast<byte, sbyte>(group[(PackedLayout.SubScaleOffset + row)..]);
+        int runs = PackedLayout.BlockColumns / layout.ScaleColumns;
+        Span<float> values = stackalloc float[PackedLayout.CodebookLength];
+        for (int code = 0; code < values.Length; code++) values[code] = codebook.GetElement(code);
+        Span<float> low = stackalloc float[PackedLayout.CodebookLength], high = stackalloc float[PackedLayout.CodebookLength]; // what the codes of a block's halves stand for
+        for (int block = 0; block < layout.Columns / PackedLayout.BlockColumns; block++)
         {
-            Unpack(layout, group, codebook, row, block, q);
-            for (int j = 0; j < 32; j++) destination[j] = rowScale * (SubScale(group, row, (32 * block + j) / layout.ScaleColumns) * q[j]);
+            ReadOnlySpan<byte> codes = group.Slice((int)layout.CodeOffset + block * layout.BlockBytes, layout.BlockBytes)[(4 * row)..];
+            Span<float> weights = destination.Slice(block * PackedLayout.BlockColumns, PackedLayout.BlockColumns);
+            int subScale = subScales[block * runs * PackedLayout.GroupRows], nextSubScale = subScales[((block + 1) * runs - 1) * PackedLayout.GroupRows];
+            if (layout.HasCodebook)
+            {
+                for (int code = 0; code < values.Length; code += 4)
+                {
+                    Vector128<float> four = Vector128.Create<float>(values[code..]);
+                    (four * subScale * rowScale).CopyTo(low[code..]); // the first product is exact
+                    (four * nextSubScale * rowScale).CopyTo(high[code..]);
+                }
+                for (int j = 0; j < 16; j++)
+                {
+                    int code = codes[j / 4 * 32 + j % 4];
+                    weights[j] = low[code & 15];
+                    weights[16 + j] = high[code >> 4];
+                }
+            }
+            else
+            {
+                for (int j = 0; j < 32; j++) weights[j] = rowScale * (subScale * (sbyte)codes[j / 4 * 32 + j % 4]);
+            }
         }
     }
 }

@@ -1,3 +1,5 @@
+using EdgeLlm.Gguf;
+using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Quantization.Calibration;
@@ -14,7 +16,7 @@ internal sealed class CalibrationText
     public CalibrationText(Tokenizer tokenizer, List<int> all, int length, int windows)
     {
         Length = length;
-        int first = tokenizer.AddsBos && tokenizer.BosId is not null ? 1 : 0, own = length - first, count = all.Count / own;
+        int first = tokenizer.AddsBos && tokenizer.BosId is not null ? 1 : 0, own = length - first, count = own == 0 ? 0 : all.Count / own;
         Count = Math.Min(count, windows);
         _tokens = new int[Count * length];
         for (int i = 0; i < Count; i++)
@@ -22,6 +24,25 @@ internal sealed class CalibrationText
             if (first == 1) _tokens[i * length] = tokenizer.BosId!.Value;
             all.CopyTo((int)((long)i * count / Count) * own, _tokens, i * length + first, own);
         }
+    }
+
+    /// <summary>A text as a model's file tokenizes it.</summary>
+    /// <param name="text">Null: the text that comes with the program.</param>
+    /// <param name="length">Tokens of a window; fewer where the model's context has fewer.</param>
+    /// <param name="windows">At most this many windows, spread over the text.</param>
+    /// <exception cref="ModelException">The text has no whole window, or tokens that the embedding has no rows for.</exception>
+    public static CalibrationText Read(GgufFile file, string? text, int length, int windows)
+    {
+        ModelConfig config = ModelLoader.ReadConfig(file);
+        var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
+        var result = new CalibrationText(
+            tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, file) : [.. tokenizer.Encode(text)], Math.Min(length, config.ContextLength), windows);
+        if (result.Count == 0) throw new ModelException(file.Path, $"the calibration text has fewer than {result.Length} of its tokens: take a longer one");
+        foreach (int token in result.Tokens)
+        {
+            if (token >= config.VocabularySize) throw new ModelException(file.Path, $"its tokenizer makes token {token}, for which its embedding has no row");
+        }
+        return result;
     }
 
     /// <summary>Tokens of a window.</summary>

@@ -22,19 +22,19 @@ internal sealed class ImportanceCollector
     }
 
     /// <param name="dataset">What the text is called.</param>
-    /// <param name="progress">Gets the layers done.</param>
-    public ImportanceMatrix Collect(string dataset, Action<int> progress, CancellationToken cancellation)
+    /// <param name="progress">Gets the share that is done, 0 to 1.</param>
+    public ImportanceMatrix Collect(string dataset, Action<double> progress, CancellationToken cancellation)
     {
         var means = new Dictionary<string, float[]>();
         for (int l = 0; l < _source.Config.BlockCount; l++)
         {
-            progress(l);
             DecoderLayer layer = _source.ReadLayer(l);
             double[] attention = new double[layer.Query.Columns], output = new double[layer.AttentionOutput.Columns];
             double[] feedForward = new double[layer.Gate.Columns], down = new double[layer.Down.Columns];
             for (int window = 0; window < _text.Count; window += BatchWindows)
             {
                 cancellation.ThrowIfCancellationRequested();
+                progress((l + window / (double)_text.Count) / _source.Config.BlockCount);
                 Forward(layer, window * _text.Length, Math.Min(BatchWindows, _text.Count - window) * _text.Length, attention, output, feedForward, down);
             }
             foreach (LinearMap map in new[] { layer.Query, layer.Key, layer.Value }) means[map.Name] = Means(attention);
@@ -42,7 +42,7 @@ internal sealed class ImportanceCollector
             foreach (LinearMap map in new[] { layer.Gate, layer.Up }) means[map.Name] = Means(feedForward);
             means[layer.Down.Name] = Means(down);
         }
-        progress(_source.Config.BlockCount);
+        progress(1);
         return new ImportanceMatrix(dataset, dataset, _text.Count, _text.Length, means);
     }
 

@@ -20,12 +20,10 @@ internal static class WeightComparison
         ParallelWork.ForAll(reports.Length, cancellation, i =>
         {
             GgufTensor tensor = output.Tensors[i];
-            PackedTensor? packed = output.FindPacked(tensor.Name);
             GgufTensor? origin = source.FindTensor(tensor.Name);
-            (long rows, long columns) = packed is null ? (tensor.Rows, tensor.Columns) : (packed.Rows, packed.Columns);
-            double? error = origin is null || packed is null && origin.Type == tensor.Type || origin.Columns != columns || origin.Rows != rows ? null : Error(source, origin, output, tensor, packed);
-            reports[i] = new TensorReport(tensor.Name, TensorOrder.LayerOf(tensor.Name), KindOf(tensor.Name), rows, columns,
-                origin is null ? "" : ElementFormat.Get(origin.Type).Name, packed?.Kind ?? ElementFormat.Get(tensor.Type).Name, tensor.ByteCount, error);
+            bool isComparable = origin is not null && (tensor.Packed is not null || origin.TypeName != tensor.TypeName) && origin.Columns == tensor.Columns && origin.Rows == tensor.Rows;
+            reports[i] = new TensorReport(tensor.Name, TensorOrder.LayerOf(tensor.Name), KindOf(tensor.Name), tensor.Rows, tensor.Columns,
+                origin?.TypeName ?? "", tensor.TypeName, tensor.ByteCount, isComparable ? Error(source, origin!, output, tensor) : null);
         });
         return [.. reports];
     }
@@ -34,7 +32,7 @@ internal static class WeightComparison
     /// <param name="overhead">What a file takes beside its tensors.</param>
     public static List<Alternative> Alternatives(GgufFile source, long overhead, CancellationToken cancellation)
     {
-        GgufTensor[] matrices = [.. source.Tensors.Where(tensor => tensor.Shape.Count == 2 && tensor.Columns % PackedLayout.BlockColumns == 0 && WeightRows.CanRead(tensor.Type)
+        GgufTensor[] matrices = [.. source.Tensors.Where(tensor => tensor.MatrixShape.Count == 2 && tensor.Columns % PackedLayout.BlockColumns == 0 && WeightRows.CanRead(tensor)
             && (TensorOrder.IsLayerMatrix(tensor.Name) || tensor.Name is TensorOrder.Embedding or TensorOrder.Head))];
         long sampled = matrices.Sum(tensor => GroupRows * tensor.Columns);
         int step = (int)Math.Max(1, (sampled + WeightsForAlternatives - 1) / WeightsForAlternatives);
@@ -76,15 +74,14 @@ internal static class WeightComparison
         double WeightsFor(GgufTensor tensor) => (double)tensor.Rows * tensor.Columns * (TensorOrder.IsLayerMatrix(tensor.Name) ? step : 1);
     }
 
-    private static double Error(GgufFile source, GgufTensor origin, GgufFile output, GgufTensor tensor, PackedTensor? packed)
+    private static double Error(GgufFile source, GgufTensor origin, GgufFile output, GgufTensor tensor)
     {
         long groups = Math.Max(1, origin.Rows / GroupRows), count = Math.Min(groups, GroupsOfATensor);
         double errors = 0, squares = 0;
         for (long i = 0; i < count; i++)
         {
             long group = (2 * i + 1) * groups / (2 * count);
-            float[] before = ReadGroup(source, origin, group), after = packed is null ? ReadGroup(output, tensor, group) : Unpack(output, tensor, packed, (int)group);
-            (double error, double square) = Sums(before, after);
+            (double error, double square) = Sums(ReadGroup(source, origin, group), ReadGroup(output, tensor, group));
             errors += error;
             squares += square;
         }
@@ -97,14 +94,6 @@ internal static class WeightComparison
         float[] rows = new float[Math.Min(GroupRows, tensor.Rows - first) * tensor.Columns];
         new WeightRows(file, tensor).Read(first, rows);
         return rows;
-    }
-
-    private static float[] Unpack(GgufFile file, GgufTensor tensor, PackedTensor packed, int group)
-    {
-        int rows = Math.Min(GroupRows, packed.Rows - group * GroupRows), bytes = (int)packed.Layout.GroupBytes;
-        float[] weights = new float[rows * packed.Columns];
-        new PackedMatrix(packed with { Rows = rows }, file.Bytes(tensor, (long)group * bytes, bytes).ToArray()).GroupToFloat(0, weights);
-        return weights;
     }
 
     private static void PackAndBack(Packing packing, GgufTensor tensor, float[] rows, float[] back)

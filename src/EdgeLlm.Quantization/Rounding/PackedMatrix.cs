@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using Microsoft.Win32.SafeHandles;
@@ -62,37 +61,9 @@ internal sealed class PackedMatrix
         byte[] buffer = ArrayPool<byte>.Shared.Rent((int)layout.GroupBytes);
         Span<byte> bytes = buffer.AsSpan(0, (int)layout.GroupBytes);
         ReadGroup(group, bytes);
-        ReadOnlySpan<float> rowScales = MemoryMarshal.Cast<byte, float>(bytes)[..PackedLayout.GroupRows];
-        Span<float> values = stackalloc float[PackedLayout.CodebookLength];
-        for (int code = 0; code < values.Length; code++) values[code] = Tensor.Codebook.GetElement(code);
         for (int row = 0; row < weights.Length / layout.Columns; row++)
-        {
-            Span<float> target = weights.Slice(row * layout.Columns, layout.Columns);
-            for (int start = 0; start < layout.Columns; start += PackedLayout.BlockColumns)
-            {
-                ReadOnlySpan<byte> codes = bytes.Slice((int)layout.CodeOffset + start / PackedLayout.BlockColumns * layout.BlockBytes, layout.BlockBytes);
-                Span<float> block = target.Slice(start, PackedLayout.BlockColumns);
-                float low = rowScales[row] * SubScale(bytes, start, row), high = rowScales[row] * SubScale(bytes, start + 16, row);
-                if (layout.HasCodebook)
-                {
-                    for (int j = 0; j < 16; j++)
-                    {
-                        int code = codes[j / 4 * 32 + row * 4 + j % 4];
-                        block[j] = low * values[code & 15];
-                        block[16 + j] = high * values[code >> 4];
-                    }
-                }
-                else
-                {
-                    for (int j = 0; j < 32; j++) block[j] = low * (sbyte)codes[j / 4 * 32 + row * 4 + j % 4];
-                }
-            }
-        }
-
+            PackedRows.ToFloat(layout, bytes, Tensor.Codebook, row, weights.Slice(row * layout.Columns, layout.Columns));
         ArrayPool<byte>.Shared.Return(buffer);
-
-        float SubScale(ReadOnlySpan<byte> group, int column, int row) =>
-            (sbyte)group[PackedLayout.SubScaleOffset + column / layout.ScaleColumns * PackedLayout.GroupRows + row];
     }
 
     private void ReadGroup(int group, Span<byte> bytes)

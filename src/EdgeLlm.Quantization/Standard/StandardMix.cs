@@ -37,9 +37,8 @@ internal sealed class StandardMix(GgufFile file, ModelConfig config, ElementType
         return format.ValuesPerBlock == 1 ? type : Fitting(tensor, Preferred(tensor));
     }
 
-    /// <summary>Matrices of weights. Vectors, norms and whatever ends otherwise stay as they are.</summary>
-    private static bool IsMatrix(GgufTensor tensor) =>
-        tensor.Shape.Skip(1).Any(dimension => dimension > 1) && WeightRows.CanRead(tensor.Type)
+    /// <summary>Matrices of weights. Vectors, norms and whatever ends otherwise stay as they are; what is packed can't.</summary>
+    private static bool IsMatrix(GgufTensor tensor) => tensor.Packed is not null || tensor.Rows > 1 && WeightRows.CanRead(tensor)
         && tensor.Name.EndsWith("weight", StringComparison.Ordinal) && !tensor.Name.Contains("_norm.weight", StringComparison.Ordinal)
         && !tensor.Name.Contains("ffn_gate_inp.weight", StringComparison.Ordinal);
 

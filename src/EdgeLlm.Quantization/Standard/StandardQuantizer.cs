@@ -22,7 +22,7 @@ internal sealed class StandardQuantizer(StandardPlan plan, ImportanceMatrix? imp
         {
             ElementType type = plan.TypeOf(tensor);
             if (type == tensor.Type) output.AddCopy(tensor);
-            else output.Add(tensor.Name, [.. tensor.Shape], type, stream => Encode(tensor, type, stream, output, cancellation));
+            else output.Add(tensor.Name, [.. tensor.MatrixShape], type, stream => Encode(tensor, type, stream, output, cancellation));
         }
         output.SetQuantizedAlready(plan.QuantizedAlready);
         foreach ((string key, GgufValue value) in Record()) output.Set(key, value);

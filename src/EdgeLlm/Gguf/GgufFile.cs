@@ -9,14 +9,13 @@ public sealed class GgufFile : IDisposable
 {
     private readonly List<GgufPart> _parts;
     private readonly OrderedDictionary<string, GgufTensor> _tensors;
-    private readonly Dictionary<string, PackedTensor> _packed;
 
     private GgufFile(string path, List<GgufPart> parts)
     {
         Path = path;
         _parts = parts;
         _tensors = parts.Count == 1 ? parts[0].Tensors : Join(parts);
-        _packed = PackedTensors.Read(Metadata, _tensors);
+        foreach ((string name, PackedTensor packed) in PackedTensors.Read(Metadata, _tensors)) _tensors[name].Packed = packed;
     }
 
     /// <summary>The path that was opened.</summary>
@@ -58,9 +57,6 @@ public sealed class GgufFile : IDisposable
 
     /// <summary>The tensor of a name, or null.</summary>
     public GgufTensor? FindTensor(string name) => _tensors.GetValueOrDefault(name);
-
-    /// <summary>How the tensor of a name is packed, or null where it is not.</summary>
-    internal PackedTensor? FindPacked(string name) => _packed.GetValueOrDefault(name);
 
     /// <summary>Ends the map. Pointers and spans into it are dead; asking for new ones throws <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()

@@ -18,11 +18,17 @@ public sealed class GgufTensor
     /// <summary>The name, unique in the file, such as `blk.0.attn_q.weight`.</summary>
     public string Name { get; }
 
-    /// <summary>One to four dimensions in ggml's order: the first is the length of a row, whose values lie side by side.</summary>
+    /// <summary>One to four dimensions in ggml's order, as the file has them: the first is the length of a row, whose values lie side by side. Of a packed tensor the number of its bytes.</summary>
     public IReadOnlyList<long> Shape { get; }
 
-    /// <summary>How the values are stored.</summary>
+    /// <summary>How the values are stored; I8 where they are packed (docs/e4.md).</summary>
     public ElementType Type { get; }
+
+    /// <summary>What matrix the bytes of a packed tensor are, or null: it is an ordinary one.</summary>
+    internal PackedTensor? Packed { get; set; } // set last: the keys that tell it name tensors
+
+    /// <summary>The name of the type: ggml's, or that of the packing.</summary>
+    internal string TypeName => Packed?.Kind ?? ElementFormat.Get(Type).Name;
 
     /// <summary>Where the values start, in bytes from the start of the tensor's file.</summary>
     public long Offset { get; internal set; } // set last: the reader learns where the data starts when it has read all tensors
@@ -33,14 +39,18 @@ public sealed class GgufTensor
     /// <summary>Which of the splits holds the values, from 0; 0 in a file that is not split.</summary>
     public int FileIndex { get; }
 
-    /// <summary>The values of a row: the first dimension.</summary>
-    public long Columns => Shape[0];
+    /// <summary>The shape of what the tensor holds: that of the matrix, where it is packed.</summary>
+    internal IReadOnlyList<long> MatrixShape => Packed is null ? Shape : [Columns, Rows];
 
-    /// <summary>The number of rows: the product of all dimensions but the first.</summary>
+    /// <summary>The values of a row: the first dimension; of a packed tensor the matrix' columns.</summary>
+    public long Columns => Packed?.Columns ?? Shape[0];
+
+    /// <summary>The number of rows: the product of all dimensions but the first; of a packed tensor the matrix' rows.</summary>
     public long Rows
     {
         get
         {
+            if (Packed is not null) return Packed.Rows;
             long rows = 1;
             for (int dimension = 1; dimension < Shape.Count; dimension++) rows *= Shape[dimension];
             return rows;

@@ -98,22 +98,7 @@ public sealed class GgufWriter
     /// Writes the file under another name beside its place, then puts it there, so that the place never holds half a file
     /// (and may be the file copied from, except on Windows).
     /// </summary>
-    public void Save(string path)
-    {
-        string temporary = path + ".tmp";
-        // Opened out here: where another process is writing it, it is not ours to delete.
-        var output = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None);
-        try
-        {
-            using (output) WriteToDisk(output);
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(temporary);
-            throw;
-        }
-    }
+    public void Save(string path) => AtomicFile.Write(path, WriteToDisk);
 
     /// <summary>What is written goes to the disk while the next tensors are computed, so that the end need not wait for all of it.</summary>
     private void WriteToDisk(FileStream output)
@@ -134,7 +119,6 @@ public sealed class GgufWriter
         {
             flushing.GetAwaiter().GetResult();
         }
-        output.Flush(flushToDisk: true);
     }
 
     /// <summary>Writes the file's bytes to a stream that knows its position.</summary>

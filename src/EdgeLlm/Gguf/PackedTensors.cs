@@ -73,6 +73,9 @@ internal static class PackedTensors
         }
     }
 
+    /// <summary>Whether a key tells of packed tensors.</summary>
+    public static bool IsKey(string key) => key == VersionKey || key.StartsWith("edgellm.packed.", StringComparison.Ordinal);
+
     /// <summary>Sets the keys, and the alignment that packed tensors have.</summary>
     public static void Write(GgufWriter writer, IReadOnlyList<PackedTensor> tensors)
     {

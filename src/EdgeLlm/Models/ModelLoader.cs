@@ -33,7 +33,7 @@ internal static unsafe partial class ModelLoader
             HeadCount = heads,
             KeyValueHeadCount = kvHeads,
             HeadDimension = dimension,
-            VocabularySize = (int)Math.Min(ShapeOf(file, Required(file, "token_embd.weight")).Rows, int.MaxValue),
+            VocabularySize = (int)Math.Min(Required(file, "token_embd.weight").Rows, int.MaxValue),
             NormEpsilon = data.GetFloat(Key("attention.layer_norm_rms_epsilon")),
             SlidingWindow = Optional("attention.sliding_window", 0),
             RopeDimension = Optional("rope.dimension_count", dimension),
@@ -127,7 +127,7 @@ internal static unsafe partial class ModelLoader
         {
             GgufTensor tensor = Required(file, name);
             CheckShape(file, tensor, rows, columns);
-            if (file.FindPacked(name) is { } packed) return new WeightMatrix((byte*)file.Pointer(tensor), packed.Packing, packed.Codebook, rows, columns);
+            if (tensor.Packed is { } packed) return new WeightMatrix((byte*)file.Pointer(tensor), packed.Packing, packed.Codebook, rows, columns);
             if (tensor.Type is not (ElementType.F32 or ElementType.F16 or ElementType.BF16) && !BlockUnpacker.CanUnpack(tensor.Type))
                 throw new ModelException(file.Path, $"tensor {name} is of type {tensor.Type}, which weights can't have here");
             return new WeightMatrix((byte*)file.Pointer(tensor), tensor.Type, rows, columns);
@@ -147,14 +147,9 @@ internal static unsafe partial class ModelLoader
 
     private static void CheckShape(GgufFile file, GgufTensor tensor, int rows, int columns)
     {
-        (long actualRows, long actualColumns) = ShapeOf(file, tensor);
-        if (actualColumns != columns || actualRows != rows)
-            throw new ModelException(file.Path, $"tensor {tensor.Name} has the shape [{actualColumns}{(actualRows == 1 ? "" : $", {actualRows}")}], expected [{columns}{(rows == 1 ? "" : $", {rows}")}]");
+        if (tensor.Columns != columns || tensor.Rows != rows)
+            throw new ModelException(file.Path, $"tensor {tensor.Name} has the shape [{tensor.Columns}{(tensor.Rows == 1 ? "" : $", {tensor.Rows}")}], expected [{columns}{(rows == 1 ? "" : $", {rows}")}]");
     }
-
-    /// <summary>The shape that a tensor stands for: a packed one has a single dimension in the file.</summary>
-    private static (long Rows, long Columns) ShapeOf(GgufFile file, GgufTensor tensor) =>
-        file.FindPacked(tensor.Name) is { } packed ? (packed.Rows, packed.Columns) : (tensor.Rows, tensor.Columns);
 
     private static RopeScaling ReadRopeScaling(GgufFile file, string key, bool oldLinearKey) =>
         file.Metadata.GetString(key, oldLinearKey ? "linear" : "none") switch

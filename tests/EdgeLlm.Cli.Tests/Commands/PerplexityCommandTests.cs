@@ -43,7 +43,9 @@ public sealed class PerplexityCommandTests
         Prediction[] actual = [.. Predict(model, 10)], wanted = [.. Predict(reference, 10)];
         double[] divergences = [.. wanted.Zip(actual, (p, q) => p.LogProbabilities.Zip(q.LogProbabilities, (a, b) => Math.Exp(a) * (a - b)).Sum()).Order()];
         double same = wanted.Zip(actual, (p, q) => p.Top == q.Top ? 1.0 : 0).Average();
-        Assert.Equal(["perplexity", "windows", "tokens", "kl_mean", "kl_median", "kl_99", "same_top"], report.RootElement.EnumerateObject().Select(property => property.Name));
+        Assert.Equal(["perplexity", "windows", "tokens", "reference_perplexity", "kl_mean", "kl_median", "kl_99", "same_top"], report.RootElement.EnumerateObject().Select(property => property.Name));
+        double referencePerplexity = Math.Exp(wanted.Average(prediction => -prediction.LogProbabilities[prediction.Token]));
+        Assert.Equal(referencePerplexity, report.RootElement.GetProperty("reference_perplexity").GetDouble(), referencePerplexity * 1e-9);
         Assert.Equal(divergences.Average(), report.RootElement.GetProperty("kl_mean").GetDouble(), 1e-9);
         Assert.Equal((divergences[(divergences.Length - 1) / 2] + divergences[divergences.Length / 2]) / 2, report.RootElement.GetProperty("kl_median").GetDouble(), 1e-9);
         Assert.InRange(report.RootElement.GetProperty("kl_99").GetDouble(), divergences[^3], divergences[^1]);

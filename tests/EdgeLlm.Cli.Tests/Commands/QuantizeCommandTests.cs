@@ -47,6 +47,26 @@ public sealed class QuantizeCommandTests : IDisposable
         Assert.NotEmpty(answer.Output);
     }
 
+    [Fact]
+    public async Task A_dry_run_within_a_budget_weighs_a_folders_own_weights_and_leaves_nothing()
+    {
+        string folder = SharedFolder.Require("golden", "logits", "llama"), whole = Path.Combine(_folder.Root, "whole.gguf"), target = Path.Combine(_folder.Root, "packed.gguf");
+        Assert.Equal(0, (await TestCli.RunAsync("quantize", folder, whole, "--type", "f32", "--no-report")).ExitCode);
+        string[] before = TemporaryFiles();
+        CliResult ofFile = await TestCli.RunAsync("quantize", whole, target, "--bits", "6", "--dry-run"), ofFolder = await TestCli.RunAsync("quantize", folder, target, "--bits", "6", "--dry-run");
+        Assert.Equal((0, 0), (ofFile.ExitCode, ofFolder.ExitCode));
+        Assert.Equal(Forms(ofFile), Forms(ofFolder));
+        Assert.True(Forms(ofFolder).Count(form => form.EndsWith("e8g32", StringComparison.Ordinal)) is > 1 and < 15); // weighed, not all alike
+        Assert.Equal([whole], Directory.GetFiles(_folder.Root));
+        Assert.Empty(TemporaryFiles().Except(before));
+
+        static string[] TemporaryFiles() => Directory.GetFiles(Path.GetTempPath(), "edgellm-*");
+
+        static string[] Forms(CliResult result) =>
+            [.. result.Output.Split('\n').Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Where(words => words.Length > 4 && words[0].Contains(".weight", StringComparison.Ordinal))
+                .Select(words => $"{words[0]} {words[^3]}")];
+    }
+
     [Theory]
     [InlineData("config.json", "config.json: ")]
     [InlineData("model-00002-of-00002.safetensors", "model-00002-of-00002.safetensors: ")]

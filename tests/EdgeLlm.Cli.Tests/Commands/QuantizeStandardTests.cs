@@ -71,6 +71,31 @@ public sealed class QuantizeStandardTests : IDisposable
         Assert.Equal("Q8_0", file.Metadata.GetString("edgellm.quantization.requantized_from"));
     }
 
+    [Theory]
+    [InlineData("--fast")]
+    [InlineData("--type", "q8_0")]
+    [InlineData("--type", "q4_0")] // with importance, for which the model runs
+    [InlineData("--type", "f16")]
+    public async Task A_packed_file_can_be_quantized_too_and_a_damaged_one_is_one_line(params string[] options)
+    {
+        string packed = await QuantizeAsync("--fast", "--no-report"), second = _folder.PathOf("second.gguf");
+        CliResult result = await TestCli.RunAsync(["quantize", packed, second, "--no-report", .. options]);
+        Assert.Equal((0, $"edgellm: {packed} is quantized already (e4g32): what that lost stays lost; better begin from F16 or BF16\n"), (result.ExitCode, result.Error));
+        CliResult answer = await TestCli.RunAsync("run", "--model", second, "--raw", "--max-tokens", "5", "Once upon a time");
+        Assert.Equal(0, answer.ExitCode);
+        Assert.NotEmpty(answer.Output);
+        File.Delete(second);
+
+        byte[] bytes = await File.ReadAllBytesAsync(packed, TestContext.Current.CancellationToken);
+        using (GgufFile file = GgufFile.Open(packed)) BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan((int)file.FindTensor("blk.2.ffn_up.weight")!.Offset + 12), float.NaN); // row 3's scale
+        await File.WriteAllBytesAsync(packed, bytes, TestContext.Current.CancellationToken);
+        CliResult refused = await TestCli.RunAsync(["quantize", packed, second, "--no-report", .. options]);
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains($"edgellm: {packed}: tensor blk.2.ffn_up.weight has a weight that is not finite", refused.Error);
+        Assert.Equal(2, refused.Error.Trim().Split('\n').Length); // the warning before it
+        Assert.Equal([packed], Directory.GetFiles(_folder.Root));
+    }
+
     [Fact]
     public async Task A_dry_run_shows_the_types_and_writes_nothing()
     {

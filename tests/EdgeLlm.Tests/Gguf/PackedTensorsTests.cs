@@ -14,12 +14,13 @@ public sealed class PackedTensorsTests : IDisposable
     public void Shapes_kinds_and_codebooks_come_back()
     {
         using GgufFile file = Open(_ => { });
-        PackedTensor first = file.FindPacked("a.weight")!, second = file.FindPacked("b.weight")!;
+        PackedTensor first = file.FindTensor("a.weight")!.Packed!, second = file.FindTensor("b.weight")!.Packed!;
         Assert.Equal((Packing.E4Group16, 9, 64), (first.Packing, first.Rows, first.Columns));
         Assert.Equal([-63, -50, -40, -32, -24, -17, -11, -5, 0, 6, 12, 19, 26, 34, 44, 63], Enumerable.Range(0, 16).Select(code => (int)first.Codebook[code]));
         Assert.Equal((Packing.E8Group32, 8, 32), (second.Packing, second.Rows, second.Columns));
-        Assert.Null(file.FindPacked("plain.weight"));
-        Assert.All(file.Tensors.Where(tensor => file.FindPacked(tensor.Name) is not null), tensor => Assert.Equal(0, tensor.Offset % 64));
+        Assert.Null(file.FindTensor("plain.weight")!.Packed);
+        Assert.Equal((9, 64, "e4g16"), (file.FindTensor("a.weight")!.Rows, file.FindTensor("a.weight")!.Columns, file.FindTensor("a.weight")!.TypeName));
+        Assert.All(file.Tensors.Where(tensor => tensor.Packed is not null), tensor => Assert.Equal(0, tensor.Offset % 64));
     }
 
     [Fact]
@@ -28,7 +29,7 @@ public sealed class PackedTensorsTests : IDisposable
         string path = Path.Combine(_folder, "plain.gguf");
         GgufSample.Writer().Save(path);
         using GgufFile file = GgufFile.Open(path);
-        Assert.All(file.Tensors, tensor => Assert.Null(file.FindPacked(tensor.Name)));
+        Assert.All(file.Tensors, tensor => Assert.Null(tensor.Packed));
     }
 
     public static TheoryData<string, string> Mistakes() => new()

@@ -1,0 +1,18 @@
+using EdgeLlm.Cli.Output;
+using EdgeLlm.Quantization;
+
+namespace EdgeLlm.Cli.Quantize;
+
+/// <summary>`edgellm quantize --dry-run`: what would become of each tensor, and how large all are together.</summary>
+internal static class PlanTable
+{
+    public static void Show(TensorPlan plan)
+    {
+        var report = new Report();
+        report.Table(["tensor", "shape", "from", "to", "size"], plan.Tensors.Select(tensor => new[]
+        {
+            Printable.Line(tensor.Name), string.Join(" x ", tensor.MatrixShape), tensor.TypeName, plan.NewTypeOf(tensor) ?? "as it is", Quantity.Bytes(plan.BytesOf(tensor)),
+        }), 4);
+        report.Line(Quantity.Text($"{Quantity.Bytes(plan.OutputBytes)} of tensors, {plan.BitsPerWeight:F2} bits a weight; from {Quantity.Bytes(plan.File.FileSize)}"));
+    }
+}

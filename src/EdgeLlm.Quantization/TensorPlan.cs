@@ -1,0 +1,47 @@
+using EdgeLlm.Gguf;
+using EdgeLlm.Models;
+
+namespace EdgeLlm.Quantization;
+
+/// <summary>What becomes of each tensor of a model.</summary>
+internal abstract class TensorPlan
+{
+    /// <exception cref="ModelException">It is not a model that runs here.</exception>
+    /// <exception cref="GgufException">A key of the model is missing or wrong.</exception>
+    protected TensorPlan(GgufFile file)
+    {
+        File = file;
+        Config = ModelLoader.ReadConfig(file);
+        bool tied = file.FindTensor(TensorOrder.Head) is null;
+        Tensors = [.. file.Tensors.OrderBy(tensor => TensorOrder.Rank(tensor.Name, tied))];
+    }
+
+    public GgufFile File { get; }
+
+    /// <summary>All tensors in the order of the output.</summary>
+    public IReadOnlyList<GgufTensor> Tensors { get; }
+
+    /// <summary>Bytes that the tensors are going to have.</summary>
+    public long OutputBytes => Tensors.Sum(BytesOf);
+
+    /// <summary>Bits that a weight of the matrices is going to take on average.</summary>
+    public double BitsPerWeight
+    {
+        get
+        {
+            GgufTensor[] matrices = [.. Tensors.Where(tensor => tensor.Rows > 1)];
+            return matrices.Sum(BytesOf) * 8.0 / matrices.Sum(tensor => tensor.Rows * tensor.Columns);
+        }
+    }
+
+    /// <summary>The type of the first quantized matrix that becomes another, or null.</summary>
+    public string? QuantizedAlready => Tensors.FirstOrDefault(tensor => WeightRows.AreQuantized(tensor) && NewTypeOf(tensor) is not null)?.TypeName;
+
+    protected ModelConfig Config { get; }
+
+    /// <summary>The name of the type that a tensor gets, or null: it stays as it is.</summary>
+    public abstract string? NewTypeOf(GgufTensor tensor);
+
+    /// <summary>Bytes that a tensor is going to have.</summary>
+    public abstract long BytesOf(GgufTensor tensor);
+}
