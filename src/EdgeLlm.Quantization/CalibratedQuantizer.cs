@@ -93,11 +93,15 @@ internal sealed class CalibratedQuantizer
                 stream.Save(l + 1, quantizer.Stream);
             }
             matrices.AddRange(state.Layers[l]);
+            DropLargeArrays();
         }
         progress("embedding", _work.Layers(layers));
         if (state.Layers.Count == layers) state.Append([.. QuantizeHeads(quantizer)]);
         matrices.AddRange(state.Layers[layers]);
     }
+
+    /// <summary>The collector waits for more garbage than the arrays of a layer are, and would let several layers' pile up.</summary>
+    private static void DropLargeArrays() => GC.Collect();
 
     /// <summary>Embedding and head.</summary>
     private IEnumerable<PackedMatrix> QuantizeHeads(LayerwiseQuantizer quantizer)
@@ -121,13 +125,18 @@ internal sealed class CalibratedQuantizer
             _source.HiddenStates(_text, sourceHidden, layers => progress("source", _work.SourceLayers(layers)), cancellation);
             source.Save(_source.Config.BlockCount, sourceHidden);
         }
+        DropLargeArrays();
         var tuner = new ScaleTuner(_source, _text, matrices, sourceHidden)
         {
             RowRate = _settings.RowRate,
             NormRate = _settings.NormRate,
             Epochs = _settings.TuningEpochs,
             Checkpoint = tuning,
-            Progress = (step, steps) => progress($"tuning step {step} of {steps}", _work.Tuning(step / (double)steps)),
+            Progress = (step, steps) =>
+            {
+                progress($"tuning step {step} of {steps}", _work.Tuning(step / (double)steps));
+                DropLargeArrays();
+            },
             Log = Log,
         };
         return tuner.Tune(cancellation);

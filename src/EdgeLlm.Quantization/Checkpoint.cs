@@ -12,7 +12,7 @@ internal sealed class Checkpoint(string path, byte[] identity)
 {
     private const int HashBytes = 32;
 
-    /// <summary>Writes the arrays; when this returns they are on the disk.</summary>
+    /// <summary>Writes the arrays. A machine that loses its power may lose them: work that is then done again, so that the disk is not waited for.</summary>
     /// <param name="number">How far the work is.</param>
     public void Save(int number, params ReadOnlySpan<float[]> arrays)
     {
@@ -24,7 +24,6 @@ internal sealed class Checkpoint(string path, byte[] identity)
             Write(BitConverter.GetBytes(number));
             foreach (float[] array in arrays) Write(MemoryMarshal.AsBytes<float>(array));
             file.Write(hash.GetHashAndReset());
-            file.Flush(flushToDisk: true);
 
             void Write(ReadOnlySpan<byte> bytes)
             {

@@ -1,6 +1,9 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace EdgeLlm.Quantization.Numerics;
 
@@ -27,13 +30,17 @@ internal static class MatrixMultiplier
     private static void Run(MatrixView a, MatrixView b, MatrixView c, bool accumulate, bool upperOnly, bool parallel)
     {
         if (a.Columns != b.Rows || a.Rows != c.Rows || b.Columns != c.Columns || c.ColumnStride != 1) throw new ArgumentException("the shapes do not fit");
-        int panels = (b.Columns + TileColumns - 1) / TileColumns, blocks = (a.Rows + BlockRows - 1) / BlockRows;
+        int panels = (b.Columns + TileColumns - 1) / TileColumns, cores = parallel ? Environment.ProcessorCount : 1;
+        // As many blocks for each core, about as large as each other.
+        int blocks = ((a.Rows + BlockRows - 1) / BlockRows + cores - 1) / cores * cores;
+        int blockRows = ((a.Rows + blocks - 1) / blocks + TileRows - 1) / TileRows * TileRows;
+        blocks = (a.Rows + blockRows - 1) / blockRows;
         float[] packed = ArrayPool<float>.Shared.Rent(panels * Math.Min(a.Columns, BlockDepth) * TileColumns);
         for (int start = 0; start < a.Columns; start += BlockDepth)
         {
             int first = start, count = Math.Min(BlockDepth, a.Columns - start);
             For(panels, parallel, panel => Pack(b.Transposed, panel * TileColumns, TileColumns, first, count, packed.AsSpan(panel * count * TileColumns)));
-            For(blocks, parallel, block => MultiplyBlock(a, block * BlockRows, first, count, packed, c, accumulate || first > 0, upperOnly));
+            For(blocks, parallel, block => MultiplyBlock(a.RowRange(block * blockRows, Math.Min(blockRows, a.Rows - block * blockRows)), block * blockRows, first, count, packed, c, accumulate || first > 0, upperOnly));
         }
         ArrayPool<float>.Shared.Return(packed);
     }
@@ -49,12 +56,13 @@ internal static class MatrixMultiplier
     }
 
     /// <summary>What some columns of a and as many rows of b, packed, make of a block of c's rows.</summary>
+    /// <param name="a">The block's rows.</param>
     private static void MultiplyBlock(MatrixView a, int firstRow, int start, int count, float[] packedB, MatrixView c, bool add, bool upperOnly)
     {
-        int rows = Math.Min(BlockRows, a.Rows - firstRow);
+        int rows = a.Rows;
         float[] packedA = ArrayPool<float>.Shared.Rent(BlockRows * BlockDepth);
         Span<float> edge = stackalloc float[TileRows * TileColumns];
-        for (int row = 0; row < rows; row += TileRows) Pack(a.RowRange(firstRow, rows), row, TileRows, start, count, packedA.AsSpan(row * count));
+        for (int row = 0; row < rows; row += TileRows) Pack(a, row, TileRows, start, count, packedA.AsSpan(row * count));
         for (int column = upperOnly ? firstRow / TileColumns * TileColumns : 0; column < c.Columns; column += TileColumns)
         {
             ref float panel = ref packedB[column * count];
@@ -85,18 +93,66 @@ internal static class MatrixMultiplier
         packed = packed[..(count * width)];
         if (rows < width) packed.Clear();
         int origin = source.Offset + firstRow * source.RowStride + start * source.ColumnStride;
+        if (source.RowStride == 1 && rows == TileColumns)
+        {
+            ref float column = ref source.Data[origin];
+            for (int k = 0; k < count; k++)
+            {
+                ref float from = ref Unsafe.Add(ref column, k * source.ColumnStride);
+                Vector256.LoadUnsafe(ref from).StoreUnsafe(ref packed[k * TileColumns]);
+                Vector256.LoadUnsafe(ref from, 8).StoreUnsafe(ref packed[k * TileColumns], 8);
+            }
+            return;
+        }
         if (source.RowStride == 1)
         {
             for (int k = 0; k < count; k++) source.Data.AsSpan(origin + k * source.ColumnStride, rows).CopyTo(packed[(k * width)..]);
             return;
         }
-        for (int r = 0; r < rows; r++)
+        int row = 0;
+        if (source.ColumnStride == 1 && (Sse.IsSupported || AdvSimd.Arm64.IsSupported))
         {
-            ref float from = ref source.Data[origin + r * source.RowStride];
-            ref float to = ref packed[r];
+            for (; row + 4 <= rows; row += 4) PackFour(source.Data.AsSpan(origin + row * source.RowStride), source.RowStride, width, count, packed[row..]);
+        }
+        for (; row < rows; row++)
+        {
+            ref float from = ref source.Data[origin + row * source.RowStride];
+            ref float to = ref packed[row];
             for (int k = 0; k < count; k++) Unsafe.Add(ref to, k * width) = Unsafe.Add(ref from, k * source.ColumnStride);
         }
     }
+
+    /// <summary>Four rows whose elements lie side by side: turned over four by four.</summary>
+    private static void PackFour(ReadOnlySpan<float> source, int stride, int width, int count, Span<float> packed)
+    {
+        ref float first = ref MemoryMarshal.GetReference(source[..(3 * stride + count)]);
+        ref float to = ref MemoryMarshal.GetReference(packed[..((count - 1) * width + 4)]);
+        int k = 0;
+        for (; k + 4 <= count; k += 4)
+        {
+            ref float from = ref Unsafe.Add(ref first, k);
+            Vector128<float> a = Vector128.LoadUnsafe(ref from), b = Vector128.LoadUnsafe(ref from, (nuint)stride);
+            Vector128<float> c = Vector128.LoadUnsafe(ref from, (nuint)(2 * stride)), d = Vector128.LoadUnsafe(ref from, (nuint)(3 * stride));
+            Vector128<float> evenLow = Low(a, c), evenHigh = High(a, c), oddLow = Low(b, d), oddHigh = High(b, d);
+            ref float target = ref Unsafe.Add(ref to, k * width);
+            Low(evenLow, oddLow).StoreUnsafe(ref target);
+            High(evenLow, oddLow).StoreUnsafe(ref target, (nuint)width);
+            Low(evenHigh, oddHigh).StoreUnsafe(ref target, (nuint)(2 * width));
+            High(evenHigh, oddHigh).StoreUnsafe(ref target, (nuint)(3 * width));
+        }
+        for (; k < count; k++)
+        {
+            for (int row = 0; row < 4; row++) Unsafe.Add(ref to, k * width + row) = Unsafe.Add(ref first, k + row * stride);
+        }
+    }
+
+    /// <summary>x0 y0 x1 y1</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Low(Vector128<float> x, Vector128<float> y) => Sse.IsSupported ? Sse.UnpackLow(x, y) : AdvSimd.Arm64.ZipLow(x, y);
+
+    /// <summary>x2 y2 x3 y3</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> High(Vector128<float> x, Vector128<float> y) => Sse.IsSupported ? Sse.UnpackHigh(x, y) : AdvSimd.Arm64.ZipHigh(x, y);
 
     /// <summary>c [6, 16] = or += a [count, 6] transposed times b [count, 16].</summary>
     private static void MultiplyTile(ref float a, ref float b, int count, ref float c, int stride, bool add)
