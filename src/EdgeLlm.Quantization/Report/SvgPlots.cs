@@ -62,20 +62,21 @@ internal static class SvgPlots
         return plot.Append("</svg>").ToString();
     }
 
-    /// <summary>Sizes across, errors up on a logarithmic scale.</summary>
-    public static string Scatter(Alternative[] alternatives, (long Bytes, double Error) own)
+    /// <summary>Sizes across, what they cost in quality up, both on logarithmic scales; this file's own mark is filled.</summary>
+    /// <param name="points">Values above zero.</param>
+    /// <param name="own">Left out where it is zero.</param>
+    public static string Scatter((string Name, long Bytes, double Value)[] points, (long Bytes, double Value) own, string unit)
     {
-        double[] sizes = [.. alternatives.Select(alternative => alternative.Bytes / 1e6), own.Bytes / 1e6];
-        double[] errors = [.. alternatives.Select(alternative => 100 * Math.Sqrt(alternative.Error)), .. own.Error > 0 ? [100 * Math.Sqrt(own.Error)] : Array.Empty<double>()];
-        if (errors.Length == 0) return "";
-        double leastSize = Math.Log(sizes.Min() * 0.95), mostSize = Math.Log(sizes.Max() * 1.05), least = Math.Log10(errors.Min() / 1.5), most = Math.Log10(errors.Max() * 1.5);
+        double[] sizes = [.. points.Select(point => point.Bytes / 1e6), own.Bytes / 1e6], values = [.. points.Select(point => point.Value), .. own.Value > 0 ? [own.Value] : Array.Empty<double>()];
+        if (values.Length == 0) return "";
+        double leastSize = Math.Log(sizes.Min() * 0.95), mostSize = Math.Log(sizes.Max() * 1.05), least = Math.Log10(values.Min() / 1.5), most = Math.Log10(values.Max() * 1.5);
         var plot = Begin(Height);
         for (int power = (int)Math.Floor(least); power <= most; power++)
         {
-            foreach (int digit in new[] { 1, 2, 5 })
+            foreach (int digit in most - least > 3 ? new[] { 1 } : [1, 2, 5])
             {
                 double value = digit * Math.Pow(10, power);
-                if (Math.Log10(value) >= least && Math.Log10(value) <= most) HorizontalAxis(plot, Y((Math.Log10(value) - least) / (most - least)), Text($"{value:0.###} %"));
+                if (Math.Log10(value) >= least && Math.Log10(value) <= most) HorizontalAxis(plot, UpOf(value), Text($"{value:0.######} {unit}").TrimEnd());
             }
         }
         double step = Step(sizes.Max() - sizes.Min());
@@ -83,20 +84,20 @@ internal static class SvgPlots
             plot.Append(Text($"<text class=\"soft\" x=\"{AcrossOf(size):F1}\" y=\"{Height - 18}\" text-anchor=\"middle\">{size:0.##}</text>"));
         plot.Append(Text($"<text class=\"soft\" x=\"{(Left + Width - Right) / 2}\" y=\"{Height - 4}\" text-anchor=\"middle\">MB</text>"));
         var taken = new List<(double X, double Y)>();
-        foreach (Alternative alternative in alternatives.OrderBy(alternative => alternative.Bytes))
+        foreach ((string name, long bytes, double value) in points.OrderBy(point => point.Bytes))
         {
-            (double x, double y) = (AcrossOf(alternative.Bytes / 1e6), UpOf(alternative.Error));
+            (double x, double y) = (AcrossOf(bytes / 1e6), UpOf(value));
             double label = y + 4;
             while (taken.Any(other => Math.Abs(other.X - x) < 110 && Math.Abs(other.Y - label) < 12)) label += 12;
             taken.Add((x, label));
             if (label > y + 4) plot.Append(Text($"<line class=\"axis\" x1=\"{x + 3:F1}\" y1=\"{y + 4:F1}\" x2=\"{x + 8:F1}\" y2=\"{label - 4:F1}\"/>"));
-            plot.Append(Text($"<circle cx=\"{x:F1}\" cy=\"{y:F1}\" r=\"4.5\" fill=\"none\" stroke=\"{Colours[0]}\" stroke-width=\"1.8\"/><text x=\"{x + 9:F1}\" y=\"{label:F1}\">{Escape(alternative.Name)}</text>"));
+            plot.Append(Text($"<circle cx=\"{x:F1}\" cy=\"{y:F1}\" r=\"4.5\" fill=\"none\" stroke=\"{Colours[0]}\" stroke-width=\"1.8\"/><text x=\"{x + 9:F1}\" y=\"{label:F1}\">{Escape(name)}</text>"));
         }
-        if (own.Error > 0) plot.Append(Text($"<circle class=\"mark\" cx=\"{AcrossOf(own.Bytes / 1e6):F1}\" cy=\"{UpOf(own.Error):F1}\" r=\"5.5\"><title>this file: {own.Bytes / 1e6:F1} MB, {100 * Math.Sqrt(own.Error):F2} %</title></circle>"));
+        if (own.Value > 0) plot.Append(Text($"<circle class=\"mark\" cx=\"{AcrossOf(own.Bytes / 1e6):F1}\" cy=\"{UpOf(own.Value):F1}\" r=\"5.5\"><title>this file: {own.Bytes / 1e6:F1} MB, {own.Value:0.####} {unit}</title></circle>"));
         return plot.Append("</svg>").ToString();
 
         double AcrossOf(double size) => X((Math.Log(size) - leastSize) / (mostSize - leastSize));
-        double UpOf(double error) => Y((Math.Log10(100 * Math.Sqrt(error)) - least) / (most - least));
+        double UpOf(double value) => Y((Math.Log10(value) - least) / (most - least));
     }
 
     private static StringBuilder Begin(int height) => new StringBuilder().Append(Text($"<svg viewBox=\"0 0 {Width} {height}\" role=\"img\">"));
