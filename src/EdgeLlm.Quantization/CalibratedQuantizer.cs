@@ -73,7 +73,7 @@ internal sealed class CalibratedQuantizer
             PackingOf = _plan.PackingOf, Damping = _settings.Damping, Shrinkage = _settings.Shrinkage, Sweeps = _settings.Sweeps, Log = Log, Cancellation = cancellation,
         };
         DecoderLayer buffer = _source.ReadLayer(0);
-        int passed = state.Layers.Count == 0 ? 0 : stream.TryLoad(quantizer.Stream) ?? 0;
+        int passed = stream.TryLoad(state.Layers.Count, quantizer.Stream) ?? 0;
         for (int l = 0; l < layers; l++)
         {
             progress($"layer {l + 1} of {layers}", _work.Layers(l));
@@ -116,7 +116,7 @@ internal sealed class CalibratedQuantizer
     {
         if (_settings.TuningEpochs == 0) return [];
         float[] sourceHidden = new float[_text.Tokens.Length * _source.Config.EmbeddingLength];
-        if (source.TryLoad(sourceHidden) is null)
+        if (source.TryLoad(_source.Config.BlockCount, sourceHidden) is null)
         {
             _source.HiddenStates(_text, sourceHidden, layers => progress("source", _work.SourceLayers(layers)), cancellation);
             source.Save(_source.Config.BlockCount, sourceHidden);

@@ -36,7 +36,8 @@ internal sealed class Checkpoint(string path, byte[] identity)
     }
 
     /// <summary>Fills the arrays and says how far the work was; null, with the arrays as they were, where nothing of this run is there whole.</summary>
-    public int? TryLoad(params ReadOnlySpan<float[]> arrays)
+    /// <param name="most">What is further than this is not read.</param>
+    public int? TryLoad(int most, params ReadOnlySpan<float[]> arrays)
     {
         if (!File.Exists(path)) return null;
         using FileStream file = File.OpenRead(path);
@@ -46,6 +47,7 @@ internal sealed class Checkpoint(string path, byte[] identity)
         file.Position = 8 + identity.Length;
         int number = 0;
         file.ReadExactly(MemoryMarshal.AsBytes(new Span<int>(ref number)));
+        if (number > most) return null;
         foreach (float[] array in arrays) file.ReadExactly(MemoryMarshal.AsBytes(array.AsSpan()));
         return number;
     }

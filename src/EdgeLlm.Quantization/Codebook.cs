@@ -37,17 +37,19 @@ internal sealed class Codebook
     /// The scale d that makes sum w (x - d * nearest(x / d))^2 small for the weights of one sub-scale (16 or 32): those which put the largest
     /// weight at or near either end of the codebook are tried, then d = sum(w x t) / sum(w t t) for the values t of the best.
     /// </summary>
-    /// <param name="importance">w, not negative; empty: all alike.</param>
-    public float FindScale(ReadOnlySpan<float> x, ReadOnlySpan<float> importance = default) => _search.FindScale(x, importance);
+    /// <param name="importance">w; null: all count alike.</param>
+    /// <param name="start">The run's first column.</param>
+    public RunFit FindScale(ReadOnlySpan<float> x, ColumnImportance? importance = null, int start = 0) => _search.FindScale(x, importance, start);
 
     /// <summary>
     /// The codebook that a tensor's weights ask for: from <see cref="Normal"/> on, scales and codebook take turns in becoming the best for each
     /// other (Lloyd's algorithm); the one with the smallest squared error is kept.
     /// </summary>
-    /// <param name="weights">A sample: whole runs of <paramref name="scaleColumns"/>.</param>
-    /// <param name="importance">How much the error of each counts; empty: all alike.</param>
+    /// <param name="weights">A sample: whole runs of <paramref name="scaleColumns"/>; whole rows, where columns count differently.</param>
+    /// <param name="importance">How much the error of each column counts: [columns]; empty: all alike.</param>
     public static Codebook Learn(ReadOnlySpan<float> weights, int scaleColumns, ReadOnlySpan<float> importance = default)
     {
+        var columns = importance.IsEmpty ? null : new ColumnImportance(importance, scaleColumns);
         const int Rounds = 6;
         Codebook current = Normal, best = Normal;
         double smallestError = double.MaxValue;
@@ -57,8 +59,9 @@ internal sealed class Codebook
             double error = 0;
             for (int start = 0; start < weights.Length; start += scaleColumns)
             {
-                ReadOnlySpan<float> run = weights.Slice(start, scaleColumns), counts = importance.IsEmpty ? default : importance.Slice(start, scaleColumns);
-                float scale = current.FindScale(run, counts), inverse = scale == 0 ? 0 : 1 / scale;
+                int column = importance.IsEmpty ? 0 : start % importance.Length;
+                ReadOnlySpan<float> run = weights.Slice(start, scaleColumns), counts = importance.IsEmpty ? default : importance.Slice(column, scaleColumns);
+                float scale = current.FindScale(run, columns, column).Scale, inverse = scale == 0 ? 0 : 1 / scale;
                 for (int k = 0; k < run.Length; k++)
                 {
                     byte code = current.Code(run[k] * inverse);

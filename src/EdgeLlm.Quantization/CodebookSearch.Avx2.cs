@@ -49,7 +49,7 @@ internal sealed partial class CodebookSearch
     private static Vector256<T> Twice<T>(Vector128<T> lane) => Vector256.Create(lane, lane);
 
     /// <summary>The same sums as <see cref="Best"/>.</summary>
-    internal (float Products, float Squares) BestAvx2(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<float> importance, float countUnit)
+    internal (float Products, float Squares, int Energy) BestAvx2(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<short> counts, ReadOnlySpan<float> shares)
     {
         // Packed as [0-3, 8-11 | 4-7, 12-15] and [16-19, 24-27 | 20-23, 28-31]: the order matters to no sum.
         ref float first = ref MemoryMarshal.GetReference(x);
@@ -57,7 +57,7 @@ internal sealed partial class CodebookSearch
         Vector256<float> a = Vector256.LoadUnsafe(ref first) * unit, b = Vector256.LoadUnsafe(ref first, 8) * unit;
         Vector256<float> c = isLong ? Vector256.LoadUnsafe(ref first, 16) * unit : default, d = isLong ? Vector256.LoadUnsafe(ref first, 24) * unit : default;
         Vector256<short> low = Pack(a, b), high = Pack(c, d), lowCounts, highCounts, lowCounted, highCounted;
-        if (importance.IsEmpty)
+        if (counts.IsEmpty)
         {
             lowCounts = Vector256.Create((short)One);
             highCounts = isLong ? lowCounts : default;
@@ -65,14 +65,14 @@ internal sealed partial class CodebookSearch
         }
         else
         {
-            ref float counts = ref MemoryMarshal.GetReference(importance);
-            Vector256<float> e = Vector256.LoadUnsafe(ref counts) * countUnit, f = Vector256.LoadUnsafe(ref counts, 8) * countUnit;
-            Vector256<float> g = isLong ? Vector256.LoadUnsafe(ref counts, 16) * countUnit : default, h = isLong ? Vector256.LoadUnsafe(ref counts, 24) * countUnit : default;
-            (lowCounts, highCounts) = (Pack(e, f), Pack(g, h));
-            const float Share = 1f / One;
-            lowCounted = Pack(a * (e * Share), b * (f * Share));
-            highCounted = Pack(c * (g * Share), d * (h * Share));
+            ref float share = ref MemoryMarshal.GetReference(shares);
+            ref short count = ref MemoryMarshal.GetReference(counts);
+            lowCounts = Ordered(ref count);
+            lowCounted = Pack(a * Vector256.LoadUnsafe(ref share), b * Vector256.LoadUnsafe(ref share, 8));
+            highCounts = isLong ? Ordered(ref Unsafe.Add(ref count, 16)) : default;
+            highCounted = isLong ? Pack(c * Vector256.LoadUnsafe(ref share, 16), d * Vector256.LoadUnsafe(ref share, 24)) : default;
         }
+        Vector256<int> energies = (Avx2.MultiplyAddAdjacent(lowCounted, low) >> 6) + (Avx2.MultiplyAddAdjacent(highCounted, high) >> 6);
         if (mirrored)
         {
             low = -low;
@@ -90,7 +90,11 @@ internal sealed partial class CodebookSearch
             bestScore = Vector128.ConditionalSelect(better, score, bestScore);
             best = Vector128.ConditionalSelect(better, sums, best);
         }
-        return bestScore.GetElement(2) > bestScore.GetElement(0) ? (best.GetElement(2), best.GetElement(3)) : (best.GetElement(0), best.GetElement(1));
+        int energy = Vector256.Sum(energies);
+        return bestScore.GetElement(2) > bestScore.GetElement(0) ? (best.GetElement(2), best.GetElement(3), energy) : (best.GetElement(0), best.GetElement(1), energy);
+
+        // As a pack orders them.
+        static Vector256<short> Ordered(ref short counts) => Avx2.Permute4x64(Vector256.LoadUnsafe(ref counts).AsInt64(), 0b11_01_10_00).AsInt16();
     }
 
     /// <summary>Products and squares under one factor: [products, products, squares, squares] twice, to be added.</summary>

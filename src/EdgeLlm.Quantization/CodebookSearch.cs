@@ -11,8 +11,11 @@ namespace EdgeLlm.Quantization;
 /// </summary>
 internal sealed partial class CodebookSearch
 {
+    /// <summary>The run's largest weight, or importance.</summary>
+    public const int One = 1 << 14;
+
     private const int Positions = 256;
-    private const int One = 1 << 14; // the run's largest weight, or importance
+    private const int EnergyUnit = 64; // so that a run's sum stays in 32 bits
     private const float SmallestWeight = 1e-30f;
     private const int Steps = 2;
     private const float Step = 0.07f;
@@ -60,36 +63,37 @@ internal sealed partial class CodebookSearch
         return Vector128.Create<byte>(packed);
     }
 
-    public float FindScale(ReadOnlySpan<float> x, ReadOnlySpan<float> importance)
+    /// <param name="x">A run: 16 or 32 weights.</param>
+    /// <param name="importance">Null: all count alike.</param>
+    /// <param name="start">The run's first column.</param>
+    public RunFit FindScale(ReadOnlySpan<float> x, ColumnImportance? importance, int start)
     {
-        float largest = Largest(x), countUnit = 0;
-        if (!(MathF.Abs(largest) >= SmallestWeight)) return 0;
-        if (!importance.IsEmpty)
-        {
-            float most = Largest(importance);
-            if (most >= SmallestWeight) countUnit = One / most;
-            else importance = default; // inputs that were never seen: all alike
-        }
-        float unit = One / MathF.Abs(largest);
-        (float products, float squares) = Avx2.IsSupported && _fitsTables
-            ? BestAvx2(x, unit, largest < 0, importance, countUnit)
-            : Best(x, unit, largest < 0, importance, countUnit);
-        return squares == 0 ? 0 : MathF.Abs(largest) * products / squares;
+        float largest = Largest(x), magnitude = MathF.Abs(largest);
+        if (!(magnitude >= SmallestWeight)) return default;
+        ReadOnlySpan<short> counts = importance is null ? default : importance.Counts.AsSpan(start, x.Length);
+        ReadOnlySpan<float> shares = importance is null ? default : importance.Shares.AsSpan(start, x.Length);
+        (float products, float squares, int energy) = Avx2.IsSupported && _fitsTables
+            ? BestAvx2(x, One / magnitude, largest < 0, counts, shares)
+            : Best(x, One / magnitude, largest < 0, counts, shares);
+        if (squares == 0) return default;
+        float ratio = products / squares, square = magnitude * magnitude / One;
+        return new RunFit(magnitude * ratio, square * ratio * products, square * energy * ((float)EnergyUnit / One));
     }
 
-    /// <summary>Sums of products and squares for the best of the scales: the specification of the vector form.</summary>
+    /// <summary>Sums of products and squares for the best of the scales, and of the weights' own squares: the specification of the vector form.</summary>
     /// <param name="unit">Makes 14 bits of a weight.</param>
     /// <param name="mirrored">The largest weight is negative.</param>
-    /// <param name="countUnit">Makes 14 bits of an importance.</param>
-    internal (float Products, float Squares) Best(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<float> importance, float countUnit)
+    /// <param name="counts">Of <see cref="ColumnImportance"/>; empty: all alike.</param>
+    /// <param name="shares">Of the same.</param>
+    internal (float Products, float Squares, int Energy) Best(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<short> counts, ReadOnlySpan<float> shares)
     {
-        Span<int> weights = stackalloc int[32], counts = stackalloc int[32], counted = stackalloc int[32];
+        Span<int> weights = stackalloc int[32], counted = stackalloc int[32];
+        int energy = 0;
         for (int k = 0; k < x.Length; k++)
         {
             weights[k] = (int)MathF.Round(x[k] * unit);
-            float count = importance.IsEmpty ? One : importance[k] * countUnit;
-            counts[k] = (int)MathF.Round(count);
-            counted[k] = (int)MathF.Round(x[k] * unit * (count * (1f / One)));
+            counted[k] = counts.IsEmpty ? weights[k] : (int)MathF.Round(x[k] * unit * shares[k]);
+            if (k % 2 == 1) energy += (counted[k - 1] * weights[k - 1] + counted[k] * weights[k]) / EnergyUnit;
         }
         Span<(float Score, float Products, float Squares)> best = stackalloc (float, float, float)[2];
         for (int i = 0; i < _factors.Length; i++)
@@ -99,12 +103,13 @@ internal sealed partial class CodebookSearch
             {
                 int t = _values[_codes[Math.Clamp((weights[k] * factor) >> 16, -128, 127) + 128]];
                 products += counted[k] * t;
-                squares += counts[k] * t * t;
+                squares += (counts.IsEmpty ? One : counts[k]) * t * t;
             }
             float score = (float)products * (float)products / (float)squares;
             if (score > best[i % 2].Score) best[i % 2] = (score, products, squares);
         }
-        return best[1].Score > best[0].Score ? (best[1].Products, best[1].Squares) : (best[0].Products, best[0].Squares);
+        (_, float bestProducts, float bestSquares) = best[1].Score > best[0].Score ? best[1] : best[0];
+        return (bestProducts, bestSquares, energy);
     }
 
     /// <summary>The weight of the largest magnitude, with its sign; the positive one of two.</summary>

@@ -5,15 +5,18 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Quantization;
 
 /// <summary>Packs a model without calibration: every weight is rounded to the nearest, scales are searched, codebooks learned.</summary>
-/// <param name="importance">What errors of each column count in that; null: all alike, by the weights alone.</param>
+/// <param name="importance">What errors of each column count in that; null: what the weights alone say of it.</param>
 internal sealed class FastQuantizer(QuantizationPlan plan, ImportanceMatrix? importance = null)
 {
+    private ImportanceMatrix? _columns;
+
     /// <summary>Writes the packed file.</summary>
     /// <param name="progress">Gets the bytes written so far.</param>
     /// <exception cref="ModelException">A weight is not finite, or the importance is another model's.</exception>
     public void Save(string path, Action<long> progress, CancellationToken cancellation)
     {
         foreach (GgufTensor tensor in plan.Tensors) importance?.RequireFit(tensor);
+        _columns = importance ?? InputEstimate.Of(plan.File, cancellation);
         var writer = new PackedModelWriter(plan, progress, cancellation);
         Codebook[] codebooks = LearnCodebooks(cancellation);
         for (int i = 0; i < plan.Tensors.Count; i++)
@@ -50,16 +53,13 @@ internal sealed class FastQuantizer(QuantizationPlan plan, ImportanceMatrix? imp
     private Codebook Learn(GgufTensor tensor, int scaleColumns)
     {
         float[] sample = new WeightRows(plan.File, tensor).Sample();
-        if (importance?.Of(tensor.Name) is not { } means) return Codebook.Learn(sample, scaleColumns);
-        float[] counts = new float[sample.Length];
-        for (int start = 0; start < counts.Length; start += means.Length) means.CopyTo(counts, start);
-        return Codebook.Learn(sample, scaleColumns, counts);
+        return Codebook.Learn(sample, scaleColumns, _columns?.Of(tensor.Name));
     }
 
     private void Pack(GgufTensor tensor, PackedLayout layout, Codebook codebook, Stream output, PackedModelWriter writer, CancellationToken cancellation)
     {
-        float[]? means = importance?.Of(tensor.Name);
-        new RowStream(plan.File, tensor, PackedLayout.GroupRows, layout.GroupBytes, (rows, group) => new GroupPacker(layout, codebook, means).Pack(rows, group))
+        ColumnImportance? columns = layout.HasCodebook && _columns?.Of(tensor.Name) is { } means ? new ColumnImportance(means, layout.ScaleColumns) : null;
+        new RowStream(plan.File, tensor, PackedLayout.GroupRows, layout.GroupBytes, (rows, group) => new GroupPacker(layout, codebook, columns).Pack(rows, group))
             .Write(output, writer.Advance, cancellation);
     }
 }

@@ -7,11 +7,13 @@ namespace EdgeLlm.Quantization;
 
 /// <summary>Eight rows of floats to a group of a packed matrix, each value rounded to the nearest.</summary>
 /// <param name="codebook">What E4 chooses from.</param>
-/// <param name="importance">How much errors of each column count: [columns]; null: all alike.</param>
-internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, float[]? importance = null)
+/// <param name="importance">How much errors of each column count; null: all alike.</param>
+internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, ColumnImportance? importance = null)
 {
     private const int GroupRows = PackedLayout.GroupRows;
     private const int Block = PackedLayout.BlockColumns;
+
+    private const float MostStretch = 1.25f;
 
     private readonly float[] _scales = new float[layout.Columns / layout.ScaleColumns];
 
@@ -33,11 +35,15 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, float[
     private void PackCodes(ReadOnlySpan<float> weights, int row, Span<byte> group)
     {
         int run = layout.ScaleColumns;
-        float largest = 0;
+        float largest = 0, captured = 0, energy = 0;
         for (int s = 0; s < _scales.Length; s++)
         {
-            _scales[s] = codebook.FindScale(weights.Slice(s * run, run), importance is null ? default : importance.AsSpan(s * run, run));
-            largest = Math.Max(largest, MathF.Abs(_scales[s]));
+            RunFit fit = codebook.FindScale(weights.Slice(s * run, run), importance, s * run);
+            _scales[s] = fit.Scale;
+            largest = Math.Max(largest, MathF.Abs(fit.Scale));
+            float most = importance is null ? 1 : importance.Most[s];
+            captured += most * fit.Captured;
+            energy += most * fit.Energy;
         }
         float rowScale = SetRowScale(largest / layout.SubScaleLimit, row, group);
         float inverse = rowScale == 0 ? 0 : 1 / rowScale;
@@ -49,6 +55,8 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, float[
             Vector128<uint> packed = codebook.Codes(weights.Slice(block * Block, Block), low, high).AsUInt32();
             for (int l = 0; l < 4; l++) codes[(block * 4 + l) * GroupRows + row] = packed.GetElement(l);
         }
+        // Least squares make every row a little too short, and with it all that it computes: it gets the length back that its errors took.
+        if (captured > 0 && energy > captured) SetRowScale(rowScale * Math.Min(energy / captured, MostStretch), row, group);
     }
 
     private void PackBytes(ReadOnlySpan<float> weights, int row, Span<byte> group)

@@ -63,7 +63,7 @@ internal sealed class ScaleTuner
         int[] heldOut = [.. Enumerable.Range(0, _text.Count).Where(CalibrationText.IsHeldOut)];
         var gradients = _norms.Select(_ => new LayerGradient(_source.Config)).ToArray();
         double recent = 0;
-        int count = Epochs * training.Length, done = Checkpoint?.TryLoad(Arrays()) ?? 0;
+        int count = Epochs * training.Length, done = Checkpoint?.TryLoad(count, Arrays()) ?? 0;
         if (done == 0 && heldOut.Length > 0) _before[0] = (float)heldOut.Average(Measure);
         Log($"held-out divergence {_before[0]:F5}");
         var random = new Random(1);

@@ -46,10 +46,34 @@ public sealed class CalibratedQuantizerTests : IDisposable
         using var cut = new CancellationTokenSource();
         Assert.ThrowsAny<OperationCanceledException>(() => Quantizer(file).Save(resumed, (what, _) => { if (what.StartsWith("layer 4")) cut.Cancel(); }, cut.Token));
         Assert.False(File.Exists(resumed));
+        Assert.True(File.Exists(state + ".stream")); // it is one layer ahead of what is left of the state
         using (FileStream damaged = File.Open(state, FileMode.Open)) damaged.SetLength(damaged.Length - 5); // the last layer is not whole
         Quantizer(file).Save(resumed, (_, _) => { }, CancellationToken.None);
         Assert.Equal(File.ReadAllBytes(whole), File.ReadAllBytes(resumed));
-        Assert.False(File.Exists(state));
+        Assert.Equal(["resumed.gguf", "whole.gguf"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
+    }
+
+    [Theory]
+    [InlineData("layer 3", 2)] // layers that are not rounded again
+    [InlineData("source", 5)]
+    [InlineData("tuning step 2 ", 5)]
+    public void A_rerun_begins_where_the_work_was(string moment, int layers)
+    {
+        using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
+        string whole = Path.Combine(_folder, "whole.gguf"), resumed = Path.Combine(_folder, "resumed.gguf");
+        (int matrices, int steps) = Run(whole, CancellationToken.None);
+        using var cut = new CancellationTokenSource();
+        Assert.ThrowsAny<OperationCanceledException>(() => Quantizer(file).Save(resumed, (what, _) => { if (what.StartsWith(moment)) cut.Cancel(); }, cut.Token));
+        Assert.Equal((matrices / 5 * (5 - layers), steps - (moment.StartsWith("tuning") ? 2 : 0)), Run(resumed, CancellationToken.None));
+        Assert.Equal(File.ReadAllBytes(whole), File.ReadAllBytes(resumed));
+
+        (int Matrices, int Steps) Run(string path, CancellationToken cancellation)
+        {
+            int rounded = 0, tuned = 0;
+            var quantizer = new CalibratedQuantizer(Plan(file), Settings, Text) { Log = line => rounded += line.Contains("held-out error") ? 1 : 0 };
+            quantizer.Save(path, (what, _) => tuned += what.StartsWith("tuning step") ? 1 : 0, cancellation);
+            return (rounded, tuned);
+        }
     }
 
     [Fact]

@@ -34,9 +34,10 @@ public sealed class CodebookSearchTests
         for (int run = 0; run < 500; run++)
         {
             float[] x = Run(random, length), importance = hasImportance ? [.. Enumerable.Range(0, length).Select(_ => (float)Math.Pow(random.NextDouble(), 4))] : [];
-            float largest = x.Max(MathF.Abs), most = hasImportance ? importance.Max() : 0;
+            float unit = CodebookSearch.One / x.Max(MathF.Abs);
             bool mirrored = x.Min() < -x.Max();
-            Assert.Equal(search.Best(x, 16384 / largest, mirrored, importance, 16384 / most), search.BestAvx2(x, 16384 / largest, mirrored, importance, 16384 / most));
+            ColumnImportance? columns = hasImportance ? new ColumnImportance(importance, length) : null;
+            Assert.Equal(search.Best(x, unit, mirrored, columns?.Counts, columns?.Shares), search.BestAvx2(x, unit, mirrored, columns?.Counts, columns?.Shares));
         }
     }
 
@@ -70,7 +71,7 @@ public sealed class CodebookSearchTests
         foreach (float scale in new[] { 0.001f, -3f, 1e-20f })
         {
             float[] x = [.. Enumerable.Range(0, 32).Select(k => scale * Normal[k * 7 % 16])];
-            float found = search.FindScale(x, []);
+            float found = search.FindScale(x, null, 0).Scale;
             Assert.Equal(1, found / scale, 1e-3f);
         }
     }
@@ -80,8 +81,8 @@ public sealed class CodebookSearchTests
     {
         var search = new CodebookSearch(Normal);
         float[] x = Run(new Random(3), 32);
-        Assert.Equal(search.FindScale(x, []), search.FindScale(x, new float[32]));
-        Assert.Equal(0, search.FindScale(new float[32], []));
+        Assert.Equal(search.FindScale(x, null, 0), search.FindScale(x, new ColumnImportance(new float[32], 32), 0));
+        Assert.Equal(0, search.FindScale(new float[32], null, 0).Scale);
     }
 
     private static float[] Run(Random random, int length) => [.. Enumerable.Range(0, length).Select(_ => (float)(random.NextDouble() + random.NextDouble() - 1))];

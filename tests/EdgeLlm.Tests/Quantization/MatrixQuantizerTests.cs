@@ -19,10 +19,12 @@ public sealed class MatrixQuantizerTests
             for (int c = 0; c < Columns; c++)
             {
                 double sum = 0;
-                for (int k = Math.Max(r, c); k < Columns; k++) sum += (double)curvature.Factor[r * Columns + k] * curvature.Diagonal[k] * curvature.Factor[c * Columns + k];
+                for (int k = Math.Max(r, c); k < Columns; k++) sum += Factor(r, k) * curvature.Diagonal[k] * Factor(c, k);
                 Assert.Equal(curvature.Moments[r * Columns + c], sum, 1e-2);
             }
         }
+
+        double Factor(int r, int k) => r == k ? 1 : curvature.Factor[r * Columns + k];
     }
 
     [Theory]
