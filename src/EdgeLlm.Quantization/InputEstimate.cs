@@ -64,7 +64,7 @@ internal sealed class InputEstimate
     }
 
     private GgufTensor? Find(string name, int rows, int columns) =>
-        _file.FindTensor(name) is { } tensor && tensor.Rows == rows && tensor.Columns == columns && WeightRows.CanRead(tensor.Type) ? tensor : null;
+        _file.FindTensor(name) is { } tensor && tensor.Rows == rows && tensor.Columns == columns && WeightRows.CanRead(tensor) ? tensor : null;
 
     private void PassLayer(ModelConfig config, int layer, float[] stream, float[] input)
     {
