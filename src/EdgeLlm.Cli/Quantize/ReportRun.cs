@@ -1,5 +1,6 @@
 using EdgeLlm.Chat;
 using EdgeLlm.Cli.Evaluation;
+using EdgeLlm.Cli.Output;
 using EdgeLlm.Generation;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
@@ -14,6 +15,7 @@ namespace EdgeLlm.Cli.Quantize;
 internal static class ReportRun
 {
     private const int Windows = 8;
+    private const int EstimateWindows = 2;
     private const int WindowTokens = 512;
     private const int AnswerTokens = 64;
 
@@ -29,7 +31,17 @@ internal static class ReportRun
     {
         try
         {
-            QuantizationReport report = await Task.Run(() => CreateAsync(source, input, output, calibration, time, measures, textPath, cancellation), cancellation).ConfigureAwait(false);
+            using GgufFile file = GgufFile.Open(output);
+            QuantizationReport report = await Task.Run(() => Describe(source, input, file, calibration, time, cancellation), cancellation).ConfigureAwait(false);
+            if (measures)
+            {
+                await Console.Error.WriteLineAsync("edgellm: comparing predictions and answers with the source's for the report").ConfigureAwait(false);
+                await WorkProgress.RunAsync(async progress => report = await Task.Run(() => CompareAsync(report, source, textPath, progress, cancellation), cancellation).ConfigureAwait(false)).ConfigureAwait(false);
+            }
+            else
+            {
+                report = await Task.Run(() => report with { Alternatives = AlternativeForms.Of(source, report.Overhead, divergences: null, cancellation) }, cancellation).ConfigureAwait(false);
+            }
             AtomicFile.Write(output + ".report.json", stream => ReportJson.Write(report, stream));
             AtomicFile.Write(output + ".report.html", stream =>
             {
@@ -44,57 +56,72 @@ internal static class ReportRun
         }
     }
 
-    private static async Task<QuantizationReport> CreateAsync(GgufFile source, string input, string output, string? calibration, TimeSpan time, bool measures, string? textPath, CancellationToken cancellation)
+    private static QuantizationReport Describe(GgufFile source, string input, GgufFile file, string? calibration, TimeSpan time, CancellationToken cancellation) => new()
     {
-        using GgufFile file = GgufFile.Open(output);
-        List<TensorReport> tensors = WeightComparison.Tensors(source, file, cancellation);
-        var report = new QuantizationReport
-        {
-            Source = input,
-            SourceBytes = source.FileSize,
-            Output = output,
-            OutputBytes = file.FileSize,
-            Model = file.Metadata.GetString("general.name", "a model without a name"),
-            Method = file.Metadata.GetString("edgellm.quantization.method", ""),
-            Calibration = calibration,
-            Time = time,
-            Tensors = tensors,
-            Alternatives = WeightComparison.Alternatives(source, file.FileSize - tensors.Sum(tensor => tensor.Bytes), cancellation),
-        };
-        if (!measures) return report;
-        await Console.Error.WriteLineAsync("edgellm: comparing predictions and answers with the source's for the report").ConfigureAwait(false);
+        Source = input,
+        SourceBytes = source.FileSize,
+        Output = file.Path,
+        OutputBytes = file.FileSize,
+        Model = file.Metadata.GetString("general.name", "a model without a name"),
+        Method = file.Metadata.GetString("edgellm.quantization.method", ""),
+        Calibration = calibration,
+        Time = time,
+        Tensors = WeightComparison.Tensors(source, file, cancellation),
+    };
+
+    /// <summary>Adds what takes running the models: predictions, answers, and what other forms would make of the predictions.</summary>
+    private static async Task<QuantizationReport> CompareAsync(QuantizationReport report, GgufFile source, string? textPath, Action<string, double> progress, CancellationToken cancellation)
+    {
+        // Shares of the time that the parts take: predictions, answers, sensitivities.
+        const double Predictions = 0.35, Answers = 0.3;
+        TextWindows windows;
         var options = new ModelOptions { ContextLength = WindowTokens };
-        using LanguageModel before = LanguageModel.Load(source.Path, options), after = LanguageModel.Load(output, options);
-        return report with { Measurement = Measure(source, before, after, textPath, cancellation), Answers = await AskAsync(before, after, cancellation).ConfigureAwait(false) };
+        using (LanguageModel before = LanguageModel.Load(source.Path, options), after = LanguageModel.Load(report.Output, options))
+        {
+            int length = Math.Min(WindowTokens, before.Config.ContextLength);
+            windows = textPath is null ? HeldOut(source, length) : new TextWindows(before.Tokenizer, await File.ReadAllTextAsync(textPath, cancellation).ConfigureAwait(false), length);
+            string text = textPath is null ? "a text of ours that nothing was fitted to" : Path.GetFileName(textPath);
+            report = report with
+            {
+                Measurement = Measure(before, after, windows, text, share => progress("predictions", Predictions * share), cancellation),
+                Answers = await AskAsync(before, after, share => progress("answers", Predictions + Answers * share), cancellation).ConfigureAwait(false),
+            };
+        }
+        DivergenceEstimate? estimate = windows.Count == 0 ? null : new DivergenceEstimate(source,
+            new CalibrationText(windows.Tokens[..(Math.Min(EstimateWindows, windows.Count) * windows.Length)].ToArray(), windows.Length),
+            share => progress("other forms", Predictions + Answers + (1 - Predictions - Answers) * share), cancellation);
+        return report with { Alternatives = AlternativeForms.Of(source, report.Overhead, estimate, cancellation) };
     }
 
-    private static Measurement? Measure(GgufFile source, LanguageModel before, LanguageModel after, string? textPath, CancellationToken cancellation)
+    private static Measurement? Measure(LanguageModel before, LanguageModel after, TextWindows windows, string text, Action<double> progress, CancellationToken cancellation)
     {
-        int length = Math.Min(WindowTokens, before.Config.ContextLength);
-        TextWindows windows = textPath is null ? HeldOut(source, length) : new TextWindows(before.Tokenizer, File.ReadAllText(textPath), length);
         if (windows.Count == 0) return null;
-        using var pass = new WindowPass(after, length);
-        using var reference = new WindowPass(before, length);
+        using var pass = new WindowPass(after, windows.Length);
+        using var reference = new WindowPass(before, windows.Length);
         var run = new PerplexityRun(windows, pass, reference);
-        while (run.Windows < Windows && run.Next(cancellation)) { }
+        int count = Math.Min(Windows, windows.Count);
+        progress(0);
+        while (run.Windows < count && run.Next(cancellation)) progress(run.Windows / (double)count);
         PerplexityReport result = run.Report();
         DivergenceReport divergence = result.Divergence!;
-        return new Measurement(textPath is null ? "a text of ours that nothing was fitted to" : Path.GetFileName(textPath), result.Tokens, divergence.ReferencePerplexity, result.Perplexity,
-            divergence.Mean, divergence.Median, divergence.Percentile99, divergence.SameTop);
+        return new Measurement(text, result.Tokens, divergence.ReferencePerplexity, result.Perplexity, divergence.Mean, divergence.Median, divergence.Percentile99, divergence.SameTop);
     }
 
     /// <summary>Those windows of our own calibration text that are held out from calibration.</summary>
     private static TextWindows HeldOut(GgufFile source, int length)
     {
-        var text = CalibrationText.Read(source, text: null, length, new QuantizationSettings().Windows);
-        return new TextWindows([.. Enumerable.Range(0, text.Count).Where(CalibrationText.IsHeldOut).SelectMany(window => text[window].ToArray())], length);
+        CalibrationText text = CalibrationText.Read(source, text: null, length, new QuantizationSettings().Windows).HeldOut();
+        return new TextWindows(text.Tokens.ToArray(), text.Length);
     }
 
-    private static async Task<List<AnswerPair>> AskAsync(LanguageModel before, LanguageModel after, CancellationToken cancellation)
+    private static async Task<List<AnswerPair>> AskAsync(LanguageModel before, LanguageModel after, Action<double> progress, CancellationToken cancellation)
     {
         var pairs = new List<AnswerPair>();
         foreach (string question in Questions)
+        {
             pairs.Add(new AnswerPair(question, await AskAsync(before, question, cancellation).ConfigureAwait(false), await AskAsync(after, question, cancellation).ConfigureAwait(false)));
+            progress(pairs.Count / (double)Questions.Length);
+        }
         return pairs;
     }
 

@@ -26,6 +26,9 @@ internal sealed class CalibrationText
         }
     }
 
+    /// <param name="tokens">Windows that are cut already, one after the other.</param>
+    public CalibrationText(int[] tokens, int length) => (_tokens, Length, Count) = (tokens, length, tokens.Length / length);
+
     /// <summary>A text as a model's file tokenizes it.</summary>
     /// <param name="text">Null: the text that comes with the program.</param>
     /// <param name="length">Tokens of a window; fewer where the model's context has fewer.</param>
@@ -54,6 +57,9 @@ internal sealed class CalibrationText
     public ReadOnlySpan<int> Tokens => _tokens;
 
     public ReadOnlySpan<int> this[int window] => _tokens.AsSpan(window * Length, Length);
+
+    /// <summary>The windows that are held out.</summary>
+    public CalibrationText HeldOut() => new([.. Enumerable.Range(0, Count).Where(IsHeldOut).SelectMany(window => this[window].ToArray())], Length);
 
     public static bool IsHeldOut(int window) => window % HeldOutEvery == HeldOutEvery - 1;
 }

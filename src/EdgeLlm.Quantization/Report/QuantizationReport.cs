@@ -22,12 +22,15 @@ internal sealed record QuantizationReport
 
     public required IReadOnlyList<TensorReport> Tensors { get; init; }
 
-    public required IReadOnlyList<Alternative> Alternatives { get; init; }
+    public IReadOnlyList<Alternative> Alternatives { get; init; } = [];
 
     /// <summary>Null where nothing was measured.</summary>
     public Measurement? Measurement { get; init; }
 
     public IReadOnlyList<AnswerPair> Answers { get; init; } = [];
+
+    /// <summary>Bytes that the output takes beside its tensors.</summary>
+    public long Overhead => OutputBytes - Tensors.Sum(tensor => tensor.Bytes);
 
     /// <summary>Over all matrices, each counting by its weights.</summary>
     public double Error => Matrices.Any() ? Matrices.Sum(tensor => (tensor.Error ?? 0) * tensor.Rows * tensor.Columns) / Matrices.Sum(tensor => (double)tensor.Rows * tensor.Columns) : 0;

@@ -44,6 +44,7 @@ internal static class ReportJson
             json.WriteString("options", alternative.Command);
             json.WriteNumber("bytes", alternative.Bytes);
             json.WriteNumber("relative_squared_error", alternative.Error);
+            if (alternative.Divergence is { } divergence) json.WriteNumber("kl_estimate", divergence);
             json.WriteEndObject();
         }
         json.WriteEndArray();

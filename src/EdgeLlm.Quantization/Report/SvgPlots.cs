@@ -33,7 +33,7 @@ internal static class SvgPlots
             int at = Top + 12 + 18 * i;
             plot.Append(Text($"<rect x=\"{Width - Right + 20}\" y=\"{at - 8}\" width=\"12\" height=\"4\" fill=\"{colour}\"/><text x=\"{Width - Right + 38}\" y=\"{at}\">{Escape(series[i].Name)}</text>"));
         }
-        return plot.Append("</svg>").ToString();
+        return End(plot);
     }
 
     /// <summary>A cell for each tensor: kinds down, layers across; those outside of layers in front.</summary>
@@ -59,47 +59,70 @@ internal static class SvgPlots
         }
         for (int layer = 0; layer < layers; layer += layers > 40 ? 10 : 5)
             plot.Append(Text($"<text class=\"soft\" x=\"{Name + (layer + 0.5) * cell:F1}\" y=\"{rows * (Cell + 2) + 14}\" text-anchor=\"middle\">{layer}</text>"));
-        return plot.Append("</svg>").ToString();
+        return End(plot);
     }
 
-    /// <summary>Sizes across, errors up on a logarithmic scale.</summary>
-    public static string Scatter(Alternative[] alternatives, (long Bytes, double Error) own)
+    /// <summary>Sizes across, what they cost in quality up, both on logarithmic scales; this file's own mark is filled.</summary>
+    /// <param name="points">Values above zero.</param>
+    /// <param name="own">Left out where it is zero.</param>
+    public static string Scatter((string Name, long Bytes, double Value)[] points, (long Bytes, double Value) own, string unit)
     {
-        double[] sizes = [.. alternatives.Select(alternative => alternative.Bytes / 1e6), own.Bytes / 1e6];
-        double[] errors = [.. alternatives.Select(alternative => 100 * Math.Sqrt(alternative.Error)), .. own.Error > 0 ? [100 * Math.Sqrt(own.Error)] : Array.Empty<double>()];
-        if (errors.Length == 0) return "";
-        double leastSize = Math.Log(sizes.Min() * 0.95), mostSize = Math.Log(sizes.Max() * 1.05), least = Math.Log10(errors.Min() / 1.5), most = Math.Log10(errors.Max() * 1.5);
+        double[] sizes = [.. points.Select(point => point.Bytes / 1e6), own.Bytes / 1e6], values = [.. points.Select(point => point.Value), .. own.Value > 0 ? [own.Value] : Array.Empty<double>()];
+        if (values.Length == 0) return "";
+        double leastSize = Math.Log(sizes.Min() * 0.95), mostSize = Math.Log(sizes.Max() * 1.05), least = Math.Log10(values.Min() / 1.5), most = Math.Log10(values.Max() * 1.5);
         var plot = Begin(Height);
         for (int power = (int)Math.Floor(least); power <= most; power++)
         {
-            foreach (int digit in new[] { 1, 2, 5 })
+            foreach (int digit in most - least > 3 ? new[] { 1 } : [1, 2, 5])
             {
                 double value = digit * Math.Pow(10, power);
-                if (Math.Log10(value) >= least && Math.Log10(value) <= most) HorizontalAxis(plot, Y((Math.Log10(value) - least) / (most - least)), Text($"{value:0.###} %"));
+                if (Math.Log10(value) >= least && Math.Log10(value) <= most) HorizontalAxis(plot, UpOf(value), Text($"{value:0.######} {unit}").TrimEnd());
             }
         }
         double step = Step(sizes.Max() - sizes.Min());
         for (double size = Math.Ceiling(sizes.Min() / step) * step; size <= sizes.Max(); size += step)
             plot.Append(Text($"<text class=\"soft\" x=\"{AcrossOf(size):F1}\" y=\"{Height - 18}\" text-anchor=\"middle\">{size:0.##}</text>"));
         plot.Append(Text($"<text class=\"soft\" x=\"{(Left + Width - Right) / 2}\" y=\"{Height - 4}\" text-anchor=\"middle\">MB</text>"));
-        var taken = new List<(double X, double Y)>();
-        foreach (Alternative alternative in alternatives.OrderBy(alternative => alternative.Bytes))
+        (string Name, double X, double Y, bool IsOwn)[] marks =
+        [
+            .. own.Value > 0 ? [("this file", AcrossOf(own.Bytes / 1e6), UpOf(own.Value), true)] : Array.Empty<(string, double, double, bool)>(),
+            .. points.OrderBy(point => point.Bytes).Select(point => (point.Name, AcrossOf(point.Bytes / 1e6), UpOf(point.Value), false)),
+        ];
+        List<Box> taken = [.. marks.Select(mark => new Box(mark.X - 6, mark.Y - 6, mark.X + 6, mark.Y + 6))];
+        foreach ((string name, double x, double y, bool isOwn) in marks)
         {
-            (double x, double y) = (AcrossOf(alternative.Bytes / 1e6), UpOf(alternative.Error));
-            double label = y + 4;
-            while (taken.Any(other => Math.Abs(other.X - x) < 110 && Math.Abs(other.Y - label) < 12)) label += 12;
-            taken.Add((x, label));
-            if (label > y + 4) plot.Append(Text($"<line class=\"axis\" x1=\"{x + 3:F1}\" y1=\"{y + 4:F1}\" x2=\"{x + 8:F1}\" y2=\"{label - 4:F1}\"/>"));
-            plot.Append(Text($"<circle cx=\"{x:F1}\" cy=\"{y:F1}\" r=\"4.5\" fill=\"none\" stroke=\"{Colours[0]}\" stroke-width=\"1.8\"/><text x=\"{x + 9:F1}\" y=\"{label:F1}\">{Escape(alternative.Name)}</text>"));
+            Box label = Place(name, x, y, taken);
+            if (Math.Abs(label.Top + 6 - y) > 1) plot.Append(Text($"<line class=\"axis\" x1=\"{x:F1}\" y1=\"{y:F1}\" x2=\"{(label.Left > x ? label.Left - 2 : label.Right + 2):F1}\" y2=\"{label.Top + 6:F1}\"/>"));
+            plot.Append(isOwn
+                ? Text($"<circle class=\"mark\" cx=\"{x:F1}\" cy=\"{y:F1}\" r=\"5.5\"/>")
+                : Text($"<circle cx=\"{x:F1}\" cy=\"{y:F1}\" r=\"4.5\" fill=\"none\" stroke=\"{Colours[0]}\" stroke-width=\"1.8\"/>"));
+            plot.Append(Text($"<text x=\"{label.Left:F1}\" y=\"{label.Top + 10:F1}\"{(isOwn ? " font-weight=\"600\"" : "")}>{Escape(name)}</text>"));
         }
-        if (own.Error > 0) plot.Append(Text($"<circle class=\"mark\" cx=\"{AcrossOf(own.Bytes / 1e6):F1}\" cy=\"{UpOf(own.Error):F1}\" r=\"5.5\"><title>this file: {own.Bytes / 1e6:F1} MB, {100 * Math.Sqrt(own.Error):F2} %</title></circle>"));
-        return plot.Append("</svg>").ToString();
+        return End(plot);
 
         double AcrossOf(double size) => X((Math.Log(size) - leastSize) / (mostSize - leastSize));
-        double UpOf(double error) => Y((Math.Log10(100 * Math.Sqrt(error)) - least) / (most - least));
+        double UpOf(double value) => Y((Math.Log10(value) - least) / (most - least));
     }
 
-    private static StringBuilder Begin(int height) => new StringBuilder().Append(Text($"<svg viewBox=\"0 0 {Width} {height}\" role=\"img\">"));
+    /// <summary>Where a point's name goes so that it covers nothing: beside the point, else as near above or below as there is room.</summary>
+    private static Box Place(string name, double x, double y, List<Box> taken)
+    {
+        double width = 6.2 * name.Length; // about, at 11 pixels
+        for (int step = 0; ; step = step > 0 ? -step : 1 - step)
+        {
+            foreach (double left in new[] { x + 9, x - 9 - width })
+            {
+                var box = new Box(left, y - 6 + 12 * step, left + width, y + 6 + 12 * step);
+                if (left < Left || taken.Any(box.Overlaps)) continue;
+                taken.Add(box);
+                return box;
+            }
+        }
+    }
+
+    private static StringBuilder Begin(int height) => new StringBuilder().Append(Text($"<div class=\"scroll\"><svg viewBox=\"0 0 {Width} {height}\" role=\"img\">"));
+
+    private static string End(StringBuilder plot) => plot.Append("</svg></div>").ToString();
 
     private static void HorizontalAxis(StringBuilder plot, double y, string label) =>
         plot.Append(Text($"<line class=\"axis\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{y:F1}\" y2=\"{y:F1}\"/><text class=\"soft\" x=\"{Left - 6}\" y=\"{y + 4:F1}\" text-anchor=\"end\">{Escape(label)}</text>"));
@@ -114,5 +137,10 @@ internal static class SvgPlots
         if (!(range > 0)) return 1;
         double power = Math.Pow(10, Math.Floor(Math.Log10(range))), share = range / power;
         return share < 2 ? power / 5 : share < 5 ? power / 2 : power;
+    }
+
+    private readonly record struct Box(double Left, double Top, double Right, double Bottom)
+    {
+        public bool Overlaps(Box other) => Left < other.Right && other.Left < Right && Top < other.Bottom && other.Top < Bottom;
     }
 }

@@ -130,6 +130,7 @@ public sealed class QuantizeStandardTests : IDisposable
         Assert.InRange(query.GetProperty("relative_squared_error").GetDouble(), 0.001, 0.01);
         Dictionary<string, JsonElement> alternatives = json.RootElement.GetProperty("alternatives").EnumerateArray().ToDictionary(item => item.GetProperty("name").GetString()!);
         Assert.Equal(new FileInfo(target).Length, alternatives["E4 g32"].GetProperty("bytes").GetInt64(), 100.0);
+        Assert.False(alternatives["Q8_0"].TryGetProperty("kl_estimate", out _)); // nothing was measured
         Assert.InRange(alternatives["Q8_0"].GetProperty("relative_squared_error").GetDouble(), 0, alternatives["Q4_0"].GetProperty("relative_squared_error").GetDouble() / 50);
 
         string html = await File.ReadAllTextAsync(target + ".report.html", TestContext.Current.CancellationToken);
@@ -149,6 +150,10 @@ public sealed class QuantizeStandardTests : IDisposable
         Assert.InRange(measured.GetProperty("kl_mean").GetDouble(), 1e-5, 0.5);
         Assert.InRange(measured.GetProperty("perplexity").GetDouble() / measured.GetProperty("source_perplexity").GetDouble(), 0.5, 2);
         Assert.True(json.RootElement.GetProperty("answers").GetArrayLength() > 1);
+        Dictionary<string, double> estimates = json.RootElement.GetProperty("alternatives").EnumerateArray().ToDictionary(item => item.GetProperty("name").GetString()!, item => item.GetProperty("kl_estimate").GetDouble());
+        Assert.InRange(estimates["E4 g32"], measured.GetProperty("kl_mean").GetDouble() / 2, measured.GetProperty("kl_mean").GetDouble() * 2);
+        Assert.True(estimates["F16"] < estimates["Q8_0"] / 10 && estimates["Q8_0"] < estimates["E4 g16"] / 10 && estimates["E4 g16"] < estimates["E4 g32"]);
+        Assert.Contains("KL, about", await File.ReadAllTextAsync(target + ".report.html", TestContext.Current.CancellationToken));
     }
 
     [Theory]
