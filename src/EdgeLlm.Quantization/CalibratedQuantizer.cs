@@ -6,7 +6,6 @@ using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Rounding;
-using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Quantization;
 
@@ -29,14 +28,7 @@ internal sealed class CalibratedQuantizer
     {
         (_plan, _settings) = (plan, settings);
         _source = new SourceModel(plan.File);
-        int length = Math.Min(settings.WindowLength, _source.Config.ContextLength);
-        var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(plan.File));
-        _text = new CalibrationText(tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, plan.File) : tokenizer.Encode(text).ToList(), length, settings.Windows);
-        if (_text.Count == 0) throw new ModelException(plan.File.Path, $"the calibration text has fewer than {length} of its tokens: take a longer one");
-        foreach (int token in _text.Tokens)
-        {
-            if (token >= _source.Config.VocabularySize) throw new ModelException(plan.File.Path, $"its tokenizer makes token {token}, for which its embedding has no row");
-        }
+        _text = CalibrationText.Read(plan.File, text, settings.WindowLength, settings.Windows);
         _textHash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text ?? OwnCalibrationText.Read())));
         _work = new QuantizationWork(_source.Config, _text, settings);
     }
