@@ -7,7 +7,7 @@ internal sealed record QuantizationSettings
     public int WindowLength { get; init; } = 512;
 
     /// <summary>Windows that are taken of the calibration text at most.</summary>
-    public int Windows { get; init; } = 56;
+    public int Windows { get; init; } = 48;
 
     /// <summary>Share of the mean of a curvature's diagonal that is added to it.</summary>
     public double Damping { get; init; } = 0.003;
