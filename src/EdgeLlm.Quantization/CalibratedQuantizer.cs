@@ -85,15 +85,11 @@ internal sealed class CalibratedQuantizer
                 stream.Save(l + 1, quantizer.Stream);
             }
             matrices.AddRange(state.Layers[l]);
-            DropLargeArrays();
         }
         progress("embedding", _work.Layers(layers));
         if (state.Layers.Count == layers) state.Append([.. QuantizeHeads(quantizer)]);
         matrices.AddRange(state.Layers[layers]);
     }
-
-    /// <summary>The collector waits for more garbage than the arrays of a layer are, and would let several layers' pile up.</summary>
-    private static void DropLargeArrays() => GC.Collect();
 
     /// <summary>Embedding and head.</summary>
     private IEnumerable<PackedMatrix> QuantizeHeads(LayerwiseQuantizer quantizer)
@@ -117,7 +113,7 @@ internal sealed class CalibratedQuantizer
             _source.HiddenStates(_text, sourceHidden, layers => progress("source", _work.SourceLayers(layers)), cancellation);
             source.Save(_source.Config.BlockCount, sourceHidden);
         }
-        DropLargeArrays();
+        GC.Collect(); // what the layers left behind
         var tuner = new ScaleTuner(_source, _text, matrices, sourceHidden)
         {
             RowRate = _settings.RowRate,
@@ -127,7 +123,7 @@ internal sealed class CalibratedQuantizer
             Progress = (step, steps) =>
             {
                 progress($"tuning step {step} of {steps}", _work.Tuning(step / (double)steps));
-                DropLargeArrays();
+                GC.Collect();
             },
             Log = Log,
         };

@@ -13,13 +13,14 @@ namespace EdgeLlm.Quantization.Calibration;
 /// </summary>
 internal sealed class LayerwiseQuantizer
 {
-    private const int BatchWindows = 4;
-    private const long MostKeptBytes = 256 << 20;
+    private const long MostKeptBytes = 160 << 20;
+    private const long BatchBytes = 24 << 20;
 
     private readonly ModelConfig _config;
     private readonly LayerOperations _operations;
     private readonly int _length;
     private readonly int _windows;
+    private readonly int _batchWindows;
     private readonly int _trainingWindows;
     private readonly float[] _stream; // the residual stream of all tokens, held-out windows last
     private readonly float[] _normed;
@@ -40,16 +41,17 @@ internal sealed class LayerwiseQuantizer
         int[] order = [.. Enumerable.Range(0, _windows).OrderBy(CalibrationText.IsHeldOut)];
         _trainingWindows = order.Count(window => !CalibrationText.IsHeldOut(window));
         int[] tokens = [.. order.SelectMany(window => text[window].ToArray())];
-        int batch = BatchWindows * _length, width = _config.EmbeddingLength;
+        int width = _config.EmbeddingLength, widest = Math.Max(width, Math.Max(_config.FeedForwardLength, _config.QueryWidth));
+        _batchWindows = (int)Math.Clamp(BatchBytes / ((long)_length * widest * sizeof(float)), 1, 4);
+        int batch = _batchWindows * _length;
         _stream = new float[tokens.Length * width];
         source.Embed(tokens, _stream);
         _normed = new float[batch * width];
-        int widest = Math.Max(_config.FeedForwardLength, _config.QueryWidth);
         _first = new float[batch * widest];
         _second = new float[batch * widest];
         _active = new float[batch * widest];
-        _third = new float[batch * Math.Max(widest, width)];
-        _weighted = new float[batch * Math.Max(widest, width)];
+        _third = new float[batch * widest];
+        _weighted = new float[batch * widest];
         _attended = Kept(_config.QueryWidth);
         _activations = Kept(_config.FeedForwardLength);
 
@@ -77,7 +79,7 @@ internal sealed class LayerwiseQuantizer
     /// <summary>Moves the stream behind a layer that is packed already.</summary>
     public void Pass(DecoderLayer layer)
     {
-        _pass ??= new LayerPass(_config, _operations, BatchWindows * _length, new LayerScratch(_config, BatchWindows * _length));
+        _pass ??= new LayerPass(_config, _operations, _batchWindows * _length, new LayerScratch(_config, _batchWindows * _length));
         ForBatches(0, _windows, (first, tokens) => _pass.Forward(layer, _stream, first * _config.EmbeddingLength, tokens));
     }
 
@@ -170,6 +172,7 @@ internal sealed class LayerwiseQuantizer
             packed.Add(result);
             result.ToFloat(map.Weights);
         }
+        GC.Collect(); // it waits for more garbage than these arrays are, and would let those of several layers pile up
     }
 
     private double Cost(PackedMatrix packed, LinearMap map, float[] moments)
@@ -217,10 +220,10 @@ internal sealed class LayerwiseQuantizer
 
     private void ForBatches(int firstWindow, int endWindow, Action<int, int> action)
     {
-        for (int window = firstWindow; window < endWindow; window += BatchWindows)
+        for (int window = firstWindow; window < endWindow; window += _batchWindows)
         {
             Cancellation.ThrowIfCancellationRequested();
-            action(window * _length, Math.Min(BatchWindows, endWindow - window) * _length);
+            action(window * _length, Math.Min(_batchWindows, endWindow - window) * _length);
         }
     }
 

@@ -1,5 +1,4 @@
 using EdgeLlm.Gguf;
-using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
 using EdgeLlm.Quantization;
 using EdgeLlm.Quantization.Calibration;
