@@ -17,8 +17,8 @@ internal sealed partial class CodebookSearch
     private const int Positions = 256;
     private const int EnergyUnit = 64; // so that a run's sum stays in 32 bits
     private const float SmallestWeight = 1e-30f;
-    private const int Steps = 1; // 2 would take 1.5 % off the squared error
-    private const float Step = 0.1f;
+    private const int Steps = 2;
+    private const float Step = 0.07f;
 
     private readonly sbyte[] _values;
     private readonly byte[] _codes = new byte[Positions];
