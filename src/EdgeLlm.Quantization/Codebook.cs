@@ -39,7 +39,7 @@ internal sealed class Codebook
     /// </summary>
     /// <param name="importance">w; null: all count alike.</param>
     /// <param name="start">The run's first column.</param>
-    public RunFit FindScale(ReadOnlySpan<float> x, ColumnImportance? importance = null, int start = 0) => _search.FindScale(x, importance, start);
+    public float FindScale(ReadOnlySpan<float> x, ColumnImportance? importance = null, int start = 0) => _search.FindScale(x, importance, start);
 
     /// <summary>
     /// The codebook that a tensor's weights ask for: from <see cref="Normal"/> on, scales and codebook take turns in becoming the best for each
@@ -61,7 +61,7 @@ internal sealed class Codebook
             {
                 int column = importance.IsEmpty ? 0 : start % importance.Length;
                 ReadOnlySpan<float> run = weights.Slice(start, scaleColumns), counts = importance.IsEmpty ? default : importance.Slice(column, scaleColumns);
-                float scale = current.FindScale(run, columns, column).Scale, inverse = scale == 0 ? 0 : 1 / scale;
+                float scale = current.FindScale(run, columns, column), inverse = scale == 0 ? 0 : 1 / scale;
                 for (int k = 0; k < run.Length; k++)
                 {
                     byte code = current.Code(run[k] * inverse);

@@ -49,7 +49,7 @@ internal sealed partial class CodebookSearch
     private static Vector256<T> Twice<T>(Vector128<T> lane) => Vector256.Create(lane, lane);
 
     /// <summary>The same sums as <see cref="Best"/>.</summary>
-    internal (float Products, float Squares, int Energy) BestAvx2(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<short> counts, ReadOnlySpan<float> shares)
+    internal (float Products, float Squares) BestAvx2(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<short> counts, ReadOnlySpan<float> shares)
     {
         // Packed as [0-3, 8-11 | 4-7, 12-15] and [16-19, 24-27 | 20-23, 28-31]: the order matters to no sum.
         ref float first = ref MemoryMarshal.GetReference(x);
@@ -72,7 +72,6 @@ internal sealed partial class CodebookSearch
             highCounts = isLong ? Ordered(ref Unsafe.Add(ref count, 16)) : default;
             highCounted = isLong ? Pack(c * Vector256.LoadUnsafe(ref share, 16), d * Vector256.LoadUnsafe(ref share, 24)) : default;
         }
-        Vector256<int> energies = (Avx2.MultiplyAddAdjacent(lowCounted, low) >> 6) + (Avx2.MultiplyAddAdjacent(highCounted, high) >> 6);
         if (mirrored)
         {
             low = -low;
@@ -90,8 +89,7 @@ internal sealed partial class CodebookSearch
             bestScore = Vector128.ConditionalSelect(better, score, bestScore);
             best = Vector128.ConditionalSelect(better, sums, best);
         }
-        int energy = Vector256.Sum(energies);
-        return bestScore.GetElement(2) > bestScore.GetElement(0) ? (best.GetElement(2), best.GetElement(3), energy) : (best.GetElement(0), best.GetElement(1), energy);
+        return bestScore.GetElement(2) > bestScore.GetElement(0) ? (best.GetElement(2), best.GetElement(3)) : (best.GetElement(0), best.GetElement(1));
 
         // As a pack orders them.
         static Vector256<short> Ordered(ref short counts) => Avx2.Permute4x64(Vector256.LoadUnsafe(ref counts).AsInt64(), 0b11_01_10_00).AsInt16();

@@ -15,16 +15,16 @@ internal sealed partial class CodebookSearch
     public const int One = 1 << 14;
 
     private const int Positions = 256;
-    private const int EnergyUnit = 64; // so that a run's sum stays in 32 bits
     private const float SmallestWeight = 1e-30f;
-    private const int Steps = 2;
-    private const float Step = 0.07f;
+
+    // Where the largest weight may come to lie, the end of the codebook being 1. More of them hardly make a smaller error.
+    private static readonly float[] Reaches = [0.86f, 0.93f, 1, 1.07f];
 
     private readonly sbyte[] _values;
     private readonly byte[] _codes = new byte[Positions];
 
     // What a weight in 14 bits is multiplied by for its position in 16 bits more: pairs, the largest weight near the lower and the upper end.
-    private readonly short[] _factors = new short[2 * (2 * Steps + 1)];
+    private readonly short[] _factors = new short[2 * Reaches.Length];
 
     /// <param name="values">16, rising.</param>
     public CodebookSearch(sbyte[] values)
@@ -40,9 +40,9 @@ internal sealed partial class CodebookSearch
             }
             _codes[position] = (byte)code;
         }
-        for (int step = 0; step <= 2 * Steps; step++)
+        for (int step = 0; step < Reaches.Length; step++)
         {
-            for (int end = 0; end < 2; end++) _factors[2 * step + end] = (short)MathF.Round(8 * values[end == 0 ? 0 : ^1] * (1 + Step * (step - Steps)));
+            for (int end = 0; end < 2; end++) _factors[2 * step + end] = (short)MathF.Round(8 * values[end == 0 ? 0 : ^1] * Reaches[step]);
         }
         CreateTables();
     }
@@ -66,34 +66,30 @@ internal sealed partial class CodebookSearch
     /// <param name="x">A run: 16 or 32 weights.</param>
     /// <param name="importance">Null: all count alike.</param>
     /// <param name="start">The run's first column.</param>
-    public RunFit FindScale(ReadOnlySpan<float> x, ColumnImportance? importance, int start)
+    public float FindScale(ReadOnlySpan<float> x, ColumnImportance? importance, int start)
     {
         float largest = Largest(x), magnitude = MathF.Abs(largest);
-        if (!(magnitude >= SmallestWeight)) return default;
+        if (!(magnitude >= SmallestWeight)) return 0;
         ReadOnlySpan<short> counts = importance is null ? default : importance.Counts.AsSpan(start, x.Length);
         ReadOnlySpan<float> shares = importance is null ? default : importance.Shares.AsSpan(start, x.Length);
-        (float products, float squares, int energy) = Avx2.IsSupported && _fitsTables
+        (float products, float squares) = Avx2.IsSupported && _fitsTables
             ? BestAvx2(x, One / magnitude, largest < 0, counts, shares)
             : Best(x, One / magnitude, largest < 0, counts, shares);
-        if (squares == 0) return default;
-        float ratio = products / squares, square = magnitude * magnitude / One;
-        return new RunFit(magnitude * ratio, square * ratio * products, square * energy * ((float)EnergyUnit / One));
+        return squares == 0 ? 0 : magnitude * products / squares;
     }
 
-    /// <summary>Sums of products and squares for the best of the scales, and of the weights' own squares: the specification of the vector form.</summary>
+    /// <summary>Sums of products and squares for the best of the scales: the specification of the vector form.</summary>
     /// <param name="unit">Makes 14 bits of a weight.</param>
     /// <param name="mirrored">The largest weight is negative.</param>
     /// <param name="counts">Of <see cref="ColumnImportance"/>; empty: all alike.</param>
     /// <param name="shares">Of the same.</param>
-    internal (float Products, float Squares, int Energy) Best(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<short> counts, ReadOnlySpan<float> shares)
+    internal (float Products, float Squares) Best(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<short> counts, ReadOnlySpan<float> shares)
     {
         Span<int> weights = stackalloc int[32], counted = stackalloc int[32];
-        int energy = 0;
         for (int k = 0; k < x.Length; k++)
         {
             weights[k] = (int)MathF.Round(x[k] * unit);
             counted[k] = counts.IsEmpty ? weights[k] : (int)MathF.Round(x[k] * unit * shares[k]);
-            if (k % 2 == 1) energy += (counted[k - 1] * weights[k - 1] + counted[k] * weights[k]) / EnergyUnit;
         }
         Span<(float Score, float Products, float Squares)> best = stackalloc (float, float, float)[2];
         for (int i = 0; i < _factors.Length; i++)
@@ -108,8 +104,7 @@ internal sealed partial class CodebookSearch
             float score = (float)products * (float)products / (float)squares;
             if (score > best[i % 2].Score) best[i % 2] = (score, products, squares);
         }
-        (_, float bestProducts, float bestSquares) = best[1].Score > best[0].Score ? best[1] : best[0];
-        return (bestProducts, bestSquares, energy);
+        return best[1].Score > best[0].Score ? (best[1].Products, best[1].Squares) : (best[0].Products, best[0].Squares);
     }
 
     /// <summary>The weight of the largest magnitude, with its sign; the positive one of two.</summary>

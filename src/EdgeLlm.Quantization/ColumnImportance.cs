@@ -11,13 +11,11 @@ internal sealed class ColumnImportance
     {
         Counts = new short[means.Length];
         Shares = new float[means.Length];
-        Most = new float[means.Length / runColumns];
-        for (int run = 0; run < Most.Length; run++)
+        for (int run = 0; run < means.Length / runColumns; run++)
         {
             float most = 0;
             for (int k = run * runColumns; k < (run + 1) * runColumns; k++) most = MathF.Max(most, means[k]);
             bool isSeen = most >= Smallest; // inputs that were never seen: all alike
-            Most[run] = MathF.Max(most, Smallest);
             for (int k = run * runColumns; k < (run + 1) * runColumns; k++)
             {
                 Shares[k] = isSeen ? means[k] / most : 1;
@@ -31,7 +29,4 @@ internal sealed class ColumnImportance
 
     /// <summary>The same, the run's largest being 1: [columns].</summary>
     public float[] Shares { get; }
-
-    /// <summary>The largest of each run: [columns / run].</summary>
-    public float[] Most { get; }
 }

@@ -13,8 +13,6 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, Column
     private const int GroupRows = PackedLayout.GroupRows;
     private const int Block = PackedLayout.BlockColumns;
 
-    private const float MostStretch = 1.25f;
-
     private readonly float[] _scales = new float[layout.Columns / layout.ScaleColumns];
 
     /// <param name="rows">[up to 8 rows, columns]; the places of rows that are not there become zeros.</param>
@@ -35,15 +33,11 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, Column
     private void PackCodes(ReadOnlySpan<float> weights, int row, Span<byte> group)
     {
         int run = layout.ScaleColumns;
-        float largest = 0, captured = 0, energy = 0;
+        float largest = 0;
         for (int s = 0; s < _scales.Length; s++)
         {
-            RunFit fit = codebook.FindScale(weights.Slice(s * run, run), importance, s * run);
-            _scales[s] = fit.Scale;
-            largest = Math.Max(largest, MathF.Abs(fit.Scale));
-            float most = importance is null ? 1 : importance.Most[s];
-            captured += most * fit.Captured;
-            energy += most * fit.Energy;
+            _scales[s] = codebook.FindScale(weights.Slice(s * run, run), importance, s * run);
+            largest = Math.Max(largest, MathF.Abs(_scales[s]));
         }
         float rowScale = SetRowScale(largest / layout.SubScaleLimit, row, group);
         float inverse = rowScale == 0 ? 0 : 1 / rowScale;
@@ -55,8 +49,6 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, Column
             Vector128<uint> packed = codebook.Codes(weights.Slice(block * Block, Block), low, high).AsUInt32();
             for (int l = 0; l < 4; l++) codes[(block * 4 + l) * GroupRows + row] = packed.GetElement(l);
         }
-        // Least squares make every row a little too short, and with it all that it computes: it gets the length back that its errors took.
-        if (captured > 0 && energy > captured) SetRowScale(rowScale * Math.Min(energy / captured, MostStretch), row, group);
     }
 
     private void PackBytes(ReadOnlySpan<float> weights, int row, Span<byte> group)

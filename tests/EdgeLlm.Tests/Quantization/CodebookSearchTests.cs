@@ -71,7 +71,7 @@ public sealed class CodebookSearchTests
         foreach (float scale in new[] { 0.001f, -3f, 1e-20f })
         {
             float[] x = [.. Enumerable.Range(0, 32).Select(k => scale * Normal[k * 7 % 16])];
-            float found = search.FindScale(x, null, 0).Scale;
+            float found = search.FindScale(x, null, 0);
             Assert.Equal(1, found / scale, 1e-3f);
         }
     }
@@ -82,7 +82,7 @@ public sealed class CodebookSearchTests
         var search = new CodebookSearch(Normal);
         float[] x = Run(new Random(3), 32);
         Assert.Equal(search.FindScale(x, null, 0), search.FindScale(x, new ColumnImportance(new float[32], 32), 0));
-        Assert.Equal(0, search.FindScale(new float[32], null, 0).Scale);
+        Assert.Equal(0, search.FindScale(new float[32], null, 0));
     }
 
     private static float[] Run(Random random, int length) => [.. Enumerable.Range(0, length).Select(_ => (float)(random.NextDouble() + random.NextDouble() - 1))];
