@@ -97,6 +97,7 @@ internal sealed class CalibratedQuantizer
         foreach (string name in new[] { TensorOrder.Embedding, TensorOrder.Head })
         {
             if (_plan.PackingOf(name) == Packing.None) continue;
+            GC.Collect(); // the other one's weights
             float[] weights = _source.ReadMatrix(name);
             yield return name == _source.HeadName
                 ? quantizer.QuantizeHead(name, weights, _source.OutputNorm)
