@@ -61,7 +61,7 @@ internal sealed class ModelPass
         for (int l = _inputs.Length - 1; l >= 0; l--)
         {
             DecoderLayer layer = layerOf(l);
-            if (_passes.Length == 1)
+            if (_again.Length > 0)
             {
                 _inputs[l].CopyTo(_again, 0);
                 _passes[0].Forward(layer, _again, 0, _length);

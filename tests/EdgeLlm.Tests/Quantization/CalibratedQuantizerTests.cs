@@ -77,6 +77,22 @@ public sealed class CalibratedQuantizerTests : IDisposable
     }
 
     [Fact]
+    public void A_model_of_one_layer_is_packed_like_others()
+    {
+        string path = Path.Combine(_folder, "one.gguf"), packed = Path.Combine(_folder, "packed.gguf");
+        using (GgufFile source = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf")))
+        {
+            var writer = new GgufWriter();
+            foreach ((string key, GgufValue value) in source.Metadata) writer.Set(key, key == "llama.block_count" ? GgufValue.Of(1u) : value);
+            foreach (GgufTensor tensor in source.Tensors.Where(tensor => !tensor.Name.StartsWith("blk.") || tensor.Name.StartsWith("blk.0.")))
+                writer.SetTensor(tensor.Name, [.. tensor.Shape], tensor.Type, output => output.Write(source.Bytes(tensor, 0, (int)tensor.ByteCount)));
+            writer.Save(path);
+        }
+        using (GgufFile file = GgufFile.Open(path)) Quantizer(file).Save(packed, (_, _) => { }, CancellationToken.None);
+        Assert.InRange(Divergence(path, packed), 0, 0.1);
+    }
+
+    [Fact]
     public void Two_runs_on_a_longer_text_give_the_same_bytes()
     {
         using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
