@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using EdgeLlm.Gguf;
 
 namespace EdgeLlm.Quantization;
 
@@ -10,19 +11,19 @@ namespace EdgeLlm.Quantization;
 /// <param name="identity">32 bytes: a hash of source and settings. What another run left is not read.</param>
 internal sealed class Checkpoint(string path, byte[] identity)
 {
-    private const int HashBytes = 32;
+    private readonly byte[] _begin = [.. "EDGELLMC"u8, .. identity];
 
     /// <summary>Writes the arrays. A machine that loses its power may lose them: work that is then done again, so that the disk is not waited for.</summary>
     /// <param name="number">How far the work is.</param>
     public void Save(int number, params ReadOnlySpan<float[]> arrays)
     {
-        string temporary = path + ".tmp";
-        using (var file = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0))
+        float[][] all = arrays.ToArray();
+        AtomicFile.Write(path, file =>
         {
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            Write([.. "EDGELLMC"u8, .. identity]);
+            Write(_begin);
             Write(BitConverter.GetBytes(number));
-            foreach (float[] array in arrays) Write(MemoryMarshal.AsBytes<float>(array));
+            foreach (float[] array in all) Write(MemoryMarshal.AsBytes<float>(array));
             file.Write(hash.GetHashAndReset());
 
             void Write(ReadOnlySpan<byte> bytes)
@@ -30,8 +31,7 @@ internal sealed class Checkpoint(string path, byte[] identity)
                 hash.AppendData(bytes);
                 file.Write(bytes);
             }
-        }
-        File.Move(temporary, path, overwrite: true);
+        }, waitsForDisk: false);
     }
 
     /// <summary>Fills the arrays and says how far the work was; null, with the arrays as they were, where nothing of this run is there whole.</summary>
@@ -40,10 +40,13 @@ internal sealed class Checkpoint(string path, byte[] identity)
     {
         if (!File.Exists(path)) return null;
         using FileStream file = File.OpenRead(path);
-        long expected = 8 + identity.Length + sizeof(int) + HashBytes;
-        foreach (float[] array in arrays) expected += (long)array.Length * sizeof(float);
-        if (file.Length != expected || !IsWhole(file)) return null;
-        file.Position = 8 + identity.Length;
+        long end = _begin.Length + sizeof(int);
+        foreach (float[] array in arrays) end += (long)array.Length * sizeof(float);
+        if (file.Length != end + TrailingHash.ByteCount) return null;
+        byte[] begin = new byte[_begin.Length];
+        file.ReadExactly(begin);
+        if (!begin.AsSpan().SequenceEqual(_begin) || !TrailingHash.Matches(file, 0, end)) return null;
+        file.Position = _begin.Length;
         int number = 0;
         file.ReadExactly(MemoryMarshal.AsBytes(new Span<int>(ref number)));
         if (number > most) return null;
@@ -55,22 +58,5 @@ internal sealed class Checkpoint(string path, byte[] identity)
     {
         File.Delete(path);
         File.Delete(path + ".tmp");
-    }
-
-    private bool IsWhole(FileStream file)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        byte[] begin = new byte[8 + identity.Length], buffer = new byte[1 << 20], end = new byte[HashBytes];
-        file.ReadExactly(begin);
-        if (!begin.AsSpan(0, 8).SequenceEqual("EDGELLMC"u8) || !begin.AsSpan(8).SequenceEqual(identity)) return false;
-        hash.AppendData(begin);
-        while (file.Position < file.Length - HashBytes)
-        {
-            int count = (int)Math.Min(buffer.Length, file.Length - HashBytes - file.Position);
-            file.ReadExactly(buffer, 0, count);
-            hash.AppendData(buffer, 0, count);
-        }
-        file.ReadExactly(end);
-        return hash.GetHashAndReset().AsSpan().SequenceEqual(end);
     }
 }

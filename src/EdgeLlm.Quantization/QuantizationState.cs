@@ -87,7 +87,6 @@ internal sealed class QuantizationState : IDisposable
     /// <summary>Reads a layer; null where there is no whole one, else where the next one begins.</summary>
     private long? ReadLayer(long start)
     {
-        const int HashBytes = 32;
         _file.Position = start;
         Span<byte> prefix = stackalloc byte[sizeof(int)];
         if (_file.ReadAtLeast(prefix, prefix.Length, throwOnEndOfStream: false) < prefix.Length) return null;
@@ -97,21 +96,10 @@ internal sealed class QuantizationState : IDisposable
         _file.ReadExactly(header);
         if (Decode(header, _file.Position) is not { } matrices) return null;
         long end = _file.Position + matrices.Sum(matrix => matrix.Tensor.ByteCount);
-        if (end + HashBytes > _file.Length) return null;
-
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        byte[] buffer = new byte[1 << 16], expected = new byte[HashBytes];
-        _file.Position = start;
-        while (_file.Position < end)
-        {
-            int count = (int)Math.Min(buffer.Length, end - _file.Position);
-            _file.ReadExactly(buffer, 0, count);
-            hash.AppendData(buffer, 0, count);
-        }
-        _file.ReadExactly(expected);
-        if (!hash.GetHashAndReset().SequenceEqual(expected)) return null;
+        if (end + TrailingHash.ByteCount > _file.Length) return null;
+        if (!TrailingHash.Matches(_file, start, end)) return null;
         Layers.Add(matrices);
-        return end + HashBytes;
+        return end + TrailingHash.ByteCount;
     }
 
     private List<PackedMatrix>? Decode(byte[] header, long offset)

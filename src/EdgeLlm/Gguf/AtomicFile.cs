@@ -7,8 +7,9 @@ namespace EdgeLlm.Gguf;
 internal static class AtomicFile
 {
     /// <param name="write">Writes the bytes.</param>
+    /// <param name="waitsForDisk">Whether the bytes are on the disk when it is put in its place; otherwise a machine that loses its power may lose them.</param>
     /// <exception cref="IOException">It can't be written, or another process is writing it just now.</exception>
-    public static void Write(string path, Action<FileStream> write)
+    public static void Write(string path, Action<FileStream> write, bool waitsForDisk = true)
     {
         string temporary = path + ".tmp";
         // Opened out here: where another process is writing it, it is not ours to delete.
@@ -18,7 +19,7 @@ internal static class AtomicFile
             using (output)
             {
                 write(output);
-                output.Flush(flushToDisk: true);
+                output.Flush(flushToDisk: waitsForDisk);
             }
             File.Move(temporary, path, overwrite: true);
         }
