@@ -69,20 +69,15 @@ internal sealed class CalibratedQuantizer
         for (int l = 0; l < layers; l++)
         {
             progress($"layer {l + 1} of {layers}", _work.Layers(l));
-            DecoderLayer layer = _source.ReadLayer(l, buffer);
-            if (l < passed)
+            if (l >= state.Layers.Count)
             {
-                // The stream is behind it already.
+                state.Append(quantizer.Quantize(_source.ReadLayer(l, buffer)));
+                stream.Save(l + 1, quantizer.Stream);
             }
-            else if (l < state.Layers.Count)
+            else if (l >= passed)
             {
                 var packed = state.Layers[l].ToDictionary(matrix => matrix.Tensor.Name);
-                quantizer.Pass(_source.ReadLayer(l, _source.ReadNorms(l), layer, packed));
-            }
-            else
-            {
-                state.Append(quantizer.Quantize(layer));
-                stream.Save(l + 1, quantizer.Stream);
+                quantizer.Pass(_source.ReadLayer(l, _source.ReadNorms(l), buffer, packed));
             }
             matrices.AddRange(state.Layers[l]);
         }
