@@ -21,11 +21,7 @@ internal static class AlternativeForms
     private static readonly ElementType[] StandardTypes = [ElementType.Q4_0, ElementType.IQ4_NL, ElementType.Q4_K, ElementType.Q8_0, ElementType.F16];
 
     /// <summary>The matrices whose form differs.</summary>
-    public static GgufTensor[] MatricesOf(GgufFile source) =>
-    [
-        .. source.Tensors.Where(tensor => tensor.MatrixShape.Count == 2 && tensor.Columns % PackedLayout.BlockColumns == 0 && WeightRows.CanRead(tensor)
-            && (TensorOrder.IsLayerMatrix(tensor.Name) || tensor.Name is TensorOrder.Embedding or TensorOrder.Head)),
-    ];
+    public static GgufTensor[] MatricesOf(GgufFile source) => [.. source.Tensors.Where(QuantizationPlan.CanPack)];
 
     /// <param name="overhead">What a file takes beside its tensors.</param>
     /// <param name="divergences">What errors make of predictions; null: they are only measured as such.</param>
