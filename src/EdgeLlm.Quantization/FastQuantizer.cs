@@ -8,17 +8,15 @@ namespace EdgeLlm.Quantization;
 /// <param name="importance">What errors of each column count in that; null: what the weights alone say of it.</param>
 internal sealed class FastQuantizer(QuantizationPlan plan, ImportanceMatrix? importance = null)
 {
-    private ImportanceMatrix? _columns;
-
     /// <summary>Writes the packed file.</summary>
     /// <param name="progress">Gets the bytes written so far.</param>
     /// <exception cref="ModelException">A weight is not finite, or the importance is another model's.</exception>
     public void Save(string path, Action<long> progress, CancellationToken cancellation)
     {
         foreach (GgufTensor tensor in plan.Tensors) importance?.RequireFit(tensor);
-        _columns = importance ?? InputEstimate.Of(plan.File, cancellation);
+        ImportanceMatrix inputs = importance ?? InputEstimate.Of(plan.File, cancellation);
         var writer = new PackedModelWriter(plan, progress, cancellation);
-        Codebook[] codebooks = LearnCodebooks(cancellation);
+        Codebook[] codebooks = LearnCodebooks(inputs, cancellation);
         for (int i = 0; i < plan.Tensors.Count; i++)
         {
             GgufTensor tensor = plan.Tensors[i];
@@ -30,13 +28,13 @@ internal sealed class FastQuantizer(QuantizationPlan plan, ImportanceMatrix? imp
                 continue;
             }
             var target = new PackedTensor(tensor.Name, packing, (int)tensor.Rows, (int)tensor.Columns, packing == Packing.E8Group32 ? default : codebook.Vector);
-            writer.AddPacked(target, output => Pack(tensor, target.Layout, codebook, output, writer, cancellation));
+            writer.AddPacked(target, output => Pack(tensor, target.Layout, codebook, inputs.Of(tensor.Name), output, writer, cancellation));
         }
         writer.Save(path, [("edgellm.quantization.method", GgufValue.Of(importance is null ? "rounded to nearest" : "rounded to nearest, with importance"))]);
     }
 
     /// <summary>One for each tensor; only those of E4 are learned.</summary>
-    private Codebook[] LearnCodebooks(CancellationToken cancellation)
+    private Codebook[] LearnCodebooks(ImportanceMatrix inputs, CancellationToken cancellation)
     {
         var codebooks = new Codebook[plan.Tensors.Count];
         ParallelWork.ForAll(codebooks.Length, cancellation, i =>
@@ -44,21 +42,15 @@ internal sealed class FastQuantizer(QuantizationPlan plan, ImportanceMatrix? imp
             GgufTensor tensor = plan.Tensors[i];
             Packing packing = plan.PackingOf(tensor.Name);
             codebooks[i] = packing is Packing.E4Group32 or Packing.E4Group16
-                ? Learn(tensor, new PackedLayout(packing, (int)tensor.Columns).ScaleColumns)
+                ? Codebook.Learn(new WeightRows(plan.File, tensor).Sample(), new PackedLayout(packing, (int)tensor.Columns).ScaleColumns, inputs.Of(tensor.Name))
                 : Codebook.Normal;
         });
         return codebooks;
     }
 
-    private Codebook Learn(GgufTensor tensor, int scaleColumns)
+    private void Pack(GgufTensor tensor, PackedLayout layout, Codebook codebook, float[]? means, Stream output, PackedModelWriter writer, CancellationToken cancellation)
     {
-        float[] sample = new WeightRows(plan.File, tensor).Sample();
-        return Codebook.Learn(sample, scaleColumns, _columns?.Of(tensor.Name));
-    }
-
-    private void Pack(GgufTensor tensor, PackedLayout layout, Codebook codebook, Stream output, PackedModelWriter writer, CancellationToken cancellation)
-    {
-        ColumnImportance? columns = layout.HasCodebook && _columns?.Of(tensor.Name) is { } means ? new ColumnImportance(means, layout.ScaleColumns) : null;
+        ColumnImportance? columns = layout.HasCodebook && means is not null ? new ColumnImportance(means, layout.ScaleColumns) : null;
         new RowStream(plan.File, tensor, PackedLayout.GroupRows, layout.GroupBytes, (rows, group) => new GroupPacker(layout, codebook, columns).Pack(rows, group))
             .Write(output, writer.Advance, cancellation);
     }

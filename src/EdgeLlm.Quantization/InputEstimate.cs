@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Numerics.Tensors;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Numerics;
 
 namespace EdgeLlm.Quantization;
@@ -60,7 +61,7 @@ internal sealed class InputEstimate
         return Has("attn_norm", 1, width) && Has("attn_v", keyValue, width) && Has("attn_output", width, config.QueryWidth)
             && Has("ffn_norm", 1, width) && Has("ffn_gate", feedForward, width) && Has("ffn_up", feedForward, width) && Has("ffn_down", width, feedForward);
 
-        bool Has(string part, int rows, int columns) => Find(Name(layer, part), rows, columns) is not null;
+        bool Has(string part, int rows, int columns) => Find(SourceModel.Name(layer, part), rows, columns) is not null;
     }
 
     private GgufTensor? Find(string name, int rows, int columns) =>
@@ -69,19 +70,17 @@ internal sealed class InputEstimate
     private void PassLayer(ModelConfig config, int layer, float[] stream, float[] input)
     {
         float[] attention = Norm(input, layer, "attn_norm");
-        foreach (string part in new[] { "attn_q", "attn_k", "attn_v" }) _means[Name(layer, part)] = attention;
+        foreach (string part in new[] { "attn_q", "attn_k", "attn_v" }) _means[SourceModel.Name(layer, part)] = attention;
         float[] values = Squares(layer, "attn_v", attention);
         int dimension = config.HeadDimension, group = config.HeadCount / config.KeyValueHeadCount;
         Add(stream, Squares(layer, "attn_output", [.. Enumerable.Range(0, config.QueryWidth).Select(i => AttentionShare * values[i / dimension / group * dimension + i % dimension])]));
 
         float[] feedForward = Norm(stream, layer, "ffn_norm");
-        foreach (string part in new[] { "ffn_gate", "ffn_up" }) _means[Name(layer, part)] = feedForward;
+        foreach (string part in new[] { "ffn_gate", "ffn_up" }) _means[SourceModel.Name(layer, part)] = feedForward;
         float[] down = [.. Squares(layer, "ffn_gate", feedForward).Zip(Squares(layer, "ffn_up", feedForward), static (gate, up) => Silu(gate) * up)];
-        _means[Name(layer, "ffn_down")] = down;
+        _means[SourceModel.Name(layer, "ffn_down")] = down;
         Add(stream, Squares(layer, "ffn_down", down));
     }
-
-    private static string Name(int layer, string part) => $"blk.{layer}.{part}.weight";
 
     private static void Add(float[] stream, float[] more) => TensorPrimitives.Add(stream, more, stream);
 
@@ -92,7 +91,7 @@ internal sealed class InputEstimate
     private float[] Norm(float[] stream, int layer, string part)
     {
         float[] squares = new float[stream.Length];
-        new WeightRows(_file, _file.FindTensor(Name(layer, part))!).Read(0, squares);
+        new WeightRows(_file, _file.FindTensor(SourceModel.Name(layer, part))!).Read(0, squares);
         TensorPrimitives.Multiply(squares, squares, squares);
         TensorPrimitives.Multiply(squares, stream, squares);
         TensorPrimitives.Divide(squares, MathF.Max(Reductions.Sum(stream) / stream.Length, float.Epsilon), squares);
@@ -103,7 +102,7 @@ internal sealed class InputEstimate
     private float[] Squares(int layer, string part, float[] inputs)
     {
         const int Block = 32;
-        GgufTensor tensor = _file.FindTensor(Name(layer, part))!;
+        GgufTensor tensor = _file.FindTensor(SourceModel.Name(layer, part))!;
         var rows = new WeightRows(_file, tensor);
         float[] squares = new float[tensor.Rows], roots = new float[inputs.Length];
         TensorPrimitives.Sqrt<float>(inputs, roots);
