@@ -6,8 +6,8 @@ using System.Runtime.Intrinsics.X86;
 namespace EdgeLlm.Quantization;
 
 /// <summary>
-/// 32 positions at a time. A position's upper four bits pick a stretch of 16 positions; at most three borders between codes lie in it, so its first
-/// code plus one for each border that is reached is the code.
+/// 32 positions at a time. A position's upper four bits pick a stretch of 16 positions (0 to 7, then the negative ones); at most three borders
+/// between codes lie in it, so its first code plus one for each border that is reached is the code.
 /// </summary>
 internal sealed partial class CodebookSearch
 {
@@ -29,9 +29,9 @@ internal sealed partial class CodebookSearch
         _fitsTables = true;
         for (int stretch = 0; stretch < 16; stretch++)
         {
-            first[stretch] = _codes[16 * stretch];
-            int found = 0;
-            for (int position = 16 * stretch + 1; position < 16 * (stretch + 1); position++)
+            int start = 16 * (stretch ^ 8), found = 0;
+            first[stretch] = _codes[start];
+            for (int position = start + 1; position < start + 16; position++)
             {
                 int passed = _codes[position] - _codes[position - 1];
                 for (; passed > 0 && found < Borders; passed--, found++) borders[found * 16 + stretch] = (sbyte)(position - 1 - Positions / 2);
@@ -72,24 +72,25 @@ internal sealed partial class CodebookSearch
             highCounts = isLong ? Ordered(ref Unsafe.Add(ref count, 16)) : default;
             highCounted = isLong ? Pack(c * Vector256.LoadUnsafe(ref share, 16), d * Vector256.LoadUnsafe(ref share, 24)) : default;
         }
-        if (mirrored)
-        {
-            low = -low;
-            high = -high;
-        }
+        Vector256<short> sign = Vector256.Create((short)(mirrored ? -1 : 0)); // no branch: half the guesses would be wrong
+        low = (low ^ sign) - sign;
+        high = (high ^ sign) - sign;
         Vector128<float> bestScore = default, best = default; // score, score | products, squares for either end
-        for (int i = 0; i < _factors.Length; i += 2)
+        ref short factor = ref MemoryMarshal.GetArrayDataReference(_factors);
+        for (int i = 0; i < 2 * ReachCount; i += 2)
         {
-            Vector256<int> lower = Sums(low, high, _factors[i], lowCounts, highCounts, lowCounted, highCounted);
-            Vector256<int> upper = Sums(low, high, _factors[i + 1], lowCounts, highCounts, lowCounted, highCounted);
+            Vector256<int> lower = Sums(low, high, Unsafe.Add(ref factor, i), lowCounts, highCounts, lowCounted, highCounted);
+            Vector256<int> upper = Sums(low, high, Unsafe.Add(ref factor, i + 1), lowCounts, highCounts, lowCounted, highCounted);
             Vector256<int> both = Avx2.HorizontalAdd(lower, upper);
             Vector128<float> sums = Vector128.ConvertToSingle(both.GetLower() + both.GetUpper());
             Vector128<float> score = Sse.Shuffle(sums * sums, sums * sums, 0b10_10_00_00) / Sse.Shuffle(sums, sums, 0b11_11_01_01);
-            Vector128<float> better = Vector128.GreaterThan(score, bestScore);
-            bestScore = Vector128.ConditionalSelect(better, score, bestScore);
-            best = Vector128.ConditionalSelect(better, sums, best);
+            Vector128<float> better = Sse.CompareGreaterThan(score, bestScore);
+            bestScore = Sse41.BlendVariable(bestScore, score, better);
+            best = Sse41.BlendVariable(best, sums, better);
         }
-        return bestScore.GetElement(2) > bestScore.GetElement(0) ? (best.GetElement(2), best.GetElement(3)) : (best.GetElement(0), best.GetElement(1));
+        Vector128<float> isUpper = Sse.CompareGreaterThan(Sse.MoveHighToLow(bestScore, bestScore), bestScore);
+        best = Sse41.BlendVariable(best, Sse.MoveHighToLow(best, best), isUpper);
+        return (best.ToScalar(), best.GetElement(1));
 
         // As a pack orders them.
         static Vector256<short> Ordered(ref short counts) => Avx2.Permute4x64(Vector256.LoadUnsafe(ref counts).AsInt64(), 0b11_01_10_00).AsInt16();
@@ -123,13 +124,13 @@ internal sealed partial class CodebookSearch
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         static Vector256<int> Position(Vector256<float> x, Vector256<float> half) =>
-            Avx.ConvertToVector256Int32WithTruncation(Vector256.Max(x + x + half, Vector256<float>.Zero)) - Vector256.Create(Positions / 2);
+            Avx.ConvertToVector256Int32WithTruncation(Vector256.MaxNative(x + x + half, Vector256<float>.Zero)) - Vector256.Create(Positions / 2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Vector256<byte> CodesOf(Vector256<sbyte> positions)
     {
-        Vector256<sbyte> stretch = ((positions.AsUInt16() >> 4).AsByte() & Vector256.Create((byte)15) ^ Vector256.Create((byte)8)).AsSByte();
+        Vector256<sbyte> stretch = ((positions.AsUInt16() >> 4).AsByte() & Vector256.Create((byte)15)).AsSByte();
         Vector256<sbyte> codes = Avx2.Shuffle(_firstCodes, stretch.AsByte()).AsSByte();
         codes -= Avx2.CompareGreaterThan(positions, Avx2.Shuffle(_border0, stretch));
         codes -= Avx2.CompareGreaterThan(positions, Avx2.Shuffle(_border1, stretch));

@@ -18,33 +18,43 @@ internal sealed partial class CodebookSearch
     private const float SmallestWeight = 1e-30f;
 
     // Where the largest weight may come to lie, the end of the codebook being 1. More of them hardly make a smaller error.
-    private static readonly float[] Reaches = [0.86f, 0.93f, 1, 1.07f];
+    private static ReadOnlySpan<float> Reaches => [0.86f, 0.93f, 1, 1.07f];
+
+    private const int ReachCount = 4;
 
     private readonly sbyte[] _values;
-    private readonly byte[] _codes = new byte[Positions];
+    private readonly byte[] _codes;
 
     // What a weight in 14 bits is multiplied by for its position in 16 bits more: pairs, the largest weight near the lower and the upper end.
-    private readonly short[] _factors = new short[2 * Reaches.Length];
+    private readonly short[] _factors = new short[2 * ReachCount];
 
     /// <param name="values">16, rising.</param>
     public CodebookSearch(sbyte[] values)
     {
         _values = values;
-        for (int position = 0; position < Positions; position++)
+        _codes = NearestCodes(values, Positions);
+        for (int step = 0; step < ReachCount; step++)
         {
-            double middle = (position - Positions / 2 + 0.5) / 2;
+            for (int end = 0; end < 2; end++) _factors[2 * step + end] = (short)MathF.Round(8 * values[end == 0 ? 0 : ^1] * Reaches[step]);
+        }
+        CreateTables();
+    }
+
+    /// <summary>The code of the value nearest to each position: half a unit each, the middle of them being 0.</summary>
+    public static byte[] NearestCodes(ReadOnlySpan<sbyte> values, int positions)
+    {
+        byte[] codes = new byte[positions];
+        for (int position = 0; position < positions; position++)
+        {
+            double middle = (position - positions / 2 + 0.5) / 2;
             int code = 0;
             for (int other = 1; other < values.Length; other++)
             {
                 if (Math.Abs(values[other] - middle) < Math.Abs(values[code] - middle)) code = other;
             }
-            _codes[position] = (byte)code;
+            codes[position] = (byte)code;
         }
-        for (int step = 0; step < Reaches.Length; step++)
-        {
-            for (int end = 0; end < 2; end++) _factors[2 * step + end] = (short)MathF.Round(8 * values[end == 0 ? 0 : ^1] * Reaches[step]);
-        }
-        CreateTables();
+        return codes;
     }
 
     public byte Code(float x) => _codes[(int)Math.Clamp(2 * x + Positions / 2, 0, Positions - 1)];
@@ -68,13 +78,13 @@ internal sealed partial class CodebookSearch
     /// <param name="start">The run's first column.</param>
     public float FindScale(ReadOnlySpan<float> x, ColumnImportance? importance, int start)
     {
-        float largest = Largest(x), magnitude = MathF.Abs(largest);
+        (float magnitude, bool isNegative) = Largest(x);
         if (!(magnitude >= SmallestWeight)) return 0;
         ReadOnlySpan<short> counts = importance is null ? default : importance.Counts.AsSpan(start, x.Length);
         ReadOnlySpan<float> shares = importance is null ? default : importance.Shares.AsSpan(start, x.Length);
         (float products, float squares) = Avx2.IsSupported && _fitsTables
-            ? BestAvx2(x, One / magnitude, largest < 0, counts, shares)
-            : Best(x, One / magnitude, largest < 0, counts, shares);
+            ? BestAvx2(x, One / magnitude, isNegative, counts, shares)
+            : Best(x, One / magnitude, isNegative, counts, shares);
         return squares == 0 ? 0 : magnitude * products / squares;
     }
 
@@ -107,21 +117,22 @@ internal sealed partial class CodebookSearch
         return best[1].Score > best[0].Score ? (best[1].Products, best[1].Squares) : (best[0].Products, best[0].Squares);
     }
 
-    /// <summary>The weight of the largest magnitude, with its sign; the positive one of two.</summary>
+    /// <summary>The largest magnitude and whether it is a negative weight's; the positive one of two. Without branches: half of them would be guessed wrong.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Largest(ReadOnlySpan<float> x)
+    private static (float Magnitude, bool IsNegative) Largest(ReadOnlySpan<float> x)
     {
         Vector256<float> most = Vector256.Create(x), least = most;
         for (int k = 8; k < x.Length; k += 8)
         {
             Vector256<float> weights = Vector256.Create(x[k..]);
-            most = Vector256.Max(most, weights);
-            least = Vector256.Min(least, weights);
+            most = Vector256.MaxNative(most, weights);
+            least = Vector256.MinNative(least, weights);
         }
-        Vector128<float> above = Vector128.Max(most.GetLower(), most.GetUpper()), below = -Vector128.Min(least.GetLower(), least.GetUpper());
-        Vector128<float> both = Vector128.Max(Vector128.Shuffle(above, Vector128.Create(0, 2, 1, 3)), Vector128.Shuffle(above, Vector128.Create(1, 3, 0, 2)));
-        Vector128<float> others = Vector128.Max(Vector128.Shuffle(below, Vector128.Create(0, 2, 1, 3)), Vector128.Shuffle(below, Vector128.Create(1, 3, 0, 2)));
-        float largest = MathF.Max(both.ToScalar(), both.GetElement(1)), smallest = MathF.Max(others.ToScalar(), others.GetElement(1));
-        return largest >= smallest ? largest : -smallest;
+        Vector128<float> above = Vector128.MaxNative(most.GetLower(), most.GetUpper()), below = -Vector128.MinNative(least.GetLower(), least.GetUpper());
+        Vector128<float> both = Vector128.MaxNative(Vector128.Shuffle(above, Vector128.Create(0, 2, 1, 3)), Vector128.Shuffle(above, Vector128.Create(1, 3, 0, 2)));
+        Vector128<float> others = Vector128.MaxNative(Vector128.Shuffle(below, Vector128.Create(0, 2, 1, 3)), Vector128.Shuffle(below, Vector128.Create(1, 3, 0, 2)));
+        Vector128<float> first = Vector128.MaxNative(both, Vector128.Shuffle(both, Vector128.Create(1, 0, 3, 2)));
+        Vector128<float> second = Vector128.MaxNative(others, Vector128.Shuffle(others, Vector128.Create(1, 0, 3, 2)));
+        return (Vector128.MaxNative(first, second).ToScalar(), first.ToScalar() < second.ToScalar());
     }
 }

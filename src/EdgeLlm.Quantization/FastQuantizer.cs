@@ -8,6 +8,9 @@ namespace EdgeLlm.Quantization;
 /// <param name="importance">What errors of each column count in that; null: what the weights alone say of it.</param>
 internal sealed class FastQuantizer(QuantizationPlan plan, ImportanceMatrix? importance = null)
 {
+    // Enough for 16 values; more of them do not move these.
+    private const int SampleWeights = 16_384;
+
     /// <summary>Writes the packed file.</summary>
     /// <param name="progress">Gets the bytes written so far.</param>
     /// <exception cref="ModelException">A weight is not finite, or the importance is another model's.</exception>
@@ -42,7 +45,7 @@ internal sealed class FastQuantizer(QuantizationPlan plan, ImportanceMatrix? imp
             GgufTensor tensor = plan.Tensors[i];
             Packing packing = plan.PackingOf(tensor.Name);
             codebooks[i] = packing is Packing.E4Group32 or Packing.E4Group16
-                ? Codebook.Learn(new WeightRows(plan.File, tensor).Sample(), new PackedLayout(packing, (int)tensor.Columns).ScaleColumns, inputs.Of(tensor.Name))
+                ? Codebook.Learn(new WeightRows(plan.File, tensor).Sample(SampleWeights), new PackedLayout(packing, (int)tensor.Columns).ScaleColumns, inputs.Of(tensor.Name))
                 : Codebook.Normal;
         });
         return codebooks;

@@ -57,9 +57,9 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, Column
         for (int s = 0; s < _scales.Length; s++)
         {
             Vector256<float> most = Vector256<float>.Zero;
-            for (int k = s * Block; k < (s + 1) * Block; k += 8) most = Vector256.Max(most, Vector256.Abs(Vector256.Create(weights[k..])));
-            Vector128<float> four = Vector128.Max(most.GetLower(), most.GetUpper());
-            four = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+            for (int k = s * Block; k < (s + 1) * Block; k += 8) most = Vector256.MaxNative(most, Vector256.Abs(Vector256.Create(weights[k..])));
+            Vector128<float> four = Vector128.MaxNative(most.GetLower(), most.GetUpper());
+            four = Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
             _scales[s] = MathF.Max(four.ToScalar(), four.GetElement(1)) / 127;
             largest = Math.Max(largest, _scales[s]);
         }
@@ -74,7 +74,7 @@ internal sealed class GroupPacker(PackedLayout layout, Codebook codebook, Column
             for (int four = 0; four < Block / 4; four++)
             {
                 Vector128<float> scaled = Vector128.Round(Vector128.Create(weights[(s * Block + 4 * four)..]) * inverse);
-                Vector128<int> bytes = Vector128.ConvertToInt32(Vector128.Min(Vector128.Max(scaled, Vector128.Create(-127f)), Vector128.Create(127f)));
+                Vector128<int> bytes = Vector128.ConvertToInt32Native(Vector128.MinNative(Vector128.MaxNative(scaled, Vector128.Create(-127f)), Vector128.Create(127f)));
                 Vector128<short> shorts = Vector128.Narrow(bytes, bytes);
                 values[(s * Block / 4 + four) * GroupRows + row] = Vector128.Narrow(shorts, shorts).AsUInt32().ToScalar();
             }

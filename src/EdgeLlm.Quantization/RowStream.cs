@@ -39,11 +39,7 @@ internal sealed class RowStream(GgufFile file, GgufTensor tensor, int unitRows, 
                 int count = (int)Math.Min(chunkUnits, units - first);
                 EncodeUnits(first, count, taskUnits, chunk, cancellation);
                 writing.GetAwaiter().GetResult();
-                writing = Task.Run(() =>
-                {
-                    output.Write(chunk, 0, count * _unitBytes);
-                    if (output is FileStream file) file.Flush(flushToDisk: true); // beside the encoding, so that little is left to wait for at the end
-                }, CancellationToken.None);
+                writing = Task.Run(() => output.Write(chunk, 0, count * _unitBytes), CancellationToken.None);
                 advance(count * (long)_unitBytes);
             }
         }

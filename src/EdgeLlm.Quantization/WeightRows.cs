@@ -1,7 +1,7 @@
-using System.Runtime.Intrinsics;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
+using EdgeLlm.Quantization.Numerics;
 
 namespace EdgeLlm.Quantization;
 
@@ -18,16 +18,20 @@ internal sealed class WeightRows(GgufFile file, GgufTensor tensor)
     /// <exception cref="ModelException">A weight is infinite or not a number.</exception>
     public void Read(long firstRow, Span<float> destination)
     {
+        bool areFinite;
         if (tensor.Packed is { } packed)
         {
             ReadPacked(packed, firstRow, destination);
+            areFinite = Finite.All(destination);
         }
         else
         {
             long rows = destination.Length / tensor.Columns, rowBytes = ElementFormat.ByteCount(tensor.Type, tensor.Columns);
-            Dequantizer.ToFloat(tensor.Type, file.Bytes(tensor, firstRow * rowBytes, checked((int)(rows * rowBytes))), destination);
+            ReadOnlySpan<byte> bytes = file.Bytes(tensor, firstRow * rowBytes, checked((int)(rows * rowBytes)));
+            Dequantizer.ToFloat(tensor.Type, bytes, destination);
+            areFinite = Finite.Knows(tensor.Type) ? Finite.All(tensor.Type, bytes) : Finite.All(destination);
         }
-        if (!AreFinite(destination)) throw new ModelException(file.Path, $"tensor {tensor.Name} has a weight that is not finite, near row {firstRow}");
+        if (!areFinite) throw new ModelException(file.Path, $"tensor {tensor.Name} has a weight that is not finite, near row {firstRow}");
     }
 
     private void ReadPacked(PackedTensor packed, long firstRow, Span<float> destination)
@@ -40,23 +44,10 @@ internal sealed class WeightRows(GgufFile file, GgufTensor tensor)
         }
     }
 
-    private static bool AreFinite(ReadOnlySpan<float> weights)
+    /// <summary>Rows spread evenly over the tensor, not more than so many weights unless a row has more.</summary>
+    public float[] Sample(int mostWeights)
     {
-        // Infinities and NaNs have all bits of the exponent.
-        Vector256<int> exponent = Vector256.Create(0x7F80_0000), found = Vector256<int>.Zero;
-        int k = 0;
-        for (; k + 8 <= weights.Length; k += 8) found |= Vector256.Equals(Vector256.Create(weights[k..]).AsInt32() & exponent, exponent);
-        for (; k < weights.Length; k++)
-        {
-            if (!float.IsFinite(weights[k])) return false;
-        }
-        return found == Vector256<int>.Zero;
-    }
-
-    /// <summary>Rows spread evenly over the tensor, not more than some 32 thousand weights.</summary>
-    public float[] Sample()
-    {
-        long rows = Math.Clamp(32_768 / tensor.Columns, 1, tensor.Rows);
+        long rows = Math.Clamp(mostWeights / tensor.Columns, 1, tensor.Rows);
         float[] sample = new float[rows * tensor.Columns];
         for (long row = 0; row < rows; row++)
             Read(row * tensor.Rows / rows, sample.AsSpan(checked((int)(row * tensor.Columns)), (int)tensor.Columns));

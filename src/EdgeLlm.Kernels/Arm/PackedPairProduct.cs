@@ -9,20 +9,14 @@ namespace EdgeLlm.Kernels.Arm;
 internal static unsafe class PackedPairProduct<TDots> where TDots : struct, IPackedDots
 {
     /// <summary>From 32 columns to the next, unpacked; E8 needs no unpacking.</summary>
-    private const int BlockBytes = 256;
+    private const int BlockBytes = PackedPanel.BlockBytes;
 
     public static void Multiply(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
     {
-        nint codeOffset = (nint)weights.Layout.CodeOffset;
         byte* group = weights.Group(firstRow);
         for (int r = firstRow; r < endRow; r += PackedLayout.GroupRows, group += weights.GroupBytes)
         {
-            sbyte* values = (sbyte*)group + codeOffset;
-            if (TDots.BlockBytes < BlockBytes)
-            {
-                values = (sbyte*)scratch;
-                PackedPanel.Unpack(group + codeOffset, weights.Codebook, x.Blocks, values);
-            }
+            sbyte* values = PackedPanel.ValuesOf<TDots>(weights, group, x.Blocks, (sbyte*)scratch);
             for (int t = 0; t < tokens; t += 2)
                 MultiplyTwo(group, values, x, t, Math.Min(t + 1, tokens - 1), y + r, yStride, Math.Min(endRow - r, PackedLayout.GroupRows));
         }

@@ -19,6 +19,9 @@ internal readonly unsafe struct PackedPanel
 
     public const int TileTokens = 6;
 
+    /// <summary>From 32 columns' values to the next 32's.</summary>
+    public const int BlockBytes = 256;
+
     /// <summary>The values of a tile's tokens in 32 columns.</summary>
     public const int StepBytes = TileTokens * 32;
 
@@ -129,8 +132,17 @@ internal readonly unsafe struct PackedPanel
         return (AdvSimd.AddWideningLower(first, choices.GetLower()), AdvSimd.AddWideningUpper(first, choices));
     }
 
-    /// <summary>E4's codes to values.</summary>
-    public static void Unpack(byte* codes, Vector128<sbyte> codebook, nint blocks, sbyte* values)
+    /// <summary>A group's values: E8's where they are, E4's in <paramref name="target"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static sbyte* ValuesOf<TDots>(in WeightMatrix weights, byte* group, nint blocks, sbyte* target) where TDots : struct, IPackedDots
+    {
+        byte* codes = group + (nint)weights.Layout.CodeOffset;
+        if (TDots.BlockBytes == BlockBytes) return (sbyte*)codes;
+        Unpack(codes, weights.Codebook, blocks, target);
+        return target;
+    }
+
+    private static void Unpack(byte* codes, Vector128<sbyte> codebook, nint blocks, sbyte* values)
     {
         Vector128<sbyte> half = Vector128.Create((sbyte)15);
         for (; blocks > 0; blocks--, codes += 128, values += 256)

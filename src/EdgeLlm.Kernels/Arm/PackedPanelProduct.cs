@@ -10,12 +10,11 @@ namespace EdgeLlm.Kernels.Arm;
 internal static unsafe partial class PackedPanelProduct<TDots> where TDots : struct, IPackedDots
 {
     /// <summary>From 32 columns to the next, unpacked; E8 needs no unpacking.</summary>
-    private const int BlockBytes = 256;
+    private const int BlockBytes = PackedPanel.BlockBytes;
 
     public static void Multiply(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
     {
         var panel = new PackedPanel(scratch, x.Blocks);
-        nint codeOffset = (nint)weights.Layout.CodeOffset;
         for (int first = 0; first < tokens; first += PackedPanel.Tokens)
         {
             int count = Math.Min(PackedPanel.Tokens, tokens - first), tiles = (count + PackedPanel.TileTokens - 1) / PackedPanel.TileTokens;
@@ -24,12 +23,7 @@ internal static unsafe partial class PackedPanelProduct<TDots> where TDots : str
             for (int r = firstRow; r < endRow; r += PackedLayout.GroupRows, group += weights.GroupBytes)
             {
                 panel.FillFactors<TDots>((sbyte*)group + PackedLayout.SubScaleOffset);
-                sbyte* values = (sbyte*)group + codeOffset;
-                if (TDots.BlockBytes < BlockBytes)
-                {
-                    PackedPanel.Unpack(group + codeOffset, weights.Codebook, x.Blocks, panel.Values);
-                    values = panel.Values;
-                }
+                sbyte* values = PackedPanel.ValuesOf<TDots>(weights, group, x.Blocks, panel.Values);
                 MultiplyTiles(panel, values, (float*)group, tiles, r, Math.Min(endRow - r, PackedLayout.GroupRows));
             }
         }

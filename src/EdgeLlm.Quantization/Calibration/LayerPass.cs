@@ -22,24 +22,29 @@ internal sealed class LayerPass(ModelConfig config, LayerOperations operations, 
         4L * tokens * (3 * config.EmbeddingLength + 2 * config.QueryWidth + 2 * config.KeyValueWidth + 2 * config.FeedForwardLength);
 
     /// <summary>The residual stream x [tokens, embedding], from an element on, goes through the layer.</summary>
-    public void Forward(DecoderLayer layer, float[] x, int start, int tokens)
+    /// <param name="see">Gets what goes into matrices [tokens, columns], with the first of those that it goes into.</param>
+    public void Forward(DecoderLayer layer, float[] x, int start, int tokens, Action<LinearMap, float[]>? see = null)
     {
         int count = tokens * config.EmbeddingLength;
         Span<float> stream = x.AsSpan(start, count);
         operations.Normalize(x, start, layer.AttentionNorm, _normed, tokens);
+        see?.Invoke(layer.Query, _normed);
         layer.Query.Apply(_normed, _queries, tokens);
         layer.Key.Apply(_normed, _keys, tokens);
         layer.Value.Apply(_normed, _values, tokens);
         operations.Rotate(_queries, config.HeadCount, tokens);
         operations.Rotate(_keys, config.KeyValueHeadCount, tokens);
         operations.Attend(_queries, _keys, _values, _attended, tokens);
+        see?.Invoke(layer.AttentionOutput, _attended);
         layer.AttentionOutput.Apply(_attended, _middle, tokens);
         TensorPrimitives.Add(stream, _middle.AsSpan(0, count), _middle.AsSpan(0, count));
 
         operations.Normalize(_middle, 0, layer.FeedForwardNorm, _normed, tokens);
+        see?.Invoke(layer.Gate, _normed);
         layer.Gate.Apply(_normed, _gate, tokens);
         layer.Up.Apply(_normed, _up, tokens);
         LayerOperations.Activate(_gate, _up, scratch.Active, tokens * config.FeedForwardLength);
+        see?.Invoke(layer.Down, scratch.Active);
         layer.Down.Apply(scratch.Active, _added, tokens);
         TensorPrimitives.Add(_middle.AsSpan(0, count), _added.AsSpan(0, count), stream);
     }

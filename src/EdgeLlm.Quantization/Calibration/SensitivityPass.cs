@@ -38,7 +38,11 @@ internal sealed class SensitivityPass : ILayerGradient
             _source.Embed(text[window], pass.Stream);
             pass.Forward(ReadLayer, outputNorm);
             loss.Differentiate(pass.Hidden, text.Length, window * text.Length, byHidden,
-                (byLogits, first) => Add(_source.HeadName, pass.Hidden.AsSpan(first * width, byLogits.Rows * width), byLogits.Data.AsSpan(0, byLogits.Rows * byLogits.Columns), byLogits.Rows));
+                (byLogits, first) =>
+                {
+                    int tokens = byLogits.Length / _source.Config.VocabularySize;
+                    Add(_source.HeadName, pass.Hidden.AsSpan(first * width, tokens * width), byLogits, tokens);
+                });
             pass.Backward(ReadLayer, outputNorm, byHidden, _ => this, null);
             AddEmbeddings(text[window], pass.Derivatives);
             _tokens += text.Length;

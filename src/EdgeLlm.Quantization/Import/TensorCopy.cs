@@ -1,7 +1,7 @@
-using System.Numerics;
 using System.Runtime.InteropServices;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
+using EdgeLlm.Quantization.Numerics;
 
 namespace EdgeLlm.Quantization.Import;
 
@@ -44,7 +44,7 @@ internal sealed record TensorCopy(SafetensorsTensor Source, string Target, Eleme
         {
             int count = (int)Math.Min(chunkRows, Rows - first);
             ReadOnlySpan<byte> chunk = Heads > 0 ? Gather(first, count, rowBytes, moved) : Source.Bytes(first * rowBytes, count * rowBytes);
-            if (!IsFinite(SourceType, chunk)) throw Error(Source, $"has a weight that is not finite, near row {first}");
+            if (!Finite.All(SourceType, chunk)) throw Error(Source, $"has a weight that is not finite, near row {first}");
             if (IsVector)
             {
                 Dequantizer.ToFloat(SourceType, chunk, floats.AsSpan(0, count));
@@ -65,25 +65,6 @@ internal sealed record TensorCopy(SafetensorsTensor Source, string Target, Eleme
             Source.Bytes(from * rowBytes, rowBytes).CopyTo(rows.AsSpan(i * rowBytes));
         }
         return rows.AsSpan(0, count * rowBytes);
-    }
-
-    private static bool IsFinite(ElementType type, ReadOnlySpan<byte> values) => type == ElementType.F32
-        ? IsFinite(MemoryMarshal.Cast<byte, uint>(values), 0x7F800000u)
-        : IsFinite(MemoryMarshal.Cast<byte, ushort>(values), type == ElementType.F16 ? (ushort)0x7C00 : (ushort)0x7F80);
-
-    /// <param name="exponent">The bits of the exponent: all of them are set in what is infinite or no number.</param>
-    private static bool IsFinite<T>(ReadOnlySpan<T> values, T exponent) where T : unmanaged, IBinaryInteger<T>
-    {
-        var mask = new Vector<T>(exponent);
-        for (; values.Length >= Vector<T>.Count; values = values[Vector<T>.Count..])
-        {
-            if (Vector.EqualsAny(new Vector<T>(values) & mask, mask)) return false;
-        }
-        foreach (T value in values)
-        {
-            if ((value & exponent) == exponent) return false;
-        }
-        return true;
     }
 
     private static ModelException Error(SafetensorsTensor tensor, string problem) => new(tensor.File.Path, $"tensor {FolderFile.Printable(tensor.Name)} {problem}");

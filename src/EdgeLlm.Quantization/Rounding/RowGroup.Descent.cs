@@ -36,7 +36,7 @@ internal sealed partial class RowGroup
             slope += rounded * _gradient[k];
             bend += rounded * (product[k] - _gradient[k]);
         }
-        Vector256<float> change = slope / Vector256.Max(bend, Vector256.Create(1e-30f));
+        Vector256<float> change = slope / Vector256.MaxNative(bend, Vector256.Create(1e-30f));
         _rowScale += _rowScale * change;
         for (int k = 0; k < _columns; k++)
         {
@@ -88,7 +88,7 @@ internal sealed partial class RowGroup
             bend += unit * others * _rowScale;
         }
         Vector256<float> before = _subScales[start / _run];
-        Vector256<float> after = Whole(before + slope / Vector256.Max(bend, Vector256.Create(1e-30f)));
+        Vector256<float> after = Whole(before + slope / Vector256.MaxNative(bend, Vector256.Create(1e-30f)));
         if (after == before) return;
         _subScales[start / _run] = after;
         Vector256<float> change = (after - before) * _rowScale;

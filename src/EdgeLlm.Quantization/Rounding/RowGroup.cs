@@ -74,7 +74,7 @@ internal sealed partial class RowGroup
     {
         const float Room = 1.12f;
         Vector256<float> largest = default;
-        foreach (Vector256<float> weight in _weights) largest = Vector256.Max(largest, Vector256.Abs(weight));
+        foreach (Vector256<float> weight in _weights) largest = Vector256.MaxNative(largest, Vector256.Abs(weight));
         _rowScale = largest * (Room / (PackedLayout.CodebookLimit * _layout.SubScaleLimit));
         _rowScale &= Vector256.GreaterThan(_rowScale, Vector256.Create(1e-30f)); // whose inverse would not be finite: a row of zeros
     }
@@ -147,7 +147,7 @@ internal sealed partial class RowGroup
     private Vector256<float> Whole(Vector256<float> subScale)
     {
         var limit = Vector256.Create((float)_layout.SubScaleLimit);
-        return Vector256.Min(Vector256.Max(Vector256.Round(subScale), -limit), limit);
+        return Vector256.MinNative(Vector256.MaxNative(Vector256.Round(subScale), -limit), limit);
     }
 
     /// <summary>Rounds a run with a sub-scale, each column making up for those before it; values to <see cref="_trial"/>, the cost returned.</summary>

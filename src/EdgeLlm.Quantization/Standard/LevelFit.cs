@@ -109,7 +109,7 @@ internal static class LevelFit
         for (int j = 0; j < x.Length; j += 8)
         {
             Vector256<float> above = Vector256.Create(x[j..]) + Vector256.Create(offset);
-            Vector256<float> q = Vector256.Min(Vector256.Max(Vector256.Round(above * inverse), Vector256<float>.Zero), Vector256.Create((float)levels));
+            Vector256<float> q = Vector256.MinNative(Vector256.MaxNative(Vector256.Round(above * inverse), Vector256<float>.Zero), Vector256.Create((float)levels));
             Vector256<float> difference = above - q * scale;
             sum += Vector256.Create(w[j..]) * difference * difference;
         }
@@ -130,7 +130,7 @@ internal static class LevelFit
         for (int j = 0; j < x.Length; j += 8)
         {
             Vector256<float> values = Vector256.Create(x[j..]);
-            Vector256<float> q = Vector256.Min(Vector256.Max(Vector256.Round(values * factor), Vector256.Create((float)lowest)), Vector256.Create((float)highest));
+            Vector256<float> q = Vector256.MinNative(Vector256.MaxNative(Vector256.Round(values * factor), Vector256.Create((float)lowest)), Vector256.Create((float)highest));
             Vector256<float> weighted = Vector256.Create(w[j..]) * q;
             xq += weighted * values;
             qq += weighted * q;
@@ -154,21 +154,7 @@ internal static class LevelFit
     public static int TableCode(float x) => TableCodes[(int)Math.Clamp(2 * x + 256, 0, TableCodes.Length - 1)];
 
     // One for each half of a unit: the middle between two values is always a border.
-    private static readonly byte[] TableCodes = NearestCodes();
-
-    private static byte[] NearestCodes()
-    {
-        byte[] codes = new byte[512];
-        for (int cell = 0; cell < codes.Length; cell++)
-        {
-            double middle = (cell - 256 + 0.5) / 2;
-            for (int code = 1; code < 16; code++)
-            {
-                if (Math.Abs(CodePoints.IQ4[code] - middle) < Math.Abs(CodePoints.IQ4[codes[cell]] - middle)) codes[cell] = (byte)code;
-            }
-        }
-        return codes;
-    }
+    private static readonly byte[] TableCodes = CodebookSearch.NearestCodes(CodePoints.IQ4, 512);
 
     private static void Keep(float xq, float qq, ref float best, ref float scale)
     {
@@ -183,7 +169,7 @@ internal static class LevelFit
         for (int j = 0; j < x.Length; j += 8)
         {
             Vector256<float> values = Vector256.Create(x[j..]);
-            Vector256<float> q = Vector256.Min(Vector256.Max(Vector256.Round((values - Vector256.Create(minimum)) * factor), Vector256<float>.Zero), Vector256.Create((float)levels));
+            Vector256<float> q = Vector256.MinNative(Vector256.MaxNative(Vector256.Round((values - Vector256.Create(minimum)) * factor), Vector256<float>.Zero), Vector256.Create((float)levels));
             Vector256<float> weighted = Vector256.Create(w[j..]) * q;
             sum += weighted;
             squares += weighted * q;
