@@ -10,7 +10,7 @@ using EdgeLlm.Quantization.Rounding;
 namespace EdgeLlm.Quantization;
 
 /// <summary>
-/// Packs a model at the best quality: layer by layer every matrix is rounded for what it multiplies on a calibration text, then the scales of rows
+/// Packs a model at the best quality: layer by layer every matrix is rounded for what it multiplies on a calibration text, some with scaled inputs, then the scales of rows
 /// and norms are tuned on the whole. Finished layers wait in a file beside the output, so that a run that was cut short goes on from there.
 /// </summary>
 internal sealed class CalibratedQuantizer
@@ -47,9 +47,10 @@ internal sealed class CalibratedQuantizer
         Checkpoint stream = new(statePath + ".stream", identity), source = new(statePath + ".source", identity), tuning = new(statePath + ".tuning", identity);
         using (var state = QuantizationState.Open(statePath, identity))
         {
-            var matrices = new List<PackedMatrix>();
-            QuantizeLayers(state, stream, matrices, progress, cancellation);
-            Dictionary<string, float[]> norms = Tune(source, tuning, matrices, progress, cancellation);
+            QuantizeLayers(state, stream, progress, cancellation);
+            PackedMatrix[] matrices = [.. state.Layers.SelectMany(layer => layer.Matrices)];
+            LayerNorms[] layerNorms = [.. Enumerable.Range(0, _source.Config.BlockCount).Select(l => NormsOf(state.Layers[l], l))];
+            Dictionary<string, float[]> norms = Tune(source, tuning, matrices, layerNorms, progress, cancellation);
             progress("writing", 1);
             Write(path, matrices.ToDictionary(matrix => matrix.Tensor.Name), norms, cancellation);
         }
@@ -57,7 +58,7 @@ internal sealed class CalibratedQuantizer
         File.Delete(statePath);
     }
 
-    private void QuantizeLayers(QuantizationState state, Checkpoint stream, List<PackedMatrix> matrices, Action<string, double> progress, CancellationToken cancellation)
+    private void QuantizeLayers(QuantizationState state, Checkpoint stream, Action<string, double> progress, CancellationToken cancellation)
     {
         int layers = _source.Config.BlockCount;
         var quantizer = new LayerwiseQuantizer(_source, _text)
@@ -76,15 +77,15 @@ internal sealed class CalibratedQuantizer
             }
             else if (l >= passed)
             {
-                var packed = state.Layers[l].ToDictionary(matrix => matrix.Tensor.Name);
-                quantizer.Pass(_source.ReadLayer(l, _source.ReadNorms(l), buffer, packed));
+                QuantizedLayer layer = state.Layers[l];
+                quantizer.Pass(_source.ReadLayer(l, NormsOf(layer, l), buffer, layer.Matrices.ToDictionary(matrix => matrix.Tensor.Name)));
             }
-            matrices.AddRange(state.Layers[l]);
         }
         progress("embedding", _work.Layers(layers));
-        if (state.Layers.Count == layers) state.Append([.. QuantizeHeads(quantizer)]);
-        matrices.AddRange(state.Layers[layers]);
+        if (state.Layers.Count == layers) state.Append(new QuantizedLayer([.. QuantizeHeads(quantizer)], Norms: null));
     }
+
+    private LayerNorms NormsOf(QuantizedLayer layer, int number) => layer.Norms ?? _source.ReadNorms(number);
 
     /// <summary>Embedding and head.</summary>
     private IEnumerable<PackedMatrix> QuantizeHeads(LayerwiseQuantizer quantizer)
@@ -100,9 +101,10 @@ internal sealed class CalibratedQuantizer
         }
     }
 
-    private Dictionary<string, float[]> Tune(Checkpoint source, Checkpoint tuning, List<PackedMatrix> matrices, Action<string, double> progress, CancellationToken cancellation)
+    /// <summary>Gives all norms by their tensors' names.</summary>
+    private Dictionary<string, float[]> Tune(Checkpoint source, Checkpoint tuning, PackedMatrix[] matrices, LayerNorms[] norms, Action<string, double> progress, CancellationToken cancellation)
     {
-        if (_settings.TuningEpochs == 0) return [];
+        if (_settings.TuningEpochs == 0) return ScaleTuner.ByName(norms, _source.OutputNorm);
         float[] sourceHidden = new float[_text.Tokens.Length * _source.Config.EmbeddingLength];
         if (source.TryLoad(_source.Config.BlockCount, sourceHidden) is null)
         {
@@ -110,7 +112,7 @@ internal sealed class CalibratedQuantizer
             source.Save(_source.Config.BlockCount, sourceHidden);
         }
         GC.Collect(); // what the layers left behind
-        var tuner = new ScaleTuner(_source, _text, matrices, sourceHidden)
+        var tuner = new ScaleTuner(_source, _text, matrices, norms, sourceHidden)
         {
             RowRate = _settings.RowRate,
             NormRate = _settings.NormRate,
@@ -147,7 +149,7 @@ internal sealed class CalibratedQuantizer
     private byte[] Identity()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var description = new StringBuilder($"1 {_plan.File.FileSize} {File.GetLastWriteTimeUtc(_plan.File.Path).Ticks} {_source.Config} {_settings with { TuningEpochs = 0 }}");
+        var description = new StringBuilder($"2 {_plan.File.FileSize} {File.GetLastWriteTimeUtc(_plan.File.Path).Ticks} {_source.Config} {_settings with { TuningEpochs = 0 }}");
         foreach (GgufTensor tensor in _plan.Tensors) description.Append($"\n{tensor} {tensor.Offset} {_plan.PackingOf(tensor.Name)}");
         hash.AppendData(Encoding.UTF8.GetBytes(description.ToString()));
         hash.AppendData(MemoryMarshal.AsBytes(_text.Tokens));

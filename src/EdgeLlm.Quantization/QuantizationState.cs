@@ -1,16 +1,18 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
 using System.Text;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Rounding;
 
 namespace EdgeLlm.Quantization;
 
 /// <summary>
 /// The file beside an output in which finished layers wait, so that a run that was cut short goes on after the last of them. It begins with 40
-/// bytes that tell what is being made; then, a layer after the other: its length, its matrices and a hash. What is cut short or damaged is not read.
+/// bytes that tell what is being made; then, a layer after the other: its length, its norms and matrices and a hash. What is cut short or damaged is not read.
 /// </summary>
 internal sealed class QuantizationState : IDisposable
 {
@@ -21,8 +23,8 @@ internal sealed class QuantizationState : IDisposable
 
     private QuantizationState(FileStream file) => _file = file;
 
-    /// <summary>The matrices of each finished layer, from the first layer on.</summary>
-    public List<IReadOnlyList<PackedMatrix>> Layers { get; } = [];
+    /// <summary>The finished layers, from the first on; embedding and head come last.</summary>
+    public List<QuantizedLayer> Layers { get; } = [];
 
     /// <param name="identity">32 bytes: a hash of source and settings. A file of another run is begun anew.</param>
     public static QuantizationState Open(string path, ReadOnlySpan<byte> identity)
@@ -43,7 +45,7 @@ internal sealed class QuantizationState : IDisposable
     }
 
     /// <summary>Adds the next layer; when this returns it is on the disk. The matrices come back as those in the file.</summary>
-    public IReadOnlyList<PackedMatrix> Append(IReadOnlyList<PackedMatrix> layer)
+    public QuantizedLayer Append(QuantizedLayer layer)
     {
         long start = _file.Position;
         byte[] header = Encode(layer);
@@ -54,7 +56,7 @@ internal sealed class QuantizationState : IDisposable
         {
             hashed.Write(length);
             hashed.Write(header);
-            foreach (PackedMatrix matrix in layer) matrix.Write(hashed);
+            foreach (PackedMatrix matrix in layer.Matrices) matrix.Write(hashed);
         }
         _file.Write(hash.Hash!);
         _file.Flush(flushToDisk: true);
@@ -66,12 +68,14 @@ internal sealed class QuantizationState : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    private static byte[] Encode(IReadOnlyList<PackedMatrix> layer)
+    private static byte[] Encode(QuantizedLayer layer)
     {
         var header = new MemoryStream();
         using var writer = new BinaryWriter(header, Encoding.UTF8);
-        writer.Write(layer.Count);
-        foreach (PackedMatrix matrix in layer)
+        writer.Write(layer.Norms?.Attention.Length ?? 0);
+        foreach (float[] norm in layer.Norms is { } norms ? [norms.Attention, norms.FeedForward] : Array.Empty<float[]>()) writer.Write(MemoryMarshal.AsBytes<float>(norm));
+        writer.Write(layer.Matrices.Count);
+        foreach (PackedMatrix matrix in layer.Matrices)
         {
             PackedTensor tensor = matrix.Tensor;
             writer.Write(tensor.Name);
@@ -94,33 +98,41 @@ internal sealed class QuantizationState : IDisposable
         if (headerBytes is < sizeof(int) or > MostHeaderBytes || headerBytes > _file.Length - _file.Position) return null;
         byte[] header = new byte[headerBytes];
         _file.ReadExactly(header);
-        if (Decode(header, _file.Position) is not { } matrices) return null;
-        long end = _file.Position + matrices.Sum(matrix => matrix.Tensor.ByteCount);
+        if (Decode(header, _file.Position) is not { } layer) return null;
+        long end = _file.Position + layer.Matrices.Sum(matrix => matrix.Tensor.ByteCount);
         if (end + TrailingHash.ByteCount > _file.Length) return null;
         if (!TrailingHash.Matches(_file, start, end)) return null;
-        Layers.Add(matrices);
+        Layers.Add(layer);
         return end + TrailingHash.ByteCount;
     }
 
-    private List<PackedMatrix>? Decode(byte[] header, long offset)
+    private QuantizedLayer? Decode(byte[] header, long offset)
     {
         try
         {
             using var reader = new BinaryReader(new MemoryStream(header), Encoding.UTF8);
+            int width = reader.ReadInt32();
+            LayerNorms? norms = width == 0 ? null : new LayerNorms(ReadNorm(), ReadNorm());
             var matrices = new List<PackedMatrix>();
             for (int count = reader.ReadInt32(); matrices.Count < count;)
             {
                 string name = reader.ReadString();
                 var packing = (Packing)reader.ReadInt32();
                 int rows = reader.ReadInt32(), columns = reader.ReadInt32();
-                var codebook = Vector128.Create<sbyte>(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, sbyte>(reader.ReadBytes(PackedLayout.CodebookLength)));
+                var codebook = Vector128.Create<sbyte>(MemoryMarshal.Cast<byte, sbyte>(reader.ReadBytes(PackedLayout.CodebookLength)));
                 if (!Enum.IsDefined(packing) || rows < 1 || columns < 1) return null;
                 matrices.Add(new PackedMatrix(new PackedTensor(name, packing, rows, columns, codebook), _file.SafeFileHandle, offset));
                 offset += matrices[^1].Tensor.ByteCount;
             }
-            return matrices;
+            return new QuantizedLayer(matrices, norms);
+
+            float[] ReadNorm()
+            {
+                byte[] bytes = reader.ReadBytes(checked(width * sizeof(float)));
+                return bytes.Length == width * sizeof(float) ? MemoryMarshal.Cast<byte, float>(bytes).ToArray() : throw new EndOfStreamException();
+            }
         }
-        catch (Exception exception) when (exception is EndOfStreamException or ArgumentException or DecoderFallbackException)
+        catch (Exception exception) when (exception is EndOfStreamException or ArgumentException or OverflowException)
         {
             return null;
         }

@@ -95,18 +95,18 @@ internal sealed class LayerwiseQuantizer
     }
 
     /// <summary>Quantizes a layer's matrices one after the other and moves the stream behind it.</summary>
-    public List<PackedMatrix> Quantize(DecoderLayer layer)
+    public QuantizedLayer Quantize(DecoderLayer layer)
     {
         var packed = new List<PackedMatrix>();
         int width = _config.EmbeddingLength, feedForward = _config.FeedForwardLength;
 
-        Round(packed, width, (first, tokens) => Normalized(layer.AttentionNorm, first, tokens), layer.Query, layer.Key, layer.Value);
-        Round(packed, _config.QueryWidth, Attended, layer.AttentionOutput);
+        Round(packed, width, (first, tokens) => Normalized(layer.AttentionNorm, first, tokens), layer.AttentionNorm, layer.Query, layer.Key, layer.Value);
+        Round(packed, _config.QueryWidth, Attended, null, layer.AttentionOutput);
         Add(layer.AttentionOutput, _attended, Attended);
-        Round(packed, width, (first, tokens) => Normalized(layer.FeedForwardNorm, first, tokens), layer.Gate, layer.Up);
-        Round(packed, feedForward, Active, layer.Down);
+        Round(packed, width, (first, tokens) => Normalized(layer.FeedForwardNorm, first, tokens), null, layer.Gate, layer.Up);
+        Round(packed, feedForward, Active, null, layer.Down);
         Add(layer.Down, _activations, Active);
-        return packed;
+        return new QuantizedLayer(packed, new LayerNorms(layer.AttentionNorm, layer.FeedForwardNorm));
 
         MatrixView Attended(int first, int tokens)
         {
@@ -150,29 +150,51 @@ internal sealed class LayerwiseQuantizer
     }
 
     /// <summary>Gathers the second moments of the inputs of some matrices, then rounds these; their float weights become the rounded ones.</summary>
-    private void Round(List<PackedMatrix> packed, int columns, Func<int, int, MatrixView> inputs, params ReadOnlySpan<LinearMap> maps)
+    /// <param name="norm">Where the inputs come from, if they may be scaled; null: they may not.</param>
+    private void Round(List<PackedMatrix> packed, int columns, Func<int, int, MatrixView> inputs, float[]? norm, params LinearMap[] maps)
     {
-        if (maps.ToArray().All(map => PackingOf(map.Name) == Packing.None)) return;
+        if (maps.All(map => PackingOf(map.Name) == Packing.None)) return;
         var watch = Stopwatch.StartNew();
         LinearMap? writer = maps[0].Rows == _config.EmbeddingLength && maps.Length == 1 ? maps[0] : null; // to the residual stream
         var curvature = new Curvature(Moments(0, _trainingWindows, columns, inputs, writer), columns, Damping, Shrinkage);
         float[] heldOut = Moments(_trainingWindows, _windows, columns, inputs, writer);
-        double seconds = watch.Elapsed.TotalSeconds;
+        Log($"moments {watch.Elapsed.TotalSeconds:F1} s");
+        (List<PackedMatrix> Matrices, double Error) best = RoundAll(maps, curvature, heldOut);
+        if (norm is not null && best.Matrices.Count == maps.Length && best.Matrices.All(matrix => matrix.Tensor.Layout.HasCodebook))
+        {
+            var scales = new ChannelScales(curvature.Moments, columns);
+            LinearMap[] scaled = [.. maps.Select(map => map with { Weights = scales.Weights(map.Weights) })];
+            (List<PackedMatrix> Matrices, double Error) other = RoundAll(scaled, new Curvature(scales.Moments(curvature.Moments), columns, damping: 0), scales.Moments(heldOut));
+            if (other.Error < best.Error)
+            {
+                best = other;
+                scales.Divide(norm);
+            }
+        }
+        foreach (PackedMatrix matrix in best.Matrices) matrix.ToFloat(maps.First(map => map.Name == matrix.Tensor.Name).Weights);
+        packed.AddRange(best.Matrices);
+        GC.Collect(); // it waits for more garbage than these arrays are, and would let those of several layers pile up
+    }
+
+    /// <summary>Rounds some matrices with the same inputs; each error is relative to what the matrix makes of the held-out inputs.</summary>
+    private (List<PackedMatrix> Matrices, double Error) RoundAll(LinearMap[] maps, Curvature curvature, float[] heldOut)
+    {
+        var matrices = new List<PackedMatrix>();
+        double error = 0;
         foreach (LinearMap map in maps)
         {
-            watch.Restart();
+            var watch = Stopwatch.StartNew();
             Packing packing = PackingOf(map.Name);
             if (packing == Packing.None) continue;
             Cancellation.ThrowIfCancellationRequested();
             PackedMatrix result = MatrixQuantizer.Quantize(map.Name, map.Weights, map.Rows, packing, curvature, Sweeps);
             PackedMatrix plain = MatrixQuantizer.Plain(map.Name, map.Weights, map.Rows, result.Tensor.Layout);
-            double size = Curvature.MeanCost(map.Weights, map.Rows, heldOut, columns), cost = Cost(result, map, heldOut) / size, plainCost = Cost(plain, map, heldOut) / size;
-            Log($"{map.Name} {result.Tensor.Kind} held-out error {cost:F6}, plain {plainCost:F6}, moments {seconds:F1} s, rounding {watch.Elapsed.TotalSeconds:F1} s");
-            if (plainCost < cost) result = plain;
-            packed.Add(result);
-            result.ToFloat(map.Weights);
+            double size = Curvature.MeanCost(map.Weights, map.Rows, heldOut, map.Columns), cost = Cost(result, map, heldOut) / size, plainCost = Cost(plain, map, heldOut) / size;
+            Log($"{map.Name} {result.Tensor.Kind} held-out error {cost:F6}, plain {plainCost:F6}, rounding {watch.Elapsed.TotalSeconds:F1} s");
+            matrices.Add(plainCost < cost ? plain : result);
+            error += Math.Min(cost, plainCost);
         }
-        GC.Collect(); // it waits for more garbage than these arrays are, and would let those of several layers pile up
+        return (matrices, error);
     }
 
     private double Cost(PackedMatrix packed, LinearMap map, float[] moments)

@@ -25,18 +25,21 @@ internal sealed class ScaleTuner
     private readonly SortedDictionary<string, AdamState> _steps = new(StringComparer.Ordinal); // of each norm and each matrix' rows
     private readonly float[] _before = [float.MaxValue]; // the held-out divergence before the tuning
 
-    public ScaleTuner(SourceModel source, CalibrationText text, IEnumerable<PackedMatrix> packed, float[] sourceHidden)
+    /// <param name="packed">The matrices that are packed.</param>
+    /// <param name="norms">Those of each layer that its matrices were packed for.</param>
+    /// <param name="sourceHidden">The source's normed last hidden states of the text: [tokens, embedding].</param>
+    public ScaleTuner(SourceModel source, CalibrationText text, IEnumerable<PackedMatrix> packed, LayerNorms[] norms, float[] sourceHidden)
     {
         (_source, _text, _sourceHidden) = (source, text, sourceHidden);
         _pass = new ModelPass(source, text.Length);
         _packed = packed.ToDictionary(matrix => matrix.Tensor.Name);
         _buffer = source.ReadLayer(0);
-        _norms = [.. Enumerable.Range(0, source.Config.BlockCount).Select(source.ReadNorms)];
+        _norms = [.. norms.Select(layer => new LayerNorms([.. layer.Attention], [.. layer.FeedForward]))];
         _outputNorm = source.OutputNorm;
         float[] sourceHead = source.ReadMatrix(source.HeadName), head = sourceHead;
         if (_packed.TryGetValue(source.HeadName, out PackedMatrix? packedHead)) packedHead.ToFloat(head = new float[sourceHead.Length]);
         _loss = new DivergenceLoss(sourceHead, head, source.Config.EmbeddingLength);
-        foreach ((string name, float[] norm) in Norms()) _steps.Add(name, new AdamState(norm.Length));
+        foreach ((string name, float[] norm) in ByName(_norms, _outputNorm)) _steps.Add(name, new AdamState(norm.Length));
         foreach (PackedMatrix matrix in _packed.Values) _steps.Add(matrix.Tensor.Name, new AdamState(matrix.Tensor.Rows));
     }
 
@@ -56,10 +59,11 @@ internal sealed class ScaleTuner
 
     public int Epochs { get; init; } = 1;
 
-    /// <summary>Tunes the row factors of the matrices and, in the result, the norms by their tensors' names; leaves all as it is where held-out windows gain nothing.</summary>
+    /// <summary>Tunes the row factors of the matrices and, in the result, the norms by their tensors' names; all stay as they are where held-out windows gain nothing.</summary>
     public Dictionary<string, float[]> Tune(CancellationToken cancellation)
     {
         int[] training = [.. Enumerable.Range(0, _text.Count).Where(window => !CalibrationText.IsHeldOut(window))];
+        var untuned = ByName(_norms, _outputNorm).ToDictionary(entry => entry.Key, entry => (float[])entry.Value.Clone());
         int[] heldOut = [.. Enumerable.Range(0, _text.Count).Where(CalibrationText.IsHeldOut)];
         var gradients = _norms.Select(_ => new LayerGradient(_source.Config)).ToArray();
         double recent = 0;
@@ -88,9 +92,9 @@ internal sealed class ScaleTuner
         }
         float after = heldOut.Length == 0 ? 0 : (float)heldOut.Average(Measure);
         Log($"held-out divergence {after:F5}");
-        if (after < _before[0]) return Norms();
+        if (after < _before[0]) return ByName(_norms, _outputNorm);
         foreach (PackedMatrix matrix in _packed.Values) Array.Fill(matrix.RowFactors, 1);
-        return [];
+        return untuned;
 
         void Step(int l, LayerGradient gradient, float rate, int number)
         {
@@ -113,7 +117,7 @@ internal sealed class ScaleTuner
     /// <summary>All that a step changes, and what the whole is judged by.</summary>
     private float[][] Arrays()
     {
-        Dictionary<string, float[]> norms = Norms();
+        Dictionary<string, float[]> norms = ByName(_norms, _outputNorm);
         return [_before, .. _steps.SelectMany(entry => new[] { norms.GetValueOrDefault(entry.Key) ?? _packed[entry.Key].RowFactors, entry.Value.First, entry.Value.Second })];
     }
 
@@ -124,13 +128,14 @@ internal sealed class ScaleTuner
         return _loss.Measure(_sourceHidden, window * _pass.Hidden.Length, _pass.Hidden, _text.Length, null) / _text.Length;
     }
 
-    private Dictionary<string, float[]> Norms()
+    /// <summary>A model's norms by their tensors' names.</summary>
+    public static Dictionary<string, float[]> ByName(LayerNorms[] layers, float[] output)
     {
-        var norms = new Dictionary<string, float[]> { [OutputNorm] = _outputNorm };
-        for (int l = 0; l < _norms.Length; l++)
+        var norms = new Dictionary<string, float[]> { [OutputNorm] = output };
+        for (int l = 0; l < layers.Length; l++)
         {
-            norms[SourceModel.Name(l, "attn_norm")] = _norms[l].Attention;
-            norms[SourceModel.Name(l, "ffn_norm")] = _norms[l].FeedForward;
+            norms[SourceModel.Name(l, "attn_norm")] = layers[l].Attention;
+            norms[SourceModel.Name(l, "ffn_norm")] = layers[l].FeedForward;
         }
         return norms;
     }

@@ -19,7 +19,7 @@ internal static class WeightComparison
             GgufTensor? origin = source.FindTensor(tensor.Name);
             bool isComparable = origin is not null && (tensor.Packed is not null || origin.TypeName != tensor.TypeName) && origin.Columns == tensor.Columns && origin.Rows == tensor.Rows;
             reports[i] = new TensorReport(tensor.Name, TensorOrder.LayerOf(tensor.Name), KindOf(tensor.Name), tensor.Rows, tensor.Columns, origin?.TypeName ?? "", tensor.TypeName, tensor.ByteCount,
-                isComparable ? Relative(Sample(source, origin!, GroupsOfATensor), Sample(output, tensor, GroupsOfATensor)) : null);
+                isComparable ? Relative(Sample(source, origin!, GroupsOfATensor), Unscaled(source, output, tensor.Name, Sample(output, tensor, GroupsOfATensor))) : null);
         });
         return [.. reports];
     }
@@ -47,6 +47,22 @@ internal static class WeightComparison
             square += (double)before[k] * before[k];
         }
         return square > 0 ? error / square : 0;
+    }
+
+    /// <summary>Rows of a matrix as they would be behind the source's norm: its columns and the norm's weights may have been scaled against each other.</summary>
+    private static float[] Unscaled(GgufFile source, GgufFile output, string name, float[] rows)
+    {
+        string[] words = name.Split('.');
+        if (words is not ["blk", _, "attn_q" or "attn_k" or "attn_v", "weight"]) return rows;
+        string norm = $"blk.{words[1]}.attn_norm.weight";
+        if (source.FindTensor(norm) is not { } before || output.FindTensor(norm) is not { } after || before.Columns != after.Columns) return rows;
+        float[] given = Read(source, before, 0, 1), now = Read(output, after, 0, 1);
+        for (int k = 0; k < rows.Length; k++)
+        {
+            float factor = now[k % now.Length] / given[k % now.Length];
+            if (float.IsFinite(factor)) rows[k] *= factor;
+        }
+        return rows;
     }
 
     private static float[] Read(GgufFile file, GgufTensor tensor, long firstRow, int rows)
