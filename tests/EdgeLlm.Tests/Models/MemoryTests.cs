@@ -60,7 +60,7 @@ public sealed class MemoryTests
         foreach (string line in File.ReadLines("/proc/self/smaps"))
         {
             string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            if (!words[0].EndsWith(':')) ours = line.EndsWith(path, StringComparison.Ordinal);
+            if (!words[0].EndsWith(':')) ours = line.EndsWith("/" + Path.GetFileName(path), StringComparison.Ordinal); // its folder may be a link
             else if (ours && words[0] == "Rss:") resident += long.Parse(words[1]) * 1024;
             else if (ours && words[0] == "Pss:") proportional += long.Parse(words[1]) * 1024;
         }
