@@ -82,36 +82,38 @@ internal sealed class CalibratedQuantizer
             }
         }
         progress("embedding", _work.Layers(layers));
-        if (state.Layers.Count == layers) state.Append(new QuantizedLayer([.. QuantizeHeads(quantizer)], Norms: null));
+        if (state.Layers.Count > layers) return;
+        IEnumerable<string> heads = new[] { TensorOrder.Embedding, TensorOrder.Head }.Where(name => _plan.PackingOf(name) != Packing.None);
+        state.Append(new QuantizedLayer([.. heads.Select(name => QuantizeHead(quantizer, name))], Norms: null));
     }
+
+    /// <summary>Gives what the last stage left behind back to the system: the collector would wait for more of it than the next stage takes.</summary>
+    private static void ReturnMemory() => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
 
     private LayerNorms NormsOf(QuantizedLayer layer, int number) => layer.Norms ?? _source.ReadNorms(number);
 
-    /// <summary>Embedding and head.</summary>
-    private IEnumerable<PackedMatrix> QuantizeHeads(LayerwiseQuantizer quantizer)
+    /// <summary>Embedding or head; one after the other, so that the floats of one of them are there at a time.</summary>
+    private PackedMatrix QuantizeHead(LayerwiseQuantizer quantizer, string name)
     {
-        foreach (string name in new[] { TensorOrder.Embedding, TensorOrder.Head })
-        {
-            if (_plan.PackingOf(name) == Packing.None) continue;
-            GC.Collect(); // the other one's weights
-            float[] weights = _source.ReadMatrix(name);
-            yield return name == _source.HeadName
-                ? quantizer.QuantizeHead(name, weights, _source.OutputNorm)
-                : MatrixQuantizer.Plain(name, weights, _source.Config.VocabularySize, new PackedLayout(_plan.PackingOf(name), _source.Config.EmbeddingLength));
-        }
+        ReturnMemory();
+        float[] weights = _source.ReadMatrix(name);
+        return name == _source.HeadName
+            ? quantizer.QuantizeHead(name, weights, _source.OutputNorm)
+            : MatrixQuantizer.Plain(name, weights, _source.Config.VocabularySize, new PackedLayout(_plan.PackingOf(name), _source.Config.EmbeddingLength));
     }
 
     /// <summary>Gives all norms by their tensors' names.</summary>
     private Dictionary<string, float[]> Tune(Checkpoint source, Checkpoint tuning, PackedMatrix[] matrices, LayerNorms[] norms, Action<string, double> progress, CancellationToken cancellation)
     {
         if (_settings.TuningEpochs == 0) return ScaleTuner.ByName(norms, _source.OutputNorm);
+        ReturnMemory();
         float[] sourceHidden = new float[_text.Tokens.Length * _source.Config.EmbeddingLength];
         if (source.TryLoad(_source.Config.BlockCount, sourceHidden) is null)
         {
             _source.HiddenStates(_text, sourceHidden, layers => progress("source", _work.SourceLayers(layers)), cancellation);
             source.Save(_source.Config.BlockCount, sourceHidden);
         }
-        GC.Collect(); // what the layers left behind
+        ReturnMemory();
         var tuner = new ScaleTuner(_source, _text, matrices, norms, sourceHidden)
         {
             RowRate = _settings.RowRate,

@@ -8,7 +8,7 @@ namespace EdgeLlm.Quantization.Calibration;
 /// </summary>
 internal sealed class ModelPass
 {
-    private const long MostPassBytes = 600 << 20;
+    private const long MostPassBytes = 400 << 20;
 
     private readonly int _length;
     private readonly LayerOperations _operations;

@@ -8,6 +8,8 @@ namespace EdgeLlm.Quantization.Calibration;
 /// <summary>The model that is quantized, read as floats a part at a time.</summary>
 internal sealed class SourceModel(GgufFile file)
 {
+    private const long MostPassBytes = 64 << 20;
+
     public ModelConfig Config { get; } = ModelLoader.ReadConfig(file);
 
     public GgufFile File { get; } = file;
@@ -122,19 +124,19 @@ internal sealed class SourceModel(GgufFile file)
     /// <param name="progress">Gets the layers done.</param>
     public void HiddenStates(CalibrationText text, float[] stream, Action<int> progress, CancellationToken cancellation)
     {
-        const int Batch = 4;
         int width = Config.EmbeddingLength, window = text.Length * width;
+        int batch = (int)Math.Clamp(MostPassBytes / LayerPass.ByteCount(Config, text.Length), 1, 4);
         Embed(text.Tokens, stream);
         var operations = new LayerOperations(Config, RopeDivisors, text.Length);
-        var pass = new LayerPass(Config, operations, Batch * text.Length, new LayerScratch(Config, Batch * text.Length));
+        var pass = new LayerPass(Config, operations, batch * text.Length, new LayerScratch(Config, batch * text.Length));
         DecoderLayer buffer = ReadLayer(0);
         for (int l = 0; l < Config.BlockCount; l++)
         {
             DecoderLayer layer = l == 0 ? buffer : ReadLayer(l, buffer);
-            for (int first = 0; first < text.Count; first += Batch)
+            for (int first = 0; first < text.Count; first += batch)
             {
                 cancellation.ThrowIfCancellationRequested();
-                pass.Forward(layer, stream, first * window, Math.Min(Batch, text.Count - first) * text.Length);
+                pass.Forward(layer, stream, first * window, Math.Min(batch, text.Count - first) * text.Length);
             }
             progress(l + 1);
         }
