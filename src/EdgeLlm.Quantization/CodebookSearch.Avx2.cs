@@ -77,7 +77,7 @@ internal sealed partial class CodebookSearch
         high = (high ^ sign) - sign;
         Vector128<float> bestScore = default, best = default; // score, score | products, squares for either end
         ref short factor = ref MemoryMarshal.GetArrayDataReference(_factors);
-        for (int i = 0; i < 2 * ReachCount; i += 2)
+        for (int i = 0; i < 2 * Reaches.Length; i += 2)
         {
             Vector256<int> lower = Sums(low, high, Unsafe.Add(ref factor, i), lowCounts, highCounts, lowCounted, highCounted);
             Vector256<int> upper = Sums(low, high, Unsafe.Add(ref factor, i + 1), lowCounts, highCounts, lowCounted, highCounted);

@@ -20,20 +20,18 @@ internal sealed partial class CodebookSearch
     // Where the largest weight may come to lie, the end of the codebook being 1. More of them hardly make a smaller error.
     private static ReadOnlySpan<float> Reaches => [0.86f, 0.93f, 1, 1.07f];
 
-    private const int ReachCount = 4;
-
     private readonly sbyte[] _values;
     private readonly byte[] _codes;
 
     // What a weight in 14 bits is multiplied by for its position in 16 bits more: pairs, the largest weight near the lower and the upper end.
-    private readonly short[] _factors = new short[2 * ReachCount];
+    private readonly short[] _factors = new short[2 * Reaches.Length];
 
     /// <param name="values">16, rising.</param>
     public CodebookSearch(sbyte[] values)
     {
         _values = values;
         _codes = NearestCodes(values, Positions);
-        for (int step = 0; step < ReachCount; step++)
+        for (int step = 0; step < Reaches.Length; step++)
         {
             for (int end = 0; end < 2; end++) _factors[2 * step + end] = (short)MathF.Round(8 * values[end == 0 ? 0 : ^1] * Reaches[step]);
         }

@@ -73,7 +73,11 @@ internal sealed class QuantizationState : IDisposable
         var header = new MemoryStream();
         using var writer = new BinaryWriter(header, Encoding.UTF8);
         writer.Write(layer.Norms?.Attention.Length ?? 0);
-        foreach (float[] norm in layer.Norms is { } norms ? [norms.Attention, norms.FeedForward] : Array.Empty<float[]>()) writer.Write(MemoryMarshal.AsBytes<float>(norm));
+        if (layer.Norms is { } norms)
+        {
+            writer.Write(MemoryMarshal.AsBytes<float>(norms.Attention));
+            writer.Write(MemoryMarshal.AsBytes<float>(norms.FeedForward));
+        }
         writer.Write(layer.Matrices.Count);
         foreach (PackedMatrix matrix in layer.Matrices)
         {

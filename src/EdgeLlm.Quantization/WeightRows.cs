@@ -9,7 +9,7 @@ namespace EdgeLlm.Quantization;
 internal sealed class WeightRows(GgufFile file, GgufTensor tensor)
 {
     public static bool CanRead(GgufTensor tensor) =>
-        tensor.Packed is not null || tensor.Type is ElementType.F32 or ElementType.F16 or ElementType.BF16 || BlockUnpacker.CanUnpack(tensor.Type);
+        tensor.Packed is not null || Finite.Knows(tensor.Type) || BlockUnpacker.CanUnpack(tensor.Type);
 
     /// <summary>Whether a tensor's weights are stored as something coarser than floats.</summary>
     public static bool AreQuantized(GgufTensor tensor) => tensor.Packed is not null || ElementFormat.Get(tensor.Type).ValuesPerBlock > 1;

@@ -3,17 +3,17 @@ namespace EdgeLlm.Quantization.Calibration;
 /// <summary>Runs a model on a calibration text, layer by layer in floats, and sums up the squares of what goes into each matrix of its layers.</summary>
 internal sealed class ImportanceCollector
 {
-    private const int BatchWindows = 4;
-
     private readonly SourceModel _source;
     private readonly CalibrationText _text;
+    private readonly int _batchWindows;
     private readonly LayerPass _pass;
     private readonly float[] _stream; // the residual stream of all tokens: [tokens, embedding]
 
     public ImportanceCollector(SourceModel source, CalibrationText text)
     {
         (_source, _text) = (source, text);
-        int batch = Math.Min(BatchWindows, text.Count) * text.Length;
+        _batchWindows = LayerPass.BatchWindows(source.Config, text.Length);
+        int batch = Math.Min(_batchWindows, text.Count) * text.Length;
         _pass = new LayerPass(source.Config, new LayerOperations(source.Config, source.RopeDivisors, text.Length), batch, new LayerScratch(source.Config, batch));
         _stream = new float[text.Tokens.Length * source.Config.EmbeddingLength];
         source.Embed(text.Tokens, _stream);
@@ -28,11 +28,11 @@ internal sealed class ImportanceCollector
         {
             DecoderLayer layer = _source.ReadLayer(l);
             var sums = new Dictionary<LinearMap, double[]>();
-            for (int window = 0; window < _text.Count; window += BatchWindows)
+            for (int window = 0; window < _text.Count; window += _batchWindows)
             {
                 cancellation.ThrowIfCancellationRequested();
                 progress((l + window / (double)_text.Count) / _source.Config.BlockCount);
-                int tokens = Math.Min(BatchWindows, _text.Count - window) * _text.Length;
+                int tokens = Math.Min(_batchWindows, _text.Count - window) * _text.Length;
                 _pass.Forward(layer, _stream, window * _text.Length * _source.Config.EmbeddingLength, tokens, (map, x) => AddSquares(x.AsSpan(0, tokens * map.Columns), SumsOf(map)));
             }
             LinearMap[][] sharing = [[layer.Query, layer.Key, layer.Value], [layer.AttentionOutput], [layer.Gate, layer.Up], [layer.Down]];

@@ -7,6 +7,8 @@ namespace EdgeLlm.Quantization.Calibration;
 /// <param name="scratch">Passes that do not run at the same time may share it.</param>
 internal sealed class LayerPass(ModelConfig config, LayerOperations operations, int mostTokens, LayerScratch scratch)
 {
+    private const long MostBatchBytes = 64 << 20;
+
     private readonly float[] _normed = new float[mostTokens * config.EmbeddingLength];
     private readonly float[] _queries = new float[mostTokens * config.QueryWidth];
     private readonly float[] _keys = new float[mostTokens * config.KeyValueWidth];
@@ -20,6 +22,10 @@ internal sealed class LayerPass(ModelConfig config, LayerOperations operations, 
     /// <summary>Memory that a pass takes.</summary>
     public static long ByteCount(ModelConfig config, int tokens) =>
         4L * tokens * (3 * config.EmbeddingLength + 2 * config.QueryWidth + 2 * config.KeyValueWidth + 2 * config.FeedForwardLength);
+
+    /// <summary>Windows, 1 to 4, whose pass at a time does not take too much memory.</summary>
+    /// <param name="length">Tokens of a window.</param>
+    public static int BatchWindows(ModelConfig config, int length) => (int)Math.Clamp(MostBatchBytes / ByteCount(config, length), 1, 4);
 
     /// <summary>The residual stream x [tokens, embedding], from an element on, goes through the layer.</summary>
     /// <param name="see">Gets what goes into matrices [tokens, columns], with the first of those that it goes into.</param>

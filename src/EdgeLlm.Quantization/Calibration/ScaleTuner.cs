@@ -18,6 +18,7 @@ internal sealed class ScaleTuner
     private readonly ModelPass _pass;
     private readonly Dictionary<string, PackedMatrix> _packed;
     private readonly DecoderLayer _buffer;
+    private readonly LayerNorms[] _untuned;
     private readonly LayerNorms[] _norms;
     private readonly float[] _outputNorm;
     private readonly float[] _sourceHidden;
@@ -30,7 +31,7 @@ internal sealed class ScaleTuner
     /// <param name="sourceHidden">The source's normed last hidden states of the text: [tokens, embedding].</param>
     public ScaleTuner(SourceModel source, CalibrationText text, IEnumerable<PackedMatrix> packed, LayerNorms[] norms, float[] sourceHidden)
     {
-        (_source, _text, _sourceHidden) = (source, text, sourceHidden);
+        (_source, _text, _untuned, _sourceHidden) = (source, text, norms, sourceHidden);
         _pass = new ModelPass(source, text.Length);
         _packed = packed.ToDictionary(matrix => matrix.Tensor.Name);
         _buffer = source.ReadLayer(0);
@@ -63,7 +64,6 @@ internal sealed class ScaleTuner
     public Dictionary<string, float[]> Tune(CancellationToken cancellation)
     {
         int[] training = [.. Enumerable.Range(0, _text.Count).Where(window => !CalibrationText.IsHeldOut(window))];
-        var untuned = ByName(_norms, _outputNorm).ToDictionary(entry => entry.Key, entry => (float[])entry.Value.Clone());
         int[] heldOut = [.. Enumerable.Range(0, _text.Count).Where(CalibrationText.IsHeldOut)];
         var gradients = _norms.Select(_ => new LayerGradient(_source.Config)).ToArray();
         double recent = 0;
@@ -94,7 +94,7 @@ internal sealed class ScaleTuner
         Log($"held-out divergence {after:F5}");
         if (after < _before[0]) return ByName(_norms, _outputNorm);
         foreach (PackedMatrix matrix in _packed.Values) Array.Fill(matrix.RowFactors, 1);
-        return untuned;
+        return ByName(_untuned, _source.OutputNorm);
 
         void Step(int l, LayerGradient gradient, float rate, int number)
         {

@@ -8,8 +8,6 @@ namespace EdgeLlm.Quantization.Calibration;
 /// <summary>The model that is quantized, read as floats a part at a time.</summary>
 internal sealed class SourceModel(GgufFile file)
 {
-    private const long MostPassBytes = 64 << 20;
-
     public ModelConfig Config { get; } = ModelLoader.ReadConfig(file);
 
     public GgufFile File { get; } = file;
@@ -125,7 +123,7 @@ internal sealed class SourceModel(GgufFile file)
     public void HiddenStates(CalibrationText text, float[] stream, Action<int> progress, CancellationToken cancellation)
     {
         int width = Config.EmbeddingLength, window = text.Length * width;
-        int batch = (int)Math.Clamp(MostPassBytes / LayerPass.ByteCount(Config, text.Length), 1, 4);
+        int batch = LayerPass.BatchWindows(Config, text.Length);
         Embed(text.Tokens, stream);
         var operations = new LayerOperations(Config, RopeDivisors, text.Length);
         var pass = new LayerPass(Config, operations, batch * text.Length, new LayerScratch(Config, batch * text.Length));

@@ -1,5 +1,6 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Quantization.Calibration;
 
 namespace EdgeLlm.Quantization.Report;
 
@@ -52,9 +53,8 @@ internal static class WeightComparison
     /// <summary>Rows of a matrix as they would be behind the source's norm: its columns and the norm's weights may have been scaled against each other.</summary>
     private static float[] Unscaled(GgufFile source, GgufFile output, string name, float[] rows)
     {
-        string[] words = name.Split('.');
-        if (words is not ["blk", _, "attn_q" or "attn_k" or "attn_v", "weight"]) return rows;
-        string norm = $"blk.{words[1]}.attn_norm.weight";
+        if (TensorOrder.LayerOf(name) is not { } layer || KindOf(name) is not ("attn_q" or "attn_k" or "attn_v")) return rows;
+        string norm = SourceModel.Name(layer, "attn_norm");
         if (source.FindTensor(norm) is not { } before || output.FindTensor(norm) is not { } after || before.Columns != after.Columns) return rows;
         float[] given = Read(source, before, 0, 1), now = Read(output, after, 0, 1);
         for (int k = 0; k < rows.Length; k++)
