@@ -87,15 +87,12 @@ internal sealed class CalibratedQuantizer
         state.Append(new QuantizedLayer([.. heads.Select(name => QuantizeHead(quantizer, name))], Norms: null));
     }
 
-    /// <summary>Gives what the last stage left behind back to the system: the collector would wait for more of it than the next stage takes.</summary>
-    private static void ReturnMemory() => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-
     private LayerNorms NormsOf(QuantizedLayer layer, int number) => layer.Norms ?? _source.ReadNorms(number);
 
     /// <summary>Embedding or head; one after the other, so that the floats of one of them are there at a time.</summary>
     private PackedMatrix QuantizeHead(LayerwiseQuantizer quantizer, string name)
     {
-        ReturnMemory();
+        StageMemory.Return();
         float[] weights = _source.ReadMatrix(name);
         return name == _source.HeadName
             ? quantizer.QuantizeHead(name, weights, _source.OutputNorm)
@@ -106,14 +103,14 @@ internal sealed class CalibratedQuantizer
     private Dictionary<string, float[]> Tune(Checkpoint source, Checkpoint tuning, PackedMatrix[] matrices, LayerNorms[] norms, Action<string, double> progress, CancellationToken cancellation)
     {
         if (_settings.TuningEpochs == 0) return ScaleTuner.ByName(norms, _source.OutputNorm);
-        ReturnMemory();
+        StageMemory.Return();
         float[] sourceHidden = new float[_text.Tokens.Length * _source.Config.EmbeddingLength];
         if (source.TryLoad(_source.Config.BlockCount, sourceHidden) is null)
         {
             _source.HiddenStates(_text, sourceHidden, layers => progress("source", _work.SourceLayers(layers)), cancellation);
             source.Save(_source.Config.BlockCount, sourceHidden);
         }
-        ReturnMemory();
+        StageMemory.Return();
         var tuner = new ScaleTuner(_source, _text, matrices, norms, sourceHidden)
         {
             RowRate = _settings.RowRate,

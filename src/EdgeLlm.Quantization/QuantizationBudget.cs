@@ -31,11 +31,13 @@ internal sealed class QuantizationBudget
         var windows = CalibrationText.Read(plan.File, text, WindowLength, Windows);
         var sensitivities = new SensitivityPass(source);
         sensitivities.Run(windows, share => progress("sensitivities", share / 2), cancellation);
+        StageMemory.Return();
         GgufTensor[] packed = [.. plan.Tensors.Where(tensor => plan.PackingOf(tensor.Name) != Packing.None)];
         for (int i = 0; i < packed.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
             progress(packed[i].Name, 0.5 + 0.5 * i / packed.Length);
+            GC.Collect(); // the last matrix' arrays
             float[] weights = source.ReadMatrix(packed[i].Name), errors = new float[weights.Length];
             _divergences[packed[i].Name] = [.. Forms.Select(form =>
             {

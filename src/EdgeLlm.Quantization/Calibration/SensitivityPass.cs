@@ -14,6 +14,7 @@ internal sealed class SensitivityPass : ILayerGradient
 
     private readonly SourceModel _source;
     private readonly Dictionary<string, float[]> _runs = []; // [rows, columns / 16]
+    private float[] _squares = [], _energies = []; // of the last matrix
     private int _tokens;
 
     public SensitivityPass(SourceModel source) => _source = source;
@@ -56,11 +57,12 @@ internal sealed class SensitivityPass : ILayerGradient
         Add(map.Name, x.AsSpan(0, tokens * map.Columns), dy.AsSpan(0, tokens * map.Rows), tokens);
 
     /// <summary>About the mean KL divergence, in nats, that these errors of a matrix' weights make.</summary>
-    /// <param name="errors">[rows, columns]</param>
-    public double Divergence(string name, ReadOnlySpan<float> errors)
+    /// <param name="errors">Of some rows: [rows, columns].</param>
+    public double Divergence(string name, ReadOnlySpan<float> errors, int firstRow = 0)
     {
+        int columns = (int)_source.File.FindTensor(name)!.Columns;
         double sum = 0;
-        ReadOnlySpan<float> runs = _runs[name];
+        ReadOnlySpan<float> runs = _runs[name].AsSpan(firstRow * (columns / RunColumns), errors.Length / RunColumns);
         for (int run = 0; run < runs.Length; run++)
             sum += (double)runs[run] * Reductions.SumOfSquares(errors.Slice(run * RunColumns, RunColumns)) / RunColumns;
         return sum / 2 / _tokens;
@@ -70,10 +72,11 @@ internal sealed class SensitivityPass : ILayerGradient
     private void Add(string name, ReadOnlySpan<float> x, ReadOnlySpan<float> dy, int tokens)
     {
         int rows = dy.Length / tokens, runs = x.Length / tokens / RunColumns;
-        float[] squares = new float[dy.Length], energies = new float[tokens * runs];
-        TensorPrimitives.Multiply(dy, dy, squares);
-        for (int i = 0; i < energies.Length; i++) energies[i] = Reductions.SumOfSquares(x.Slice(i * RunColumns, RunColumns));
-        MatrixMultiplier.Multiply(new MatrixView(squares, tokens, rows).Transposed, new MatrixView(energies, tokens, runs), new MatrixView(RunsOf(name, rows, runs), rows, runs), accumulate: true);
+        if (_squares.Length < dy.Length) _squares = new float[dy.Length];
+        if (_energies.Length < tokens * runs) _energies = new float[tokens * runs];
+        TensorPrimitives.Multiply(dy, dy, _squares);
+        for (int i = 0; i < tokens * runs; i++) _energies[i] = Reductions.SumOfSquares(x.Slice(i * RunColumns, RunColumns));
+        MatrixMultiplier.Multiply(new MatrixView(_squares, tokens, rows).Transposed, new MatrixView(_energies, tokens, runs), new MatrixView(RunsOf(name, rows, runs), rows, runs), accumulate: true);
     }
 
     /// <summary>As an input each row of the embedding counts for its own tokens.</summary>

@@ -15,17 +15,34 @@ internal sealed class DivergenceEstimate
     /// <param name="progress">Gets the share that is done, 0 to 1.</param>
     public DivergenceEstimate(GgufFile source, CalibrationText text, Action<double> progress, CancellationToken cancellation)
     {
+        StageMemory.Return();
         var model = new SourceModel(source);
         var sensitivities = new SensitivityPass(model);
         sensitivities.Run(text, progress, cancellation);
+        StageMemory.Return();
         foreach (GgufTensor tensor in AlternativeForms.MatricesOf(source))
         {
             cancellation.ThrowIfCancellationRequested();
-            _ofAll[tensor.Name] = sensitivities.Divergence(tensor.Name, model.ReadMatrix(tensor.Name));
+            _ofAll[tensor.Name] = OfAll(model, tensor, sensitivities);
         }
     }
 
     /// <summary>About the mean KL divergence, in nats, that these errors of a matrix make.</summary>
     /// <param name="error">sum (w - w')^2 / sum w^2.</param>
     public double Of(string matrix, double error) => _ofAll[matrix] * error;
+
+    private static double OfAll(SourceModel model, GgufTensor tensor, SensitivityPass sensitivities)
+    {
+        const int BlockRows = 64;
+        int columns = (int)tensor.Columns;
+        float[] block = new float[BlockRows * columns];
+        double sum = 0;
+        for (int first = 0; first < tensor.Rows; first += BlockRows)
+        {
+            Span<float> rows = block.AsSpan(0, (int)Math.Min(BlockRows, tensor.Rows - first) * columns);
+            model.ReadRows(tensor.Name, first, rows);
+            sum += sensitivities.Divergence(tensor.Name, rows, first);
+        }
+        return sum;
+    }
 }
