@@ -8,7 +8,7 @@ internal static class SvgPlots
 {
     private const int Width = 920;
     private const int Height = 320;
-    private const int Left = 48;
+    private const int Left = 60;
     private const int Right = 150; // the legend's
     private const int Top = 14;
     private const int Bottom = 34;
