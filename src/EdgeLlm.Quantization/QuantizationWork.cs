@@ -52,7 +52,7 @@ internal sealed class QuantizationWork
     public double Layers(int done) => _layers * done / _layerCount / Total;
 
     /// <summary>The same when the source's own predictions are there for so many layers.</summary>
-    public double SourceLayers(int done) => (_layers + _source * done / _layerCount) / Total;
+    public double SourceLayers(double done) => (_layers + _source * done / _layerCount) / Total;
 
     /// <summary>The same in the tuning.</summary>
     public double Tuning(double share) => (_layers + _source + _tuning * share) / Total;

@@ -1,54 +1,34 @@
 namespace EdgeLlm.Quantization.Calibration;
 
 /// <summary>Runs a model on a calibration text, layer by layer in floats, and sums up the squares of what goes into each matrix of its layers.</summary>
-internal sealed class ImportanceCollector
+internal sealed class ImportanceCollector(SourceModel source, CalibrationText text)
 {
-    private readonly SourceModel _source;
-    private readonly CalibrationText _text;
-    private readonly int _batchWindows;
-    private readonly LayerPass _pass;
-    private readonly float[] _stream; // the residual stream of all tokens: [tokens, embedding]
-
-    public ImportanceCollector(SourceModel source, CalibrationText text)
-    {
-        (_source, _text) = (source, text);
-        _batchWindows = LayerPass.BatchWindows(source.Config, text.Length);
-        int batch = Math.Min(_batchWindows, text.Count) * text.Length;
-        _pass = new LayerPass(source.Config, new LayerOperations(source.Config, source.RopeDivisors, text.Length), batch, new LayerScratch(source.Config, batch));
-        _stream = new float[text.Tokens.Length * source.Config.EmbeddingLength];
-        source.Embed(text.Tokens, _stream);
-    }
+    // Matrices that multiply the same numbers, by the first of them.
+    private static readonly string[][] Sharing = [["attn_q", "attn_k", "attn_v"], ["attn_output"], ["ffn_gate", "ffn_up"], ["ffn_down"]];
 
     /// <param name="dataset">What the text is called.</param>
     /// <param name="progress">Gets the share that is done, 0 to 1.</param>
     public ImportanceMatrix Collect(string dataset, Action<double> progress, CancellationToken cancellation)
     {
+        int layers = source.Config.BlockCount;
+        var sums = new Dictionary<string, double[]>(); // [columns], of the first matrix
+        float[] stream = new float[text.Tokens.Length * source.Config.EmbeddingLength];
+        source.PassLayers(text, stream, (map, x, tokens) => AddSquares(x.AsSpan(0, tokens * map.Columns), SumsOf(map)), done => progress(done / layers), cancellation);
         var means = new Dictionary<string, float[]>();
-        for (int l = 0; l < _source.Config.BlockCount; l++)
+        for (int l = 0; l < layers; l++)
         {
-            DecoderLayer layer = _source.ReadLayer(l);
-            var sums = new Dictionary<LinearMap, double[]>();
-            for (int window = 0; window < _text.Count; window += _batchWindows)
+            foreach (string[] parts in Sharing)
             {
-                cancellation.ThrowIfCancellationRequested();
-                progress((l + window / (double)_text.Count) / _source.Config.BlockCount);
-                int tokens = Math.Min(_batchWindows, _text.Count - window) * _text.Length;
-                _pass.Forward(layer, _stream, window * _text.Length * _source.Config.EmbeddingLength, tokens, (map, x) => AddSquares(x.AsSpan(0, tokens * map.Columns), SumsOf(map)));
-            }
-            LinearMap[][] sharing = [[layer.Query, layer.Key, layer.Value], [layer.AttentionOutput], [layer.Gate, layer.Up], [layer.Down]];
-            foreach (LinearMap[] maps in sharing)
-            {
-                foreach (LinearMap map in maps) means[map.Name] = [.. sums[maps[0]].Select(sum => (float)(sum / _text.Tokens.Length))];
-            }
-
-            double[] SumsOf(LinearMap map)
-            {
-                if (!sums.TryGetValue(map, out double[]? squares)) sums[map] = squares = new double[map.Columns];
-                return squares;
+                foreach (string part in parts) means[SourceModel.Name(l, part)] = [.. sums[SourceModel.Name(l, parts[0])].Select(sum => (float)(sum / text.Tokens.Length))];
             }
         }
-        progress(1);
-        return new ImportanceMatrix(dataset, dataset, _text.Count, _text.Length, means);
+        return new ImportanceMatrix(dataset, dataset, text.Count, text.Length, means);
+
+        double[] SumsOf(LinearMap map)
+        {
+            if (!sums.TryGetValue(map.Name, out double[]? squares)) sums[map.Name] = squares = new double[map.Columns];
+            return squares;
+        }
     }
 
     /// <summary>sums [columns] += the squares of x [tokens, columns].</summary>

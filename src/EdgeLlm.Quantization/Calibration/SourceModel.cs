@@ -120,10 +120,19 @@ internal sealed class SourceModel(GgufFile file)
     /// <summary>The source's normed last hidden states of a text.</summary>
     /// <param name="stream">Gets them: [tokens, embedding].</param>
     /// <param name="progress">Gets the layers done.</param>
-    public void HiddenStates(CalibrationText text, float[] stream, Action<int> progress, CancellationToken cancellation)
+    public void HiddenStates(CalibrationText text, float[] stream, Action<double> progress, CancellationToken cancellation)
     {
-        int width = Config.EmbeddingLength, window = text.Length * width;
-        int batch = LayerPass.BatchWindows(Config, text.Length);
+        PassLayers(text, stream, see: null, progress, cancellation);
+        new LayerOperations(Config, RopeDivisors, text.Length).Normalize(stream, 0, OutputNorm, stream, text.Tokens.Length);
+    }
+
+    /// <summary>A text goes through the layers, one after the other, some windows at a time.</summary>
+    /// <param name="stream">Gets the residual stream behind the last layer: [tokens, embedding].</param>
+    /// <param name="see">Gets what goes into matrices [tokens, columns], with the first of those that it goes into and the number of tokens.</param>
+    /// <param name="progress">Gets the layers done.</param>
+    public void PassLayers(CalibrationText text, float[] stream, Action<LinearMap, float[], int>? see, Action<double> progress, CancellationToken cancellation)
+    {
+        int batch = Math.Min(LayerPass.BatchWindows(Config, text.Length), text.Count);
         Embed(text.Tokens, stream);
         var operations = new LayerOperations(Config, RopeDivisors, text.Length);
         var pass = new LayerPass(Config, operations, batch * text.Length, new LayerScratch(Config, batch * text.Length));
@@ -134,10 +143,11 @@ internal sealed class SourceModel(GgufFile file)
             for (int first = 0; first < text.Count; first += batch)
             {
                 cancellation.ThrowIfCancellationRequested();
-                pass.Forward(layer, stream, first * window, Math.Min(batch, text.Count - first) * text.Length);
+                progress(l + first / (double)text.Count);
+                int tokens = Math.Min(batch, text.Count - first) * text.Length;
+                pass.Forward(layer, stream, first * text.Length * Config.EmbeddingLength, tokens, see is null ? null : (map, x) => see(map, x, tokens));
             }
-            progress(l + 1);
         }
-        operations.Normalize(stream, 0, OutputNorm, stream, text.Count * text.Length);
+        progress(Config.BlockCount);
     }
 }
