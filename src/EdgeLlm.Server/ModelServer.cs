@@ -21,8 +21,6 @@ namespace EdgeLlm.Server;
 /// <summary>The service: a model behind the APIs of OpenAI and Ollama, and a page to talk to it.</summary>
 public sealed class ModelServer : IAsyncDisposable
 {
-    private const int MostConnections = 512;
-
     private readonly ServerOptions _options;
     private readonly ServedModel _model;
     private readonly ServerLog _log;
@@ -39,6 +37,7 @@ public sealed class ModelServer : IAsyncDisposable
         _model = model;
         _log = log;
         Engine = new InferenceEngine(options, log);
+        Connections = new Connections(options.Connections);
         _app = Build();
     }
 
@@ -46,6 +45,8 @@ public sealed class ModelServer : IAsyncDisposable
     public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
 
     internal InferenceEngine Engine { get; }
+
+    internal Connections Connections { get; }
 
     /// <summary>Listens, loads the model, answers until SIGTERM, Ctrl-C or <paramref name="cancellation"/>, and ends what runs.</summary>
     /// <exception cref="IOException">The address is taken or is not this machine's; the message says which and what to do.</exception>
@@ -73,6 +74,13 @@ public sealed class ModelServer : IAsyncDisposable
     /// <summary>Listens and loads the model.</summary>
     internal async Task StartAsync(CancellationToken cancellation = default)
     {
+        await ListenAsync(cancellation).ConfigureAwait(false);
+        Engine.Load(_model.Path);
+    }
+
+    /// <summary>Listens; clients are told that the model is being loaded.</summary>
+    internal async Task ListenAsync(CancellationToken cancellation = default)
+    {
         try
         {
             await _app.StartAsync(cancellation).ConfigureAwait(false);
@@ -85,7 +93,6 @@ public sealed class ModelServer : IAsyncDisposable
         {
             throw new IOException($"can't listen on {_options.Listen}: {exception.Message}; the address has to be this machine's, and ports below 1024 are the system's", exception);
         }
-        Engine.Load(_model.Path);
     }
 
     /// <summary>Ends what runs, refuses what comes, and closes.</summary>
@@ -113,9 +120,12 @@ public sealed class ModelServer : IAsyncDisposable
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = _options.BodyLimit;
-            kestrel.Limits.MaxConcurrentConnections = MostConnections;
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
-            kestrel.Listen(new IPEndPoint(_options.Listen.Address, _options.Listen.Port), endpoint => endpoint.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(new IPEndPoint(_options.Listen.Address, _options.Listen.Port), endpoint =>
+            {
+                endpoint.Protocols = HttpProtocols.Http1;
+                endpoint.Use(next => connection => Connections.ServeAsync(connection, next));
+            });
         });
         WebApplication app = builder.Build();
         app.Use((context, next) =>
@@ -127,8 +137,8 @@ public sealed class ModelServer : IAsyncDisposable
         app.Use(new AccessRules(_options).InvokeAsync);
         HealthEndpoints.Map(app, Engine);
         WebPage.Map(app);
-        new OpenAiEndpoints(Engine, _model, _log).Map(app);
-        new OllamaEndpoints(Engine, _model, _log).Map(app);
+        new OpenAiEndpoints(Engine, _model, _options, _log).Map(app);
+        new OllamaEndpoints(Engine, _model, _options, _log).Map(app);
         return app;
     }
 }

@@ -34,7 +34,17 @@ internal sealed class ServerLog(TextWriter output, bool forJournal)
 
     private void Write(int priority, string word, string message)
     {
-        string line = message.ReplaceLineEndings(" ");
-        lock (_turn) output.WriteLine(forJournal ? $"<{priority}>{line}" : $"{DateTime.Now:HH:mm:ss} {word}{line}");
+        string line = string.Create(message.Length, message, static (line, text) =>
+        {
+            for (int i = 0; i < line.Length; i++) line[i] = char.IsControl(text[i]) ? ' ' : text[i]; // clients choose some of it
+        });
+        try
+        {
+            lock (_turn) output.WriteLine(forJournal ? $"<{priority}>{line}" : $"{DateTime.Now:HH:mm:ss} {word}{line}");
+        }
+        catch (IOException)
+        {
+            // The disk that the log is written to is full: the service goes on without one.
+        }
     }
 }

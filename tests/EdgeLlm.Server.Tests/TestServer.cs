@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using EdgeLlm.Server.Settings;
@@ -12,9 +13,11 @@ internal sealed class TestServer : IAsyncDisposable
     public const string Name = "tiny";
 
     private readonly StringWriter _log = new();
+    private readonly string _model;
 
     private TestServer(ServerOptions options, string model)
     {
+        _model = model;
         var served = new ServedModel(Name, model, "llama", 260_000, "F32", new FileInfo(model).Length, File.GetLastWriteTimeUtc(model));
         Server = new ModelServer(options, served, new ServerLog(TextWriter.Synchronized(_log), forJournal: false));
     }
@@ -60,6 +63,7 @@ internal sealed class TestServer : IAsyncDisposable
         List<string> values = [.. body[..^separator.Length].Split(separator)];
         if (events)
         {
+            values.RemoveAll(value => value.StartsWith(':')); // comments
             Assert.All(values, value => Assert.StartsWith("data: ", value, StringComparison.Ordinal));
             Assert.Equal("data: [DONE]", values[^1]);
             values = [.. values[..^1].Select(value => value["data: ".Length..])];
@@ -74,12 +78,28 @@ internal sealed class TestServer : IAsyncDisposable
         await Server.DisposeAsync();
     }
 
-    private static async Task<TestServer> StartAsync(ServerOptions? options, string model)
+    /// <summary>One that listens and whose model is still being loaded: until <see cref="Load"/>.</summary>
+    public static Task<TestServer> StartLoadingAsync() => StartAsync(null, SharedFolder.Require("models", "stories260K.f32.gguf"), load: false);
+
+    public void Load() => Server.Engine.Load(_model);
+
+    /// <summary>Sends bytes as they are, and gives all that comes until the service closes the connection.</summary>
+    public async Task<string> SendRawAsync(byte[] request)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, Server.Address.Port);
+        await client.GetStream().WriteAsync(request);
+        using var reader = new StreamReader(client.GetStream(), Encoding.Latin1);
+        return await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromMinutes(1));
+    }
+
+    private static async Task<TestServer> StartAsync(ServerOptions? options, string model, bool load = true)
     {
         options = (options ?? new ServerOptions()) with { Threads = 2, StopSeconds = options?.StopSeconds ?? 5 };
         if (options.Listen == ListenAddress.Default) options = options with { Listen = new ListenAddress(IPAddress.Loopback, 0) };
         var server = new TestServer(options, model);
-        await server.Server.StartAsync();
+        if (load) await server.Server.StartAsync();
+        else await server.Server.ListenAsync();
         // A client that leaves a stream closes the connection; this one would else read on for two seconds.
         var handler = new SocketsHttpHandler { ResponseDrainTimeout = TimeSpan.Zero };
         server.Client = new HttpClient(handler) { BaseAddress = server.Server.Address, Timeout = TimeSpan.FromMinutes(3) };

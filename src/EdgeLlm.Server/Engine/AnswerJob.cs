@@ -15,6 +15,7 @@ internal sealed class AnswerJob(string client, IReadOnlyList<int> prompt, Genera
 {
     private readonly Channel<string> _pieces = Channel.CreateUnbounded<string>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
     private readonly long _submitted = Stopwatch.GetTimestamp();
+    private Task<bool>? _first;
 
     public string Client => client;
 
@@ -35,6 +36,13 @@ internal sealed class AnswerJob(string client, IReadOnlyList<int> prompt, Genera
 
     /// <summary>From the request's arrival until now.</summary>
     public TimeSpan Elapsed => Stopwatch.GetElapsedTime(_submitted);
+
+    /// <summary>Whether the first piece, or the end, has come within this time.</summary>
+    public async Task<bool> HasBegunAsync(TimeSpan within)
+    {
+        _first ??= _pieces.Reader.WaitToReadAsync(cancellation).AsTask();
+        return await Task.WhenAny(_first, Task.Delay(within, cancellation)).ConfigureAwait(false) == _first || cancellation.IsCancellationRequested;
+    }
 
     /// <summary>The text piece by piece, as it is computed.</summary>
     /// <exception cref="EngineBusyException">The service was stopped before the answer ended.</exception>

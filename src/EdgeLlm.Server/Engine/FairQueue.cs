@@ -24,12 +24,21 @@ internal sealed class FairQueue<T>(int capacity) where T : class
         }
     }
 
+    /// <summary>Whether one more would be refused.</summary>
+    public bool IsFull
+    {
+        get
+        {
+            lock (_gate) return _count >= capacity + (_idle ? 1 : 0);
+        }
+    }
+
     /// <summary>Adds at the end; false where the queue is full or closed.</summary>
     public bool TryAdd(string client, T item)
     {
         lock (_gate)
         {
-            if (_closed || _count >= capacity + (_idle ? 1 : 0)) return false;
+            if (_closed || IsFull) return false; // the lock may be taken twice
             if (Find(client) is { } node) node.Value.Items.Add(item);
             else _turns.AddLast((client, [item]));
             _count++;

@@ -37,6 +37,9 @@ internal sealed class InferenceEngine : IDisposable
     /// <summary>How many requests wait.</summary>
     public int Waiting => _queue.Count;
 
+    /// <summary>What tells the model from others, in hexadecimal digits; null while it is being loaded.</summary>
+    public string? Digest => _loaded?.Digest;
+
     /// <summary>The model and its chat format.</summary>
     /// <exception cref="EngineBusyException">It is not loaded yet, or the service is being stopped.</exception>
     public (LanguageModel Model, ChatFormat Format) Current => State switch
@@ -61,7 +64,7 @@ internal sealed class InferenceEngine : IDisposable
             first.Begin([model.Tokenizer.BosId ?? 0]);
             first.Next(CancellationToken.None);
             generator.Reset();
-            _loaded = new Loaded(model, format, contexts);
+            _loaded = new Loaded(model, format, contexts, Convert.ToHexStringLower(model.Fingerprint()));
         }
         catch
         {
@@ -73,6 +76,14 @@ internal sealed class InferenceEngine : IDisposable
             + $"{conversations} contexts of {model.ContextLength} tokens, {model.Plan.Total / 1e6:F0} MB at most");
     }
 
+    /// <summary>Refuses a request that would find the queue full, before work is done for it.</summary>
+    /// <exception cref="EngineBusyException">As of <see cref="Submit"/>.</exception>
+    public void RequireRoom()
+    {
+        _ = Current;
+        if (_queue.IsFull) throw QueueIsFull();
+    }
+
     /// <summary>Takes a request into the queue.</summary>
     /// <exception cref="EngineBusyException">The queue is full, or the engine does not take requests now.</exception>
     public AnswerJob Submit(string client, IReadOnlyList<int> prompt, GenerationOptions options, CancellationToken cancellation)
@@ -82,8 +93,7 @@ internal sealed class InferenceEngine : IDisposable
         if (!_queue.TryAdd(client, job))
         {
             _ = Current;
-            var wait = TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(_usualSeconds), 1, 60));
-            throw new EngineBusyException($"{_queue.Count} requests are waiting already", queueIsFull: true, wait);
+            throw QueueIsFull();
         }
         cancellation.UnsafeRegister(static state =>
         {
@@ -92,6 +102,9 @@ internal sealed class InferenceEngine : IDisposable
         }, (this, job));
         return job;
     }
+
+    private EngineBusyException QueueIsFull() =>
+        new($"{_queue.Count} requests are waiting already", queueIsFull: true, TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(_usualSeconds), 1, 60)));
 
     /// <summary>Takes nothing new and sends away those that wait; what runs may end within the limit, then it is cut off.</summary>
     public async Task StopAsync(TimeSpan limit)
@@ -174,5 +187,5 @@ internal sealed class InferenceEngine : IDisposable
         }
     }
 
-    private sealed record Loaded(LanguageModel Model, ChatFormat Format, Contexts Contexts);
+    private sealed record Loaded(LanguageModel Model, ChatFormat Format, Contexts Contexts, string Digest);
 }

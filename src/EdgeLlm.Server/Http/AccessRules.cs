@@ -9,39 +9,32 @@ using Microsoft.Net.Http.Headers;
 namespace EdgeLlm.Server.Http;
 
 /// <summary>
-/// Who may call: only by names that can be meant for this machine (a web page whose name is made to point here must not reach it), from web pages only of
-/// our own or allowed origins, and with the API key where there is one.
+/// Who may call: without an API key only by names that can be meant for this machine (a web page whose name is made to point here must not reach it; with
+/// one it does not have the key), from web pages only of our own or allowed origins, and with the API key where there is one.
 /// </summary>
 internal sealed class AccessRules(ServerOptions options)
 {
     private static readonly string[] LocalEndings = [".localhost", ".local", ".lan", ".home.arpa", ".internal"];
 
     private readonly byte[]? _keyHash = options.ApiKey is { } key ? SHA256.HashData(Encoding.UTF8.GetBytes(key)) : null;
-    private readonly bool _anyOrigin = options.Origins.Contains("*");
+    private readonly AllowedOrigin[] _origins = [.. options.Origins.Select(AllowedOrigin.Parse), .. options.Listen.IsLoopback ? AllowedOrigin.Usual : []];
+    private readonly string[] _hosts = ["localhost", Environment.MachineName, .. options.Hosts.Select(WithoutDot)];
 
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
         HttpRequest request = context.Request;
-        if (!IsOurHost(request.Host.Host))
+        if (_keyHash is null && !IsOurHost(request.Host.Host))
             throw new ApiException(403, $"the host name '{request.Host.Host}' is not this service's (setting hosts)", "host_not_allowed");
 
         string? origin = request.Headers.Origin;
-        if (origin is not null && !IsSameOrigin(origin, request))
+        if (origin is not null)
         {
-            if (!_anyOrigin && !options.Origins.Contains(origin, StringComparer.OrdinalIgnoreCase))
+            if (!IsOwnPage(origin, request) && !_origins.Any(allowed => allowed.Matches(origin)))
                 throw new ApiException(403, $"web pages of {origin} may not call this service (setting origins)", "origin_not_allowed");
             context.Response.Headers.AccessControlAllowOrigin = origin;
             context.Response.Headers.Vary = HeaderNames.Origin;
-            if (HttpMethods.IsOptions(request.Method) && request.Headers.ContainsKey(HeaderNames.AccessControlRequestMethod))
-            {
-                context.Response.Headers.AccessControlAllowMethods = "GET, HEAD, POST";
-                context.Response.Headers.AccessControlAllowHeaders = request.Headers.AccessControlRequestHeaders; // names only, of a page that may call
-                context.Response.Headers.AccessControlMaxAge = "600";
-                context.Response.StatusCode = StatusCodes.Status204NoContent;
-                context.Response.ContentType = "text/plain";
-                return Task.CompletedTask;
-            }
         }
+        if (HttpMethods.IsOptions(request.Method)) return AnswerPreflight(context);
 
         if (_keyHash is not null && NeedsKey(request.Path) && !HasKey(request))
             throw new ApiException(401, "this service takes an API key: Authorization: Bearer KEY", "invalid_api_key");
@@ -56,13 +49,34 @@ internal sealed class AccessRules(ServerOptions options)
         return new IPAddress([.. address.GetAddressBytes().AsSpan(0, 8), 0, 0, 0, 0, 0, 0, 0, 0]).ToString();
     }
 
-    private bool IsOurHost(string host) =>
-        host is "" or "localhost" || IPAddress.TryParse(host.Trim('[', ']'), out _)
-        || host.Equals(Environment.MachineName, StringComparison.OrdinalIgnoreCase)
-        || LocalEndings.Any(ending => host.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
-        || options.Hosts.Contains(host, StringComparer.OrdinalIgnoreCase);
+    private static Task AnswerPreflight(HttpContext context)
+    {
+        IHeaderDictionary headers = context.Response.Headers;
+        headers.AccessControlAllowMethods = "GET, HEAD, POST, DELETE";
+        headers.AccessControlAllowHeaders = context.Request.Headers.AccessControlRequestHeaders; // names only, of a page that may call
+        headers.AccessControlMaxAge = "600";
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+        return Task.CompletedTask;
+    }
 
-    private static bool IsSameOrigin(string origin, HttpRequest request) => origin.Equals($"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase);
+    /// <summary>Names have no case and may end with a dot (RFC 9110 4.2.3, RFC 1034 3.1).</summary>
+    private bool IsOurHost(string host)
+    {
+        host = WithoutDot(host);
+        return host.Length == 0 || IPAddress.TryParse(host.Trim('[', ']'), out _)
+            || _hosts.Contains(host, StringComparer.OrdinalIgnoreCase)
+            || LocalEndings.Any(ending => host.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
+    }
+
+    /// <summary>Whether a page comes from where it calls: the same host and port. The scheme is that of a proxy before us, which may speak TLS.</summary>
+    private static bool IsOwnPage(string origin, HttpRequest request)
+    {
+        if (!Uri.TryCreate(origin, UriKind.Absolute, out Uri? page) || page.Scheme is not ("http" or "https")) return false;
+        return Uri.TryCreate($"{page.Scheme}://{request.Host.Value}", UriKind.Absolute, out Uri? called)
+            && page.Port == called.Port && WithoutDot(page.Host).Equals(WithoutDot(called.Host), StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static string WithoutDot(string host) => host.EndsWith('.') ? host[..^1] : host;
 
     private static bool NeedsKey(PathString path) => path.StartsWithSegments("/v1") || path.StartsWithSegments("/api");
 

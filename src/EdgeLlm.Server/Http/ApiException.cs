@@ -16,6 +16,9 @@ internal sealed class ApiException(int status, string message, string? code = nu
     /// <summary>A field of the request that is wrong.</summary>
     public static ApiException Field(string name, string problem) => new(400, $"{name} {problem}", parameter: name);
 
+    /// <summary>A request of too many bytes.</summary>
+    public static ApiException TooLarge() => new(413, "the request has more bytes than the service takes (setting bodyLimit)", "request_too_large");
+
     /// <summary>A field that asks for what this version does not do.</summary>
     public static ApiException Unsupported(string name, string problem) => new(400, $"{name}: {problem}", "unsupported_value", name);
 }

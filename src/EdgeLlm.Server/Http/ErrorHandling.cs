@@ -2,6 +2,7 @@ using System.Globalization;
 using EdgeLlm.Server.Ollama;
 using EdgeLlm.Server.OpenAi;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace EdgeLlm.Server.Http;
 
@@ -12,9 +13,16 @@ internal sealed class ErrorHandling(ServerLog log)
     {
         try
         {
+            bool isWhole = context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody != true;
+            if (isWhole) Connections.Begin(context);
             await next(context).ConfigureAwait(false);
             if (context.Response.HasStarted || context.Response.ContentType is not null) return;
-            if (context.Response.StatusCode == 404) throw new ApiException(404, $"there is no {context.Request.Path}", "not_found");
+            string? path = context.Request.Path;
+            if (context.Response.StatusCode == 404)
+            {
+                string hint = IsOpenAisWithoutBase(path) ? $", but a /v1{path}: the base URL of OpenAI's clients ends with /v1" : "";
+                throw new ApiException(404, $"there is no {path}{hint}", "not_found");
+            }
             if (context.Response.StatusCode == 405) throw new ApiException(405, $"{context.Request.Path} does not take {context.Request.Method}", "method_not_allowed");
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
@@ -25,12 +33,20 @@ internal sealed class ErrorHandling(ServerLog log)
         {
             bool forOpenAi = IsOpenAi(context);
             ApiError error = ApiError.Of(exception, forOpenAi);
-            if (error.Status == 500) log.Error($"{context.Request.Method} {context.Request.Path}: {exception}");
+            string request = $"{context.Request.Method} {context.Request.Path}";
+            if (error.Status is 401 or 403) log.Warning($"{request} of {AccessRules.ClientOf(context)} refused with {error.Status}: {error.Message}");
+            if (error.Status == 500) log.Error($"{request}: {exception}");
             await WriteAsync(context, error, forOpenAi).ConfigureAwait(false);
+        }
+        finally
+        {
+            Connections.End(context);
         }
     }
 
-    private static bool IsOpenAi(HttpContext context) => context.Request.Path.StartsWithSegments("/v1");
+    private static bool IsOpenAi(HttpContext context) => context.Request.Path.StartsWithSegments("/v1") || IsOpenAisWithoutBase(context.Request.Path);
+
+    private static bool IsOpenAisWithoutBase(string? path) => path is "/chat/completions" or "/models";
 
     private static async Task WriteAsync(HttpContext context, ApiError error, bool forOpenAi)
     {

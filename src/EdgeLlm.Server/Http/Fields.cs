@@ -7,27 +7,28 @@ namespace EdgeLlm.Server.Http;
 /// <summary>Fields of requests whose values come in several forms.</summary>
 internal static class Fields
 {
-    private const int MostStops = 16;
+    private const int MostStops = 128;
 
-    /// <summary>A text, a list of texts, or nothing.</summary>
+    /// <summary>A text, a list of texts, or nothing; empty texts are left out, as llama.cpp does it.</summary>
     /// <exception cref="ApiException">It is something else, or too many.</exception>
     public static string[] Texts(JsonElement? element, string name)
     {
         switch (element?.ValueKind)
         {
             case null or JsonValueKind.Null or JsonValueKind.Undefined: return [];
-            case JsonValueKind.String: return [element.Value.GetString()!];
+            case JsonValueKind.String: return element.Value.GetString() is { Length: > 0 } text ? [text] : [];
             case JsonValueKind.Array when element.Value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String):
-                string[] texts = [.. element.Value.EnumerateArray().Select(item => item.GetString()!)];
+                string[] texts = [.. element.Value.EnumerateArray().Select(item => item.GetString()!).Where(item => item.Length > 0)];
                 return texts.Length <= MostStops ? texts : throw ApiException.Field(name, $"has {texts.Length} texts; at most {MostStops} are taken");
             default: throw ApiException.Field(name, "has to be a text or a list of texts");
         }
     }
 
-    /// <summary>Whether a field asks for something: neither absent nor null, false, empty.</summary>
+    /// <summary>Whether a field asks for something: neither absent nor null, false, 0, empty.</summary>
     public static bool IsSet(JsonElement? element) => element?.ValueKind switch
     {
         null or JsonValueKind.Null or JsonValueKind.Undefined or JsonValueKind.False => false,
+        JsonValueKind.Number => element.Value.GetDouble() != 0,
         JsonValueKind.String => element.Value.GetString()!.Length > 0,
         JsonValueKind.Array => element.Value.GetArrayLength() > 0,
         _ => true,
@@ -42,18 +43,20 @@ internal static class Fields
             options.Validate();
             return options;
         }
-        catch (ArgumentException exception)
+        catch (ArgumentException exception) when (exception.ParamName is { } option)
         {
-            string[] words = exception.Message.Split(' ', 2);
-            string name = words[0] switch
-            {
-                nameof(GenerationOptions.StopStrings) => "stop",
-                nameof(GenerationOptions.MaxTokens) => "max_tokens",
-                _ => JsonNamingPolicy.SnakeCaseLower.ConvertName(words[0]),
-            };
-            throw ApiException.Field(name, words[1]);
+            string name = option == nameof(GenerationOptions.StopStrings) ? "stop" : JsonNamingPolicy.SnakeCaseLower.ConvertName(option);
+            bool saysName = exception.Message.StartsWith(option, StringComparison.Ordinal);
+            throw new ApiException(400, saysName ? name + exception.Message[option.Length..] : $"{name}: {exception.Message}", parameter: name);
         }
     }
+
+    /// <summary>What "off" is here where a client writes -1 (as in vLLM and n8n) or 0 for it.</summary>
+    public static SamplingOptions WithOff(SamplingOptions options) => options with
+    {
+        TopK = Math.Max(options.TopK, 0),
+        RepeatPenalty = options.RepeatPenalty == 0 ? 1 : options.RepeatPenalty,
+    };
 
     /// <summary>What the API of OpenAI defaults to where llama.cpp's defaults differ.</summary>
     public static SamplingOptions OpenAiSampling { get; } = new() { Temperature = 1, TopP = 1 };

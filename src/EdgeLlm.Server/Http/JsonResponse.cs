@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
@@ -19,12 +20,15 @@ internal static class JsonResponse
     /// <exception cref="ApiException">It is missing, no valid JSON, or a field has the wrong type.</exception>
     public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type)
     {
+        ReadOnlyMemory<byte> body = await RequestBody.ReadAsync(context).ConfigureAwait(false);
+        Connections.Begin(context);
+        if (body.Span.StartsWith(Encoding.UTF8.Preamble)) body = body[Encoding.UTF8.Preamble.Length..];
         try
         {
-            return await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted).ConfigureAwait(false)
+            return JsonSerializer.Deserialize(body.Span, type)
                 ?? throw new ApiException(400, "the request is null; it has to be a JSON object");
         }
-        catch (JsonException exception) when (context.Request.ContentLength == 0)
+        catch (JsonException exception) when (body.Length == 0)
         {
             throw new ApiException(400, "missing request body: " + exception.Message.Split(" Path:")[0]);
         }

@@ -25,9 +25,11 @@ internal sealed class JsonStream : IDisposable
         _json = new Utf8JsonWriter(_output, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true });
     }
 
-    public static JsonStream OfEvents(HttpContext context) => Begin(context, Events);
+    /// <summary>Server-sent events; the head is sent at once.</summary>
+    public static Task<JsonStream> OfEventsAsync(HttpContext context) => BeginAsync(context, Events);
 
-    public static JsonStream OfLines(HttpContext context) => Begin(context, "application/x-ndjson");
+    /// <summary>A value a line; the head is sent at once.</summary>
+    public static Task<JsonStream> OfLinesAsync(HttpContext context) => BeginAsync(context, "application/x-ndjson");
 
     /// <summary>The stream that an answer is already.</summary>
     public static JsonStream Continue(HttpContext context) => new(context);
@@ -41,6 +43,13 @@ internal sealed class JsonStream : IDisposable
         await _output.FlushAsync(_context.RequestAborted).ConfigureAwait(false);
     }
 
+    /// <summary>A comment, which readers of server-sent events skip: a sign of life.</summary>
+    public async Task WriteCommentAsync()
+    {
+        _output.Write(": \n\n"u8);
+        await _output.FlushAsync(_context.RequestAborted).ConfigureAwait(false);
+    }
+
     /// <summary>The event by which OpenAI's clients know that nothing is missing.</summary>
     public async Task WriteDoneAsync()
     {
@@ -50,11 +59,14 @@ internal sealed class JsonStream : IDisposable
 
     public void Dispose() => _json.Dispose();
 
-    private static JsonStream Begin(HttpContext context, string contentType)
+    private static async Task<JsonStream> BeginAsync(HttpContext context, string contentType)
     {
         context.Response.ContentType = contentType;
         context.Response.Headers.CacheControl = "no-cache";
         context.Response.Headers["X-Accel-Buffering"] = "no"; // nginx would hold the stream back
-        return new JsonStream(context);
+        await context.Response.StartAsync(context.RequestAborted).ConfigureAwait(false);
+        var stream = new JsonStream(context);
+        await stream._output.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+        return stream;
     }
 }

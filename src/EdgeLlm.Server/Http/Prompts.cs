@@ -1,33 +1,98 @@
 using EdgeLlm.Chat;
 using EdgeLlm.Generation;
 using EdgeLlm.Models;
+using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Server.Http;
 
-/// <summary>Conversations as prompts that leave room for an answer.</summary>
+/// <summary>
+/// Conversations as prompts that leave room for an answer. This is work before the queue, which anyone can ask for, so it is bounded: in messages, in
+/// processor time and memory (<see cref="ChatTemplateLimits"/>), and in how many are worked on at once.
+/// </summary>
 internal static class Prompts
 {
-    /// <summary>The tokens of a conversation.</summary>
-    /// <param name="dropOldest">Whether the oldest turns may be left out, system turns excepted, so that a quarter of the context, or <paramref name="maxTokens"/>, is free.</param>
-    /// <exception cref="ContextFullException">It is longer than the context.</exception>
-    public static List<int> Encode((LanguageModel Model, ChatFormat Format) current, List<ChatMessage> messages, int maxTokens, bool dropOldest)
-    {
-        int capacity = current.Model.ContextLength;
-        int room = dropOldest ? Math.Min(maxTokens > 0 ? maxTokens : capacity / 4, capacity / 2) : 0;
-        List<int> tokens = Render();
-        while (dropOldest && tokens.Count + room > capacity && DropOldestTurns(messages, (double)(tokens.Count + room - capacity) / tokens.Count)) tokens = Render();
-        Check(tokens.Count, capacity);
-        return tokens;
+    private const int MostMessages = 2000;
 
-        List<int> Render() => current.Format.Encode(new ChatRequest { Messages = messages });
+    private static readonly TimeSpan MostTime = ChatTemplateLimits.Default.MaximumTime;
+    private static readonly SemaphoreSlim Turn = new(2);
+
+    /// <summary>The tokens of a conversation; one whose last turn is the assistant's is continued.</summary>
+    /// <param name="current">The model.</param>
+    /// <param name="messages">The turns; shortened where they may be.</param>
+    /// <param name="maxTokens">Most tokens of the answer, or 0.</param>
+    /// <param name="dropOldest">Whether the oldest turns, system turns excepted, may be left out so that a quarter of the context, or
+    /// <paramref name="maxTokens"/>, is free.</param>
+    /// <param name="cancellation">Fires when the client has gone.</param>
+    /// <exception cref="ContextFullException">It is longer than the context.</exception>
+    /// <exception cref="ApiException">It costs more than is done for a request before its turn.</exception>
+    public static Task<List<int>> EncodeAsync(
+        (LanguageModel Model, ChatFormat Format) current, List<ChatMessage> messages, int maxTokens, bool dropOldest, CancellationToken cancellation)
+    {
+        if (messages.Count > MostMessages) throw ApiException.Field("messages", $"has {messages.Count} messages; at most {MostMessages} are taken");
+        return InTurnAsync(() => Encode(current, messages, maxTokens, dropOldest), cancellation);
+    }
+
+    /// <summary>The tokens of turns that follow tokens of earlier ones, the last of them an answer's: its end where it is missing, no second BOS.</summary>
+    /// <exception cref="ContextFullException">They are longer than the context.</exception>
+    public static Task<List<int>> EncodeAfterAsync(
+        (LanguageModel Model, ChatFormat Format) current, List<int> before, List<ChatMessage> messages, CancellationToken cancellation)
+    {
+        return InTurnAsync(() =>
+        {
+            List<int> next = current.Format.EncodeNextTurns(new ChatRequest { Messages = messages });
+            bool hasEnd = next.Count > 0 && next[0] == before[^1] && current.Model.Tokenizer.IsEndOfGeneration(next[0]);
+            return (List<int>)[.. before, .. hasEnd ? next[1..] : next];
+        }, cancellation);
+    }
+
+    /// <summary>The tokens of a text as it is: with BOS where the model wants one, the text begins a context and does not have it itself.</summary>
+    public static int[] EncodeRaw(Tokenizer tokenizer, string text, bool isFirst)
+    {
+        int[] tokens = tokenizer.Encode(text, parseSpecial: true, addSpecial: isFirst);
+        bool twice = isFirst && tokenizer.AddsBos && tokens is [var first, var second, ..] && first == tokenizer.BosId && second == first;
+        return twice ? tokens[1..] : tokens;
     }
 
     /// <summary>An answer ends with the context at the latest.</summary>
+    /// <exception cref="ContextFullException">The prompt alone is longer.</exception>
+    /// <exception cref="ApiException">The prompt has no tokens.</exception>
     public static GenerationOptions Limit(GenerationOptions options, LanguageModel model, int promptTokens)
     {
+        if (promptTokens == 0) throw new ApiException(400, "the prompt has no tokens: there is nothing to answer");
         Check(promptTokens, model.ContextLength);
         int room = model.ContextLength - promptTokens + 1; // the last token is sampled and not computed
         return options with { MaxTokens = options.MaxTokens > 0 ? Math.Min(options.MaxTokens, room) : room };
+    }
+
+    private static async Task<List<int>> InTurnAsync(Func<List<int>> encode, CancellationToken cancellation)
+    {
+        await Turn.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            return encode();
+        }
+        finally
+        {
+            Turn.Release();
+        }
+    }
+
+    private static List<int> Encode((LanguageModel Model, ChatFormat Format) current, List<ChatMessage> messages, int maxTokens, bool dropOldest)
+    {
+        TimeSpan start = ProcessorTime.OfThread();
+        int capacity = current.Model.ContextLength;
+        int room = dropOldest ? Math.Min(maxTokens > 0 ? maxTokens : capacity / 4, capacity / 2) : 0;
+        List<int> tokens = Render();
+        while (dropOldest && tokens.Count + room > capacity && DropOldestTurns(messages, (double)(tokens.Count + room - capacity) / tokens.Count))
+        {
+            if (ProcessorTime.OfThread() - start > MostTime)
+                throw ApiException.Field("messages", $"take more than {MostTime.TotalSeconds} s of processor time to be made a prompt");
+            tokens = Render();
+        }
+        Check(tokens.Count, capacity);
+        return tokens;
+
+        List<int> Render() => current.Format.Encode(new ChatRequest { Messages = messages, ContinueFinalMessage = true });
     }
 
     private static void Check(int tokens, int capacity)

@@ -27,7 +27,7 @@ internal sealed record OllamaMessage
 
     public string? ToolCallId { get; init; }
 
-    public List<OllamaToolCall>? ToolCalls { get; init; }
+    public List<OllamaToolCall?>? ToolCalls { get; init; }
 
     /// <param name="name">The message's place in the request, such as `messages[2]`.</param>
     /// <exception cref="ApiException">The role is unknown, or there are images.</exception>
@@ -35,13 +35,16 @@ internal sealed record OllamaMessage
     {
         if (Fields.IsSet(Images)) throw ApiException.Unsupported($"{name}.images", "this model reads text only");
         string role = Role?.ToLowerInvariant() ?? "";
+        if (role == "developer") role = "system";
         if (role is not ("system" or "user" or "assistant" or "tool")) throw ApiException.Field($"{name}.role", $"is '{Role}'; it has to be system, user, assistant or tool");
         return new ChatMessage(role, Content ?? "")
         {
             Name = ToolName,
             ToolCallId = ToolCallId,
             ReasoningContent = Thinking,
-            ToolCalls = [.. (ToolCalls ?? []).Select(call => new ChatToolCall(call.Id, call.Function?.Name ?? "", call.Function?.Arguments?.GetRawText() ?? "{}"))],
+            ToolCalls = [.. (ToolCalls ?? []).Select((call, i) => call is null
+                ? throw ApiException.Field($"{name}.tool_calls[{i}]", "is null")
+                : new ChatToolCall(call.Id, call.Function?.Name ?? "", call.Function?.Arguments?.GetRawText() ?? "{}"))],
         };
     }
 }

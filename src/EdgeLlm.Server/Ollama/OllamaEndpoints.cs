@@ -5,6 +5,7 @@ using EdgeLlm.Generation;
 using EdgeLlm.Models;
 using EdgeLlm.Server.Engine;
 using EdgeLlm.Server.Http;
+using EdgeLlm.Server.Settings;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -12,11 +13,9 @@ using Microsoft.AspNetCore.Routing;
 namespace EdgeLlm.Server.Ollama;
 
 /// <summary>Ollama's API: chat, generate, tags, version.</summary>
-internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served, ServerLog log)
+internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served, ServerOptions settings, ServerLog log)
 {
     private static readonly string[] Read = ["GET", "HEAD"];
-
-    private readonly Lazy<string> _digest = new(() => Convert.ToHexStringLower(engine.Current.Model.Fingerprint()));
 
     public void Map(IEndpointRouteBuilder routes)
     {
@@ -40,7 +39,9 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
             return;
         }
         List<ChatMessage> turns = [.. messages.Select((message, i) => (message ?? throw ApiException.Field($"messages[{i}]", "is null")).ToTurn($"messages[{i}]"))];
-        List<int> prompt = Prompts.Encode(current, turns, options.MaxTokens, request.Truncate != false);
+        engine.RequireRoom();
+        bool mayDrop = request.Truncate != false;
+        List<int> prompt = await Prompts.EncodeAsync(current, turns, options.MaxTokens, mayDrop, context.RequestAborted).ConfigureAwait(false);
         await AnswerAsync(context, request, prompt, options, Piece, withContext: false).ConfigureAwait(false);
 
         OllamaAnswer Piece(string text) => new(request.Model!, OllamaAnswer.Now(), false) { Message = new OllamaAnswerMessage("assistant", text) };
@@ -60,20 +61,33 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
             await SayThatItIsLoadedAsync(context, request, Piece).ConfigureAwait(false);
             return;
         }
-        await AnswerAsync(context, request, PromptOf(request, current, options), options, Piece, withContext: request.Raw != true).ConfigureAwait(false);
+        engine.RequireRoom();
+        List<int> prompt = await PromptAsync(request, current, context.RequestAborted).ConfigureAwait(false);
+        await AnswerAsync(context, request, prompt, options, Piece, withContext: request.Raw != true).ConfigureAwait(false);
 
         OllamaAnswer Piece(string text) => new(request.Model!, OllamaAnswer.Now(), false) { Response = text };
     }
 
-    private static List<int> PromptOf(OllamaGenerateRequest request, (LanguageModel Model, ChatFormat Format) current, GenerationOptions options)
+    private static async Task<List<int>> PromptAsync(
+        OllamaGenerateRequest request, (LanguageModel Model, ChatFormat Format) current, CancellationToken cancellation)
     {
         List<int> before = [.. request.Context ?? []];
         if (before.Any(token => (uint)token >= (uint)current.Model.Config.VocabularySize)) throw ApiException.Field("context", "has a token that this model does not have");
-        if (request.Raw == true) return [.. before, .. current.Model.Tokenizer.Encode(request.Prompt!, parseSpecial: true, addSpecial: before.Count == 0)];
+        if (request.Raw == true) return [.. before, .. Prompts.EncodeRaw(current.Model.Tokenizer, request.Prompt!, isFirst: before.Count == 0)];
         var turns = new List<ChatMessage>();
         if (!string.IsNullOrEmpty(request.System)) turns.Add(new ChatMessage("system", request.System));
         turns.Add(new ChatMessage("user", request.Prompt!));
-        return [.. before, .. Prompts.Encode(current, turns, options.MaxTokens, dropOldest: false)];
+        if (before.Count == 0) return await Prompts.EncodeAsync(current, turns, 0, dropOldest: false, cancellation).ConfigureAwait(false);
+        try
+        {
+            return await Prompts.EncodeAfterAsync(current, before, turns, cancellation).ConfigureAwait(false);
+        }
+        catch (ChatTemplateException) when (turns.Count > 1)
+        {
+            // Many templates take a system turn as the first one only.
+            turns = [new ChatMessage("user", $"{request.System}\n\n{request.Prompt}")];
+            return await Prompts.EncodeAfterAsync(current, before, turns, cancellation).ConfigureAwait(false);
+        }
     }
 
     private async Task AnswerAsync(HttpContext context, OllamaRequest request, List<int> prompt, GenerationOptions options, Func<string, OllamaAnswer> piece, bool withContext)
@@ -81,7 +95,9 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
         AnswerJob job = engine.Submit(AccessRules.ClientOf(context), prompt, Prompts.Limit(options, engine.Current.Model, prompt.Count), context.RequestAborted);
         if (request.Streams)
         {
-            using var stream = JsonStream.OfLines(context);
+            using JsonStream stream = await JsonStream.OfLinesAsync(context).ConfigureAwait(false);
+            while (!await job.HasBegunAsync(settings.SignInterval).ConfigureAwait(false))
+                await stream.WriteAsync(piece(""), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
             await foreach (string text in job.ReadAsync().ConfigureAwait(false)) await stream.WriteAsync(piece(text), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
             await stream.WriteAsync(piece("").EndOf(job, Tokens()), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
         }
@@ -105,7 +121,7 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
             await JsonResponse.WriteAsync(context, answer, OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
             return;
         }
-        using var stream = JsonStream.OfLines(context);
+        using JsonStream stream = await JsonStream.OfLinesAsync(context).ConfigureAwait(false);
         await stream.WriteAsync(answer, OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
     }
 
@@ -116,7 +132,7 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
     }
 
     private OllamaModel Entry() => new(
-        served.TaggedName, served.TaggedName, OllamaAnswer.TimeOf(served.Modified), served.Size, _digest.Value,
+        served.TaggedName, served.TaggedName, OllamaAnswer.TimeOf(served.Modified), served.Size, engine.Digest ?? "",
         new OllamaDetails("", "gguf", served.Family, [served.Family], SizeOf(served.Parameters), served.Quantization));
 
     /// <summary>As Ollama writes it: 134.5M, 1.1B.</summary>

@@ -1,11 +1,12 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using EdgeLlm.Generation;
 using EdgeLlm.Sampling;
 using EdgeLlm.Server.Http;
 
 namespace EdgeLlm.Server.Ollama;
 
-/// <summary>What the bodies of `/api/chat` and `/api/generate` have in common. Fields that are not here are ignored.</summary>
+/// <summary>What the bodies of `/api/chat` and `/api/generate` have in common. Of other fields those in <see cref="NotDone"/> are refused.</summary>
 internal abstract record OllamaRequest
 {
     public string? Model { get; init; }
@@ -24,13 +25,16 @@ internal abstract record OllamaRequest
 
     public Dictionary<string, JsonElement>? Options { get; init; }
 
+    [JsonExtensionData]
+    public Dictionary<string, JsonElement>? Others { get; set; }
+
     public bool Streams => Stream != false;
 
     /// <summary>Whether an empty request asks for the model to be let go.</summary>
     public bool Unloads => KeepAlive switch
     {
         { ValueKind: JsonValueKind.Number } number => number.GetDouble() == 0,
-        { ValueKind: JsonValueKind.String } text => text.GetString() is "0" or "0s" or "0m",
+        { ValueKind: JsonValueKind.String } text => IsZero(text.GetString()!),
         _ => false,
     };
 
@@ -39,13 +43,15 @@ internal abstract record OllamaRequest
     {
         if (Fields.IsSet(Format)) throw ApiException.Unsupported("format", "answers in a given format are not supported yet");
         if (Fields.IsSet(Think)) throw new ApiException(400, $"\"{modelName}\" does not support thinking");
+        NotDone.Refuse(Others);
+        NotDone.Refuse(Options);
         SamplingOptions defaults = Fields.OllamaSampling;
         double seed = Number("seed", -1);
         return Fields.Checked(new GenerationOptions
         {
             MaxTokens = Math.Max(Integer("num_predict", -1), 0), // -1 and -2: until the model ends it
             StopStrings = Fields.Texts(Options?.GetValueOrDefault("stop"), "stop"),
-            Sampling = defaults with
+            Sampling = Fields.WithOff(defaults with
             {
                 Temperature = (float)Number("temperature", defaults.Temperature),
                 TopK = Integer("top_k", defaults.TopK),
@@ -57,9 +63,12 @@ internal abstract record OllamaRequest
                 PresencePenalty = (float)Number("presence_penalty", 0),
                 FrequencyPenalty = (float)Number("frequency_penalty", 0),
                 Seed = seed < 0 ? null : (ulong)seed,
-            },
+            }),
         });
     }
+
+    /// <summary>Whether a duration such as `0`, `0s`, `0h0m` is none.</summary>
+    private static bool IsZero(string duration) => duration.Contains('0') && duration.All(c => !char.IsAsciiDigit(c) || c == '0');
 
     private int Integer(string name, int fallback)
     {

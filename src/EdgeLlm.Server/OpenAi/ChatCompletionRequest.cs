@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using EdgeLlm.Generation;
 using EdgeLlm.Sampling;
 using EdgeLlm.Server.Http;
 
 namespace EdgeLlm.Server.OpenAi;
 
-/// <summary>The body of `POST /v1/chat/completions`; the samplers that OpenAI doesn't have by llama.cpp's names. Fields that are not here are ignored.</summary>
+/// <summary>The body of `POST /v1/chat/completions`; the samplers that OpenAI doesn't have by llama.cpp's names. Of other fields those in <see cref="NotDone"/> are refused.</summary>
 internal sealed record ChatCompletionRequest
 {
     public string? Model { get; init; }
@@ -17,12 +18,14 @@ internal sealed record ChatCompletionRequest
 
     public StreamOptions? StreamOptions { get; init; }
 
+    /// <summary>-1 is no limit, as in llama.cpp and LM Studio.</summary>
     public int? MaxTokens { get; init; }
 
     public int? MaxCompletionTokens { get; init; }
 
     public JsonElement? Stop { get; init; }
 
+    /// <summary>-1 is a random one, as in llama.cpp and Ollama.</summary>
     public long? Seed { get; init; }
 
     public float? Temperature { get; init; }
@@ -36,6 +39,9 @@ internal sealed record ChatCompletionRequest
     public float? TypicalP { get; init; }
 
     public float? RepeatPenalty { get; init; }
+
+    /// <summary>What vLLM calls it.</summary>
+    public float? RepetitionPenalty { get; init; }
 
     public int? RepeatLastN { get; init; }
 
@@ -55,38 +61,62 @@ internal sealed record ChatCompletionRequest
 
     public ResponseFormat? ResponseFormat { get; init; }
 
+    public bool? IgnoreEos { get; init; }
+
+    [JsonExtensionData]
+    public Dictionary<string, JsonElement>? Others { get; set; }
+
+    /// <param name="vocabularySize">How many tokens the model has.</param>
     /// <exception cref="ApiException">A field is wrong, or asks for what this version does not do.</exception>
-    public GenerationOptions ToOptions()
+    public GenerationOptions ToOptions(int vocabularySize)
     {
         if (N is not (null or 1)) throw ApiException.Unsupported("n", "one answer at a time: send the request again for another one");
         if (Fields.IsSet(Logprobs)) throw ApiException.Unsupported("logprobs", "probabilities of tokens are not given yet");
-        bool noTools = ToolChoice is { ValueKind: JsonValueKind.String } choice && choice.GetString() == "none";
-        if (Fields.IsSet(Tools) && !noTools) throw ApiException.Unsupported("tools", "tools are not supported yet");
+        string? choice = ToolChoice switch
+        {
+            { ValueKind: JsonValueKind.String } text => text.GetString(),
+            { ValueKind: JsonValueKind.Object } => "a function",
+            _ => null,
+        };
+        if (Fields.IsSet(Tools) && choice != "none") throw ApiException.Unsupported("tools", "tools are not supported yet");
+        if (choice is not (null or "" or "none" or "auto")) throw ApiException.Unsupported("tool_choice", "tools are not supported yet");
+        NotDone.Refuse(Others);
         if (ResponseFormat?.Type is not (null or "text")) throw ApiException.Unsupported("response_format", $"'{ResponseFormat.Type}' is not supported yet, only 'text'");
         SamplingOptions defaults = Fields.OpenAiSampling;
         return Fields.Checked(new GenerationOptions
         {
-            MaxTokens = MaxCompletionTokens ?? MaxTokens ?? 0,
+            MaxTokens = (MaxCompletionTokens ?? MaxTokens) is not (null or -1) and var most ? most.Value : 0,
+            IgnoreEndOfText = IgnoreEos == true,
             StopStrings = Fields.Texts(Stop, "stop"),
-            Sampling = defaults with
+            Sampling = Fields.WithOff(defaults with
             {
                 Temperature = Temperature ?? defaults.Temperature,
                 TopP = TopP ?? defaults.TopP,
                 TopK = TopK ?? defaults.TopK,
                 MinP = MinP ?? defaults.MinP,
                 TypicalP = TypicalP ?? defaults.TypicalP,
-                RepeatPenalty = RepeatPenalty ?? defaults.RepeatPenalty,
+                RepeatPenalty = RepeatPenalty ?? RepetitionPenalty ?? defaults.RepeatPenalty,
                 RepeatLastN = RepeatLastN ?? defaults.RepeatLastN,
                 PresencePenalty = PresencePenalty ?? 0,
                 FrequencyPenalty = FrequencyPenalty ?? 0,
-                LogitBias = LogitBias?.ToDictionary(pair => TokenOf(pair.Key), pair => pair.Value),
-                Seed = (ulong?)Seed,
-            },
+                LogitBias = BiasesOf(LogitBias, vocabularySize),
+                Seed = Seed == -1 ? null : (ulong?)Seed,
+            }),
         });
     }
 
-    private static int TokenOf(string text) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int token) ? token : throw ApiException.Field("logit_bias", $"names the token '{text}'; tokens are numbers");
+    private static Dictionary<int, float>? BiasesOf(Dictionary<string, float>? given, int vocabularySize)
+    {
+        if (given is null) return null;
+        var biases = new Dictionary<int, float>(given.Count);
+        foreach ((string text, float bias) in given)
+        {
+            if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int token) || token >= vocabularySize)
+                throw ApiException.Field("logit_bias", $"names the token '{text}'; this model's are the numbers 0 to {vocabularySize - 1}");
+            biases[token] = bias;
+        }
+        return biases;
+    }
 }
 
 /// <param name="IncludeUsage">Whether the stream ends with a chunk that has the usage.</param>

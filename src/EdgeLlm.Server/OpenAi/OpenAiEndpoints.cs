@@ -4,6 +4,7 @@ using EdgeLlm.Generation;
 using EdgeLlm.Models;
 using EdgeLlm.Server.Engine;
 using EdgeLlm.Server.Http;
+using EdgeLlm.Server.Settings;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -11,7 +12,7 @@ using Microsoft.AspNetCore.Routing;
 namespace EdgeLlm.Server.OpenAi;
 
 /// <summary>OpenAI's API: chat completions and models.</summary>
-internal sealed class OpenAiEndpoints(InferenceEngine engine, ServedModel served, ServerLog log)
+internal sealed class OpenAiEndpoints(InferenceEngine engine, ServedModel served, ServerOptions settings, ServerLog log)
 {
     public void Map(IEndpointRouteBuilder routes)
     {
@@ -29,12 +30,13 @@ internal sealed class OpenAiEndpoints(InferenceEngine engine, ServedModel served
         ChatCompletionRequest request = await JsonResponse.ReadAsync(context, OpenAiJson.Default.ChatCompletionRequest).ConfigureAwait(false);
         RequireModel(request.Model);
         if (request.Messages is not { Count: > 0 } messages) throw ApiException.Field("messages", "has to be a list with at least one message");
-        GenerationOptions options = request.ToOptions();
         (LanguageModel Model, ChatFormat Format) current = engine.Current;
+        GenerationOptions options = request.ToOptions(current.Model.Config.VocabularySize);
         List<ChatMessage> turns = [.. messages.Select((message, i) => (message ?? throw ApiException.Field($"messages[{i}]", "is null")).ToTurn($"messages[{i}]"))];
-        List<int> prompt = Prompts.Encode(current, turns, options.MaxTokens, dropOldest: false);
+        engine.RequireRoom();
+        List<int> prompt = await Prompts.EncodeAsync(current, turns, options.MaxTokens, dropOldest: false, context.RequestAborted).ConfigureAwait(false);
         AnswerJob job = engine.Submit(AccessRules.ClientOf(context), prompt, Prompts.Limit(options, current.Model, prompt.Count), context.RequestAborted);
-        var head = new Head("chatcmpl-" + Guid.NewGuid().ToString("N"), DateTimeOffset.UtcNow.ToUnixTimeSeconds(), served.Name, "fp_" + Convert.ToHexStringLower(current.Model.Fingerprint().AsSpan(0, 5)));
+        var head = new Head("chatcmpl-" + Guid.NewGuid().ToString("N"), DateTimeOffset.UtcNow.ToUnixTimeSeconds(), served.Name, "fp_" + engine.Digest![..10]);
         if (request.Stream == true) await StreamAsync(context, job, head, request.StreamOptions?.IncludeUsage == true).ConfigureAwait(false);
         else await AnswerAsync(context, job, head).ConfigureAwait(false);
         log.Answer(context, job);
@@ -49,9 +51,10 @@ internal sealed class OpenAiEndpoints(InferenceEngine engine, ServedModel served
         await JsonResponse.WriteAsync(context, completion, OpenAiJson.Default.ChatCompletion).ConfigureAwait(false);
     }
 
-    private static async Task StreamAsync(HttpContext context, AnswerJob job, Head head, bool includeUsage)
+    private async Task StreamAsync(HttpContext context, AnswerJob job, Head head, bool includeUsage)
     {
-        using var stream = JsonStream.OfEvents(context);
+        using JsonStream stream = await JsonStream.OfEventsAsync(context).ConfigureAwait(false);
+        while (!await job.HasBegunAsync(settings.SignInterval).ConfigureAwait(false)) await stream.WriteCommentAsync().ConfigureAwait(false);
         bool first = true;
         await foreach (string piece in job.ReadAsync().ConfigureAwait(false))
         {

@@ -17,16 +17,17 @@ internal sealed record RequestMessage
 
     public string? ToolCallId { get; init; }
 
-    public List<RequestToolCall>? ToolCalls { get; init; }
+    public List<RequestToolCall?>? ToolCalls { get; init; }
 
     /// <param name="name">The message's place in the request, such as `messages[2]`.</param>
     /// <exception cref="ApiException">The role is unknown, or the content no text.</exception>
     public ChatMessage ToTurn(string name)
     {
-        string role = Role switch
+        string? given = Role?.ToLowerInvariant();
+        string role = given switch
         {
             "system" or "developer" => "system",
-            "user" or "assistant" => Role,
+            "user" or "assistant" => given,
             "tool" or "function" => "tool",
             _ => throw ApiException.Field($"{name}.role", $"is '{Role}'; it has to be system, developer, user, assistant or tool"),
         };
@@ -34,7 +35,9 @@ internal sealed record RequestMessage
         {
             Name = Name,
             ToolCallId = ToolCallId,
-            ToolCalls = [.. (ToolCalls ?? []).Select(call => new ChatToolCall(call.Id, call.Function?.Name ?? "", call.Function?.Arguments ?? "{}"))],
+            ToolCalls = [.. (ToolCalls ?? []).Select((call, i) => call is null
+                ? throw ApiException.Field($"{name}.tool_calls[{i}]", "is null")
+                : new ChatToolCall(call.Id, call.Function?.Name ?? "", call.Function?.Arguments ?? "{}"))],
         };
     }
 

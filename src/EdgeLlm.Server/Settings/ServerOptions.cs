@@ -17,7 +17,7 @@ public sealed record ServerOptions
     /// <summary>What clients have to send as `Authorization: Bearer KEY`; null: nothing, which only a service for this machine alone may do.</summary>
     public string? ApiKey { get; init; }
 
-    /// <summary>Web pages that may call the service from a browser, such as `http://panel.local:8080`; `*` for all. Its own page always may.</summary>
+    /// <summary>Web pages that may call the service from a browser, such as `http://panel.local:8080`, `app://*`; `*` for all. Its own page always may.</summary>
     public IReadOnlyList<string> Origins { get; init; } = [];
 
     /// <summary>Host names by which browsers may call it, beside addresses, `localhost` and names under `.local`, `.lan`, `.home.arpa`, `.internal`.</summary>
@@ -49,4 +49,10 @@ public sealed record ServerOptions
 
     /// <summary>A folder of its own for what it remembers; null: it remembers nothing. systemd names one in STATE_DIRECTORY.</summary>
     public string? StateDirectory { get; init; }
+
+    /// <summary>How often a stream that has no token yet gives a sign of life: proxies and clients take long silence for a dead service.</summary>
+    internal TimeSpan SignInterval { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Most connections at once.</summary>
+    internal int Connections { get; init; } = 512;
 }

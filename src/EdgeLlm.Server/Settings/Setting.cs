@@ -28,8 +28,8 @@ public sealed class Setting
         new("listen", "ADDRESS", "Address and port; other than this machine alone takes an API key (default: 127.0.0.1:11434)", (o, v) => o with { Listen = ListenAddress.Parse(v) }),
         new("apiKey", "KEY", "What clients have to send as a bearer token", (o, v) => o with { ApiKey = KeyOf(v) }, secret: true),
         new("apiKeyFile", "FILE", "A file with the API key, so that no other place has it", (o, v) => o with { ApiKey = KeyOf(File.ReadAllText(v).Trim()) }),
-        new("origins", "LIST", "Web pages that may call the service from a browser, separated by commas, such as http://panel.local; * for all", (o, v) => o with { Origins = ListOf(v) }),
-        new("hosts", "LIST", "Names by which browsers may call the service, separated by commas, beside addresses, localhost and names under .local, .lan, .home.arpa, .internal", (o, v) => o with { Hosts = ListOf(v) }),
+        new("origins", "LIST", "Web pages that may call the service from a browser, separated by commas, such as http://panel.local, http://localhost:*, app://*; * for all", (o, v) => o with { Origins = OriginsOf(v) }),
+        new("hosts", "LIST", "Names by which browsers may call the service, separated by commas, beside addresses, localhost and names under .local, .lan, .home.arpa, .internal", (o, v) => o with { Hosts = HostsOf(v) }),
         new("context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)", (o, v) => o with { Context = Number(v, 16, 1 << 20) }),
         new("threads", "N", "Threads that compute (default: one per processor core)", (o, v) => o with { Threads = Number(v, 1, 1024) }),
         new("decodeThreads", "N", "Threads that decode, where memory is what limits (default: what `edgellm bench` once measured as this user, else all)", (o, v) => o with { DecodeThreads = Number(v, 1, 1024) }),
@@ -69,6 +69,20 @@ public sealed class Setting
     }
 
     private static string[] ListOf(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+    private static string[] OriginsOf(string text)
+    {
+        string[] origins = ListOf(text);
+        foreach (string origin in origins) AllowedOrigin.Parse(origin);
+        return origins;
+    }
+
+    private static string[] HostsOf(string text)
+    {
+        string[] hosts = ListOf(text);
+        bool areNames = hosts.All(host => host.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_'));
+        return areNames ? hosts : throw new FormatException("host names such as pi.fritz.box, without http:// and without a port");
+    }
 
     private static string KeyOf(string text) =>
         text.Length >= 8 && text.All(c => c is > ' ' and < (char)127) ? text : throw new FormatException("at least 8 printable ASCII characters without spaces");

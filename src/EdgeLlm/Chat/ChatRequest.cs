@@ -16,6 +16,11 @@ public sealed record ChatRequest
     /// <summary>Whether the prompt ends with the beginning of the assistant's turn.</summary>
     public bool AddGenerationPrompt { get; init; } = true;
 
+    /// <summary>
+    /// Whether a last turn of the assistant is left open for the model to continue; it then takes the place of <see cref="AddGenerationPrompt"/>.
+    /// </summary>
+    public bool ContinueFinalMessage { get; init; }
+
     /// <summary>The text of the model's token that begins a text; empty for none.</summary>
     public string BosToken { get; init; } = "";
 

@@ -61,10 +61,31 @@ public sealed class ChatTemplate
     /// <exception cref="ChatTemplateException">The template fails, by its own decision too, or reaches a limit.</exception>
     public ChatPrompt Render(ChatRequest request)
     {
+        if (request is { ContinueFinalMessage: true, Messages: [.., { Role: "assistant", ToolCalls: [] } last] }) return RenderOpen(request, last.Content);
+        return new ChatPrompt(RenderParts(request));
+    }
+
+    private List<ChatPromptPart> RenderParts(ChatRequest request)
+    {
         ChatCapabilities capabilities = Capabilities;
         Rendering rendering = new(_limits, request.Now ?? DateTimeOffset.Now);
         StringValue text = Render(rendering, new RequestVariables(rendering, capabilities).Build(request));
-        return new ChatPrompt(Parts(text));
+        return Parts(text);
+    }
+
+    /// <summary>A conversation up to the end of its last turn's text.</summary>
+    private ChatPrompt RenderOpen(ChatRequest request, string content)
+    {
+        if (content.Length > 0)
+        {
+            List<ChatPromptPart> all = RenderParts(request with { AddGenerationPrompt = false });
+            int last = all.FindLastIndex(part => part.FromInput);
+            if (last >= 0 && all[last].Text.TrimEnd().EndsWith(content.Trim(), StringComparison.Ordinal)) return new ChatPrompt(all[..(last + 1)]);
+        }
+        // The template does not show the text as it is: it follows what the template begins an answer with.
+        List<ChatPromptPart> parts = RenderParts(request with { Messages = [.. request.Messages.SkipLast(1)], AddGenerationPrompt = true });
+        if (content.Length > 0) parts.Add(new ChatPromptPart(content, FromInput: true));
+        return new ChatPrompt(parts);
     }
 
     private static List<ChatPromptPart> Parts(StringValue text)

@@ -22,5 +22,10 @@ public sealed record ChatTemplateLimits
     public int MaximumOutputLength { get; init; } = 1 << 24;
 
     /// <summary>Bytes allocated, about, for strings and containers in one rendering, released ones included.</summary>
-    public long MaximumAllocatedBytes { get; init; } = 128L << 20;
+    public long MaximumAllocatedBytes { get; init; } = 64L << 20;
+
+    /// <summary>
+    /// Processor time of one rendering: a guard beside <see cref="MaximumSteps"/>, which alone would say the same on every machine.
+    /// </summary>
+    public TimeSpan MaximumTime { get; init; } = TimeSpan.FromSeconds(1);
 }

@@ -28,7 +28,35 @@ public sealed class ChatFormat
     /// <exception cref="ChatTemplateException">The template does not take this conversation.</exception>
     public List<int> Encode(ChatRequest request)
     {
-        ChatPrompt prompt = _template.Render(request with { BosToken = _bos, EosToken = _eos });
+        List<int> tokens = Encode(Render(request));
+        // Most templates write BOS themselves.
+        if (_tokenizer is { AddsBos: true, BosId: { } bos } && (tokens.Count == 0 || tokens[0] != bos)) tokens.Insert(0, bos);
+        return tokens;
+    }
+
+    /// <summary>
+    /// The tokens of turns that follow an answer: the end of the assistant's turn, as the template writes it, the turns, and the beginning of the next
+    /// answer; neither a BOS nor a default system turn.
+    /// </summary>
+    /// <exception cref="ChatTemplateException">The template does not take this conversation.</exception>
+    public List<int> EncodeNextTurns(ChatRequest request)
+    {
+        const string Answer = "(answer)";
+        ChatMessage[] earlier = [new("user", "(question)"), new("assistant", Answer)];
+        IReadOnlyList<ChatPromptPart> parts = Render(request with { Messages = [.. earlier, .. request.Messages] }).Parts;
+        int answer = -1;
+        for (int i = 0; i < parts.Count && answer < 0; i++)
+            if (parts[i].FromInput && parts[i].Text.StartsWith(Answer, StringComparison.Ordinal)) answer = i;
+        if (answer < 0) throw new ChatTemplateException("it does not show earlier answers", 0);
+        string rest = parts[answer].Text[Answer.Length..]; // of what was typed, where the template writes nothing after an answer
+        ChatPromptPart[] next = [.. parts.Skip(answer + 1)];
+        return Encode(new ChatPrompt(rest.Length > 0 ? [new(rest, FromInput: true), .. next] : next));
+    }
+
+    private ChatPrompt Render(ChatRequest request) => _template.Render(request with { BosToken = _bos, EosToken = _eos });
+
+    private List<int> Encode(ChatPrompt prompt)
+    {
         var typed = new List<Range>();
         int start = 0;
         foreach (ChatPromptPart part in prompt.Parts)
@@ -38,8 +66,6 @@ public sealed class ChatFormat
         }
         var tokens = new List<int>(prompt.Text.Length / 3 + 4);
         _tokenizer.Encode(prompt.Text, typed.ToArray(), tokens);
-        // Most templates write BOS themselves.
-        if (_tokenizer is { AddsBos: true, BosId: { } bos } && (tokens.Count == 0 || tokens[0] != bos)) tokens.Insert(0, bos);
         return tokens;
     }
 

@@ -33,7 +33,8 @@ public sealed record GenerationOptions
     public void Validate()
     {
         Sampling.Validate();
-        if (MaxTokens < 0) throw new ArgumentException($"{nameof(MaxTokens)} is {MaxTokens}; it has to be 0 (no limit) or more");
-        if (StopStrings.Any(string.IsNullOrEmpty)) throw new ArgumentException($"{nameof(StopStrings)} has an empty text, which would stop every answer at once");
+        if (MaxTokens < 0) throw new OptionException($"{nameof(MaxTokens)} is {MaxTokens}; it has to be 0 (no limit) or more", nameof(MaxTokens));
+        if (StopStrings.Any(string.IsNullOrEmpty))
+            throw new OptionException($"{nameof(StopStrings)} has an empty text, which would stop every answer at once", nameof(StopStrings));
     }
 }

@@ -102,6 +102,13 @@ public sealed record SamplingOptions
     private static void Require(bool holds, string option, IConvertible value, string range)
     {
         if (holds) return;
-        throw new ArgumentException($"{option} is {value.ToString(CultureInfo.InvariantCulture)}; it must be {range}");
+        throw new OptionException($"{option} is {value.ToString(CultureInfo.InvariantCulture)}; it must be {range}", option.Split('[')[0]);
     }
+}
+
+/// <summary>An option that is out of its range: <see cref="ArgumentException.ParamName"/> is its name, and the message is not decorated with it.</summary>
+internal sealed class OptionException(string message, string option) : ArgumentException(null, option)
+{
+    /// <inheritdoc/>
+    public override string Message => message;
 }

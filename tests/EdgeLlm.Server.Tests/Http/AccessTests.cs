@@ -30,6 +30,10 @@ public sealed class AccessTests
     [InlineData("[fe80::1]:5", true)]
     [InlineData("pi.local", true)]
     [InlineData("llm.example.org", true)]
+    [InlineData("LOCALHOST", true)]
+    [InlineData("localhost.", true)]
+    [InlineData("raspberrypi.local.", true)]
+    [InlineData("LLM.example.org.", true)]
     [InlineData("evil.example.com", false)]
     [InlineData("local.evil.com", false)]
     public async Task Only_names_that_can_be_ours_are_answered(string host, bool allowed)
@@ -39,6 +43,70 @@ public sealed class AccessTests
         request.Headers.Host = host;
         using HttpResponseMessage response = await server.Client.SendAsync(request);
         Assert.Equal(allowed ? HttpStatusCode.OK : HttpStatusCode.Forbidden, response.StatusCode);
+        if (!allowed) Assert.Contains($"GET /api/tags of 127.0.0.1 refused with 403: the host name '{host}'", server.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task With_a_key_any_name_will_do_and_a_wrong_key_is_in_the_log()
+    {
+        await using TestServer server = await TestServer.StartAsync(new ServerOptions { ApiKey = "0123456789" });
+        foreach ((string key, HttpStatusCode expected) in new[] { ("0123456789", HttpStatusCode.OK), ("012345678x", HttpStatusCode.Unauthorized) })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/api/tags");
+            request.Headers.Host = "ollama:11434";
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+            using HttpResponseMessage response = await server.Client.SendAsync(request);
+            Assert.Equal(expected, response.StatusCode);
+        }
+        Assert.Contains("GET /api/tags of 127.0.0.1 refused with 401: this service takes an API key", server.Log, StringComparison.Ordinal);
+        Assert.DoesNotContain("012345678x", server.Log, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("http://localhost:3000", true)]
+    [InlineData("https://127.0.0.1:8443", true)]
+    [InlineData("http://localhost", true)]
+    [InlineData("app://obsidian.md", true)]
+    [InlineData("tauri://localhost", true)]
+    [InlineData("vscode-webview://0a1b", true)]
+    [InlineData("file://", true)]
+    [InlineData("http://panel.local:8080", true)]
+    [InlineData("chrome-extension://abcdef", true)]
+    [InlineData("http://localhost.evil.com", false)]
+    [InlineData("http://panel.local", false)]
+    [InlineData("https://evil.com", false)]
+    [InlineData("application://x", false)]
+    public async Task Ollamas_usual_origins_and_those_that_are_set_pass_the_preflight(string origin, bool allowed)
+    {
+        await using TestServer server = await TestServer.StartAsync(new ServerOptions { Origins = ["http://panel.local:8080/", "chrome-extension://*"] });
+        using var preflight = new HttpRequestMessage(HttpMethod.Options, "/api/chat");
+        preflight.Headers.Add("Origin", origin);
+        preflight.Headers.Add("Access-Control-Request-Method", "POST");
+        using HttpResponseMessage answer = await server.Client.SendAsync(preflight);
+        Assert.Equal(allowed ? HttpStatusCode.NoContent : HttpStatusCode.Forbidden, answer.StatusCode);
+        if (allowed) Assert.Equal(origin, answer.Headers.GetValues("Access-Control-Allow-Origin").Single());
+        else Assert.Contains($"web pages of {origin} may not", server.Log, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("pi.local", "https://pi.local", true)]
+    [InlineData("pi.local:443", "https://pi.local", true)]
+    [InlineData("PI.local.", "https://pi.local", true)]
+    [InlineData("pi.local:8443", "https://pi.local:8443", true)]
+    [InlineData("pi.local:8443", "https://pi.local", false)]
+    [InlineData("pi.local", "https://other.local", false)]
+    [InlineData("pi.local", "gopher://pi.local", false)]
+    public async Task The_own_page_may_call_though_a_proxy_before_the_service_speaks_TLS(string host, string origin, bool allowed)
+    {
+        await using TestServer server = await TestServer.StartAsync();
+        foreach (HttpMethod method in new[] { HttpMethod.Get, HttpMethod.Options })
+        {
+            using var request = new HttpRequestMessage(method, "/api/version");
+            request.Headers.Host = host;
+            request.Headers.Add("Origin", origin);
+            using HttpResponseMessage response = await server.Client.SendAsync(request);
+            Assert.Equal(allowed, response.IsSuccessStatusCode);
+        }
     }
 
     [Fact]
@@ -52,7 +120,7 @@ public sealed class AccessTests
             request.Headers.Add("Origin", origin);
             using HttpResponseMessage response = await server.Client.SendAsync(request);
             Assert.Equal(allowed ? HttpStatusCode.OK : HttpStatusCode.Forbidden, response.StatusCode);
-            if (allowed && origin != own) Assert.Equal(origin, response.Headers.GetValues("Access-Control-Allow-Origin").Single());
+            if (allowed) Assert.Equal(origin, response.Headers.GetValues("Access-Control-Allow-Origin").Single());
         }
         using var preflight = new HttpRequestMessage(HttpMethod.Options, "/v1/chat/completions");
         preflight.Headers.Add("Origin", "http://panel.local");
@@ -81,6 +149,8 @@ public sealed class AccessTests
         await using TestServer server = await TestServer.StartAsync();
         Assert.Equal(JsonValueKind.Object, (await server.AskAsync("/v1/embeddings", "{}", HttpStatusCode.NotFound)).GetProperty("error").ValueKind);
         Assert.Equal(JsonValueKind.String, (await server.AskAsync("/api/pull", "{}", HttpStatusCode.NotFound)).GetProperty("error").ValueKind);
+        JsonElement noBase = (await server.AskAsync("/chat/completions", "{}", HttpStatusCode.NotFound)).GetProperty("error");
+        Assert.Contains("ends with /v1", noBase.GetProperty("message").GetString(), StringComparison.Ordinal);
         Assert.Equal(JsonValueKind.String, (await server.AskAsync("/api/tags", "{}", HttpStatusCode.MethodNotAllowed)).GetProperty("error").ValueKind);
     }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using EdgeLlm.Server.Settings;
+using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Server.Tests.Ollama;
 
@@ -61,6 +62,7 @@ public sealed class OllamaTests : IAsyncLifetime
     [Fact]
     public async Task Empty_requests_ask_for_the_model_to_be_loaded_or_let_go()
     {
+        Assert.Equal("unload", (await _server.AskAsync("/api/chat", """{"model":"tiny","messages":[],"keep_alive":"0h0m"}""")).GetProperty("done_reason").GetString());
         Assert.Equal("load", (await _server.AskAsync("/api/chat", """{"model":"tiny","messages":[]}""")).GetProperty("done_reason").GetString());
         Assert.Equal("unload", (await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"","keep_alive":0,"stream":false}""")).GetProperty("done_reason").GetString());
     }
@@ -78,8 +80,51 @@ public sealed class OllamaTests : IAsyncLifetime
     [InlineData("\"think\":true", "\"tiny\" does not support thinking")]
     [InlineData("\"tools\":[{\"type\":\"function\"}]", "\"tiny\" does not support tools")]
     [InlineData("\"format\":\"json\"", "format: ")]
+    [InlineData("\"logprobs\":true", "logprobs: ")]
+    [InlineData("\"options\":{\"mirostat\":1}", "mirostat: ")]
+    [InlineData("\"messages\":[{\"role\":\"assistant\",\"content\":\"b\",\"tool_calls\":[null]}]", "messages[0].tool_calls[0] is null")]
     public async Task A_wrong_field_is_an_error_in_Ollamas_shape(string field, string message) =>
         Assert.Contains(message, (await _server.AskAsync("/api/chat", Chat(field), HttpStatusCode.BadRequest)).GetProperty("error").GetString(), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("\"options\":{\"num_predict\":2,\"top_k\":-1}")]
+    [InlineData("\"options\":{\"num_predict\":2,\"repeat_penalty\":0,\"stop\":[\"\"]}")]
+    [InlineData("\"options\":{\"num_predict\":2,\"mirostat\":0},\"logprobs\":false,\"think\":null")]
+    [InlineData("\"options\":{\"num_predict\":2},\"messages\":[{\"role\":\"developer\",\"content\":\"d\"},{\"role\":\"user\",\"content\":\"a\"}]")]
+    public async Task Off_is_taken_as_other_servers_clients_write_it(string fields) =>
+        await _server.AskAsync("/api/chat", Chat(fields + ",\"stream\":false"));
+
+    [Fact]
+    public async Task A_prompt_with_BOS_in_its_text_gets_no_second_one()
+    {
+        Assert.Equal(await TokensOf("Hello"), await TokensOf("<s>Hello"));
+
+        async Task<int> TokensOf(string prompt) => (await _server.AskAsync("/api/generate",
+            $$$"""{"model":"tiny","prompt":"{{{prompt}}}","raw":true,"stream":false,"options":{"num_predict":1}}""")).GetProperty("prompt_eval_count").GetInt32();
+    }
+
+    [Fact]
+    public async Task What_follows_a_context_is_what_the_chat_would_have_there()
+    {
+        JsonElement first = await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"Hi","stream":false,"options":{"temperature":0,"num_predict":6}}""");
+        int[] context = [.. first.GetProperty("context").EnumerateArray().Select(token => token.GetInt32())];
+        JsonElement next = await _server.AskAsync("/api/generate", $$$"""{"model":"tiny","prompt":"And?","context":[{{{string.Join(',', context)}}}],"stream":false,"options":{"num_predict":1}}""");
+        int[] whole = [.. next.GetProperty("context").EnumerateArray().Select(token => token.GetInt32())];
+        Tokenizer tokenizer = _server.Server.Engine.Current.Model.Tokenizer;
+        Assert.Equal(1, whole.Count(token => token == tokenizer.BosId));
+        Assert.Equal("<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n", tokenizer.Decode([.. whole[context.Length..^1]]).TrimStart(' '));
+    }
+
+    [Fact]
+    public async Task Models_are_listed_while_the_model_is_loaded_and_after()
+    {
+        await using TestServer server = await TestServer.StartLoadingAsync();
+        Assert.Equal("tiny:latest", (await server.GetAsync("/api/tags")).GetProperty("models")[0].GetProperty("name").GetString());
+        await server.AskAsync("/api/chat", Chat("\"stream\":false"), HttpStatusCode.ServiceUnavailable);
+        server.Load();
+        Assert.Matches("^[0-9a-f]{64}$", (await server.GetAsync("/api/tags")).GetProperty("models")[0].GetProperty("digest").GetString());
+        await server.AskAsync("/api/chat", Chat("\"stream\":false,\"options\":{\"num_predict\":1}"));
+    }
 
     [Fact]
     public async Task Other_models_are_not_found() =>
@@ -97,5 +142,6 @@ public sealed class OllamaTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, head.StatusCode);
     }
 
-    private static string Chat(string fields) => $$"""{"model":"tiny","messages":[{"role":"USER","content":"Once upon a time"}],{{fields}}}""";
+    private static string Chat(string fields) =>
+        $$"""{"model":"tiny",{{(fields.Contains("messages", StringComparison.Ordinal) ? "" : "\"messages\":[{\"role\":\"USER\",\"content\":\"Once upon a time\"}],")}}{{fields}}}""";
 }

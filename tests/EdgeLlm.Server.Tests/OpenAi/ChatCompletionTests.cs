@@ -80,24 +80,69 @@ public sealed class ChatCompletionTests : IAsyncLifetime
     [InlineData("\"max_tokens\":-5", "max_tokens", "0 (no limit)")]
     [InlineData("\"max_tokens\":\"x\"", "max_tokens", "wrong type")]
     [InlineData("\"stop\":5", "stop", "a text or a list")]
-    [InlineData("\"stop\":\"\"", "stop", "empty text")]
     [InlineData("\"n\":2", "n", "one answer")]
     [InlineData("\"logprobs\":true", "logprobs", "not given")]
     [InlineData("\"tools\":[{}]", "tools", "not supported")]
     [InlineData("\"response_format\":{\"type\":\"json_object\"}", "response_format", "not supported")]
     [InlineData("\"logit_bias\":{\"x\":1}", "logit_bias", "'x'")]
-    [InlineData("\"logit_bias\":{\"99999\":1}", null, "99999")]
+    [InlineData("\"logit_bias\":{\"99999\":1}", "logit_bias", "0 to 511")]
+    [InlineData("\"max_tokens\":4.5", "max_tokens", "wrong type")]
+    [InlineData("\"tool_choice\":\"required\"", "tool_choice", "not supported")]
+    [InlineData("\"functions\":[{\"name\":\"f\",\"parameters\":{}}],\"function_call\":{\"name\":\"f\"}", "functions", "not supported")]
+    [InlineData("\"function_call\":{\"name\":\"f\"}", "function_call", "not supported")]
+    [InlineData("\"top_logprobs\":2", "top_logprobs", "not given")]
+    [InlineData("\"grammar\":\"root ::= \\\"x\\\"\"", "grammar", "not supported")]
+    [InlineData("\"json_schema\":{\"type\":\"object\"}", "json_schema", "not supported")]
+    [InlineData("\"modalities\":[\"text\",\"audio\"]", "modalities", "text only")]
+    [InlineData("\"mirostat\":2", "mirostat", "not supported")]
+    [InlineData("\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\",\"tool_calls\":[null]}]", "messages[1].tool_calls[0]", "is null")]
     [InlineData("\"messages\":[]", "messages", "at least one")]
     [InlineData("\"messages\":[null]", "messages[0]", "null")]
     [InlineData("\"messages\":[{\"role\":\"king\",\"content\":\"\"}]", "messages[0].role", "king")]
     [InlineData("\"messages\":[{\"role\":\"user\",\"content\":7}]", "messages[0].content", "a text or a list")]
     [InlineData("\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]", "messages[0].content", "text only")]
-    public async Task A_wrong_field_is_named(string field, string? parameter, string problem)
+    public async Task A_wrong_field_is_named(string field, string parameter, string problem)
     {
         JsonElement error = (await _server.AskAsync(Path, Request(field), HttpStatusCode.BadRequest)).GetProperty("error");
         Assert.Equal("invalid_request_error", error.GetProperty("type").GetString());
-        if (parameter is not null) Assert.Equal(parameter, error.GetProperty("param").GetString());
+        Assert.Equal(parameter, error.GetProperty("param").GetString());
         Assert.Contains(problem, error.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\"top_k\":-1")]
+    [InlineData("\"max_tokens\":-1,\"stop\":[\" \"]")]
+    [InlineData("\"stop\":[\"\"]")]
+    [InlineData("\"stop\":\"\"")]
+    [InlineData("\"repeat_penalty\":0")]
+    [InlineData("\"repetition_penalty\":1.1")]
+    [InlineData("\"max_tokens\":4.0,\"seed\":1.0,\"n\":1.0,\"top_k\":4e1")]
+    [InlineData("\"functions\":[],\"function_call\":\"none\",\"tool_choice\":\"auto\",\"top_logprobs\":0,\"mirostat\":0,\"grammar\":\"\",\"json_schema\":null,\"ignore_eos\":false")]
+    [InlineData("\"stop\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\",\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\",\"18\",\"19\",\"20\"]")]
+    public async Task Off_is_taken_as_other_servers_clients_write_it(string fields) =>
+        await _server.AskAsync(Path, Request(fields.Contains("max_tokens", StringComparison.Ordinal) ? fields : "\"max_tokens\":2," + fields));
+
+    [Fact]
+    public async Task A_seed_of_minus_one_is_a_random_one()
+    {
+        var answers = new HashSet<string>();
+        for (int i = 0; i < 4; i++) answers.Add(TextOf(await _server.AskAsync(Path, Request("\"max_tokens\":40,\"temperature\":1.5,\"seed\":-1"))));
+        Assert.NotEqual(1, answers.Count);
+    }
+
+    [Fact]
+    public async Task Ignore_eos_goes_on_to_the_limit()
+    {
+        JsonElement completion = await _server.AskAsync(Path, Request("\"max_tokens\":200,\"temperature\":0,\"ignore_eos\":true"));
+        Assert.Equal(200, completion.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+    }
+
+    [Fact]
+    public async Task An_assistants_last_turn_is_continued()
+    {
+        const string Messages = """{"model":"tiny","temperature":0,"max_tokens":3,"messages":[{"role":"User","content":"Tell me a story."},{"role":"assistant","content":"Once upon a time"}]}""";
+        JsonElement completion = await _server.AskAsync(Path, Messages);
+        Assert.StartsWith(", there", TextOf(completion), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -80,6 +80,31 @@ public sealed class SettingsReaderTests : IDisposable
         Assert.Contains("can't be read", Assert.Throws<InvalidDataException>(() => Read(new() { ["EDGELLM_API_KEY_FILE"] = key })).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("origins", "panel.local")]
+    [InlineData("origins", "http://panel.local/page")]
+    [InlineData("origins", "http://panel.local:80 80")]
+    [InlineData("origins", "http://a,://b")]
+    [InlineData("hosts", "http://pi.fritz.box")]
+    [InlineData("hosts", "pi.fritz.box:80")]
+    public void An_origin_or_host_that_could_never_match_is_refused_at_the_start(string setting, string value)
+    {
+        Write("{}");
+        string message = Assert.Throws<ArgumentException>(() => Read([], new() { [setting] = value })).Message;
+        Assert.StartsWith($"--{setting} takes {(setting == "origins" ? "web pages" : "host names")} such as", message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("http://panel.local/", "http://panel.local")]
+    [InlineData("http://panel.local:80", "http://PANEL.local")]
+    [InlineData("https://panel.local:443/", "https://panel.local")]
+    [InlineData("http://localhost:*", "http://localhost:8080")]
+    [InlineData("http://*.local", "http://pi.local")]
+    [InlineData("app://*", "app://obsidian.md")]
+    [InlineData("file://", "file://")]
+    [InlineData("*", "null")]
+    public void Origins_are_taken_in_the_forms_that_people_write(string setting, string origin) => Assert.True(AllowedOrigin.Parse(setting).Matches(origin));
+
     [Fact]
     public void A_file_that_is_named_has_to_be_there() => Assert.Throws<FileNotFoundException>(() => SettingsReader.Read("/nonexistent.json", _ => null, new Dictionary<string, string>()));
 

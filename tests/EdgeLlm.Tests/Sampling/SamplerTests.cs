@@ -162,7 +162,7 @@ public class SamplerTests
         Assert.Throws<ArgumentOutOfRangeException>(() => sampler.Accept(3));
         Assert.Throws<ArgumentOutOfRangeException>(() => sampler.Accept(-1));
         Assert.Throws<ArgumentOutOfRangeException>(() => new Sampler(new SamplingOptions(), 0));
-        Assert.Throws<ArgumentException>(() => new Sampler(new SamplingOptions { TopK = -1 }, 3));
+        Assert.ThrowsAny<ArgumentException>(() => new Sampler(new SamplingOptions { TopK = -1 }, 3));
         Assert.Throws<ArgumentException>(() => new Sampler(new SamplingOptions { LogitBias = new Dictionary<int, float> { [3] = 1 } }, 3));
         Assert.Throws<ArgumentException>(() => new Sampler(new SamplingOptions { DrySequenceBreakers = [[0], [1, -1]] }, 3));
     }

@@ -10,9 +10,12 @@ internal sealed class Rendering
     // Python refuses to print an int of more than 4,300 digits, which is 14,285 bits.
     private const int MaximumIntegerBits = 14_285;
     private const int ValueBytes = 40;
+    private const int StepsBetweenLooks = 1 << 14;
 
     private readonly ChatTemplateLimits _limits;
+    private readonly TimeSpan _start = ProcessorTime.OfThread();
     private long _steps;
+    private long _nextLook = StepsBetweenLooks;
     private long _allocatedBytes;
     private int _depth;
 
@@ -55,6 +58,7 @@ internal sealed class Rendering
     {
         _steps += count;
         if (_steps > _limits.MaximumSteps) throw Fail($"more than {_limits.MaximumSteps} steps");
+        if (_steps >= _nextLook) LookAtTheClock();
     }
 
     /// <summary>Accounts for a container of so many values, before it is made.</summary>
@@ -128,6 +132,12 @@ internal sealed class Rendering
             items.Add(iterator.Current);
         }
         return items;
+    }
+
+    private void LookAtTheClock()
+    {
+        _nextLook = _steps + StepsBetweenLooks;
+        if (ProcessorTime.OfThread() - _start > _limits.MaximumTime) throw Fail($"more than {_limits.MaximumTime.TotalSeconds} s of processor time");
     }
 
     private void Allocate(long bytes)

@@ -1,0 +1,45 @@
+using System.Text.Json;
+
+namespace EdgeLlm.Server.Http;
+
+/// <summary>
+/// Fields of these and similar APIs that ask for what this version does not do. To ignore one would give an answer that looks right and is not what was
+/// asked for, so it is refused by name. Fields that are hints (`user`, `store`, `reasoning_effort`, `num_ctx`) are not here: they are ignored.
+/// </summary>
+internal static class NotDone
+{
+    private const string Tools = "tools are not supported yet";
+    private const string Formats = "answers in a given format are not supported yet";
+    private const string Probabilities = "probabilities of tokens are not given yet";
+    private const string Sampler = "this sampler is not supported";
+    private const string TextOnly = "this model reads and writes text only";
+
+    private static readonly Dictionary<string, string> Reasons = new()
+    {
+        ["functions"] = Tools, ["function_call"] = Tools, ["web_search_options"] = Tools,
+        ["grammar"] = Formats, ["json_schema"] = Formats, ["guided_json"] = Formats, ["guided_regex"] = Formats, ["guided_choice"] = Formats,
+        ["guided_grammar"] = Formats, ["structured_outputs"] = Formats,
+        ["logprobs"] = Probabilities, ["top_logprobs"] = Probabilities, ["n_probs"] = Probabilities,
+        ["mirostat"] = Sampler, ["xtc_probability"] = Sampler, ["dynatemp_range"] = Sampler, ["min_tokens"] = Sampler,
+        ["audio"] = TextOnly, ["modalities"] = TextOnly,
+    };
+
+    /// <summary>Values by which a field asks for nothing, beside null, false, 0 and what is empty.</summary>
+    private static readonly string[] Off = ["none", "auto", "text"];
+
+    /// <exception cref="ApiException">A field asks for what is not done.</exception>
+    public static void Refuse(IReadOnlyDictionary<string, JsonElement>? fields)
+    {
+        foreach ((string name, JsonElement value) in fields ?? new Dictionary<string, JsonElement>())
+        {
+            if (Reasons.TryGetValue(name, out string? reason) && Asks(value)) throw ApiException.Unsupported(name, reason);
+        }
+    }
+
+    private static bool Asks(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => Fields.IsSet(value) && !Off.Contains(value.GetString()),
+        JsonValueKind.Array => value.EnumerateArray().Any(Asks),
+        _ => Fields.IsSet(value),
+    };
+}
