@@ -4,6 +4,7 @@ using EdgeLlm.Chat;
 using EdgeLlm.Generation;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Sampling;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Cli;
@@ -45,7 +46,7 @@ internal static class CommandRunner
     /// <summary>What comes from files, options and the machine rather than from a mistake of ours.</summary>
     private static bool IsExpected(Exception exception) =>
         exception is GgufException or ModelException or NotFiniteException or TokenizerException or IOException or UnauthorizedAccessException
-            or InvalidDataException or ArgumentException or OutOfMemoryException or ContextFullException or ChatTemplateException;
+            or InvalidDataException or ArgumentException or OutOfMemoryException or ContextFullException or ChatTemplateException or SamplingException or ObjectDisposedException;
 
     /// <summary>A word like `--tmeperature` would pass for a command's argument; after `--` it may.</summary>
     private static IEnumerable<string> OptionsTakenForArguments(ParseResult result)

@@ -16,13 +16,13 @@ internal static class SharedOptions
     };
 
     public static Option<int?> Context { get; } =
-        AtLeastOne("--context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)");
+        Between(1, ModelOptions.MaximumContextLength, "--context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)");
 
-    public static Option<int?> Threads { get; } = AtLeastOne("--threads", "N", "Threads that compute (default: what `edgellm bench` found fastest, else one per processor core)");
+    public static Option<int?> Threads { get; } = Between(1, ModelOptions.MaximumThreads, "--threads", "N", "Threads that compute (default: what `edgellm bench` found fastest, else one per processor core)");
 
-    public static Option<int?> DecodeThreads { get; } = AtLeastOne("--decode-threads", "N", "Threads that decode, if others than for prompts (default: the same, or what `edgellm bench` found fastest)");
+    public static Option<int?> DecodeThreads { get; } = Between(1, ModelOptions.MaximumThreads, "--decode-threads", "N", "Threads that decode, if others than for prompts (default: the same, or what `edgellm bench` found fastest)");
 
-    public static Option<int?> Chunk { get; } = AtLeastOne("--chunk", "TOKENS", "Tokens of a prompt that are computed together (default: 256)");
+    public static Option<int?> Chunk { get; } = Between(1, ModelOptions.MaximumChunk, "--chunk", "TOKENS", "Tokens of a prompt that are computed together (default: 256)");
 
     public static Option<string?> Kernel { get; } = new("--kernel")
     {
@@ -41,15 +41,19 @@ internal static class SharedOptions
     public static Option<int?> AtLeastOne(string name, string helpName, string description) => AtLeast(1, name, helpName, description);
 
     /// <summary>An option that takes a whole number of at least <paramref name="minimum"/>.</summary>
-    public static Option<int?> AtLeast(int minimum, string name, string helpName, string description)
+    public static Option<int?> AtLeast(int minimum, string name, string helpName, string description) => Between(minimum, int.MaxValue, name, helpName, description);
+
+    /// <summary>An option that takes a whole number from <paramref name="minimum"/> to <paramref name="maximum"/>.</summary>
+    public static Option<int?> Between(int minimum, int maximum, string name, string helpName, string description)
     {
         return new Option<int?>(name) { Description = description, HelpName = helpName, CustomParser = Parse };
 
         int? Parse(ArgumentResult result)
         {
             string text = result.Tokens[0].Value;
-            if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= minimum) return value;
-            result.AddError($"{name} takes a whole number of at least {minimum}, not '{text}'");
+            if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= minimum && value <= maximum) return value;
+            string range = maximum == int.MaxValue ? $"of at least {minimum}" : $"from {minimum} to {maximum}";
+            result.AddError($"{name} takes a whole number {range}, not '{text}'");
             return null;
         }
     }

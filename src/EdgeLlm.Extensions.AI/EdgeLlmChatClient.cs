@@ -17,7 +17,8 @@ public sealed class EdgeLlmChatClient : IChatClient
     private readonly TextGenerator _generator;
     private readonly ChatFormat _format;
     private readonly ChatClientMetadata _metadata;
-    private readonly SemaphoreSlim _turn = new(1);
+    private readonly SemaphoreSlim _turn = new(1); // never disposed of: those who wait for it are woken by _closing
+    private readonly CancellationTokenSource _closing = new();
 
     /// <param name="model">The model.</param>
     /// <param name="ownsModel">Whether disposing of the client disposes of the model.</param>
@@ -40,11 +41,12 @@ public sealed class EdgeLlmChatClient : IChatClient
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
+        ObjectDisposedException.ThrowIf(_closing.IsCancellationRequested, this);
         List<int> prompt = _format.Encode(ChatMapping.ToRequest(messages, options));
         GenerationOptions generation = ChatMapping.ToGeneration(options);
         string id = Guid.NewGuid().ToString("N");
         DateTimeOffset created = DateTimeOffset.UtcNow;
-        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await WaitForTurnAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             await foreach (string piece in _generator.GenerateAsync(prompt, generation, cancellationToken).ConfigureAwait(false))
@@ -84,11 +86,24 @@ public sealed class EdgeLlmChatClient : IChatClient
         return serviceType.IsInstanceOfType(this) ? this : null;
     }
 
-    /// <inheritdoc/>
+    /// <summary>Ends all requests with <see cref="ObjectDisposedException"/>; one that is computing at the model's next layer, which is waited for.</summary>
     public void Dispose()
     {
+        _closing.Cancel();
         _generator.Dispose();
-        _turn.Dispose();
         if (_ownsModel) _model.Dispose();
+    }
+
+    private async Task WaitForTurnAsync(CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing.Token);
+        try
+        {
+            await _turn.WaitAsync(either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_closing.IsCancellationRequested)
+        {
+            throw new ObjectDisposedException(nameof(EdgeLlmChatClient));
+        }
     }
 }

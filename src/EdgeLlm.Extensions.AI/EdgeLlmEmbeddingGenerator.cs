@@ -73,7 +73,6 @@ public sealed class EdgeLlmEmbeddingGenerator : IEmbeddingGenerator<string, Embe
     /// <inheritdoc/>
     public void Dispose()
     {
-        _cache.Dispose();
-        _turn.Dispose();
+        _cache.Dispose(); // requests that wait for their turn find it disposed of
     }
 }

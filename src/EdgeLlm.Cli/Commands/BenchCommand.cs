@@ -7,9 +7,9 @@ namespace EdgeLlm.Cli.Commands;
 /// <summary>`edgellm bench`: speed and memory, with the names that llamacpp-bench gives its figures.</summary>
 internal static class BenchCommand
 {
-    private static readonly Option<int?> Prompt = SharedOptions.AtLeast(0, "--prompt", "TOKENS", "Tokens of the prompt test; 0 leaves it out (default: 256)");
-    private static readonly Option<int?> Decode = SharedOptions.AtLeast(0, "--decode", "TOKENS", "Tokens of the decode test; 0 leaves it out (default: 64)");
-    private static readonly Option<int?> Depth = SharedOptions.AtLeast(0, "--depth", "TOKENS", "Tokens in the context before each measurement, not timed (default: 0)");
+    private static readonly Option<int?> Prompt = SharedOptions.Between(0, ModelOptions.MaximumContextLength, "--prompt", "TOKENS", "Tokens of the prompt test; 0 leaves it out (default: 256)");
+    private static readonly Option<int?> Decode = SharedOptions.Between(0, ModelOptions.MaximumContextLength, "--decode", "TOKENS", "Tokens of the decode test; 0 leaves it out (default: 64)");
+    private static readonly Option<int?> Depth = SharedOptions.Between(0, ModelOptions.MaximumContextLength, "--depth", "TOKENS", "Tokens in the context before each measurement, not timed (default: 0)");
     private static readonly Option<int?> Rounds = SharedOptions.AtLeastOne("--rounds", "N", "Rounds to take the median of, after one that does not count (default: 5)");
     private static readonly Option<bool> Tune = new("--tune") { Description = "Find the fastest numbers of threads again and remember them (done by itself the first time, unless --threads says them)" };
     private static readonly Option<bool> Profile = new("--profile") { Description = "Show the time of each operation, too" };
@@ -35,7 +35,7 @@ internal static class BenchCommand
     private static int Run(ParseResult result, CancellationToken cancellation)
     {
         var options = new BenchOptions(result.GetValue(Prompt) ?? 256, result.GetValue(Decode) ?? 64, result.GetValue(Depth) ?? 0, result.GetValue(Rounds) ?? 5, result.GetValue(Profile));
-        if ((long)options.Depth + Math.Max(options.Prompt, options.Decode) > int.MaxValue) throw new ArgumentException("--depth and --prompt or --decode together are more tokens than a context can have");
+        if ((long)options.Depth + Math.Max(options.Prompt, options.Decode) > ModelOptions.MaximumContextLength) throw new ArgumentException("--depth and --prompt or --decode together are more tokens than a context can have");
         string path = SharedOptions.ModelPathOf(result);
         Action<string> progress = Terminal.HasPersonOut() ? static text => Console.Error.Write($"\r\e[K{text}") : static _ => { };
         if (result.GetValue(Tune) || (result.GetValue(SharedOptions.Threads) is null && ThreadChoice.Remembered is null))

@@ -1,6 +1,7 @@
 using EdgeLlm.Chat;
 using EdgeLlm.Generation;
 using EdgeLlm.Models;
+using EdgeLlm.Sampling;
 using EdgeLlm.Server.Engine;
 using Microsoft.AspNetCore.Http;
 
@@ -37,6 +38,7 @@ internal sealed record ApiError(int Status, string Message, string? Code = null,
             $"the prompt has {full.Needed} tokens and the context {full.Capacity}: send less, or serve with a larger context (setting context, --context)", "context_length_exceeded", "messages"),
         ChatTemplateException template => new ApiError(400, $"the model's chat template does not take this conversation: {OneLine(template.Message)}", Parameter: "messages"),
         ArgumentException argument => new ApiError(400, OneLine(argument.Message)),
+        SamplingException sampling => new ApiError(400, OneLine(sampling.Message), Parameter: "logit_bias"),
         NotFiniteException => new ApiError(500, OneLine(exception.Message)),
         _ => new ApiError(500, "an error of the service; its log says more"),
     };

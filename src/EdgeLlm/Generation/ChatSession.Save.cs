@@ -14,8 +14,10 @@ public sealed partial class ChatSession
     /// Writes the conversation with its computed context, so that it goes on elsewhere or later without computing it again. Layout: mark, fingerprint of
     /// the model (32 bytes), length of the JSON (int32), JSON {system, messages, tokens}, cache.
     /// </summary>
+    /// <exception cref="InvalidOperationException">An answer is being given.</exception>
     public void Save(Stream stream)
     {
+        using TextGenerator.AnswerTurn turn = _generator.BeginAnswer();
         stream.Write(FileMark);
         stream.Write(Model.Fingerprint());
         using var json = new MemoryStream();

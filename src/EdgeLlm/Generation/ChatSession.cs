@@ -43,9 +43,13 @@ public sealed partial class ChatSession : IDisposable
     /// <summary>Asks, and gives the answer piece by piece. Both become turns of the conversation, an answer that was cancelled as far as it came.</summary>
     /// <exception cref="ContextFullException">The conversation is longer than the context and the options ask for an error then.</exception>
     /// <exception cref="ChatTemplateException">The model's chat template does not take this conversation.</exception>
+    /// <exception cref="InvalidOperationException">Another answer of this session has not ended.</exception>
+    /// <exception cref="ObjectDisposedException">The session or the model was disposed of, before or while the answer was given.</exception>
     public async IAsyncEnumerable<string> AskAsync(string text, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
+        ArgumentNullException.ThrowIfNull(text);
         options ??= new GenerationOptions();
+        using TextGenerator.AnswerTurn turn = _generator.BeginAnswer();
         _messages.Add(new ChatMessage("user", text));
         var answerText = new StringBuilder();
         Answer answer;
@@ -76,8 +80,10 @@ public sealed partial class ChatSession : IDisposable
     }
 
     /// <summary>Forgets all turns.</summary>
+    /// <exception cref="InvalidOperationException">An answer is being given.</exception>
     public void Reset()
     {
+        using TextGenerator.AnswerTurn turn = _generator.BeginAnswer();
         _messages.Clear();
         _generator.Reset();
     }

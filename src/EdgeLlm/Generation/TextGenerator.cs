@@ -10,6 +10,7 @@ namespace EdgeLlm.Generation;
 public sealed class TextGenerator : IDisposable
 {
     private readonly List<int> _cached = []; // the tokens whose keys and values the cache holds
+    private int _answering;
 
     /// <summary>A generator with an empty context of the model's length.</summary>
     public TextGenerator(LanguageModel model)
@@ -34,9 +35,13 @@ public sealed class TextGenerator : IDisposable
     /// <param name="cancellation">Ends the answer at once; the text so far has been given.</param>
     /// <returns>The text, piece by piece: whole characters only.</returns>
     /// <exception cref="ContextFullException">The prompt, or the answer before it ended, is longer than the context.</exception>
+    /// <exception cref="InvalidOperationException">Another answer of this generator has not ended.</exception>
+    /// <exception cref="ObjectDisposedException">The generator or the model was disposed of, before or while the answer was given.</exception>
     public async IAsyncEnumerable<string> GenerateAsync(
         IReadOnlyList<int> prompt, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
+        ArgumentNullException.ThrowIfNull(prompt);
+        using AnswerTurn turn = BeginAnswer();
         var answer = new Answer(this, options ?? new GenerationOptions());
         answer.Begin(prompt);
         // A token takes milliseconds of arithmetic: not on the caller's thread, which may be one that draws or serves.
@@ -54,8 +59,24 @@ public sealed class TextGenerator : IDisposable
         _cached.Clear();
     }
 
-    /// <inheritdoc/>
+    /// <summary>Gives the context's memory back; an answer that is being given ends with <see cref="ObjectDisposedException"/> at its next step.</summary>
     public void Dispose() => Cache.Dispose();
+
+    /// <summary>Holds off other answers until it is disposed of.</summary>
+    /// <exception cref="InvalidOperationException">An answer is being given.</exception>
+    internal AnswerTurn BeginAnswer()
+    {
+        Cache.ThrowIfDisposed();
+        if (Interlocked.CompareExchange(ref _answering, 1, 0) != 0)
+            throw new InvalidOperationException("an answer is being given: let it end (or dispose of its enumerator) before the next one begins");
+        return new AnswerTurn(this);
+    }
+
+    /// <summary>The time of one answer.</summary>
+    internal readonly struct AnswerTurn(TextGenerator generator) : IDisposable
+    {
+        public void Dispose() => Volatile.Write(ref generator._answering, 0);
+    }
 
     /// <summary>Makes the cache hold all of a prompt but what <see cref="Compute"/> is still to do: the tokens after the longest common beginning, at least one.</summary>
     /// <returns>How many tokens need not be computed.</returns>

@@ -7,17 +7,16 @@ internal sealed unsafe class Activations : IDisposable
 {
     private readonly AlignedBuffer _memory;
 
+    /// <summary>Tokens of one call to Attend, at most.</summary>
+    private const int MostAttentionTokens = 32;
+
     public Activations(ModelConfig config, Kernel kernel, int tokens, int threads)
     {
         Tokens = tokens;
-        int widest = Math.Max(config.FeedForwardLength, Math.Max(config.EmbeddingLength, config.QueryWidth));
-        AttentionTokens = Math.Min(tokens, 32);
-        long kernelScratch = Align(Math.Max(kernel.ScratchBytes(widest), kernel.AttentionScratchBytes(config.HeadDimension, AttentionTokens, config.HeadCount / config.KeyValueHeadCount)));
-        long quantizedBytes = Align(QuantizedActivations.ByteCount(tokens, (widest + 31) / 32 * 32));
-        long floats = Align(4L * tokens * config.EmbeddingLength) * 2 + Align(4L * tokens * config.QueryWidth) * 2 + Align(4L * tokens * config.KeyValueWidth) * 2
-            + Align(4L * tokens * config.FeedForwardLength) * 2 + Align(4L * tokens * config.RopeDimension);
-        long packedBytes = Align(PackedActivations.ByteCount(tokens, (widest + 31) / 32 * 32));
-        _memory = new AlignedBuffer(floats + quantizedBytes + packedBytes + threads * kernelScratch);
+        AttentionTokens = Math.Min(tokens, MostAttentionTokens);
+        ScratchStride = ScratchBytes(config, kernel, tokens);
+        long quantizedBytes = QuantizedBytes(config, tokens), packedBytes = PackedBytes(config, tokens);
+        _memory = new AlignedBuffer(ByteCount(config, kernel, tokens, threads));
 
         byte* next = _memory.Start;
         Residual = Take(config.EmbeddingLength);
@@ -32,7 +31,6 @@ internal sealed unsafe class Activations : IDisposable
         Quantized = next;
         Packed = next + quantizedBytes;
         Scratch = Packed + packedBytes;
-        ScratchStride = kernelScratch;
 
         float* Take(int width)
         {
@@ -86,10 +84,32 @@ internal sealed unsafe class Activations : IDisposable
 
     public long ScratchStride { get; }
 
-    /// <summary>Bytes it takes.</summary>
-    public long Bytes => _memory.Bytes;
+    /// <summary>Bytes that passes of so many tokens on so many threads take: what the memory plan counts and the constructor allocates.</summary>
+    public static long ByteCount(ModelConfig config, Kernel kernel, int tokens, int threads)
+    {
+        long rows = 2 * Row(config.EmbeddingLength) + 2 * Row(config.QueryWidth) + 2 * Row(config.KeyValueWidth) + 2 * Row(config.FeedForwardLength) + Row(config.RopeDimension);
+        return checked(rows + QuantizedBytes(config, tokens) + PackedBytes(config, tokens) + threads * ScratchBytes(config, kernel, tokens));
+
+        long Row(int width) => Align(4L * tokens * width);
+    }
+
+    /// <summary>Bytes allocated.</summary>
+    public long AllocatedBytes => _memory.Bytes;
 
     public void Dispose() => _memory.Dispose();
+
+    private static int Widest(ModelConfig config) => Math.Max(config.FeedForwardLength, Math.Max(config.EmbeddingLength, config.QueryWidth));
+
+    private static long QuantizedBytes(ModelConfig config, int tokens) => Align(QuantizedActivations.ByteCount(tokens, (Widest(config) + 31) / 32 * 32));
+
+    private static long PackedBytes(ModelConfig config, int tokens) => Align(PackedActivations.ByteCount(tokens, (Widest(config) + 31) / 32 * 32));
+
+    /// <summary>Scratch of one thread.</summary>
+    private static long ScratchBytes(ModelConfig config, Kernel kernel, int tokens)
+    {
+        long attention = kernel.AttentionScratchBytes(config.HeadDimension, Math.Min(tokens, MostAttentionTokens), config.HeadCount / config.KeyValueHeadCount);
+        return Align(Math.Max(kernel.ScratchBytes(Widest(config)), attention));
+    }
 
     private static long Align(long bytes) => (bytes + 63) & ~63L;
 }

@@ -7,17 +7,31 @@ internal sealed unsafe class AlignedBuffer : IDisposable
 {
     private byte* _start;
 
+    /// <param name="bytes">How many, 0 or more; at least 64 are allocated.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="bytes"/> is negative: a product of sizes overflowed.</exception>
+    /// <exception cref="OutOfMemoryException">The system has no room.</exception>
     public AlignedBuffer(long bytes)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         Bytes = bytes;
-        _start = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), 64);
+        _start = (byte*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 64)), 64);
     }
 
     ~AlignedBuffer() => Free();
 
+    /// <summary>Bytes that were asked for.</summary>
     public long Bytes { get; }
 
-    public byte* Start => _start;
+    /// <summary>Address of the first byte.</summary>
+    /// <exception cref="ObjectDisposedException">The memory was given back.</exception>
+    public byte* Start
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_start == null, this);
+            return _start;
+        }
+    }
 
     public void Dispose()
     {

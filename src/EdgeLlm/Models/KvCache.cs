@@ -12,6 +12,7 @@ public sealed unsafe class KvCache : IDisposable
     private readonly ModelConfig _config;
     private readonly long _keyBytes;
     private readonly long _headBytes;
+    private volatile bool _disposed;
 
     internal KvCache(ModelConfig config, int capacity, KeyValueType type)
     {
@@ -20,7 +21,7 @@ public sealed unsafe class KvCache : IDisposable
         _config = config;
         (_keyBytes, _headBytes) = HeadBytes(config, capacity, type);
         _memory = new AlignedBuffer(_headBytes * config.KeyValueHeadCount * config.BlockCount);
-        Logits = new AlignedBuffer(4L * config.VocabularySize);
+        Logits = GC.AllocateUninitializedArray<float>(config.VocabularySize, pinned: true);
     }
 
     /// <summary>How its numbers are stored.</summary>
@@ -32,26 +33,38 @@ public sealed unsafe class KvCache : IDisposable
     /// <summary>Positions that it holds.</summary>
     public int Length { get; private set; }
 
-    /// <summary>[vocabulary] of the last token that was computed.</summary>
-    internal AlignedBuffer Logits { get; }
+    /// <summary>[vocabulary] of the last token that was computed. Managed (and pinned): a span of them outlives the cache.</summary>
+    internal float[] Logits { get; }
+
+    /// <summary>Held by a pass, a save or a load, so that <see cref="Dispose"/> frees nothing under it.</summary>
+    internal Lock InUse { get; } = new();
+
+    /// <summary>Whether it was disposed of; a pass that still computes with it ends at its next layer.</summary>
+    internal bool IsDisposed => _disposed;
 
     /// <summary>Bytes that a cache of this capacity takes when full.</summary>
     internal static long ByteCount(ModelConfig config, int capacity, KeyValueType type) =>
         HeadBytes(config, capacity, type).Head * config.KeyValueHeadCount * config.BlockCount;
 
+    /// <summary>Bytes allocated for keys and values.</summary>
+    internal long AllocatedBytes => _memory.Bytes;
+
     /// <summary>Forgets the positions from <paramref name="length"/> on.</summary>
     public void Truncate(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ThrowIfDisposed();
         Length = Math.Min(Length, length);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Gives the memory back. A pass that computes with it ends with <see cref="ObjectDisposedException"/> at its next layer, which is waited for.</summary>
     public void Dispose()
     {
-        _memory.Dispose();
-        Logits.Dispose();
+        _disposed = true;
+        lock (InUse) _memory.Dispose();
     }
+
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
     internal void Advance(int tokens) => Length += tokens;
 
@@ -66,6 +79,8 @@ public sealed unsafe class KvCache : IDisposable
     /// <summary>Writes the positions that it holds: a mark, length, type, then each head's whole tiles of keys, values and scales.</summary>
     internal void Save(Stream stream)
     {
+        using Lock.Scope use = InUse.EnterScope();
+        ThrowIfDisposed();
         Span<byte> header = stackalloc byte[16];
         FileMark.CopyTo(header);
         BinaryPrimitives.WriteInt32LittleEndian(header[8..], Length);
@@ -78,6 +93,8 @@ public sealed unsafe class KvCache : IDisposable
     /// <exception cref="InvalidDataException">It is no such data, of another type, longer than this cache, or cut off.</exception>
     internal void Load(Stream stream)
     {
+        using Lock.Scope use = InUse.EnterScope();
+        ThrowIfDisposed();
         Length = 0;
         Span<byte> header = stackalloc byte[16];
         if (stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) < header.Length || !header.StartsWith(FileMark))

@@ -24,6 +24,7 @@ public sealed unsafe class LanguageModel : IDisposable
     private readonly Transformer _transformer;
     private readonly Lock _turn = new(); // one pass at a time
     private AlignedBuffer? _batchLogits; // [MostSequences, vocabulary], made for the first batch
+    private volatile bool _disposed;
 
     private LanguageModel(GgufFile file, ModelConfig config, ModelOptions options, MemoryPlan plan)
     {
@@ -31,14 +32,12 @@ public sealed unsafe class LanguageModel : IDisposable
         Config = config;
         Options = options;
         Plan = plan;
-        Kernel kernel = options.FloatActivations ? Kernels.Kernel.Choose("scalar") : options.Kernel is { } name ? Kernels.Kernel.Choose(name) : Kernels.Kernel.Best;
-        _kernel = kernel;
+        _kernel = KernelOf(options);
         _weights = ModelLoader.ReadWeights(file, config);
         _tokenizer = new Lazy<Tokenizer>(() => Tokenizer.Create(ModelLoader.ReadTokenizer(file)));
-        int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
-        DecodeThreads = options.DecodeThreads > 0 ? options.DecodeThreads : threads;
-        _pool = new WorkerPool(Math.Max(threads, DecodeThreads));
-        _transformer = new Transformer(config, _weights, kernel, _pool, DecodeThreads, plan.ContextLength, options.PrefillChunk, options.FloatActivations);
+        (int threads, DecodeThreads) = ThreadsOf(options);
+        _pool = new WorkerPool(threads);
+        _transformer = new Transformer(config, _weights, _kernel, _pool, DecodeThreads, plan.ContextLength, options.PrefillChunk, options.FloatActivations);
     }
 
     /// <summary>The file's path.</summary>
@@ -69,7 +68,15 @@ public sealed unsafe class LanguageModel : IDisposable
     public long Progress => _transformer.Progress;
 
     /// <summary>Text to tokens and back; made when first asked for.</summary>
-    public Tokenizer Tokenizer => _tokenizer.Value;
+    /// <exception cref="ObjectDisposedException">The model was disposed of.</exception>
+    public Tokenizer Tokenizer
+    {
+        get
+        {
+            ThrowIfDisposed();
+            return _tokenizer.Value;
+        }
+    }
 
     /// <summary>[tokenizer.chat_template], or null where the file has none.</summary>
     public string? ChatTemplateSource => _file.Metadata.GetString("tokenizer.chat_template", null);
@@ -89,7 +96,8 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <summary>What the threads and the kernel can do at most: bytes a second read from memory, multiply-adds a second (measured now: about a second).</summary>
     internal (double ReadBandwidth, double MultiplyAdds) MeasureRoofline()
     {
-        lock (_turn) return (Roofline.ReadBandwidth(_pool, MachineMemory.Available), Roofline.PeakMultiplyAdds(_kernel, _pool));
+        using Lock.Scope turn = EnterTurn();
+        return (Roofline.ReadBandwidth(_pool, MachineMemory.Available), Roofline.PeakMultiplyAdds(_kernel, _pool));
     }
 
     /// <summary>Opens a model.</summary>
@@ -98,7 +106,7 @@ public sealed unsafe class LanguageModel : IDisposable
     public static LanguageModel Load(string path, ModelOptions? options = null)
     {
         options ??= new ModelOptions();
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.PrefillChunk, 1);
+        options.Validate();
         if (!File.Exists(path)) throw new ModelException(path, "there is no such file");
         long total = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Total;
         long available = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Available;
@@ -112,7 +120,7 @@ public sealed unsafe class LanguageModel : IDisposable
             MemoryPlan plan = PlanMemory(config, file.FileSize, options);
             if (plan.Refusal(total, available) is { } refusal) throw new ModelException(path, refusal);
             file.Advise(MapAdvice.WillNeed); // from an SD card, reading ahead is what the first token waits for
-            return new LanguageModel(file, config, options with { PrefillChunk = Math.Min(options.PrefillChunk, plan.ContextLength) }, plan);
+            return new LanguageModel(file, config, options with { PrefillChunk = ChunkOf(config, options, plan.ContextLength) }, plan);
         }
         catch
         {
@@ -125,12 +133,17 @@ public sealed unsafe class LanguageModel : IDisposable
     internal static MemoryPlan PlanMemory(ModelConfig config, long fileSize, ModelOptions options)
     {
         int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(config.ContextLength, DefaultContextLength);
-        MemoryPlan plan = MemoryPlan.For(config, fileSize, context, Math.Min(options.PrefillChunk, context), options.CacheType);
-        return plan with { Cache = plan.Cache * options.Contexts };
+        long passes = Activations.ByteCount(config, KernelOf(options), ChunkOf(config, options, context), ThreadsOf(options).All);
+        return MemoryPlan.For(config, fileSize, context, options.Contexts, options.CacheType, passes);
     }
 
     /// <summary>A new, empty context.</summary>
-    public KvCache CreateCache() => new(Config, ContextLength, Options.CacheType);
+    /// <exception cref="ObjectDisposedException">The model was disposed of.</exception>
+    public KvCache CreateCache()
+    {
+        ThrowIfDisposed();
+        return new KvCache(Config, ContextLength, Options.CacheType);
+    }
 
     /// <summary>
     /// Computes tokens after what the cache holds, chunk by chunk, and gives the logits [vocabulary] of the last one. They are overwritten by
@@ -141,7 +154,7 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <exception cref="OperationCanceledException">Cancelled; the cache holds whole chunks only.</exception>
     public Span<float> Forward(scoped ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellation = default)
     {
-        Forward(tokens, cache, (float*)cache.Logits.Start, 1, cancellation);
+        fixed (float* logits = cache.Logits) Forward(tokens, cache, logits, 1, cancellation);
         return LogitsOf(cache);
     }
 
@@ -167,18 +180,32 @@ public sealed unsafe class LanguageModel : IDisposable
                 if (ReferenceEquals(earlier, caches[t])) throw new ArgumentException("a cache is there twice", nameof(caches));
             }
         }
-        lock (_turn)
+        using (EnterTurn())
         {
             _batchLogits ??= new AlignedBuffer(4L * MostSequences * Config.VocabularySize);
             float* logits = (float*)_batchLogits.Start;
-            _transformer.ForwardBatch(tokens, caches, logits, cancellation);
+            int held = 0;
+            try
+            {
+                for (; held < caches.Length; held++) caches[held].InUse.Enter();
+                foreach (KvCache cache in caches) cache.ThrowIfDisposed();
+                _transformer.ForwardBatch(tokens, caches, logits, cancellation);
+            }
+            finally
+            {
+                while (--held >= 0) caches[held].InUse.Exit();
+            }
             for (int t = 0; t < tokens.Length; t++)
                 new ReadOnlySpan<float>(logits + (long)t * Config.VocabularySize, Config.VocabularySize).CopyTo(LogitsOf(caches[t]));
         }
     }
 
     /// <summary>The logits [vocabulary] of a cache's last token.</summary>
-    public Span<float> LogitsOf(KvCache cache) => new(cache.Logits.Start, Config.VocabularySize);
+    public Span<float> LogitsOf(KvCache cache)
+    {
+        cache.ThrowIfDisposed();
+        return cache.Logits;
+    }
 
     /// <summary>The same with the logits [tokens, vocabulary] of every token.</summary>
     internal void ForwardAll(ReadOnlySpan<int> tokens, KvCache cache, Span<float> logits, CancellationToken cancellation = default)
@@ -203,20 +230,28 @@ public sealed unsafe class LanguageModel : IDisposable
         for (int done = 0; done < tokens.Length; done += _transformer.Chunk)
         {
             int count = Math.Min(_transformer.Chunk, tokens.Length - done);
-            lock (_turn) _transformer.Forward(tokens.Slice(done, count), cache, null, (float*)hidden.Start, count, cancellation);
+            Pass(tokens.Slice(done, count), cache, null, (float*)hidden.Start, count, cancellation);
             for (int i = 0; i < count * width; i++) sums[i % width] += ((float*)hidden.Start)[i];
         }
         for (int i = 0; i < width; i++) sums[i] /= tokens.Length;
         return sums;
     }
 
-    /// <inheritdoc/>
+    /// <summary>
+    /// Ends the pass that is computing at its next layer, waits for that alone, and frees all. Answers that are suspended get
+    /// <see cref="ObjectDisposedException"/> at their next step; it may be called from within one.
+    /// </summary>
     public void Dispose()
     {
-        _transformer.Dispose();
-        _batchLogits?.Dispose();
-        _pool.Dispose();
-        _file.Dispose();
+        if (Interlocked.Exchange(ref _disposed, true)) return;
+        _transformer.Close();
+        lock (_turn)
+        {
+            _transformer.Dispose();
+            _batchLogits?.Dispose();
+            _pool.Dispose();
+            _file.Dispose();
+        }
     }
 
     /// <summary>What tells this model from others: a hash of the file's size and all names, shapes, types and offsets of its tensors.</summary>
@@ -238,14 +273,51 @@ public sealed unsafe class LanguageModel : IDisposable
         {
             int count = Math.Min(_transformer.Chunk, tokens.Length - done), after = tokens.Length - done - count;
             int wanted = Math.Clamp(logitTokens - after, 0, count);
-            lock (_turn) _transformer.Forward(tokens.Slice(done, count), cache, logits, null, wanted, cancellation);
+            Pass(tokens.Slice(done, count), cache, logits, null, wanted, cancellation);
             logits += (nint)wanted * Config.VocabularySize;
             done += count;
         }
     }
 
+    private void Pass(ReadOnlySpan<int> tokens, KvCache cache, float* logits, float* hidden, int wanted, CancellationToken cancellation)
+    {
+        using Lock.Scope turn = EnterTurn();
+        using Lock.Scope use = cache.InUse.EnterScope();
+        cache.ThrowIfDisposed();
+        _transformer.Forward(tokens, cache, logits, hidden, wanted, cancellation);
+    }
+
+    private Lock.Scope EnterTurn()
+    {
+        Lock.Scope turn = _turn.EnterScope();
+        if (!_disposed) return turn;
+        turn.Dispose();
+        throw new ObjectDisposedException(nameof(LanguageModel));
+    }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+
+    private static Kernel KernelOf(ModelOptions options) =>
+        options.FloatActivations ? Kernel.Choose("scalar") : options.Kernel is { } name ? Kernel.Choose(name) : Kernel.Best;
+
+    private static (int All, int Decode) ThreadsOf(ModelOptions options)
+    {
+        int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
+        int decode = options.DecodeThreads > 0 ? options.DecodeThreads : threads;
+        return (Math.Max(threads, decode), decode);
+    }
+
+    /// <summary>Tokens of a pass: no more than the context has, nor than a register of the model's widest row can count in an int.</summary>
+    private static int ChunkOf(ModelConfig config, ModelOptions options, int context)
+    {
+        int widest = Math.Max(config.FeedForwardLength, Math.Max(config.EmbeddingLength, config.QueryWidth));
+        return Math.Min(Math.Min(options.PrefillChunk, context), Math.Max(1, (1 << 28) / widest));
+    }
+
     private void CheckTokens(ReadOnlySpan<int> tokens, KvCache cache)
     {
+        ThrowIfDisposed();
+        cache.ThrowIfDisposed();
         if (tokens.IsEmpty) throw new ArgumentException("there are no tokens to compute", nameof(tokens));
         if (tokens.Length > cache.Capacity - cache.Length)
             throw new ArgumentException($"{tokens.Length} tokens after {cache.Length} exceed the context of {cache.Capacity}", nameof(tokens));

@@ -12,7 +12,7 @@ public sealed record MemoryPlan
     /// <summary>The key/value cache when the context is full.</summary>
     public required long Cache { get; init; }
 
-    /// <summary>Scratch of a forward pass, vocabulary and the program itself (an estimate of 24 MB).</summary>
+    /// <summary>Scratch of a forward pass, logits, and the program itself (an estimate of 24 MB).</summary>
     public required long Working { get; init; }
 
     /// <summary>Positions of the context.</summary>
@@ -21,15 +21,20 @@ public sealed record MemoryPlan
     /// <summary>All together.</summary>
     public long Total => Weights + Cache + Working;
 
-    /// <summary>The plan for a shape.</summary>
-    internal static MemoryPlan For(ModelConfig config, long weights, int context, int chunk, KeyValueType type)
+    /// <summary>Bytes of the program itself: code, runtime, vocabulary (an estimate).</summary>
+    internal const long ProgramBytes = 24_000_000;
+
+    /// <summary>The plan for a shape, of the numbers that are going to be allocated.</summary>
+    /// <param name="contexts">Contexts in use at once.</param>
+    /// <param name="passes">Bytes that passes work in: <see cref="Activations.ByteCount"/>.</param>
+    internal static MemoryPlan For(ModelConfig config, long weights, int context, int contexts, KeyValueType type, long passes)
     {
-        long perToken = 4L * (2 * config.EmbeddingLength + 2 * config.QueryWidth + 2 * config.KeyValueWidth + 2 * config.FeedForwardLength) + config.FeedForwardLength;
+        Int128 cache = (Int128)KvCache.ByteCount(config, context, type) * contexts;
         return new MemoryPlan
         {
             Weights = weights,
-            Cache = KvCache.ByteCount(config, context, type),
-            Working = perToken * chunk + 4L * config.VocabularySize + 24_000_000,
+            Cache = (long)Int128.Min(cache, long.MaxValue / 4),
+            Working = passes + 4L * config.VocabularySize * contexts + ProgramBytes,
             ContextLength = context,
         };
     }

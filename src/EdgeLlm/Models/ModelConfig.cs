@@ -61,8 +61,8 @@ public sealed record ModelConfig
     public float YarnBetaSlow { get; init; } = 1f;
 
     /// <summary>Width of all query heads together.</summary>
-    public int QueryWidth => HeadCount * HeadDimension;
+    public int QueryWidth => checked(HeadCount * HeadDimension);
 
     /// <summary>Width of all keys (or values) together.</summary>
-    public int KeyValueWidth => KeyValueHeadCount * HeadDimension;
+    public int KeyValueWidth => checked(KeyValueHeadCount * HeadDimension);
 }

@@ -9,6 +9,9 @@ internal static unsafe partial class ModelLoader
 {
     private const int MaximumLayers = 1000;
 
+    // Widths, heads and vocabulary: products of two of them and a layer count fit a long, and a width times a chunk of 16 tokens an int.
+    private const int MaximumWidth = 1 << 24;
+
     /// <summary>Architectures that run.</summary>
     public static IReadOnlyList<string> Architectures { get; } = ["llama"];
 
@@ -46,6 +49,10 @@ internal static unsafe partial class ModelLoader
             YarnBetaSlow = data.GetFloat(Key("rope.scaling.yarn_beta_slow"), 1f),
         };
 
+        Require((long)heads * dimension <= MaximumWidth && (long)kvHeads * dimension <= MaximumWidth,
+            $"{Key("attention.head_count")} {heads} times a head's {dimension} numbers is more than {MaximumWidth}");
+        Require(config.VocabularySize <= MaximumWidth, $"tensor token_embd.weight has more than {MaximumWidth} rows");
+        Require(dimension > 0, $"{Key("attention.key_length")} is 0");
         Require(heads % kvHeads == 0, $"{Key("attention.head_count")} {heads} is not a multiple of head_count_kv {kvHeads}");
         Require(Optional("attention.value_length", dimension) == dimension, $"{Key("attention.value_length")} differs from the keys' length {dimension}, which this architecture can't have");
         Require(config.RopeDimension <= dimension && config.RopeDimension % 2 == 0, $"{Key("rope.dimension_count")} {config.RopeDimension} is odd or more than a head's {dimension} numbers");
@@ -72,7 +79,7 @@ internal static unsafe partial class ModelLoader
 
         int Positive(string key, int number)
         {
-            Require(number is > 0 and <= 1 << 28, $"{key} is {number}");
+            Require(number is > 0 && (number <= MaximumWidth || key.EndsWith("context_length", StringComparison.Ordinal)), $"{key} is {number}; it must be 1 to {MaximumWidth}");
             return number;
         }
 

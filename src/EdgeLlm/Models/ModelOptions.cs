@@ -31,4 +31,30 @@ public sealed record ModelOptions
 
     /// <summary>Bytes that the model and its context may take; 0: what this machine (or its control group) has.</summary>
     public long MemoryLimit { get; init; }
+
+    /// <summary>Largest <see cref="ContextLength"/>.</summary>
+    public const int MaximumContextLength = 1 << 24;
+
+    /// <summary>Most <see cref="Threads"/>, <see cref="DecodeThreads"/> and <see cref="Contexts"/>.</summary>
+    public const int MaximumThreads = 1024;
+
+    /// <summary>Largest <see cref="PrefillChunk"/>.</summary>
+    public const int MaximumChunk = 1 << 16;
+
+    /// <summary>Checks every number against its range.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A number is out of range; the message names it.</exception>
+    public void Validate()
+    {
+        Require(ContextLength, 0, MaximumContextLength, nameof(ContextLength));
+        Require(Threads, 0, MaximumThreads, nameof(Threads));
+        Require(DecodeThreads, 0, MaximumThreads, nameof(DecodeThreads));
+        Require(PrefillChunk, 1, MaximumChunk, nameof(PrefillChunk));
+        Require(Contexts, 1, MaximumThreads, nameof(Contexts));
+        ArgumentOutOfRangeException.ThrowIfNegative(MemoryLimit);
+
+        static void Require(int value, int least, int most, string name)
+        {
+            if (value < least || value > most) throw new ArgumentOutOfRangeException(name, value, $"{name} must be {least} to {most}");
+        }
+    }
 }

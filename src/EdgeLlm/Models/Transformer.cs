@@ -1,3 +1,4 @@
+using System.Numerics;
 using EdgeLlm.Kernels;
 using EdgeLlm.Kernels.Threading;
 
@@ -32,6 +33,7 @@ internal sealed unsafe class Transformer : IDisposable
     private float* _normWeight;
     private float* _residual;
     private volatile bool _notFinite;
+    private volatile bool _closing;
     private long _progress;
 
     /// <param name="decodeThreads">Threads of the pool that compute passes of few tokens.</param>
@@ -104,6 +106,7 @@ internal sealed unsafe class Transformer : IDisposable
         for (_layerIndex = 0; _layerIndex < _weights.Layers.Length; _layerIndex++)
         {
             cancellation.ThrowIfCancellationRequested(); // the cache's length has not changed: it is as before
+            ThrowIfClosing();
             _layer = _weights.Layers[_layerIndex];
             Volatile.Write(ref _progress, _progress + 1);
 
@@ -137,16 +140,44 @@ internal sealed unsafe class Transformer : IDisposable
         for (int t = 0; t < _sequences; t++) _caches[t].Advance(1);
         if (logitTokens == 0) return;
         NormalizeAll(_weights.OutputNorm);
+        RequireFinite(_memory.Normed, (nint)logitTokens * width, "output_norm.weight");
         if (logits == null)
         {
             Buffer.MemoryCopy(_memory.Normed, hidden, 4L * logitTokens * width, 4L * logitTokens * width);
             return;
         }
         _product.Run(_memory.Normed, width, logitTokens, new Linear(_weights.Output, null), logits);
+        RequireFinite(logits, (nint)logitTokens * _config.VocabularySize, "the head (output.weight, else token_embd.weight)");
         Profile?.Mark(Operation.Head);
     }
 
+    /// <summary>Ends the pass that is computing at its next layer, with <see cref="ObjectDisposedException"/>; no other one begins.</summary>
+    public void Close() => _closing = true;
+
     public void Dispose() => _memory.Dispose();
+
+    private void ThrowIfClosing()
+    {
+        ObjectDisposedException.ThrowIf(_closing, typeof(LanguageModel));
+        for (int i = 0; i < Math.Max(_sequences, 1); i++) _caches[i].ThrowIfDisposed();
+    }
+
+    /// <summary>Damage in the last two tensors is seen by no later layer.</summary>
+    private static void RequireFinite(float* values, nint count, string tensor)
+    {
+        // x - x is 0 for a number, and not a number for infinity and NaN.
+        Vector<float> sum = Vector<float>.Zero;
+        nint i = 0;
+        for (; i <= count - Vector<float>.Count; i += Vector<float>.Count)
+        {
+            Vector<float> value = Vector.Load(values + i);
+            sum += value - value;
+        }
+        float rest = Vector.Sum(sum);
+        for (; i < count; i++) rest += values[i] - values[i];
+        if (rest == 0) return;
+        throw new NotFiniteException($"a result of {tensor} is infinite or not a number: the model's weights are damaged, or its numbers exceed what this type can hold");
+    }
 
     private KvCache CacheOf(int token) => _caches[_sequences > 0 ? token : 0];
 

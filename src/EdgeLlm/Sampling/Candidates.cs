@@ -50,7 +50,7 @@ internal sealed class Candidates
     /// <summary>
     /// Takes the best top-k tokens, best first, or without top-k all of them, by id. A logit of -infinity is no candidate.
     /// </summary>
-    /// <exception cref="InvalidOperationException">A logit is NaN or +infinity, or all are -infinity.</exception>
+    /// <exception cref="SamplingException">A logit is NaN or +infinity, or all are -infinity.</exception>
     public void Load(ReadOnlySpan<float> logits)
     {
         ulong[] keys = _keys;
@@ -60,7 +60,7 @@ internal sealed class Candidates
         for (int token = 0; (token = NextAbove(threshold, logits, token)) < logits.Length; token++)
         {
             float logit = logits[token];
-            if (!(logit <= float.MaxValue)) throw new InvalidOperationException($"cannot sample: the logit of token {token} is {logit}");
+            if (!(logit <= float.MaxValue)) throw new SamplingException($"cannot sample: the logit of token {token} is {logit}");
 
             if (count < keys.Length)
             {
@@ -75,7 +75,7 @@ internal sealed class Candidates
             }
             threshold = Logit(0);
         }
-        if (count == 0) throw new InvalidOperationException("cannot sample: every token's logit is -infinity (all are banned)");
+        if (count == 0) throw new SamplingException("cannot sample: every token's logit is -infinity (all are banned)");
 
         Count = count;
         _sorted = false;

@@ -53,7 +53,7 @@ public sealed class Sampler
     /// <param name="logits">[vocabulary], changed in place by bias and penalties. Setting one to -infinity before bans its token.</param>
     /// <returns>The token's id.</returns>
     /// <exception cref="ArgumentException">There are more or fewer logits than tokens in the vocabulary.</exception>
-    /// <exception cref="InvalidOperationException">A logit is NaN or +infinity, or all are -infinity.</exception>
+    /// <exception cref="SamplingException">A logit is NaN or +infinity, or all are -infinity.</exception>
     public int Sample(Span<float> logits)
     {
         if (logits.Length != _vocabularySize)
@@ -119,3 +119,6 @@ public sealed class Sampler
         }
     }
 }
+
+/// <summary>No token can be chosen: a logit is not a number, or every token is banned.</summary>
+public sealed class SamplingException(string message) : Exception(message);

@@ -17,8 +17,8 @@ public sealed class LoadingTests : IDisposable
         string path = SharedFolder.Require("models", "stories260K.f32.gguf");
         var tooLarge = Assert.Throws<ModelException>(() => LanguageModel.Load(path, new ModelOptions { MemoryLimit = 1_000_000 }));
         Assert.Contains("1 MB", tooLarge.Message);
-        var context = Assert.Throws<ModelException>(() => LanguageModel.Load(path, new ModelOptions { ContextLength = 50_000_000, MemoryLimit = 2_000_000_000 }));
-        Assert.Contains("cache for 50000000 tokens 32000", context.Message);
+        var context = Assert.Throws<ModelException>(() => LanguageModel.Load(path, new ModelOptions { ContextLength = 10_000_000, MemoryLimit = 2_000_000_000 }));
+        Assert.Contains("cache for 10000000 tokens 6400", context.Message);
         Assert.Contains("this machine has 2000 MB", context.Message);
         Assert.DoesNotContain('\n', context.Message);
     }
@@ -68,6 +68,28 @@ public sealed class LoadingTests : IDisposable
             writer.Save(path);
         }
         Assert.Contains("blk.3.ffn_up.weight", Assert.Throws<ModelException>(() => LanguageModel.Load(path)).Message);
+    }
+
+    [Theory]
+    [InlineData("output_norm.weight", float.NaN)]
+    [InlineData("output_norm.weight", float.PositiveInfinity)]
+    [InlineData("token_embd.weight", float.NaN)]
+    [InlineData("token_embd.weight", float.NegativeInfinity)]
+    public void Damage_in_the_last_tensors_ends_the_run_too(string name, float value)
+    {
+        string source = SharedFolder.Require("models", "stories260K.f32.gguf"), path = Path.Combine(_folder, "last.gguf");
+        File.Copy(source, path);
+        long offset;
+        using (GgufFile file = GgufFile.Open(source)) offset = file.FindTensor(name)!.Offset;
+        using (FileStream file = File.OpenWrite(path))
+        {
+            // Of the embedding (which is the head, too) a row that no token here looks up.
+            file.Position = offset + (name == "token_embd.weight" ? 300 * 64 * 4 : 0);
+            file.Write(BitConverter.GetBytes(value));
+        }
+        using LanguageModel model = LanguageModel.Load(path);
+        using KvCache cache = model.CreateCache();
+        Assert.Contains(name, Assert.Throws<NotFiniteException>(() => model.Forward([1, 2], cache)).Message);
     }
 
     [Fact]

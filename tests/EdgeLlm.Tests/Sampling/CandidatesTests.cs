@@ -69,7 +69,7 @@ public class CandidatesTests
             {
                 float[] logits = [9, 8, 7, 6, 5, 4, 3, 2, 1];
                 logits[at] = broken;
-                var error = Assert.Throws<InvalidOperationException>(() => Load(logits, 2));
+                var error = Assert.Throws<SamplingException>(() => Load(logits, 2));
                 Assert.Contains($"token {at} is ", error.Message, StringComparison.Ordinal);
             }
         }
@@ -79,8 +79,8 @@ public class CandidatesTests
     public void Nothing_but_minus_infinity_is_an_error()
     {
         float[] logits = [.. Enumerable.Repeat(float.NegativeInfinity, 7)];
-        Assert.Contains("banned", Assert.Throws<InvalidOperationException>(() => Load(logits, 2)).Message, StringComparison.Ordinal);
-        Assert.Contains("banned", Assert.Throws<InvalidOperationException>(() => Load(logits, 0)).Message, StringComparison.Ordinal);
+        Assert.Contains("banned", Assert.Throws<SamplingException>(() => Load(logits, 2)).Message, StringComparison.Ordinal);
+        Assert.Contains("banned", Assert.Throws<SamplingException>(() => Load(logits, 0)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -138,7 +138,7 @@ public class SamplerTests
     {
         Dictionary<int, float> bans = Enumerable.Range(0, 3).ToDictionary(token => token, _ => float.NegativeInfinity);
         var sampler = new Sampler(new SamplingOptions { LogitBias = bans }, 3);
-        var error = Assert.Throws<InvalidOperationException>(() => sampler.Sample(new float[3]));
+        var error = Assert.Throws<SamplingException>(() => sampler.Sample(new float[3]));
         Assert.Contains("banned", error.Message, StringComparison.Ordinal);
     }
 
@@ -148,7 +148,7 @@ public class SamplerTests
         foreach (SamplingOptions options in (SamplingOptions[])[SamplingOptions.Greedy, new(), Unfiltered])
         {
             var sampler = new Sampler(options, 3);
-            var error = Assert.Throws<InvalidOperationException>(() => sampler.Sample([0, float.NaN, 9]));
+            var error = Assert.Throws<SamplingException>(() => sampler.Sample([0, float.NaN, 9]));
             Assert.Contains("token 1 is NaN", error.Message, StringComparison.Ordinal);
             Assert.Equal(2, sampler.Sample([0, 0, 99])); // and the sampler is none the worse
         }

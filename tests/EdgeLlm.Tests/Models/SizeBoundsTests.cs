@@ -1,0 +1,85 @@
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels;
+using EdgeLlm.Models;
+
+namespace EdgeLlm.Tests.Models;
+
+/// <summary>Sizes that a file or a caller chooses can't overflow what is allocated.</summary>
+public sealed class SizeBoundsTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("edgellm-sizes").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    /// <summary>134,217,728 + 1,024 heads of 32 numbers are 32,768 in an int, which the shapes of a small file match.</summary>
+    [Theory]
+    [InlineData(134_218_752u, 32u)]
+    [InlineData(1u << 24, 1u << 8)]
+    [InlineData(1u << 16, 1u << 16)]
+    [InlineData(8u, 1u << 22)]
+    public void Heads_times_their_numbers_may_not_overflow(uint heads, uint dimension)
+    {
+        string path = Changed(("llama.attention.head_count", heads), ("llama.attention.head_count_kv", heads), ("llama.attention.key_length", dimension), ("llama.attention.value_length", dimension));
+        string message = Assert.Throws<ModelException>(() => LanguageModel.Load(path)).Message;
+        Assert.Contains("llama.attention.head_count", message);
+        Assert.DoesNotContain('\n', message);
+    }
+
+    [Theory]
+    [InlineData(2_147_483_616)]
+    [InlineData(ModelOptions.MaximumContextLength + 1)]
+    [InlineData(-1)]
+    public void A_context_out_of_bounds_is_named(int context)
+    {
+        string path = SharedFolder.Require("models", "stories260K.f32.gguf");
+        Assert.Contains("ContextLength", Assert.Throws<ArgumentOutOfRangeException>(() => LanguageModel.Load(path, new ModelOptions { ContextLength = context })).Message);
+    }
+
+    [Fact]
+    public void Threads_chunks_and_contexts_out_of_bounds_are_named()
+    {
+        string path = SharedFolder.Require("models", "stories260K.f32.gguf");
+        foreach (ModelOptions options in new ModelOptions[] { new() { Threads = -1 }, new() { Threads = 1 << 20 }, new() { PrefillChunk = 0 }, new() { PrefillChunk = int.MaxValue }, new() { Contexts = 0 }, new() { MemoryLimit = -1 } })
+            Assert.Throws<ArgumentOutOfRangeException>(() => LanguageModel.Load(path, options));
+    }
+
+    [Fact]
+    public void The_largest_context_of_the_largest_model_is_a_plan_that_is_refused_and_no_overflow()
+    {
+        const int Most = 1 << 24;
+        var config = new ModelConfig
+        {
+            Architecture = "llama", ContextLength = Most, EmbeddingLength = Most, BlockCount = 1000, FeedForwardLength = Most, HeadCount = 1, KeyValueHeadCount = 1,
+            HeadDimension = Most, VocabularySize = Most, NormEpsilon = 1e-5f, RopeDimension = 2,
+        };
+        var options = new ModelOptions { ContextLength = ModelOptions.MaximumContextLength, Contexts = ModelOptions.MaximumThreads, Threads = ModelOptions.MaximumThreads, PrefillChunk = ModelOptions.MaximumChunk, CacheType = KeyValueType.F32 };
+        MemoryPlan plan = LanguageModel.PlanMemory(config, long.MaxValue / 8, options);
+        Assert.True(plan.Cache > 1L << 60 && plan.Working > 0 && plan.Total > 0);
+        Assert.NotNull(plan.Refusal(1L << 50, 1L << 50));
+    }
+
+    [Fact]
+    public void A_buffer_of_negative_size_is_refused() => Assert.Throws<ArgumentOutOfRangeException>(() => new AlignedBuffer(-1));
+
+    [Theory]
+    [InlineData(KeyValueType.F16, 300, 64, 1)]
+    [InlineData(KeyValueType.I8, 77, 16, 3)]
+    public void The_plan_is_what_is_allocated(KeyValueType type, int context, int chunk, int threads)
+    {
+        using LanguageModel model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { ContextLength = context, PrefillChunk = chunk, Threads = threads, CacheType = type });
+        using KvCache cache = model.CreateCache();
+        using var passes = new Activations(model.Config, Kernel.Best, Math.Min(chunk, context), threads);
+        Assert.Equal(cache.AllocatedBytes, model.Plan.Cache);
+        Assert.Equal(passes.AllocatedBytes + 4L * model.Config.VocabularySize, model.Plan.Working - MemoryPlan.ProgramBytes);
+    }
+
+    private string Changed(params (string Key, uint Value)[] values)
+    {
+        string path = Path.Combine(_folder, "changed.gguf");
+        using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
+        GgufWriter writer = GgufWriter.CopyOf(file);
+        foreach ((string key, uint value) in values) writer.Set(key, GgufValue.Of(value));
+        writer.Save(path);
+        return path;
+    }
+}
