@@ -11,14 +11,19 @@ namespace EdgeLlm.Cli;
 /// <param name="defaultModel">The file that comes with the program, or null.</param>
 internal sealed class ModelStore(string userFolder, string systemFolder, string? defaultModel)
 {
+    /// <summary>The folder that all users and the service read. Tests put theirs here.</summary>
+    public static string SystemFolderOfThisMachine { get; set; } = "/var/lib/edgellm/models";
+
     public string UserFolder => userFolder;
+
+    public string SystemFolder => systemFolder;
 
     public static ModelStore OfThisMachine()
     {
         // The specification has relative paths ignored (XDG Base Directory).
         string? data = Environment.GetEnvironmentVariable("XDG_DATA_HOME");
         if (!Path.IsPathFullyQualified(data ?? "")) data = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
-        return new ModelStore(Path.Combine(data!, "edgellm", "models"), "/var/lib/edgellm/models", DefaultModelFile.Path);
+        return new ModelStore(Path.Combine(data!, "edgellm", "models"), SystemFolderOfThisMachine, DefaultModelFile.Path);
     }
 
     /// <summary>The file of a path or a name; of null, the default model.</summary>

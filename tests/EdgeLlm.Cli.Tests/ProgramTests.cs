@@ -24,9 +24,24 @@ public sealed class ProgramTests : IDisposable
         using (var kill = Process.Start("kill", ["-INT", $"{program.Id}"])) await kill.WaitForExitAsync();
         string error = await program.StandardError.ReadToEndAsync();
         await program.WaitForExitAsync();
-        Assert.Equal("edgellm: stopped; the same command goes on from here\n", error);
+        Assert.Equal("edgellm: stopped; the same command continues from here\n", error);
         Assert.Equal(130, program.ExitCode);
         Assert.False(File.Exists(_folder.ModelPath("m-Q4_0.gguf")));
+    }
+
+    [Fact]
+    public async Task A_file_system_that_takes_no_more_is_one_line_and_what_came_is_kept()
+    {
+        Assert.SkipUnless(File.Exists("/bin/bash"), "limits the size of files with bash's ulimit");
+        byte[] model = SampleGguf.Bytes();
+        using var hub = LocalHub.With(new() { ["m-Q4_0.gguf"] = model });
+        // Without double mapping the runtime itself makes no file that the limit hits.
+        using Process program = Start("/bin/bash", ["-c", "trap '' XFSZ; ulimit -f 64; DOTNET_EnableWriteXorExecute=0 exec dotnet \"$0\" pull owner/name", Assembly], hub);
+        string error = await program.StandardError.ReadToEndAsync();
+        await program.WaitForExitAsync();
+        Assert.Equal(1, program.ExitCode);
+        Assert.Contains("takes no file that large", Assert.Single(error.TrimEnd().Split('\n')));
+        Assert.Equal(model[..65_536], await File.ReadAllBytesAsync(_folder.ModelPath("m-Q4_0.gguf.part")));
     }
 
     [Theory]
@@ -42,10 +57,15 @@ public sealed class ProgramTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private Process Start(LocalHub? hub, params string[] args)
+    private static string Assembly => Path.Combine(AppContext.BaseDirectory, "EdgeLlm.Cli.dll");
+
+    private Process Start(LocalHub? hub, params string[] args) => Start("dotnet", [Assembly, .. args], hub);
+
+    private Process Start(string program, string[] args, LocalHub? hub)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "EdgeLlm.Cli.dll"), .. args]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(program, args) { RedirectStandardError = true, RedirectStandardOutput = true };
         start.Environment["XDG_DATA_HOME"] = _folder.Root;
+        start.Environment["HF_HOME"] = _folder.Root;
         start.Environment["HF_ENDPOINT"] = hub?.Address;
         return Process.Start(start)!;
     }

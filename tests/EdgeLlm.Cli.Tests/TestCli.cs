@@ -9,6 +9,9 @@ internal static class TestCli
     private static readonly SemaphoreSlim Turn = new(1);
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
 
+    /// <summary>The variable, of a test's environment only, that puts a folder in the place of the system's. Without it there is none.</summary>
+    public const string SystemFolder = "TEST_SYSTEM_FOLDER";
+
     public static Task<CliResult> RunAsync(params string[] args) => RunAsync(args, input: null);
 
     /// <param name="input">Standard input; null: empty.</param>
@@ -33,6 +36,7 @@ internal static class TestCli
             Terminal.HasPersonIn = () => personIn;
             Terminal.HasPersonOut = static () => false;
             foreach ((string name, string? value) in environment ?? new Dictionary<string, string?>()) Environment.SetEnvironmentVariable(name, value);
+            ModelStore.SystemFolderOfThisMachine = environment?.GetValueOrDefault(SystemFolder) ?? "/nonexistent/edgellm/models";
 
             int exitCode = await CommandRunner.RunAsync(EdgeLlmCommand.Create(), args);
             return new CliResult(exitCode, output.ToArray(), error.ToString());

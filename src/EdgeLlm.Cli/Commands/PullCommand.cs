@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Security.Cryptography;
 using EdgeLlm.Cli.Inspect;
 using EdgeLlm.Cli.Output;
@@ -8,7 +9,7 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Commands;
 
-/// <summary>`edgellm pull`: gets a model from Hugging Face into the user's folder.</summary>
+/// <summary>`edgellm pull`: gets a model from Hugging Face into the user's folder, or the system's; without a name, lists good ones.</summary>
 internal static class PullCommand
 {
     private const string DefaultEndpoint = "https://huggingface.co";
@@ -16,55 +17,127 @@ internal static class PullCommand
     // A disk that is full to the last byte takes other programs down.
     private const long SpareDisk = 64_000_000;
 
-    private static readonly Argument<string> Reference = new("repository")
+    private const UnixFileMode ReadableByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+    private const UnixFileMode FolderForAll = ReadableByAll | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+
+    private static readonly Argument<string?> Reference = new("repository")
     {
-        Description = "OWNER/NAME for the best file for this machine's memory; OWNER/NAME:FILE, or :Q4_K_M and the like, for a certain one",
-        HelpName = "REPO[:FILE]",
+        Description = "OWNER/NAME for the best file for this machine's memory; OWNER/NAME:FILE, or :Q4_K_M and the like, for a certain one; "
+            + "@REVISION after the name for a branch, tag or commit. Without it: a list of good small models",
+        HelpName = "REPO[@REVISION][:FILE]",
+        Arity = ArgumentArity.ZeroOrOne,
     };
+
+    private static readonly Option<bool> ForSystem = new("--system") { Description = "Put it where the service and all users find it, /var/lib/edgellm/models (takes root)" };
 
     public static Command Create()
     {
-        var command = new Command("pull", "Download a model from Hugging Face (HF_ENDPOINT, HF_TOKEN and proxies as usual). Goes on where it stopped; checks the checksum.") { Reference };
+        var command = new Command("pull", "Download a model from Hugging Face (HF_ENDPOINT, HF_TOKEN, `hf auth login` and proxies as usual). Continues where it stopped; checks the checksum.") { Reference, ForSystem };
         command.SetAction(RunAsync);
         return command;
     }
 
     private static async Task<int> RunAsync(ParseResult result, CancellationToken cancellation)
     {
-        var reference = RepositoryReference.Parse(result.GetValue(Reference)!);
+        if (result.GetValue(Reference) is not { } text)
+        {
+            ListRecommended();
+            return ExitCode.Success;
+        }
+        var reference = RepositoryReference.Parse(text);
+        bool forSystem = result.GetValue(ForSystem);
+        string folder = FolderFor(forSystem, text);
         var timing = new PullTiming();
-        using var hub = new HubClient(Variable("HF_ENDPOINT") ?? DefaultEndpoint, Variable("HF_TOKEN"), timing);
-        var downloader = new Downloader(hub, reference.Repository, timing);
-        IReadOnlyList<RemoteModel> models = RemoteModel.Of(reference.Repository, await downloader.ListAsync(Console.Error.WriteLine, cancellation).ConfigureAwait(false));
-        if (models.Count == 0) throw new PullException($"{reference.Repository} has no GGUF file: look for a repository of the same model with GGUF in its name");
-        ModelChoice choice = reference.File is { } file
-            ? ModelChoice.Named(models, reference.Repository, file)
-            : ModelChoice.BestFor(MachineMemory.Total, models, reference.Repository);
-        Console.WriteLine(choice.Reason);
-        choice.Model.RequireComplete();
-
-        string folder = ModelStore.OfThisMachine().UserFolder;
-        Directory.CreateDirectory(folder);
-        RequireRoom(choice.Model, folder);
+        using var connection = new HubConnection(Variable("HF_ENDPOINT") ?? DefaultEndpoint, HubToken.Find(Variable), timing);
+        var hub = new HubClient(connection, reference, timing);
+        RemoteModel model = await ChooseAsync(hub, reference, timing, cancellation).ConfigureAwait(false);
+        RequireRoom(model, folder);
         try
         {
-            foreach (RepositoryFile part in choice.Model.Files)
+            foreach (RepositoryFile part in model.Files)
             {
                 string path = Path.Combine(folder, part.Name);
-                if (File.Exists(path)) await RequireSameAsync(part, path, choice.Model.Name, cancellation).ConfigureAwait(false);
-                else await ByteProgress.RunAsync(Printable.Line(part.Name), part.Size, (at, say) => downloader.DownloadAsync(part, path, at, say, cancellation)).ConfigureAwait(false);
+                if (File.Exists(path)) await RequireSameAsync(part, path, model.Name, cancellation).ConfigureAwait(false);
+                else
+                {
+                    await ByteProgress.RunAsync(Printable.Line(part.Name), part.Size,
+                        (at, say) => new Downloader(hub, timing, line => say("edgellm: " + line)).DownloadAsync(part, path, at, cancellation)).ConfigureAwait(false);
+                }
+                if (forSystem && !OperatingSystem.IsWindows()) File.SetUnixFileMode(path, ReadableByAll);
             }
         }
         catch (OperationCanceledException)
         {
-            await Console.Error.WriteLineAsync("edgellm: stopped; the same command goes on from here").ConfigureAwait(false);
+            await Console.Error.WriteLineAsync("edgellm: stopped; the same command continues from here").ConfigureAwait(false);
             throw;
         }
-        Tell(choice.Model, Path.Combine(folder, choice.Model.Files[0].Name));
+        Tell(model, Path.Combine(folder, model.Files[0].Name), forSystem);
         return ExitCode.Success;
     }
 
     private static string? Variable(string name) => Environment.GetEnvironmentVariable(name)?.Trim() is { Length: > 0 } value ? value : null;
+
+    private static void ListRecommended()
+    {
+        var recommended = RecommendedModels.Load();
+        var report = new Report();
+        report.Line($"Good small models that this version runs (a list of {recommended.Date}):");
+        report.Line();
+        report.Table(["edgellm pull", "MB", "licence", "good for"], recommended.Models.Select(model => new[]
+        {
+            ShellWord.Quote(model.Reference), model.Megabytes.ToString("F0", CultureInfo.InvariantCulture), model.Licence + (model.Commercial == "yes" ? "" : " *"), model.GoodFor,
+        }), 1);
+        report.Line();
+        foreach (RecommendedModel model in recommended.Models.Where(model => model.Commercial != "yes")) report.Line($"* {model.Licence}: commercial use {model.Commercial}");
+        report.Line("Other repositories with GGUF files: https://huggingface.co/models?library=gguf (the llama and mistral architectures run)");
+    }
+
+    /// <summary>The folder into which the model goes, made where it is missing.</summary>
+    private static string FolderFor(bool forSystem, string text)
+    {
+        var store = ModelStore.OfThisMachine();
+        if (!forSystem)
+        {
+            if (Environment.IsPrivilegedProcess && Directory.Exists(store.SystemFolder))
+                Console.Error.WriteLine($"edgellm: goes into root's own folder {store.UserFolder}, where the service does not look: --system puts it into {store.SystemFolder}");
+            Directory.CreateDirectory(store.UserFolder);
+            return store.UserFolder;
+        }
+        try
+        {
+            if (!Directory.Exists(store.SystemFolder))
+            {
+                Directory.CreateDirectory(store.SystemFolder);
+                if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(store.SystemFolder, FolderForAll);
+            }
+            // Better known before a gigabyte has come.
+            string probe = Path.Combine(store.SystemFolder, ".edgellm-" + Path.GetRandomFileName());
+            using (new FileStream(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose)) { }
+        }
+        catch (UnauthorizedAccessException)
+        {
+            throw new PullException($"{store.SystemFolder} takes root to write: sudo edgellm pull --system {ShellWord.Quote(text)}");
+        }
+        catch (IOException)
+        {
+            throw new PullException($"{store.SystemFolder} can't be written to: is its disk mounted read-only?");
+        }
+        return store.SystemFolder;
+    }
+
+    private static async Task<RemoteModel> ChooseAsync(HubClient hub, RepositoryReference reference, PullTiming timing, CancellationToken cancellation)
+    {
+        var downloader = new Downloader(hub, timing, static line => Console.Error.WriteLine("edgellm: " + line));
+        string repository = reference.Repository;
+        IReadOnlyList<RemoteModel> models = RemoteModel.Of(repository, await downloader.ListAsync(cancellation).ConfigureAwait(false));
+        if (models.Count == 0) throw new PullException($"{repository} has no GGUF file: look for a repository of the same model with GGUF in its name");
+        ModelChoice choice = reference.File is { } file
+            ? ModelChoice.Named(models, repository, file)
+            : ModelChoice.BestFor(MachineMemory.Total, models, repository);
+        Console.WriteLine(choice.Reason);
+        choice.Model.RequireComplete();
+        return choice.Model;
+    }
 
     private static void RequireRoom(RemoteModel model, string folder)
     {
@@ -81,25 +154,30 @@ internal static class PullCommand
     /// <summary>A file that is there already has to be the one that was asked for.</summary>
     private static async Task RequireSameAsync(RepositoryFile file, string path, string model, CancellationToken cancellation)
     {
-        bool same = new FileInfo(path).Length == file.Size;
-        if (same && file.Sha256 is not null)
+        if (new FileInfo(path) is { LinkTarget: not null } link && link.ResolveLinkTarget(returnFinalTarget: true) is not { Exists: true })
+            throw new PullException($"{path} is a link that leads nowhere: remove it");
+        bool same;
+        using (FileStream stream = File.OpenRead(path))
         {
-            using FileStream stream = File.OpenRead(path);
-            same = Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellation).ConfigureAwait(false)) == file.Sha256;
+            same = stream.Length == file.Size
+                && (file.Sha256 is null || Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellation).ConfigureAwait(false)) == file.Sha256);
         }
-        if (!same) throw new PullException($"{path} is there already and is another file: `edgellm rm {model}` makes room for this one");
+        if (!same) throw new PullException($"{path} is there already and is another file: `edgellm rm {ShellWord.Quote(model)}` makes room for this one");
         Console.WriteLine($"{Printable.Line(file.Name)} is here already.");
     }
 
-    private static void Tell(RemoteModel model, string path)
+    private static void Tell(RemoteModel model, string path, bool forSystem)
     {
         string check = model.Files.All(file => file.Sha256 is not null) ? "checksum right" : "the repository states no checksum";
         Console.WriteLine($"{Printable.Line(path)} ({Quantity.Bytes(model.Size)}, {check})");
+        string name = ShellWord.Quote(model.Name);
         try
         {
             using GgufFile file = GgufFile.Open(path);
             var plan = ModelPlan.Of(file, new ModelOptions());
-            Console.WriteLine(plan.Problem is { } problem ? $"But it will not run: {Printable.Line(problem)}" : $"Run it: edgellm run --model {model.Name}");
+            Console.WriteLine(plan.Problem is { } problem ? $"But it will not run: {Printable.Line(problem)}" : $"Run it: edgellm run --model {name}");
+            if (forSystem && plan.Problem is null)
+                Console.WriteLine($"Serve it: EDGELLM_MODEL or \"model\" in /etc/edgellm/edgellm.json is {name}; then systemctl restart edgellm");
         }
         catch (GgufException exception)
         {

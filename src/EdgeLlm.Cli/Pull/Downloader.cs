@@ -1,84 +1,135 @@
+using System.Diagnostics;
 using System.Net;
 using EdgeLlm.Cli.Output;
 
 namespace EdgeLlm.Cli.Pull;
 
-/// <summary>Gets files of a repository: goes on where it stopped, tries again what may pass by itself.</summary>
-internal sealed class Downloader(HubClient hub, string repository, PullTiming timing)
+/// <summary>Gets files of a repository: continues where it stopped, tries again what may pass by itself, and ends whatever the hub does.</summary>
+/// <param name="say">Is told in a line what went wrong and is tried again.</param>
+internal sealed class Downloader(HubClient hub, PullTiming timing, Action<string> say)
 {
-    // Who asks for a list waits for it, often without a network at all.
+    // Whoever asks for a list waits for it, often without a network at all.
     private const int ListRetries = 2;
 
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
 
-    public async Task<IReadOnlyList<RepositoryFile>> ListAsync(Action<string> say, CancellationToken cancellation)
+    public async Task<IReadOnlyList<RepositoryFile>> ListAsync(CancellationToken cancellation)
     {
         IReadOnlyList<RepositoryFile> files = [];
-        await RetryAsync(async () => files = await hub.ListAsync(repository, cancellation).ConfigureAwait(false), static () => 0, Math.Min(ListRetries, timing.Retries), say, cancellation).ConfigureAwait(false);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(timing.List);
+        try
+        {
+            await RetryAsync(async () => files = await hub.ListAsync(limit.Token).ConfigureAwait(false), static () => 0, 1, Math.Min(ListRetries, timing.Retries), limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new PullException($"the list of files has not come within {Quantity.Duration(timing.List)}");
+        }
         return files;
     }
 
     /// <summary>Gets one file to <paramref name="path"/>.</summary>
     /// <param name="at">Is told how many of its bytes are here.</param>
-    /// <param name="say">Is told in a line what went wrong and is tried again.</param>
-    public async Task DownloadAsync(RepositoryFile file, string path, Action<long> at, Action<string> say, CancellationToken cancellation)
+    public async Task DownloadAsync(RepositoryFile file, string path, Action<long> at, CancellationToken cancellation)
     {
         using var part = new PartFile(path, file);
         if (part.Length > 0)
         {
-            say($"{file.Name}: goes on after {Quantity.Bytes(part.Length)}");
+            say($"{Printable.Line(file.Name)}: continues after {Quantity.Bytes(part.Length)}");
             part.HashWhatIsHere(cancellation);
         }
-        await RetryAsync(() => GoOnAsync(file, part, at, cancellation), () => part.Length, timing.Retries, say, cancellation).ConfigureAwait(false);
+        // A file of a few bytes more an attempt would take for ever.
+        long enough = Math.Clamp(file.Size / 100, 1, timing.LeastBytes);
+        await RetryAsync(() => ContinueAsync(file, part, at, cancellation), () => part.Length, enough, timing.Retries, cancellation).ConfigureAwait(false);
         part.Complete();
     }
 
-    private async Task GoOnAsync(RepositoryFile file, PartFile part, Action<long> at, CancellationToken cancellation)
+    private async Task ContinueAsync(RepositoryFile file, PartFile part, Action<long> at, CancellationToken cancellation)
     {
         at(part.Length);
         if (part.Length == file.Size) return;
-        using HttpResponseMessage response = await hub.OpenAsync(repository, file, part.Length, part.Tag, cancellation).ConfigureAwait(false);
-        if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
+        if (part is { Length: > 0, Tag: null } && file.Sha256 is null) part.Restart(); // nothing would tell whether both parts are of one file
+        using HttpResponseMessage response = await hub.OpenAsync(file, part.Length, part.Tag, cancellation).ConfigureAwait(false);
+        string host = response.RequestMessage!.RequestUri!.IdnHost;
+        string? tag = response.Headers.ETag?.ToString();
+        if (response.StatusCode == HttpStatusCode.OK)
         {
             part.Restart();
-            throw new HttpRequestException("the server has no such part of the file by now");
         }
-        if (response.StatusCode == HttpStatusCode.OK) part.Restart();
-        else if (response.Content.Headers.ContentRange?.From != part.Length)
+        else if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
         {
             part.Restart();
-            throw new HttpRequestException("the server sends another part than it was asked for");
+            RequireLength(response.Content.Headers.ContentRange?.Length, file);
+            throw new HttpRequestException("the hub has no such part of the file by now");
         }
-        part.Tag = response.Headers.ETag?.ToString();
-
+        else if (response.Content.Headers.ContentRange?.From != part.Length || (part.Tag is { } earlier && tag is not null && tag != earlier))
+        {
+            part.Restart();
+            throw new HttpRequestException("the hub sends another part than it was asked for");
+        }
+        long? length = response.StatusCode == HttpStatusCode.OK ? response.Content.Headers.ContentLength : response.Content.Headers.ContentRange!.Length;
         using Stream body = await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
+        await ReadAsync(body, file, part, length, host, response, tag, at, cancellation).ConfigureAwait(false);
+        if (part.Length == file.Size) return;
+        if (response.Headers.TransferEncodingChunked == true) RequireLength(part.Length, file); // such a body says where it ends
+        throw new HttpRequestException("the connection ended early");
+    }
+
+    private async Task ReadAsync(
+        Stream body, RepositoryFile file, PartFile part, long? length, string host, HttpResponseMessage response, string? tag, Action<long> at, CancellationToken cancellation)
+    {
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var buffer = new byte[1 << 18];
         try
         {
-            while (true)
+            silence.CancelAfter(timing.NoData);
+            int count = await body.ReadAtLeastAsync(buffer, FileHead.Length, throwOnEndOfStream: false, silence.Token).ConfigureAwait(false);
+            if (part.Length == 0) RequireFile(file, buffer.AsSpan(0, count), response.Content.Headers.ContentType?.MediaType, host);
+            RequireLength(length, file);
+            part.Tag = tag;
+            (long window, long windowBytes) = (Stopwatch.GetTimestamp(), 0);
+            while (count > 0)
             {
-                silence.CancelAfter(timing.NoData);
-                int count = await body.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
-                if (count == 0) break;
                 part.Append(buffer.AsSpan(0, count));
                 at(part.Length);
+                windowBytes += count;
+                if (Stopwatch.GetElapsedTime(window) > timing.SlowWindow)
+                {
+                    if (windowBytes < timing.LeastBytes) throw new HttpRequestException($"only {Quantity.Bytes(windowBytes)} came in {Quantity.Duration(timing.SlowWindow)}");
+                    (window, windowBytes) = (Stopwatch.GetTimestamp(), 0);
+                }
+                silence.CancelAfter(timing.NoData);
+                count = await body.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             throw new HttpRequestException($"nothing came for {Quantity.Duration(timing.NoData)}");
         }
-        if (part.Length < file.Size) throw new HttpRequestException("the connection ended early");
     }
 
-    /// <param name="progress">Grows when an attempt brought something.</param>
-    /// <param name="retries">New attempts after one that brought nothing.</param>
-    private async Task RetryAsync(Func<Task> attempt, Func<long> progress, int retries, Action<string> say, CancellationToken cancellation)
+    private static void RequireFile(RepositoryFile file, ReadOnlySpan<byte> head, string? mediaType, string host)
     {
+        if (FileHead.IsWebPage(mediaType, head)) throw HubConnection.WebPage(host, Printable.Line(file.Name));
+        if (FileHead.IsPointer(head))
+            throw new PullException($"{Printable.Line(file.Name)}: {host} has only a pointer of Git's large-file storage (LFS), not the model itself: take another copy of the repository");
+    }
+
+    private static void RequireLength(long? length, RepositoryFile file)
+    {
+        if (length is { } bytes && bytes != file.Size)
+            throw new PullException(Quantity.Text($"{Printable.Line(file.Path)} has {bytes:N0} bytes where its repository lists {file.Size:N0}: it may have been changed just now; try again later"));
+    }
+
+    /// <param name="progress">Bytes that are here.</param>
+    /// <param name="enough">Bytes more than ever before by which an attempt counts as a success.</param>
+    /// <param name="retries">New attempts after one that brought nothing.</param>
+    private async Task RetryAsync(Func<Task> attempt, Func<long> progress, long enough, int retries, CancellationToken cancellation)
+    {
+        long most = progress();
         for (int failures = 0; ;)
         {
-            long before = progress();
             try
             {
                 await attempt().ConfigureAwait(false);
@@ -86,12 +137,16 @@ internal sealed class Downloader(HubClient hub, string repository, PullTiming ti
             }
             catch (Exception exception) when (exception is HttpRequestException or (IOException and not PullException) && !cancellation.IsCancellationRequested)
             {
-                failures = progress() > before ? 1 : failures + 1;
-                // Of a failed TLS handshake only the inner exception says what failed.
+                // Bytes that came a second time, after a new start, are none that count.
+                bool grew = progress() - most >= enough;
+                if (grew) most = progress();
+                failures = grew ? 1 : failures + 1;
+                // Of some failures only the inner exception says what failed.
                 bool says = exception.InnerException is null || !exception.Message.Contains("inner exception", StringComparison.Ordinal);
                 string reason = Printable.Line((says ? exception : exception.InnerException!).Message, 200);
-                if (failures > retries) throw new PullException($"{repository}: {reason}; gave up after {failures} attempts (the same command goes on where this one stopped)");
-                TimeSpan delay = timing.Delay * (1 << (failures - 1));
+                string advice = progress() > 0 ? " (the same command continues where this one stopped)" : "";
+                if (failures > retries) throw new PullException($"{reason}; gave up after {failures} attempts{advice}");
+                TimeSpan delay = timing.Delay * (1 << Math.Min(failures - 1, 10));
                 if (delay > LongestDelay) delay = LongestDelay;
                 say($"{reason}: tries again in {Quantity.Duration(delay)}");
                 await Task.Delay(delay, cancellation).ConfigureAwait(false);

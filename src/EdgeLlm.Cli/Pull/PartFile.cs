@@ -1,29 +1,42 @@
 using System.Security.Cryptography;
+using System.Text;
 
 namespace EdgeLlm.Cli.Pull;
 
 /// <summary>
 /// A file on its way: `NAME.part`, with the ETag of its bytes in `NAME.part.etag`. It takes its own name when it is whole and its
-/// checksum right, in one step. Held alone: two downloads of one file don't mix.
+/// checksum right, in one step. Held alone: two downloads of one file don't mix. Links in its place are never followed.
 /// </summary>
 internal sealed class PartFile : IDisposable
 {
+    private const int LongestTag = 1024;
+
     private readonly string _path;
     private readonly RepositoryFile _file;
     private readonly FileStream _stream;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
-    /// <param name="path">Where the whole file is to lie.</param>
+    /// <param name="path">Where the whole file is to be.</param>
+    /// <exception cref="PullException">The part can't be opened, or it is a link.</exception>
     public PartFile(string path, RepositoryFile file)
     {
         (_path, _file) = (path, file);
+        string part = PartPath(path);
+        if (new FileInfo(part).LinkTarget is not null) throw new PullException($"{part} is a link: remove it");
         try
         {
-            _stream = new FileStream(PartPath(path), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+            // A new file is made by the call that never follows a link.
+            FileMode mode = File.Exists(part) ? FileMode.Open : FileMode.CreateNew;
+            _stream = new FileStream(part, mode, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         }
         catch (IOException exception) when (exception is not (DirectoryNotFoundException or FileNotFoundException or PathTooLongException))
         {
-            throw new PullException($"{PartPath(path)} can't be opened ({exception.Message}): is another pull of it running?");
+            throw new PullException($"{part} can't be opened ({exception.Message}): is another pull of it running?");
+        }
+        if (!_stream.CanSeek)
+        {
+            _stream.Dispose();
+            throw new PullException($"{part} is not a regular file: remove it");
         }
         if (_stream.Length > file.Size) Restart();
     }
@@ -36,12 +49,14 @@ internal sealed class PartFile : IDisposable
     /// <summary>The ETag that these bytes came with, or null.</summary>
     public string? Tag
     {
-        get => File.Exists(TagPath) ? File.ReadAllText(TagPath) : null;
-        set
+        get => ReadTag();
+        set => Try(() =>
         {
-            if (value is null) File.Delete(TagPath);
-            else File.WriteAllText(TagPath, value);
-        }
+            File.Delete(TagPath);
+            if (value is null || value.Length > LongestTag) return;
+            using var stream = new FileStream(TagPath, FileMode.CreateNew, FileAccess.Write);
+            stream.Write(Encoding.UTF8.GetBytes(value));
+        });
     }
 
     public static string PartPath(string path) => path + ".part";
@@ -61,14 +76,19 @@ internal sealed class PartFile : IDisposable
     /// <exception cref="PullException">There is more than the file is to have, or the disk does not take it.</exception>
     public void Append(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length > _file.Size - Length) throw new PullException($"{_file.Path}: the server sends more than the {_file.Size} bytes that the file is to have");
+        if (bytes.Length > _file.Size - Length) throw new PullException($"{_file.Path}: the hub sends more than the {_file.Size} bytes that the file is to have");
         try
         {
             _stream.Write(bytes);
         }
         catch (IOException exception)
         {
-            throw new PullException($"{PartPath(_path)}: {exception.Message}");
+            throw new PullException($"{PartPath(_path)}: {exception.Message} (is the disk full?)");
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            // What .NET makes of EFBIG.
+            throw new PullException($"{PartPath(_path)}: this file system takes no file that large (FAT32 ends at 4.29 GB)");
         }
         _hash.AppendData(bytes);
     }
@@ -76,8 +96,11 @@ internal sealed class PartFile : IDisposable
     /// <summary>Forgets all bytes.</summary>
     public void Restart()
     {
-        _stream.SetLength(0);
-        _stream.Position = 0;
+        Try(() =>
+        {
+            _stream.SetLength(0);
+            _stream.Position = 0;
+        });
         _hash.GetHashAndReset();
         Tag = null;
     }
@@ -94,9 +117,12 @@ internal sealed class PartFile : IDisposable
             Tag = null;
             throw new PullException($"{_file.Path}: wrong checksum: SHA-256 is {sum} and should be {_file.Sha256}; what came was thrown away, try again");
         }
-        _stream.Flush(flushToDisk: true);
-        _stream.Dispose(); // Windows renames no open file
-        File.Move(PartPath(_path), _path, overwrite: false);
+        Try(() =>
+        {
+            _stream.Flush(flushToDisk: true);
+            _stream.Dispose(); // Windows renames no open file
+            File.Move(PartPath(_path), _path, overwrite: false);
+        });
         Tag = null;
     }
 
@@ -104,5 +130,24 @@ internal sealed class PartFile : IDisposable
     {
         _stream.Dispose();
         _hash.Dispose();
+    }
+
+    private string? ReadTag()
+    {
+        var file = new FileInfo(TagPath);
+        return file.Exists && file.LinkTarget is null && file.Length <= LongestTag ? File.ReadAllText(TagPath) : null;
+    }
+
+    /// <summary>Trying again mends no disk.</summary>
+    private void Try(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (IOException exception)
+        {
+            throw new PullException($"{_path}: {exception.Message}");
+        }
     }
 }

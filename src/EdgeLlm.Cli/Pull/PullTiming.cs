@@ -8,7 +8,16 @@ internal sealed record PullTiming
     /// <summary>For an answer, and then for its next bytes.</summary>
     public TimeSpan NoData { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Attempts after the first that bring nothing; one that brings bytes starts the count again.</summary>
+    /// <summary>For all pages of the list of files, new attempts included.</summary>
+    public TimeSpan List { get; init; } = TimeSpan.FromMinutes(3);
+
+    /// <summary>A connection that brings fewer than <see cref="LeastBytes"/> in this time is given up: one byte now and then would hold it for ever.</summary>
+    public TimeSpan SlowWindow { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Bytes that a connection has to bring in <see cref="SlowWindow"/>, and an attempt so that it is not counted among the failures.</summary>
+    public long LeastBytes { get; init; } = 64_000;
+
+    /// <summary>Attempts after the first that bring nothing; one that brings <see cref="LeastBytes"/> more than any before starts the count again.</summary>
     public int Retries { get; init; } = 5;
 
     /// <summary>Before the first new attempt; doubled for each further one.</summary>

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using EdgeLlm.Cli.Output;
 
 namespace EdgeLlm.Cli.Pull;
 
@@ -11,7 +12,7 @@ internal sealed partial record RemoteModel(string Name, string? Quantization, IR
     /// <exception cref="PullException">A path would leave the folder.</exception>
     public static IReadOnlyList<RemoteModel> Of(string repository, IEnumerable<RepositoryFile> files)
     {
-        RepositoryFile[] models = [.. files.Where(file => file.Path.EndsWith(StoredModel.Extension, StringComparison.Ordinal))];
+        RepositoryFile[] models = [.. files.DistinctBy(file => file.Path).Where(file => file.Path.EndsWith(StoredModel.Extension, StringComparison.Ordinal))];
         foreach (RepositoryFile file in models) file.RequireSafe(repository);
         return
         [
@@ -21,14 +22,18 @@ internal sealed partial record RemoteModel(string Name, string? Quantization, IR
         ];
     }
 
-    /// <exception cref="PullException">A part is missing.</exception>
+    /// <exception cref="PullException">A part is missing, or there are too many.</exception>
     public void RequireComplete()
     {
-        if (SplitCount().Match(Files[0].Name) is { Success: true } match && int.Parse(match.Groups[1].ValueSpan) is var count && Files.Count != count)
-            throw new PullException($"{Name} is split into {count} files, of which the repository has {Files.Count}");
+        if (!SplitNumber().Match(Files[0].Name).Success) return;
+        int[] counts = [.. Files.Select(file => int.Parse(SplitNumber().Match(file.Name).Groups["count"].Value)).Distinct()];
+        int[] numbers = [.. Files.Select(file => int.Parse(SplitNumber().Match(file.Name).Groups["number"].Value)).Order()];
+        if (counts.Length > 1 || !numbers.SequenceEqual(Enumerable.Range(1, counts[0])))
+            throw new PullException($"{Printable.Line(Name)} is split into {counts[0]} files, of which the repository has {Files.Count}");
     }
 
-    private static string? QuantizationOf(string name) => QuantizationName().Matches(name) is { Count: > 0 } matches ? matches[^1].Groups[1].Value.ToUpperInvariant() : null;
+    /// <summary>The quantization that a model's name ends with, in capitals (`Q4_K_M`), or null.</summary>
+    public static string? QuantizationOf(string name) => QuantizationName().Matches(name) is { Count: > 0 } matches ? matches[^1].Groups[1].Value.ToUpperInvariant() : null;
 
     [GeneratedRegex("(?:^|[-._])((?:I?Q[0-9]|TQ[0-9]|MXFP4|NVFP4)(?:_[A-Z0-9]+)*|BF16|FP?16|FP?32)(?=[-.]|$)", RegexOptions.IgnoreCase)]
     private static partial Regex QuantizationName();
@@ -36,6 +41,6 @@ internal sealed partial record RemoteModel(string Name, string? Quantization, IR
     [GeneratedRegex("mmproj|imatrix", RegexOptions.IgnoreCase)]
     private static partial Regex Companion();
 
-    [GeneratedRegex(@"-of-([0-9]{5})\.gguf\z")]
-    private static partial Regex SplitCount();
+    [GeneratedRegex(@"-(?<number>[0-9]{5})-of-(?<count>[0-9]{5})\.gguf\z")]
+    private static partial Regex SplitNumber();
 }

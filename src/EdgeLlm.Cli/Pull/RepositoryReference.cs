@@ -1,23 +1,71 @@
 using System.Text.RegularExpressions;
+using EdgeLlm.Cli.Output;
 
 namespace EdgeLlm.Cli.Pull;
 
-/// <summary>What `pull` is asked for: `OWNER/NAME` and, after a colon, a file, its name without `.gguf`, or a quantization.</summary>
-internal sealed partial record RepositoryReference(string Repository, string? File)
+/// <summary>
+/// What `pull` is asked for: `OWNER/NAME`, after an `@` a branch, tag or commit, and after a colon a file, its name without `.gguf`, or a
+/// quantization. Also an address of the hub's pages, as a browser shows it.
+/// </summary>
+internal sealed partial record RepositoryReference(string Repository, string Revision, string? File)
 {
-    private static readonly string[] Hosts = ["https://huggingface.co/", "huggingface.co/", "https://hf.co/", "hf.co/"];
+    public const string MainBranch = "main";
+
+    private static readonly string[] Hosts = ["https://huggingface.co/", "http://huggingface.co/", "huggingface.co/", "https://hf.co/", "http://hf.co/", "hf.co/"];
 
     /// <exception cref="ArgumentException">It is no such text.</exception>
     public static RepositoryReference Parse(string text)
     {
-        string host = Hosts.FirstOrDefault(host => text.StartsWith(host, StringComparison.OrdinalIgnoreCase)) ?? "";
-        string[] parts = text[host.Length..].Split(':', 2);
-        string repository = parts[0].TrimEnd('/');
-        if (!RepositoryName().IsMatch(repository) || repository.Contains("..", StringComparison.Ordinal) || parts is [_, ""])
-            throw new ArgumentException($"'{Output.Printable.Line(text)}' names no repository: write OWNER/NAME or OWNER/NAME:FILE, such as bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M");
-        return new RepositoryReference(repository, parts.Length > 1 ? parts[1] : null);
+        if (Hosts.FirstOrDefault(host => text.StartsWith(host, StringComparison.OrdinalIgnoreCase)) is { } host)
+        {
+            string rest = text[host.Length..];
+            if (PageAddress().Match(rest) is { Success: true } page)
+            {
+                string? file = page.Groups["file"] is { Success: true, Length: > 0 } group ? Uri.UnescapeDataString(group.Value) : null;
+                return Checked(text, page.Groups["repository"].Value, Uri.UnescapeDataString(page.Groups["revision"].Value), file);
+            }
+            return Parts(text, rest);
+        }
+        if (OllamaName().Match(text) is { Success: true } name) throw new ArgumentException(OllamaAdvice(text, name.Groups["name"].Value));
+        return Parts(text, text);
     }
 
-    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*\z")]
+    /// <summary>`OWNER/NAME`, and `@REVISION` where it is not the main branch.</summary>
+    public override string ToString() => Revision == MainBranch ? Repository : $"{Repository}@{Revision}";
+
+    private static RepositoryReference Parts(string text, string rest)
+    {
+        string[] parts = rest.Split(':', 2);
+        string[] place = parts[0].Split('@', 2);
+        return Checked(text, place[0].TrimEnd('/'), place.Length > 1 ? place[1] : MainBranch, parts.Length > 1 ? parts[1] : null);
+    }
+
+    private static RepositoryReference Checked(string text, string repository, string revision, string? file)
+    {
+        bool isWrong = !RepositoryName().IsMatch(repository) || repository.Contains("..", StringComparison.Ordinal)
+            || !RevisionName().IsMatch(revision) || revision.Contains("..", StringComparison.Ordinal) || file == "";
+        if (isWrong)
+            throw new ArgumentException($"'{Printable.Line(text, 100)}' does not name a repository: write OWNER/NAME, OWNER/NAME:FILE or OWNER/NAME@REVISION:FILE, such as bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M");
+        return new RepositoryReference(repository, revision, file);
+    }
+
+    private static string OllamaAdvice(string text, string name)
+    {
+        string refusal = $"'{Printable.Line(text, 100)}' does not name a repository of Hugging Face, where `pull` gets models (Ollama's library has names like this)";
+        return RecommendedModels.Load().Find(name) is { } model
+            ? $"{refusal}: edgellm pull {ShellWord.Quote(model.Reference)}"
+            : $"{refusal}: look for a repository with GGUF in its name (https://huggingface.co/models?library=gguf&search={Uri.EscapeDataString(name.Split(':')[0])}) and write OWNER/NAME; `edgellm pull` alone lists small models that run here";
+    }
+
+    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}\z")]
     private static partial Regex RepositoryName();
+
+    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}\z")]
+    private static partial Regex RevisionName();
+
+    [GeneratedRegex(@"^(?<repository>[^/]+/[^/]+)/(?:blob|resolve|tree)/(?<revision>refs%2Fpr%2F[0-9]+|refs/pr/[0-9]+|[^/?#]+)(?:/(?<file>[^?#]*))?(?:[?#].*)?\z", RegexOptions.IgnoreCase)]
+    private static partial Regex PageAddress();
+
+    [GeneratedRegex(@"^(?:(?:https?://)?(?:registry\.)?ollama\.(?:com|ai)/)?(?:library/)?(?<name>[A-Za-z0-9][A-Za-z0-9._-]*(?::[A-Za-z0-9._-]+)?)\z")]
+    private static partial Regex OllamaName();
 }

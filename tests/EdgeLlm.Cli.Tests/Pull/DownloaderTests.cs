@@ -6,7 +6,7 @@ namespace EdgeLlm.Cli.Tests.Pull;
 /// <summary>What takes other time limits than the command's.</summary>
 public sealed class DownloaderTests : IDisposable
 {
-    private static readonly PullTiming Impatient = new() { NoData = TimeSpan.FromMilliseconds(300), Connect = TimeSpan.FromSeconds(5), Retries = 2, Delay = TimeSpan.FromMilliseconds(1) };
+    private static readonly PullTiming Impatient = new() { NoData = TimeSpan.FromMilliseconds(300), Connect = TimeSpan.FromSeconds(5), Retries = 2, Delay = TimeSpan.FromMilliseconds(1), List = TimeSpan.FromSeconds(2) };
 
     private readonly TemporaryFolder _folder = new();
     private readonly byte[] _bytes = RandomNumberGenerator.GetBytes(100_000);
@@ -19,9 +19,37 @@ public sealed class DownloaderTests : IDisposable
             request.From == 0 ? usual with { CutAfter = 40_000, ThenSilent = true } : usual with { CutAfter = 0, ThenSilent = true });
         PullException exception = await Assert.ThrowsAsync<PullException>(() => DownloadAsync(hub));
         Assert.Contains("nothing came", exception.Message);
-        Assert.Contains("goes on where this one stopped", exception.Message);
+        Assert.Contains("continues where this one stopped", exception.Message);
         Assert.Equal([0, 40_000, 40_000], hub.Requests.Select(request => request.From));
         Assert.Equal(_bytes[..40_000], await File.ReadAllBytesAsync(_folder.ModelPath("m.gguf.part")));
+    }
+
+    [Fact]
+    public async Task A_server_that_sends_a_byte_now_and_then_is_given_up()
+    {
+        using var hub = LocalHub.With(new() { ["m.gguf"] = _bytes }, (request, usual) => usual with { Trickle = 1 });
+        PullTiming timing = Impatient with { NoData = TimeSpan.FromSeconds(10), SlowWindow = TimeSpan.FromMilliseconds(100) };
+        PullException exception = await Assert.ThrowsAsync<PullException>(() => DownloadAsync(hub, timing: timing));
+        Assert.Contains("came in", exception.Message);
+        Assert.Equal(3, hub.Requests.Count);
+    }
+
+    [Fact]
+    public async Task A_server_that_cuts_and_then_knows_no_rest_is_given_up()
+    {
+        using var hub = LocalHub.With(new() { ["m.gguf"] = _bytes }, (request, usual) => request.From == 0 ? usual with { CutAfter = 40_000 } : new HubResponse(416, []));
+        Assert.Contains("gave up", (await Assert.ThrowsAsync<PullException>(() => DownloadAsync(hub))).Message);
+        Assert.InRange(hub.Requests.Count, 3, 5);
+    }
+
+    [Fact]
+    public async Task A_list_that_trickles_in_is_given_up()
+    {
+        using var hub = new LocalHub(_ => new HubResponse(200, new byte[100_000]) { Trickle = 100 });
+        using var connection = new HubConnection(hub.Address, null, Impatient);
+        var client = new HubClient(connection, RepositoryReference.Parse("owner/name"), Impatient);
+        await Assert.ThrowsAsync<PullException>(() => new Downloader(client, Impatient, _said.Add).ListAsync(TestContext.Current.CancellationToken));
+        Assert.Equal(3, hub.Requests.Count);
     }
 
     [Theory]
@@ -48,7 +76,7 @@ public sealed class DownloaderTests : IDisposable
     [Fact]
     public async Task A_server_that_sends_more_than_it_said_is_refused()
     {
-        using var hub = LocalHub.With(new() { ["m.gguf"] = [.. _bytes, 1] });
+        using var hub = LocalHub.With(new() { ["m.gguf"] = [.. _bytes, 1] }, (request, usual) => usual with { Chunked = true });
         Assert.Contains("sends more", (await Assert.ThrowsAsync<PullException>(() => DownloadAsync(hub))).Message);
         Assert.False(File.Exists(_folder.ModelPath("m.gguf")));
     }
@@ -72,10 +100,12 @@ public sealed class DownloaderTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private async Task DownloadAsync(LocalHub server, Action<long>? at = null, CancellationToken cancellation = default)
+    private async Task DownloadAsync(LocalHub server, Action<long>? at = null, CancellationToken cancellation = default, PullTiming? timing = null)
     {
-        using var hub = new HubClient(server.Address, null, Impatient);
+        timing ??= Impatient;
+        using var connection = new HubConnection(server.Address, null, timing);
+        var hub = new HubClient(connection, RepositoryReference.Parse("owner/name"), timing);
         var file = new RepositoryFile("m.gguf", _bytes.Length, Convert.ToHexStringLower(SHA256.HashData(_bytes)));
-        await new Downloader(hub, "owner/name", Impatient).DownloadAsync(file, _folder.ModelPath("m.gguf"), at ?? (static _ => { }), _said.Add, cancellation);
+        await new Downloader(hub, timing, _said.Add).DownloadAsync(file, _folder.ModelPath("m.gguf"), at ?? (static _ => { }), cancellation);
     }
 }

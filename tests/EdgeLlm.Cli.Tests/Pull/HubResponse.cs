@@ -6,6 +6,15 @@ internal sealed record HubResponse(int Status, byte[] Body)
 
     public Dictionary<string, string> Headers { get; init; } = [];
 
+    /// <summary>What the head says of the body's length, if not the truth.</summary>
+    public long? DeclaredLength { get; init; }
+
+    /// <summary>Sends the body as one chunk, without a length in the head.</summary>
+    public bool Chunked { get; init; }
+
+    /// <summary>Sends one byte each so many milliseconds.</summary>
+    public int? Trickle { get; init; }
+
     /// <summary>Ends the connection after as many bytes of the body.</summary>
     public int? CutAfter { get; init; }
 

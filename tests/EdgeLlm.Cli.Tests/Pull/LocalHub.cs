@@ -103,10 +103,19 @@ internal sealed class LocalHub : IDisposable
             var request = new HubRequest(first[1], headers);
             Requests.Enqueue(request);
             HubResponse response = _answer(request);
-            var head = new StringBuilder($"HTTP/1.1 {response.Status} Answer\r\nConnection: close\r\nContent-Length: {response.Body.Length}\r\n");
+            var head = new StringBuilder($"HTTP/1.1 {response.Status} Answer\r\nConnection: close\r\n");
+            head.Append(response.Chunked ? "Transfer-Encoding: chunked\r\n" : $"Content-Length: {response.DeclaredLength ?? response.Body.Length}\r\n");
             foreach ((string name, string value) in response.Headers) head.Append($"{name}: {value}\r\n");
-            await stream.WriteAsync(Encoding.ASCII.GetBytes(head + "\r\n"));
-            await stream.WriteAsync(response.Body.AsMemory(0, Math.Min(response.CutAfter ?? int.MaxValue, response.Body.Length)));
+            await stream.WriteAsync(Encoding.UTF8.GetBytes(head + "\r\n"));
+            ReadOnlyMemory<byte> body = response.Body.AsMemory(0, Math.Min(response.CutAfter ?? int.MaxValue, response.Body.Length));
+            if (response.Chunked && body.Length > 0) await stream.WriteAsync(Encoding.ASCII.GetBytes($"{body.Length:x}\r\n"));
+            for (int at = 0; response.Trickle is { } delay && at < body.Length; at++)
+            {
+                await Task.Delay(delay, _end.Token);
+                await stream.WriteAsync(body.Slice(at, 1));
+            }
+            if (response.Trickle is null) await stream.WriteAsync(body);
+            if (response.Chunked) await stream.WriteAsync(body.Length > 0 ? "\r\n0\r\n\r\n"u8.ToArray() : "0\r\n\r\n"u8.ToArray());
             if (response.ThenSilent) await Task.Delay(Timeout.Infinite, _end.Token).ContinueWith(static _ => { });
         }
     }

@@ -79,12 +79,18 @@ public sealed class ModelChoiceTests
         Assert.Equal(quantization, Assert.Single(RemoteModel.Of("owner/name", [File(name + ".gguf", 1)])).Quantization);
 
     [Theory]
-    [InlineData("owner/name", "owner/name", null)]
-    [InlineData("owner/name:a/b.gguf", "owner/name", "a/b.gguf")]
-    [InlineData("https://huggingface.co/owner/na.me-1/", "owner/na.me-1", null)]
-    [InlineData("hf.co/owner/name:Q4_K_M", "owner/name", "Q4_K_M")]
-    public void A_reference_is_a_repository_and_perhaps_a_file(string text, string repository, string? file) =>
-        Assert.Equal(new RepositoryReference(repository, file), RepositoryReference.Parse(text));
+    [InlineData("owner/name", "owner/name", "main", null)]
+    [InlineData("owner/name:a/b.gguf", "owner/name", "main", "a/b.gguf")]
+    [InlineData("owner/name@v1.0", "owner/name", "v1.0", null)]
+    [InlineData("owner/name@refs/pr/3:Q4_0", "owner/name", "refs/pr/3", "Q4_0")]
+    [InlineData("owner/name:a@b.gguf", "owner/name", "main", "a@b.gguf")]
+    [InlineData("https://huggingface.co/owner/na.me-1/", "owner/na.me-1", "main", null)]
+    [InlineData("https://huggingface.co/owner/name/tree/v2", "owner/name", "v2", null)]
+    [InlineData("https://huggingface.co/owner/name/blob/main/a/b%20c.gguf", "owner/name", "main", "a/b c.gguf")]
+    [InlineData("https://huggingface.co/owner/name/resolve/refs%2Fpr%2F3/m.gguf?download=true", "owner/name", "refs/pr/3", "m.gguf")]
+    [InlineData("hf.co/owner/name:Q4_K_M", "owner/name", "main", "Q4_K_M")]
+    public void A_reference_is_a_repository_and_perhaps_a_revision_and_a_file(string text, string repository, string revision, string? file) =>
+        Assert.Equal(new RepositoryReference(repository, revision, file), RepositoryReference.Parse(text));
 
     private static RepositoryFile File(string path, long megabytes) => new(path, megabytes * MB, null);
 }

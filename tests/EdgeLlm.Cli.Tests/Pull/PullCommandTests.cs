@@ -44,7 +44,7 @@ public sealed class PullCommandTests : IDisposable
         using var hub = LocalHub.With(new() { [Name] = _model });
         CliResult result = await PullAsync(hub, "owner/name");
         Assert.Equal(0, result.ExitCode);
-        Assert.Contains("goes on after 70.0 kB", result.Error);
+        Assert.Contains("continues after 70.0 kB", result.Error);
         Assert.Equal(70_000, hub.Requests.Single(request => request.IsFile).From);
         Assert.Equal(_model, await File.ReadAllBytesAsync(_folder.ModelPath(Name)));
     }
@@ -105,31 +105,6 @@ public sealed class PullCommandTests : IDisposable
     }
 
     [Fact]
-    public async Task Redirects_in_a_circle_end()
-    {
-        using var hub = new LocalHub(request => HubResponse.Redirect(request.Target));
-        CliResult result = await PullAsync(hub, "owner/name");
-        Assert.Equal(1, result.ExitCode);
-        Assert.Contains("redirects", result.Error);
-    }
-
-    [Theory]
-    [InlineData("../evil.gguf")]
-    [InlineData("a/../../evil.gguf")]
-    [InlineData("/etc/evil.gguf")]
-    [InlineData("a\\..\\evil.gguf")]
-    [InlineData("C:evil.gguf")]
-    [InlineData("a/.gguf")]
-    public async Task A_path_that_leaves_the_folder_is_refused(string path)
-    {
-        using var hub = LocalHub.With(new() { [path] = _model });
-        CliResult result = await PullAsync(hub, "owner/name");
-        Assert.Equal(1, result.ExitCode);
-        Assert.Contains("refused", result.Error);
-        Assert.DoesNotContain(hub.Requests, request => request.IsFile);
-    }
-
-    [Fact]
     public async Task All_files_of_a_split_model_come()
     {
         byte[] second = [1, 2, 3];
@@ -166,7 +141,7 @@ public sealed class PullCommandTests : IDisposable
     [Fact]
     public async Task A_file_larger_than_the_disk_is_refused_before_it_is_asked_for()
     {
-        using var hub = new LocalHub(_ => new HubResponse(200, LocalHub.List([(Name, 1L << 60, null)])));
+        using var hub = new LocalHub(_ => new HubResponse(200, LocalHub.List([(Name, 1L << 47, null)])));
         CliResult result = await PullAsync(hub, "owner/name:" + Name);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("are free on this disk", result.Error);
@@ -180,7 +155,6 @@ public sealed class PullCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("<html>portal</html>")]
     [InlineData("{}")]
     [InlineData("[{\"type\":\"file\"}]")]
     [InlineData("[{\"type\":\"file\",\"path\":\"a.gguf\",\"size\":\"many\"}]")]
@@ -208,6 +182,11 @@ public sealed class PullCommandTests : IDisposable
     [InlineData("owner/..")]
     [InlineData("owner/na me")]
     [InlineData("owner/name:")]
+    [InlineData("owner/name@")]
+    [InlineData("owner/name@../../x")]
+    [InlineData("owner/name@a b")]
+    [InlineData("https://huggingface.co/owner/name/resolve/..%2F..%2Fapi/x")]
+    [InlineData("")]
     public async Task What_names_no_repository_is_a_usage_error(string text)
     {
         CliResult result = await TestCli.RunAsync("pull", text);
@@ -215,10 +194,49 @@ public sealed class PullCommandTests : IDisposable
         Assert.Contains("OWNER/NAME", result.Error);
     }
 
+    [Fact]
+    public async Task With_system_it_goes_where_the_service_looks_and_can_be_read_there()
+    {
+        using var hub = LocalHub.With(new() { [Name] = _model });
+        string folder = _folder.PathOf("var/models");
+        CliResult result = await PullAsync(hub, "owner/name", options: ["--system"], systemFolder: folder);
+        Assert.Equal(("", 0), (result.Error, result.ExitCode));
+        const UnixFileMode all = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+        Assert.Equal(all | UnixFileMode.UserWrite, new FileInfo(Path.Combine(folder, Name)).UnixFileMode);
+        Assert.True(new DirectoryInfo(folder).UnixFileMode.HasFlag(all | UnixFileMode.OtherExecute));
+        Assert.Equal([Path.Combine(folder, Name)], Directory.EnumerateFiles(folder));
+        Assert.Empty(FilesHere());
+    }
+
+    [Fact]
+    public async Task Root_is_told_that_the_service_looks_elsewhere()
+    {
+        using var hub = LocalHub.With(new() { [Name] = _model });
+        string folder = _folder.PathOf("var/models");
+        Directory.CreateDirectory(folder);
+        CliResult result = await PullAsync(hub, "owner/name", systemFolder: folder);
+        Assert.Equal(0, result.ExitCode);
+        Assert.Equal(Environment.IsPrivilegedProcess, result.Error.Contains("--system puts it into " + folder));
+        Assert.Equal([Name], FilesHere());
+    }
+
+    [Fact]
+    public async Task A_system_folder_that_cannot_be_written_is_said_before_anything_is_asked_for()
+    {
+        using var hub = LocalHub.With(new() { [Name] = _model });
+        CliResult result = await PullAsync(hub, "owner/name", options: ["--system"], systemFolder: "/proc/self/models");
+        Assert.Equal(1, result.ExitCode);
+        Assert.Single(result.Error.TrimEnd().Split('\n'));
+        Assert.Empty(hub.Requests);
+    }
+
     public void Dispose() => _folder.Dispose();
 
     private string[] FilesHere() => Directory.Exists(_folder.Models) ? [.. Directory.EnumerateFiles(_folder.Models).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)] : [];
 
-    private Task<CliResult> PullAsync(LocalHub hub, string reference, string? token = null) =>
-        TestCli.RunAsync(["pull", reference], null, new Dictionary<string, string?>(_folder.Environment) { ["HF_ENDPOINT"] = hub.Address, ["HF_TOKEN"] = token });
+    private Task<CliResult> PullAsync(LocalHub hub, string reference, string? token = null, string[]? options = null, string? systemFolder = null) =>
+        TestCli.RunAsync(["pull", reference, .. options ?? []], null, new Dictionary<string, string?>(_folder.Environment)
+        {
+            ["HF_ENDPOINT"] = hub.Address, ["HF_TOKEN"] = token, ["HF_HOME"] = _folder.Root, [TestCli.SystemFolder] = systemFolder,
+        });
 }

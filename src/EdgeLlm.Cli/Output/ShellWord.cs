@@ -1,0 +1,17 @@
+using System.Text.RegularExpressions;
+
+namespace EdgeLlm.Cli.Output;
+
+/// <summary>Names in command lines that are printed to be typed or pasted.</summary>
+internal static partial class ShellWord
+{
+    /// <summary>A text as one word of a POSIX shell: as it is where it has no character that a shell acts on, else in single quotes.</summary>
+    public static string Quote(string text)
+    {
+        if (Plain().IsMatch(text)) return text;
+        return "'" + text.Replace("'", @"'\''", StringComparison.Ordinal) + "'";
+    }
+
+    [GeneratedRegex(@"^[A-Za-z0-9_./:@%+,][A-Za-z0-9_./:@%+,=-]*\z")]
+    private static partial Regex Plain();
+}

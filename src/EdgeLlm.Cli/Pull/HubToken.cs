@@ -1,0 +1,63 @@
+using System.Text;
+
+namespace EdgeLlm.Cli.Pull;
+
+/// <summary>What lets a user read private and gated repositories.</summary>
+/// <param name="Value">Sent as bearer.</param>
+/// <param name="Source">The variable or file that it comes from, for messages.</param>
+internal sealed record HubToken(string Value, string Source)
+{
+    private const int LongestFile = 4096;
+
+    /// <summary>
+    /// The token where Hugging Face's own tools look for it: HF_TOKEN, HUGGING_FACE_HUB_TOKEN, the file HF_TOKEN_PATH, and the file that
+    /// `hf auth login` writes, `token` in HF_HOME, in `huggingface` in XDG_CACHE_HOME, or in ~/.cache/huggingface (huggingface_hub's
+    /// constants.py). Null where there is none.
+    /// </summary>
+    /// <param name="variable">A variable of the environment, or null.</param>
+    /// <exception cref="ArgumentException">It has characters that no token has.</exception>
+    /// <exception cref="IOException">The file that HF_TOKEN_PATH names can't be read.</exception>
+    public static HubToken? Find(Func<string, string?> variable)
+    {
+        foreach (string name in (string[])["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])
+        {
+            if (Clean(variable(name), name) is { } token) return token;
+        }
+        if (variable("HF_HUB_DISABLE_IMPLICIT_TOKEN") is "1" or "true" or "TRUE" or "yes" or "YES" or "on" or "ON") return null;
+        string user = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+        string? named = Path(variable("HF_TOKEN_PATH"), user);
+        string home = Path(variable("HF_HOME"), user)
+            ?? System.IO.Path.Combine(Path(variable("XDG_CACHE_HOME"), user) ?? System.IO.Path.Combine(user, ".cache"), "huggingface");
+        string path = named ?? System.IO.Path.Combine(home, "token");
+        try
+        {
+            return Clean(Read(path), path);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            if (named is null || exception is FileNotFoundException or DirectoryNotFoundException) return null;
+            throw new IOException($"{path}, which HF_TOKEN_PATH names, can't be read: {exception.Message}");
+        }
+    }
+
+    private static string? Path(string? text, string home)
+    {
+        if (string.IsNullOrWhiteSpace(text)) return null;
+        return text == "~" || text.StartsWith("~/", StringComparison.Ordinal) ? home + text[1..] : text;
+    }
+
+    private static string Read(string path)
+    {
+        using FileStream stream = File.OpenRead(path);
+        var bytes = new byte[LongestFile];
+        return Encoding.UTF8.GetString(bytes, 0, stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false));
+    }
+
+    private static HubToken? Clean(string? text, string source)
+    {
+        string value = text?.Trim() ?? "";
+        if (value.Length == 0) return null;
+        if (value.Any(letter => letter is <= ' ' or > '~')) throw new ArgumentException($"{source} has characters that no token has");
+        return new HubToken(value, source);
+    }
+}

@@ -1,0 +1,44 @@
+using System.Globalization;
+
+namespace EdgeLlm.Cli.Pull;
+
+/// <summary>A model that is worth getting.</summary>
+/// <param name="Megabytes">Of 10^6 bytes.</param>
+/// <param name="Commercial">Whether it may be used commercially: `yes`, or the conditions.</param>
+internal sealed record RecommendedModel(string Repository, string File, double Megabytes, string Licence, string Commercial, string GoodFor)
+{
+    /// <summary>What `pull` takes to get this very file.</summary>
+    public string Reference => $"{Repository}:{RemoteModel.QuantizationOf(StoredModel.NameOf(File)) ?? File}";
+}
+
+/// <summary>Good small models that this version runs: models.tsv, a list of its day.</summary>
+/// <param name="Date">The day, such as 2026-11-29.</param>
+internal sealed record RecommendedModels(string Date, IReadOnlyList<RecommendedModel> Models)
+{
+    private const string DateLine = "# as of ";
+
+    public static RecommendedModels Load()
+    {
+        using Stream stream = typeof(RecommendedModels).Assembly.GetManifestResourceStream("EdgeLlm.Cli.Pull.models.tsv")!;
+        using var reader = new StreamReader(stream);
+        string[] lines = reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        string date = lines.First(line => line.StartsWith(DateLine, StringComparison.Ordinal))[DateLine.Length..].Trim();
+        IEnumerable<string[]> rows = lines.Where(line => line[0] != '#').Skip(1).Select(line => line.Split('\t'));
+        return new RecommendedModels(date, [.. rows.Select(row => new RecommendedModel(row[0], row[1], double.Parse(row[2], CultureInfo.InvariantCulture), row[3], row[4], row[5]))]);
+    }
+
+    /// <summary>The smallest model whose name begins with another library's (`llama3.2:1b`, `SmolLM2-135M-Instruct`) and has its other parts, or null.</summary>
+    public RecommendedModel? Find(string name)
+    {
+        string[] parts = [.. name.Split(':', '-').Select(Letters).Where(part => part.Length > 0 && part != "latest")];
+        return Models.Where(Has).MinBy(model => model.Megabytes);
+
+        bool Has(RecommendedModel model)
+        {
+            string letters = Letters(model.Repository.Split('/')[1]);
+            return parts.Length > 0 && letters.StartsWith(parts[0], StringComparison.Ordinal) && parts.All(part => letters.Contains(part, StringComparison.Ordinal));
+        }
+    }
+
+    private static string Letters(string text) => string.Concat(text.Where(char.IsAsciiLetterOrDigit)).ToLowerInvariant();
+}
