@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using System.Text;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Models;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Rounding;
 

@@ -4,7 +4,6 @@ using System.Runtime.InteropServices;
 using System.Text;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Models;
 
 namespace EdgeLlm.Quantization;
 

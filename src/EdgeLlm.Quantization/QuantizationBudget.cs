@@ -1,7 +1,6 @@
 using System.Numerics.Tensors;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Models;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Rounding;
 

@@ -23,7 +23,7 @@ internal sealed class RowStream(GgufFile file, GgufTensor tensor, int unitRows, 
     private readonly int _unitBytes = checked((int)unitBytes);
 
     /// <param name="advance">Gets the bytes that were written.</param>
-    /// <exception cref="Models.ModelException">A weight is not finite.</exception>
+    /// <exception cref="ModelException">A weight is not finite.</exception>
     public void Write(Stream output, Action<long> advance, CancellationToken cancellation)
     {
         long units = (tensor.Rows + unitRows - 1) / unitRows;

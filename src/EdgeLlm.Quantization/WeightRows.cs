@@ -1,6 +1,5 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Models;
 using EdgeLlm.Quantization.Numerics;
 
 namespace EdgeLlm.Quantization;

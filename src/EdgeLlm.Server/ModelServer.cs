@@ -50,7 +50,7 @@ public sealed class ModelServer : IAsyncDisposable
 
     /// <summary>Listens, loads the model, answers until SIGTERM, Ctrl-C or <paramref name="cancellation"/>, and ends what runs.</summary>
     /// <exception cref="IOException">The address is taken or is not this machine's; the message says which and what to do.</exception>
-    /// <exception cref="Models.ModelException">The model can't be loaded; other exceptions of <see cref="Models.LanguageModel.Load"/> come too.</exception>
+    /// <exception cref="ModelException">The model can't be loaded; other exceptions of <see cref="Models.LanguageModel.Load"/> come too.</exception>
     public async Task RunAsync(CancellationToken cancellation = default)
     {
         using var notifier = new ServiceNotifier(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), _log);

@@ -1,6 +1,6 @@
 using EdgeLlm.Gguf;
+using EdgeLlm.HuggingFace;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Models;
 
 namespace EdgeLlm.Quantization.Import;
 
@@ -88,7 +88,7 @@ internal sealed class HuggingFaceModel : IDisposable
         ModelCard.Write(writer, _folder.Path);
         writer.Set("general.file_type", GgufValue.Of(FileType));
         _family.WriteKeys(writer, _shape);
-        _tokenizer.WriteKeys(writer);
+        TokenizerKeys.Write(writer, _tokenizer);
         _shape.Rope.AddTensor(writer);
         foreach (TensorCopy tensor in _tensors) writer.SetTensor(tensor.Target, tensor.Shape, tensor.Type, write(tensor));
         return writer;

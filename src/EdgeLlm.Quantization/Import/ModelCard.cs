@@ -1,4 +1,5 @@
 using EdgeLlm.Gguf;
+using EdgeLlm.HuggingFace;
 
 namespace EdgeLlm.Quantization.Import;
 

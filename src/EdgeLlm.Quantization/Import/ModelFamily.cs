@@ -1,5 +1,5 @@
 using EdgeLlm.Gguf;
-using EdgeLlm.Models;
+using EdgeLlm.HuggingFace;
 
 namespace EdgeLlm.Quantization.Import;
 

@@ -1,3 +1,5 @@
+using EdgeLlm.HuggingFace;
+
 namespace EdgeLlm.Quantization.Import;
 
 /// <summary>What a config.json says of a decoder's sizes, read by the rules of its family.</summary>

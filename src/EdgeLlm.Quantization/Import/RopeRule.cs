@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using EdgeLlm.Gguf;
+using EdgeLlm.HuggingFace;
 using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Quantization.Import;

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
+using EdgeLlm.HuggingFace;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Models;
 using EdgeLlm.Quantization.Numerics;
 
 namespace EdgeLlm.Quantization.Import;

@@ -1,4 +1,5 @@
 using EdgeLlm.Gguf;
+using EdgeLlm.HuggingFace;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Quantization.Import;
@@ -8,7 +9,15 @@ internal static class TokenizerKeys
 {
     private const string Prefix = "tokenizer.ggml.";
 
-    public static void Write(GgufWriter writer, TokenizerData data)
+    /// <summary>Sets the keys of a folder's tokenizer and of its chat templates.</summary>
+    public static void Write(GgufWriter writer, HuggingFaceTokenizer tokenizer)
+    {
+        Write(writer, tokenizer.Data);
+        foreach ((string name, string template) in tokenizer.Templates())
+            writer.Set(name.Length == 0 ? "tokenizer.chat_template" : $"tokenizer.chat_template.{name}", GgufValue.Of(template));
+    }
+
+    private static void Write(GgufWriter writer, TokenizerData data)
     {
         writer.Set(Prefix + "model", GgufValue.Of(data.Model));
         writer.Set(Prefix + "pre", GgufValue.Of(data.Pre ?? "default"));

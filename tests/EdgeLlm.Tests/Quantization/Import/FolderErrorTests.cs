@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json.Nodes;
-using EdgeLlm.Models;
 using EdgeLlm.Quantization.Import;
 
 namespace EdgeLlm.Tests.Quantization.Import;

@@ -1,7 +1,8 @@
+using EdgeLlm.HuggingFace;
+using EdgeLlm.Quantization.Import;
 using System.Text.Json;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
-using EdgeLlm.Quantization.Import;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Tests.Quantization.Import;
@@ -49,7 +50,7 @@ public sealed class FolderTokenizerTests : IDisposable
     private Tokenizer Import(string folder)
     {
         var writer = new GgufWriter();
-        HuggingFaceTokenizer.Read(folder, modelConfig: null, Rows).WriteKeys(writer);
+        TokenizerKeys.Write(writer, HuggingFaceTokenizer.Read(folder, modelConfig: null, Rows));
         string path = _folder.PathOf("tokenizer.gguf");
         writer.Save(path);
         using GgufFile file = GgufFile.Open(path);

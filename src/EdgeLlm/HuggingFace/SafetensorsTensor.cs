@@ -1,6 +1,6 @@
 using EdgeLlm.Kernels.Formats;
 
-namespace EdgeLlm.Quantization.Import;
+namespace EdgeLlm.HuggingFace;
 
 /// <summary>Where a tensor lies in a safetensors file.</summary>
 /// <param name="Kind">The file's name for the type of the values, such as `BF16`.</param>

@@ -1,10 +1,9 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using EdgeLlm.Models;
-using EdgeLlm.Quantization.Import;
+using EdgeLlm.HuggingFace;
 using EdgeLlm.Tokenization;
 
-namespace EdgeLlm.Tests.Quantization.Import;
+namespace EdgeLlm.Tests.HuggingFace;
 
 /// <summary>
 /// A SentencePiece vocabulary that lies in a folder as tokenizer.json only, derived as transformers' convert_slow_tokenizer.py does (vocabulary and

@@ -1,7 +1,6 @@
-using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
 
-namespace EdgeLlm.Quantization.Import;
+namespace EdgeLlm.HuggingFace;
 
 /// <summary>From the pre-tokenizer of a tokenizer.json, which is a list of ways to split, to the name that GGUF has for it.</summary>
 internal static class PreTokenizerNames

@@ -1,8 +1,7 @@
 using System.Text;
 using System.Text.Unicode;
-using EdgeLlm.Models;
 
-namespace EdgeLlm.Quantization.Import;
+namespace EdgeLlm.HuggingFace;
 
 /// <summary>Small files of a folder, read whole.</summary>
 internal static class FolderFile

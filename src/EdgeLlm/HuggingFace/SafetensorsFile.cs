@@ -1,9 +1,8 @@
 using System.Buffers.Binary;
 using System.Text;
 using EdgeLlm.Gguf;
-using EdgeLlm.Models;
 
-namespace EdgeLlm.Quantization.Import;
+namespace EdgeLlm.HuggingFace;
 
 /// <summary>
 /// A safetensors file, mapped: the length of a JSON header (8 bytes), the header, the tensors' bytes. The header is held to the format's

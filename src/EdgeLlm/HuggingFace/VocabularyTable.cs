@@ -1,7 +1,6 @@
-using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
 
-namespace EdgeLlm.Quantization.Import;
+namespace EdgeLlm.HuggingFace;
 
 /// <summary>A vocabulary being put together: a token for each row of the model's embedding.</summary>
 /// <param name="file">Where the tokens come from, for messages.</param>

@@ -1,10 +1,8 @@
-using EdgeLlm.Gguf;
-using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
 
-namespace EdgeLlm.Quantization.Import;
+namespace EdgeLlm.HuggingFace;
 
-/// <summary>The tokenizer of a folder and its chat template, as GGUF's keys have them.</summary>
+/// <summary>The tokenizer of a folder and its chat template, as GGUF has them.</summary>
 internal sealed class HuggingFaceTokenizer
 {
     private const int MostConfigBytes = 32 << 20; // some name all added tokens
@@ -37,12 +35,6 @@ internal sealed class HuggingFaceTokenizer
     /// <param name="rows">Rows of the model's embedding.</param>
     /// <exception cref="ModelException">A file is missing, or has something that is not known here.</exception>
     public static HuggingFaceTokenizer Read(string folder, JsonPart? modelConfig, int rows) => new(folder, modelConfig, rows);
-
-    public void WriteKeys(GgufWriter writer)
-    {
-        TokenizerKeys.Write(writer, Data);
-        foreach ((string name, string template) in Templates()) writer.Set(name.Length == 0 ? "tokenizer.chat_template" : $"tokenizer.chat_template.{name}", GgufValue.Of(template));
-    }
 
     private TokenizerData ReadJson(TokenizerJson json)
     {
@@ -134,7 +126,7 @@ internal sealed class HuggingFaceTokenizer
     private bool Flag(string name, bool otherwise) => _config?.Find(name)?.Flag() ?? otherwise;
 
     /// <summary>chat_template.jinja, or tokenizer_config.json's chat_template: one, or several with names of which `default` is the one.</summary>
-    private IEnumerable<(string Name, string Template)> Templates()
+    public IEnumerable<(string Name, string Template)> Templates()
     {
         if (Has("chat_template.jinja"))
         {

@@ -1,7 +1,6 @@
-using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
 
-namespace EdgeLlm.Quantization.Import;
+namespace EdgeLlm.HuggingFace;
 
 /// <summary>A tokenizer.json of Hugging Face's tokenizers: byte-level BPE, BPE with the merges of a SentencePiece vocabulary, WordPiece.</summary>
 internal sealed class TokenizerJson

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace EdgeLlm.Tests.Quantization.Import;
+namespace EdgeLlm.Tests;
 
 /// <summary>A temporary folder, and copies of golden checkpoints in it to be changed.</summary>
 internal sealed class TestFolder : IDisposable

@@ -1,8 +1,7 @@
 using System.Text.Json;
 using System.Text.Unicode;
-using EdgeLlm.Models;
 
-namespace EdgeLlm.Quantization.Import;
+namespace EdgeLlm.HuggingFace;
 
 /// <summary>A JSON file of a folder, or a value in one. What is not as it should be is an error that names file and field.</summary>
 internal readonly struct JsonPart

@@ -1,8 +1,7 @@
 using System.Text.Json.Nodes;
-using EdgeLlm.Models;
-using EdgeLlm.Quantization.Import;
+using EdgeLlm.HuggingFace;
 
-namespace EdgeLlm.Tests.Quantization.Import;
+namespace EdgeLlm.Tests.HuggingFace;
 
 /// <summary>The pre-tokenizers of families as their tokenizer.json spells them, and the names that GGUF has for them.</summary>
 public sealed class PreTokenizerNamesTests : IDisposable

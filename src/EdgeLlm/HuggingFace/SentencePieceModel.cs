@@ -1,9 +1,8 @@
 using System.Buffers.Binary;
 using System.Text;
-using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
 
-namespace EdgeLlm.Quantization.Import;
+namespace EdgeLlm.HuggingFace;
 
 /// <summary>
 /// A tokenizer.model: SentencePiece's ModelProto (sentencepiece_model.proto), a protobuf message of pieces (field 1), the trainer's settings (2)

@@ -1,4 +1,4 @@
-namespace EdgeLlm.Models;
+namespace EdgeLlm;
 
 /// <summary>A file is a GGUF file, but not a model that can run here: an unknown architecture, a tensor that is missing or has the wrong shape.</summary>
 public sealed class ModelException(string file, string problem) : Exception($"{file}: {problem}")

@@ -1,6 +1,5 @@
-using EdgeLlm.Models;
 
-namespace EdgeLlm.Quantization.Import;
+namespace EdgeLlm.HuggingFace;
 
 /// <summary>A model's folder as Hugging Face's transformers write it: config.json, and weights in one safetensors file or several.</summary>
 internal sealed class HuggingFaceFolder : IDisposable
