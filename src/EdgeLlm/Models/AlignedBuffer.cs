@@ -14,10 +14,13 @@ internal sealed unsafe class AlignedBuffer : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         Bytes = bytes;
-        _start = (byte*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 64)), 64);
+        _start = Replacement is { } other ? (byte*)other.Allocate(bytes) : (byte*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 64)), 64);
     }
 
     ~AlignedBuffer() => Free();
+
+    /// <summary>Where memory comes from instead and goes back to: the fuzzer's is between pages that nobody may touch. Set before the first buffer is made.</summary>
+    internal static (Func<long, nint> Allocate, Action<nint> Free)? Replacement { get; set; }
 
     /// <summary>Bytes that were asked for.</summary>
     public long Bytes { get; }
@@ -42,7 +45,8 @@ internal sealed unsafe class AlignedBuffer : IDisposable
     private void Free()
     {
         if (_start == null) return;
-        NativeMemory.AlignedFree(_start);
+        if (Replacement is { } other) other.Free((nint)_start);
+        else NativeMemory.AlignedFree(_start);
         _start = null;
     }
 }

@@ -1,0 +1,22 @@
+using System.CommandLine;
+using EdgeLlm.Fuzz;
+
+// fuzz [--cases N] [--kind KIND] [--seed N] [--children N] [--minutes N]; fuzz child FOLDER is what it starts itself.
+var cases = new Option<long>("--cases") { Description = "How many mutants", DefaultValueFactory = _ => 20_000 };
+var kind = new Option<string?>("--kind") { Description = "Only of this kind (default: all)" };
+kind.AcceptOnlyFromAmong([.. FuzzTarget.All.Select(target => target.Name)]);
+var seed = new Option<long>("--seed") { Description = "The first case's seed; the same seed is the same case everywhere", DefaultValueFactory = _ => 1 };
+var children = new Option<int>("--children") { Description = "Processes at a time (default: one per core)", DefaultValueFactory = _ => Environment.ProcessorCount };
+var minutes = new Option<double>("--minutes") { Description = "Begin no new cases after so many minutes", DefaultValueFactory = _ => 24 * 60 };
+var folder = new Argument<string>("folder");
+
+var child = new Command("child") { folder };
+child.Hidden = true;
+child.SetAction(result => ChildLoop.Run(result.GetValue(folder)!));
+var root = new RootCommand("Feeds damaged files, templates, requests and options to every parser of EdgeLlm, each in a child process.") { cases, kind, seed, children, minutes, child };
+root.SetAction(result =>
+{
+    var settings = new FuzzSettings(result.GetValue(cases), result.GetValue(kind), result.GetValue(seed), result.GetValue(children), TimeSpan.FromMinutes(result.GetValue(minutes)));
+    return new FuzzRun(settings, Console.Out).Run() == 0 ? 0 : 1;
+});
+return root.Parse(args).Invoke();

@@ -1,0 +1,70 @@
+using System.Buffers.Binary;
+using EdgeLlm.Fuzz.Inputs;
+using EdgeLlm.Quantization.Import;
+
+namespace EdgeLlm.Fuzz.Targets;
+
+/// <summary>Folders as Hugging Face's tools write them: imported, and run as what they become.</summary>
+internal static class HuggingFaceTarget
+{
+    private static readonly string[] Names =
+    [
+        "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "num_hidden_layers", "head_dim", "vocab_size", "max_position_embeddings", "rms_norm_eps", "rope_theta",
+        "rope_scaling", "rope_type", "type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "sliding_window",
+        "tie_word_embeddings", "attention_bias", "mlp_bias", "model_type", "architectures", "hidden_act", "quantization_config", "torch_dtype", "bos_token_id", "eos_token_id", "rope_parameters",
+        "dtype", "shape", "data_offsets", "__metadata__", "weight_map", "metadata", "chat_template", "bos_token", "eos_token", "unk_token", "pad_token", "add_bos_token", "add_eos_token",
+        "added_tokens_decoder", "content", "special", "legacy", "add_prefix_space", "clean_up_tokenization_spaces", "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight",
+    ];
+
+    public static string? Run(FuzzCase current)
+    {
+        Dice dice = current.Dice;
+        string folder = current.PathOf("folder");
+        Directory.CreateDirectory(folder);
+        foreach (string old in Directory.GetFileSystemEntries(folder)) File.Delete(old);
+        Dictionary<string, byte[]> files = new(dice.Of(Samples.Folders.Value));
+        for (int count = dice.Mutations(); count > 0; count--) Mutate(dice, files);
+        foreach ((string name, byte[] bytes) in files) File.WriteAllBytes(Path.Combine(folder, name), bytes);
+
+        current.Begin(files.Values.Sum(bytes => (long)bytes.Length));
+        string target = current.PathOf("imported.gguf");
+        using (var model = HuggingFaceModel.Open(folder)) model.Save(target, _ => { }, CancellationToken.None);
+        ModelUse.Load(current, target);
+        return null;
+    }
+
+    private static void Mutate(Dice dice, Dictionary<string, byte[]> files)
+    {
+        string name = dice.Of(files.Keys.ToArray());
+        byte[] bytes = files[name];
+        switch (dice.Below(12))
+        {
+            case 0: files.Remove(name); break;
+            case 1: files[name] = dice.Damage(bytes); break;
+            case 2: files[name] = files[dice.Of(files.Keys.ToArray())]; break;
+            case 3: files[dice.Pick("special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "model.safetensors", "tokenizer.json", "generation_config.json")] = bytes; break;
+            default: files[name] = Edited(dice, name, bytes); break;
+        }
+    }
+
+    private static byte[] Edited(Dice dice, string name, byte[] bytes)
+    {
+        try
+        {
+            if (name.EndsWith(".json", StringComparison.Ordinal)) return JsonMutator.Mutate(dice, bytes, Names);
+            if (!name.EndsWith(".safetensors", StringComparison.Ordinal)) return dice.Damage(bytes);
+            int header = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes);
+            byte[] data = bytes[(8 + header)..];
+            return dice.Below(4) switch
+            {
+                0 => TinyFolder.Join(bytes[8..(8 + header)], dice.Damage(data), null),
+                1 => TinyFolder.Join(bytes[8..(8 + header)], data, dice.Integer((ulong)header)),
+                _ => TinyFolder.Join(JsonMutator.Mutate(dice, bytes.AsSpan(8, header), Names), data, null),
+            };
+        }
+        catch (Exception exception) when (exception is System.Text.Json.JsonException or ArgumentException)
+        {
+            return dice.Damage(bytes); // what an earlier mutation left is no JSON any more, or another file
+        }
+    }
+}
