@@ -99,8 +99,10 @@ internal sealed class FuzzRun(FuzzSettings settings, TextWriter output)
         lock (_faults)
         {
             _findings++;
-            // Where two findings begin alike (an exception and the place that threw it), they are one fault.
-            string fault = $"{kind} {string.Join(' ', problem.Split('\n').Take(3).Select(line => new string([.. line.Where(letter => !char.IsDigit(letter))])))}";
+            // Where two findings begin alike, or are thrown from the same line of ours, they are one fault.
+            problem = string.Concat(problem.ReplaceLineEndings("\n").Select(letter => char.IsControl(letter) && letter != '\n' ? '?' : letter));
+            string[] lines = problem.Split('\n');
+            string fault = $"{kind} {Array.Find(lines, line => line.Contains(":line ", StringComparison.Ordinal)) ?? lines[0][..Math.Min(lines[0].Length, 24)]}";
             _faults[fault] = _faults.GetValueOrDefault(fault) + 1;
             if (_faults[fault] <= MostFindingsOfOneFault) output.WriteLine($"WRONG: fuzz --kind {kind} --seed {seed} --cases 1\n  {problem.ReplaceLineEndings("\n  ")}");
         }

@@ -137,8 +137,7 @@ internal sealed class GgufMutator(Dice dice, GgufDocument document)
                 }
                 return copy;
             default:
-                dice.Damage(copy.AsSpan(12).ToArray()).AsSpan(0, Math.Min(copy.Length - 12, dice.Below(copy.Length))).CopyTo(copy.AsSpan(12));
-                return copy;
+                return [.. copy[..12], .. dice.Damage(copy[12..])];
         }
     }
 

@@ -21,6 +21,18 @@ internal static class JsonMutator
     /// <param name="names">Names of fields that the reader knows.</param>
     public static byte[] Mutate(Dice dice, ReadOnlySpan<byte> json, IReadOnlyList<string> names)
     {
+        try
+        {
+            return MutateValues(dice, json, names);
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)
+        {
+            return dice.Damage(json.ToArray()); // what an earlier mutation left is no JSON any more, or has a field twice
+        }
+    }
+
+    private static byte[] MutateValues(Dice dice, ReadOnlySpan<byte> json, IReadOnlyList<string> names)
+    {
         JsonNode root = JsonNode.Parse(json)!;
         string? late = null; // what JsonNode can't hold is put in as text, in the place of a mark
         for (int count = dice.OneIn(16) ? 0 : dice.Mutations(); count > 0; count--) late ??= MutateOnce(dice, root, names);

@@ -62,7 +62,7 @@ internal static class HttpTarget
         if (errors.Length > 0) throw new WrongResultException($"the log says: {errors}\n{Show(request)}");
         if (answer.Length == 0) return "no answer"; // to what is not even HTTP, or was cut short
         int status = StatusOf(answer);
-        if (status is < 200 or >= 500 and not 503) throw new WrongResultException($"status {status}: {Show(answer)}\n{Show(request)}");
+        if (status is < 200 or >= 500 and not (503 or 505)) throw new WrongResultException($"status {status}: {Show(answer)}\n{Show(request)}");
         CheckBody(answer, request);
         return status >= 400 ? status.ToString(CultureInfo.InvariantCulture) : null;
     }
@@ -139,8 +139,13 @@ internal static class HttpTarget
         if (end < 0 || answer.StartsWith("HTTP/1.1 100"u8)) return false;
         string head = Encoding.Latin1.GetString(answer[..end]);
         if (head.Contains("Transfer-Encoding: chunked", StringComparison.OrdinalIgnoreCase)) return answer.EndsWith("0\r\n\r\n"u8);
+        return LengthOf(head) is { } length && answer.Length - end - 4 >= length;
+    }
+
+    private static long? LengthOf(string head)
+    {
         int at = head.IndexOf("Content-Length: ", StringComparison.OrdinalIgnoreCase);
-        return at >= 0 && answer.Length - end - 4 >= long.Parse(head[(at + 16)..].Split('\r')[0], CultureInfo.InvariantCulture);
+        return at < 0 ? null : long.Parse(head[(at + 16)..].Split('\r')[0], CultureInfo.InvariantCulture);
     }
 
     private static int StatusOf(ReadOnlySpan<byte> answer)
@@ -152,13 +157,12 @@ internal static class HttpTarget
     /// <summary>JSON is JSON, whole or line by line.</summary>
     private static void CheckBody(byte[] answer, byte[] request)
     {
-        string text = Encoding.UTF8.GetString(answer);
-        int end = text.LastIndexOf("\r\n\r\n{", StringComparison.Ordinal);
-        string head = text.Split("\r\n\r\n")[0];
-        if (end < 0 || !head.Contains("application/json", StringComparison.Ordinal) || head.Contains("chunked", StringComparison.Ordinal)) return;
+        int end = answer.AsSpan().IndexOf("\r\n\r\n"u8) + 4;
+        string head = Encoding.Latin1.GetString(answer.AsSpan(0, end));
+        if (!head.Contains("application/json", StringComparison.Ordinal) || LengthOf(head) is not { } length || length == 0 || answer.Length < end + length) return;
         try
         {
-            using var document = JsonDocument.Parse(text[(end + 4)..]);
+            using var document = JsonDocument.Parse(answer.AsMemory(end, (int)length));
             JsonElement error = document.RootElement.TryGetProperty("error", out JsonElement value) ? value : default;
             string? message = error.ValueKind == JsonValueKind.String ? error.GetString() : error.ValueKind == JsonValueKind.Object ? error.GetProperty("message").GetString() : null;
             if (message is not null && ChildLoop.ProblemOf(message) is { } problem) throw new WrongResultException($"the message {problem}: {message}\n{Show(request)}");

@@ -49,22 +49,16 @@ internal static class HuggingFaceTarget
 
     private static byte[] Edited(Dice dice, string name, byte[] bytes)
     {
-        try
+        if (name.EndsWith(".json", StringComparison.Ordinal)) return JsonMutator.Mutate(dice, bytes, Names);
+        if (!name.EndsWith(".safetensors", StringComparison.Ordinal) || bytes.Length < 8) return dice.Damage(bytes);
+        long header = BinaryPrimitives.ReadInt64LittleEndian(bytes);
+        if (header < 0 || header > bytes.Length - 8) return dice.Damage(bytes);
+        byte[] json = bytes[8..(int)(8 + header)], data = bytes[(int)(8 + header)..];
+        return dice.Below(4) switch
         {
-            if (name.EndsWith(".json", StringComparison.Ordinal)) return JsonMutator.Mutate(dice, bytes, Names);
-            if (!name.EndsWith(".safetensors", StringComparison.Ordinal)) return dice.Damage(bytes);
-            int header = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes);
-            byte[] data = bytes[(8 + header)..];
-            return dice.Below(4) switch
-            {
-                0 => TinyFolder.Join(bytes[8..(8 + header)], dice.Damage(data), null),
-                1 => TinyFolder.Join(bytes[8..(8 + header)], data, dice.Integer((ulong)header)),
-                _ => TinyFolder.Join(JsonMutator.Mutate(dice, bytes.AsSpan(8, header), Names), data, null),
-            };
-        }
-        catch (Exception exception) when (exception is System.Text.Json.JsonException or ArgumentException)
-        {
-            return dice.Damage(bytes); // what an earlier mutation left is no JSON any more, or another file
-        }
+            0 => TinyFolder.Join(json, dice.Damage(data), null),
+            1 => TinyFolder.Join(json, data, dice.Integer((ulong)header)),
+            _ => TinyFolder.Join(JsonMutator.Mutate(dice, json, Names), data, null),
+        };
     }
 }
