@@ -2,7 +2,7 @@ using System.Text;
 using EdgeLlm.Fuzz.Inputs;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
-using EdgeLlm.Quantization.Import;
+using EdgeLlm.HuggingFace;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Fuzz.Targets;
