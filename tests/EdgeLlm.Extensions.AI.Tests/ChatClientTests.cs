@@ -72,7 +72,7 @@ public sealed class ChatClientTests
     {
         using EdgeLlmChatClient client = Open();
         await Assert.ThrowsAsync<ArgumentNullException>(() => client.GetResponseAsync((IEnumerable<ChatMessage>)null!));
-        await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync("Hello!", new ChatOptions { Temperature = -1 }));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => client.GetResponseAsync("Hello!", new ChatOptions { Temperature = -1 }));
         Assert.NotNull(client.GetService<ChatClientMetadata>());
         Assert.NotNull(client.GetService<LanguageModel>());
         Assert.Same(client, client.GetService<IChatClient>());

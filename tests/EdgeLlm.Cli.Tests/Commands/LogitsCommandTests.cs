@@ -128,7 +128,7 @@ public sealed class LogitsCommandTests
     [InlineData("Option '--output' is required.", "--ids", "ids.txt")]
     [InlineData("Option '--ids' is required.", "--output", "file")]
     [InlineData("--kv takes f16, f32 or i8, not 'f8'", "--kv", "f8", "--ids", "ids.txt", "--output", "file")]
-    [InlineData("--chunk takes a whole number of at least 1, not '0'", "--chunk", "0", "--ids", "ids.txt", "--output", "file")]
+    [InlineData("--chunk takes a whole number from 1 to 65536, not '0'", "--chunk", "0", "--ids", "ids.txt", "--output", "file")]
     public async Task A_wrong_option_is_a_usage_error(string expected, params string[] options)
     {
         CliResult result = await TestCli.RunAsync(["logits", .. options]);

@@ -68,6 +68,17 @@ public sealed class RunCommandTests
         }
     }
 
+    /// <summary>23 kB a token: 370 GB, more than any machine that runs this has.</summary>
+    [Fact]
+    public async Task A_context_within_the_bounds_that_does_not_fit_into_memory_is_refused_with_the_numbers()
+    {
+        string model = SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf");
+        CliResult result = await TestCli.RunAsync(["run", "--model", model, "--context", "16000000", "hello"]);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("needs", result.Error);
+        Assert.Contains("cache for 16000000 tokens", result.Error);
+    }
+
     [Theory]
     [InlineData(2, "no option --tmeperature", "--tmeperature")]
     [InlineData(2, "Temperature", "--temperature", "-3", "hello")]
@@ -76,7 +87,8 @@ public sealed class RunCommandTests
     [InlineData(2, "--when-full takes", "--when-full", "explode", "hello")]
     [InlineData(2, "no prompt")]
     [InlineData(2, "no kernel 'abacus'", "--kernel", "abacus", "hello")]
-    [InlineData(1, "needs", "--context", "100000000", "hello")]
+    [InlineData(2, "--context takes a whole number from 1 to 16777216, not '100000000'", "--context", "100000000", "hello")]
+    [InlineData(2, "--context takes a whole number from 1 to 16777216, not '2147483616'", "--context", "2147483616", "hello")]
     public async Task What_is_wrong_is_said_in_a_line_with_its_exit_code(int exitCode, string expected, params string[] options)
     {
         CliResult result = await TestCli.RunAsync(["run", "--model", Stories, .. options]);
