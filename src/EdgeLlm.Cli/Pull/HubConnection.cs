@@ -28,11 +28,11 @@ internal sealed class HubConnection : IDisposable
             throw new ArgumentException($"HF_ENDPOINT is '{Printable.Line(endpoint, 200)}', which is not an http or https address");
         (Endpoint, _token, _timing) = (uri, token, timing);
         _guard = guard?.Invoke(uri) ?? new AddressGuard(uri);
-        // Redirects are followed here, one by one. The proxy is that of the environment. Nothing is decompressed: a small answer stays small.
+        // Redirects are followed here, one by one. The proxy is that of the environment. Nothing is decompressed (the default: a small answer stays
+        // small), and AutomaticDecompression is not even named: setting it links zlib into the NativeAOT binary.
         _http = new HttpClient(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
-            AutomaticDecompression = DecompressionMethods.None,
             ConnectTimeout = timing.Connect,
             ConnectCallback = _guard.ConnectAsync,
             UseCookies = false,
