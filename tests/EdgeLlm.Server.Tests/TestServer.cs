@@ -41,6 +41,15 @@ internal sealed class TestServer : IAsyncDisposable
     public Task<HttpResponseMessage> BeginAsync(string path, string json, CancellationToken cancellation = default) =>
         Client.SendAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(json) }, HttpCompletionOption.ResponseHeadersRead, cancellation);
 
+    /// <summary>Posts, and gives the answer when the engine computes it: a stream's head comes before its turn, and a stop sends those that wait away.</summary>
+    public async Task<HttpResponseMessage> BeginComputingAsync(string path, string json)
+    {
+        HttpResponseMessage response = await BeginAsync(path, json);
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        while (!Server.Engine.IsComputing) await Task.Delay(1, limit.Token);
+        return response;
+    }
+
     public async Task<JsonElement> AskAsync(string path, string json, HttpStatusCode expected = HttpStatusCode.OK)
     {
         using HttpResponseMessage response = await PostAsync(path, json);

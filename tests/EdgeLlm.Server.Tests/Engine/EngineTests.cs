@@ -53,7 +53,7 @@ public sealed class EngineTests
     public async Task One_that_gives_up_waiting_leaves_its_place_to_another()
     {
         await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { Queue = 1 });
-        using HttpResponseMessage running = await server.BeginAsync("/api/chat", Long);
+        using HttpResponseMessage running = await server.BeginComputingAsync("/api/chat", Long);
         using (var gone = new CancellationTokenSource(TimeSpan.FromMilliseconds(200)))
         {
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => server.PostAsync("/api/chat", Long, gone.Token));
@@ -67,7 +67,7 @@ public sealed class EngineTests
     public async Task A_full_queue_is_said_with_the_time_to_try_again()
     {
         await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { Queue = 1, StopSeconds = 0 });
-        using HttpResponseMessage running = await server.BeginAsync("/api/chat", Long);
+        using HttpResponseMessage running = await server.BeginComputingAsync("/api/chat", Long);
         Task<HttpResponseMessage> waiting = server.BeginAsync("/api/chat", Long);
         while (server.Server.Engine.Waiting < 1) await Task.Delay(5);
         HttpResponseMessage refused = await server.PostAsync("/api/chat", Long);
@@ -85,7 +85,7 @@ public sealed class EngineTests
     public async Task A_stop_lets_the_running_answer_end_and_refuses_new_ones()
     {
         await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { StopSeconds = 60 });
-        using HttpResponseMessage response = await server.BeginAsync("/api/chat", Long.Replace("\"temperature\":0", "\"temperature\":0,\"num_predict\":60", StringComparison.Ordinal));
+        using HttpResponseMessage response = await server.BeginComputingAsync("/api/chat", Long.Replace("\"temperature\":0", "\"temperature\":0,\"num_predict\":60", StringComparison.Ordinal));
         Task stop = server.Server.StopAsync();
         using HttpResponseMessage refused = await server.PostAsync("/api/chat", Long);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
@@ -101,7 +101,7 @@ public sealed class EngineTests
     public async Task What_still_runs_after_the_limit_is_cut_off_with_an_error()
     {
         await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { StopSeconds = 0 });
-        using HttpResponseMessage response = await server.BeginAsync("/api/chat", Long);
+        using HttpResponseMessage response = await server.BeginComputingAsync("/api/chat", Long);
         await server.Server.StopAsync();
         string body = await response.Content.ReadAsStringAsync();
         Assert.Contains("stopped", JsonDocument.Parse(body.TrimEnd().Split('\n')[^1]).RootElement.GetProperty("error").GetString(), StringComparison.Ordinal);

@@ -12,7 +12,7 @@ public sealed class StreamTests
     public async Task A_stream_that_waits_has_its_head_and_signs_of_life()
     {
         await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { SignInterval = TimeSpan.FromMilliseconds(20), StopSeconds = 0 });
-        using HttpResponseMessage running = await server.BeginAsync("/api/chat", $$"""{"model":"tiny","options":{"num_predict":1000},{{Messages}}}""");
+        using HttpResponseMessage running = await server.BeginComputingAsync("/api/chat", $$"""{"model":"tiny","options":{"num_predict":1000},{{Messages}}}""");
         using HttpResponseMessage events = await server.BeginAsync("/v1/chat/completions", $$"""{"model":"tiny","stream":true,{{Messages}}}""");
         using HttpResponseMessage lines = await server.BeginAsync("/api/generate", """{"model":"tiny","prompt":"Hi"}""");
         Assert.Equal(2, server.Server.Engine.Waiting);
