@@ -114,7 +114,7 @@ internal sealed class CapabilityProbe(ChatTemplate template)
         using JsonDocument document = JsonDocument.Parse(variables.ToJsonString());
         try
         {
-            return template.Render(document.RootElement, DateTimeOffset.UnixEpoch);
+            return template.Render(document.RootElement, DateTimeOffset.UnixEpoch, template.ProbeLimits);
         }
         catch (ChatTemplateException)
         {

@@ -47,10 +47,19 @@ public sealed class ChatTemplate
     /// <param name="variables">A JSON object: <c>messages</c>, <c>add_generation_prompt</c> and what else the template reads.</param>
     /// <param name="now">The time that the template is told; null for this machine's.</param>
     /// <exception cref="ChatTemplateException">The template fails, by its own decision too, or reaches a limit.</exception>
-    public string Render(JsonElement variables, DateTimeOffset? now = null)
+    public string Render(JsonElement variables, DateTimeOffset? now = null) => Render(variables, now, _limits);
+
+    /// <summary>The limits that hold for one of the small renderings that find out <see cref="Capabilities"/>: there are a dozen of them.</summary>
+    internal ChatTemplateLimits ProbeLimits => _limits with
+    {
+        MaximumSteps = Math.Min(_limits.MaximumSteps, 200_000),
+        MaximumAllocatedBytes = Math.Min(_limits.MaximumAllocatedBytes, 8 << 20),
+    };
+
+    internal string Render(JsonElement variables, DateTimeOffset? now, ChatTemplateLimits limits)
     {
         if (variables.ValueKind != JsonValueKind.Object) throw new ChatTemplateException("the variables are not a JSON object", 0);
-        Rendering rendering = new(_limits, now ?? DateTimeOffset.Now);
+        Rendering rendering = new(limits, now ?? DateTimeOffset.Now);
         return Render(rendering, (DictValue)JsonValues.Read(rendering, variables, input: false)).Text;
     }
 

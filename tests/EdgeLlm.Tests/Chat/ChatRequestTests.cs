@@ -148,4 +148,27 @@ public sealed class ChatRequestTests
         Assert.Equal((name, system, tools, calls, alternation),
             (name, found.SupportsSystemRole, found.SupportsTools, found.SupportsToolCalls, found.RequiresAlternation));
     }
+
+    [Theory]
+    [InlineData("{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", "<user>Hi</><assistant>Paris is i")]
+    [InlineData("{% for m in messages %}<{{ m.role }}>{{ m.content|trim }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", "<user>Hi</><assistant>Paris is i")]
+    [InlineData("{% for m in messages %}<{{ m.role }}>{{ m.content + eos_token }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", "<user>Hi</s><assistant>Paris is i")]
+    [InlineData("{% for m in messages %}<{{ m.role }}>{{ m.content|upper }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", "<user>HI</><assistant>Paris is i")]
+    public void An_assistants_last_turn_can_be_left_open(string template, string expected)
+    {
+        ChatRequest request = new() { Messages = [new("user", "Hi"), new("assistant", "Paris is i")], ContinueFinalMessage = true, EosToken = "</s>" };
+        ChatPrompt prompt = ChatTemplate.Parse(template).Render(request);
+        Assert.Equal(expected, prompt.Text);
+        Assert.True(prompt.Parts[^1].FromInput);
+    }
+
+    [Fact]
+    public void An_empty_last_turn_or_one_with_calls_is_not_continued()
+    {
+        ChatTemplate template = ChatTemplate.Parse("{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}");
+        ChatRequest request = new() { Messages = [new("user", "Hi"), new("assistant", "")], ContinueFinalMessage = true };
+        Assert.Equal("<user>Hi</><assistant>", template.Render(request).Text);
+        Assert.EndsWith("</><assistant>", template.Render(request with { Messages = [new("user", "Hi"), Call("{}")] }).Text);
+        Assert.EndsWith("</><assistant>", template.Render(request with { Messages = [new("assistant", "a"), new("user", "Hi")] }).Text);
+    }
 }

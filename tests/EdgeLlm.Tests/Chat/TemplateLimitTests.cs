@@ -11,8 +11,8 @@ public sealed class TemplateLimitTests
     private const string Many = "{% for i in range(100000) %}{% for j in range(100000) %}";
     private const string EndMany = "{% endfor %}{% endfor %}";
 
-    // A fifth of the default, to be done sooner.
-    private static readonly ChatTemplateLimits Limits = new() { MaximumSteps = 2_000_000 };
+    // Half of the default, to be done sooner; and without the guard, which says another thing on a slow machine.
+    private static readonly ChatTemplateLimits Limits = new() { MaximumSteps = 2_000_000, MaximumTime = TimeSpan.FromHours(1) };
 
     public static TheoryData<string> Hogs { get; } = new(
         // Sizes asked for at once.
@@ -105,18 +105,51 @@ public sealed class TemplateLimitTests
     [MemberData(nameof(Hogs))]
     public void A_template_that_asks_for_too_much_ends_with_an_error(string template)
     {
-        long before = GC.GetTotalAllocatedBytes();
+        long before = GC.GetAllocatedBytesForCurrentThread();
         TemplateText.Failure(template, "{}", Limits);
-        // Steps cost some tens of bytes each; what strings and lists take is the limit and as much again for building them.
-        Assert.InRange(GC.GetTotalAllocatedBytes() - before, 0, 1L << 30);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 3 * Limits.MaximumAllocatedBytes);
     }
 
     [Theory]
     [MemberData(nameof(Dawdlers))]
     public void A_template_that_takes_too_long_ends_with_an_error(string template)
     {
+        long before = GC.GetAllocatedBytesForCurrentThread();
         ChatTemplateException error = TemplateText.Failure(template, "{}", Limits);
         Assert.Matches("steps|bytes of strings", error.Message);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 3 * Limits.MaximumAllocatedBytes);
+    }
+
+    [Theory]
+    [InlineData(Many + EndMany)]
+    [InlineData(Many + "{% set b = 2 ** 14000 %}{% set x = b|string %}" + EndMany)]
+    [InlineData("{% set l = range(100000)|list %}" + Many + "{% set x = l.count(5) + l|sum %}" + EndMany)]
+    [InlineData(Many + "{% set x = namespace(a=[i, j], b={'c': i ~ j}) %}{{ x.b.c.upper() }}" + EndMany)]
+    [InlineData(Many + "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(j) }}" + EndMany)]
+    public void What_is_counted_is_about_what_is_allocated(string template)
+    {
+        ChatTemplateLimits limits = Limits with { MaximumAllocatedBytes = 16 << 20 };
+        TemplateText.Failure(template, "{}", limits); // what is allocated once
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        ChatTemplateException error = TemplateText.Failure(template, "{}", limits);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, limits.MaximumAllocatedBytes * 5 / 2);
+        Assert.Matches("steps|bytes of strings", error.Message);
+    }
+
+    [Fact]
+    public void A_clock_guards_what_steps_do_not_see()
+    {
+        ChatTemplateLimits limits = new() { MaximumTime = TimeSpan.Zero };
+        Assert.Contains("0 s of processor time", TemplateText.Failure(Many + EndMany, "{}", limits).Message);
+    }
+
+    [Fact]
+    public void Finding_out_what_a_hostile_template_can_do_is_bounded_too()
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        ChatTemplate template = ChatTemplate.Parse(Many + "{% set x = 'a' * 1000 %}" + EndMany);
+        Assert.False(template.Capabilities.SupportsTools);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1L << 28);
     }
 
     public static TheoryData<string> WideSources { get; } = new(
@@ -197,7 +230,8 @@ public sealed class TemplateLimitTests
         string messages = "{\"messages\": [" + string.Join(',', Enumerable.Repeat(turn, 1_000)) + "]}";
         // The worst habit of templates: everything so far is copied for each message.
         string template = "{% set n = namespace(s='') %}{% for m in messages[-100:] %}{% set n.s = n.s + m.content|trim + '\\n' %}{% endfor %}{{ n.s }}";
-        Assert.Equal(100 * 2_001, TemplateText.Render(template, messages).Length);
-        Assert.Equal(1_000 * 2_001, TemplateText.Render("{% for m in messages %}{{ m.content|trim + '\\n' }}{% endfor %}", messages).Length);
+        ChatTemplateLimits limits = new() { MaximumTime = TimeSpan.FromHours(1) };
+        Assert.Equal(100 * 2_001, TemplateText.Render(template, messages, limits).Length);
+        Assert.Equal(1_000 * 2_001, TemplateText.Render("{% for m in messages %}{{ m.content|trim + '\\n' }}{% endfor %}", messages, limits).Length);
     }
 }

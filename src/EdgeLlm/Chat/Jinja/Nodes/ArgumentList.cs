@@ -12,6 +12,8 @@ internal sealed record ArgumentList(
     public Arguments Evaluate(Rendering rendering, Scope scope)
     {
         if (ReferenceEquals(this, None)) return Arguments.None;
+        rendering.AllocateCall();
+        rendering.AllocateItems(Positional.Length + Named.Length);
         List<Value> positional = new(Positional.Length);
         foreach (Expression expression in Positional) positional.Add(expression.Evaluate(rendering, scope));
         if (Rest is not null) positional.AddRange(rendering.ToList(Rest.Evaluate(rendering, scope)));

@@ -8,6 +8,7 @@ internal sealed record CapturedBlock(FilterCall[] Filters, Statement[] Body)
 {
     public Value Evaluate(Rendering rendering, Scope scope)
     {
+        rendering.AllocateScope();
         Scope inner = new(scope);
         Value value = rendering.Capture((Body, inner), static (rendering, state) => Statement.ExecuteAll(state.Body, rendering, state.inner));
         foreach (FilterCall filter in Filters) value = filter.Apply(rendering, inner, value);

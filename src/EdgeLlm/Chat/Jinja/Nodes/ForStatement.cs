@@ -25,6 +25,7 @@ internal sealed class ForStatement(
         bool hasCompleted = false;
         while (loop.MoveNext())
         {
+            rendering.AllocateScope();
             Scope pass = new(scope);
             target.Assign(rendering, pass, loop.Current);
             pass.Set(rendering, "loop", loop);
@@ -39,6 +40,7 @@ internal sealed class ForStatement(
     {
         while (items.MoveNext())
         {
+            rendering.AllocateScope();
             Scope test = new(scope);
             target.Assign(rendering, test, items.Current);
             if (condition!.Evaluate(rendering, test).IsTrue) yield return items.Current;

@@ -11,6 +11,7 @@ internal sealed class ScopeStatement(int line, KeyValuePair<Target, Expression>[
 {
     protected override Flow Run(Rendering rendering, Scope scope)
     {
+        rendering.AllocateScope();
         Scope inner = new(scope);
         foreach ((Target target, Expression expression) in names)
         {

@@ -22,7 +22,8 @@ internal static partial class Filters
         if (Numbers.TryInteger(input, out BigInteger integer)) return rendering.Integer(integer);
         if (input is StringValue text)
         {
-            rendering.Step(text.Text.Length >> 4);
+            int digits = Math.Min(text.Text.Length, 4300);
+            rendering.Step((text.Text.Length >> 4) + ((long)digits * digits >> 10));
             if (radix is 0 or (>= 2 and <= 36) && RadixText.TryParse(text.Text, radix, out integer)) return rendering.Integer(integer);
         }
         bool isNumber = TryFloat(rendering, input, out double number) && double.IsFinite(number);
@@ -64,6 +65,7 @@ internal static partial class Filters
         Numbers.TryInteger(input, out BigInteger integer);
         if (precision >= 0) return rendering.Integer(integer);
         if (precision < -4300) return IntegerValue.Of(0);
+        rendering.Step((long)precision * precision >> 10);
         BigInteger unit = BigInteger.Pow(10, -precision);
         BigInteger quotient = BigInteger.DivRem(integer, unit, out BigInteger remainder);
         int half = (BigInteger.Abs(remainder) << 1).CompareTo(unit);

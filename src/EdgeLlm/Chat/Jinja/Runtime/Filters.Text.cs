@@ -117,7 +117,7 @@ internal static partial class Filters
     {
         arguments.Bind(rendering, "wordcount", 0);
         StringValue text = SoftText(rendering, input);
-        rendering.Step(text.Text.Length >> 4);
+        rendering.Step(text.Text.Length >> 2);
         int count = 0;
         bool inWord = false;
         foreach (Rune rune in text.Text.EnumerateRunes())

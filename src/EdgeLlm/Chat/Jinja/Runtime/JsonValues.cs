@@ -64,6 +64,7 @@ internal static class JsonValues
 
     private static Value Number(Rendering rendering, string text)
     {
+        rendering.Step(((long)text.Length * text.Length >> 10) + 1);
         if (text.AsSpan().ContainsAny(".eE"))
             return new FloatValue(double.Parse(text, System.Globalization.CultureInfo.InvariantCulture));
         return RadixText.TryParse(text, 10, out BigInteger integer)

@@ -9,6 +9,7 @@ internal static class Lookups
     {
         Value? found = value.Attribute(rendering, name)
             ?? (value is DictValue dict ? dict.Find(rendering, name) : null);
+        if (found is FunctionValue) rendering.AllocateCall(); // a method, bound
         return found ?? Missing(rendering, value, new StringValue(name));
     }
 
@@ -55,6 +56,7 @@ internal static class Lookups
 
     private static UndefinedValue Missing(Rendering rendering, Value value, Value key)
     {
+        rendering.AllocateCall();
         string type = value is NoneValue ? "None" : $"{value.TypeName} object";
         if (key is StringValue name) return new UndefinedValue($"'{type}' has no attribute '{name.Text}'");
         TextBuilder repr = new(rendering);

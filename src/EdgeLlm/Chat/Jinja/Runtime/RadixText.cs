@@ -54,10 +54,16 @@ internal static class RadixText
         _ => null,
     };
 
+    /// <summary>Three bits a digit, from the last one.</summary>
     private static string Octal(BigInteger value)
     {
-        Stack<char> digits = [];
-        for (; !value.IsZero; value >>= 3) digits.Push((char)('0' + (int)(value & 7)));
-        return string.Concat(digits);
+        byte[] bytes = value.ToByteArray(isUnsigned: true);
+        char[] digits = new char[(bytes.Length * 8 + 2) / 3];
+        for (int i = 0; i < digits.Length; i++)
+        {
+            int bit = 3 * i, low = bytes[bit >> 3], high = (bit >> 3) + 1 < bytes.Length ? bytes[(bit >> 3) + 1] : 0;
+            digits[^(i + 1)] = (char)('0' + ((low | high << 8) >> (bit & 7) & 7));
+        }
+        return new string(digits);
     }
 }

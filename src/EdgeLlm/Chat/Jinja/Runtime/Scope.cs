@@ -30,6 +30,7 @@ internal sealed class Scope
             _names[i].Value = value;
             return;
         }
+        if (_count >= 4 && _count == _names.Length) rendering.AllocateItems(_count);
         if (_count == _names.Length) Array.Resize(ref _names, Math.Max(4, 2 * _count));
         _names[_count++] = (name, value);
     }

@@ -14,7 +14,7 @@ internal static partial class StringMethods
         int start = 0, end = self.Text.Length;
         while (left && start < end && IsStripped(start)) start += self.UnitsAt(start);
         while (right && end > start && IsStripped(Before(end))) end = Before(end);
-        rendering.Step((self.Text.Length - (end - start)) >> 4);
+        rendering.Step((self.Text.Length - (end - start)) >> 2);
         return self.Slice(rendering, start, end - start);
 
         int Before(int unit) => unit - (unit >= 2 && self.UnitsAt(unit - 2) == 2 ? 2 : 1);

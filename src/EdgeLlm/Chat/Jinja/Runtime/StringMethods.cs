@@ -69,7 +69,7 @@ internal static partial class StringMethods
     private static BooleanValue Is(Rendering rendering, StringValue self, Arguments arguments, bool answer)
     {
         arguments.Bind(rendering, "the string method", 0);
-        rendering.Step(self.Text.Length >> 4);
+        rendering.Step(self.Text.Length >> 2);
         return BooleanValue.Of(answer);
     }
 

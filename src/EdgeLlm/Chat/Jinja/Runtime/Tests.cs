@@ -67,7 +67,7 @@ internal static class Tests
     private static string Text(Rendering rendering, Value value)
     {
         string text = value.ToText(rendering).Text;
-        rendering.Step(text.Length >> 4);
+        rendering.Step(text.Length >> 2);
         return text;
     }
 

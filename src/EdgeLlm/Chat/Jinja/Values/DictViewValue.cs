@@ -21,6 +21,7 @@ internal sealed class DictViewValue(DictValue dict, DictViewKind kind) : Value
         for (int i = 0; i < dict.Entries.Count; i++)
         {
             rendering.Step();
+            if (kind == DictViewKind.Items) rendering.AllocateItems(2);
             KeyValuePair<Value, Value> entry = dict.Entries[i];
             yield return kind switch
             {

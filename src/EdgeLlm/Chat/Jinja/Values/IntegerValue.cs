@@ -26,6 +26,7 @@ internal sealed class IntegerValue(BigInteger value) : Value
     {
         long bits = Value.GetBitLength();
         rendering.Step(bits * bits >> 14);
+        rendering.AllocateText(bits / 3);
         text.Append(Value.ToString(CultureInfo.InvariantCulture));
     }
 

@@ -22,6 +22,7 @@ internal sealed class MacroValue(MacroDefinition macro, Scope scope) : Value
 
     public override Value Call(Rendering rendering, Arguments arguments)
     {
+        rendering.AllocateScope();
         Scope inner = new(scope);
         Bind(rendering, arguments, inner);
         return rendering.Capture((macro.Body, inner), static (rendering, state) =>

@@ -30,6 +30,7 @@ internal sealed class RangeValue(int start, int stop, int step) : Value
     {
         for (int i = 0; i < Count; i++)
         {
+            rendering.AllocateItems(0);
             rendering.Step();
             yield return At(i);
         }

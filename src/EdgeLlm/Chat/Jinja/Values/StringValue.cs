@@ -70,6 +70,7 @@ internal sealed class StringValue(string text, InputMarks marks = default, bool 
     {
         if (length == Text.Length) return this;
         rendering.AllocateText(length);
+        if (!Marks.IsUniform) rendering.AllocateCopy(0, Marks.Toggles.Length);
         return new StringValue(Text.Substring(start, length), Marks.Slice(start, length), IsMarkup);
     }
 

@@ -56,6 +56,7 @@ internal sealed class TextBuilder(Rendering rendering)
         }
         int position = start, end = start + length;
         bool input = false;
+        rendering.Step(value.Marks.Toggles.Length >> 4);
         foreach (int toggle in value.Marks.Toggles)
         {
             int until = Math.Clamp(toggle, position, end);
@@ -66,7 +67,11 @@ internal sealed class TextBuilder(Rendering rendering)
         Append(text[position..end], input);
     }
 
-    public StringValue ToValue(bool isMarkup = false) => new(_text.ToString(), new InputMarks([.. _toggles]), isMarkup);
+    public StringValue ToValue(bool isMarkup = false)
+    {
+        rendering.AllocateCopy(_text.Length, _toggles.Count);
+        return new StringValue(_text.ToString(), new InputMarks([.. _toggles]), isMarkup);
+    }
 
     private void Begin(long length, bool input)
     {
