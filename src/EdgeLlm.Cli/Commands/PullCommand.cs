@@ -9,7 +9,7 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Commands;
 
-/// <summary>`edgellm pull`: gets a model from Hugging Face into the user's folder, or the system's; without a name, lists good ones.</summary>
+/// <summary>`edgellm pull`: gets a model from Hugging Face into the user's folder or the system's; lists good ones.</summary>
 internal static class PullCommand
 {
     private const string DefaultEndpoint = "https://huggingface.co";
@@ -17,22 +17,27 @@ internal static class PullCommand
     // A disk that is full to the last byte takes other programs down.
     private const long SpareDisk = 64_000_000;
 
-    private const UnixFileMode ReadableByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
-    private const UnixFileMode FolderForAll = ReadableByAll | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+    private const UnixFileMode ReadableByAll = (UnixFileMode)0b110_100_100; // rw-r--r--
+    private const UnixFileMode FolderForAll = (UnixFileMode)0b111_101_101; // rwxr-xr-x
 
     private static readonly Argument<string?> Reference = new("repository")
     {
-        Description = "OWNER/NAME for the best file for this machine's memory; OWNER/NAME:FILE, or :Q4_K_M and the like, for a certain one; "
-            + "@REVISION after the name for a branch, tag or commit. Without it: a list of good small models",
+        Description = "OWNER/NAME for the best file for this machine's memory; OWNER/NAME:FILE, or :Q4_K_M and the like, for a certain "
+            + "one; @REVISION after the name for a branch, tag or commit. Without it: a list of good small models",
         HelpName = "REPO[@REVISION][:FILE]",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private static readonly Option<bool> ForSystem = new("--system") { Description = "Put it where the service and all users find it, /var/lib/edgellm/models (takes root)" };
+    private static readonly Option<bool> ForSystem = new("--system")
+    {
+        Description = "Put it where the service and all users find it, /var/lib/edgellm/models (takes root)",
+    };
 
     public static Command Create()
     {
-        var command = new Command("pull", "Download a model from Hugging Face (HF_ENDPOINT, HF_TOKEN, `hf auth login` and proxies as usual). Continues where it stopped; checks the checksum.") { Reference, ForSystem };
+        const string description = "Download a model from Hugging Face (HF_ENDPOINT, HF_TOKEN, `hf auth login` and proxies as usual). "
+            + "Continues where it stopped; checks the checksum.";
+        var command = new Command("pull", description) { Reference, ForSystem };
         command.SetAction(RunAsync);
         return command;
     }
@@ -58,11 +63,7 @@ internal static class PullCommand
             {
                 string path = Path.Combine(folder, part.Name);
                 if (File.Exists(path)) await RequireSameAsync(part, path, model.Name, cancellation).ConfigureAwait(false);
-                else
-                {
-                    await ByteProgress.RunAsync(Printable.Line(part.Name), part.Size,
-                        (at, say) => new Downloader(hub, timing, line => say("edgellm: " + line)).DownloadAsync(part, path, at, cancellation)).ConfigureAwait(false);
-                }
+                else await ByteProgress.RunAsync(part.Name, part.Size, (at, say) => GetAsync(part, path, at, say)).ConfigureAwait(false);
                 if (forSystem && !OperatingSystem.IsWindows()) File.SetUnixFileMode(path, ReadableByAll);
             }
         }
@@ -73,9 +74,13 @@ internal static class PullCommand
         }
         Tell(model, Path.Combine(folder, model.Files[0].Name), forSystem);
         return ExitCode.Success;
+
+        Task GetAsync(RepositoryFile file, string path, Action<long> at, Action<string> say) =>
+            new Downloader(hub, timing, line => say("edgellm: " + line)).DownloadAsync(file, path, at, cancellation);
     }
 
-    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name)?.Trim() is { Length: > 0 } value ? value : null;
+    private static string? Variable(string name) =>
+        Environment.GetEnvironmentVariable(name)?.Trim() is { Length: > 0 } value ? value : null;
 
     private static void ListRecommended()
     {
@@ -83,13 +88,17 @@ internal static class PullCommand
         var report = new Report();
         report.Line($"Good small models that this version runs (a list of {recommended.Date}):");
         report.Line();
-        report.Table(["edgellm pull", "MB", "licence", "good for"], recommended.Models.Select(model => new[]
-        {
-            ShellWord.Quote(model.Reference), model.Megabytes.ToString("F0", CultureInfo.InvariantCulture), model.Licence + (model.Commercial == "yes" ? "" : " *"), model.GoodFor,
-        }), 1);
+        report.Table(["edgellm pull", "MB", "licence", "good for"], recommended.Models.Select(RowOf), 1);
         report.Line();
-        foreach (RecommendedModel model in recommended.Models.Where(model => model.Commercial != "yes")) report.Line($"* {model.Licence}: commercial use {model.Commercial}");
-        report.Line("Other repositories with GGUF files: https://huggingface.co/models?library=gguf (the llama and mistral architectures run)");
+        foreach (RecommendedModel model in recommended.Models.Where(model => !model.IsFree))
+            report.Line($"* {model.Licence}: commercial use {model.Commercial}");
+        report.Line("Others with GGUF files: https://huggingface.co/models?library=gguf (the llama and mistral architectures run)");
+
+        static string[] RowOf(RecommendedModel model) =>
+        [
+            ShellWord.Quote(model.Reference), model.Megabytes.ToString("F0", CultureInfo.InvariantCulture),
+            model.Licence + (model.IsFree ? "" : " *"), model.GoodFor,
+        ];
     }
 
     /// <summary>The folder into which the model goes, made where it is missing.</summary>
@@ -99,7 +108,10 @@ internal static class PullCommand
         if (!forSystem)
         {
             if (Environment.IsPrivilegedProcess && Directory.Exists(store.SystemFolder))
-                Console.Error.WriteLine($"edgellm: goes into root's own folder {store.UserFolder}, where the service does not look: --system puts it into {store.SystemFolder}");
+            {
+                Console.Error.WriteLine($"edgellm: goes into root's own folder {store.UserFolder}, where the service does not look: "
+                    + $"--system puts it into {store.SystemFolder}");
+            }
             Directory.CreateDirectory(store.UserFolder);
             return store.UserFolder;
         }
@@ -112,7 +124,7 @@ internal static class PullCommand
             }
             // Better known before a gigabyte has come.
             string probe = Path.Combine(store.SystemFolder, ".edgellm-" + Path.GetRandomFileName());
-            using (new FileStream(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose)) { }
+            using (new FileStream(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose)) { }
         }
         catch (UnauthorizedAccessException)
         {
@@ -125,12 +137,14 @@ internal static class PullCommand
         return store.SystemFolder;
     }
 
-    private static async Task<RemoteModel> ChooseAsync(HubClient hub, RepositoryReference reference, PullTiming timing, CancellationToken cancellation)
+    private static async Task<RemoteModel> ChooseAsync(
+        HubClient hub, RepositoryReference reference, PullTiming timing, CancellationToken cancellation)
     {
         var downloader = new Downloader(hub, timing, static line => Console.Error.WriteLine("edgellm: " + line));
         string repository = reference.Repository;
         IReadOnlyList<RemoteModel> models = RemoteModel.Of(repository, await downloader.ListAsync(cancellation).ConfigureAwait(false));
-        if (models.Count == 0) throw new PullException($"{repository} has no GGUF file: look for a repository of the same model with GGUF in its name");
+        if (models.Count == 0)
+            throw new PullException($"{repository} has no GGUF file: look for a repository of the same model with GGUF in its name");
         ModelChoice choice = reference.File is { } file
             ? ModelChoice.Named(models, repository, file)
             : ModelChoice.BestFor(MachineMemory.Total, models, repository);
@@ -148,7 +162,10 @@ internal static class PullCommand
             return File.Exists(path) ? 0 : file.Size - (part.Exists ? Math.Min(part.Length, file.Size) : 0);
         });
         if (needed > 0 && FreeSpace.At(folder) is { } free && needed + SpareDisk > free)
-            throw new PullException($"{folder}: {Quantity.Bytes(needed)} are still to come and only {Quantity.Bytes(free)} are free on this disk: `edgellm rm` removes a model");
+        {
+            throw new PullException($"{folder}: {Quantity.Bytes(needed)} are still to come and only {Quantity.Bytes(free)} are free on "
+                + "this disk: `edgellm rm` removes a model");
+        }
     }
 
     /// <summary>A file that is there already has to be the one that was asked for.</summary>
@@ -159,11 +176,16 @@ internal static class PullCommand
         bool same;
         using (FileStream stream = File.OpenRead(path))
         {
-            same = stream.Length == file.Size
-                && (file.Sha256 is null || Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellation).ConfigureAwait(false)) == file.Sha256);
+            same = stream.Length == file.Size;
+            if (same && file.Sha256 is not null)
+                same = Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellation).ConfigureAwait(false)) == file.Sha256;
         }
-        if (!same) throw new PullException($"{path} is there already and is another file: `edgellm rm {ShellWord.Quote(model)}` makes room for this one");
-        Console.WriteLine($"{Printable.Line(file.Name)} is here already.");
+        if (!same)
+        {
+            throw new PullException($"{path} is there already and is another file: "
+                + $"`edgellm rm {ShellWord.Quote(model)}` makes room for this one");
+        }
+        Console.WriteLine($"{file.Name} is here already.");
     }
 
     private static void Tell(RemoteModel model, string path, bool forSystem)
@@ -175,9 +197,10 @@ internal static class PullCommand
         {
             using GgufFile file = GgufFile.Open(path);
             var plan = ModelPlan.Of(file, new ModelOptions());
-            Console.WriteLine(plan.Problem is { } problem ? $"But it will not run: {Printable.Line(problem)}" : $"Run it: edgellm run --model {name}");
+            if (plan.Problem is { } problem) Console.WriteLine($"But it will not run: {Printable.Line(problem)}");
+            else Console.WriteLine($"Run it: edgellm run --model {name}");
             if (forSystem && plan.Problem is null)
-                Console.WriteLine($"Serve it: EDGELLM_MODEL or \"model\" in /etc/edgellm/edgellm.json is {name}; then systemctl restart edgellm");
+                Console.WriteLine($"Serve it: \"model\": \"{model.Name}\" in /etc/edgellm/edgellm.json, then systemctl restart edgellm");
         }
         catch (GgufException exception)
         {

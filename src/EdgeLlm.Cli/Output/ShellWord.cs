@@ -5,7 +5,7 @@ namespace EdgeLlm.Cli.Output;
 /// <summary>Names in command lines that are printed to be typed or pasted.</summary>
 internal static partial class ShellWord
 {
-    /// <summary>A text as one word of a POSIX shell: as it is where it has no character that a shell acts on, else in single quotes.</summary>
+    /// <summary>A text as one word of a POSIX shell: in single quotes where it has a character that a shell acts on.</summary>
     public static string Quote(string text)
     {
         if (Plain().IsMatch(text)) return text;

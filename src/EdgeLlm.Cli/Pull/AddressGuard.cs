@@ -54,11 +54,11 @@ internal sealed class AddressGuard(Uri endpoint)
         };
     }
 
-    /// <summary>Refuses a redirect to an address that is spelled out, which a proxy would follow without asking <see cref="ConnectAsync"/>.</summary>
+    /// <summary>Refuses a redirect to a spelled-out address: a proxy would follow it without asking <see cref="ConnectAsync"/>.</summary>
     /// <exception cref="PullException">A redirect may not lead there.</exception>
     public void Require(Uri target)
     {
-        bool isLocalName = target.IdnHost.Equals("localhost", StringComparison.OrdinalIgnoreCase) || target.IdnHost.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase);
+        bool isLocalName = ("." + target.IdnHost).EndsWith(".localhost", StringComparison.OrdinalIgnoreCase);
         AddressKind kind = isLocalName ? AddressKind.Loopback
             : IPAddress.TryParse(target.IdnHost, out IPAddress? address) ? KindOf(address) : AddressKind.Ordinary;
         if (!IsAllowed(kind)) throw Refusal(target.IdnHost, kind);
@@ -72,15 +72,15 @@ internal sealed class AddressGuard(Uri endpoint)
         string host = context.DnsEndPoint.Host;
         IPAddress[] addresses = await Resolve(host, cancellation).ConfigureAwait(false);
         if (addresses.Length == 0) throw new SocketException((int)SocketError.HostNotFound);
-        if (IsProxy(target, context.DnsEndPoint)) return await Open(addresses, context.DnsEndPoint.Port, cancellation).ConfigureAwait(false);
-        if (target.IdnHost == endpoint.IdnHost && target.Port == endpoint.Port)
+        bool isHub = target.IdnHost == endpoint.IdnHost && target.Port == endpoint.Port;
+        IPAddress[] allowed = addresses;
+        if (!IsProxy(target, context.DnsEndPoint))
         {
-            _hubKind = KindOf(addresses[0]);
-            return await Open(addresses, target.Port, cancellation).ConfigureAwait(false);
+            if (isHub) _hubKind = KindOf(addresses[0]);
+            else allowed = [.. addresses.Where(address => IsAllowed(KindOf(address)))];
         }
-        IPAddress[] allowed = [.. addresses.Where(address => IsAllowed(KindOf(address)))];
         if (allowed.Length == 0) throw Refusal(host, KindOf(addresses[0]));
-        return await Open(allowed, target.Port, cancellation).ConfigureAwait(false);
+        return await Open(allowed, context.DnsEndPoint.Port, cancellation).ConfigureAwait(false);
     }
 
     private static bool IsProxy(Uri target, DnsEndPoint connectTo) =>
@@ -103,10 +103,11 @@ internal sealed class AddressGuard(Uri endpoint)
 
     private static IPAddress? Inside(byte[] bytes)
     {
-        if (bytes.AsSpan(0, 10).IndexOfAnyExcept((byte)0) < 0 && (bytes[10], bytes[11]) is (0, 0) or (255, 255)) return new IPAddress(bytes.AsSpan(12)); // RFC 4291, 2.5.5
-        if (bytes.AsSpan(0, 12).SequenceEqual<byte>([0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0])) return new IPAddress(bytes.AsSpan(12)); // RFC 6052
-        if (bytes[0] == 0x20 && bytes[1] == 0x02) return new IPAddress(bytes.AsSpan(2, 4)); // RFC 3056
-        return null;
+        bool isMapped = bytes.AsSpan(0, 10).IndexOfAnyExcept((byte)0) < 0 && (bytes[10], bytes[11]) is (0, 0) or (255, 255); // RFC 4291
+        bool isTranslated = bytes.AsSpan(0, 12).SequenceEqual<byte>([0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0]); // RFC 6052
+        if (isMapped || isTranslated) return new IPAddress(bytes.AsSpan(12));
+        bool isTunnelled = (bytes[0], bytes[1]) is (0x20, 0x02); // RFC 3056
+        return isTunnelled ? new IPAddress(bytes.AsSpan(2, 4)) : null;
     }
 
     private static PullException Refusal(string host, AddressKind kind)

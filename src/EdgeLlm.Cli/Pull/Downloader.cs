@@ -1,10 +1,13 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Http.Headers;
 using EdgeLlm.Cli.Output;
 
 namespace EdgeLlm.Cli.Pull;
 
-/// <summary>Gets files of a repository: continues where it stopped, tries again what may pass by itself, and ends whatever the hub does.</summary>
+/// <summary>
+/// Gets files of a repository: continues where it stopped, tries again what may pass by itself, and ends whatever the hub does.
+/// </summary>
 /// <param name="say">Is told in a line what went wrong and is tried again.</param>
 internal sealed class Downloader(HubClient hub, PullTiming timing, Action<string> say)
 {
@@ -20,13 +23,15 @@ internal sealed class Downloader(HubClient hub, PullTiming timing, Action<string
         limit.CancelAfter(timing.List);
         try
         {
-            await RetryAsync(async () => files = await hub.ListAsync(limit.Token).ConfigureAwait(false), static () => 0, 1, Math.Min(ListRetries, timing.Retries), limit.Token).ConfigureAwait(false);
+            await RetryAsync(ListOnceAsync, static () => 0, 1, Math.Min(ListRetries, timing.Retries), limit.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             throw new PullException($"the list of files has not come within {Quantity.Duration(timing.List)}");
         }
         return files;
+
+        async Task ListOnceAsync() => files = await hub.ListAsync(limit.Token).ConfigureAwait(false);
     }
 
     /// <summary>Gets one file to <paramref name="path"/>.</summary>
@@ -36,58 +41,61 @@ internal sealed class Downloader(HubClient hub, PullTiming timing, Action<string
         using var part = new PartFile(path, file);
         if (part.Length > 0)
         {
-            say($"{Printable.Line(file.Name)}: continues after {Quantity.Bytes(part.Length)}");
+            say($"{file.Name}: continues after {Quantity.Bytes(part.Length)}");
             part.HashWhatIsHere(cancellation);
         }
         // A file of a few bytes more an attempt would take for ever.
         long enough = Math.Clamp(file.Size / 100, 1, timing.LeastBytes);
-        await RetryAsync(() => ContinueAsync(file, part, at, cancellation), () => part.Length, enough, timing.Retries, cancellation).ConfigureAwait(false);
+        await RetryAsync(ContinueOnceAsync, () => part.Length, enough, timing.Retries, cancellation).ConfigureAwait(false);
         part.Complete();
+
+        Task ContinueOnceAsync() => ContinueAsync(file, part, at, cancellation);
     }
 
     private async Task ContinueAsync(RepositoryFile file, PartFile part, Action<long> at, CancellationToken cancellation)
     {
         at(part.Length);
         if (part.Length == file.Size) return;
-        if (part is { Length: > 0, Tag: null } && file.Sha256 is null) part.Restart(); // nothing would tell whether both parts are of one file
+        // Without either, nothing would tell whether both parts are of one file.
+        if (part is { Length: > 0, Tag: null } && file.Sha256 is null) part.Restart();
         using HttpResponseMessage response = await hub.OpenAsync(file, part.Length, part.Tag, cancellation).ConfigureAwait(false);
-        string host = response.RequestMessage!.RequestUri!.IdnHost;
-        string? tag = response.Headers.ETag?.ToString();
-        if (response.StatusCode == HttpStatusCode.OK)
+        ContentRangeHeaderValue? range = response.Content.Headers.ContentRange;
+        switch (response.StatusCode)
         {
-            part.Restart();
+            case HttpStatusCode.OK:
+                part.Restart();
+                break;
+            case HttpStatusCode.RequestedRangeNotSatisfiable:
+                part.Restart();
+                RequireLength(range?.Length, file);
+                throw new HttpRequestException("the hub has no such part of the file by now");
+            case HttpStatusCode.PartialContent when range?.From == part.Length && !HasChanged(part.Tag, response.Headers.ETag):
+                break;
+            default:
+                part.Restart();
+                throw new HttpRequestException("the hub sends another part than it was asked for");
         }
-        else if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
-        {
-            part.Restart();
-            RequireLength(response.Content.Headers.ContentRange?.Length, file);
-            throw new HttpRequestException("the hub has no such part of the file by now");
-        }
-        else if (response.Content.Headers.ContentRange?.From != part.Length || (part.Tag is { } earlier && tag is not null && tag != earlier))
-        {
-            part.Restart();
-            throw new HttpRequestException("the hub sends another part than it was asked for");
-        }
-        long? length = response.StatusCode == HttpStatusCode.OK ? response.Content.Headers.ContentLength : response.Content.Headers.ContentRange!.Length;
-        using Stream body = await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
-        await ReadAsync(body, file, part, length, host, response, tag, at, cancellation).ConfigureAwait(false);
+        await ReadAsync(response, file, part, at, cancellation).ConfigureAwait(false);
         if (part.Length == file.Size) return;
         if (response.Headers.TransferEncodingChunked == true) RequireLength(part.Length, file); // such a body says where it ends
         throw new HttpRequestException("the connection ended early");
     }
 
     private async Task ReadAsync(
-        Stream body, RepositoryFile file, PartFile part, long? length, string host, HttpResponseMessage response, string? tag, Action<long> at, CancellationToken cancellation)
+        HttpResponseMessage response, RepositoryFile file, PartFile part, Action<long> at, CancellationToken cancellation)
     {
+        bool isWhole = response.StatusCode == HttpStatusCode.OK;
+        long? length = isWhole ? response.Content.Headers.ContentLength : response.Content.Headers.ContentRange?.Length;
+        using Stream body = await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var buffer = new byte[1 << 18];
         try
         {
             silence.CancelAfter(timing.NoData);
-            int count = await body.ReadAtLeastAsync(buffer, FileHead.Length, throwOnEndOfStream: false, silence.Token).ConfigureAwait(false);
-            if (part.Length == 0) RequireFile(file, buffer.AsSpan(0, count), response.Content.Headers.ContentType?.MediaType, host);
+            int count = await body.ReadAtLeastAsync(buffer, FileHead.Length, false, silence.Token).ConfigureAwait(false);
+            if (isWhole) RequireFile(file, buffer.AsSpan(0, count), response);
             RequireLength(length, file);
-            part.Tag = tag;
+            part.Tag = response.Headers.ETag?.ToString();
             (long window, long windowBytes) = (Stopwatch.GetTimestamp(), 0);
             while (count > 0)
             {
@@ -96,7 +104,8 @@ internal sealed class Downloader(HubClient hub, PullTiming timing, Action<string
                 windowBytes += count;
                 if (Stopwatch.GetElapsedTime(window) > timing.SlowWindow)
                 {
-                    if (windowBytes < timing.LeastBytes) throw new HttpRequestException($"only {Quantity.Bytes(windowBytes)} came in {Quantity.Duration(timing.SlowWindow)}");
+                    string came = $"only {Quantity.Bytes(windowBytes)} came in {Quantity.Duration(timing.SlowWindow)}";
+                    if (windowBytes < timing.LeastBytes) throw new HttpRequestException(came);
                     (window, windowBytes) = (Stopwatch.GetTimestamp(), 0);
                 }
                 silence.CancelAfter(timing.NoData);
@@ -109,17 +118,26 @@ internal sealed class Downloader(HubClient hub, PullTiming timing, Action<string
         }
     }
 
-    private static void RequireFile(RepositoryFile file, ReadOnlySpan<byte> head, string? mediaType, string host)
+    private static bool HasChanged(string? tag, EntityTagHeaderValue? now) => tag is not null && now is not null && now.ToString() != tag;
+
+    private static void RequireFile(RepositoryFile file, ReadOnlySpan<byte> head, HttpResponseMessage response)
     {
-        if (FileHead.IsWebPage(mediaType, head)) throw HubConnection.WebPage(host, Printable.Line(file.Name));
+        string host = response.RequestMessage!.RequestUri!.IdnHost;
+        if (FileHead.IsWebPage(response.Content.Headers.ContentType?.MediaType, head)) throw HubConnection.WebPage(host, file.Name);
         if (FileHead.IsPointer(head))
-            throw new PullException($"{Printable.Line(file.Name)}: {host} has only a pointer of Git's large-file storage (LFS), not the model itself: take another copy of the repository");
+        {
+            throw new PullException($"{file.Name}: {host} has only a pointer of Git's large-file storage (LFS), not the model itself: "
+                + "take another copy of the repository");
+        }
     }
 
     private static void RequireLength(long? length, RepositoryFile file)
     {
         if (length is { } bytes && bytes != file.Size)
-            throw new PullException(Quantity.Text($"{Printable.Line(file.Path)} has {bytes:N0} bytes where its repository lists {file.Size:N0}: it may have been changed just now; try again later"));
+        {
+            throw new PullException(Quantity.Text($"{file.Path} has {bytes:N0} bytes where its repository lists {file.Size:N0}: ")
+                + "it may have been changed just now; try again later");
+        }
     }
 
     /// <param name="progress">Bytes that are here.</param>
@@ -135,7 +153,7 @@ internal sealed class Downloader(HubClient hub, PullTiming timing, Action<string
                 await attempt().ConfigureAwait(false);
                 return;
             }
-            catch (Exception exception) when (exception is HttpRequestException or (IOException and not PullException) && !cancellation.IsCancellationRequested)
+            catch (Exception exception) when (MayPass(exception) && !cancellation.IsCancellationRequested)
             {
                 // Bytes that came a second time, after a new start, are none that count.
                 bool grew = progress() - most >= enough;
@@ -153,4 +171,5 @@ internal sealed class Downloader(HubClient hub, PullTiming timing, Action<string
             }
         }
     }
+    private static bool MayPass(Exception exception) => exception is HttpRequestException or (IOException and not PullException);
 }

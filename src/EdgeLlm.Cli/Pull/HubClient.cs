@@ -21,8 +21,10 @@ internal sealed partial class HubClient(HubConnection connection, RepositoryRefe
         Uri? page = new(connection.Endpoint, $"api/models/{reference.Repository}/tree/{Revision}?recursive=true");
         for (int count = 0; page is not null; count++)
         {
-            if (count == MostPages || files.Count > MostFiles) throw new PullException($"{reference.Repository} lists more files than a repository of models has");
-            using HttpResponseMessage response = await connection.GetAsync(page, reference.ToString(), 0, null, cancellation).ConfigureAwait(false);
+            if (count == MostPages || files.Count > MostFiles)
+                throw new PullException($"{reference.Repository} lists more files than a repository of models has");
+            using HttpResponseMessage response =
+                await connection.GetAsync(page, reference.ToString(), 0, null, cancellation).ConfigureAwait(false);
             byte[] bytes = await ReadAllAsync(response, cancellation).ConfigureAwait(false);
             string list = $"the list of files of {reference.Repository}";
             if (FileHead.IsWebPage(response.Content.Headers.ContentType?.MediaType, bytes)) throw HubConnection.WebPage(page.IdnHost, list);
@@ -34,7 +36,8 @@ internal sealed partial class HubClient(HubConnection connection, RepositoryRefe
                     if (entry.GetProperty("type").GetString() == "file") files.Add(ReadEntry(entry));
                 }
             }
-            catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+            catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException
+                or FormatException)
             {
                 throw new PullException($"{page.IdnHost} answers with something else than {list}: is HF_ENDPOINT right?");
             }
@@ -43,7 +46,9 @@ internal sealed partial class HubClient(HubConnection connection, RepositoryRefe
         return files;
     }
 
-    /// <summary>A file from a byte on. The answer is 200 (from the start, whatever was asked), 206, or 416 where there is no such byte.</summary>
+    /// <summary>
+    /// A file from a byte on. The answer is 200 (from the start, whatever was asked), 206, or 416 where there is no such byte.
+    /// </summary>
     /// <param name="tag">The ETag that the earlier bytes had, or null.</param>
     public Task<HttpResponseMessage> OpenAsync(RepositoryFile file, long from, string? tag, CancellationToken cancellation)
     {
@@ -67,7 +72,8 @@ internal sealed partial class HubClient(HubConnection connection, RepositoryRefe
         }
         catch (HttpRequestException exception) when (exception.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
         {
-            throw new PullException($"a page of the list of files of {reference.Repository} is longer than {Quantity.Bytes(MostPageBytes)}: refused");
+            string most = Quantity.Bytes(MostPageBytes);
+            throw new PullException($"a page of the list of files of {reference.Repository} is longer than {most}: refused");
         }
     }
 

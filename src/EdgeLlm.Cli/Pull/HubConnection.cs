@@ -6,6 +6,9 @@ using EdgeLlm.Cli.Output;
 
 namespace EdgeLlm.Cli.Pull;
 
+/// <summary>A failure of a download that trying again does not mend.</summary>
+internal sealed class PullException(string message) : IOException(message);
+
 /// <summary>
 /// Requests to a hub: follows redirects, keeps the token at home, limits every wait. Failures that may pass by themselves (no connection,
 /// 429, 5xx) are <see cref="HttpRequestException"/>s, all others <see cref="PullException"/>s.
@@ -28,8 +31,8 @@ internal sealed class HubConnection : IDisposable
             throw new ArgumentException($"HF_ENDPOINT is '{Printable.Line(endpoint, 200)}', which is not an http or https address");
         (Endpoint, _token, _timing) = (uri, token, timing);
         _guard = guard?.Invoke(uri) ?? new AddressGuard(uri);
-        // Redirects are followed here, one by one. The proxy is that of the environment. Nothing is decompressed (the default: a small answer stays
-        // small), and AutomaticDecompression is not even named: setting it links zlib into the NativeAOT binary.
+        // Redirects are followed here, one by one. The proxy is that of the environment. Nothing is decompressed (the default: a small
+        // answer stays small), and AutomaticDecompression is not even named: setting it links zlib into the NativeAOT binary.
         _http = new HttpClient(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
@@ -63,7 +66,8 @@ internal sealed class HubConnection : IDisposable
             if (from > 0)
             {
                 request.Headers.Range = new RangeHeaderValue(from, null);
-                if (EntityTagHeaderValue.TryParse(tag, out EntityTagHeaderValue? entity) && !entity.IsWeak) request.Headers.IfRange = new RangeConditionHeaderValue(entity);
+                if (EntityTagHeaderValue.TryParse(tag, out EntityTagHeaderValue? entity) && !entity.IsWeak)
+                    request.Headers.IfRange = new RangeConditionHeaderValue(entity);
             }
             HttpResponseMessage response = await AnswerAsync(request, cancellation).ConfigureAwait(false);
             if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308)) return Checked(response, uri, what);
@@ -79,7 +83,8 @@ internal sealed class HubConnection : IDisposable
 
     /// <summary>What to say of an answer that is a web page where a file or a list was asked for.</summary>
     public static PullException WebPage(string host, string what) =>
-        new($"{host} answers with a web page instead of {what}: does this network want a login first (a captive portal), or is HF_ENDPOINT wrong?");
+        new($"{host} answers with a web page instead of {what}: "
+            + "does this network want a login first (a captive portal), or is HF_ENDPOINT wrong?");
 
     public void Dispose() => _http.Dispose();
 
@@ -126,7 +131,8 @@ internal sealed class HubConnection : IDisposable
         catch (HttpRequestException exception) when (exception.InnerException is AuthenticationException handshake)
         {
             string reason = Printable.Line((handshake.InnerException ?? handshake).Message, 200);
-            throw new PullException($"no protected connection to {request.RequestUri!.IdnHost}: {reason} (is this machine's clock right, and no login page of the network in between?)");
+            throw new PullException($"no protected connection to {request.RequestUri!.IdnHost}: {reason} "
+                + "(is this machine's clock right, and no login page of the network in between?)");
         }
         catch (HttpRequestException exception) when (IsWithoutNetwork(exception))
         {
@@ -138,7 +144,8 @@ internal sealed class HubConnection : IDisposable
         exception.HttpRequestError == HttpRequestError.NameResolutionError
         || exception.InnerException is SocketException
         {
-            SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NetworkDown or SocketError.NetworkUnreachable or SocketError.HostUnreachable,
+            SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NetworkDown or SocketError.NetworkUnreachable
+                or SocketError.HostUnreachable,
         };
 
     private HttpResponseMessage Checked(HttpResponseMessage response, Uri uri, string what)
@@ -147,20 +154,22 @@ internal sealed class HubConnection : IDisposable
         string host = uri.IdnHost;
         if (status is 200 or 206 or 416)
         {
-            string[] encodings = [.. response.Content.Headers.ContentEncoding.Where(encoding => !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))];
-            if (encodings.Length == 0) return response;
+            string? encoding = response.Content.Headers.ContentEncoding
+                .FirstOrDefault(name => !name.Equals("identity", StringComparison.OrdinalIgnoreCase));
+            if (encoding is null) return response;
             response.Dispose();
-            throw new PullException($"{what}: {host} sends it compressed ({Printable.Line(encodings[0], 40)}), which it was not asked for");
+            throw new PullException($"{what}: {host} sends it compressed ({Printable.Line(encoding, 40)}), which it was not asked for");
         }
         response.Dispose();
         throw response.StatusCode switch
         {
-            HttpStatusCode.Unauthorized => new PullException($"{what}: there is no such repository, or it is private or gated ({host} answers 401): check the name, or {TokenAdvice()}"),
-            HttpStatusCode.Forbidden => new PullException($"{what}: access is denied ({host} answers 403): accept the model's licence on its page, and {TokenAdvice()}"),
+            HttpStatusCode.Unauthorized => new PullException(
+                $"{what}: there is no such repository, or it is private or gated ({host} answers 401): check the name, or {TokenAdvice()}"),
+            HttpStatusCode.Forbidden => new PullException(
+                $"{what}: access is denied ({host} answers 403): accept the model's licence on its page, and {TokenAdvice()}"),
             HttpStatusCode.NotFound => new PullException($"{what}: there is no such repository, revision or file ({host} answers 404)"),
             HttpStatusCode.NetworkAuthenticationRequired => WebPage(host, what),
-            HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests => new HttpRequestException($"{host} answers {status}", null, response.StatusCode),
-            _ when status >= 500 => new HttpRequestException($"{host} answers {status}", null, response.StatusCode),
+            _ when status is 408 or 429 or >= 500 => new HttpRequestException($"{host} answers {status}", null, response.StatusCode),
             _ => new PullException($"{what}: {host} answers {status}"),
         };
     }

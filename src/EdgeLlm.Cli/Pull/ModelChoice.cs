@@ -28,7 +28,10 @@ internal sealed record ModelChoice(RemoteModel Model, string Reason)
         throw new PullException($"{repository} has no model '{Printable.Line(text, 80)}'; it has {Names(models)}");
     }
 
-    /// <summary>The best for this much memory: of four bits where one fits, else the largest quantized one that fits, else the smallest of those that are not quantized.</summary>
+    /// <summary>
+    /// The best for this much memory: of four bits where one fits, else the largest quantized one that fits, else the smallest of those
+    /// that are not quantized.
+    /// </summary>
     /// <exception cref="PullException">None fits.</exception>
     public static ModelChoice BestFor(long memory, IReadOnlyList<RemoteModel> models, string repository)
     {
@@ -36,16 +39,20 @@ internal sealed record ModelChoice(RemoteModel Model, string Reason)
         if (fitting.Length == 0)
         {
             RemoteModel smallest = models.MinBy(model => model.Size)!;
-            throw new PullException($"no model of {repository} fits in 60 % of this machine's {Quantity.Bytes(memory)}: the smallest, {Printable.Line(smallest.Name)}, has {Quantity.Bytes(smallest.Size)} (name a file to take it all the same)");
+            throw new PullException($"no model of {repository} fits in 60 % of this machine's {Quantity.Bytes(memory)}: "
+                + $"the smallest, {smallest.Name}, has {Quantity.Bytes(smallest.Size)} (name a file to take it all the same)");
         }
-        RemoteModel? four = Preferred.Select(name => fitting.FirstOrDefault(model => model.Quantization == name)).FirstOrDefault(model => model is not null);
-        RemoteModel best = four ?? fitting.Where(model => !Unquantized.Contains(model.Quantization)).MaxBy(model => model.Size) ?? fitting.MinBy(model => model.Size)!;
+        RemoteModel? four = Preferred.Select(name => fitting.FirstOrDefault(model => model.Quantization == name))
+            .FirstOrDefault(model => model is not null);
+        RemoteModel? quantized = fitting.Where(model => !Unquantized.Contains(model.Quantization)).MaxBy(model => model.Size);
+        RemoteModel best = four ?? quantized ?? fitting.MinBy(model => model.Size)!;
         string why = four is not null ? "about 4 bits a weight are the best of speed and quality"
             : Unquantized.Contains(best.Quantization) ? "nothing smaller is there" : "the largest quantized one that fits";
-        return new ModelChoice(best, $"{Printable.Line(best.Name)}, {Quantity.Bytes(best.Size)}, of {models.Count}: {why}, and it fits in 60 % of this machine's {Quantity.Bytes(memory)} (REPO:FILE takes another)");
+        string fits = $"it fits in 60 % of this machine's {Quantity.Bytes(memory)} (REPO:FILE takes another)";
+        return new ModelChoice(best, $"{best.Name}, {Quantity.Bytes(best.Size)}, of {models.Count}: {why}, and {fits}");
     }
 
-    /// <summary>Beside the weights there has to be room for a context and what it is computed with: an estimate before the file is there.</summary>
+    /// <summary>Whether there is room beside the weights for a context and its computation: an estimate before the file is there.</summary>
     private static bool Fits(long size, long memory) => size + (size / 8) + 64_000_000 <= memory * 0.6;
 
     private static string Names(IReadOnlyList<RemoteModel> models)

@@ -76,7 +76,8 @@ internal sealed class PartFile : IDisposable
     /// <exception cref="PullException">There is more than the file is to have, or the disk does not take it.</exception>
     public void Append(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length > _file.Size - Length) throw new PullException($"{_file.Path}: the hub sends more than the {_file.Size} bytes that the file is to have");
+        if (bytes.Length > _file.Size - Length)
+            throw new PullException($"{_file.Path}: the hub sends more than the {_file.Size} bytes that the file is to have");
         try
         {
             _stream.Write(bytes);
@@ -115,7 +116,8 @@ internal sealed class PartFile : IDisposable
             _stream.Dispose();
             File.Delete(PartPath(_path));
             Tag = null;
-            throw new PullException($"{_file.Path}: wrong checksum: SHA-256 is {sum} and should be {_file.Sha256}; what came was thrown away, try again");
+            throw new PullException($"{_file.Path}: wrong checksum: SHA-256 is {sum} and should be {_file.Sha256}; "
+                + "what came was thrown away, try again");
         }
         Try(() =>
         {

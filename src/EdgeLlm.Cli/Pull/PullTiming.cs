@@ -11,13 +11,17 @@ internal sealed record PullTiming
     /// <summary>For all pages of the list of files, new attempts included.</summary>
     public TimeSpan List { get; init; } = TimeSpan.FromMinutes(3);
 
-    /// <summary>A connection that brings fewer than <see cref="LeastBytes"/> in this time is given up: one byte now and then would hold it for ever.</summary>
+    /// <summary>
+    /// A connection that brings fewer than <see cref="LeastBytes"/> in this time is given up: one byte now and then would hold it for ever.
+    /// </summary>
     public TimeSpan SlowWindow { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>Bytes that a connection has to bring in <see cref="SlowWindow"/>, and an attempt so that it is not counted among the failures.</summary>
+    /// <summary>Bytes that a connection has to bring in <see cref="SlowWindow"/>, and an attempt so as not to count as a failure.</summary>
     public long LeastBytes { get; init; } = 64_000;
 
-    /// <summary>Attempts after the first that bring nothing; one that brings <see cref="LeastBytes"/> more than any before starts the count again.</summary>
+    /// <summary>
+    /// Attempts after the first that bring nothing; one that brings <see cref="LeastBytes"/> more than any before starts the count again.
+    /// </summary>
     public int Retries { get; init; } = 5;
 
     /// <summary>Before the first new attempt; doubled for each further one.</summary>

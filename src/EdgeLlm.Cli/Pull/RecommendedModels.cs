@@ -7,6 +7,8 @@ namespace EdgeLlm.Cli.Pull;
 /// <param name="Commercial">Whether it may be used commercially: `yes`, or the conditions.</param>
 internal sealed record RecommendedModel(string Repository, string File, double Megabytes, string Licence, string Commercial, string GoodFor)
 {
+    public bool IsFree => Commercial == "yes";
+
     /// <summary>What `pull` takes to get this very file.</summary>
     public string Reference => $"{Repository}:{RemoteModel.QuantizationOf(StoredModel.NameOf(File)) ?? File}";
 }
@@ -24,10 +26,13 @@ internal sealed record RecommendedModels(string Date, IReadOnlyList<RecommendedM
         string[] lines = reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         string date = lines.First(line => line.StartsWith(DateLine, StringComparison.Ordinal))[DateLine.Length..].Trim();
         IEnumerable<string[]> rows = lines.Where(line => line[0] != '#').Skip(1).Select(line => line.Split('\t'));
-        return new RecommendedModels(date, [.. rows.Select(row => new RecommendedModel(row[0], row[1], double.Parse(row[2], CultureInfo.InvariantCulture), row[3], row[4], row[5]))]);
+        return new RecommendedModels(date, [.. rows.Select(ModelOf)]);
     }
 
-    /// <summary>The smallest model whose name begins with another library's (`llama3.2:1b`, `SmolLM2-135M-Instruct`) and has its other parts, or null.</summary>
+    /// <summary>
+    /// The smallest model whose name begins with another library's (`llama3.2:1b`, `SmolLM2-135M-Instruct`) and has its other parts, or
+    /// null.
+    /// </summary>
     public RecommendedModel? Find(string name)
     {
         string[] parts = [.. name.Split(':', '-').Select(Letters).Where(part => part.Length > 0 && part != "latest")];
@@ -36,9 +41,13 @@ internal sealed record RecommendedModels(string Date, IReadOnlyList<RecommendedM
         bool Has(RecommendedModel model)
         {
             string letters = Letters(model.Repository.Split('/')[1]);
-            return parts.Length > 0 && letters.StartsWith(parts[0], StringComparison.Ordinal) && parts.All(part => letters.Contains(part, StringComparison.Ordinal));
+            return parts.Length > 0 && letters.StartsWith(parts[0], StringComparison.Ordinal)
+                && parts.All(part => letters.Contains(part, StringComparison.Ordinal));
         }
     }
+
+    private static RecommendedModel ModelOf(string[] row) =>
+        new(row[0], row[1], double.Parse(row[2], CultureInfo.InvariantCulture), row[3], row[4], row[5]);
 
     private static string Letters(string text) => string.Concat(text.Where(char.IsAsciiLetterOrDigit)).ToLowerInvariant();
 }

@@ -8,7 +8,9 @@ namespace EdgeLlm.Cli.Pull;
 /// <summary>A file of a repository.</summary>
 /// <param name="Path">With `/` between folders.</param>
 /// <param name="Size">Bytes.</param>
-/// <param name="Sha256">In lower-case hexadecimal; null where the repository states none (files that are not in its large-file storage).</param>
+/// <param name="Sha256">
+/// In lower-case hexadecimal; null where the repository states none (files that are not in its large-file storage).
+/// </param>
 internal sealed partial record RepositoryFile(string Path, long Size, string? Sha256)
 {
     private const int LongestName = 200; // bytes: file systems take 255, endings included
@@ -25,18 +27,20 @@ internal sealed partial record RepositoryFile(string Path, long Size, string? Sh
     /// <exception cref="PullException">The path is made to leave the folder.</exception>
     public void RequireSafe(string repository)
     {
-        if (!IsSafe) throw new PullException($"{repository} lists a file '{Printable.Line(Path, 80)}', a name that could leave the folder of models or mislead: refused");
+        if (IsSafe) return;
+        string path = Printable.Line(Path, 80);
+        throw new PullException($"{repository} lists a file '{path}', a name that could leave the folder of models or mislead: refused");
     }
 
     private static bool IsSafePart(string part) =>
-        StoredModel.IsName(part) && part.IndexOfAny(['<', '>', '"', '|', '?', '*', '%']) < 0 && part[^1] is not ('.' or ' ') && part[0] != ' '
-        && !part.EnumerateRunes().Any(IsHidden) && !Device().IsMatch(part);
+        StoredModel.IsName(part) && part[0] != ' ' && part[^1] is not ('.' or ' ')
+        && part.IndexOfAny(['<', '>', '"', '|', '?', '*', '%']) < 0 && !part.EnumerateRunes().Any(IsHidden) && !Device().IsMatch(part);
 
     // Such characters move the cursor or turn the direction of text. (A lone surrogate, which no UTF-8 name has, comes as U+FFFD.)
     private static bool IsHidden(Rune rune) => rune == Rune.ReplacementChar || Rune.GetUnicodeCategory(rune) is
         UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
     /// <summary>Names that Windows takes for devices, whatever stands after their first dot.</summary>
-    [GeneratedRegex(@"^(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|COM[0-9\u00b9\u00b2\u00b3]|LPT[0-9\u00b9\u00b2\u00b3]) *(?:\.|\z)", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"^(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3]) *(?:\.|\z)", RegexOptions.IgnoreCase)]
     private static partial Regex Device();
 }

@@ -11,12 +11,10 @@ internal sealed partial record RepositoryReference(string Repository, string Rev
 {
     public const string MainBranch = "main";
 
-    private static readonly string[] Hosts = ["https://huggingface.co/", "http://huggingface.co/", "huggingface.co/", "https://hf.co/", "http://hf.co/", "hf.co/"];
-
     /// <exception cref="ArgumentException">It is no such text.</exception>
     public static RepositoryReference Parse(string text)
     {
-        if (Hosts.FirstOrDefault(host => text.StartsWith(host, StringComparison.OrdinalIgnoreCase)) is { } host)
+        if (Host().Match(text) is { Success: true } host)
         {
             string rest = text[host.Length..];
             if (PageAddress().Match(rest) is { Success: true } page)
@@ -45,16 +43,21 @@ internal sealed partial record RepositoryReference(string Repository, string Rev
         bool isWrong = !RepositoryName().IsMatch(repository) || repository.Contains("..", StringComparison.Ordinal)
             || !RevisionName().IsMatch(revision) || revision.Contains("..", StringComparison.Ordinal) || file == "";
         if (isWrong)
-            throw new ArgumentException($"'{Printable.Line(text, 100)}' does not name a repository: write OWNER/NAME, OWNER/NAME:FILE or OWNER/NAME@REVISION:FILE, such as bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M");
+        {
+            throw new ArgumentException($"'{Printable.Line(text, 100)}' does not name a repository: write OWNER/NAME, OWNER/NAME:FILE or "
+                + "OWNER/NAME@REVISION:FILE, such as bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M");
+        }
         return new RepositoryReference(repository, revision, file);
     }
 
     private static string OllamaAdvice(string text, string name)
     {
-        string refusal = $"'{Printable.Line(text, 100)}' does not name a repository of Hugging Face, where `pull` gets models (Ollama's library has names like this)";
-        return RecommendedModels.Load().Find(name) is { } model
-            ? $"{refusal}: edgellm pull {ShellWord.Quote(model.Reference)}"
-            : $"{refusal}: look for a repository with GGUF in its name (https://huggingface.co/models?library=gguf&search={Uri.EscapeDataString(name.Split(':')[0])}) and write OWNER/NAME; `edgellm pull` alone lists small models that run here";
+        string refusal = $"'{Printable.Line(text, 100)}' does not name a repository of Hugging Face, where `pull` gets models "
+            + "(Ollama's library has names like this)";
+        if (RecommendedModels.Load().Find(name) is { } model) return $"{refusal}: edgellm pull {ShellWord.Quote(model.Reference)}";
+        string search = "https://huggingface.co/models?library=gguf&search=" + Uri.EscapeDataString(name.Split(':')[0]);
+        return $"{refusal}: look for one with GGUF in its name ({search}) and write OWNER/NAME; "
+            + "`edgellm pull` alone lists small models that run here";
     }
 
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}\z")]
@@ -63,9 +66,12 @@ internal sealed partial record RepositoryReference(string Repository, string Rev
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}\z")]
     private static partial Regex RevisionName();
 
-    [GeneratedRegex(@"^(?<repository>[^/]+/[^/]+)/(?:blob|resolve|tree)/(?<revision>refs%2Fpr%2F[0-9]+|refs/pr/[0-9]+|[^/?#]+)(?:/(?<file>[^?#]*))?(?:[?#].*)?\z", RegexOptions.IgnoreCase)]
+    [GeneratedRegex("^(?:https?://)?(?:huggingface|hf)[.]co/", RegexOptions.IgnoreCase)]
+    private static partial Regex Host();
+
+    [GeneratedRegex(@"^(?<repository>[^/]+/[^/]+)/(blob|resolve|tree)/(?<revision>refs/pr/\d+|[^/?#]+)(?:/(?<file>[^?#]*))?(?:[?#].*)?\z")]
     private static partial Regex PageAddress();
 
-    [GeneratedRegex(@"^(?:(?:https?://)?(?:registry\.)?ollama\.(?:com|ai)/)?(?:library/)?(?<name>[A-Za-z0-9][A-Za-z0-9._-]*(?::[A-Za-z0-9._-]+)?)\z")]
+    [GeneratedRegex(@"^(?:(?:https?://)?(?:registry\.)?ollama\.(?:com|ai)/)?(?:library/)?(?<name>[A-Za-z0-9][\w.-]*(?::[\w.-]+)?)\z")]
     private static partial Regex OllamaName();
 }
