@@ -1,16 +1,20 @@
+using EdgeLlm.Cli.Output;
 using EdgeLlm.DefaultModel;
 
 namespace EdgeLlm.Cli;
 
 /// <summary>
-/// Where models lie on this machine: the user's folder, into which `pull` writes and from which `rm` removes, and the system's, which is
-/// only read. A model's name is its file's name without `.gguf`, and without the number where it is split.
+/// The models on this machine: in the user's folder, into which `pull` writes and from which `rm` removes, in the system's, and beside the
+/// program. A model's name is its file's name without `.gguf`, and without the number where it is split.
 /// </summary>
 /// <param name="userFolder">`$XDG_DATA_HOME/edgellm/models`, else `~/.local/share/edgellm/models`.</param>
 /// <param name="systemFolder">`/var/lib/edgellm/models`.</param>
 /// <param name="defaultModel">The file that comes with the program, or null.</param>
 internal sealed class ModelStore(string userFolder, string systemFolder, string? defaultModel)
 {
+    /// <summary>Another name of the model that comes with the program.</summary>
+    private const string Default = "default";
+
     /// <summary>The folder that all users and the service read. Tests put theirs here.</summary>
     public static string SystemFolderOfThisMachine { get; set; } = "/var/lib/edgellm/models";
 
@@ -22,29 +26,55 @@ internal sealed class ModelStore(string userFolder, string systemFolder, string?
     {
         // The specification has relative paths ignored (XDG Base Directory).
         string? data = Environment.GetEnvironmentVariable("XDG_DATA_HOME");
-        if (!Path.IsPathFullyQualified(data ?? "")) data = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+        if (!Path.IsPathFullyQualified(data ?? ""))
+            data = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
         return new ModelStore(Path.Combine(data!, "edgellm", "models"), SystemFolderOfThisMachine, DefaultModelFile.Path);
     }
 
-    /// <summary>The file of a path or a name; of null, the default model.</summary>
+    /// <summary>What the model of a file is called, by the program and to it.</summary>
+    public static string NameOf(string path) => path == DefaultModelFile.Path ? DefaultModelFile.ModelName : StoredModel.NameOf(path);
+
+    /// <summary>The file of a path, of a name in any case, or of the beginning of one name only; of null, the default model.</summary>
     /// <exception cref="IOException">There is no such model, or none was named and this build has no default.</exception>
     public string PathOf(string? model)
     {
         if (model is null)
-            return defaultModel ?? throw new FileNotFoundException("this build has no default model: name one with --model (a GGUF file, or a name of `edgellm list`; `edgellm pull` gets one)");
+        {
+            return defaultModel ?? throw new FileNotFoundException("this build has no default model: "
+                + "name one with --model (a GGUF file, or a name of `edgellm list`; `edgellm pull` gets one)");
+        }
         if (File.Exists(model)) return model;
         if (Find(model) is { } stored) return stored.Path;
-        throw new FileNotFoundException(StoredModel.IsName(model)
-            ? $"there is no model '{model}' here: it is neither a file nor in {userFolder} or {systemFolder} (`edgellm list` shows what is)"
-            : $"{model}: there is no such file");
+        if (Directory.Exists(model)) throw new FileNotFoundException(FolderAdvice(model));
+        if (!StoredModel.IsName(model)) throw new FileNotFoundException($"{Printable.Line(model, 200)}: there is no such file");
+
+        StoredModel[] begun =
+            [.. Models().Where(one => one.Name.StartsWith(model, StringComparison.OrdinalIgnoreCase)).DistinctBy(one => one.Name)];
+        if (begun.Length == 1) return begun[0].Path;
+        string name = Printable.Line(model, 100);
+        if (begun.Length > 1)
+        {
+            string names = string.Join(", ", begun.Select(one => Printable.Line(one.Name)));
+            throw new FileNotFoundException($"several models' names begin with '{name}': {names}");
+        }
+        throw new FileNotFoundException(Suggestion.For(model, Models().Select(one => one.Name)) is { } near
+            ? $"there is no model '{name}': did you mean {Printable.Line(near)}?"
+            : $"there is no model '{name}': `edgellm list` shows those that are here, and `edgellm pull` gets others");
     }
 
-    /// <summary>The stored model of a name (`.gguf` may stand after it), the user's before the system's, or null.</summary>
-    public StoredModel? Find(string name)
+    /// <summary>
+    /// The stored model of a whole name in any case (`.gguf`, or Ollama's `:latest`, may stand after it), the user's before the system's
+    /// and the exact name before one in another case; or null.
+    /// </summary>
+    /// <param name="place">Where to look; null: everywhere.</param>
+    public StoredModel? Find(string name, ModelPlace? place = null)
     {
-        if (!StoredModel.IsName(name)) return null;
-        string bare = name.EndsWith(StoredModel.Extension, StringComparison.Ordinal) ? name[..^StoredModel.Extension.Length] : name;
-        return Models().FirstOrDefault(model => model.Name == bare || Path.GetFileName(model.Path) == name);
+        string bare = name.EndsWith(":latest", StringComparison.OrdinalIgnoreCase) ? name[..^":latest".Length] : name;
+        if (!StoredModel.IsName(bare)) return null;
+        StoredModel[] models = [.. Models().Where(model => place is null || model.Place == place)];
+        return models.FirstOrDefault(model => IsCalled(model, bare, StringComparison.Ordinal))
+            ?? models.FirstOrDefault(model => IsCalled(model, bare, StringComparison.OrdinalIgnoreCase))
+            ?? models.FirstOrDefault(model => model.Place == ModelPlace.Program && bare == Default);
     }
 
     /// <summary>All models by name: the user's, then the system's, then the default.</summary>
@@ -52,7 +82,21 @@ internal sealed class ModelStore(string userFolder, string systemFolder, string?
     {
         foreach (StoredModel model in ModelsIn(userFolder, ModelPlace.User)) yield return model;
         foreach (StoredModel model in ModelsIn(systemFolder, ModelPlace.System)) yield return model;
-        if (defaultModel is not null) yield return new StoredModel("default", ModelPlace.Program, [defaultModel]);
+        if (defaultModel is not null) yield return new StoredModel(DefaultModelFile.ModelName, ModelPlace.Program, [defaultModel]);
+    }
+
+    private static bool IsCalled(StoredModel model, string name, StringComparison comparison) =>
+        name.Equals(model.Name, comparison) || name.Equals(model.Name + StoredModel.Extension, comparison)
+        || (model.Place != ModelPlace.Program && name.Equals(Path.GetFileName(model.Path), comparison));
+
+    private static string FolderAdvice(string folder)
+    {
+        (string name, string word) = (Printable.Line(folder, 200), ShellWord.Quote(folder));
+        if (Directory.EnumerateFiles(folder, "*" + StoredModel.Extension).Order(StringComparer.Ordinal).FirstOrDefault() is { } file)
+            return $"{name} is a folder: name a file in it, such as {ShellWord.Quote(file)}";
+        return File.Exists(Path.Combine(folder, "config.json"))
+            ? $"{name} is a Hugging Face folder: first edgellm quantize {word} OUT.gguf, then name OUT.gguf"
+            : $"{name} is a folder without a model in it (neither a GGUF file nor a config.json)";
     }
 
     private static IEnumerable<StoredModel> ModelsIn(string folder, ModelPlace place)

@@ -79,7 +79,11 @@ internal static class SharedOptions
     public static string ModelPathOf(ParseResult result) => ModelStore.OfThisMachine().PathOf(result.GetValue(Model));
 
     /// <summary>Opens the model that --model means with what the other options say.</summary>
-    public static LanguageModel LoadModel(ParseResult result) => LanguageModel.Load(ModelPathOf(result), ModelOptionsOf(result));
+    public static LanguageModel LoadModel(ParseResult result)
+    {
+        string path = ModelPathOf(result);
+        return LanguageModel.Load(path, ModelOptionsOf(result) with { Name = ModelStore.NameOf(path) });
+    }
 
     private static KeyValueType? ParseCacheType(ArgumentResult result)
     {

@@ -10,10 +10,14 @@ internal sealed partial record StoredModel(string Name, ModelPlace Place, IReadO
     /// <summary>The file to open: the first.</summary>
     public string Path => Files[0];
 
-    public long Size => Files.Sum(file => new FileInfo(file).Length);
+    /// <summary>Bytes of its files, of those that links lead to.</summary>
+    public long Size => Files.Select(Target).Where(file => file.Exists).Sum(file => file.Length);
 
     /// <summary>When the last of its files was written.</summary>
-    public DateTime Modified => Files.Max(File.GetLastWriteTimeUtc);
+    public DateTime Modified => Files.Max(file => Target(file).LastWriteTimeUtc);
+
+    /// <summary>Whether its files are only links to files elsewhere.</summary>
+    public bool IsLink => Files.All(file => new FileInfo(file).LinkTarget is not null);
 
     /// <summary>Whether a text can name a model: a file name, not a path.</summary>
     public static bool IsName(string text) =>
@@ -24,6 +28,20 @@ internal sealed partial record StoredModel(string Name, ModelPlace Place, IReadO
     {
         string name = System.IO.Path.GetFileNameWithoutExtension(path);
         return SplitNumber().Match(name) is { Success: true } split ? name[..split.Index] : name;
+    }
+
+    /// <summary>The file itself, through links; a link that leads nowhere, itself.</summary>
+    private static FileInfo Target(string path)
+    {
+        var file = new FileInfo(path);
+        try
+        {
+            return file.LinkTarget is null ? file : (FileInfo)file.ResolveLinkTarget(returnFinalTarget: true)!;
+        }
+        catch (IOException)
+        {
+            return file; // links in a circle
+        }
     }
 
     /// <summary>llama.cpp's numbering of a split file: `-00001-of-00003`.</summary>

@@ -43,7 +43,7 @@ internal static class BenchCommand
             if (!ThreadTuning.Measure(path, SharedOptions.ModelOptionsOf(result), progress, cancellation).Remember())
                 Console.Error.WriteLine("edgellm: the numbers of threads can't be remembered: the state folder can't be written");
         }
-        using var benchmark = new Benchmark(path, SharedOptions.ModelOptionsOf(result), options, cancellation);
+        using var benchmark = new Benchmark(path, SharedOptions.ModelOptionsOf(result) with { Name = ModelStore.NameOf(path) }, options, cancellation);
         BenchResult measured = benchmark.Run(progress);
         if (Terminal.HasPersonOut()) Console.Error.Write("\r\e[K");
 

@@ -57,12 +57,13 @@ internal static class PullCommand
         var hub = new HubClient(connection, reference, timing);
         RemoteModel model = await ChooseAsync(hub, reference, timing, cancellation).ConfigureAwait(false);
         RequireRoom(model, folder);
+        string removal = $"edgellm rm {(forSystem ? "--system " : "")}{ShellWord.Quote(model.Name)}";
         try
         {
             foreach (RepositoryFile part in model.Files)
             {
                 string path = Path.Combine(folder, part.Name);
-                if (File.Exists(path)) await RequireSameAsync(part, path, model.Name, cancellation).ConfigureAwait(false);
+                if (File.Exists(path)) await RequireSameAsync(part, path, removal, cancellation).ConfigureAwait(false);
                 else await ByteProgress.RunAsync(part.Name, part.Size, (at, say) => GetAsync(part, path, at, say)).ConfigureAwait(false);
                 if (forSystem && !OperatingSystem.IsWindows()) File.SetUnixFileMode(path, ReadableByAll);
             }
@@ -169,7 +170,7 @@ internal static class PullCommand
     }
 
     /// <summary>A file that is there already has to be the one that was asked for.</summary>
-    private static async Task RequireSameAsync(RepositoryFile file, string path, string model, CancellationToken cancellation)
+    private static async Task RequireSameAsync(RepositoryFile file, string path, string removal, CancellationToken cancellation)
     {
         if (new FileInfo(path) is { LinkTarget: not null } link && link.ResolveLinkTarget(returnFinalTarget: true) is not { Exists: true })
             throw new PullException($"{path} is a link that leads nowhere: remove it");
@@ -183,7 +184,7 @@ internal static class PullCommand
         if (!same)
         {
             throw new PullException($"{path} is there already and is another file: "
-                + $"`edgellm rm {ShellWord.Quote(model)}` makes room for this one");
+                + $"`{removal}` makes room for this one");
         }
         Console.WriteLine($"{file.Name} is here already.");
     }

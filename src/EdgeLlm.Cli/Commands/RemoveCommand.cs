@@ -3,15 +3,21 @@ using EdgeLlm.Cli.Output;
 
 namespace EdgeLlm.Cli.Commands;
 
-/// <summary>`edgellm rm`: removes a model from the user's folder, and from nowhere else.</summary>
+/// <summary>`edgellm rm`: removes a model from the user's folder, or with --system from the system's, and from nowhere else.</summary>
 internal static class RemoveCommand
 {
-    private static readonly Argument<string> Name = new("name") { Description = "The model's name as `edgellm list` shows it", HelpName = "NAME" };
+    private static readonly Argument<string> Name = new("name")
+    {
+        Description = "The model's name as `edgellm list` shows it",
+        HelpName = "NAME",
+    };
+
+    private static readonly Option<bool> FromSystem = new("--system") { Description = "Remove what `pull --system` got (takes root)" };
     private static readonly Option<bool> Yes = new("--yes", "-y") { Description = "Do not ask" };
 
     public static Command Create()
     {
-        var command = new Command("rm", "Remove a model that `pull` got.") { Name, Yes };
+        var command = new Command("rm", "Remove a model that `pull` got.") { Name, FromSystem, Yes };
         command.SetAction(Run);
         return command;
     }
@@ -20,12 +26,15 @@ internal static class RemoveCommand
     {
         var store = ModelStore.OfThisMachine();
         string name = result.GetValue(Name)!;
-        StoredModel model = store.Find(name) ?? throw new FileNotFoundException($"there is no model '{Printable.Line(name)}' in {store.UserFolder} (`edgellm list` shows what is)");
-        if (model.Place != ModelPlace.User) throw new IOException($"{model.Path} is not in your folder {store.UserFolder}: it stays");
-
+        ModelPlace place = result.GetValue(FromSystem) ? ModelPlace.System : ModelPlace.User;
+        StoredModel model = store.Find(name, place) ?? throw new FileNotFoundException(Missing(store, name, place));
         if (!result.GetValue(Yes))
         {
-            if (!Terminal.HasPersonIn()) throw new ArgumentException($"rm asks before it removes '{Printable.Line(model.Name)}', and there is nobody to ask: --yes does not ask");
+            if (!Terminal.HasPersonIn())
+            {
+                throw new ArgumentException($"rm asks before it removes '{Printable.Line(model.Name)}', and there is nobody to ask: "
+                    + "--yes does not ask");
+            }
             Console.Write($"Remove {Printable.Line(model.Name)} ({Quantity.Bytes(model.Size)})? [y/N] ");
             if (Console.ReadLine()?.Trim() is not ("y" or "Y" or "yes"))
             {
@@ -33,9 +42,23 @@ internal static class RemoveCommand
                 return ExitCode.Failure;
             }
         }
-        long size = model.Size;
+        string what = model.IsLink ? "only a link: the file that it led to stays" : Quantity.Bytes(model.Size);
         foreach (string file in model.Files) File.Delete(file);
-        Console.WriteLine($"Removed {Printable.Line(model.Name)}, {Quantity.Bytes(size)}.");
+        Console.WriteLine($"Removed {Printable.Line(model.Name)}, {what}.");
         return ExitCode.Success;
+    }
+
+    private static string Missing(ModelStore store, string name, ModelPlace place)
+    {
+        string folder = place == ModelPlace.System ? store.SystemFolder : store.UserFolder;
+        if (store.Find(name) is { } elsewhere)
+        {
+            return elsewhere.Place == ModelPlace.System
+                ? $"{elsewhere.Path} is not in your folder {folder}: it stays (sudo edgellm rm --system removes it)"
+                : $"{elsewhere.Path} is not in {folder}: it stays";
+        }
+        string? near = Suggestion.For(name, store.Models().Where(model => model.Place == place).Select(model => model.Name));
+        string advice = near is null ? "`edgellm list` shows those that are" : $"did you mean {Printable.Line(near)}?";
+        return $"there is no model '{Printable.Line(name, 100)}' in {folder}: {advice}";
     }
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using EdgeLlm.DefaultModel;
 using EdgeLlm.Gguf;
 using EdgeLlm.Server;
 using EdgeLlm.Server.Settings;
@@ -55,7 +54,7 @@ internal static class ServeCommand
     private static ServedModel Describe(string path, string? name)
     {
         using GgufFile file = GgufFile.Open(path);
-        string ownName = path == DefaultModelFile.Path ? DefaultModelFile.ModelName : StoredModel.NameOf(path);
+        string ownName = ModelStore.NameOf(path);
         return new ServedModel(
             name ?? string.Concat(ownName.Select(c => c is > ' ' and < (char)127 and not '"' and not '\\' ? c : '-')),
             Path.GetFullPath(path),

@@ -14,7 +14,7 @@ internal static class InspectText
     {
         var report = new Report();
         GgufMetadata data = file.Metadata;
-        report.Heading(Printable.Line(Text(data, "general.name") ?? Path.GetFileNameWithoutExtension(file.Path), LongText));
+        report.Heading(Printable.Line(ModelStore.NameOf(file.Path), LongText));
         report.Fields(Summary(file, plan));
         report.Line();
         WritePlan(report, plan);

@@ -4,6 +4,7 @@ using EdgeLlm.Kernels;
 using EdgeLlm.Kernels.Measurement;
 using EdgeLlm.Kernels.Threading;
 using EdgeLlm.Tokenization;
+using Microsoft.Win32.SafeHandles;
 
 namespace EdgeLlm.Models;
 
@@ -81,8 +82,8 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <summary>[tokenizer.chat_template], or null where the file has none.</summary>
     public string? ChatTemplateSource => _file.Metadata.GetString("tokenizer.chat_template", null);
 
-    /// <summary>[general.name], else the file's name.</summary>
-    public string Name => _file.Metadata.GetString("general.name", null) ?? System.IO.Path.GetFileNameWithoutExtension(Path);
+    /// <summary><see cref="ModelOptions.Name"/>, else [general.name], else the file's name.</summary>
+    public string Name => Options.Name ?? _file.Metadata.GetString("general.name", null) ?? System.IO.Path.GetFileNameWithoutExtension(Path);
 
     /// <summary>Gets the time of each operation, where set.</summary>
     internal OperationProfile? Profile
@@ -110,7 +111,7 @@ public sealed unsafe class LanguageModel : IDisposable
         if (!File.Exists(path)) throw new ModelException(path, "there is no such file");
         long total = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Total;
         long available = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Available;
-        if (new FileInfo(path).Length is var size && size > total)
+        if (LengthOf(path) is var size && size > total)
             throw new ModelException(path, $"the file alone has {size / 1e6:F0} MB and this machine {total / 1e6:F0} MB of memory: take a smaller model");
 
         GgufFile file = GgufFile.Open(path);
@@ -325,5 +326,12 @@ public sealed unsafe class LanguageModel : IDisposable
         {
             if ((uint)token >= (uint)Config.VocabularySize) throw new ArgumentException($"token {token} is not in the vocabulary of {Config.VocabularySize}", nameof(tokens));
         }
+    }
+
+    /// <summary>Bytes of a file; of a link, of the file that it leads to.</summary>
+    private static long LengthOf(string path)
+    {
+        using SafeFileHandle file = File.OpenHandle(path);
+        return RandomAccess.GetLength(file);
     }
 }

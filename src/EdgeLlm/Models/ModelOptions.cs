@@ -5,6 +5,9 @@ namespace EdgeLlm.Models;
 /// <summary>How a model is opened.</summary>
 public sealed record ModelOptions
 {
+    /// <summary>What the model is called; null: [general.name], else the file's name. Results don't depend on it.</summary>
+    public string? Name { get; init; }
+
     /// <summary>Positions of a context (prompt and answer together); 0: the model's own length, but at most 4,096.</summary>
     public int ContextLength { get; init; }
 

@@ -25,7 +25,7 @@ public sealed class ServeCommandTests
     [InlineData(ExitCode.Usage, "--listen is 0.0.0.0:80", "--listen", "0.0.0.0:80")]
     [InlineData(ExitCode.Usage, "--queue takes", "--queue", "-1")]
     [InlineData(ExitCode.Failure, "/nonexistent.json", "--config", "/nonexistent.json")]
-    [InlineData(ExitCode.Failure, "there is no model 'nobody' here", "--model", "nobody")]
+    [InlineData(ExitCode.Failure, "there is no model 'nobody'", "--model", "nobody")]
     public async Task What_is_wrong_is_one_line(int exitCode, string problem, params string[] options)
     {
         CliResult result = await TestCli.RunAsync(["serve", "--check", .. options]);

@@ -73,6 +73,8 @@ public sealed class StoreCommandsTests : IDisposable
     [InlineData("../outside.gguf")]
     [InlineData("..")]
     [InlineData("default")]
+    [InlineData("SmolLM2-135M-Instruct")]
+    [InlineData("smal")]
     [InlineData("nothing")]
     public async Task Nothing_outside_the_users_folder_is_removed(string name)
     {
@@ -94,6 +96,109 @@ public sealed class StoreCommandsTests : IDisposable
         Assert.False(StoredModel.IsName(".hidden"));
         Assert.False(StoredModel.IsName(""));
         Assert.Equal("m", StoredModel.NameOf("/x/m-00002-of-00011.gguf"));
+    }
+
+    [Theory]
+    [InlineData("SMALL")]
+    [InlineData("Small.GGUF")]
+    [InlineData("small:latest")]
+    [InlineData("SMAL")]
+    public async Task A_name_counts_in_any_case_and_by_its_beginning(string name)
+    {
+        SampleGguf.Writer().Save(_folder.ModelPath("small.gguf"));
+        Assert.Contains(_folder.ModelPath("small.gguf"), (await RunAsync("inspect", name)).Output);
+    }
+
+    [Fact]
+    public async Task An_exact_name_counts_more_than_one_in_another_case_and_than_a_beginning()
+    {
+        foreach (string name in (string[])["small", "SMALL", "smaller"]) SampleGguf.Writer().Save(_folder.ModelPath(name + ".gguf"));
+        Assert.Contains(_folder.ModelPath("SMALL.gguf"), (await RunAsync("inspect", "SMALL")).Output);
+        Assert.Contains(_folder.ModelPath("small.gguf"), (await RunAsync("inspect", "small")).Output);
+        CliResult several = await RunAsync("inspect", "sma");
+        Assert.Equal(1, several.ExitCode);
+        Assert.Contains("begin with 'sma': SMALL, small, smaller", several.Error);
+    }
+
+    [Theory]
+    [InlineData("smoll-2b", "smol-2b")]
+    [InlineData("SMOL-2b-q4", "smol-2b-q4_1")]
+    [InlineData("mosl-2b", "smol-2b")]
+    [InlineData("SmolLM2-135M-Instuct", "SmolLM2-135M-Instruct")]
+    public async Task A_name_that_is_near_one_is_answered_with_that(string name, string meant)
+    {
+        SampleGguf.Writer().Save(_folder.ModelPath("smol-2b.gguf"));
+        SampleGguf.Writer().Save(_folder.ModelPath("smol-2b-q4_1.gguf"));
+        CliResult result = await RunAsync("inspect", name);
+        if (meant.StartsWith(name, StringComparison.OrdinalIgnoreCase)) Assert.Contains(_folder.ModelPath(meant), result.Output);
+        else Assert.Equal($"edgellm: there is no model '{name}': did you mean {meant}?\n", result.Error);
+    }
+
+    [Fact]
+    public async Task A_name_that_is_near_none_is_answered_with_where_to_look()
+    {
+        CliResult result = await RunAsync("run", "-m", "mistral-large", "hi");
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("`edgellm list`", result.Error);
+        Assert.Single(result.Error.TrimEnd().Split('\n'));
+    }
+
+    [Fact]
+    public async Task The_default_model_has_one_name()
+    {
+        string path = EdgeLlm.DefaultModel.DefaultModelFile.Path!;
+        Assert.Contains("SmolLM2-135M-Instruct ", (await RunAsync("list")).Output);
+        foreach (string name in (string[])["SmolLM2-135M-Instruct", "smollm2-135m-instruct:latest", "smollm2", "default"])
+            Assert.Contains(path, (await RunAsync("inspect", name)).Output);
+        Assert.StartsWith("SmolLM2-135M-Instruct\n", (await RunAsync("inspect")).Output);
+        CliResult talk = await TestCli.RunAsync(["run"], "/bye\n"u8.ToArray(), _folder.Environment, personIn: true);
+        Assert.StartsWith("SmolLM2-135M-Instruct, ", talk.Output);
+        Assert.StartsWith("SmolLM2-135M-Instruct (", (await RunAsync("serve", "--check")).Output);
+    }
+
+    [Fact]
+    public async Task A_folder_as_model_is_answered_with_the_line_to_type()
+    {
+        string folder = Path.GetDirectoryName(_folder.Write("it's a folder/config.json", "{}"))!;
+        Assert.Contains($"edgellm quantize '{folder.Replace("'", @"'\''")}' OUT.gguf", (await RunAsync("run", "-m", folder, "hi")).Error);
+        SampleGguf.Writer().Save(_folder.ModelPath("small.gguf"));
+        Assert.Contains("such as " + _folder.ModelPath("small.gguf"), (await RunAsync("run", "-m", _folder.Models, "hi")).Error);
+        Assert.Contains("without a model", (await RunAsync("run", "-m", _folder.Root, "hi")).Error);
+    }
+
+    [Fact]
+    public async Task A_link_counts_as_the_file_that_it_leads_to()
+    {
+        string target = _folder.Write("elsewhere/model", "");
+        SampleGguf.Writer().Save(target);
+        File.CreateSymbolicLink(_folder.ModelPath("linked.gguf"), target);
+        File.CreateSymbolicLink(_folder.ModelPath("again.gguf"), _folder.ModelPath("linked.gguf"));
+        File.CreateSymbolicLink(_folder.ModelPath("nowhere.gguf"), _folder.PathOf("absent"));
+        File.CreateSymbolicLink(_folder.ModelPath("circle.gguf"), _folder.ModelPath("circle.gguf"));
+        using JsonDocument document = JsonDocument.Parse((await RunAsync("list", "--json")).OutputBytes);
+        var entries = document.RootElement.EnumerateArray().ToDictionary(entry => entry.GetProperty("name").GetString()!);
+        Assert.Equal(new FileInfo(target).Length, entries["linked"].GetProperty("size").GetInt64());
+        Assert.Equal(new FileInfo(target).Length, entries["again"].GetProperty("size").GetInt64());
+        Assert.Equal(File.GetLastWriteTimeUtc(target), entries["again"].GetProperty("modified").GetDateTime());
+        Assert.All((string[])["nowhere", "circle"], name => Assert.Equal("can't be read", entries[name].GetProperty("problem").GetString()));
+
+        Assert.Contains("stays", (await RunAsync("rm", "linked", "--yes")).Output);
+        Assert.True(File.Exists(target));
+    }
+
+    [Fact]
+    public async Task The_systems_models_are_removed_only_when_asked_for()
+    {
+        string folder = _folder.PathOf("system"), path = Path.Combine(folder, "shared.gguf");
+        Directory.CreateDirectory(folder);
+        SampleGguf.Writer().Save(path);
+        var environment = new Dictionary<string, string?>(_folder.Environment) { [TestCli.SystemFolder] = folder };
+        CliResult refused = await TestCli.RunAsync(["rm", "shared", "--yes"], null, environment);
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("rm --system", refused.Error);
+        Assert.True(File.Exists(path));
+        Assert.Equal(0, (await TestCli.RunAsync(["rm", "--system", "shared", "--yes"], null, environment)).ExitCode);
+        Assert.False(File.Exists(path));
     }
 
     [Fact]
