@@ -17,7 +17,8 @@ internal static class CommandRunner
 
     public static async Task<int> RunAsync(RootCommand root, string[] args)
     {
-        ParseResult result = root.Parse(args);
+        // Text is text: without this, a prompt that begins with @ would be read as a file of arguments.
+        ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         List<string> errors = [.. result.Errors.Select(error => error.Message), .. OptionsTakenForArguments(result)];
         if (errors.Count > 0)
         {

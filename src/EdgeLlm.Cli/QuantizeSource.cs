@@ -1,6 +1,8 @@
 using EdgeLlm.Cli.Commands;
+using EdgeLlm.Cli.Inspect;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
+using EdgeLlm.Models;
 using EdgeLlm.Quantization.Import;
 
 namespace EdgeLlm.Cli;
@@ -10,15 +12,18 @@ internal sealed class QuantizeSource : IDisposable
 {
     private readonly string? _temporary;
 
-    private QuantizeSource(string path, bool isTemporary)
+    private QuantizeSource(string path, string input, string? chatTemplate, bool isTemporary)
     {
         _temporary = isTemporary ? path : null;
         try
         {
             File = GgufFile.Open(path);
+            if (chatTemplate is not null) File.Metadata.Override("tokenizer.chat_template", GgufValue.Of(chatTemplate));
+            foreach (string note in ModelPlan.Of(File, new ModelOptions()).RequireRunnable(input).Notes) Console.Error.WriteLine($"edgellm: {Printable.Line(input)}: {note}");
         }
         catch
         {
+            File?.Dispose();
             Remove();
             throw;
         }
@@ -26,24 +31,25 @@ internal sealed class QuantizeSource : IDisposable
 
     public GgufFile File { get; }
 
+    /// <param name="chatTemplate">The Jinja source that the output gets in the place of the input's template; null: its own.</param>
     /// <param name="output">What is going to be made: the temporary file lies beside it. Null: nothing is, and it lies where temporary files do.</param>
     /// <param name="needsWeights">Whether the weights are going to be read; otherwise the file only tells of them.</param>
-    public static async Task<QuantizeSource> OpenAsync(string input, string? output, bool needsWeights, CancellationToken cancellation)
+    public static async Task<QuantizeSource> OpenAsync(string input, string? chatTemplate, string? output, bool needsWeights, CancellationToken cancellation)
     {
-        if (!Directory.Exists(input)) return new QuantizeSource(ModelStore.OfThisMachine().PathOf(input), isTemporary: false);
+        if (!Directory.Exists(input)) return new QuantizeSource(ModelStore.OfThisMachine().PathOf(input), input, chatTemplate, isTemporary: false);
         using var model = HuggingFaceModel.Open(input);
         foreach (string note in model.Notes) await Console.Error.WriteLineAsync($"edgellm: {Printable.Line(note)}").ConfigureAwait(false);
         string temporary = output is null ? Path.Combine(Path.GetTempPath(), "edgellm-" + Path.GetRandomFileName()) : output + ".source.tmp";
         if (!needsWeights)
         {
             model.SaveOutline(temporary);
-            return new QuantizeSource(temporary, isTemporary: true);
+            return new QuantizeSource(temporary, input, chatTemplate, isTemporary: true);
         }
         QuantizeCommand.RequireSpace(output ?? temporary, model.ByteCount);
         long written = 0;
         await ByteProgress.RunAsync("reading the folder", model.ByteCount,
             (at, _) => Task.Run(() => model.Save(temporary, bytes => at(written += bytes), cancellation), cancellation)).ConfigureAwait(false);
-        return new QuantizeSource(temporary, isTemporary: true);
+        return new QuantizeSource(temporary, input, chatTemplate, isTemporary: true);
     }
 
     public void Dispose()

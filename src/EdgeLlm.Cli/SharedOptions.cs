@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using EdgeLlm.Chat;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models;
 
@@ -37,6 +38,12 @@ internal static class SharedOptions
         CustomParser = ParseCacheType,
     };
 
+    public static Option<string?> ChatTemplate { get; } = new("--chat-template")
+    {
+        Description = "A chat template instead of the model's: a name or a file with Jinja (default: the model's own)",
+        HelpName = NamedTemplates.Choices,
+    };
+
     /// <summary>An option that takes a whole number of at least 1.</summary>
     public static Option<int?> AtLeastOne(string name, string helpName, string description) => AtLeast(1, name, helpName, description);
 
@@ -71,6 +78,7 @@ internal static class SharedOptions
             PrefillChunk = result.GetValue(Chunk) ?? defaults.PrefillChunk,
             Kernel = result.GetValue(Kernel),
             CacheType = result.GetValue(CacheType) ?? defaults.CacheType,
+            ChatTemplate = result.GetValue(ChatTemplate) is { } template ? NamedTemplates.Read(template) : null,
         };
     }
 

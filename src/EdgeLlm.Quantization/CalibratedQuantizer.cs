@@ -28,7 +28,7 @@ internal sealed class CalibratedQuantizer
         (_plan, _settings) = (plan, settings);
         _source = new SourceModel(plan.File);
         _text = CalibrationText.Read(plan.File, text, settings.WindowLength, settings.Windows);
-        _textHash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text ?? OwnCalibrationText.Read())));
+        _textHash = Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(_text.Tokens))); // of the text, its tokenizer and its chat template
         _work = new QuantizationWork(_source.Config, _text, settings);
     }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using EdgeLlm.Chat;
 using EdgeLlm.Gguf;
+using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Quantization;
@@ -27,7 +28,7 @@ internal static class OwnCalibrationText
     /// <summary>The tokens that it has for a model, without BOS.</summary>
     public static List<int> Encode(Tokenizer tokenizer, GgufFile file)
     {
-        ChatTemplate template = TemplateOf(file);
+        ChatTemplate? template = TemplateOf(tokenizer, file);
         var tokens = new List<int>();
         var turns = new List<ChatMessage>();
         foreach (ChatMessage section in Sections())
@@ -47,16 +48,20 @@ internal static class OwnCalibrationText
         }
     }
 
-    private static void Encode(Tokenizer tokenizer, ChatTemplate template, List<ChatMessage> turns, List<int> tokens)
+    private static void Encode(Tokenizer tokenizer, ChatTemplate? template, List<ChatMessage> turns, List<int> tokens)
     {
-        ChatPrompt prompt;
+        ChatPrompt? prompt;
         try
         {
-            prompt = template.Render(new ChatRequest { Messages = turns, AddGenerationPrompt = false, EosToken = TextOf(tokenizer, tokenizer.EosId) });
+            prompt = template?.Render(new ChatRequest { Messages = turns, AddGenerationPrompt = false, EosToken = TextOf(tokenizer, tokenizer.EosId) });
         }
         catch (ChatTemplateException)
         {
-            // A template for something else than such a conversation: what was said is still text.
+            prompt = null;
+        }
+        if (prompt is null)
+        {
+            // No template, or one for something else than such a conversation: what was said is still text.
             tokenizer.Encode(string.Join("\n\n", turns.Select(turn => turn.Content)) + "\n\n", tokens);
             return;
         }
@@ -80,15 +85,16 @@ internal static class OwnCalibrationText
         }
     }
 
-    private static ChatTemplate TemplateOf(GgufFile file)
+    private static ChatTemplate? TemplateOf(Tokenizer tokenizer, GgufFile file)
     {
+        ChatTemplate? without = tokenizer.FindToken("<|im_start|>") is null ? null : ChatTemplate.BuiltIn;
         try
         {
-            return file.Metadata.GetString("tokenizer.chat_template", null) is { } source ? ChatTemplate.Parse(source) : ChatTemplate.BuiltIn;
+            return ModelLoader.ReadChatTemplate(file) is { } source ? ChatTemplate.Parse(source) : without;
         }
         catch (ChatTemplateException)
         {
-            return ChatTemplate.BuiltIn;
+            return without;
         }
     }
 

@@ -5,4 +5,7 @@ public sealed class ModelException(string file, string problem) : Exception($"{f
 {
     /// <summary>The model's path.</summary>
     public string File { get; } = file;
+
+    /// <summary>The message without the path.</summary>
+    public string Problem { get; } = problem;
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using EdgeLlm.Chat;
 using EdgeLlm.Server.Settings;
 using EdgeLlm.Tests;
 
@@ -102,9 +103,13 @@ internal sealed class TestServer : IAsyncDisposable
         return await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromMinutes(1));
     }
 
-    private static async Task<TestServer> StartAsync(ServerOptions? options, string model, bool load = true)
+    /// <summary>With a model that has no chat template.</summary>
+    public static Task<TestServer> StartWithoutTemplateAsync() => StartAsync(null, SharedFolder.Require("models", "stories260K.f32.gguf"), hasTemplate: false);
+
+    private static async Task<TestServer> StartAsync(ServerOptions? options, string model, bool load = true, bool hasTemplate = true)
     {
         options = (options ?? new ServerOptions()) with { Threads = 2, StopSeconds = options?.StopSeconds ?? 5 };
+        if (hasTemplate) options = options with { ChatTemplate = options.ChatTemplate ?? NamedTemplates.Find("chatml") }; // the models have none of their own
         if (options.Listen == ListenAddress.Default) options = options with { Listen = new ListenAddress(IPAddress.Loopback, 0) };
         var server = new TestServer(options, model);
         if (load) await server.Server.StartAsync();

@@ -198,9 +198,9 @@ internal static class PullCommand
         {
             using GgufFile file = GgufFile.Open(path);
             var plan = ModelPlan.Of(file, new ModelOptions());
-            if (plan.Problem is { } problem) Console.WriteLine($"But it will not run: {Printable.Line(problem)}");
+            if (plan.Refusal is { } problem) Console.WriteLine($"But it will not run: {Printable.Line(problem)}");
             else Console.WriteLine($"Run it: edgellm run --model {name}");
-            if (forSystem && plan.Problem is null)
+            if (forSystem && plan.Refusal is null)
                 Console.WriteLine($"Serve it: \"model\": \"{model.Name}\" in /etc/edgellm/edgellm.json, then systemctl restart edgellm");
         }
         catch (GgufException exception)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text;
+using EdgeLlm.Chat;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Cli.Quantize;
 using EdgeLlm.Gguf;
@@ -69,7 +70,7 @@ internal static class QuantizeCommand
     {
         var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here, and Hugging Face folders of llama and mistral.")
         {
-            Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Size, Bits, Evaluate, NoReport, Force, DryRun,
+            Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Size, Bits, SharedOptions.ChatTemplate, Evaluate, NoReport, Force, DryRun,
         };
         command.SetAction(RunAsync);
         return command;
@@ -85,7 +86,8 @@ internal static class QuantizeCommand
         if (result.GetValue(KeepImportance) is { } kept && File.Exists(kept) && !result.GetValue(Force) && !dryRun) throw new IOException($"{kept}: is there already; --force replaces it");
         RefuseContradictions(result);
         bool budgeted = result.GetValue(Size) is not null || result.GetValue(Bits) is not null;
-        using QuantizeSource source = await QuantizeSource.OpenAsync(input, dryRun ? null : output, needsWeights: !dryRun || budgeted, cancellation).ConfigureAwait(false);
+        string? chatTemplate = result.GetValue(SharedOptions.ChatTemplate) is { } template ? NamedTemplates.Read(template) : null;
+        using QuantizeSource source = await QuantizeSource.OpenAsync(input, chatTemplate, dryRun ? null : output, needsWeights: !dryRun || budgeted, cancellation).ConfigureAwait(false);
         GgufFile file = source.File;
         if (result.GetValue(Type) is { } type) return await RunStandardAsync(result, file, StandardRun.Types[type], output, started, cancellation).ConfigureAwait(false);
         Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;

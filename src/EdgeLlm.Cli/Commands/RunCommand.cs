@@ -18,7 +18,7 @@ internal static class RunCommand
         var generation = new GenerationArguments();
         var command = new Command("run", "Ask a model: one answer, or a conversation at a terminal.")
         {
-            prompt, SharedOptions.Model, system, raw, chat, stats, SharedOptions.Context, SharedOptions.Threads, SharedOptions.DecodeThreads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType,
+            prompt, SharedOptions.Model, system, SharedOptions.ChatTemplate, raw, chat, stats, SharedOptions.Context, SharedOptions.Threads, SharedOptions.DecodeThreads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType,
         };
         generation.AddTo(command);
         command.SetAction(async (result, cancellation) =>
@@ -31,6 +31,18 @@ internal static class RunCommand
             if (converse && (text is not null || result.GetValue(raw))) throw new ArgumentException("a conversation takes neither a prompt argument nor --raw");
 
             using LanguageModel model = SharedOptions.LoadModel(result);
+            bool continues = result.GetValue(raw);
+            if (!continues && !new ChatFormat(model).HasTemplate)
+            {
+                if (result.GetValue(system) is not null) throw new ArgumentException($"--system has no place: {ChatFormat.MissingTemplate}");
+                await Console.Error.WriteLineAsync($"edgellm: {ChatFormat.MissingTemplate}").ConfigureAwait(false);
+                continues = true;
+            }
+            if (converse && continues)
+            {
+                await new InteractiveText(model, options, Console.In, Console.Out).RunAsync(cancellation).ConfigureAwait(false);
+                return ExitCode.Success;
+            }
             if (converse)
             {
                 using var session = new ChatSession(model, result.GetValue(system));
@@ -47,7 +59,7 @@ internal static class RunCommand
             Console.CancelKeyPress += onPress;
             try
             {
-                GenerationStatistics statistics = result.GetValue(raw)
+                GenerationStatistics statistics = continues
                     ? await ContinueAsync(model, text!, options, stop.Token).ConfigureAwait(false)
                     : await AnswerAsync(model, result.GetValue(system), text!, options, stop.Token).ConfigureAwait(false);
                 if (result.GetValue(stats)) await Console.Error.WriteLineAsync(AnswerWriter.Describe(statistics)).ConfigureAwait(false);

@@ -1,5 +1,8 @@
 using System.CommandLine;
+using EdgeLlm.Cli.Inspect;
+using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
+using EdgeLlm.Models;
 using EdgeLlm.Server;
 using EdgeLlm.Server.Settings;
 
@@ -28,7 +31,7 @@ internal static class ServeCommand
                 if (result.GetValue(option) is { } value) given[name] = value;
             }
             ServerOptions settings = SettingsReader.Read(result.GetValue(Config), Environment.GetEnvironmentVariable, given);
-            ServedModel model = Describe(ModelStore.OfThisMachine().PathOf(settings.Model), settings.Name);
+            ServedModel model = Describe(ModelStore.OfThisMachine().PathOf(settings.Model), settings);
             if (result.GetValue(check))
             {
                 Console.WriteLine($"{model.Name} ({model.Path}) on {settings.Listen}");
@@ -51,15 +54,18 @@ internal static class ServeCommand
     }
 
     /// <summary>What clients are told of a model; without a name from the settings, its file's.</summary>
-    private static ServedModel Describe(string path, string? name)
+    private static ServedModel Describe(string path, ServerOptions settings)
     {
         using GgufFile file = GgufFile.Open(path);
+        var plan = ModelPlan.Of(file, new ModelOptions { ContextLength = settings.Context, CacheType = settings.CacheType, ChatTemplate = settings.ChatTemplate });
+        if (plan.Refusal is { } refusal) throw new ModelException(path, refusal);
+        foreach (string note in plan.Notes) Console.Error.WriteLine($"edgellm: {Printable.Line(path)}: {note}");
         string ownName = ModelStore.NameOf(path);
         return new ServedModel(
-            name ?? string.Concat(ownName.Select(c => c is > ' ' and < (char)127 and not '"' and not '\\' ? c : '-')),
+            settings.Name ?? string.Concat(ownName.Select(c => c is > ' ' and < (char)127 and not '"' and not '\\' ? c : '-')),
             Path.GetFullPath(path),
             file.Metadata.GetString("general.architecture", null) ?? "unknown",
-            Inspect.TypeShare.Of(file).Sum(share => share.Parameters),
+            TypeShare.Of(file).Sum(share => share.Parameters),
             Inspect.Quantization.Of(file) ?? "unknown",
             file.FileSize,
             File.GetLastWriteTimeUtc(path));

@@ -5,6 +5,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using EdgeLlm.Chat;
+using EdgeLlm.Generation;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
@@ -26,10 +27,11 @@ internal static class TemplateCommand
             Required = true,
         };
         var now = new Option<DateTimeOffset?>("--now") { Description = "The time that the template is told, such as 2026-03-14T09:26:53 (default: this machine's)", HelpName = "ISO-8601", CustomParser = ParseTime };
-        var command = new Command("template", "Render a chat template and write the text, and nothing more. For a model without a template it is ChatML.") { SharedOptions.Model, template, input, now };
+        var command = new Command("template", "Render a chat template and write the text, and nothing more.") { SharedOptions.Model, template, SharedOptions.ChatTemplate, input, now };
         command.Validators.Add(result =>
         {
             if (result.GetResult(SharedOptions.Model) is not null && result.GetResult(template) is not null) result.AddError("--model and --template exclude each other");
+            if (result.GetResult(SharedOptions.ChatTemplate) is not null && result.GetResult(template) is not null) result.AddError("--template and --chat-template exclude each other");
         });
         command.SetAction(result =>
         {
@@ -38,18 +40,20 @@ internal static class TemplateCommand
             if (document.RootElement.ValueKind != JsonValueKind.Object) throw new InvalidDataException($"{inputFile}: not a JSON object");
             string text = result.GetValue(template) is { } file
                 ? ChatTemplate.Parse(File.ReadAllText(file)).Render(document.RootElement, result.GetValue(now))
-                : RenderWithModel(SharedOptions.ModelPathOf(result), document.RootElement, result.GetValue(now));
+                : RenderWithModel(SharedOptions.ModelPathOf(result), result.GetValue(SharedOptions.ChatTemplate), document.RootElement, result.GetValue(now));
             using Stream output = Terminal.OpenOutput();
             output.Write(Encoding.UTF8.GetBytes(text));
         });
         return command;
     }
 
-    private static string RenderWithModel(string path, JsonElement given, DateTimeOffset? now)
+    private static string RenderWithModel(string path, string? chosen, JsonElement given, DateTimeOffset? now)
     {
         using GgufFile file = GgufFile.Open(path);
-        ChatTemplate template = file.Metadata.GetString("tokenizer.chat_template", null) is { } source ? ChatTemplate.Parse(source) : ChatTemplate.BuiltIn;
-        Tokenizer tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
+        Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
+        ChatTemplate template = (chosen is null ? ModelLoader.ReadChatTemplate(file) : NamedTemplates.Read(chosen)) is { } source ? ChatTemplate.Parse(source)
+            : tokenizer.FindToken("<|im_start|>") is not null ? ChatTemplate.BuiltIn
+            : throw new InvalidDataException($"{path}: {ChatFormat.MissingTemplate}");
         using JsonDocument variables = WithSpecialTokens(given, tokenizer);
         return template.Render(variables.RootElement, now);
     }

@@ -27,6 +27,9 @@ internal static class InspectJson
         WriteKeys(json, file.Metadata, OriginKeys.In(file.Metadata));
         json.WriteEndObject();
         WritePlan(json, plan);
+        json.WriteStartArray("notes");
+        foreach (string note in plan.Notes) json.WriteStringValue(note);
+        json.WriteEndArray();
         json.WriteStartArray("types");
         foreach (TypeShare share in types)
         {

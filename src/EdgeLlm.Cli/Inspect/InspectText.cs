@@ -45,7 +45,8 @@ internal static class InspectText
             yield return ("vocabulary", $"{Quantity.Count(tokens.Count)} tokens ({Short(data, "tokenizer.ggml.model") ?? "of no named kind"}{(Short(data, "tokenizer.ggml.pre") is { } pre ? $", split as {pre}" : "")})");
         if (plan.Config is { } config)
             yield return ("context", $"trained on {Quantity.Count(config.ContextLength)} tokens{(config.SlidingWindow > 0 ? $", each sees {Quantity.Count(config.SlidingWindow)}" : "")}");
-        yield return ("chat template", data.Contains("tokenizer.chat_template") ? "yes" : "none in the file");
+        yield return ("chat template", ModelLoader.HasChatTemplate(file) ? "yes" : "none in the file");
+        foreach (string note in plan.Notes) yield return ("note", Printable.Line(note));
         yield return ("licence", Licence(data));
         string[] origin = [.. Origin(data)];
         yield return ("origin", origin.Length > 0 ? origin[0] : "not stated in the file");
@@ -74,7 +75,7 @@ internal static class InspectText
     {
         if (plan.Memory is not { } memory)
         {
-            report.Heading("Memory: no plan");
+            report.Heading("Memory: no plan, as it does not run here");
             report.Line($"  {Printable.Line(plan.Problem!)}");
             return;
         }

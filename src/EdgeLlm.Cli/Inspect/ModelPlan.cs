@@ -1,23 +1,53 @@
+using EdgeLlm.Chat;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Cli.Inspect;
 
-/// <summary>The shape of the model in a file and what it takes of memory; or why there is neither.</summary>
-internal sealed record ModelPlan(ModelConfig? Config, MemoryPlan? Memory, string? Problem)
+/// <summary>
+/// Whether the model in a file runs here, by what `run` itself reads (keys, tensors, tokenizer, chat template), without a weight being touched; its
+/// shape and what it takes of memory. `inspect`, `serve --check`, `quantize` and `pull` all ask this.
+/// </summary>
+/// <param name="Problem">Why it doesn't run, whatever the machine, or null.</param>
+/// <param name="Notes">What is unusual but does no harm, a line each.</param>
+internal sealed record ModelPlan(ModelConfig? Config, MemoryPlan? Memory, string? Problem, IReadOnlyList<string> Notes)
 {
+    /// <summary>Why it doesn't run on this machine now, or null: the problem, or that memory is short.</summary>
+    public string? Refusal => Problem ?? Memory!.Refusal(MachineMemory.Total, MachineMemory.Available);
+
     public static ModelPlan Of(GgufFile file, ModelOptions options)
     {
         try
         {
             ModelConfig config = ModelLoader.ReadConfig(file);
-            return new ModelPlan(config, LanguageModel.PlanMemory(config, file.FileSize, options), null);
+            ModelLoader.ReadWeights(file, config);
+            Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
+            if ((options.ChatTemplate ?? ModelLoader.ReadChatTemplate(file)) is { } template) ChatTemplate.Parse(template);
+            return new ModelPlan(config, LanguageModel.PlanMemory(config, file.FileSize, options), null, [.. NotesOn(config, tokenizer)]);
         }
-        catch (Exception exception) when (exception is ModelException or GgufException)
+        catch (ModelException exception)
         {
-            // Both say the file first, which the reader of a report on this file knows.
-            string prefix = file.Path + ": ";
-            return new ModelPlan(null, null, exception.Message.StartsWith(prefix, StringComparison.Ordinal) ? exception.Message[prefix.Length..] : exception.Message);
+            return new ModelPlan(null, null, exception.Problem, []);
         }
+        catch (Exception exception) when (exception is GgufException or ChatTemplateException)
+        {
+            // It says the file first, which the reader of a report on this file knows.
+            string prefix = file.Path + ": ";
+            return new ModelPlan(null, null, exception.Message.StartsWith(prefix, StringComparison.Ordinal) ? exception.Message[prefix.Length..] : exception.Message, []);
+        }
+    }
+
+    /// <summary>Refuses what doesn't run, in the words of `run`.</summary>
+    /// <param name="name">What the user called the file.</param>
+    /// <exception cref="ModelException">It doesn't run.</exception>
+    public ModelPlan RequireRunnable(string name) => Problem is null ? this : throw new ModelException(name, Problem);
+
+    private static IEnumerable<string> NotesOn(ModelConfig config, Tokenizer tokenizer)
+    {
+        foreach (string note in tokenizer.Notes) yield return note;
+        int beyond = tokenizer.VocabularySize - config.VocabularySize;
+        if (beyond > 0)
+            yield return $"the vocabulary has {tokenizer.VocabularySize} tokens and the embedding {config.VocabularySize} rows: {(beyond == 1 ? "the last token" : $"the last {beyond} tokens")} can't be computed, and a prompt that has one is refused";
     }
 }

@@ -75,7 +75,7 @@ internal static class ReportRun
         // Shares of the time that the parts take: predictions, answers, sensitivities.
         const double Predictions = 0.35, Answers = 0.3;
         TextWindows windows;
-        var options = new ModelOptions { ContextLength = WindowTokens };
+        var options = new ModelOptions { ContextLength = WindowTokens, ChatTemplate = ModelLoader.ReadChatTemplate(source) };
         using (LanguageModel before = LanguageModel.Load(source.Path, options), after = LanguageModel.Load(report.Output, options))
         {
             int length = Math.Min(WindowTokens, before.Config.ContextLength);
@@ -127,8 +127,13 @@ internal static class ReportRun
 
     private static async Task<string> AskAsync(LanguageModel model, string question, CancellationToken cancellation)
     {
-        using var session = new ChatSession(model);
         var options = new GenerationOptions { Sampling = SamplingOptions.Greedy, MaxTokens = AnswerTokens };
+        if (!new ChatFormat(model).HasTemplate)
+        {
+            using var generator = new TextGenerator(model);
+            return string.Concat(await generator.GenerateAsync(model.Tokenizer.Encode(question, addSpecial: true), options, cancellation).ToListAsync(cancellation).ConfigureAwait(false));
+        }
+        using var session = new ChatSession(model);
         await foreach (string _ in session.AskAsync(question, options, cancellation).ConfigureAwait(false)) { }
         return session.Messages[^1].Content;
     }

@@ -37,7 +37,7 @@ internal sealed class CalibrationText
     public static CalibrationText Read(GgufFile file, string? text, int length, int windows)
     {
         ModelConfig config = ModelLoader.ReadConfig(file);
-        var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
+        Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
         var result = new CalibrationText(
             tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, file) : [.. tokenizer.Encode(text)], Math.Min(length, config.ContextLength), windows);
         if (result.Count == 0) throw new ModelException(file.Path, $"the calibration text has fewer than {result.Length} of its tokens: take a longer one");

@@ -13,7 +13,7 @@ internal static class TokenizerKeys
     public static void Write(GgufWriter writer, HuggingFaceTokenizer tokenizer)
     {
         Write(writer, tokenizer.Data);
-        foreach ((string name, string template) in tokenizer.Templates())
+        foreach ((string name, string template) in tokenizer.Templates().Where(template => !string.IsNullOrWhiteSpace(template.Template))) // an empty one is none
             writer.Set(name.Length == 0 ? "tokenizer.chat_template" : $"tokenizer.chat_template.{name}", GgufValue.Of(template));
     }
 
@@ -27,6 +27,9 @@ internal static class TokenizerKeys
         if (data.Merges is { } merges) Texts("merges", merges);
         Id("bos_token_id", data.BosId);
         Id("eos_token_id", data.EosId);
+        Id("eot_token_id", data.EotId);
+        Id("eom_token_id", data.EomId);
+        if (data.EndIds.Count > 0) writer.Set("edgellm.tokenizer.end_token_ids", GgufValue.OfArray<int>([.. data.EndIds.OfType<int>()]));
         Id("unknown_token_id", data.UnknownId);
         Id("seperator_token_id", data.SeparatorId);
         Id("padding_token_id", data.PaddingId);
@@ -36,6 +39,7 @@ internal static class TokenizerKeys
         Flag("add_eos_token", data.AddEos);
         Flag("add_sep_token", data.AddSeparator);
         Flag("add_space_prefix", data.AddSpacePrefix);
+        if (data.SpacePrefixOnlyFirst) writer.Set("edgellm.tokenizer.space_prefix", GgufValue.Of("first"));
         Flag("remove_extra_whitespaces", data.RemoveExtraWhitespaces);
         if (data.PrecompiledCharsmap is { } charsmap) writer.Set(Prefix + "precompiled_charsmap", GgufValue.OfArray<byte>(charsmap));
         Flag("normalizer.lowercase", data.Lowercase);

@@ -1,5 +1,8 @@
+using System.Globalization;
+using System.Numerics.Tensors;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Quantization.Numerics;
 
 namespace EdgeLlm.Quantization.Standard;
 
@@ -32,7 +35,21 @@ internal sealed class StandardQuantizer(StandardPlan plan, ImportanceMatrix? imp
     {
         float[] means = importance?.Of(tensor.Name) ?? [];
         new RowStream(plan.File, tensor, unitRows: 1, ElementFormat.ByteCount(type, tensor.Columns),
-            (row, bytes) => BlockEncoder.Encode(type, row, means, bytes)).Write(stream, output.Advance, cancellation);
+            (row, bytes) =>
+            {
+                BlockEncoder.Encode(type, row, means, bytes);
+                RequireHeld(tensor, type, row, bytes);
+            }).Write(stream, output.Advance, cancellation);
+    }
+
+    /// <summary>Halves end at 65,504, and so do the scales of blocks: a weight beyond what a type can hold would become infinite, or another one.</summary>
+    private void RequireHeld(GgufTensor tensor, ElementType type, ReadOnlySpan<float> row, ReadOnlySpan<byte> bytes)
+    {
+        const float LargestHalf = 65504;
+        float largest = TensorPrimitives.MaxMagnitude(row);
+        bool isHeld = Finite.Knows(type) ? Finite.All(type, bytes) : MathF.Abs(largest) <= LargestHalf * (type == ElementType.Q8_0 ? 127 : 7);
+        if (!isHeld)
+            throw new ModelException(plan.File.Path, string.Create(CultureInfo.InvariantCulture, $"tensor {tensor.Name} has the weight {largest}, which {ElementFormat.Get(type).Name} can't hold: take --type f32"));
     }
 
     /// <summary>Keys that tell what was done; those of the importance matrix as llama-quantize calls them.</summary>

@@ -140,6 +140,7 @@ internal sealed class InferenceEngine : IDisposable
                     Threads = _options.Threads,
                     DecodeThreads = _options.DecodeThreads,
                     CacheType = _options.CacheType,
+                    ChatTemplate = _options.ChatTemplate,
                     Contexts = contexts,
                 };
                 return (LanguageModel.Load(path, options), contexts);

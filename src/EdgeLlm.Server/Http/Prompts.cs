@@ -24,11 +24,12 @@ internal static class Prompts
     /// <paramref name="maxTokens"/>, is free.</param>
     /// <param name="cancellation">Fires when the client has gone.</param>
     /// <exception cref="ContextFullException">It is longer than the context.</exception>
-    /// <exception cref="ApiException">It costs more than is done for a request before its turn.</exception>
+    /// <exception cref="ApiException">The model has no chat template, or it costs more than is done for a request before its turn.</exception>
     public static Task<List<int>> EncodeAsync(
         (LanguageModel Model, ChatFormat Format) current, List<ChatMessage> messages, int maxTokens, bool dropOldest, CancellationToken cancellation)
     {
         if (messages.Count > MostMessages) throw ApiException.Field("messages", $"has {messages.Count} messages; at most {MostMessages} are taken");
+        RequireTemplate(current.Format);
         return InTurnAsync(() => Encode(current, messages, maxTokens, dropOldest), cancellation);
     }
 
@@ -37,6 +38,7 @@ internal static class Prompts
     public static Task<List<int>> EncodeAfterAsync(
         (LanguageModel Model, ChatFormat Format) current, List<int> before, List<ChatMessage> messages, CancellationToken cancellation)
     {
+        RequireTemplate(current.Format);
         return InTurnAsync(() =>
         {
             List<int> next = current.Format.EncodeNextTurns(new ChatRequest { Messages = messages });
@@ -51,6 +53,11 @@ internal static class Prompts
         int[] tokens = tokenizer.Encode(text, parseSpecial: true, addSpecial: isFirst);
         bool twice = isFirst && tokenizer.AddsBos && tokens is [var first, var second, ..] && first == tokenizer.BosId && second == first;
         return twice ? tokens[1..] : tokens;
+    }
+
+    private static void RequireTemplate(ChatFormat format)
+    {
+        if (!format.HasTemplate) throw new ApiException(400, ChatFormat.MissingTemplate, "no_chat_template");
     }
 
     /// <summary>An answer ends with the context at the latest.</summary>

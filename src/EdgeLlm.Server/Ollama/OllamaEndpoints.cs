@@ -73,7 +73,9 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
     {
         List<int> before = [.. request.Context ?? []];
         if (before.Any(token => (uint)token >= (uint)current.Model.Config.VocabularySize)) throw ApiException.Field("context", "has a token that this model does not have");
-        if (request.Raw == true) return [.. before, .. Prompts.EncodeRaw(current.Model.Tokenizer, request.Prompt!, isFirst: before.Count == 0)];
+        // As in Ollama, a model without a template continues the prompt; a system prompt would be lost, so that is refused.
+        bool continues = request.Raw == true || (!current.Format.HasTemplate && string.IsNullOrEmpty(request.System));
+        if (continues) return [.. before, .. Prompts.EncodeRaw(current.Model.Tokenizer, request.Prompt!, isFirst: before.Count == 0)];
         var turns = new List<ChatMessage>();
         if (!string.IsNullOrEmpty(request.System)) turns.Add(new ChatMessage("system", request.System));
         turns.Add(new ChatMessage("user", request.Prompt!));

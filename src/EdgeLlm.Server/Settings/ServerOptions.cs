@@ -8,6 +8,9 @@ public sealed record ServerOptions
     /// <summary>A GGUF file or a stored model's name; null: the default model.</summary>
     public string? Model { get; init; }
 
+    /// <summary>Jinja source of a chat template instead of the model's own; null: the model's.</summary>
+    public string? ChatTemplate { get; init; }
+
     /// <summary>What clients call the model; null: what the model calls itself.</summary>
     public string? Name { get; init; }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using EdgeLlm.Chat;
 using EdgeLlm.Kernels;
 
 namespace EdgeLlm.Server.Settings;
@@ -25,6 +26,7 @@ public sealed class Setting
     [
         new("model", "MODEL", "A GGUF file, or a model's name as `edgellm list` shows it (default: the model that comes with the program)", (o, v) => o with { Model = v }),
         new("name", "NAME", "What clients call the model (default: what it calls itself)", (o, v) => o with { Name = NameOf(v) }),
+        new("chatTemplate", NamedTemplates.Choices, "A chat template instead of the model's: a name or a file with Jinja (default: the model's own)", (o, v) => o with { ChatTemplate = TemplateOf(v) }),
         new("listen", "ADDRESS", "Address and port; other than this machine alone takes an API key (default: 127.0.0.1:11434)", (o, v) => o with { Listen = ListenAddress.Parse(v) }),
         new("apiKey", "KEY", "What clients have to send as a bearer token", (o, v) => o with { ApiKey = KeyOf(v) }, secret: true),
         new("apiKeyFile", "FILE", "A file with the API key, so that no other place has it", (o, v) => o with { ApiKey = KeyOf(File.ReadAllText(v).Trim()) }),
@@ -86,6 +88,18 @@ public sealed class Setting
 
     private static string KeyOf(string text) =>
         text.Length >= 8 && text.All(c => c is > ' ' and < (char)127) ? text : throw new FormatException("at least 8 printable ASCII characters without spaces");
+
+    private static string TemplateOf(string text)
+    {
+        try
+        {
+            return NamedTemplates.Read(text);
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new IOException(exception.Message, exception);
+        }
+    }
 
     private static string NameOf(string text) =>
         text.Length > 0 && text.All(c => c is > ' ' and < (char)127 and not '"' and not '\\') ? text : throw new FormatException("printable ASCII characters without spaces");

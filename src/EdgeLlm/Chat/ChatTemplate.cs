@@ -12,10 +12,6 @@ namespace EdgeLlm.Chat;
 /// </summary>
 public sealed class ChatTemplate
 {
-    private const string ChatMl =
-        "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}"
-        + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
-
     private readonly Statement[] _statements;
     private readonly ChatTemplateLimits _limits;
     private readonly Lazy<ChatCapabilities> _capabilities;
@@ -27,8 +23,8 @@ public sealed class ChatTemplate
         _capabilities = new Lazy<ChatCapabilities>(() => new CapabilityProbe(this).Probe());
     }
 
-    /// <summary>ChatML, for models whose file has no template.</summary>
-    public static ChatTemplate BuiltIn { get; } = Parse(ChatMl);
+    /// <summary>ChatML, for models whose file has no template but whose vocabulary has ChatML's <c>&lt;|im_start|&gt;</c>.</summary>
+    public static ChatTemplate BuiltIn { get; } = Parse(NamedTemplates.Find("chatml")!);
 
     /// <summary>What the template can express. The first use renders some small conversations to find out.</summary>
     public ChatCapabilities Capabilities => _capabilities.Value;

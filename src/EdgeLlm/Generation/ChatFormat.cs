@@ -5,13 +5,14 @@ using EdgeLlm.Tokenization;
 namespace EdgeLlm.Generation;
 
 /// <summary>
-/// A conversation as the tokens that a model expects: its chat template rendered (ChatML where it has none), special tokens parsed in what
-/// the template wrote and never in what somebody typed.
+/// A conversation as the tokens that a model expects: its chat template rendered, special tokens parsed in what the template wrote and never in
+/// what somebody typed. A model without a template whose vocabulary has <c>&lt;|im_start|&gt;</c> gets ChatML; any other is given none, as a template
+/// that a model was not trained on makes it answer at random.
 /// </summary>
 public sealed class ChatFormat
 {
     private readonly Tokenizer _tokenizer;
-    private readonly ChatTemplate _template;
+    private readonly ChatTemplate? _template;
     private readonly string _bos;
     private readonly string _eos;
 
@@ -19,13 +20,20 @@ public sealed class ChatFormat
     public ChatFormat(LanguageModel model)
     {
         _tokenizer = model.Tokenizer;
-        _template = model.ChatTemplateSource is { } source ? ChatTemplate.Parse(source) : ChatTemplate.BuiltIn;
+        _template = model.ChatTemplateSource is { } source ? ChatTemplate.Parse(source) : _tokenizer.FindToken("<|im_start|>") is null ? null : ChatTemplate.BuiltIn;
         _bos = TextOf(_tokenizer.BosId);
         _eos = TextOf(_tokenizer.EosId);
     }
 
+    /// <summary>What to tell of a model for which <see cref="HasTemplate"/> is false.</summary>
+    public static string MissingTemplate { get; } =
+        $"the model has no chat template, so it can only continue a text; --chat-template {NamedTemplates.Choices} gives it one (in C#: ModelOptions.ChatTemplate)";
+
+    /// <summary>Whether there is a template: without one <see cref="Encode"/> fails, and the model only continues texts.</summary>
+    public bool HasTemplate => _template is not null;
+
     /// <summary>The tokens of a conversation. The model's texts of BOS and EOS take the place of the request's.</summary>
-    /// <exception cref="ChatTemplateException">The template does not take this conversation.</exception>
+    /// <exception cref="ChatTemplateException">There is no template, or it does not take this conversation.</exception>
     public List<int> Encode(ChatRequest request)
     {
         List<int> tokens = Encode(Render(request));
@@ -53,7 +61,8 @@ public sealed class ChatFormat
         return Encode(new ChatPrompt(rest.Length > 0 ? [new(rest, FromInput: true), .. next] : next));
     }
 
-    private ChatPrompt Render(ChatRequest request) => _template.Render(request with { BosToken = _bos, EosToken = _eos });
+    private ChatPrompt Render(ChatRequest request) =>
+        (_template ?? throw new ChatTemplateException(MissingTemplate, 0)).Render(request with { BosToken = _bos, EosToken = _eos });
 
     private List<int> Encode(ChatPrompt prompt)
     {

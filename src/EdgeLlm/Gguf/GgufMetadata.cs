@@ -93,6 +93,9 @@ public sealed class GgufMetadata : IReadOnlyCollection<KeyValuePair<string, Gguf
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
+    /// <summary>Puts a value in the place of the file's, for those who read after this; the file stays as it is.</summary>
+    internal void Override(string key, GgufValue value) => _values[key] = value;
+
     /// <summary>An error about the value of a key that the file has.</summary>
     internal GgufException Error(string key, string problem) => new(_file, problem, $"key '{key}'", _values[key].Offset);
 

@@ -7,22 +7,25 @@ internal sealed class HuggingFaceTokenizer
 {
     private const int MostConfigBytes = 32 << 20; // some name all added tokens
     private const int MostTemplateBytes = 1 << 20;
+    private const int MostEndIds = 1000;
     private const string ModelFile = "tokenizer.model", JsonFile = "tokenizer.json";
 
     private readonly string _folder;
     private readonly JsonPart? _config; // tokenizer_config.json
     private readonly JsonPart? _specialTokens; // special_tokens_map.json
     private readonly JsonPart? _modelConfig; // config.json
+    private readonly JsonPart? _generationConfig; // generation_config.json
 
     private HuggingFaceTokenizer(string folder, JsonPart? modelConfig, int rows)
     {
         (_folder, _modelConfig) = (folder, modelConfig);
+        if (Has("generation_config.json")) _generationConfig = JsonPart.Read(InFolder("generation_config.json"), MostConfigBytes);
         if (Has("tokenizer_config.json")) _config = JsonPart.Read(InFolder("tokenizer_config.json"), MostConfigBytes);
         if (Has("special_tokens_map.json")) _specialTokens = JsonPart.Read(InFolder("special_tokens_map.json"), MostConfigBytes);
         TokenizerJson? json = Has(JsonFile) ? new TokenizerJson(InFolder(JsonFile), rows) : null;
         // The same tokenizer in two files: SentencePiece's own is nearer to GGUF's.
         if (json is not null && (json.IsByteLevel || !Has(ModelFile))) Data = ReadJson(json);
-        else if (Has(ModelFile)) Data = ReadSentencePiece(new SentencePieceModel(InFolder(ModelFile), rows));
+        else if (Has(ModelFile)) Data = ReadSentencePiece(new SentencePieceModel(InFolder(ModelFile), rows), json);
         else throw new ModelException(folder, $"has neither {JsonFile} nor {ModelFile}");
     }
 
@@ -56,23 +59,27 @@ internal sealed class HuggingFaceTokenizer
             AddBos = Flag("add_bos_token", first is not null) && bos is not null,
             AddEos = Flag("add_eos_token", last is not null) && eos is not null,
             AddSeparator = data.Model == "bert" ? false : null,
+            SpacePrefixOnlyFirst = data.AddSpacePrefix == true && (IsNotLegacy || json.MarksOnlyFirst),
         });
 
         ModelException Unusual(string where, int? found, int? expected) => new(json.File,
             $"post_processor puts token {found} {where} a text, and the {(where == "before" ? "bos" : "eos")}_token is {(expected is null ? "none" : expected)}: that is not known here");
     }
 
-    private TokenizerData ReadSentencePiece(SentencePieceModel model)
+    private TokenizerData ReadSentencePiece(SentencePieceModel model, TokenizerJson? json)
     {
-        AddTokens(model.Table);
+        List<string> notes = [];
+        AddTokens(model.Table, notes);
         TokenizerData data = model.Read();
-        Notes = model.Notes;
-        int? bos = Special(model.Table, "bos_token") ?? model.BosId, eos = Special(model.Table, "eos_token") ?? model.EosId;
+        Notes = [.. model.Notes, .. notes];
+        int? bos = Special(model.Table, "bos_token") ?? (IsNone("bos_token") ? null : model.BosId);
+        int? eos = Special(model.Table, "eos_token") ?? (IsNone("eos_token") ? null : model.EosId);
         return Checked(model.File, data with
         {
             BosId = bos,
             EosId = eos,
             PaddingId = Special(model.Table, "pad_token") ?? model.PaddingId,
+            SpacePrefixOnlyFirst = IsNotLegacy || (json?.MarksOnlyFirst ?? false),
             // LlamaTokenizer's defaults.
             AddBos = Flag("add_bos_token", true) && bos is not null,
             AddEos = Flag("add_eos_token", false) && eos is not null,
@@ -80,7 +87,7 @@ internal sealed class HuggingFaceTokenizer
     }
 
     /// <summary>Tokens beside those of tokenizer.model: added_tokens.json, and added_tokens_decoder, which knows more about them.</summary>
-    private void AddTokens(VocabularyTable table)
+    private void AddTokens(VocabularyTable table, List<string> notes)
     {
         const float Score = -1000; // as llama.cpp's converter has it; they are taken out of a text before scores count
         if (Has("added_tokens.json"))
@@ -97,6 +104,12 @@ internal sealed class HuggingFaceTokenizer
         void Add(long id, string text, JsonPart field, TokenType type)
         {
             if (text.Length == 0) throw field.Error("is empty");
+            if (id >= table.Rows)
+            {
+                string note = VocabularyTable.NoteBeyond(_folder, text, id, table.Rows);
+                if (!notes.Contains(note)) notes.Add(note);
+                return;
+            }
             bool isThere = id < table.Count && table.TextOf((int)id) == text && table.TypeOf((int)id) is (TokenType.Control or TokenType.Unknown or TokenType.Byte);
             if (!isThere) table.Set(id, text, type, Score);
         }
@@ -110,18 +123,35 @@ internal sealed class HuggingFaceTokenizer
             if ((_config?.Find(name) ?? _specialTokens?.Find(name)) is { } named)
             {
                 JsonPart text = named.Element.ValueKind == System.Text.Json.JsonValueKind.Object ? named.Require("content") : named;
+                if (text.Text().Length == 0) return null;
                 // The reference makes up a new token where there is none; only BOS and EOS ever come into a text by themselves.
                 if (table.Find(text.Text()) is { } id) return id;
                 if (name is "bos_token" or "eos_token") throw text.Error($"is '{FolderFile.Printable(text.Text())}', which is no token");
             }
             if (_modelConfig?.Find(name + "_id") is { } number)
             {
-                JsonPart? only = number.Element.ValueKind == System.Text.Json.JsonValueKind.Array ? number.Items().Cast<JsonPart?>().FirstOrDefault() : number;
-                if (only?.Integer(-1, int.MaxValue) is >= 0 and var id && id < table.Count) return (int)id;
+                if (Ids(number, table.Count).FirstOrDefault() is { } id) return id;
             }
         }
         return null;
     }
+
+    /// <summary>Whether the tokenizer's config says that there is no such token: `"bos_token": ""`.</summary>
+    private bool IsNone(string name) => _config?.Find(name) is { Element.ValueKind: System.Text.Json.JsonValueKind.String } text && text.Text().Length == 0;
+
+    /// <summary>All tokens that end an answer: the fields are a number or a list of them.</summary>
+    private int?[] EndIds(int tokens) =>
+        [.. new[] { _modelConfig, _generationConfig }.SelectMany(config => config?.Find("eos_token_id") is { } ids ? Ids(ids, tokens) : []).Distinct()];
+
+    /// <summary>The ids of a field that is a number or a list; one out of range, such as -1, is none.</summary>
+    private static IEnumerable<int?> Ids(JsonPart field, int tokens)
+    {
+        IEnumerable<JsonPart> numbers = field.Element.ValueKind == System.Text.Json.JsonValueKind.Array ? field.Items().Take(MostEndIds) : [field];
+        return numbers.Select(number => number.Integer(int.MinValue, uint.MaxValue)).Where(id => id >= 0 && id < tokens).Select(id => (int?)id);
+    }
+
+    /// <summary>transformers' `legacy: false`: a space goes before the text alone, and not after each special token in it.</summary>
+    private bool IsNotLegacy => _config?.Find("legacy") is { } legacy && !legacy.Flag();
 
     private bool Flag(string name, bool otherwise) => _config?.Find(name)?.Flag() ?? otherwise;
 
@@ -148,11 +178,14 @@ internal sealed class HuggingFaceTokenizer
     }
 
     /// <summary>Has the tokenizer made, so that what is wrong with it shows now.</summary>
-    private static TokenizerData Checked(string file, TokenizerData data)
+    private TokenizerData Checked(string file, TokenizerData data)
     {
+        // GGUF has keys for two more; all are in the list, which is ours.
+        int?[] ends = EndIds(data.Tokens.Count), others = [.. ends.Where(id => id != data.EosId)];
+        data = data with { EndIds = others, EotId = others.FirstOrDefault(), EomId = others.ElementAtOrDefault(1) };
         try
         {
-            Tokenizer.Create(data);
+            Notes = [.. Notes, .. Tokenizer.Create(data).Notes.Select(note => $"{file}: {note}")];
             return data;
         }
         catch (TokenizerException exception)

@@ -33,6 +33,9 @@ internal sealed class TokenizerJson
     /// <summary>Whether its tokens are spelled in letters that stand for bytes.</summary>
     public bool IsByteLevel => Kind == "BPE" && Types("pre_tokenizer", "pretokenizers").Contains("ByteLevel");
 
+    /// <summary>Whether a space goes before the text alone and not after each special token in it (Metaspace's prepend_scheme `first`).</summary>
+    public bool MarksOnlyFirst => Steps("pre_tokenizer", "pretokenizers").Any(step => step.Find("prepend_scheme")?.Text() == "first");
+
     private string Kind => _model.Find("type")?.Text() ?? (_model.Find("merges") is null ? "" : "BPE");
 
     /// <summary>All but the ids of special tokens.</summary>
@@ -52,7 +55,13 @@ internal sealed class TokenizerJson
             string text = token.Require("content").Text();
             if (text.Length == 0) throw token.Require("content").Error("is empty");
             bool isSpecial = token.Require("special").Flag();
-            Table.Set(token.Require("id").Integer(0, int.MaxValue), text, isSpecial ? TokenType.Control : TokenType.UserDefined, 0);
+            long id = token.Require("id").Integer(0, int.MaxValue);
+            if (id >= Table.Rows)
+            {
+                _notes.Add(VocabularyTable.NoteBeyond(File, text, id, Table.Rows));
+                continue;
+            }
+            Table.Set(id, text, isSpecial ? TokenType.Control : TokenType.UserDefined, 0);
             if (Is("lstrip") || Is("rstrip")) _notes.Add($"{File}: token '{FolderFile.Printable(text)}' takes the spaces beside it (lstrip, rstrip); a GGUF file can't say so");
             if (Is("single_word")) _notes.Add($"{File}: token '{FolderFile.Printable(text)}' is one only where it stands alone (single_word); a GGUF file can't say so");
 

@@ -16,6 +16,9 @@ internal sealed class VocabularyTable(string file, int rows)
 
     public int Count => _tokens.Count;
 
+    /// <summary>Rows of the embedding.</summary>
+    public int Rows => rows;
+
     public IReadOnlyDictionary<string, int> Ids => _ids;
 
     /// <summary>Puts a token at its id, in the place of one that is there.</summary>
@@ -34,6 +37,10 @@ internal sealed class VocabularyTable(string file, int rows)
         (_tokens[index], _types[index], _scores[index]) = (token, type, score);
         _ids[token] = index;
     }
+
+    /// <summary>What to tell of a token that was added after the embedding got its size (a `[PAD]` one past it is common) and is left out.</summary>
+    public static string NoteBeyond(string file, string token, long id, int rows) =>
+        $"{file}: token '{FolderFile.Printable(token)}' has the id {id}, and the model's embedding has {rows} rows: the model can't know it, and it is left out";
 
     public void SetType(int id, TokenType type) => _types[id] = type;
 

@@ -35,7 +35,7 @@ public sealed unsafe class LanguageModel : IDisposable
         Plan = plan;
         _kernel = KernelOf(options);
         _weights = ModelLoader.ReadWeights(file, config);
-        _tokenizer = new Lazy<Tokenizer>(() => Tokenizer.Create(ModelLoader.ReadTokenizer(file)));
+        _tokenizer = new Lazy<Tokenizer>(() => ModelLoader.MakeTokenizer(file));
         (int threads, DecodeThreads) = ThreadsOf(options);
         _pool = new WorkerPool(threads);
         _transformer = new Transformer(config, _weights, _kernel, _pool, DecodeThreads, plan.ContextLength, options.PrefillChunk, options.FloatActivations);
@@ -79,8 +79,8 @@ public sealed unsafe class LanguageModel : IDisposable
         }
     }
 
-    /// <summary>[tokenizer.chat_template], or null where the file has none.</summary>
-    public string? ChatTemplateSource => _file.Metadata.GetString("tokenizer.chat_template", null);
+    /// <summary>The Jinja source of <see cref="ModelOptions.ChatTemplate"/>, else [tokenizer.chat_template], or null where the file has none.</summary>
+    public string? ChatTemplateSource => Options.ChatTemplate ?? ModelLoader.ReadChatTemplate(_file);
 
     /// <summary><see cref="ModelOptions.Name"/>, else [general.name], else the file's name.</summary>
     public string Name => Options.Name ?? _file.Metadata.GetString("general.name", null) ?? System.IO.Path.GetFileNameWithoutExtension(Path);
@@ -324,7 +324,8 @@ public sealed unsafe class LanguageModel : IDisposable
             throw new ArgumentException($"{tokens.Length} tokens after {cache.Length} exceed the context of {cache.Capacity}", nameof(tokens));
         foreach (int token in tokens)
         {
-            if ((uint)token >= (uint)Config.VocabularySize) throw new ArgumentException($"token {token} is not in the vocabulary of {Config.VocabularySize}", nameof(tokens));
+            if ((uint)token >= (uint)Config.VocabularySize)
+                throw new ArgumentException($"token {token} is not in the model: its embedding has rows for tokens 0 to {Config.VocabularySize - 1}");
         }
     }
 

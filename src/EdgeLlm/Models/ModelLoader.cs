@@ -23,6 +23,9 @@ internal static unsafe partial class ModelLoader
         if (!Architectures.Contains(architecture))
             throw new ModelException(file.Path, $"its architecture '{architecture}' is not one that runs here ({string.Join(", ", Architectures)})");
 
+        var read = new HashSet<string>();
+        int experts = Optional("expert_count", 0);
+        Require(experts == 0, $"is a mixture of {experts} experts ({Key("expert_count")}): the file is whole, but experts do not run in this version yet");
         int embedding = Size("embedding_length"), heads = Size("attention.head_count");
         int kvHeads = data.Contains($"{architecture}.attention.head_count_kv") ? Size("attention.head_count_kv") : heads;
         int dimension = Optional("attention.key_length", embedding / heads);
@@ -41,8 +44,8 @@ internal static unsafe partial class ModelLoader
             SlidingWindow = Optional("attention.sliding_window", 0),
             RopeDimension = Optional("rope.dimension_count", dimension),
             RopeBase = data.GetFloat(Key("rope.freq_base"), 10000f),
-            RopeScaling = ReadRopeScaling(file, Key("rope.scaling.type"), data.Contains(Key("rope.scale_linear"))),
-            RopeScalingFactor = data.GetFloat(Key("rope.scaling.factor"), data.GetFloat(Key("rope.scale_linear"), 1f)),
+            RopeScaling = ReadRopeScaling(file, Key("rope.scaling.type")),
+            RopeScalingFactor = data.GetFloat(Key("rope.scaling.factor"), data.GetFloat(Key("rope.scale_linear"), 0f)) is not 0 and var factor ? factor : 1f,
             RopeOriginalContextLength = Optional("rope.scaling.original_context_length", 0),
             RopeAttentionFactor = data.GetFloat(Key("rope.scaling.attn_factor"), 1f),
             YarnBetaFast = data.GetFloat(Key("rope.scaling.yarn_beta_fast"), 32f),
@@ -60,9 +63,15 @@ internal static unsafe partial class ModelLoader
         Require(config.RopeBase > 0 && float.IsFinite(config.RopeBase), $"{Key("rope.freq_base")} {config.RopeBase} is not a positive number");
         Require(config.RopeScalingFactor is >= 0.001f and <= 100_000f, $"{Key("rope.scaling.factor")} {config.RopeScalingFactor} is out of range");
         Require(float.IsFinite(config.NormEpsilon) && config.NormEpsilon >= 0, $"{Key("attention.layer_norm_rms_epsilon")} is not a number of 0 or more");
+        UnreadParts.RefuseKeys(file, architecture, read);
         return config;
 
-        string Key(string name) => $"{architecture}.{name}";
+        string Key(string name)
+        {
+            string key = $"{architecture}.{name}";
+            read.Add(key);
+            return key;
+        }
 
         int Size(string name)
         {
@@ -99,6 +108,7 @@ internal static unsafe partial class ModelLoader
     public static Weights ReadWeights(GgufFile file, ModelConfig config)
     {
         int embedding = config.EmbeddingLength, feedForward = config.FeedForwardLength;
+        var read = new HashSet<string>();
         WeightMatrix tokens = Matrix("token_embd.weight", config.VocabularySize, embedding);
         var layers = new LayerWeights[config.BlockCount];
         for (int l = 0; l < layers.Length; l++)
@@ -116,7 +126,7 @@ internal static unsafe partial class ModelLoader
                 Down = Map($"blk.{l}.ffn_down", embedding, feedForward),
             };
         }
-        return new Weights
+        var weights = new Weights
         {
             TokenEmbedding = tokens,
             OutputNorm = Vector("output_norm.weight", embedding),
@@ -126,6 +136,8 @@ internal static unsafe partial class ModelLoader
                 ? []
                 : new ReadOnlySpan<float>(Vector("rope_freqs.weight", config.RopeDimension / 2), config.RopeDimension / 2).ToArray(),
         };
+        UnreadParts.RefuseTensors(file, config.Architecture, read);
+        return weights;
 
         Linear Map(string name, int rows, int columns) =>
             new(Matrix(name + ".weight", rows, columns), file.FindTensor(name + ".bias") is null ? null : Vector(name + ".bias", rows));
@@ -133,6 +145,7 @@ internal static unsafe partial class ModelLoader
         WeightMatrix Matrix(string name, int rows, int columns)
         {
             GgufTensor tensor = Required(file, name);
+            read.Add(name);
             CheckShape(file, tensor, rows, columns);
             if (tensor.Packed is { } packed) return new WeightMatrix((byte*)file.Pointer(tensor), packed.Packing, packed.Codebook, rows, columns);
             if (tensor.Type is not (ElementType.F32 or ElementType.F16 or ElementType.BF16) && !BlockUnpacker.CanUnpack(tensor.Type))
@@ -143,6 +156,7 @@ internal static unsafe partial class ModelLoader
         float* Vector(string name, int length)
         {
             GgufTensor tensor = Required(file, name);
+            read.Add(name);
             CheckShape(file, tensor, 1, length);
             if (tensor.Type != ElementType.F32) throw new ModelException(file.Path, $"tensor {name} is {tensor.Type}; norms and biases have to be F32");
             return (float*)file.Pointer(tensor);
@@ -158,8 +172,9 @@ internal static unsafe partial class ModelLoader
             throw new ModelException(file.Path, $"tensor {tensor.Name} has the shape [{tensor.Columns}{(tensor.Rows == 1 ? "" : $", {tensor.Rows}")}], expected [{columns}{(rows == 1 ? "" : $", {rows}")}]");
     }
 
-    private static RopeScaling ReadRopeScaling(GgufFile file, string key, bool oldLinearKey) =>
-        file.Metadata.GetString(key, oldLinearKey ? "linear" : "none") switch
+    // Without a type the factor is linear's, as in llama.cpp; without a factor that is 1.
+    private static RopeScaling ReadRopeScaling(GgufFile file, string key) =>
+        file.Metadata.GetString(key, "linear") switch
         {
             "none" => RopeScaling.None,
             "linear" => RopeScaling.Linear,

@@ -32,6 +32,9 @@ public sealed record ModelOptions
     /// <summary>Multiply quantized weights with float activations: slow and exact, to check a model with.</summary>
     public bool FloatActivations { get; init; }
 
+    /// <summary>Jinja source of a chat template instead of the file's (see <see cref="LanguageModel.ChatTemplateSource"/>); null: the file's.</summary>
+    public string? ChatTemplate { get; init; }
+
     /// <summary>Bytes that the model and its context may take; 0: what this machine (or its control group) has.</summary>
     public long MemoryLimit { get; init; }
 

@@ -8,12 +8,13 @@ internal sealed class PrefixIndex
     private readonly int[] _firstByteEnds = new int[256]; // where in _sorted the tokens end that start with this byte
 
     /// <param name="tokens">The texts.</param>
-    /// <param name="ids">Which of them to find; none of these is empty, no two are equal.</param>
+    /// <param name="ids">Which of them to find, none of them empty; of several with one text the last is found.</param>
     public PrefixIndex(Utf8Strings tokens, IEnumerable<int> ids)
     {
         _tokens = tokens;
-        _sorted = [.. ids];
-        Array.Sort(_sorted, (left, right) => tokens[left].SequenceCompareTo(tokens[right]));
+        int[] sorted = [.. ids];
+        Array.Sort(sorted, (left, right) => tokens[left].SequenceCompareTo(tokens[right]) is not 0 and var order ? order : left.CompareTo(right));
+        _sorted = [.. sorted.Where((id, i) => i + 1 == sorted.Length || !tokens[id].SequenceEqual(tokens[sorted[i + 1]]))];
         foreach (int id in _sorted) _firstByteEnds[tokens[id][0]]++;
         for (int i = 1; i < 256; i++) _firstByteEnds[i] += _firstByteEnds[i - 1];
     }

@@ -26,8 +26,8 @@ internal sealed class SpecialTokens
 
     /// <summary>
     /// Cuts <paramref name="text"/> into stretches of text and special tokens: every place of the longest token first, then what is
-    /// left of the next longest. User defined tokens are always taken; the others if <paramref name="parseSpecial"/>, and then not
-    /// where they touch one of <paramref name="literals"/>.
+    /// left of the next longest. User defined tokens are always taken, the others if <paramref name="parseSpecial"/>; none is taken where it
+    /// touches one of <paramref name="literals"/>, but for white space.
     /// </summary>
     public List<Fragment> Split(ReadOnlySpan<byte> text, bool parseSpecial, ReadOnlySpan<(int Start, int End)> literals)
     {
@@ -39,8 +39,9 @@ internal sealed class SpecialTokens
         foreach (int id in _ids)
         {
             if (!occurring.Contains(id)) continue;
-            if (_vocabulary.TypeOf(id) == TokenType.UserDefined) fragments = Take(id, text, fragments, []);
-            else if (parseSpecial) fragments = Take(id, text, fragments, literals);
+            bool isUserDefined = _vocabulary.TypeOf(id) == TokenType.UserDefined;
+            if (!isUserDefined && !parseSpecial) continue;
+            fragments = Take(id, text, fragments, isUserDefined && !_vocabulary.IsMarkup(id) ? [] : literals);
         }
         return fragments;
     }

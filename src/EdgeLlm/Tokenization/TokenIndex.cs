@@ -2,14 +2,16 @@ using System.Numerics;
 
 namespace EdgeLlm.Tokenization;
 
-/// <summary>Finds the id of a token by its bytes: open addressing over the ids, which are all that it stores.</summary>
+/// <summary>
+/// Finds the id of a token by its bytes: open addressing over the ids, which are all that it stores. Of several entries with one text the last
+/// counts, as in llama.cpp and Hugging Face's tokenizers.
+/// </summary>
 internal sealed class TokenIndex
 {
     private readonly Utf8Strings _tokens;
     private readonly ulong[] _slots; // 32 bits of the hash, then id + 1; or 0
     private readonly int _longest;
 
-    /// <exception cref="TokenizerException">A text stands for two tokens.</exception>
     public TokenIndex(Utf8Strings tokens)
     {
         _tokens = tokens;
@@ -22,12 +24,19 @@ internal sealed class TokenIndex
             ref ulong slot = ref Slot(token, hash);
             if (slot != 0)
             {
-                throw new TokenizerException($"tokenizer.ggml.tokens: {(uint)slot - 1} and {id} are both '{tokens.GetText(id)}'");
+                Duplicates++;
+                FirstDuplicate ??= ((int)slot - 1, id);
             }
             slot = Filled(hash, id);
             _longest = Math.Max(_longest, token.Length);
         }
     }
+
+    /// <summary>Number of entries whose text a later entry has, too.</summary>
+    public int Duplicates { get; }
+
+    /// <summary>The ids of the first two entries with the same text.</summary>
+    public (int First, int Second)? FirstDuplicate { get; }
 
     /// <summary>The id of the token with these bytes, or -1.</summary>
     public int Find(ReadOnlySpan<byte> token) => token.Length <= _longest ? (int)Slot(token, ByteHash.Of(token)) - 1 : -1;

@@ -24,8 +24,9 @@ public abstract partial class Tokenizer
         Encode(text, parseSpecial, [], output, addSpecial);
 
     /// <summary>
-    /// Appends the ids of <paramref name="text"/> with its control tokens parsed, except where one touches a stretch of
-    /// <paramref name="literals"/>: a rendered chat template in which the stretches are what a user typed.
+    /// Appends the ids of <paramref name="text"/> with its control and user-defined tokens parsed, except where one touches a stretch of
+    /// <paramref name="literals"/>: a rendered chat template in which the stretches are what a user typed. (User-defined tokens that are
+    /// nothing but white space are text, and are recognized there, too.)
     /// </summary>
     public void Encode(ReadOnlySpan<char> text, ReadOnlySpan<Range> literals, List<int> output, bool addSpecial = false)
     {
@@ -41,7 +42,8 @@ public abstract partial class Tokenizer
 
     /// <summary>Appends the ids of one stretch of valid UTF-8 without special tokens.</summary>
     /// <param name="text">Never empty.</param>
-    /// <param name="atStart">Whether nothing comes before it, or a special token.</param>
+    /// <param name="atStart">Whether a space goes before it, where the model marks starts: nothing comes before it, or a special token (unless
+    /// <see cref="TokenizerData.SpacePrefixOnlyFirst"/>).</param>
     /// <param name="output">Where the ids are appended.</param>
     private protected abstract void EncodeText(ReadOnlySpan<byte> text, bool atStart, List<int> output);
 
@@ -61,7 +63,7 @@ public abstract partial class Tokenizer
         {
             if (fragment.Token >= 0) output.Add(fragment.Token);
             else EncodeText(bytes.Slice(fragment.Start, fragment.Length), atStart, output);
-            atStart = fragment.Token >= 0;
+            atStart = fragment.Token >= 0 && !Vocabulary.Data.SpacePrefixOnlyFirst;
         }
         if (addSpecial && Suffix is { } suffix) output.Add(suffix);
         ArrayPool<byte>.Shared.Return(buffer);

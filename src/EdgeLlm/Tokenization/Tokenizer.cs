@@ -11,7 +11,7 @@ public abstract partial class Tokenizer
     {
         Vocabulary = vocabulary;
         TokenizerData data = vocabulary.Data;
-        BosId = vocabulary.InRange(data.BosId, defaults.BosId);
+        BosId = vocabulary.InRange(data.BosId, data.AddBos == false ? null : defaults.BosId); // a file that neither names nor adds one has none
         EosId = vocabulary.InRange(data.EosId, defaults.EosId);
         UnknownId = vocabulary.InRange(data.UnknownId, defaults.UnknownId);
         SeparatorId = vocabulary.InRange(data.SeparatorId, defaults.SeparatorId);
@@ -57,6 +57,12 @@ public abstract partial class Tokenizer
 
     /// <summary>Whether the model wants <see cref="SeparatorId"/> between two texts.</summary>
     public bool AddsSeparator { get; }
+
+    /// <summary>What is unusual about the vocabulary but does no harm, a line each.</summary>
+    public IReadOnlyList<string> Notes => Vocabulary.FirstDuplicate is not var (first, second) ? [] :
+    [
+        $"{Vocabulary.Duplicates} entries of the vocabulary are there twice (the first are {first} and {second}): text becomes the last of them",
+    ];
 
     internal Vocabulary Vocabulary { get; }
 

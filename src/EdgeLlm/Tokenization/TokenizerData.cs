@@ -38,6 +38,19 @@ public sealed record TokenizerData
     /// <summary><c>tokenizer.ggml.eom_token_id</c>: end of a message.</summary>
     public int? EomId { get; init; }
 
+    /// <summary><c>tokenizer.ggml.fim_pad_token_id</c>: ends an answer, as the next two.</summary>
+    public int? FimPaddingId { get; init; }
+
+    /// <summary><c>tokenizer.ggml.fim_rep_token_id</c>.</summary>
+    public int? FimRepositoryId { get; init; }
+
+    /// <summary><c>tokenizer.ggml.fim_sep_token_id</c>.</summary>
+    public int? FimSeparatorId { get; init; }
+
+    /// <summary><c>edgellm.tokenizer.end_token_ids</c>: more tokens that end an answer (config.json and generation_config.json may name
+    /// several). Of our own: GGUF has no key for it.</summary>
+    public IReadOnlyList<int?> EndIds { get; init; } = [];
+
     /// <summary><c>tokenizer.ggml.unknown_token_id</c>.</summary>
     public int? UnknownId { get; init; }
 
@@ -64,6 +77,10 @@ public sealed record TokenizerData
 
     /// <summary><c>tokenizer.ggml.add_space_prefix</c>.</summary>
     public bool? AddSpacePrefix { get; init; }
+
+    /// <summary><c>edgellm.tokenizer.space_prefix</c> is <c>first</c>: that space is put before the text, and not after each special token in
+    /// it (Hugging Face's <c>prepend_scheme: first</c> and <c>legacy: false</c>). Of our own: GGUF has no key for it.</summary>
+    public bool SpacePrefixOnlyFirst { get; init; }
 
     /// <summary><c>tokenizer.ggml.remove_extra_whitespaces</c>.</summary>
     public bool? RemoveExtraWhitespaces { get; init; }

@@ -26,7 +26,8 @@ internal sealed class UnigramTokenizer : Tokenizer
         HasSpacePrefix = vocabulary.Data.AddSpacePrefix ?? true;
         _mergesSpaces = vocabulary.Data.RemoveExtraWhitespaces ?? true;
         _index = new PrefixIndex(vocabulary.Data.Tokens, Enumerable.Range(0, vocabulary.Count).Where(id =>
-            vocabulary.TypeOf(id) is TokenType.Normal or TokenType.UserDefined or TokenType.Unused && !vocabulary[id].IsEmpty));
+            vocabulary.TypeOf(id) is TokenType.Normal or TokenType.UserDefined or TokenType.Unused
+            && !vocabulary[id].IsEmpty && !vocabulary.IsMarkup(id)));
         _unknownScore = Enumerable.Range(0, vocabulary.Count)
             .Where(id => vocabulary.TypeOf(id) == TokenType.Normal).Select(vocabulary.ScoreOf).DefaultIfEmpty().Min() - UnknownPenalty;
         _hasByteTokens = Enumerable.Range(0, 256).All(value => vocabulary.ByteToken((byte)value) >= 0);
@@ -37,7 +38,7 @@ internal sealed class UnigramTokenizer : Tokenizer
     private protected override void EncodeText(ReadOnlySpan<byte> text, bool atStart, List<int> output)
     {
         ArrayBufferWriter<byte> normalized = new(text.Length + 64);
-        Normalize(text, normalized);
+        Normalize(text, HasSpacePrefix && atStart, normalized);
         ReadOnlySpan<byte> input = normalized.WrittenSpan;
 
         // The best way to reach each position: its score, the last token and where that starts.
@@ -88,7 +89,7 @@ internal sealed class UnigramTokenizer : Tokenizer
     private protected override void DecodeText(ReadOnlySpan<byte> token, IBufferWriter<byte> output) => SpaceMark.Unescape(token, output);
 
     /// <summary>Replaces characters by the model's map and marks spaces; if asked, drops those at the ends and all but one of several.</summary>
-    private void Normalize(ReadOnlySpan<byte> text, ArrayBufferWriter<byte> output)
+    private void Normalize(ReadOnlySpan<byte> text, bool marksStart, ArrayBufferWriter<byte> output)
     {
         bool inWord = false;
         bool hasWord = false;
@@ -102,7 +103,7 @@ internal sealed class UnigramTokenizer : Tokenizer
             {
                 bool isSpace = value == (byte)' ';
                 bool startsWord = !isSpace && !inWord;
-                bool wantsMark = isSpace ? !_mergesSpaces : startsWord && (hasWord ? _mergesSpaces : HasSpacePrefix);
+                bool wantsMark = isSpace ? !_mergesSpaces : startsWord && (hasWord ? _mergesSpaces : marksStart);
                 if (wantsMark) output.Write(SpaceMark.Bytes);
                 if (!isSpace) output.Write([value]);
                 hasWord |= startsWord;

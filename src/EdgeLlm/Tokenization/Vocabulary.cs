@@ -55,6 +55,12 @@ internal sealed class Vocabulary
 
     public TokenType TypeOf(int id) => _types[id];
 
+    /// <summary>Number of entries whose text a later entry has, too; these can't be found by their text.</summary>
+    public int Duplicates => _index.Duplicates;
+
+    /// <summary>The ids of the first two entries with the same text.</summary>
+    public (int First, int Second)? FirstDuplicate => _index.FirstDuplicate;
+
     public float ScoreOf(int id) => Data.Scores is { } scores ? scores[id] : 0;
 
     /// <summary>The id of the token with these bytes, or -1.</summary>
@@ -64,8 +70,14 @@ internal sealed class Vocabulary
     public int FindText(ReadOnlySpan<byte> token)
     {
         int id = Find(token);
-        return id >= 0 && _types[id] is TokenType.Control or TokenType.Unknown or TokenType.Byte ? -1 : id;
+        return id >= 0 && (_types[id] is TokenType.Control or TokenType.Unknown or TokenType.Byte || IsMarkup(id)) ? -1 : id;
     }
+
+    /// <summary>
+    /// Whether a user-defined token is more than white space or one character. Some models call runs of spaces or line breaks user defined; a user
+    /// may type those, but not, say, an <c>&lt;|im_start|&gt;</c> that the file calls so.
+    /// </summary>
+    public bool IsMarkup(int id) => _types[id] == TokenType.UserDefined && !IsPlain(Data.Tokens[id]);
 
     /// <summary>The id of <c>&lt;0xXX&gt;</c>, or -1.</summary>
     public int ByteToken(byte value) => _byteTokens[value];
@@ -78,7 +90,7 @@ internal sealed class Vocabulary
 
     private IEnumerable<int> EndsOfGeneration()
     {
-        foreach (int? id in (int?[])[Data.EosId, Data.EotId, Data.EomId])
+        foreach (int? id in (int?[])[Data.EosId, Data.EotId, Data.EomId, Data.FimPaddingId, Data.FimRepositoryId, Data.FimSeparatorId, .. Data.EndIds])
         {
             if (InRange(id) is { } end) yield return end;
         }
@@ -98,6 +110,18 @@ internal sealed class Vocabulary
         }
 
         bool FindText(string text) => Find(Encoding.UTF8.GetBytes(text)) >= 0;
+    }
+
+    private static bool IsPlain(ReadOnlySpan<byte> token)
+    {
+        if (token.IsEmpty || Utf8.WidthAt(token, 0) == token.Length) return true;
+        while (!token.IsEmpty)
+        {
+            Rune.DecodeFromUtf8(token, out Rune rune, out int length);
+            if (!Rune.IsWhiteSpace(rune) && rune.Value != '▁') return false;
+            token = token[length..];
+        }
+        return true;
     }
 
     private static void CheckLength(string field, int? length, int tokens)

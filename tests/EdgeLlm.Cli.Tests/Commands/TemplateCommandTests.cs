@@ -89,13 +89,22 @@ public sealed class TemplateCommandTests
     }
 
     [Fact]
-    public async Task A_model_without_a_template_gets_the_built_in_one()
+    public async Task A_model_without_a_template_gets_the_one_that_is_named_and_never_one_that_its_vocabulary_does_not_know()
     {
         using var folder = new TemporaryFolder();
         string model = SharedFolder.Require("golden", "tokenizers", "ggml-vocab-llama-spm.gguf");
         string input = folder.Write("input.json", """{"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": true}""");
         CliResult result = await TestCli.RunAsync("template", "--model", model, "--input", input);
-        Assert.Equal((0, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"), (result.ExitCode, result.Output));
+        Assert.Equal((1, ""), (result.ExitCode, result.Output));
+        Assert.Contains("--chat-template vicuna|alpaca|dolly|llama2|chatml|FILE", result.Error);
+        foreach ((string name, string expected) in new[]
+        {
+            ("chatml", "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"), ("llama2", "<s>[INST] Hi [/INST]"), (folder.Write("own.jinja", "{{ bos_token }}!"), "<s>!"),
+        })
+        {
+            result = await TestCli.RunAsync("template", "--model", model, "--input", input, "--chat-template", name);
+            Assert.Equal((0, expected), (result.ExitCode, result.Output));
+        }
     }
 
     [Fact]

@@ -26,11 +26,9 @@ public sealed class TokenizerRobustnessTests
     [Fact]
     public void What_contradicts_itself_is_an_error_that_names_the_field()
     {
-        TokenizerData repeated = BytePair with { Tokens = Utf8Strings.From("a", "b", "a"), TokenTypes = null };
         float[] notANumber = [float.NaN, .. new float[BytePair.Tokens.Count]];
         Check("tokenizer.ggml.model is 'rwkv'", BytePair with { Model = "rwkv" });
         Check("tokenizer.ggml.tokens is empty", BytePair with { Tokens = new Utf8Strings() });
-        Check("tokenizer.ggml.tokens: 0 and 2 are both 'a'", repeated);
         Check("tokenizer.ggml.scores has 1 values for", BytePair with { Scores = [1] });
         Check("tokenizer.ggml.scores[0] is NaN", BytePair with { Scores = notANumber });
         Check("tokenizer.ggml.token_type has 0 values for", BytePair with { TokenTypes = [] });
@@ -41,6 +39,32 @@ public sealed class TokenizerRobustnessTests
         Check("tokenizer.ggml.precompiled_charsmap", DataOf("t5") with { PrecompiledCharsmap = [1, 2, 3] });
 
         static void Check(string message, TokenizerData data) => Assert.StartsWith(message, Refusal(data), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("gpt2")]
+    [InlineData("t5")]
+    [InlineData("bert")]
+    public void Entries_that_are_there_twice_are_noted_and_text_becomes_the_last_of_them(string kind)
+    {
+        TokenizerData data = DataOf(kind);
+        Utf8Strings tokens = data.Tokens;
+        int before = tokens.Count;
+        string text = Tokenizer.Create(data).Decode([5]), entry = tokens.GetText(5);
+        var twice = Utf8Strings.From([.. Enumerable.Range(0, before).Select(tokens.GetText), entry, entry]);
+        TokenizerData repeated = data with
+        {
+            Tokens = twice,
+            Scores = data.Scores is { } scores ? [.. scores, scores[5], scores[5]] : null,
+            TokenTypes = data.TokenTypes is { } types ? [.. types, types[5], types[5]] : null,
+        };
+        var tokenizer = Tokenizer.Create(repeated);
+        Assert.Contains($"2 entries of the vocabulary are there twice (the first are 5 and {before})", Assert.Single(tokenizer.Notes));
+        Assert.Empty(Tokenizer.Create(data).Notes);
+        Assert.Equal(before + 1, tokenizer.FindToken(entry));
+        Assert.DoesNotContain(5, tokenizer.Encode($"{text} {text}{text}", parseSpecial: true));
+        Assert.DoesNotContain(before, tokenizer.Encode($"{text} {text}{text}", parseSpecial: true));
     }
 
     [Fact]

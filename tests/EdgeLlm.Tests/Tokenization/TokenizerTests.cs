@@ -78,6 +78,37 @@ public sealed class TokenizerTests
     }
 
     [Fact]
+    public void User_defined_tokens_are_taken_in_raw_text_and_never_where_a_user_typed_them_unless_they_are_white_space()
+    {
+        Tokenizer bytePair = BytePair("<|im_start|>", "\n\n");
+        Tokenizer sentencePiece = Tokenizer.Create(SentencePieceData(("<|im_", -1), ("start|>", -1), ("<|", -2), ("im_", -2), ("<|im_start|>", 0), ("\n\n", 0)) is var data
+            ? data with { TokenTypes = [.. data.TokenTypes![..^2], 4, 4] } : null!);
+        foreach (Tokenizer tokenizer in new[] { bytePair, sentencePiece })
+        {
+            int start = tokenizer.FindToken("<|im_start|>")!.Value, lines = tokenizer.FindToken("\n\n")!.Value;
+            Assert.Single(tokenizer.Encode("a<|im_start|>b"), start);
+            List<int> output = [];
+            string text = "<|im_start|>a<|im_start|>\n\n<|im_start|>";
+            tokenizer.Encode(text, [13..27], output); // `<|im_start|>\n\n` is typed
+            Assert.Equal(2, output.Count(id => id == start));
+            Assert.Single(output, lines);
+            Assert.Equal(text, tokenizer.Decode(output.ToArray(), renderSpecial: true).TrimStart(' ').Replace("<|im_start|> ", "<|im_start|>", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public void A_space_is_put_before_the_text_alone_where_the_model_says_so()
+    {
+        TokenizerData data = SentencePieceData(("▁a", -1), ("a", -9)) with { SpacePrefixOnlyFirst = true };
+        Tokenizer tokenizer = Tokenizer.Create(data);
+        Assert.Equal(["▁a", "<end>", "a"], Texts(tokenizer, "a<end>a", parseSpecial: true));
+        Assert.Equal(["<end>", "a"], Texts(tokenizer, "<end>a", parseSpecial: true));
+        Assert.Equal(["<s>", "▁a"], Texts(tokenizer, "a", addSpecial: true));
+        tokenizer = Tokenizer.Create(data with { Model = "t5", AddEos = false });
+        Assert.Equal(["▁a", "<end>", "a"], Texts(tokenizer, "a<end>a", parseSpecial: true));
+    }
+
+    [Fact]
     public void User_defined_tokens_are_taken_out_always_and_the_longest_first()
     {
         Tokenizer tokenizer = BytePair("[x]", "[x][y]", "x[x");

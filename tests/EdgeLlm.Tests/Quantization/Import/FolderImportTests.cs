@@ -102,6 +102,84 @@ public sealed class FolderImportTests : IDisposable
     }
 
     [Fact]
+    public void An_empty_chat_template_is_none()
+    {
+        string folder = _folder.CopyOf("llama");
+        TestFolder.EditJson(Path.Combine(folder, "tokenizer_config.json"), json => json["chat_template"] = "");
+        using (GgufFile file = Import(folder)) Assert.False(file.Metadata.Contains("tokenizer.chat_template"));
+        File.WriteAllText(Path.Combine(folder, "chat_template.jinja"), " \n");
+        using (GgufFile file = Import(folder)) Assert.False(file.Metadata.Contains("tokenizer.chat_template"));
+    }
+
+    [Fact]
+    public void All_tokens_of_eos_token_id_and_of_generation_config_end_an_answer()
+    {
+        string folder = _folder.CopyOf("llama3-rope");
+        TestFolder.EditJson(Path.Combine(folder, "config.json"), json => json["eos_token_id"] = new JsonArray(7, 8, -1, 4_000_000_000));
+        File.WriteAllText(Path.Combine(folder, "generation_config.json"), """{"eos_token_id": [8, 9], "temperature": 0.6}""");
+        using GgufFile file = Import(folder);
+        Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
+        Assert.All([7, 8, 9, tokenizer.EosId!.Value], id => Assert.True(tokenizer.IsEndOfGeneration(id), $"{id}"));
+        Assert.False(tokenizer.IsEndOfGeneration(10));
+        Assert.Equal(7u, file.Metadata.GetUInt32("tokenizer.ggml.eot_token_id")); // for readers that know nothing of ours
+        File.WriteAllText(Path.Combine(folder, "generation_config.json"), """{"eos_token_id": "two"}""");
+        Assert.Contains("generation_config.json: eos_token_id is no number", Assert.Throws<ModelException>(() => Import(folder)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_token_one_past_the_embedding_is_left_out_with_a_note_and_an_empty_bos_token_is_none()
+    {
+        string folder = _folder.CopyOf("llama3-rope");
+        TestFolder.EditJson(Path.Combine(folder, "tokenizer.json"), json => json["added_tokens"]!.AsArray().Add(new JsonObject { ["id"] = 512, ["content"] = "[PAD]", ["special"] = true }));
+        TestFolder.EditJson(Path.Combine(folder, "tokenizer_config.json"), json => json["pad_token"] = "[PAD]");
+        using (HuggingFaceModel model = HuggingFaceModel.Open(folder)) Assert.Contains("token '[PAD]' has the id 512, and the model's embedding has 512 rows", Assert.Single(model.Notes));
+        using (GgufFile file = Import(folder)) Assert.Equal((512, null), (ModelLoader.MakeTokenizer(file).VocabularySize, ModelLoader.MakeTokenizer(file).FindToken("[PAD]")));
+
+        folder = _folder.CopyOf("llama");
+        TestFolder.EditJson(Path.Combine(folder, "tokenizer_config.json"), json => json["bos_token"] = "");
+        using (GgufFile file = Import(folder)) Assert.Equal((null, false), (ModelLoader.MakeTokenizer(file).BosId, ModelLoader.MakeTokenizer(file).AddsBos));
+    }
+
+    [Fact]
+    public void Prepend_scheme_first_and_legacy_false_put_no_space_after_special_tokens()
+    {
+        string folder = _folder.PathOf("spm"), config = Path.Combine(folder, "tokenizer_config.json");
+        Directory.CreateDirectory(folder);
+        foreach (string file in new[] { "tokenizer.model", "tokenizer_config.json" }) File.Copy(SharedFolder.Require("golden", "hf-tokenizers", "spm", file), Path.Combine(folder, file));
+        foreach (bool legacy in new[] { true, false })
+        {
+            TestFolder.EditJson(config, json => json["legacy"] = legacy);
+            Assert.Equal(legacy ? " the</s> the" : " the</s>the", Spelled(folder));
+        }
+
+        string jsonFolder = _folder.PathOf("json"), path = Path.Combine(jsonFolder, "tokenizer.json");
+        Directory.CreateDirectory(jsonFolder);
+        File.Copy(SharedFolder.Require("golden", "hf-tokenizers", "gemma-json", "tokenizer.json"), path);
+        foreach ((string scheme, string expected) in new[] { ("first", " the</s>the"), ("always", " the</s> the"), ("never", "the</s>the") })
+        {
+            TestFolder.EditJson(path, json =>
+            {
+                json["normalizer"] = null;
+                json["pre_tokenizer"] = new JsonObject { ["type"] = "Metaspace", ["replacement"] = "▁", ["prepend_scheme"] = scheme, ["split"] = false };
+            });
+            File.WriteAllText(Path.Combine(jsonFolder, "tokenizer_config.json"), """{"bos_token":"<s>","eos_token":"</s>"}""");
+            Assert.Equal(expected, Spelled(jsonFolder));
+        }
+
+        // The entries that `the</s>the` becomes, through the keys of a file.
+        string Spelled(string source)
+        {
+            var writer = new GgufWriter();
+            TokenizerKeys.Write(writer, HuggingFaceTokenizer.Read(source, modelConfig: null, rows: 512));
+            string path = _folder.PathOf("tokenizer.gguf");
+            writer.Save(path);
+            using GgufFile file = GgufFile.Open(path);
+            Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
+            return string.Concat(tokenizer.Encode("the</s>the", parseSpecial: true).Select(id => tokenizer.Vocabulary.Data.Tokens.GetText(id))).Replace('▁', ' ');
+        }
+    }
+
+    [Fact]
     public void Name_licence_and_origin_are_kept()
     {
         string golden = _folder.CopyOf("llama"), cache = Path.Combine(_folder.Root, "models--someone--Some-Model", "snapshots", "0123abc");
