@@ -29,7 +29,7 @@ public sealed class ChatFormat
     public static string MissingTemplate { get; } =
         $"the model has no chat template, so it can only continue a text; --chat-template {NamedTemplates.Choices} gives it one (in C#: ModelOptions.ChatTemplate)";
 
-    /// <summary>Whether there is a template: without one <see cref="Encode"/> fails, and the model only continues texts.</summary>
+    /// <summary>Whether there is a template: without one encoding fails, and the model only continues texts.</summary>
     public bool HasTemplate => _template is not null;
 
     /// <summary>The tokens of a conversation. The model's texts of BOS and EOS take the place of the request's.</summary>
