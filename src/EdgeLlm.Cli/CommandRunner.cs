@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using EdgeLlm.Chat;
+using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
 using EdgeLlm.Generation;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
@@ -17,17 +19,12 @@ internal static class CommandRunner
 
     public static async Task<int> RunAsync(RootCommand root, string[] args)
     {
-        // Text is text: without this, a prompt that begins with @ would be read as a file of arguments.
-        ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        List<string> errors = [.. result.Errors.Select(error => error.Message), .. OptionsTakenForArguments(result)];
-        if (errors.Count > 0)
-        {
-            foreach (string message in errors) await Console.Error.WriteLineAsync($"edgellm: {message}").ConfigureAwait(false);
-            await Console.Error.WriteLineAsync($"edgellm: see `edgellm {string.Join(' ', CommandPath(result))}--help`").ConfigureAwait(false);
-            return ExitCode.Usage;
-        }
         try
         {
+            // Text is text: without this, a prompt that begins with @ would be read as a file of arguments.
+            ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            string[] errors = [.. result.Errors.Select(MessageOf), .. OptionsTakenForArguments(result)];
+            if (errors.Length > 0) throw new UsageException($"{string.Join("; ", errors.Select(error => error.TrimEnd('.')))}; see `edgellm {string.Join(' ', CommandPath(result))}--help`");
             // The Ctrl-C of `run` stops an answer and not the program, that of `serve` lets answers end: they see to it themselves.
             bool stopsByItself = result.CommandResult.Command.Name is "run" or "serve";
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = stopsByItself ? null : TimeToStop };
@@ -37,17 +34,51 @@ internal static class CommandRunner
         {
             return ExitCode.Interrupted;
         }
+        catch (UsageException exception)
+        {
+            Say(exception.Message);
+            return ExitCode.Usage;
+        }
         catch (Exception exception) when (IsExpected(exception))
         {
-            await Console.Error.WriteLineAsync($"edgellm: {exception.Message.ReplaceLineEndings(" ")}").ConfigureAwait(false);
-            return exception is ArgumentException ? ExitCode.Usage : ExitCode.Failure;
+            Say(Describe(exception));
+            return ExitCode.Failure;
+        }
+        catch (Exception exception)
+        {
+            LastHandler.Report(exception);
+            return ExitCode.Failure;
         }
     }
 
-    /// <summary>What comes from files, options and the machine rather than from a mistake of ours.</summary>
-    private static bool IsExpected(Exception exception) =>
+    /// <summary>Whether it comes from files, options and the machine rather than from a mistake of ours.</summary>
+    public static bool IsExpected(Exception exception) =>
         exception is GgufException or ModelException or NotFiniteException or TokenizerException or IOException or UnauthorizedAccessException
-            or InvalidDataException or ArgumentException or OutOfMemoryException or ContextFullException or ChatTemplateException or SamplingException or ObjectDisposedException;
+            or InvalidDataException or OutOfMemoryException or ContextFullException or ChatTemplateException or SamplingException or ObjectDisposedException;
+
+    private static void Say(string message) => Console.Error.WriteLine($"edgellm: {Printable.Line(message.ReplaceLineEndings(" "))}");
+
+    private static string Describe(Exception exception) => exception switch
+    {
+        OutOfMemoryException => "there is not enough memory for this",
+        FileNotFoundException { FileName: { } path } => $"{path}: there is no such file",
+        // Messages of ours have no number of the system's.
+        UnauthorizedAccessException or DirectoryNotFoundException or PathTooLongException => FileException.Describe(exception, writes: false),
+        IOException when (uint)exception.HResult < 0x1000 => FileException.Describe(exception, writes: false),
+        _ => exception.Message,
+    };
+
+    /// <summary>What the parser found wrong; where it would name a type of .NET, what the option takes.</summary>
+    private static string MessageOf(ParseError error)
+    {
+        if (error.SymbolResult is not OptionResult { Tokens: [{ Value: var value }, ..], Option: var option } || !error.Message.StartsWith("Cannot parse argument", StringComparison.Ordinal)) return error.Message;
+        Type type = Nullable.GetUnderlyingType(option.ValueType) ?? option.ValueType;
+        string takes = type == typeof(ulong) ? "a whole number from 0 on"
+            : type == typeof(int) || type == typeof(long) ? "a whole number"
+            : type == typeof(bool) ? "true or false"
+            : "a number";
+        return $"{option.Name} takes {takes}, not '{value}'";
+    }
 
     /// <summary>A word like `--tmeperature` would pass for a command's argument; after `--` it may.</summary>
     private static IEnumerable<string> OptionsTakenForArguments(ParseResult result)

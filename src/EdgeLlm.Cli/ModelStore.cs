@@ -1,5 +1,6 @@
 using EdgeLlm.Cli.Output;
 using EdgeLlm.DefaultModel;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli;
 
@@ -43,9 +44,12 @@ internal sealed class ModelStore(string userFolder, string systemFolder, string?
             return defaultModel ?? throw new FileNotFoundException("this build has no default model: "
                 + "name one with --model (a GGUF file, or a name of `edgellm list`; `edgellm pull` gets one)");
         }
-        if (File.Exists(model)) return model;
+        FileStatus? status = FileStatus.Of(model);
+        if (status?.Kind == FileKind.Regular) return model;
         if (Find(model) is { } stored) return stored.Path;
-        if (Directory.Exists(model)) throw new FileNotFoundException(FolderAdvice(model));
+        if (status?.Kind == FileKind.Folder) throw new FileNotFoundException(FolderAdvice(model));
+        if (status?.Kind == FileKind.Link) throw new FileException(model, "is a link to a file that is not there");
+        if (status is { KindName: var kind }) throw new FileException(model, $"is {kind}, not a GGUF file");
         if (!StoredModel.IsName(model)) throw new FileNotFoundException($"{Printable.Line(model, 200)}: there is no such file");
 
         StoredModel[] begun =

@@ -31,6 +31,14 @@ internal sealed class QuantizeSource : IDisposable
 
     public GgufFile File { get; }
 
+    /// <summary>The files that reading an input reads: those of a model, or all of a folder.</summary>
+    public static string[] FilesOf(string input)
+    {
+        if (Directory.Exists(input)) return Directory.GetFiles(input);
+        using GgufFile file = GgufFile.Open(ModelStore.OfThisMachine().PathOf(input));
+        return [.. file.Parts.Select(part => part.Path)];
+    }
+
     /// <param name="chatTemplate">The Jinja source that the output gets in the place of the input's template; null: its own.</param>
     /// <param name="output">What is going to be made: the temporary file lies beside it. Null: nothing is, and it lies where temporary files do.</param>
     /// <param name="needsWeights">Whether the weights are going to be read; otherwise the file only tells of them.</param>

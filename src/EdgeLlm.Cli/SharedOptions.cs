@@ -76,7 +76,7 @@ internal static class SharedOptions
             Threads = result.GetValue(Threads) ?? remembered?.Prompt ?? defaults.Threads,
             DecodeThreads = result.GetValue(DecodeThreads) ?? remembered?.Decode ?? defaults.DecodeThreads,
             PrefillChunk = result.GetValue(Chunk) ?? defaults.PrefillChunk,
-            Kernel = result.GetValue(Kernel),
+            Kernel = KernelOf(result),
             CacheType = result.GetValue(CacheType) ?? defaults.CacheType,
             ChatTemplate = result.GetValue(ChatTemplate) is { } template ? NamedTemplates.Read(template) : null,
         };
@@ -91,6 +91,21 @@ internal static class SharedOptions
     {
         string path = ModelPathOf(result);
         return LanguageModel.Load(path, ModelOptionsOf(result) with { Name = ModelStore.NameOf(path) });
+    }
+
+    /// <exception cref="UsageException">This processor does not have the kernel that --kernel or EDGELLM_KERNEL names.</exception>
+    private static string? KernelOf(ParseResult result)
+    {
+        try
+        {
+            string? name = result.GetValue(Kernel);
+            _ = name is null ? EdgeLlm.Kernels.Kernel.Best : EdgeLlm.Kernels.Kernel.Choose(name);
+            return name;
+        }
+        catch (ArgumentException exception)
+        {
+            throw new UsageException(exception.Message);
+        }
     }
 
     private static KeyValueType? ParseCacheType(ArgumentResult result)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using EdgeLlm.Cli.Machine;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli;
 
@@ -18,7 +19,7 @@ internal sealed record ThreadChoice(int Prompt, int Decode)
         {
             try
             {
-                using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(FilePath));
+                using JsonDocument document = JsonDocument.Parse(InputFile.Read(FilePath, InputFile.MostSettingsBytes));
                 JsonElement root = document.RootElement;
                 var choice = new ThreadChoice(root.GetProperty("prompt").GetInt32(), root.GetProperty("decode").GetInt32());
                 bool fits = choice.Prompt is > 0 and <= 1024 && choice.Decode is > 0 and <= 1024;
@@ -50,13 +51,15 @@ internal sealed record ThreadChoice(int Prompt, int Decode)
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(FilePath)!);
-            using FileStream stream = File.Create(FilePath);
-            using var json = new Utf8JsonWriter(stream);
-            json.WriteStartObject();
-            json.WriteString("machine", Machine);
-            json.WriteNumber("prompt", Prompt);
-            json.WriteNumber("decode", Decode);
-            json.WriteEndObject();
+            AtomicFile.Write(FilePath, stream =>
+            {
+                using var json = new Utf8JsonWriter(stream);
+                json.WriteStartObject();
+                json.WriteString("machine", Machine);
+                json.WriteNumber("prompt", Prompt);
+                json.WriteNumber("decode", Decode);
+                json.WriteEndObject();
+            });
             return true;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using EdgeLlm.Gguf;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Quantization;
 
@@ -39,7 +39,7 @@ internal sealed class Checkpoint(string path, byte[] identity)
     public int? TryLoad(int most, params ReadOnlySpan<float[]> arrays)
     {
         if (!File.Exists(path)) return null;
-        using FileStream file = File.OpenRead(path);
+        using FileStream file = InputFile.Open(path);
         long end = _begin.Length + sizeof(int);
         foreach (float[] array in arrays) end += (long)array.Length * sizeof(float);
         if (file.Length != end + TrailingHash.ByteCount) return null;
@@ -57,6 +57,6 @@ internal sealed class Checkpoint(string path, byte[] identity)
     public void Delete()
     {
         File.Delete(path);
-        File.Delete(path + ".tmp");
+        File.Delete(AtomicFile.TemporaryPath(path));
     }
 }

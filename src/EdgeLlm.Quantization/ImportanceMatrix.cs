@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Text;
+using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 
@@ -57,7 +58,7 @@ internal sealed class ImportanceMatrix
     /// <exception cref="GgufException">It is a damaged GGUF file.</exception>
     public static ImportanceMatrix Read(string path)
     {
-        using FileStream stream = File.OpenRead(path);
+        using FileStream stream = InputFile.Open(path);
         Span<byte> magic = stackalloc byte[sizeof(uint)];
         bool isGguf = stream.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && BinaryPrimitives.ReadUInt32LittleEndian(magic) == GgufRules.Magic;
         stream.Position = 0;

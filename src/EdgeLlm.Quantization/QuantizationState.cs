@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
 using System.Text;
+using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Quantization.Calibration;
@@ -29,7 +30,7 @@ internal sealed class QuantizationState : IDisposable
     /// <param name="identity">32 bytes: a hash of source and settings. A file of another run is begun anew.</param>
     public static QuantizationState Open(string path, ReadOnlySpan<byte> identity)
     {
-        var state = new QuantizationState(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read));
+        var state = new QuantizationState(AtomicFile.OpenOrCreate(path, FileShare.Read));
         byte[] begin = [.. "EDGELLMQ"u8, .. identity[..IdentityBytes]], found = new byte[begin.Length];
         state._file.ReadAtLeast(found, found.Length, throwOnEndOfStream: false);
         if (!found.SequenceEqual(begin))

@@ -42,9 +42,9 @@ internal sealed class ServerLog(TextWriter output, bool forJournal)
         {
             lock (_turn) output.WriteLine(forJournal ? $"<{priority}>{line}" : $"{DateTime.Now:HH:mm:ss} {word}{line}");
         }
-        catch (IOException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ObjectDisposedException)
         {
-            // The disk that the log is written to is full: the service goes on without one.
+            // The disk that the log is written to is full, or standard error is closed: the service goes on without one.
         }
     }
 }

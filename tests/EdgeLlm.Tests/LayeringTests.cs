@@ -15,18 +15,19 @@ public sealed partial class LayeringTests
     {
         ["Kernels"] = [],
         [Root] = [],
-        ["Gguf"] = ["Kernels.Formats"],
+        ["Files"] = [],
+        ["Gguf"] = ["Kernels.Formats", "Files"],
         ["Tokenization"] = [],
         ["Chat"] = [],
-        ["HuggingFace"] = ["Gguf", "Kernels.Formats", "Tokenization"], // of Tokenization the plain data that tokenizer files become
-        ["Models"] = ["Gguf", "HuggingFace", "Tokenization", "Kernels"],
+        ["HuggingFace"] = ["Files", "Gguf", "Kernels.Formats", "Tokenization"], // of Tokenization the plain data that tokenizer files become
+        ["Models"] = ["Files", "Gguf", "HuggingFace", "Tokenization", "Kernels"],
         ["Sampling"] = ["Kernels"],
         ["Generation"] = ["Models", "Sampling", "Tokenization", "Chat"],
         ["DefaultModel"] = [],
         ["Extensions.AI"] = ["Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
-        ["Quantization"] = ["Kernels", "Gguf", "HuggingFace", "Models", "Tokenization", "Chat"],
-        ["Server"] = ["Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
-        ["Cli"] = ["Server", "Kernels", "Gguf", "HuggingFace", "Tokenization", "Chat", "Models", "Sampling", "Generation", "Quantization", "DefaultModel", "Extensions.AI"],
+        ["Quantization"] = ["Files", "Kernels", "Gguf", "HuggingFace", "Models", "Tokenization", "Chat"],
+        ["Server"] = ["Files", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
+        ["Cli"] = ["Files", "Server", "Kernels", "Gguf", "HuggingFace", "Tokenization", "Chat", "Models", "Sampling", "Generation", "Quantization", "DefaultModel", "Extensions.AI"],
     };
 
     /// <summary>Inside Kernels: a processor's own code may use the portable one, never the other way round.</summary>
@@ -110,7 +111,7 @@ public sealed partial class LayeringTests
 
     private static string WithoutComments(string text) => Comment().Replace(text, "");
 
-    [GeneratedRegex(@"\bEdgeLlm\.((?:Kernels|Gguf|HuggingFace|Tokenization|Chat|Models|Sampling|Generation|Quantization|DefaultModel|Extensions\.AI|Devices|Server|Assistant|Cli)(?:\.(?:Formats|Threading|Scalar|Vectors|X86|Arm))?)\b")]
+    [GeneratedRegex(@"\bEdgeLlm\.((?:Kernels|Files|Gguf|HuggingFace|Tokenization|Chat|Models|Sampling|Generation|Quantization|DefaultModel|Extensions\.AI|Devices|Server|Assistant|Cli)(?:\.(?:Formats|Threading|Scalar|Vectors|X86|Arm))?)\b")]
     private static partial Regex OurName();
 
     [GeneratedRegex(@"\bunsafe\s+[\w{]")]

@@ -35,7 +35,7 @@ internal static class BenchCommand
     private static int Run(ParseResult result, CancellationToken cancellation)
     {
         var options = new BenchOptions(result.GetValue(Prompt) ?? 256, result.GetValue(Decode) ?? 64, result.GetValue(Depth) ?? 0, result.GetValue(Rounds) ?? 5, result.GetValue(Profile));
-        if ((long)options.Depth + Math.Max(options.Prompt, options.Decode) > ModelOptions.MaximumContextLength) throw new ArgumentException("--depth and --prompt or --decode together are more tokens than a context can have");
+        if ((long)options.Depth + Math.Max(options.Prompt, options.Decode) > ModelOptions.MaximumContextLength) throw new UsageException("--depth and --prompt or --decode together are more tokens than a context can have");
         string path = SharedOptions.ModelPathOf(result);
         Action<string> progress = Terminal.HasPersonOut() ? static text => Console.Error.Write($"\r\e[K{text}") : static _ => { };
         if (result.GetValue(Tune) || (result.GetValue(SharedOptions.Threads) is null && ThreadChoice.Remembered is null))

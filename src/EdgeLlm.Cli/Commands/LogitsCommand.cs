@@ -1,5 +1,6 @@
 using System.CommandLine;
 using EdgeLlm.Cli.Evaluation;
+using EdgeLlm.Files;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models;
 
@@ -46,6 +47,7 @@ internal static class LogitsCommand
 
     private static void Compute(string path, ModelOptions options, string idsFile, string outputFile, CancellationToken cancellation)
     {
+        OutputFile.Require(outputFile, force: true, [.. QuantizeSource.FilesOf(path), idsFile]);
         List<int[]> prompts = TokenIds.ReadPrompts(idsFile);
         using LanguageModel model = LanguageModel.Load(path, options);
         int vocabulary = model.Config.VocabularySize;
@@ -56,9 +58,12 @@ internal static class LogitsCommand
             if (prompts[i].Length > model.ContextLength)
                 throw new InvalidDataException($"{place}: {prompts[i].Length} tokens do not fit into the context of {model.ContextLength}: take a larger --context");
         }
-        if (Path.GetFullPath(outputFile) == Path.GetFullPath(path)) throw new ArgumentException($"--output {outputFile} is the model itself");
+        AtomicFile.Write(outputFile, file => Compute(model, prompts, file, cancellation));
+    }
 
-        using FileStream file = File.Create(outputFile);
+    private static void Compute(LanguageModel model, List<int[]> prompts, Stream file, CancellationToken cancellation)
+    {
+        int vocabulary = model.Config.VocabularySize;
         var tensors = new SafetensorsWriter(file, prompts.Select((prompt, i) => ($"logits_{i}", prompt.Length, vocabulary)));
         using KvCache cache = model.CreateCache();
         int mostTokens = Math.Min(model.Options.PrefillChunk, prompts.Max(prompt => prompt.Length));

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
 using EdgeLlm.Cli.Evaluation;
+using EdgeLlm.Files;
 using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
 
@@ -52,7 +52,7 @@ internal static class PerplexityCommand
 
     private static PerplexityReport Measure(string path, string? referencePath, string? keepPath, ModelOptions options, string textFile, CancellationToken cancellation)
     {
-        string text = Encoding.UTF8.GetString(File.ReadAllBytes(textFile)); // a byte order mark is text too
+        string text = InputFile.ReadText(textFile, InputFile.MostTextBytes);
         using LanguageModel model = LanguageModel.Load(path, options);
         using LanguageModel? reference = referencePath is null ? null : LanguageModel.Load(referencePath, options);
         TextWindows windows = Cut(text, model, options.ContextLength);

@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Text;
 using EdgeLlm.Chat;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Cli.Quantize;
+using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Quantization;
@@ -81,10 +81,8 @@ internal static class QuantizeCommand
         string input = result.GetValue(Input)!, output = result.GetValue(Target)!;
         bool dryRun = result.GetValue(DryRun), fast = result.GetValue(Fast);
         long started = Stopwatch.GetTimestamp();
-        if (Directory.Exists(output)) throw new IOException($"{output}: is a folder; name a file");
-        if (File.Exists(output) && !result.GetValue(Force) && !dryRun) throw new IOException($"{output}: is there already; --force replaces it");
-        if (result.GetValue(KeepImportance) is { } kept && File.Exists(kept) && !result.GetValue(Force) && !dryRun) throw new IOException($"{kept}: is there already; --force replaces it");
         RefuseContradictions(result);
+        if (!dryRun) RequireOutputs(result);
         bool budgeted = result.GetValue(Size) is not null || result.GetValue(Bits) is not null;
         string? chatTemplate = result.GetValue(SharedOptions.ChatTemplate) is { } template ? NamedTemplates.Read(template) : null;
         using QuantizeSource source = await QuantizeSource.OpenAsync(input, chatTemplate, dryRun ? null : output, needsWeights: !dryRun || budgeted, cancellation).ConfigureAwait(false);
@@ -157,22 +155,40 @@ internal static class QuantizeCommand
 
     /// <summary>The text of --calibrate; null: our own.</summary>
     private static async Task<string?> ReadTextAsync(ParseResult result, CancellationToken cancellation) =>
-        result.GetValue(Calibrate) is { } path ? Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation).ConfigureAwait(false)) : null;
+        result.GetValue(Calibrate) is { } path ? await Task.Run(() => InputFile.ReadText(path, InputFile.MostTextBytes), cancellation).ConfigureAwait(false) : null;
 
     private static string CalibrationName(ParseResult result) => Path.GetFileName(result.GetValue(Calibrate)) ?? "the text that comes with edgellm";
 
     private static void RefuseContradictions(ParseResult result)
     {
         bool fast = result.GetValue(Fast), calibrates = result.GetValue(Calibrate) is not null, reads = result.GetValue(Importance) is not null;
-        if (fast && calibrates) throw new ArgumentException("--fast does without a calibration text: leave --calibrate out, or --fast");
-        if (reads && calibrates) throw new ArgumentException("--imatrix takes the place of a calibration text: leave --calibrate out, or --imatrix");
-        if (result.GetValue(KeepImportance) is not null && (fast || reads)) throw new ArgumentException("--write-imatrix writes what a calibration text says: leave --fast and --imatrix out");
+        if (fast && calibrates) throw new UsageException("--fast does without a calibration text: leave --calibrate out, or --fast");
+        if (reads && calibrates) throw new UsageException("--imatrix takes the place of a calibration text: leave --calibrate out, or --imatrix");
+        if (result.GetValue(KeepImportance) is not null && (fast || reads)) throw new UsageException("--write-imatrix writes what a calibration text says: leave --fast and --imatrix out");
         bool budgeted = result.GetValue(Size) is not null || result.GetValue(Bits) is not null, formed = result.GetValue(Group) is not null || result.GetValue(Embedding) is not null;
         if (budgeted && (fast || reads || formed))
-            throw new ArgumentException("--size and --bits choose each matrix' form on a calibration text: leave out --fast, --imatrix, --group and --embedding");
-        if (result.GetValue(Size) is not null && result.GetValue(Bits) is not null) throw new ArgumentException("--size and --bits ask for the same: leave one out");
+            throw new UsageException("--size and --bits choose each matrix' form on a calibration text: leave out --fast, --imatrix, --group and --embedding");
+        if (result.GetValue(Size) is not null && result.GetValue(Bits) is not null) throw new UsageException("--size and --bits ask for the same: leave one out");
         if (result.GetValue(Type) is not null && (budgeted || formed))
-            throw new ArgumentException("--group, --embedding, --size and --bits are of the packed form: leave them out, or --type");
+            throw new UsageException("--group, --embedding, --size and --bits are of the packed form: leave them out, or --type");
+    }
+
+    /// <summary>Everything that is going to be written can be, and is nothing that is read.</summary>
+    private static void RequireOutputs(ParseResult result)
+    {
+        string output = result.GetValue(Target)!;
+        bool force = result.GetValue(Force);
+        string?[] options = [result.GetValue(Calibrate), result.GetValue(Importance), result.GetValue(Evaluate)];
+        foreach (string path in options.OfType<string>()) InputFile.RequireReadable(path);
+        string[] inputs = [.. QuantizeSource.FilesOf(result.GetValue(Input)!), .. options.OfType<string>()];
+        OutputFile.Require(output, force, inputs);
+        if (result.GetValue(KeepImportance) is { } kept)
+        {
+            OutputFile.Require(kept, force, inputs);
+            if (AtomicFile.TargetOf(kept) == AtomicFile.TargetOf(output)) throw new UsageException($"--write-imatrix {kept} is the output's place: name another file");
+        }
+        if (result.GetValue(NoReport)) return;
+        foreach (string report in ReportRun.PathsFor(output)) OutputFile.Require(report, force: true, inputs);
     }
 
     private static void WarnOfQuantized(GgufFile file, string? type)
@@ -197,7 +213,7 @@ internal static class QuantizeCommand
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
         if (FreeSpace.At(folder) is not { } free || free >= bytes + SpareBytes) return;
-        throw new IOException($"{output}: takes {Quantity.Bytes(bytes)} of disk while it is made, and {folder} has {Quantity.Bytes(free)} free");
+        throw new IOException($"{output}: takes {Quantity.Bytes(bytes)} of disk while it is made, with {Quantity.Bytes(SpareBytes)} to spare, and {folder} has {Quantity.Bytes(free)} free");
     }
 
     private static Option<string?> OneOf(string name, string description, params string[] values)

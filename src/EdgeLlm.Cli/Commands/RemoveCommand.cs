@@ -32,7 +32,7 @@ internal static class RemoveCommand
         {
             if (!Terminal.HasPersonIn())
             {
-                throw new ArgumentException($"rm asks before it removes '{Printable.Line(model.Name)}', and there is nobody to ask: "
+                throw new UsageException($"rm asks before it removes '{Printable.Line(model.Name)}', and there is nobody to ask: "
                     + "--yes does not ask");
             }
             Console.Write($"Remove {Printable.Line(model.Name)} ({Quantity.Bytes(model.Size)})? [y/N] ");

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Text;
 using EdgeLlm.Cli.Run;
+using EdgeLlm.Files;
 using EdgeLlm.Generation;
 using EdgeLlm.Models;
 
@@ -14,11 +16,12 @@ internal static class RunCommand
         var system = new Option<string?>("--system") { Description = "The system prompt.", HelpName = "TEXT" };
         var raw = new Option<bool>("--raw") { Description = "Continue the prompt as it is, without the model's chat template." };
         var chat = new Option<bool>("--chat") { Description = "A conversation even where standard input is no terminal: a line a question." };
+        var force = new Option<bool>("--force") { Description = "In a conversation: /save replaces a conversation that was saved before without asking." };
         var stats = new Option<bool>("--stats") { Description = "Say on standard error what the answer took." };
         var generation = new GenerationArguments();
         var command = new Command("run", "Ask a model: one answer, or a conversation at a terminal.")
         {
-            prompt, SharedOptions.Model, system, SharedOptions.ChatTemplate, raw, chat, stats, SharedOptions.Context, SharedOptions.Threads, SharedOptions.DecodeThreads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType,
+            prompt, SharedOptions.Model, system, SharedOptions.ChatTemplate, raw, chat, force, stats, SharedOptions.Context, SharedOptions.Threads, SharedOptions.DecodeThreads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType,
         };
         generation.AddTo(command);
         command.SetAction(async (result, cancellation) =>
@@ -27,14 +30,15 @@ internal static class RunCommand
             string? text = result.GetValue(prompt);
             bool converse = result.GetValue(chat) || (text is null && Terminal.HasPersonIn());
             if (!converse && text is null) text = await ReadAllAsync(cancellation).ConfigureAwait(false);
-            if (!converse && string.IsNullOrWhiteSpace(text)) throw new ArgumentException("there is no prompt: give one as an argument or on standard input");
-            if (converse && (text is not null || result.GetValue(raw))) throw new ArgumentException("a conversation takes neither a prompt argument nor --raw");
+            if (!converse && string.IsNullOrWhiteSpace(text)) throw new UsageException("there is no prompt: give one as an argument or on standard input");
+            if (converse && (text is not null || result.GetValue(raw))) throw new UsageException("a conversation takes neither a prompt argument nor --raw");
 
             using LanguageModel model = SharedOptions.LoadModel(result);
+            GenerationArguments.RequireTokens(options, model.Config.VocabularySize);
             bool continues = result.GetValue(raw);
             if (!continues && !new ChatFormat(model).HasTemplate)
             {
-                if (result.GetValue(system) is not null) throw new ArgumentException($"--system has no place: {ChatFormat.MissingTemplate}");
+                if (result.GetValue(system) is not null) throw new UsageException($"--system has no place: {ChatFormat.MissingTemplate}");
                 await Console.Error.WriteLineAsync($"edgellm: {ChatFormat.MissingTemplate}").ConfigureAwait(false);
                 continues = true;
             }
@@ -46,7 +50,7 @@ internal static class RunCommand
             if (converse)
             {
                 using var session = new ChatSession(model, result.GetValue(system));
-                await new InteractiveChat(session, options, Console.In, Console.Out).RunAsync(cancellation).ConfigureAwait(false);
+                await new InteractiveChat(session, options, Console.In, Console.Out, result.GetValue(force)).RunAsync(cancellation).ConfigureAwait(false);
                 return ExitCode.Success;
             }
 
@@ -77,7 +81,7 @@ internal static class RunCommand
     {
         using var generator = new TextGenerator(model);
         int[] prompt = model.Tokenizer.Encode(text, addSpecial: true);
-        if (prompt.Length == 0) throw new ArgumentException("the prompt has no tokens");
+        if (prompt.Length == 0) throw new UsageException("the prompt has no tokens");
         await AnswerWriter.WriteAsync(generator.GenerateAsync(prompt, options, cancellation), Console.Out, endLine: true, cancellation).ConfigureAwait(false);
         return generator.Statistics;
     }
@@ -91,8 +95,13 @@ internal static class RunCommand
 
     private static async Task<string> ReadAllAsync(CancellationToken cancellation)
     {
-        using var reader = new StreamReader(Terminal.OpenInput());
-        string text = await reader.ReadToEndAsync(cancellation).ConfigureAwait(false);
+        string text = Encoding.UTF8.GetString(await Task.Run(ReadInput, cancellation).ConfigureAwait(false)).TrimStart('\uFEFF');
         return text.EndsWith('\n') ? text[..^1] : text;
+
+        static byte[] ReadInput()
+        {
+            using Stream input = Terminal.OpenInput();
+            return InputFile.ReadToEnd("standard input", input, InputFile.MostTextBytes);
+        }
     }
 }

@@ -30,7 +30,7 @@ internal static class ServeCommand
             {
                 if (result.GetValue(option) is { } value) given[name] = value;
             }
-            ServerOptions settings = SettingsReader.Read(result.GetValue(Config), Environment.GetEnvironmentVariable, given);
+            ServerOptions settings = ReadSettings(result.GetValue(Config), given);
             ServedModel model = Describe(ModelStore.OfThisMachine().PathOf(settings.Model), settings);
             if (result.GetValue(check))
             {
@@ -44,6 +44,19 @@ internal static class ServeCommand
             return ExitCode.Success;
         });
         return command;
+    }
+
+    private static ServerOptions ReadSettings(string? file, Dictionary<string, string> given)
+    {
+        try
+        {
+            _ = EdgeLlm.Kernels.Kernel.Best; // the one that EDGELLM_KERNEL names
+            return SettingsReader.Read(file, Environment.GetEnvironmentVariable, given);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new UsageException(exception.Message);
+        }
     }
 
     private static Option<string?> OptionOf(Setting setting)

@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json;
 using EdgeLlm.Chat;
 using EdgeLlm.Generation;
+using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
@@ -39,7 +40,7 @@ internal static class TemplateCommand
             using JsonDocument document = ReadJson(inputFile);
             if (document.RootElement.ValueKind != JsonValueKind.Object) throw new InvalidDataException($"{inputFile}: not a JSON object");
             string text = result.GetValue(template) is { } file
-                ? ChatTemplate.Parse(File.ReadAllText(file)).Render(document.RootElement, result.GetValue(now))
+                ? ChatTemplate.Parse(InputFile.ReadText(file, InputFile.MostSettingsBytes).TrimStart('\uFEFF')).Render(document.RootElement, result.GetValue(now))
                 : RenderWithModel(SharedOptions.ModelPathOf(result), result.GetValue(SharedOptions.ChatTemplate), document.RootElement, result.GetValue(now));
             using Stream output = Terminal.OpenOutput();
             output.Write(Encoding.UTF8.GetBytes(text));
@@ -99,14 +100,16 @@ internal static class TemplateCommand
 
     private static JsonDocument ReadJson(string path)
     {
+        byte[] json = InputFile.Read(path, InputFile.MostSettingsBytes);
+        if (json.AsSpan().StartsWith(Encoding.UTF8.Preamble)) json = json[Encoding.UTF8.Preamble.Length..];
+        if (json.Length == 0) throw new FileException(path, "is empty; it must be a JSON object");
         try
         {
-            using FileStream file = File.OpenRead(path);
-            return JsonDocument.Parse(file);
+            return JsonDocument.Parse(json);
         }
         catch (JsonException exception)
         {
-            throw new InvalidDataException($"{path}: no JSON: {exception.Message}");
+            throw new FileException(path, $"line {exception.LineNumber + 1}: this is not valid JSON: {exception.Message.Split(" LineNumber:")[0]}");
         }
     }
 

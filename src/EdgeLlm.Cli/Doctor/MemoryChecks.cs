@@ -29,7 +29,7 @@ internal sealed class MemoryChecks(SystemFiles files)
     public Check ControlGroups()
     {
         const string name = "memory limits";
-        if (files.Read("/sys/fs/cgroup/memory.max") is { } limit && long.TryParse(limit, out long bytes)) return Check.Ok(name, $"this process may have {Quantity.Bytes(bytes)}");
+        if (MemoryLimit.AllOf(files.Root).MinBy(limit => limit.Bytes) is { } least) return Check.Ok(name, $"this process may have {Quantity.Bytes(least.Bytes)}");
         bool enforced = files.Read("/sys/fs/cgroup/cgroup.controllers")?.Split(' ').Contains("memory") ?? files.Read("/sys/fs/cgroup/memory/memory.limit_in_bytes") is not null;
         if (enforced) return Check.Ok(name, "enforced by control groups; none on this process");
         // The device tree of a Raspberry Pi says cgroup_disable=memory; the last word on the line wins.

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using EdgeLlm.Files;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Evaluation;
@@ -15,8 +16,8 @@ internal static class LogitsStore
     public static IPredictions Open(string path, LanguageModel model, TextWindows windows)
     {
         byte[] origin = Origin(model, windows);
-        if (!File.Exists(path)) return new Recorder(path, origin, new WindowPass(model, windows.Length), windows);
-        FileStream file = File.OpenRead(path);
+        if (FileStatus.Of(path) is null) return new Recorder(path, origin, new WindowPass(model, windows.Length), windows);
+        FileStream file = InputFile.Open(path);
         byte[] found = new byte[origin.Length];
         file.ReadAtLeast(found, found.Length, throwOnEndOfStream: false);
         long floats = PredictionsOf(windows) * model.Config.VocabularySize;
@@ -39,15 +40,14 @@ internal static class LogitsStore
     /// <summary>Computes, and writes what it computes.</summary>
     private sealed class Recorder : IPredictions
     {
-        private readonly string _path;
         private readonly WindowPass _pass;
-        private readonly FileStream _file;
+        private readonly AtomicFile _file;
         private long _missing;
 
         public Recorder(string path, byte[] origin, WindowPass pass, TextWindows windows)
         {
-            (_path, _pass, _missing) = (path, pass, PredictionsOf(windows));
-            _file = File.Create(path + ".tmp");
+            (_pass, _missing) = (pass, PredictionsOf(windows));
+            _file = AtomicFile.Create(path);
             _file.Write(origin);
         }
 
@@ -65,9 +65,10 @@ internal static class LogitsStore
         public void Dispose()
         {
             _pass.Dispose();
-            _file.Dispose();
-            if (_missing == 0) File.Move(_file.Name, _path);
-            else File.Delete(_file.Name);
+            using (_file)
+            {
+                if (_missing == 0) _file.Complete();
+            }
         }
     }
 

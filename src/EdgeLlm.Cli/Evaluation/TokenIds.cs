@@ -1,4 +1,5 @@
 using System.Globalization;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli.Evaluation;
 
@@ -12,7 +13,8 @@ internal static class TokenIds
     public static List<int[]> ReadPrompts(string path)
     {
         List<int[]> prompts = [];
-        foreach (string line in File.ReadLines(path))
+        using var lines = new StringReader(InputFile.ReadText(path, InputFile.MostTextBytes).TrimStart('\uFEFF'));
+        while (lines.ReadLine() is { } line)
         {
             string place = PlaceOf(path, prompts.Count);
             int[] ids = Parse(line, place);

@@ -3,6 +3,9 @@ namespace EdgeLlm.Cli.Machine;
 /// <summary>The files in which Linux tells about itself, below a root that tests can put elsewhere.</summary>
 internal sealed class SystemFiles(string root)
 {
+    /// <summary>The folder that passes for `/`.</summary>
+    public string Root => root;
+
     public static SystemFiles OfThisMachine { get; } = new("/");
 
     /// <summary>A small file's text without white space (and device tree's NUL) at its ends, or null where it is missing, unreadable or empty.</summary>
@@ -10,7 +13,7 @@ internal sealed class SystemFiles(string root)
     {
         try
         {
-            return File.ReadAllText(Path.Combine(root, path.TrimStart('/'))).Trim().Trim('\0') is { Length: > 0 } text ? text : null;
+            return File.ReadAllText(Path.Combine(Root, path.TrimStart('/'))).Trim().Trim('\0') is { Length: > 0 } text ? text : null;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

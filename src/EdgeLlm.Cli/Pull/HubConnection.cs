@@ -24,11 +24,11 @@ internal sealed class HubConnection : IDisposable
 
     /// <param name="endpoint">Such as `https://huggingface.co`.</param>
     /// <param name="guard">Another than the network's, for tests.</param>
-    /// <exception cref="ArgumentException">The endpoint is not an http or https address.</exception>
+    /// <exception cref="UsageException">The endpoint is not an http or https address.</exception>
     public HubConnection(string endpoint, HubToken? token, PullTiming timing, Func<Uri, AddressGuard>? guard = null)
     {
         if (!Uri.TryCreate(endpoint.TrimEnd('/') + "/", UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("https" or "http"))
-            throw new ArgumentException($"HF_ENDPOINT is '{Printable.Line(endpoint, 200)}', which is not an http or https address");
+            throw new UsageException($"HF_ENDPOINT is '{Printable.Line(endpoint, 200)}', which is not an http or https address");
         (Endpoint, _token, _timing) = (uri, token, timing);
         _guard = guard?.Invoke(uri) ?? new AddressGuard(uri);
         // Redirects are followed here, one by one. The proxy is that of the environment. Nothing is decompressed (the default: a small

@@ -15,7 +15,7 @@ internal sealed record HubToken(string Value, string Source)
     /// constants.py). Null where there is none.
     /// </summary>
     /// <param name="variable">A variable of the environment, or null.</param>
-    /// <exception cref="ArgumentException">It has characters that no token has.</exception>
+    /// <exception cref="UsageException">It has characters that no token has.</exception>
     /// <exception cref="IOException">The file that HF_TOKEN_PATH names can't be read.</exception>
     public static HubToken? Find(Func<string, string?> variable)
     {
@@ -57,7 +57,7 @@ internal sealed record HubToken(string Value, string Source)
     {
         string value = text?.Trim() ?? "";
         if (value.Length == 0) return null;
-        if (value.Any(letter => letter is <= ' ' or > '~')) throw new ArgumentException($"{source} has characters that no token has");
+        if (value.Any(letter => letter is <= ' ' or > '~')) throw new UsageException($"{source} has characters that no token has");
         return new HubToken(value, source);
     }
 }

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli.Pull;
 
@@ -21,23 +22,7 @@ internal sealed class PartFile : IDisposable
     public PartFile(string path, RepositoryFile file)
     {
         (_path, _file) = (path, file);
-        string part = PartPath(path);
-        if (new FileInfo(part).LinkTarget is not null) throw new PullException($"{part} is a link: remove it");
-        try
-        {
-            // A new file is made by the call that never follows a link.
-            FileMode mode = File.Exists(part) ? FileMode.Open : FileMode.CreateNew;
-            _stream = new FileStream(part, mode, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
-        }
-        catch (IOException exception) when (exception is not (DirectoryNotFoundException or FileNotFoundException or PathTooLongException))
-        {
-            throw new PullException($"{part} can't be opened ({exception.Message}): is another pull of it running?");
-        }
-        if (!_stream.CanSeek)
-        {
-            _stream.Dispose();
-            throw new PullException($"{part} is not a regular file: remove it");
-        }
+        _stream = AtomicFile.OpenOrCreate(PartPath(path));
         if (_stream.Length > file.Size) Restart();
     }
 
@@ -52,10 +37,8 @@ internal sealed class PartFile : IDisposable
         get => ReadTag();
         set => Try(() =>
         {
-            File.Delete(TagPath);
-            if (value is null || value.Length > LongestTag) return;
-            using var stream = new FileStream(TagPath, FileMode.CreateNew, FileAccess.Write);
-            stream.Write(Encoding.UTF8.GetBytes(value));
+            if (value is null || value.Length > LongestTag) File.Delete(TagPath);
+            else AtomicFile.Write(TagPath, file => file.Write(Encoding.UTF8.GetBytes(value)));
         });
     }
 
@@ -73,7 +56,8 @@ internal sealed class PartFile : IDisposable
         }
     }
 
-    /// <exception cref="PullException">There is more than the file is to have, or the disk does not take it.</exception>
+    /// <exception cref="PullException">There is more than the file is to have.</exception>
+    /// <exception cref="FileException">The disk does not take it.</exception>
     public void Append(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length > _file.Size - Length)
@@ -84,12 +68,12 @@ internal sealed class PartFile : IDisposable
         }
         catch (IOException exception)
         {
-            throw new PullException($"{PartPath(_path)}: {exception.Message} (is the disk full?)");
+            throw FileException.Writing(PartPath(_path), exception);
         }
         catch (ArgumentOutOfRangeException)
         {
             // What .NET makes of EFBIG.
-            throw new PullException($"{PartPath(_path)}: this file system takes no file that large (FAT32 ends at 4.29 GB)");
+            throw new FileException(PartPath(_path), "this file system takes no file that large (FAT32 ends at 4.29 GB)");
         }
         _hash.AppendData(bytes);
     }

@@ -11,7 +11,7 @@ internal sealed partial record RepositoryReference(string Repository, string Rev
 {
     public const string MainBranch = "main";
 
-    /// <exception cref="ArgumentException">It is no such text.</exception>
+    /// <exception cref="UsageException">It is no such text.</exception>
     public static RepositoryReference Parse(string text)
     {
         if (Host().Match(text) is { Success: true } host)
@@ -24,7 +24,7 @@ internal sealed partial record RepositoryReference(string Repository, string Rev
             }
             return Parts(text, rest);
         }
-        if (OllamaName().Match(text) is { Success: true } name) throw new ArgumentException(OllamaAdvice(text, name.Groups["name"].Value));
+        if (OllamaName().Match(text) is { Success: true } name) throw new UsageException(OllamaAdvice(text, name.Groups["name"].Value));
         return Parts(text, text);
     }
 
@@ -44,7 +44,7 @@ internal sealed partial record RepositoryReference(string Repository, string Rev
             || !RevisionName().IsMatch(revision) || revision.Contains("..", StringComparison.Ordinal) || file == "";
         if (isWrong)
         {
-            throw new ArgumentException($"'{Printable.Line(text, 100)}' does not name a repository: write OWNER/NAME, OWNER/NAME:FILE or "
+            throw new UsageException($"'{Printable.Line(text, 100)}' does not name a repository: write OWNER/NAME, OWNER/NAME:FILE or "
                 + "OWNER/NAME@REVISION:FILE, such as bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M");
         }
         return new RepositoryReference(repository, revision, file);

@@ -1,6 +1,7 @@
 using EdgeLlm.Chat;
 using EdgeLlm.Cli.Evaluation;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
 using EdgeLlm.Generation;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
@@ -24,6 +25,9 @@ internal static class ReportRun
         "What is the capital of Japan?", "Write two sentences about the sea.", "Explain in one short paragraph why the sky is blue.",
     ];
 
+    /// <summary>The files that a report of an output consists of.</summary>
+    public static string[] PathsFor(string output) => [output + ".report.json", output + ".report.html"];
+
     /// <param name="input">What the user called the source.</param>
     /// <param name="measures">Also compare predictions and answers, which takes as long as running both models for a while.</param>
     /// <param name="textPath">A text to compare predictions on; null: windows of our own that no calibration learned from.</param>
@@ -42,8 +46,9 @@ internal static class ReportRun
             {
                 report = await Task.Run(() => report with { Alternatives = AlternativeForms.Of(source, report.Overhead, divergences: null, cancellation) }, cancellation).ConfigureAwait(false);
             }
-            AtomicFile.Write(output + ".report.json", stream => ReportJson.Write(report, stream));
-            AtomicFile.Write(output + ".report.html", stream =>
+            string[] paths = PathsFor(output);
+            AtomicFile.Write(paths[0], stream => ReportJson.Write(report, stream));
+            AtomicFile.Write(paths[1], stream =>
             {
                 using var writer = new StreamWriter(stream, leaveOpen: true);
                 ReportHtml.Write(report, writer);
@@ -79,7 +84,7 @@ internal static class ReportRun
         using (LanguageModel before = LanguageModel.Load(source.Path, options), after = LanguageModel.Load(report.Output, options))
         {
             int length = Math.Min(WindowTokens, before.Config.ContextLength);
-            windows = textPath is null ? HeldOut(source, length) : new TextWindows(before.Tokenizer, await File.ReadAllTextAsync(textPath, cancellation).ConfigureAwait(false), length);
+            windows = textPath is null ? HeldOut(source, length) : new TextWindows(before.Tokenizer, InputFile.ReadText(textPath, InputFile.MostTextBytes), length);
             string text = textPath is null ? "a text of ours that nothing was fitted to" : Path.GetFileName(textPath);
             report = report with
             {

@@ -53,7 +53,7 @@ internal sealed class GenerationArguments
         }) command.Options.Add(option);
     }
 
-    /// <exception cref="ArgumentException">A value is out of its range.</exception>
+    /// <exception cref="UsageException">A value is out of its range.</exception>
     public GenerationOptions Read(ParseResult result)
     {
         var options = new GenerationOptions
@@ -82,8 +82,24 @@ internal sealed class GenerationArguments
                 Seed = result.GetValue(_seed),
             },
         };
-        options.Validate();
-        return options;
+        try
+        {
+            options.Validate();
+            return options;
+        }
+        catch (ArgumentException exception)
+        {
+            throw new UsageException(exception.Message);
+        }
+    }
+
+    /// <exception cref="UsageException">--logit-bias names a token that the model does not have.</exception>
+    public static void RequireTokens(GenerationOptions options, int vocabularySize)
+    {
+        foreach (int token in options.Sampling.LogitBias?.Keys ?? [])
+        {
+            if (token >= vocabularySize) throw new UsageException($"--logit-bias names token {token}; this model has the tokens 0 to {vocabularySize - 1}");
+        }
     }
 
     private static Dictionary<int, float>? ReadBiases(string[] texts)
@@ -96,7 +112,7 @@ internal sealed class GenerationArguments
             float value = float.NegativeInfinity;
             if (parts.Length != 2 || !int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int token)
                 || (parts[1] != "-inf" && !float.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out value)))
-                throw new ArgumentException($"--logit-bias takes TOKEN=VALUE, such as 11=-2.5 or 11=-inf, not `{text}`");
+                throw new UsageException($"--logit-bias takes TOKEN=VALUE, such as 11=-2.5 or 11=-inf, not `{text}`");
             biases[token] = value;
         }
         return biases;

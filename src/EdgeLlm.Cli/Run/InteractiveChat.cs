@@ -1,17 +1,18 @@
 using EdgeLlm.Chat;
+using EdgeLlm.Files;
 using EdgeLlm.Generation;
-using EdgeLlm.Gguf;
 
 namespace EdgeLlm.Cli.Run;
 
 /// <summary>The conversation of `edgellm run` at a terminal, or with lines on standard input. Lines that begin with / are commands.</summary>
-internal sealed class InteractiveChat(ChatSession session, GenerationOptions options, TextReader input, TextWriter output)
+/// <param name="force">Whether /save replaces a saved conversation without asking.</param>
+internal sealed class InteractiveChat(ChatSession session, GenerationOptions options, TextReader input, TextWriter output, bool force)
 {
     private const string Help = """
         /help            this list
         /reset           forget the conversation
         /system [TEXT]   set the system prompt, or remove it, and forget the conversation
-        /save FILE       keep the conversation, with its computed context
+        /save FILE       keep the conversation, with its computed context; asks before it replaces another (/save --force FILE does not)
         /load FILE       take up a conversation that was kept
         /stats           what the last answer took, and how full the context is
         /bye             leave (as Ctrl-D)
@@ -92,8 +93,8 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
             "/help" or "/?" => Help,
             "/reset" => Reset(),
             "/system" => SetSystem(argument),
-            "/save" => WithFile(argument, Save),
-            "/load" => WithFile(argument, Load),
+            "/save" => await WithFileAsync(argument, SaveAsync).ConfigureAwait(false),
+            "/load" => await WithFileAsync(argument, LoadAsync).ConfigureAwait(false),
             "/stats" => $"{AnswerWriter.Describe(session.Statistics)}\ncontext: {session.ContextUsed} of {session.Model.ContextLength} tokens, {session.Messages.Count} messages; kernel {session.Model.KernelName}, {session.Model.Threads} threads",
             _ => $"there is no command {parts[0]}; /help lists them",
         };
@@ -113,29 +114,51 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
         return text.Length == 0 ? "no system prompt; the conversation is forgotten" : "the system prompt is set; the conversation is forgotten";
     }
 
-    private string Save(string path)
+    private async Task<string> SaveAsync(string path)
     {
+        bool replaces = force;
+        if (path.StartsWith("--force ", StringComparison.Ordinal)) (path, replaces) = (path["--force ".Length..].Trim(), true);
+        if (FileStatus.Of(AtomicFile.TargetOf(path)) is not null)
+        {
+            using (FileStream there = InputFile.Open(path))
+            {
+                if (!ChatSession.IsSaved(there)) return $"{path}: is there already and not a saved conversation; name another file";
+            }
+            if (!replaces && !Terminal.HasPersonIn()) return $"{path}: is there already; /save --force {path} replaces it";
+            if (!replaces && !await AskAsync($"{path} is there already. Replace it? [y/N] ").ConfigureAwait(false)) return "nothing was saved";
+        }
         AtomicFile.Write(path, session.Save); // a disk that is full leaves an older file as it was
         return $"kept in {path} ({new FileInfo(path).Length / 1e6:F1} MB)";
     }
 
-    private string Load(string path)
+    private async Task<bool> AskAsync(string question)
     {
-        using FileStream file = File.OpenRead(path);
-        session.Load(file);
-        return $"{session.Messages.Count} messages, {session.ContextUsed} tokens";
+        await output.WriteAsync(question).ConfigureAwait(false);
+        await output.FlushAsync().ConfigureAwait(false);
+        return (await input.ReadLineAsync().ConfigureAwait(false))?.Trim() is "y" or "Y" or "yes";
     }
 
-    private static string WithFile(string path, Func<string, string> action)
+    private Task<string> LoadAsync(string path)
+    {
+        using FileStream file = InputFile.Open(path);
+        session.Load(file);
+        return Task.FromResult($"{session.Messages.Count} messages, {session.ContextUsed} tokens");
+    }
+
+    private static async Task<string> WithFileAsync(string path, Func<string, Task<string>> action)
     {
         if (path.Length == 0) return "which file?";
         try
         {
-            return action(path);
+            return await action(path).ConfigureAwait(false);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException)
+        catch (InvalidDataException exception)
         {
             return $"{path}: {exception.Message}";
+        }
+        catch (Exception exception) when (FileException.IsFromFileSystem(exception))
+        {
+            return FileException.Reading(path, exception).Message;
         }
     }
 }

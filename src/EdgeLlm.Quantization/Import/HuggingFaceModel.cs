@@ -1,3 +1,4 @@
+using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.HuggingFace;
 using EdgeLlm.Kernels.Formats;
@@ -68,14 +69,16 @@ internal sealed class HuggingFaceModel : IDisposable
     private void Save(string path, Func<TensorCopy, Action<Stream>> write)
     {
         GgufWriter writer = MakeWriter(write);
+        FileStream output = AtomicFile.CreateNew(path, path);
         try
         {
-            using (var output = new FileStream(path, FileMode.Create, FileAccess.ReadWrite, FileShare.None)) writer.Write(output);
+            using (output) writer.Write(output);
             File.SetLastWriteTimeUtc(path, _folder.Shards.Max(shard => File.GetLastWriteTimeUtc(shard.Path)));
         }
-        catch
+        catch (Exception exception)
         {
             File.Delete(path);
+            if (FileException.IsFromFileSystem(exception)) throw FileException.Writing(path, exception);
             throw;
         }
     }

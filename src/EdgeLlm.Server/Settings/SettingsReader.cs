@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Server.Settings;
 
@@ -51,16 +52,9 @@ public static class SettingsReader
 
     private static void ReadFile(string path, Dictionary<string, Value> values)
     {
-        byte[] json;
-        try
-        {
-            json = File.ReadAllBytes(path);
-        }
-        catch (UnauthorizedAccessException exception)
-        {
-            throw new IOException($"{path}: may not be read by this user ({exception.Message})", exception);
-        }
+        byte[] json = InputFile.Read(path, InputFile.MostSettingsBytes);
         if (json.AsSpan().StartsWith(Encoding.UTF8.Preamble)) json = json[Encoding.UTF8.Preamble.Length..];
+        if (json.Length == 0) throw new FileException(path, "is empty: it must be one JSON object, such as {}");
         var reader = new Utf8JsonReader(json, new JsonReaderOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
         try
         {

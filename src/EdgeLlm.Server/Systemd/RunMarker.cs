@@ -1,4 +1,5 @@
 using System.Text;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Server.Systemd;
 
@@ -27,7 +28,7 @@ internal sealed class RunMarker : IDisposable
                 string before = File.ReadAllText(path, Encoding.UTF8).Trim();
                 log.Warning("the last run had no end (killed, crashed, or the power went)" + (before == line || before.Length == 0 ? "" : $"; its model was {before}, now it is {line}"));
             }
-            File.WriteAllText(path, line + "\n");
+            AtomicFile.Write(path, file => file.Write(Encoding.UTF8.GetBytes(line + "\n")));
             return new RunMarker(path);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)

@@ -10,6 +10,13 @@ public sealed partial class ChatSession
 
     private static ReadOnlySpan<byte> FileMark => "EDGECHAT1"u8;
 
+    /// <summary>Whether a stream begins as <see cref="Save"/> writes, in this version or another.</summary>
+    internal static bool IsSaved(Stream stream)
+    {
+        Span<byte> mark = stackalloc byte[FileMark.Length - 1]; // the version comes last
+        return stream.ReadAtLeast(mark, mark.Length, throwOnEndOfStream: false) == mark.Length && FileMark.StartsWith(mark);
+    }
+
     /// <summary>
     /// Writes the conversation with its computed context, so that it goes on elsewhere or later without computing it again. Layout: mark, fingerprint of
     /// the model (32 bytes), length of the JSON (int32), JSON {system, messages, tokens}, cache.
@@ -46,11 +53,10 @@ public sealed partial class ChatSession
         _generator.Cache.Save(stream);
     }
 
-    /// <summary>Takes up a conversation that <see cref="Save"/> wrote with the same model. On an error the conversation at hand is gone.</summary>
+    /// <summary>Takes up a conversation that <see cref="Save"/> wrote with the same model. Where that is no such data, or of another model, the conversation at hand stays; where it is damaged, it is gone.</summary>
     /// <exception cref="InvalidDataException">It is no such data, of another model, damaged, or longer than this context.</exception>
     public void Load(Stream stream)
     {
-        Reset();
         Span<byte> mark = stackalloc byte[FileMark.Length + 32 + 4];
         if (stream.ReadAtLeast(mark, mark.Length, throwOnEndOfStream: false) < mark.Length || !mark.StartsWith(FileMark))
             throw new InvalidDataException("not a conversation that was saved by this version");
@@ -59,6 +65,7 @@ public sealed partial class ChatSession
         if (length is < 0 or > MaximumHeaderBytes) throw new InvalidDataException("the saved conversation is damaged");
         byte[] json = new byte[length];
         if (stream.ReadAtLeast(json, length, throwOnEndOfStream: false) < length) throw new InvalidDataException("the saved conversation is cut off");
+        Reset();
         try
         {
             using JsonDocument document = JsonDocument.Parse(json);

@@ -119,6 +119,9 @@ public sealed partial class ChatSession : IDisposable
         return true;
     }
 
-    private List<int> Render() =>
-        _format.Encode(new ChatRequest { Messages = System is null ? [.. _messages] : [new ChatMessage("system", System), .. _messages] });
+    private List<int> Render()
+    {
+        List<int> tokens = _format.Encode(new ChatRequest { Messages = System is null ? [.. _messages] : [new ChatMessage("system", System), .. _messages] });
+        return tokens.Count > 0 ? tokens : throw new ChatTemplateException("it makes an empty text of these messages", 0);
+    }
 }

@@ -1,3 +1,5 @@
+using EdgeLlm.Files;
+
 namespace EdgeLlm.Gguf;
 
 /// <summary>One file: the whole of a model, or one of its splits.</summary>
@@ -30,7 +32,7 @@ internal sealed class GgufPart : IDisposable
 
     public static GgufPart Open(string path, int index)
     {
-        if (Directory.Exists(path)) throw new GgufException(path, "is a folder, not a GGUF file", "file", offset: null);
+        if (FileStatus.Of(path) is { Kind: not (FileKind.Regular or FileKind.Link) } status) throw new GgufException(path, $"is {status.KindName}, not a GGUF file", "file", offset: null);
         MappedFile map = MappedFile.Open(path);
         try
         {

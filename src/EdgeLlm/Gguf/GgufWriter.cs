@@ -1,4 +1,5 @@
 using System.Text;
+using EdgeLlm.Files;
 using EdgeLlm.Kernels.Formats;
 using Microsoft.Win32.SafeHandles;
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.MemoryMappedFiles;
+using EdgeLlm.Files;
 using Microsoft.Win32.SafeHandles;
 
 namespace EdgeLlm.Gguf;
@@ -36,13 +37,19 @@ internal sealed unsafe class MappedFile : MemoryManager<byte>
     /// <summary>The file's first bytes, 2 GB at most. Reading it after Dispose throws <see cref="ObjectDisposedException"/>.</summary>
     public ReadOnlyMemory<byte> Head => CreateMemory((int)Math.Min(Length, int.MaxValue));
 
-    /// <summary>Maps a file. Errors of the file system come as they are.</summary>
+    /// <summary>Maps a regular file.</summary>
+    /// <exception cref="FileException">There is none, or it can't be read.</exception>
     public static MappedFile Open(string path)
     {
-        SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+        SafeFileHandle file = InputFile.OpenHandle(path);
         try
         {
             return new MappedFile(file);
+        }
+        catch (Exception exception) when (FileException.IsFromFileSystem(exception))
+        {
+            file.Dispose();
+            throw FileException.Reading(path, exception);
         }
         catch
         {

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Unicode;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.HuggingFace;
 
@@ -9,7 +10,7 @@ internal static class FolderFile
     /// <exception cref="ModelException">It has more bytes than it may.</exception>
     public static byte[] Read(string file, int mostBytes)
     {
-        using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1);
+        using FileStream stream = InputFile.Open(file);
         var bytes = new MemoryStream();
         byte[] buffer = new byte[1 << 16];
         for (int count; (count = stream.Read(buffer)) > 0;)

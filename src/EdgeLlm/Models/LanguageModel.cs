@@ -108,7 +108,7 @@ public sealed unsafe class LanguageModel : IDisposable
     {
         options ??= new ModelOptions();
         options.Validate();
-        if (!File.Exists(path)) throw new ModelException(path, "there is no such file");
+        if (!File.Exists(path)) throw new ModelException(path, Directory.Exists(path) ? "is a folder, not a GGUF file" : "there is no such file");
         long total = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Total;
         long available = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Available;
         if (LengthOf(path) is var size && size > total)

@@ -2,52 +2,37 @@ using System.Globalization;
 
 namespace EdgeLlm.Models;
 
-/// <summary>What this machine, or the control group that the process is in, has of memory, in bytes.</summary>
+/// <summary>Memory of this machine, or of the control group that the process is in where that has less, in bytes.</summary>
 public static class MachineMemory
 {
     /// <summary>All that the process may have.</summary>
-    public static long Total => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+    public static long Total => Read("/").Total;
 
     /// <summary>What can be had now without pushing others out; where the system does not say, <see cref="Total"/>.</summary>
-    public static long Available
+    public static long Available => Read("/").Available;
+
+    /// <summary>Both, out of the files in which Linux tells about itself (proc(5)).</summary>
+    /// <param name="root">The folder that passes for `/`.</param>
+    internal static (long Total, long Available) Read(string root)
     {
-        get
+        // The garbage collector's own figure is three quarters of a control group's limit.
+        long total = Kilobytes(root, "MemTotal:") ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        long available = Math.Min(total, Kilobytes(root, "MemAvailable:") ?? total);
+        foreach (MemoryLimit limit in MemoryLimit.AllOf(root))
         {
-            long available = Total;
-            if (!OperatingSystem.IsLinux()) return available;
-            if (ReadKilobytes("/proc/meminfo", "MemAvailable:") is { } free) available = Math.Min(available, free * 1024);
-            if (ReadNumber("/sys/fs/cgroup/memory.max") is { } limit && ReadNumber("/sys/fs/cgroup/memory.current") is { } used)
-                available = Math.Min(available, Math.Max(0, limit - used));
-            return available;
+            total = Math.Min(total, limit.Bytes);
+            available = Math.Min(available, Math.Max(0, limit.Bytes - limit.Used));
         }
+        return (total, available);
     }
 
-    private static long? ReadNumber(string path)
+    private static long? Kilobytes(string root, string field)
     {
-        try
+        foreach (string line in MemoryLimit.Lines(Path.Combine(root, "proc", "meminfo")))
         {
-            return long.TryParse(File.ReadAllText(path).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
-
-    private static long? ReadKilobytes(string path, string field)
-    {
-        try
-        {
-            foreach (string line in File.ReadLines(path))
-            {
-                if (!line.StartsWith(field, StringComparison.Ordinal)) continue;
-                string number = line[field.Length..].Replace("kB", "", StringComparison.Ordinal).Trim();
-                return long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out long kilobytes) ? kilobytes : null;
-            }
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return null;
+            if (!line.StartsWith(field, StringComparison.Ordinal)) continue;
+            string number = line[field.Length..].Replace("kB", "", StringComparison.Ordinal).Trim();
+            return long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out long kilobytes) ? kilobytes * 1024 : null;
         }
         return null;
     }

@@ -1,0 +1,96 @@
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace EdgeLlm.Files;
+
+/// <summary>Files that a user names to be read. What can't be read is a <see cref="FileException"/>; a device is never read, and nothing without a limit.</summary>
+internal static class InputFile
+{
+    /// <summary>Most bytes of a text to measure or calibrate on.</summary>
+    public const int MostTextBytes = 1 << 28;
+
+    /// <summary>Most bytes of a file of settings, a template, a key.</summary>
+    public const int MostSettingsBytes = 1 << 24;
+
+    /// <summary>Opens a regular file.</summary>
+    /// <exception cref="FileException">There is none, or it can't be read.</exception>
+    public static FileStream Open(string path)
+    {
+        Require(path);
+        return OpenAny(path);
+    }
+
+    /// <summary>The bytes of a regular file or a pipe (a shell's `&lt;(command)`).</summary>
+    /// <exception cref="FileException">It can't be read, or has more than <paramref name="mostBytes"/>.</exception>
+    public static byte[] Read(string path, int mostBytes)
+    {
+        Require(path, pipes: true);
+        using FileStream file = OpenAny(path);
+        return ReadToEnd(path, file, mostBytes);
+    }
+
+    /// <summary>The rest of a stream.</summary>
+    /// <param name="name">What messages call it.</param>
+    /// <exception cref="FileException">It can't be read, or has more than <paramref name="mostBytes"/>.</exception>
+    public static byte[] ReadToEnd(string name, Stream stream, int mostBytes)
+    {
+        try
+        {
+            using var bytes = new MemoryStream();
+            byte[] buffer = new byte[1 << 16];
+            for (int count; (count = stream.Read(buffer)) > 0;)
+            {
+                if (bytes.Length + count > mostBytes) throw new FileException(name, $"has more than the {mostBytes >> 20} MiB that such a file may have");
+                bytes.Write(buffer, 0, count);
+            }
+            return bytes.ToArray();
+        }
+        catch (Exception exception) when (FileException.IsFromFileSystem(exception))
+        {
+            throw FileException.Reading(name, exception);
+        }
+    }
+
+    /// <summary>The text of a regular file or a pipe, UTF-8; a byte order mark is text too.</summary>
+    /// <exception cref="FileException">It can't be read, or has more than <paramref name="mostBytes"/>.</exception>
+    public static string ReadText(string path, int mostBytes) => Encoding.UTF8.GetString(Read(path, mostBytes));
+
+    /// <summary>Finds out now, before long work, whether a file can be read.</summary>
+    /// <exception cref="FileException">It can't; the message says why.</exception>
+    public static void RequireReadable(string path)
+    {
+        Require(path, pipes: true);
+        if (FileStatus.Of(path)?.Kind != FileKind.Pipe) OpenAny(path).Dispose();
+    }
+
+    /// <summary>Refuses what is not a regular file, by name of what it is.</summary>
+    /// <exception cref="FileException">It is something else, or there is nothing.</exception>
+    public static void Require(string path, bool pipes = false)
+    {
+        if (FileStatus.Of(path) is not { } status) return; // opening it says why
+        if (status.Kind == FileKind.Link) throw new FileException(path, "is a link to a file that is not there");
+        if (status.Kind != FileKind.Regular && !(pipes && status.Kind == FileKind.Pipe)) throw new FileException(path, $"is {status.KindName}, not a file");
+    }
+
+    /// <summary>Opens a regular file to be mapped.</summary>
+    /// <exception cref="FileException">There is none, or it can't be read.</exception>
+    public static SafeFileHandle OpenHandle(string path)
+    {
+        Require(path);
+        return Open(path, static path => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read));
+    }
+
+    private static FileStream OpenAny(string path) => Open(path, static path => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read));
+
+    private static T Open<T>(string path, Func<string, T> open)
+    {
+        try
+        {
+            return open(path);
+        }
+        catch (Exception exception) when (FileException.IsFromFileSystem(exception) || exception is ArgumentException)
+        {
+            throw path.Length == 0 ? new FileException("''", "is not a file's name") : FileException.Reading(path, exception);
+        }
+    }
+}
