@@ -1,21 +1,20 @@
 #!/usr/bin/env bash
 # Makes the Debian package of EdgeLlm: the program, the default model, the service.
 #
-#   ./publish-arm64.sh                                        one native program for 64-bit Raspberry Pi OS and Debian (NativeAOT, net10.0)
-#   ./publish-arm64.sh --portable                             for every processor; depends on Microsoft's aspnetcore-runtime-10.0
-#   ./publish-arm64.sh --rid linux-x64 --framework net9.0     a native program for another system, or with another framework
-#   --output FOLDER                                           where the package goes (default: artifacts/deb)
+#   ./publish-arm64.sh                    a native program for 64-bit Raspberry Pi OS and Debian (NativeAOT)
+#   ./publish-arm64.sh --rid linux-x64    a native program for a PC (with AVX2: 2013 and later)
+#   ./publish-arm64.sh --portable         for every processor; depends on Microsoft's aspnetcore-runtime-10.0, needs no cross compiler here
+#   --output FOLDER                       where the package goes (default: artifacts/deb)
 #
 # On a workstation or on the Pi itself. It says what is missing and the line that installs it.
 set -euo pipefail
 root=$(cd "$(dirname "$0")" && pwd)
-rid=linux-arm64 framework=net10.0 portable=false out=$root/artifacts/deb
+rid=linux-arm64 portable=false out=$root/artifacts/deb
 usage() { sed -n '2,9s/^# \{0,1\}//p' "$0"; }
 while (($#)); do
   case $1 in
     --portable) portable=true; shift ;;
     --rid) rid=${2:?--rid takes a runtime identifier}; shift 2 ;;
-    --framework) framework=${2:?--framework takes net10.0 or net9.0}; shift 2 ;;
     --output) out=$(mkdir -p "${2:?--output takes a folder}" && cd "$2" && pwd); shift 2 ;;
     --help | -h) usage; exit 0 ;;
     *) echo "publish-arm64.sh: unknown option $1" >&2; usage >&2; exit 2 ;;
@@ -60,13 +59,11 @@ else
   native=(-p:LinkerFlavor=lld -p:ObjCopyName="$triple-objcopy")
 fi
 
-options=(-p:TargetFramework="$framework" -p:Configuration=Release -p:RuntimeIdentifier="$rid" ${native[@]+"${native[@]}"})
 published=$root/artifacts/publish/edgellm-$rid
-# Two steps: `dotnet publish` drops TargetFramework from the restore that it does by itself.
-if ! restored=$(dotnet restore "$root/src/EdgeLlm.Cli" "${options[@]}" -v quiet 2>&1); then
+if ! restored=$(dotnet restore "$root/src/EdgeLlm.Cli" -p:RuntimeIdentifier="$rid" -v quiet 2>&1); then
   grep -q 'NU1101\|NU1102\|NU1301' <<< "$restored" || { echo "$restored" >&2; exit 1; }
   echo "$restored" | grep -o 'error NU.*' | sort -u | head -3 >&2
-  missing "the package source has no compiler or runtime pack of $framework for $rid" "dotnet nuget add source https://api.nuget.org/v3/index.json -n nuget.org     # or: --portable"
+  missing "the package source has no compiler or runtime pack of .NET 10 for $rid" "dotnet nuget add source https://api.nuget.org/v3/index.json -n nuget.org     # or: --portable"
 fi
-dotnet publish "$root/src/EdgeLlm.Cli" "${options[@]}" --no-restore -v quiet -o "$published"
+dotnet publish "$root/src/EdgeLlm.Cli" -c Release -r "$rid" ${native[@]+"${native[@]}"} --no-restore -v quiet -o "$published"
 "$root/tools/package/build-deb" "$published" "$architecture" "$out"

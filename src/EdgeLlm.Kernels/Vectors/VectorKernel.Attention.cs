@@ -10,10 +10,10 @@ internal abstract unsafe partial class VectorKernel
 {
     public override void Attend(in KeyValueHead cache, in AttentionQuery query, byte* scratch)
     {
-        int dimension = cache.Dimension, rows = query.Tokens * query.GroupSize;
+        int dimension = cache.Dimension, rows = checked(query.Tokens * query.GroupSize);
         float* keys = (float*)scratch;
-        float* values = keys + Tile * dimension;
-        float* p = values + Tile * dimension;         // [rows][32]
+        float* values = keys + (nint)Tile * dimension;
+        float* p = values + (nint)Tile * dimension;         // [rows][32]
         float* maxima = p + (nint)rows * Tile;        // [rows]
         float* sums = maxima + rows;                  // [rows]
         for (int r = 0; r < rows; r++)
@@ -62,7 +62,7 @@ internal abstract unsafe partial class VectorKernel
     }
 
     private static float* Row(float* first, in AttentionQuery query, int dimension, int row) =>
-        first + row / query.GroupSize * query.Stride + row % query.GroupSize * dimension;
+        first + row / query.GroupSize * query.Stride + (nint)(row % query.GroupSize) * dimension;
 
     private static FourRows QueryRows(float* first, in AttentionQuery query, int dimension, int row, int endRow) => new(
         Row(first, query, dimension, row), Row(first, query, dimension, Math.Min(row + 1, endRow - 1)),

@@ -28,7 +28,7 @@ internal static unsafe class CodeBits
     public static Vector256<byte> Field(byte* lower, byte* upper, int shift, byte mask) =>
         (Pair(lower, upper).AsUInt16() >> shift).AsByte() & Vector256.Create(mask);
 
-    /// <summary>The same, moved up by <paramref name="to"/> bits. (Bytes have no shift of their own: on .NET 9 that would be a call.)</summary>
+    /// <summary>The same, moved up by <paramref name="to"/> bits. (Bytes have no shift of their own.)</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Field(byte* lower, byte* upper, int shift, byte mask, int to) =>
         (Field(lower, upper, shift, mask).AsUInt16() << to).AsByte();

@@ -38,7 +38,7 @@ internal static unsafe class RowProduct<TDot, TFormat>
     /// <param name="scratch"><see cref="ScratchFloats"/>.</param>
     /// <remarks>
     /// Scales in a loop of their own: two short chains of instructions overlap better than a long one. And in a method of their own: all in one was too
-    /// much for the inlining budget of .NET 9.
+    /// much for the compiler's inlining budget.
     /// </remarks>
     public static Vector256<float> Multiply(byte* rows, nint stride, in QuantizedActivations x, int* starts, float* scratch)
     {
