@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using EdgeLlm.Chat;
-using EdgeLlm.Cli.Output;
 using EdgeLlm.Files;
 using EdgeLlm.Generation;
 using EdgeLlm.Gguf;

@@ -13,7 +13,7 @@ internal static class OutputFile
         if (FileStatus.Of(AtomicFile.TargetOf(path)) is { } there)
         {
             if (inputs.FirstOrDefault(input => FileStatus.Of(input)?.Identity == there.Identity) is { } input)
-                throw new FileException(path, $"is {(input == path ? "" : $"the same file as {input}, ")}what is read: name another file to write");
+                throw new FileException(path, $"is {(input == path ? "the file that is read" : $"the same file as {input}, which is read")}; name another file to write");
             if (!force) throw new FileException(path, "is there already; --force replaces it");
         }
         AtomicFile.RequireWritable(path);

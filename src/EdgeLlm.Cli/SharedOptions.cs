@@ -44,12 +44,6 @@ internal static class SharedOptions
         HelpName = NamedTemplates.Choices,
     };
 
-    /// <summary>An option that takes a whole number of at least 1.</summary>
-    public static Option<int?> AtLeastOne(string name, string helpName, string description) => AtLeast(1, name, helpName, description);
-
-    /// <summary>An option that takes a whole number of at least <paramref name="minimum"/>.</summary>
-    public static Option<int?> AtLeast(int minimum, string name, string helpName, string description) => Between(minimum, int.MaxValue, name, helpName, description);
-
     /// <summary>An option that takes a whole number from <paramref name="minimum"/> to <paramref name="maximum"/>.</summary>
     public static Option<int?> Between(int minimum, int maximum, string name, string helpName, string description)
     {
@@ -59,8 +53,7 @@ internal static class SharedOptions
         {
             string text = result.Tokens[0].Value;
             if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= minimum && value <= maximum) return value;
-            string range = maximum == int.MaxValue ? $"of at least {minimum}" : $"from {minimum} to {maximum}";
-            result.AddError($"{name} takes a whole number {range}, not '{text}'");
+            result.AddError($"{name} takes a whole number from {minimum} to {maximum}, not '{text}'");
             return null;
         }
     }

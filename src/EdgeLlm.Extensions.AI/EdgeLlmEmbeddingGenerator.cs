@@ -52,6 +52,7 @@ public sealed class EdgeLlmEmbeddingGenerator : IEmbeddingGenerator<string, Embe
             }
             Array.Resize(ref vector, dimensions);
             float length = TensorPrimitives.Norm(vector);
+            if (!float.IsFinite(length)) throw new NotFiniteException("the length of an embedding is infinite: the model's weights are damaged");
             if (length > 0) TensorPrimitives.Divide(vector, length, vector);
             embeddings.Add(new Embedding<float>(vector) { ModelId = _model.Name, CreatedAt = DateTimeOffset.UtcNow });
             tokens += ids.Length;

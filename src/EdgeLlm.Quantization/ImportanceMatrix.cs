@@ -161,5 +161,5 @@ internal sealed class ImportanceMatrix
         if (!_means.TryAdd(tensor, means)) throw Damaged(path, $"has tensor {tensor} twice");
     }
 
-    private static InvalidDataException Damaged(string path, string problem) => new($"{path}: {problem}");
+    private static InvalidDataException Damaged(string path, string problem) => new(Printable.Line($"{path}: {problem}"));
 }

@@ -93,6 +93,58 @@ public sealed class ChatClientTests
         double Cosine(int a, int b) => embeddings[a].Vector.ToArray().Zip(embeddings[b].Vector.ToArray(), (x, y) => (double)x * y).Sum();
     }
 
+    [Fact]
+    public async Task Disposing_of_a_client_ends_its_answers_from_within_one_and_from_outside()
+    {
+        EdgeLlmChatClient client = OpenTiny();
+        int updates = 0;
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () =>
+        {
+            await foreach (ChatResponseUpdate _ in client.GetStreamingResponseAsync("Once", new ChatOptions { MaxOutputTokens = 400 }))
+            {
+                if (++updates == 2) client.Dispose();
+            }
+        });
+        Assert.Equal(2, updates);
+        client.Dispose();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => client.GetResponseAsync("Once"));
+
+        for (int round = 0; round < 10; round++)
+        {
+            EdgeLlmChatClient busy = OpenTiny();
+            Task[] requests = [.. Enumerable.Range(0, 4).Select(_ => Task.Run(() => busy.GetResponseAsync("Once", new ChatOptions { MaxOutputTokens = 400 })))];
+            await Task.Delay(round * 2);
+            busy.Dispose();
+            foreach (Task request in requests)
+            {
+                Exception? error = await Record.ExceptionAsync(() => request.WaitAsync(TimeSpan.FromMinutes(1)));
+                Assert.True(error is null or ObjectDisposedException, error?.ToString());
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Disposing_of_an_embedding_generator_ends_its_requests()
+    {
+        using var model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2 });
+        for (int round = 0; round < 10; round++)
+        {
+            var generator = new EdgeLlmEmbeddingGenerator(model);
+            Task[] requests = [.. Enumerable.Range(0, 4).Select(_ => Task.Run(() => generator.GenerateAsync(Enumerable.Repeat("Once upon a time there was a dragon.", 50))))];
+            await Task.Delay(round * 2);
+            generator.Dispose();
+            foreach (Task request in requests)
+            {
+                Exception? error = await Record.ExceptionAsync(() => request.WaitAsync(TimeSpan.FromMinutes(1)));
+                Assert.True(error is null or ObjectDisposedException, error?.ToString());
+            }
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => generator.GenerateAsync(["x"]));
+        }
+    }
+
+    private static EdgeLlmChatClient OpenTiny() =>
+        new(LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { ContextLength = 512, Threads = 2, ChatTemplate = Chat.NamedTemplates.Find("chatml") }), ownsModel: true);
+
     private static EdgeLlmChatClient Open() =>
         new(LanguageModel.Load(SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), new ModelOptions { ContextLength = 512, Threads = 2 }), ownsModel: true);
 }

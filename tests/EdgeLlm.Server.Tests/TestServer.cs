@@ -35,6 +35,8 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>With a model that takes ten milliseconds a token: its answers last.</summary>
     public static Task<TestServer> StartSlowAsync(ServerOptions? options = null) => StartAsync(options, SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"));
 
+    public static Task<TestServer> StartWithAsync(string model) => StartAsync(null, model);
+
     public Task<HttpResponseMessage> PostAsync(string path, string json, CancellationToken cancellation = default) =>
         Client.PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"), cancellation);
 

@@ -10,7 +10,7 @@ internal static class BenchCommand
     private static readonly Option<int?> Prompt = SharedOptions.Between(0, ModelOptions.MaximumContextLength, "--prompt", "TOKENS", "Tokens of the prompt test; 0 leaves it out (default: 256)");
     private static readonly Option<int?> Decode = SharedOptions.Between(0, ModelOptions.MaximumContextLength, "--decode", "TOKENS", "Tokens of the decode test; 0 leaves it out (default: 64)");
     private static readonly Option<int?> Depth = SharedOptions.Between(0, ModelOptions.MaximumContextLength, "--depth", "TOKENS", "Tokens in the context before each measurement, not timed (default: 0)");
-    private static readonly Option<int?> Rounds = SharedOptions.AtLeastOne("--rounds", "N", "Rounds to take the median of, after one that does not count (default: 5)");
+    private static readonly Option<int?> Rounds = SharedOptions.Between(1, 10_000, "--rounds", "N", "Rounds to take the median of, after one that does not count (default: 5)");
     private static readonly Option<bool> Tune = new("--tune") { Description = "Find the fastest numbers of threads again and remember them (done by itself the first time, unless --threads says them)" };
     private static readonly Option<bool> Profile = new("--profile") { Description = "Show the time of each operation, too" };
     private static readonly Option<double?> PeerDecode = new("--peer-decode")

@@ -2,6 +2,7 @@ using System.CommandLine;
 using EdgeLlm.Cli.Inspect;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Commands;
 
@@ -35,7 +36,9 @@ internal static class InspectCommand
         var plan = ModelPlan.Of(file, SharedOptions.ModelOptionsOf(result));
         if (result.GetValue(Verify))
         {
-            string[] faults = [.. WeightCheck.Run(file)];
+            // Other files than language models that run here may hold whatever they like.
+            bool shouldRun = ModelLoader.Architectures.Contains(file.Metadata.GetString("general.architecture", null));
+            string[] faults = [.. shouldRun && plan.Problem is { } problem ? [problem] : Array.Empty<string>(), .. WeightCheck.Run(file)];
             foreach (string fault in faults) Console.Error.WriteLine($"edgellm: {Printable.Line(file.Path, 200)}: {fault}");
             if (faults.Length > 0) return ExitCode.Failure;
         }

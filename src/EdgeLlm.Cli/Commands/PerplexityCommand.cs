@@ -15,7 +15,7 @@ internal static class PerplexityCommand
     public static Command Create()
     {
         var text = new Option<string>("--text") { Description = "The text, UTF-8; nothing in it is a special token", HelpName = "FILE", Required = true };
-        Option<int?> context = SharedOptions.AtLeast(TextWindows.MinimumLength, "--context", "TOKENS", $"Tokens of a window (default: {DefaultContext})");
+        Option<int?> context = SharedOptions.Between(TextWindows.MinimumLength, ModelOptions.MaximumContextLength, "--context", "TOKENS", $"Tokens of a window (default: {DefaultContext})");
         var against = new Option<string?>("--against") { Description = "A reference model with the same vocabulary: how far the predictions are from its own", HelpName = "MODEL" };
         var keep = new Option<string?>("--keep-logits")
         {

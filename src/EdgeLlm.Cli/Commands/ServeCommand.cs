@@ -1,6 +1,5 @@
 using System.CommandLine;
 using EdgeLlm.Cli.Inspect;
-using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Server;

@@ -81,8 +81,11 @@ internal static class LogitsStore
 
         public void Continue(ReadOnlySpan<int> tokens, CancellationToken cancellation)
         {
-            if (_logits.Length < tokens.Length * vocabulary) _logits = new float[tokens.Length * vocabulary];
-            file.ReadExactly(MemoryMarshal.AsBytes(_logits.AsSpan(0, tokens.Length * vocabulary)));
+            int count = checked(tokens.Length * vocabulary);
+            if (_logits.Length < count) _logits = new float[count];
+            file.ReadExactly(MemoryMarshal.AsBytes(_logits.AsSpan(0, count)));
+            if (_logits.AsSpan(0, count).ContainsAnyExceptInRange(float.MinValue, float.MaxValue))
+                throw new InvalidDataException($"{file.Name}: a logit is infinite or not a number: the file is damaged; delete it");
         }
 
         public ReadOnlySpan<float> Logits(int token) => _logits.AsSpan(token * vocabulary, vocabulary);

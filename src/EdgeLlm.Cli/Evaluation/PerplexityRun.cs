@@ -1,3 +1,5 @@
+using EdgeLlm.Models;
+
 namespace EdgeLlm.Cli.Evaluation;
 
 /// <summary>A model's predictions of a text, window by window, beside a reference model's where there is one.</summary>
@@ -15,7 +17,13 @@ internal sealed class PerplexityRun(TextWindows windows, IPredictions model, IPr
     public double Perplexity => Math.Exp(_surprise / _scores.Count);
 
     /// <summary>All that came out of the windows done.</summary>
-    public PerplexityReport Report() => new(Perplexity, Windows, _scores.Count, reference is null ? null : DivergenceReport.Of(_scores));
+    /// <exception cref="NotFiniteException">The text is so unlikely to a model that its perplexity exceeds a double.</exception>
+    public PerplexityReport Report()
+    {
+        var report = new PerplexityReport(Perplexity, Windows, _scores.Count, reference is null ? null : DivergenceReport.Of(_scores));
+        if (double.IsFinite(report.Perplexity) && double.IsFinite(report.Divergence?.ReferencePerplexity ?? 0) && double.IsFinite(report.Divergence?.Mean ?? 0)) return report;
+        throw new NotFiniteException("the perplexity is larger than a number can be: the weights of a model are damaged");
+    }
 
     /// <summary>Scores the next window; false after the last one.</summary>
     public bool Next(CancellationToken cancellation)

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli.Pull;
 
@@ -171,5 +172,5 @@ internal sealed class Downloader(HubClient hub, PullTiming timing, Action<string
             }
         }
     }
-    private static bool MayPass(Exception exception) => exception is HttpRequestException or (IOException and not PullException);
+    private static bool MayPass(Exception exception) => exception is HttpRequestException or (IOException and not (PullException or FileException));
 }

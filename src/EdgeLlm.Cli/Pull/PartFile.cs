@@ -18,7 +18,7 @@ internal sealed class PartFile : IDisposable
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
     /// <param name="path">Where the whole file is to be.</param>
-    /// <exception cref="PullException">The part can't be opened, or it is a link.</exception>
+    /// <exception cref="FileException">The part can't be opened, or it is a link.</exception>
     public PartFile(string path, RepositoryFile file)
     {
         (_path, _file) = (path, file);
@@ -133,7 +133,7 @@ internal sealed class PartFile : IDisposable
         }
         catch (IOException exception)
         {
-            throw new PullException($"{_path}: {exception.Message}");
+            throw FileException.Writing(_path, exception);
         }
     }
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
-using EdgeLlm.Cli.Output;
 
 namespace EdgeLlm.Cli.Pull;
 

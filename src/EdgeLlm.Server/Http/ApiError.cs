@@ -43,5 +43,5 @@ internal sealed record ApiError(int Status, string Message, string? Code = null,
         _ => new ApiError(500, "an error of the service; its log says more"),
     };
 
-    private static string OneLine(string message) => message.ReplaceLineEndings(" ");
+    private static string OneLine(string message) => Printable.Line(message.ReplaceLineEndings(" "));
 }

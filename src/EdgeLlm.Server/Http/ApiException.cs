@@ -5,7 +5,7 @@ namespace EdgeLlm.Server.Http;
 /// <param name="message">What is wrong, for the client.</param>
 /// <param name="code">OpenAI's word for it, or null.</param>
 /// <param name="parameter">The field that is wrong, or null.</param>
-internal sealed class ApiException(int status, string message, string? code = null, string? parameter = null) : Exception(message)
+internal sealed class ApiException(int status, string message, string? code = null, string? parameter = null) : Exception(Printable.Line(message))
 {
     public int Status { get; } = status;
 

@@ -3,6 +3,7 @@ using System.Text;
 using EdgeLlm.Chat;
 using EdgeLlm.Files;
 using EdgeLlm.Kernels;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Server.Settings;
 
@@ -33,9 +34,9 @@ public sealed class Setting
         new("apiKeyFile", "FILE", "A file with the API key, so that no other place has it", (o, v) => o with { ApiKey = KeyOf(InputFile.ReadText(v, InputFile.MostSettingsBytes).TrimStart('\uFEFF').Trim()) }),
         new("origins", "LIST", "Web pages that may call the service from a browser, separated by commas, such as http://panel.local, http://localhost:*, app://*; * for all", (o, v) => o with { Origins = OriginsOf(v) }),
         new("hosts", "LIST", "Names by which browsers may call the service, separated by commas, beside addresses, localhost and names under .local, .lan, .home.arpa, .internal", (o, v) => o with { Hosts = HostsOf(v) }),
-        new("context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)", (o, v) => o with { Context = Number(v, 16, 1 << 20) }),
-        new("threads", "N", "Threads that compute (default: one per processor core)", (o, v) => o with { Threads = Number(v, 1, 1024) }),
-        new("decodeThreads", "N", "Threads that decode, where memory is what limits (default: what `edgellm bench` once measured as this user, else all)", (o, v) => o with { DecodeThreads = Number(v, 1, 1024) }),
+        new("context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)", (o, v) => o with { Context = Number(v, 16, ModelOptions.MaximumContextLength) }),
+        new("threads", "N", "Threads that compute (default: one per processor core)", (o, v) => o with { Threads = Number(v, 1, ModelOptions.MaximumThreads) }),
+        new("decodeThreads", "N", "Threads that decode, where memory is what limits (default: what `edgellm bench` once measured as this user, else all)", (o, v) => o with { DecodeThreads = Number(v, 1, ModelOptions.MaximumThreads) }),
         new("kv", "TYPE", "How a context is kept: f16, f32 or i8 (default: f16)", (o, v) => o with { CacheType = CacheTypeOf(v) }),
         new("conversations", "N", "How many conversations' contexts are kept for their next turn (default: 2)", (o, v) => o with { Conversations = Number(v, 1, 64) }),
         new("queue", "N", "How many requests may wait for their turn (default: 16)", (o, v) => o with { Queue = Number(v, 0, 1024) }),

@@ -103,7 +103,7 @@ public static class SettingsReader
 
     private static int LineAt(byte[] json, long offset) => json.AsSpan(0, (int)offset).Count((byte)'\n') + 1;
 
-    private static InvalidDataException Wrong(string path, int line, string problem) => new($"{path} line {line}: {problem}");
+    private static InvalidDataException Wrong(string path, int line, string problem) => new(Printable.Line($"{path} line {line}: {problem}"));
 
     private static string Shortened(string text) => text.Length <= 60 ? text : text[..60] + "...";
 
@@ -113,8 +113,8 @@ public static class SettingsReader
     private readonly record struct Value(string Text, string Name, string? Line)
     {
         public Exception Wrong(string problem) =>
-            Line is not null ? new InvalidDataException($"{Line}: {Name} {problem}")
-            : Name.StartsWith("--", StringComparison.Ordinal) ? new ArgumentException($"{Name} {problem}")
-            : new InvalidDataException($"environment: {Name} {problem}");
+            Line is not null ? new InvalidDataException(Printable.Line($"{Line}: {Name} {problem}"))
+            : Name.StartsWith("--", StringComparison.Ordinal) ? new ArgumentException(Printable.Line($"{Name} {problem}"))
+            : new InvalidDataException(Printable.Line($"environment: {Name} {problem}"));
     }
 }

@@ -7,7 +7,7 @@ namespace EdgeLlm.Chat;
 public sealed class ChatTemplateException : Exception
 {
     /// <summary>An error at a line of the template.</summary>
-    /// <param name="reason">What is wrong; line breaks become spaces.</param>
+    /// <param name="reason">What is wrong; line breaks become spaces, and other characters that are not seen their escapes.</param>
     /// <param name="line">Line in the template, from 1; 0 where no line is to blame.</param>
     public ChatTemplateException(string reason, int line)
         : base(line > 0 ? $"chat template, line {line}: {OneLine(reason)}" : $"chat template: {OneLine(reason)}")
@@ -22,5 +22,5 @@ public sealed class ChatTemplateException : Exception
     /// <summary>Line in the template, from 1; 0 where no line is to blame.</summary>
     public int Line { get; }
 
-    private static string OneLine(string text) => text.ReplaceLineEndings(" ").Trim();
+    private static string OneLine(string text) => Printable.Line(text.ReplaceLineEndings(" ").Trim());
 }

@@ -19,7 +19,7 @@ internal sealed class RequestVariables(Rendering rendering, ChatCapabilities cap
         if (request.Variables is { ValueKind: JsonValueKind.Object } more)
         {
             foreach (JsonProperty variable in more.EnumerateObject())
-                Set(variable.Name, JsonValues.Read(rendering, variable.Value, input: true));
+                Set(JsonValues.NameOf(rendering, variable), JsonValues.Read(rendering, variable.Value, input: true));
         }
         Set("messages", new ListValue(messages));
         Set("tools", passesTools ? JsonValues.Read(rendering, request.Tools!.Value, input: true) : noTools);
@@ -41,9 +41,9 @@ internal sealed class RequestVariables(Rendering rendering, ChatCapabilities cap
             bool isObject = document.RootElement.ValueKind == JsonValueKind.Object;
             return isObject ? JsonValues.Read(rendering, document.RootElement, input: true) : text;
         }
-        catch (JsonException)
+        catch (Exception exception) when (exception is JsonException or ArgumentException)
         {
-            // A model may have written anything.
+            // A model may have written anything, half a surrogate pair too.
             return text;
         }
     }

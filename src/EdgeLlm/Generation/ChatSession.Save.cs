@@ -55,8 +55,10 @@ public sealed partial class ChatSession
 
     /// <summary>Takes up a conversation that <see cref="Save"/> wrote with the same model. Where that is no such data, or of another model, the conversation at hand stays; where it is damaged, it is gone.</summary>
     /// <exception cref="InvalidDataException">It is no such data, of another model, damaged, or longer than this context.</exception>
+    /// <exception cref="InvalidOperationException">An answer is being given.</exception>
     public void Load(Stream stream)
     {
+        using TextGenerator.AnswerTurn turn = _generator.BeginAnswer();
         Span<byte> mark = stackalloc byte[FileMark.Length + 32 + 4];
         if (stream.ReadAtLeast(mark, mark.Length, throwOnEndOfStream: false) < mark.Length || !mark.StartsWith(FileMark))
             throw new InvalidDataException("not a conversation that was saved by this version");
@@ -65,7 +67,7 @@ public sealed partial class ChatSession
         if (length is < 0 or > MaximumHeaderBytes) throw new InvalidDataException("the saved conversation is damaged");
         byte[] json = new byte[length];
         if (stream.ReadAtLeast(json, length, throwOnEndOfStream: false) < length) throw new InvalidDataException("the saved conversation is cut off");
-        Reset();
+        Clear();
         try
         {
             using JsonDocument document = JsonDocument.Parse(json);
@@ -80,9 +82,9 @@ public sealed partial class ChatSession
             _messages.AddRange(messages);
             _generator.Restore(tokens);
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or FormatException or (InvalidOperationException and not ObjectDisposedException))
         {
-            Reset();
+            Clear();
             throw new InvalidDataException("the saved conversation is damaged", exception);
         }
     }

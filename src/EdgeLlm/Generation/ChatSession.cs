@@ -84,12 +84,17 @@ public sealed partial class ChatSession : IDisposable
     public void Reset()
     {
         using TextGenerator.AnswerTurn turn = _generator.BeginAnswer();
-        _messages.Clear();
-        _generator.Reset();
+        Clear();
     }
 
     /// <inheritdoc/>
     public void Dispose() => _generator.Dispose();
+
+    private void Clear()
+    {
+        _messages.Clear();
+        _generator.Clear();
+    }
 
     /// <summary>The conversation as tokens; where it leaves no room and the policy allows it, without its oldest turns.</summary>
     private List<int> RenderWithRoom(GenerationOptions options)

@@ -53,7 +53,15 @@ public sealed class TextGenerator : IDisposable
     }
 
     /// <summary>Forgets the context.</summary>
+    /// <exception cref="InvalidOperationException">An answer is being given.</exception>
     public void Reset()
+    {
+        using AnswerTurn turn = BeginAnswer();
+        Clear();
+    }
+
+    /// <summary>Forgets the context, within a turn of the caller's.</summary>
+    internal void Clear()
     {
         Cache.Truncate(0);
         _cached.Clear();

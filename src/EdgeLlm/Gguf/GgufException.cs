@@ -4,7 +4,7 @@ namespace EdgeLlm.Gguf;
 public sealed class GgufException : Exception
 {
     internal GgufException(string file, string problem, string field, long? offset)
-        : base($"{file}: {problem} ({field}{(offset is null ? "" : $", offset {offset}")})")
+        : base(Printable.Line($"{file}: {problem} ({field}{(offset is null ? "" : $", offset {offset}")})"))
     {
         File = file;
         Field = field;

@@ -6,6 +6,8 @@ namespace EdgeLlm.Models;
 /// <summary>The keys and values of one conversation: [layers][kvHeads] heads, each contiguous over its positions.</summary>
 public sealed unsafe class KvCache : IDisposable
 {
+    private const int MostBytesAtOnce = 1 << 30;
+
     private static ReadOnlySpan<byte> FileMark => "EDGEKV01"u8;
 
     private readonly AlignedBuffer _memory;
@@ -61,6 +63,7 @@ public sealed unsafe class KvCache : IDisposable
     public void Dispose()
     {
         _disposed = true;
+        if (InUse.IsHeldByCurrentThread) return; // from within a stream that Save writes to: the finalizer gives the memory back
         lock (InUse) _memory.Dispose();
     }
 
@@ -86,7 +89,7 @@ public sealed unsafe class KvCache : IDisposable
         BinaryPrimitives.WriteInt32LittleEndian(header[8..], Length);
         BinaryPrimitives.WriteInt32LittleEndian(header[12..], (int)Type);
         stream.Write(header);
-        ForEachPart((start, bytes) => stream.Write(new ReadOnlySpan<byte>((void*)start, (int)bytes)), Length);
+        ForEachPart((start, bytes) => stream.Write(new ReadOnlySpan<byte>((void*)start, bytes)), Length);
     }
 
     /// <summary>Reads what <see cref="Save"/> wrote for the same model.</summary>
@@ -104,25 +107,34 @@ public sealed unsafe class KvCache : IDisposable
         if (length < 0 || length > Capacity) throw new InvalidDataException($"saved with {length} positions, this context has {Capacity}");
         ForEachPart((start, bytes) =>
         {
-            var part = new Span<byte>((void*)start, (int)bytes);
+            var part = new Span<byte>((void*)start, bytes);
             if (stream.ReadAtLeast(part, part.Length, throwOnEndOfStream: false) < part.Length) throw new InvalidDataException("the saved conversation is cut off");
         }, length);
         Length = length;
     }
 
-    private void ForEachPart(Action<nint, long> action, int length)
+    private void ForEachPart(Action<nint, int> action, int length)
     {
-        long positions = Padded(length), numbers = positions * _config.HeadDimension * KeyValueHead.ElementBytes(Type);
+        long positions = Padded(length), numberBytes = positions * _config.HeadDimension * KeyValueHead.ElementBytes(Type);
         for (int layer = 0; layer < _config.BlockCount; layer++)
         {
             for (int h = 0; h < _config.KeyValueHeadCount; h++)
             {
                 KeyValueHead head = Head(layer, h);
-                action((nint)head.Keys, numbers);
-                action((nint)head.Values, numbers);
+                InPieces((nint)head.Keys, numberBytes);
+                InPieces((nint)head.Values, numberBytes);
                 if (Type != KeyValueType.I8) continue;
-                action((nint)head.KeyScales, positions * sizeof(float));
-                action((nint)head.ValueScales, positions * sizeof(float));
+                InPieces((nint)head.KeyScales, positions * sizeof(float));
+                InPieces((nint)head.ValueScales, positions * sizeof(float));
+            }
+        }
+
+        void InPieces(nint start, long bytes)
+        {
+            for (long done = 0; done < bytes; done += MostBytesAtOnce)
+            {
+                ThrowIfDisposed();
+                action(start + (nint)done, (int)Math.Min(MostBytesAtOnce, bytes - done));
             }
         }
     }
@@ -134,5 +146,5 @@ public sealed unsafe class KvCache : IDisposable
         return (keys, (2 * keys + scales + 63) & ~63L);
     }
 
-    private static long Padded(int positions) => (positions + KeyValueHead.TilePositions - 1L) / KeyValueHead.TilePositions * KeyValueHead.TilePositions;
+    private static long Padded(int positions) => ((long)positions + KeyValueHead.TilePositions - 1) / KeyValueHead.TilePositions * KeyValueHead.TilePositions;
 }

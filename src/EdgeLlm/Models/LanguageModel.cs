@@ -24,6 +24,7 @@ public sealed unsafe class LanguageModel : IDisposable
     private readonly Weights _weights;
     private readonly Transformer _transformer;
     private readonly Lock _turn = new(); // one pass at a time
+    private readonly Lock _reading = new(); // of the file's metadata, which no pass has to wait for
     private AlignedBuffer? _batchLogits; // [MostSequences, vocabulary], made for the first batch
     private volatile bool _disposed;
 
@@ -35,7 +36,8 @@ public sealed unsafe class LanguageModel : IDisposable
         Plan = plan;
         _kernel = KernelOf(options);
         _weights = ModelLoader.ReadWeights(file, config);
-        _tokenizer = new Lazy<Tokenizer>(() => ModelLoader.MakeTokenizer(file));
+        Name = options.Name ?? file.Metadata.GetString("general.name", null) ?? System.IO.Path.GetFileNameWithoutExtension(file.Path);
+        _tokenizer = new Lazy<Tokenizer>(() => ReadFile(ModelLoader.MakeTokenizer));
         (int threads, DecodeThreads) = ThreadsOf(options);
         _pool = new WorkerPool(threads);
         _transformer = new Transformer(config, _weights, _kernel, _pool, DecodeThreads, plan.ContextLength, options.PrefillChunk, options.FloatActivations);
@@ -80,10 +82,11 @@ public sealed unsafe class LanguageModel : IDisposable
     }
 
     /// <summary>The Jinja source of <see cref="ModelOptions.ChatTemplate"/>, else [tokenizer.chat_template], or null where the file has none.</summary>
-    public string? ChatTemplateSource => Options.ChatTemplate ?? ModelLoader.ReadChatTemplate(_file);
+    /// <exception cref="ObjectDisposedException">The model was disposed of.</exception>
+    public string? ChatTemplateSource => ReadFile(file => Options.ChatTemplate ?? ModelLoader.ReadChatTemplate(file));
 
     /// <summary><see cref="ModelOptions.Name"/>, else [general.name], else the file's name.</summary>
-    public string Name => Options.Name ?? _file.Metadata.GetString("general.name", null) ?? System.IO.Path.GetFileNameWithoutExtension(Path);
+    public string Name { get; }
 
     /// <summary>Gets the time of each operation, where set.</summary>
     internal OperationProfile? Profile
@@ -221,6 +224,7 @@ public sealed unsafe class LanguageModel : IDisposable
 
     /// <summary>The mean over a text's tokens of the normed last hidden state: [embedding], not normalized.</summary>
     /// <param name="cache">Where the text's keys and values go; emptied first.</param>
+    /// <exception cref="NotFiniteException">An activation is infinite or not a number.</exception>
     public float[] Embed(ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellation = default)
     {
         cache.Truncate(0);
@@ -232,9 +236,15 @@ public sealed unsafe class LanguageModel : IDisposable
         {
             int count = Math.Min(_transformer.Chunk, tokens.Length - done);
             Pass(tokens.Slice(done, count), cache, null, (float*)hidden.Start, count, cancellation);
-            for (int i = 0; i < count * width; i++) sums[i % width] += ((float*)hidden.Start)[i];
+            for (int t = 0; t < count; t++)
+            {
+                float* row = (float*)hidden.Start + (nint)t * width;
+                for (int i = 0; i < width; i++) sums[i] += row[i];
+            }
         }
         for (int i = 0; i < width; i++) sums[i] /= tokens.Length;
+        if (sums.AsSpan().ContainsAnyExceptInRange(float.MinValue, float.MaxValue))
+            throw new NotFiniteException("the sum of a text's hidden states is infinite: the model's weights are damaged");
         return sums;
     }
 
@@ -251,7 +261,7 @@ public sealed unsafe class LanguageModel : IDisposable
             _transformer.Dispose();
             _batchLogits?.Dispose();
             _pool.Dispose();
-            _file.Dispose();
+            lock (_reading) _file.Dispose();
         }
     }
 
@@ -288,6 +298,16 @@ public sealed unsafe class LanguageModel : IDisposable
         _transformer.Forward(tokens, cache, logits, hidden, wanted, cancellation);
     }
 
+    /// <summary>Reads what lies in the map, which stays until it is done.</summary>
+    private T ReadFile<T>(Func<GgufFile, T> read)
+    {
+        lock (_reading)
+        {
+            ThrowIfDisposed();
+            return read(_file);
+        }
+    }
+
     private Lock.Scope EnterTurn()
     {
         Lock.Scope turn = _turn.EnterScope();
@@ -312,7 +332,7 @@ public sealed unsafe class LanguageModel : IDisposable
     private static int ChunkOf(ModelConfig config, ModelOptions options, int context)
     {
         int widest = Math.Max(config.FeedForwardLength, Math.Max(config.EmbeddingLength, config.QueryWidth));
-        return Math.Min(Math.Min(options.PrefillChunk, context), Math.Max(1, (1 << 28) / widest));
+        return Math.Min(Math.Min(options.PrefillChunk, context), Math.Max(1, (1 << 26) / widest));
     }
 
     private void CheckTokens(ReadOnlySpan<int> tokens, KvCache cache)

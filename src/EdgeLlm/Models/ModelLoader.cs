@@ -12,6 +12,9 @@ internal static unsafe partial class ModelLoader
     // Widths, heads and vocabulary: products of two of them and a layer count fit a long, and a width times a chunk of 16 tokens an int.
     private const int MaximumWidth = 1 << 24;
 
+    // With the blocks of tokens that a pass has, heads are the chunks of one job of the worker pool, which counts up to 2^22.
+    private const int MaximumHeads = 1 << 16;
+
     /// <summary>Architectures that run.</summary>
     public static IReadOnlyList<string> Architectures { get; } = ["llama"];
 
@@ -52,6 +55,7 @@ internal static unsafe partial class ModelLoader
             YarnBetaSlow = data.GetFloat(Key("rope.scaling.yarn_beta_slow"), 1f),
         };
 
+        Require(heads <= MaximumHeads, $"{Key("attention.head_count")} {heads} is more than {MaximumHeads}");
         Require((long)heads * dimension <= MaximumWidth && (long)kvHeads * dimension <= MaximumWidth,
             $"{Key("attention.head_count")} {heads} times a head's {dimension} numbers is more than {MaximumWidth}");
         Require(config.VocabularySize <= MaximumWidth, $"tensor token_embd.weight has more than {MaximumWidth} rows");

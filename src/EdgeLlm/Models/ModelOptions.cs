@@ -56,11 +56,12 @@ public sealed record ModelOptions
         Require(DecodeThreads, 0, MaximumThreads, nameof(DecodeThreads));
         Require(PrefillChunk, 1, MaximumChunk, nameof(PrefillChunk));
         Require(Contexts, 1, MaximumThreads, nameof(Contexts));
-        ArgumentOutOfRangeException.ThrowIfNegative(MemoryLimit);
+        if (MemoryLimit < 0) throw new ArgumentOutOfRangeException(null, $"{nameof(MemoryLimit)} is {MemoryLimit}; it must be 0 or more");
+        if (!Enum.IsDefined(CacheType)) throw new ArgumentOutOfRangeException(null, $"{nameof(CacheType)} is {(int)CacheType}; it must be one of the names of {nameof(KeyValueType)}");
 
         static void Require(int value, int least, int most, string name)
         {
-            if (value < least || value > most) throw new ArgumentOutOfRangeException(name, value, $"{name} must be {least} to {most}");
+            if (value < least || value > most) throw new ArgumentOutOfRangeException(null, $"{name} is {value}; it must be {least} to {most}");
         }
     }
 }

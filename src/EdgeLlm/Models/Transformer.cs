@@ -97,8 +97,8 @@ internal sealed unsafe class Transformer : IDisposable
         Profile?.Start();
         for (int t = 0; t < tokens.Length; t++)
         {
-            _weights.TokenEmbedding.RowToFloat(tokens[t], _residual + t * width);
-            float* angles = _memory.Angles + t * 2 * _rope.Pairs;
+            _weights.TokenEmbedding.RowToFloat(tokens[t], _residual + (nint)t * width);
+            float* angles = _memory.Angles + (nint)t * 2 * _rope.Pairs;
             _rope.Angles(PositionOf(t), new Span<float>(angles, _rope.Pairs), new Span<float>(angles + _rope.Pairs, _rope.Pairs));
         }
         Profile?.Mark(Operation.Embed);
@@ -192,7 +192,7 @@ internal sealed unsafe class Transformer : IDisposable
         int dropped = tokens - logitTokens;
         if (dropped == 0) return;
         _residual += (nint)dropped * _config.EmbeddingLength;
-        Buffer.MemoryCopy(_memory.Queries + (nint)dropped * _config.QueryWidth, _memory.Queries, long.MaxValue, 4L * logitTokens * _config.QueryWidth);
+        Buffer.MemoryCopy(_memory.Queries + (nint)dropped * _config.QueryWidth, _memory.Queries, 4L * tokens * _config.QueryWidth, 4L * logitTokens * _config.QueryWidth);
         _firstPosition += dropped;
         _tokens = logitTokens;
     }
@@ -238,7 +238,7 @@ internal sealed unsafe class Transformer : IDisposable
         _kernel.Rotate(keys, _config.KeyValueHeadCount, dimension, cosines, sines, pairs, split: false);
         for (int h = 0; h < _config.KeyValueHeadCount; h++)
         {
-            if (!_kernel.Store(CacheOf(token).Head(_layerIndex, h), PositionOf(token), keys + h * dimension, values + h * dimension)) _notFinite = true;
+            if (!_kernel.Store(CacheOf(token).Head(_layerIndex, h), PositionOf(token), keys + (nint)h * dimension, values + (nint)h * dimension)) _notFinite = true;
         }
     }
 
@@ -247,7 +247,7 @@ internal sealed unsafe class Transformer : IDisposable
         // Later blocks see more keys: begin with them, so that the threads end together.
         int head = chunk % _config.KeyValueHeadCount, block = chunk / _config.KeyValueHeadCount;
         int first = _sequences > 0 ? block : (AttentionBlocks - 1 - block) * _memory.AttentionTokens, group = _config.HeadCount / _config.KeyValueHeadCount;
-        nint offset = (nint)first * _config.QueryWidth + head * group * _config.HeadDimension;
+        nint offset = (nint)first * _config.QueryWidth + (nint)head * group * _config.HeadDimension;
         var query = new AttentionQuery
         {
             Queries = _memory.Queries + offset,

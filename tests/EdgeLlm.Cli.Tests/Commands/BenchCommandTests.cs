@@ -36,6 +36,10 @@ public sealed class BenchCommandTests
     [InlineData("--threads", "many")]
     [InlineData("--rounds", "0")]
     [InlineData("--prompt", "-1")]
+    [InlineData("--prompt", "2147483647")]
+    [InlineData("--decode", "2147483616")]
+    [InlineData("--chunk", "2147483647")]
+    [InlineData("--threads", "100000")]
     [InlineData("--kv", "f64")]
     public async Task A_wrong_number_is_a_usage_error_that_names_the_option(string option, string value)
     {

@@ -51,6 +51,24 @@ public sealed class InspectCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Verify_finds_sizes_that_overflow_and_shapes_that_contradict_them()
+    {
+        string path = Path.Combine(_folder.Root, "sizes.gguf");
+        using GgufFile source = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
+        GgufWriter writer = GgufWriter.CopyOf(source);
+        writer.Set("llama.feed_forward_length", GgufValue.Of(171u));
+        writer.Save(path);
+        CliResult shapes = await TestCli.RunAsync("inspect", path, "--verify");
+        Assert.Equal(1, shapes.ExitCode);
+        Assert.Contains("blk.0.ffn_gate.weight has the shape [64, 172], expected [64, 171]", shapes.Error);
+        writer.Set("llama.attention.head_count", GgufValue.Of(134_218_752u));
+        writer.Save(path);
+        CliResult overflow = await TestCli.RunAsync("inspect", path, "--verify");
+        Assert.Equal(1, overflow.ExitCode);
+        Assert.Contains("llama.attention.head_count is 134218752", overflow.Error);
+    }
+
+    [Fact]
     public async Task An_architecture_that_does_not_run_is_shown_without_a_plan()
     {
         CliResult result = await InspectSample();

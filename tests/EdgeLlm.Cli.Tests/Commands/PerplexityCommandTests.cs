@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Tests;
 
@@ -50,6 +51,34 @@ public sealed class PerplexityCommandTests
         Assert.Equal((divergences[(divergences.Length - 1) / 2] + divergences[divergences.Length / 2]) / 2, report.RootElement.GetProperty("kl_median").GetDouble(), 1e-9);
         Assert.InRange(report.RootElement.GetProperty("kl_99").GetDouble(), divergences[^3], divergences[^1]);
         Assert.Equal(same, report.RootElement.GetProperty("same_top").GetDouble(), 1e-9);
+    }
+
+    [Theory]
+    [InlineData("output_norm.weight")]
+    [InlineData("token_embd.weight")]
+    [InlineData("blk.2.ffn_down.weight")]
+    public async Task A_damaged_model_or_a_damaged_file_of_logits_has_no_perplexity(string tensor)
+    {
+        using var folder = new TemporaryFolder();
+        string text = folder.Write("text.txt", Story), damaged = Path.Combine(folder.Root, "damaged.gguf"), kept = Path.Combine(folder.Root, "kept");
+        byte[] bytes = await File.ReadAllBytesAsync(Stories);
+        using (GgufFile file = GgufFile.Open(Stories)) BitConverter.TryWriteBytes(bytes.AsSpan((int)file.FindTensor(tensor)!.Offset), float.NaN);
+        await File.WriteAllBytesAsync(damaged, bytes);
+        RequireOneLine(await TestCli.RunAsync("perplexity", "--model", damaged, "--text", text, "--context", "16"));
+        RequireOneLine(await TestCli.RunAsync("perplexity", "--model", Stories, "--text", text, "--context", "16", "--against", damaged));
+
+        Assert.Equal(0, (await TestCli.RunAsync("perplexity", "--model", Stories, "--text", text, "--context", "16", "--against", Stories, "--keep-logits", kept)).ExitCode);
+        byte[] logits = await File.ReadAllBytesAsync(kept);
+        BitConverter.TryWriteBytes(logits.AsSpan(32 + 400), float.PositiveInfinity);
+        await File.WriteAllBytesAsync(kept, logits);
+        RequireOneLine(await TestCli.RunAsync("perplexity", "--model", Stories, "--text", text, "--context", "16", "--against", Stories, "--keep-logits", kept));
+
+        static void RequireOneLine(CliResult result)
+        {
+            Assert.Equal((1, ""), (result.ExitCode, result.Output));
+            Assert.Contains("not a number", result.Error);
+            Assert.Single(result.Error.TrimEnd().Split('\n'));
+        }
     }
 
     [Fact]
@@ -107,13 +136,13 @@ public sealed class PerplexityCommandTests
     }
 
     [Theory]
-    [InlineData("Option '--text' is required.")]
-    [InlineData("--context takes a whole number of at least 3, not '2'", "--text", "text.txt", "--context", "2")]
+    [InlineData("Option '--text' is required")]
+    [InlineData("--context takes a whole number from 3 to 16777216, not '2'", "--text", "text.txt", "--context", "2")]
     public async Task A_wrong_option_is_a_usage_error(string expected, params string[] options)
     {
         CliResult result = await TestCli.RunAsync(["perplexity", .. options]);
         Assert.Equal((2, ""), (result.ExitCode, result.Output));
-        Assert.StartsWith($"edgellm: {expected}\n", result.Error);
+        Assert.Equal($"edgellm: {expected}; see `edgellm perplexity --help`\n", result.Error);
     }
 
     /// <summary>The protocol once more, as plainly as can be: whole windows at once, all logits.</summary>

@@ -40,7 +40,9 @@ public sealed class DoctorTests : IDisposable
     [Fact]
     public void A_limit_of_the_own_control_group_is_shown()
     {
-        _root.Write("sys/fs/cgroup/memory.max", "500000000\n");
+        _root.Write("proc/self/cgroup", "0::/system.slice/edgellm.service\n");
+        _root.Write("proc/self/mountinfo", "29 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n");
+        _root.Write("sys/fs/cgroup/system.slice/edgellm.service/memory.max", "500000000\n");
         Assert.Contains("500 MB", new MemoryChecks(Files).ControlGroups().Value);
     }
 

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using EdgeLlm.Cli.Pull;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli.Tests.Pull;
 
@@ -86,7 +87,7 @@ public sealed class DownloaderTests : IDisposable
     {
         using var hub = LocalHub.With(new() { ["m.gguf"] = _bytes });
         using var other = new PartFile(_folder.ModelPath("m.gguf"), new RepositoryFile("m.gguf", _bytes.Length, null));
-        Assert.Contains("another pull", (await Assert.ThrowsAsync<PullException>(() => DownloadAsync(hub))).Message);
+        Assert.Contains("another process", (await Assert.ThrowsAsync<FileException>(() => DownloadAsync(hub))).Message);
     }
 
     [Fact]

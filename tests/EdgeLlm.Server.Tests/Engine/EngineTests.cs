@@ -1,6 +1,9 @@
 using System.Net;
 using System.Text.Json;
+using EdgeLlm.Gguf;
+using EdgeLlm.Models;
 using EdgeLlm.Server.Settings;
+using EdgeLlm.Tests;
 
 namespace EdgeLlm.Server.Tests.Engine;
 
@@ -31,6 +34,53 @@ public sealed class EngineTests
         Assert.InRange(known, 10, usage.GetProperty("prompt_tokens").GetInt32() - 5);
 
         Task<JsonElement> AskAsync(string messages) => server.AskAsync("/v1/chat/completions", $$"""{"model":"tiny","max_tokens":4,"temperature":0,"messages":{{messages}}}""");
+    }
+
+    /// <summary>The embedding of Q is damaged; the head, otherwise the same tensor, is not.</summary>
+    [Fact]
+    public async Task A_result_that_is_not_a_number_fails_its_request_alone()
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"edgellm-{Guid.NewGuid():N}.gguf");
+        try
+        {
+            using (GgufFile source = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf")))
+            {
+                GgufTensor embedding = source.FindTensor("token_embd.weight")!;
+                byte[] weights = File.ReadAllBytes(source.Path).AsSpan((int)embedding.Offset, (int)embedding.ByteCount).ToArray();
+                byte[] damaged = [.. weights];
+                int q;
+                using (LanguageModel model = LanguageModel.Load(source.Path)) q = model.Tokenizer.Encode("Q")[^1];
+                BitConverter.TryWriteBytes(damaged.AsSpan(q * 64 * sizeof(float)), float.NaN);
+                GgufWriter writer = GgufWriter.CopyOf(source);
+                writer.SetTensor("token_embd.weight", [.. embedding.Shape], embedding.Type, output => output.Write(damaged));
+                writer.SetTensor("output.weight", [.. embedding.Shape], embedding.Type, output => output.Write(weights));
+                writer.Save(path);
+            }
+            await using TestServer server = await TestServer.StartWithAsync(path);
+            JsonElement before = await AskAsync("Tom had a red ball.", HttpStatusCode.OK);
+            JsonElement error = await AskAsync("Q", HttpStatusCode.InternalServerError);
+            Assert.Contains("not a number", error.GetProperty("error").GetString());
+            Assert.Equal(TextOf(before), TextOf(await AskAsync("Tom had a red ball.", HttpStatusCode.OK)));
+
+            Task<JsonElement> AskAsync(string text, HttpStatusCode expected) =>
+                server.AskAsync("/api/chat", $$"""{"model":"tiny","stream":false,"options":{"num_predict":4,"temperature":0},"messages":[{"role":"user","content":"{{text}}"}]}""", expected);
+
+            static string TextOf(JsonElement answer) => answer.GetProperty("message").GetProperty("content").GetString()!;
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Fact]
+    public async Task Banning_every_token_fails_its_request_alone()
+    {
+        await using TestServer server = await TestServer.StartAsync();
+        string bans = string.Join(',', Enumerable.Range(0, 512).Select(id => $"\"{id}\":-100"));
+        using (HttpResponseMessage refused = await server.PostAsync("/v1/chat/completions", $$$"""{"model":"tiny","max_tokens":2,"logit_bias":{{{{bans}}}},"messages":[{"role":"user","content":"Hi"}]}"""))
+            Assert.True(refused.StatusCode is HttpStatusCode.OK or HttpStatusCode.BadRequest, await refused.Content.ReadAsStringAsync());
+        await server.AskAsync("/v1/chat/completions", """{"model":"tiny","max_tokens":2,"messages":[{"role":"user","content":"Hi"}]}""");
     }
 
     [Fact]

@@ -42,7 +42,6 @@ public sealed class SettingsReaderTests : IDisposable
     [InlineData("{\n \"queue\": {}\n}", 2, "one value or a list of texts")]
     [InlineData("{\n \"queue\": 1,\n \"queue\": 2\n}", 3, "twice")]
     [InlineData("[]", 1, "one JSON object")]
-    [InlineData("", 1, "not valid JSON")]
     [InlineData("{\n \"listen\": \"*\"\n}", 2, "takes an API key")]
     [InlineData("{} x", 1, "not valid JSON")]
     public void What_is_wrong_in_the_file_is_told_with_its_line(string json, int line, string problem)
@@ -51,6 +50,13 @@ public sealed class SettingsReaderTests : IDisposable
         var exception = Assert.Throws<InvalidDataException>(() => Read());
         Assert.StartsWith($"{_file} line {line}: ", exception.Message, StringComparison.Ordinal);
         Assert.Contains(problem, exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_empty_file_is_told_as_such()
+    {
+        Write("");
+        Assert.Contains($"{_file}: is empty", Assert.ThrowsAny<IOException>(() => Read()).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -106,7 +112,7 @@ public sealed class SettingsReaderTests : IDisposable
     public void Origins_are_taken_in_the_forms_that_people_write(string setting, string origin) => Assert.True(AllowedOrigin.Parse(setting).Matches(origin));
 
     [Fact]
-    public void A_file_that_is_named_has_to_be_there() => Assert.Throws<FileNotFoundException>(() => SettingsReader.Read("/nonexistent.json", _ => null, new Dictionary<string, string>()));
+    public void A_file_that_is_named_has_to_be_there() => Assert.ThrowsAny<IOException>(() => SettingsReader.Read("/nonexistent.json", _ => null, new Dictionary<string, string>()));
 
     [Fact]
     public void Systemd_names_the_state_directory()

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 
@@ -117,7 +118,7 @@ public sealed class GgufFileTests : IDisposable
     [Fact]
     public void A_missing_file_and_a_folder_are_told_apart()
     {
-        Assert.Throws<FileNotFoundException>(() => GgufFile.Open(_folder.PathOf("none.gguf")));
+        Assert.EndsWith("none.gguf: there is no such file", Assert.Throws<FileException>(() => GgufFile.Open(_folder.PathOf("none.gguf"))).Message);
         GgufException folder = Assert.Throws<GgufException>(() => GgufFile.Open(_folder.PathOf(".")));
         Assert.Contains("is a folder", folder.Message);
     }

@@ -1,3 +1,4 @@
+using EdgeLlm.Chat;
 using EdgeLlm.Generation;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
@@ -120,5 +121,63 @@ public sealed class DisposalTests
         Assert.Equal(4, session.Messages.Count);
     }
 
-    private static LanguageModel Load() => LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2 });
+    /// <summary>The vocabulary and the template are read from the map, too, when they are first asked for.</summary>
+    [Fact]
+    public async Task Disposing_while_another_thread_reads_the_file_unmaps_nothing_under_it()
+    {
+        for (int round = 0; round < 40; round++)
+        {
+            LanguageModel model = Load();
+            using var start = new Barrier(2);
+            var reader = Task.Run(() =>
+            {
+                start.SignalAndWait();
+                _ = model.Tokenizer;
+                _ = model.ChatTemplateSource;
+            });
+            start.SignalAndWait();
+            Thread.SpinWait(round * 200);
+            model.Dispose();
+            Exception? error = await Record.ExceptionAsync(() => reader);
+            Assert.True(error is null or ObjectDisposedException, error?.ToString());
+            Assert.NotEmpty(model.Name);
+            Assert.Throws<ObjectDisposedException>(() => model.ChatTemplateSource);
+        }
+    }
+
+    [Fact]
+    public async Task A_session_is_not_emptied_saved_or_loaded_under_its_answer()
+    {
+        using LanguageModel model = Load();
+        using var session = new ChatSession(model);
+        using var saved = new MemoryStream();
+        session.Save(saved);
+        await using IAsyncEnumerator<string> answer = session.AskAsync("Once", Endless).GetAsyncEnumerator();
+        Assert.True(await answer.MoveNextAsync());
+        saved.Position = 0;
+        Assert.Throws<InvalidOperationException>(() => session.Load(saved));
+        Assert.Throws<InvalidOperationException>(() => session.Save(Stream.Null));
+        Assert.Throws<InvalidOperationException>(session.Reset);
+        Assert.True(await answer.MoveNextAsync());
+        session.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => session.Load(saved));
+        Assert.Throws<ObjectDisposedException>(() => session.Save(Stream.Null));
+        Assert.Throws<ObjectDisposedException>(session.Reset);
+    }
+
+    [Fact]
+    public void A_context_disposed_of_by_the_stream_that_it_is_saved_to_ends_the_saving()
+    {
+        using LanguageModel model = Load();
+        KvCache cache = model.CreateCache();
+        model.Forward([1, 2], cache);
+        Assert.Throws<ObjectDisposedException>(() => cache.Save(new DisposingStream(cache)));
+    }
+
+    private sealed class DisposingStream(KvCache cache) : MemoryStream
+    {
+        public override void Write(ReadOnlySpan<byte> buffer) => cache.Dispose();
+    }
+
+    private static LanguageModel Load() => LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2, ChatTemplate = NamedTemplates.Find("chatml") });
 }

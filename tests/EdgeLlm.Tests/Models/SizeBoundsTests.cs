@@ -17,6 +17,7 @@ public sealed class SizeBoundsTests : IDisposable
     [InlineData(1u << 24, 1u << 8)]
     [InlineData(1u << 16, 1u << 16)]
     [InlineData(8u, 1u << 22)]
+    [InlineData(1u << 17, 1u)]
     public void Heads_times_their_numbers_may_not_overflow(uint heads, uint dimension)
     {
         string path = Changed(("llama.attention.head_count", heads), ("llama.attention.head_count_kv", heads), ("llama.attention.key_length", dimension), ("llama.attention.value_length", dimension));
@@ -40,7 +41,7 @@ public sealed class SizeBoundsTests : IDisposable
     {
         string path = SharedFolder.Require("models", "stories260K.f32.gguf");
         foreach (ModelOptions options in new ModelOptions[] { new() { Threads = -1 }, new() { Threads = 1 << 20 }, new() { PrefillChunk = 0 }, new() { PrefillChunk = int.MaxValue }, new() { Contexts = 0 }, new() { MemoryLimit = -1 } })
-            Assert.Throws<ArgumentOutOfRangeException>(() => LanguageModel.Load(path, options));
+            Assert.DoesNotContain("Parameter", Assert.Throws<ArgumentOutOfRangeException>(() => LanguageModel.Load(path, options)).Message);
     }
 
     [Fact]
@@ -56,6 +57,13 @@ public sealed class SizeBoundsTests : IDisposable
         MemoryPlan plan = LanguageModel.PlanMemory(config, long.MaxValue / 8, options);
         Assert.True(plan.Cache > 1L << 60 && plan.Working > 0 && plan.Total > 0);
         Assert.NotNull(plan.Refusal(1L << 50, 1L << 50));
+    }
+
+    [Fact]
+    public void The_bytes_of_a_cache_of_any_capacity_do_not_wrap()
+    {
+        using LanguageModel model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"));
+        Assert.Equal((1L << 31) * 4 * 8 * 2 * 2 * 5, KvCache.ByteCount(model.Config, int.MaxValue, KeyValueType.F16)); // heads, numbers, bytes, keys and values, layers
     }
 
     [Fact]

@@ -18,7 +18,7 @@ internal static class JsonValues
         {
             JsonValueKind.Object => Dict(rendering, element, input),
             JsonValueKind.Array => List(rendering, element, input),
-            JsonValueKind.String => Text(rendering, Unescaped(rendering, element), input),
+            JsonValueKind.String => Text(rendering, TextOf(rendering, element), input),
             JsonValueKind.Number => Number(rendering, element.GetRawText()),
             JsonValueKind.True => BooleanValue.True,
             JsonValueKind.False => BooleanValue.False,
@@ -32,7 +32,7 @@ internal static class JsonValues
     {
         DictValue dict = new();
         foreach (JsonProperty property in element.EnumerateObject())
-            dict.Set(rendering, Text(rendering, property.Name, input), Read(rendering, property.Value, input));
+            dict.Set(rendering, Text(rendering, NameOf(rendering, property), input), Read(rendering, property.Value, input));
         return dict;
     }
 
@@ -50,7 +50,20 @@ internal static class JsonValues
         return new StringValue(text, InputMarks.Of(input));
     }
 
-    private static string Unescaped(Rendering rendering, JsonElement element)
+    /// <summary>The name of a field.</summary>
+    public static string NameOf(Rendering rendering, JsonProperty field)
+    {
+        try
+        {
+            return field.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            throw NoUnicode(rendering);
+        }
+    }
+
+    private static string TextOf(Rendering rendering, JsonElement element)
     {
         try
         {
@@ -58,9 +71,12 @@ internal static class JsonValues
         }
         catch (InvalidOperationException)
         {
-            throw rendering.Fail("a string of the input is not valid Unicode (half a surrogate pair)");
+            throw NoUnicode(rendering);
         }
     }
+
+    private static ChatTemplateException NoUnicode(Rendering rendering) =>
+        rendering.Fail("a string of the input is not valid Unicode (half a surrogate pair, or bytes that are not UTF-8)");
 
     private static Value Number(Rendering rendering, string text)
     {

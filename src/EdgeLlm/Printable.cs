@@ -1,14 +1,15 @@
 using System.Globalization;
 using System.Text;
 
-namespace EdgeLlm.Cli.Output;
+namespace EdgeLlm;
 
-/// <summary>Text out of files and from the network, made fit for one line of a terminal.</summary>
+/// <summary>Text out of files and from the network, made fit for one line of a terminal, a log or a message.</summary>
 internal static class Printable
 {
     /// <summary>Control characters and invisible ones (which can move the cursor or turn the direction of text) become escapes.</summary>
     public static string Line(string text)
     {
+        if (!text.AsSpan().ContainsAnyExceptInRange(' ', '~')) return text;
         var line = new StringBuilder(text.Length);
         foreach (Rune rune in text.EnumerateRunes())
         {
