@@ -20,8 +20,7 @@ internal static class CommandRunner
     {
         try
         {
-            // Text is text: without this, a prompt that begins with @ would be read as a file of arguments.
-            ParseResult result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            ParseResult result = Parse(root, args);
             string[] errors = [.. result.Errors.Select(MessageOf), .. OptionsTakenForArguments(result)];
             if (errors.Length > 0) throw new UsageException($"{string.Join("; ", errors.Select(error => error.TrimEnd('.')))}; see `edgellm {string.Join(' ', CommandPath(result))}--help`");
             // The Ctrl-C of `run` stops an answer and not the program, that of `serve` lets answers end: they see to it themselves.
@@ -49,6 +48,9 @@ internal static class CommandRunner
             return ExitCode.Failure;
         }
     }
+
+    /// <summary>A command line's commands and options. Text is text: by itself the parser reads a prompt that begins with @ as a file of arguments.</summary>
+    public static ParseResult Parse(RootCommand root, string[] args) => root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
 
     /// <summary>Whether it comes from files, options and the machine rather than from a mistake of ours.</summary>
     public static bool IsExpected(Exception exception) =>

@@ -22,6 +22,32 @@ public sealed class CommandRunnerTests
         Assert.Matches(option == "--version" ? @"^[0-9]+\.[0-9]+\.[0-9]+" : @"(?s)inspect.*pull", result.Output);
     }
 
+    [Theory]
+    [InlineData("logits", "--kernel", "scalar", "--kernel", "scalar", "--ids", "i", "--output", "o")]
+    [InlineData("run", "--model", "a", "--model", "b", "hi")]
+    [InlineData("serve", "--model", "a", "--model", "b")]
+    [InlineData("quantize", "--group", "16", "--group", "32", "in", "out")]
+    public async Task An_option_that_stands_twice_is_a_usage_error_in_one_line(params string[] arguments)
+    {
+        CliResult result = await TestCli.RunAsync(arguments);
+        Assert.Equal((2, ""), (result.ExitCode, result.Output));
+        Assert.Contains("expects a single argument but 2 were provided", Assert.Single(result.Error.TrimEnd().Split('\n')));
+    }
+
+    [Theory]
+    [InlineData("run", "--model", "a\0b", "hi")]
+    [InlineData("inspect", "a\0b")]
+    [InlineData("run", "--chat-template", "a\0b", "hi")]
+    [InlineData("perplexity", "--text", "a\0b")]
+    [InlineData("serve", "--config", "a\0b")]
+    [InlineData("serve", "--api-key-file", "a\0b")]
+    public async Task A_name_with_a_null_character_is_one_line_of_ours(params string[] arguments)
+    {
+        CliResult result = await TestCli.RunAsync(arguments);
+        Assert.True(result.ExitCode is 1 or 2, result.Error);
+        Assert.DoesNotContain("Parameter", Assert.Single(result.Error.TrimEnd().Split('\n')));
+    }
+
     [Fact]
     public async Task An_option_without_its_value_is_a_usage_error()
     {

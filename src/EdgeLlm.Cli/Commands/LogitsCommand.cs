@@ -24,7 +24,7 @@ internal static class LogitsCommand
         };
         command.Validators.Add(result =>
         {
-            if (result.GetValue(SharedOptions.Kernel) == ListKernels) return;
+            if (result.GetResult(SharedOptions.Kernel)?.Tokens is [{ Value: ListKernels }]) return; // the value itself would throw where the option stands twice
             foreach (Option<string?> option in new[] { ids, output })
             {
                 if (result.GetResult(option) is null) result.AddError($"Option '{option.Name}' is required.");

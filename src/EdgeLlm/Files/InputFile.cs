@@ -84,13 +84,14 @@ internal static class InputFile
 
     private static T Open<T>(string path, Func<string, T> open)
     {
+        if (path.Length == 0 || path.Contains('\0')) throw new FileException("''", "is not a file's name");
         try
         {
             return open(path);
         }
-        catch (Exception exception) when (FileException.IsFromFileSystem(exception) || exception is ArgumentException)
+        catch (Exception exception) when (FileException.IsFromFileSystem(exception))
         {
-            throw path.Length == 0 ? new FileException("''", "is not a file's name") : FileException.Reading(path, exception);
+            throw FileException.Reading(path, exception);
         }
     }
 }

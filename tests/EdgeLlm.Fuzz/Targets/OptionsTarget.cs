@@ -36,7 +36,7 @@ internal static class OptionsTarget
         return ParsedOnly.Contains(arguments[0]) ? Parse(root, arguments) : Run(root, arguments);
     }
 
-    private static string? Parse(RootCommand root, string[] arguments) => root.Parse(arguments).Errors.Count > 0 ? "usage" : null;
+    private static string? Parse(RootCommand root, string[] arguments) => CommandRunner.Parse(root, arguments).Errors.Count > 0 ? "usage" : null;
 
     private static string? Run(RootCommand root, string[] arguments)
     {
