@@ -21,7 +21,7 @@ public sealed class EdgeLlmEmbeddingGenerator : IEmbeddingGenerator<string, Embe
         ArgumentNullException.ThrowIfNull(model);
         _model = model;
         _cache = model.CreateCache();
-        _metadata = new EmbeddingGeneratorMetadata("edgellm", defaultModelId: model.Name, defaultModelDimensions: model.Config.EmbeddingLength);
+        _metadata = new EmbeddingGeneratorMetadata("edgellm", defaultModelId: model.Name, defaultModelDimensions: model.Info.EmbeddingLength);
     }
 
     /// <summary>One embedding per text, in order.</summary>
@@ -30,9 +30,9 @@ public sealed class EdgeLlmEmbeddingGenerator : IEmbeddingGenerator<string, Embe
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(values);
-        int dimensions = options?.Dimensions ?? _model.Config.EmbeddingLength;
-        if (dimensions < 1 || dimensions > _model.Config.EmbeddingLength)
-            throw new ArgumentException($"Dimensions is {dimensions}; this model has {_model.Config.EmbeddingLength}", nameof(options));
+        int dimensions = options?.Dimensions ?? _model.Info.EmbeddingLength;
+        if (dimensions < 1 || dimensions > _model.Info.EmbeddingLength)
+            throw new ArgumentException($"Dimensions is {dimensions}; this model has {_model.Info.EmbeddingLength}", nameof(options));
         var embeddings = new GeneratedEmbeddings<Embedding<float>>();
         long tokens = 0;
         foreach (string value in values)

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Numerics.Tensors;
 using EdgeLlm.Gguf;
-using EdgeLlm.Models;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Numerics;
 
@@ -29,7 +28,7 @@ internal sealed class InputEstimate
     public static ImportanceMatrix Of(GgufFile file, CancellationToken cancellation)
     {
         var estimate = new InputEstimate(file, cancellation);
-        ModelConfig config = ModelLoader.ReadConfig(file);
+        ModelConfig config = ModelConfig.Read(file);
         if (estimate.Find(TensorOrder.Embedding, config.VocabularySize, config.EmbeddingLength) is { } embedding)
         {
             (float[] stream, float[] normalized) = estimate.ReadEmbedding(embedding);

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using EdgeLlm.Models;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Numerics;
 

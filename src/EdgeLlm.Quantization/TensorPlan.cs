@@ -1,5 +1,5 @@
 using EdgeLlm.Gguf;
-using EdgeLlm.Models;
+using EdgeLlm.Quantization.Calibration;
 
 namespace EdgeLlm.Quantization;
 
@@ -11,7 +11,7 @@ internal abstract class TensorPlan
     protected TensorPlan(GgufFile file)
     {
         File = file;
-        Config = ModelLoader.ReadConfig(file);
+        Config = ModelConfig.Read(file);
         bool tied = file.FindTensor(TensorOrder.Head) is null;
         Tensors = [.. file.Tensors.OrderBy(tensor => TensorOrder.Rank(tensor.Name, tied))];
     }

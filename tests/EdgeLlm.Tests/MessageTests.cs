@@ -24,7 +24,7 @@ public sealed class MessageTests : IDisposable
         var writer = new GgufWriter();
         writer.Set("general.architecture", GgufValue.Of(Hostile));
         using GgufFile file = GgufFile.Open(_folder.Write("model.gguf", writer.ToArray()));
-        RequireOneLine(Assert.Throws<ModelException>(() => ModelLoader.ReadConfig(file)));
+        RequireOneLine(Assert.Throws<ModelException>(() => ModelLoader.ReadSpec(file)));
     }
 
     [Fact]

@@ -29,7 +29,7 @@ internal sealed class Benchmark : IDisposable
         _model = LanguageModel.Load(path, modelOptions with { ContextLength = options.ContextLength });
         _cache = _model.CreateCache();
         int[] prompt = _model.Tokenizer.Encode(FirstPrompt, addSpecial: true);
-        _greedy = new Sampler(SamplingOptions.Greedy, _model.Config.VocabularySize);
+        _greedy = new Sampler(SamplingOptions.Greedy, _model.Info.VocabularySize);
         _greedy.Sample(_model.Forward(prompt.AsSpan(0, Math.Min(prompt.Length, _cache.Capacity)), _cache, cancellation));
         _firstToken = Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
@@ -55,7 +55,7 @@ internal sealed class Benchmark : IDisposable
         {
             ReadBandwidth = bandwidth,
             PeakMultiplyAdds = multiplyAdds,
-            BytesPerToken = Enum.GetValues<Operation>().Sum(operation => _model.Cost(operation).Bytes) + KvCache.ByteCount(_model.Config, _options.Depth, _cache.Type),
+            BytesPerToken = Enum.GetValues<Operation>().Sum(operation => _model.Cost(operation).Bytes) + _model.CacheBytes(_options.Depth),
             MultiplyAddsPerToken = Enum.GetValues<Operation>().Where(operation => operation != Operation.Head).Sum(operation => _model.Cost(operation).MultiplyAdds),
             Profile = profile,
             Model = _model.Name,
@@ -136,7 +136,7 @@ internal sealed class Benchmark : IDisposable
         foreach (ref int token in tokens.AsSpan())
         {
             state = unchecked(state * 1664525 + 1013904223);
-            token = (int)((ulong)state * (ulong)_model.Config.VocabularySize >> 32);
+            token = (int)((ulong)state * (ulong)_model.Info.VocabularySize >> 32);
         }
         return tokens;
     }

@@ -21,7 +21,7 @@ internal static class ThreadTuning
         {
             using var model = LanguageModel.Load(path, options with { Threads = threads, DecodeThreads = threads, ContextLength = PromptTokens + DecodedTokens });
             using KvCache cache = model.CreateCache();
-            int[] tokens = [.. Enumerable.Range(0, PromptTokens).Select(i => (int)(i * 2654435761L % model.Config.VocabularySize))];
+            int[] tokens = [.. Enumerable.Range(0, PromptTokens).Select(i => (int)(i * 2654435761L % model.Info.VocabularySize))];
             for (int round = 0; round < Rounds; round++)
             {
                 progress($"threads: tries {threads} of {cores}");

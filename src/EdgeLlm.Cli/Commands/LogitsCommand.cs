@@ -50,7 +50,7 @@ internal static class LogitsCommand
         OutputFile.Require(outputFile, force: true, [.. QuantizeSource.FilesOf(path), idsFile]);
         List<int[]> prompts = TokenIds.ReadPrompts(idsFile);
         using LanguageModel model = LanguageModel.Load(path, options);
-        int vocabulary = model.Config.VocabularySize;
+        int vocabulary = model.Info.VocabularySize;
         for (int i = 0; i < prompts.Count; i++)
         {
             string place = TokenIds.PlaceOf(idsFile, i);
@@ -63,7 +63,7 @@ internal static class LogitsCommand
 
     private static void Compute(LanguageModel model, List<int[]> prompts, Stream file, CancellationToken cancellation)
     {
-        int vocabulary = model.Config.VocabularySize;
+        int vocabulary = model.Info.VocabularySize;
         var tensors = new SafetensorsWriter(file, prompts.Select((prompt, i) => ($"logits_{i}", prompt.Length, vocabulary)));
         using KvCache cache = model.CreateCache();
         int mostTokens = Math.Min(model.Options.PrefillChunk, prompts.Max(prompt => prompt.Length));

@@ -72,15 +72,15 @@ internal static class PerplexityCommand
     private static TextWindows Cut(string text, LanguageModel model, int length)
     {
         Tokenizer tokenizer = model.Tokenizer;
-        if (tokenizer.VocabularySize > model.Config.VocabularySize)
-            throw new ModelException(model.Path, $"its tokenizer has {tokenizer.VocabularySize} tokens, more than its embedding's {model.Config.VocabularySize}");
+        if (tokenizer.VocabularySize > model.Info.VocabularySize)
+            throw new ModelException(model.Path, $"its tokenizer has {tokenizer.VocabularySize} tokens, more than its embedding's {model.Info.VocabularySize}");
         return new TextWindows(tokenizer, text, length);
     }
 
     private static void RequireSameTokens(TextWindows windows, string text, LanguageModel model, LanguageModel reference)
     {
-        if (reference.Config.VocabularySize != model.Config.VocabularySize)
-            throw new ModelException(reference.Path, $"its vocabulary of {reference.Config.VocabularySize} is not the {model.Config.VocabularySize} of {model.Path}: predictions can't be compared");
+        if (reference.Info.VocabularySize != model.Info.VocabularySize)
+            throw new ModelException(reference.Path, $"its vocabulary of {reference.Info.VocabularySize} is not the {model.Info.VocabularySize} of {model.Path}: predictions can't be compared");
         if (!Cut(text, reference, windows.Length).Tokens.SequenceEqual(windows.Tokens))
             throw new ModelException(reference.Path, $"its tokenizer splits the text otherwise than that of {model.Path}: predictions can't be compared");
     }

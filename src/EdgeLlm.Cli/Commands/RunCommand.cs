@@ -34,7 +34,7 @@ internal static class RunCommand
             if (converse && (text is not null || result.GetValue(raw))) throw new UsageException("a conversation takes neither a prompt argument nor --raw");
 
             using LanguageModel model = SharedOptions.LoadModel(result);
-            GenerationArguments.RequireTokens(options, model.Config.VocabularySize);
+            GenerationArguments.RequireTokens(options, model.Info.VocabularySize);
             bool continues = result.GetValue(raw);
             if (!continues && !new ChatFormat(model).HasTemplate)
             {

@@ -1,6 +1,7 @@
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Layers;
 
 namespace EdgeLlm.Cli.Doctor;
 
@@ -28,8 +29,7 @@ internal static class StorageChecks
         try
         {
             using GgufFile file = GgufFile.Open(path);
-            ModelConfig config = ModelLoader.ReadConfig(file);
-            MemoryPlan plan = LanguageModel.PlanMemory(config, file.FileSize, new ModelOptions());
+            MemoryPlan plan = LanguageModel.PlanMemory(LayerBuilder.Build(ModelLoader.ReadSpec(file)), file.FileSize, new ModelOptions());
             string value = $"{path} ({Quantity.Bytes(file.FileSize)}; {Quantity.Bytes(plan.Total)} with a full context)";
             return plan.Refusal(MachineMemory.Total, MachineMemory.Available) is null
                 ? Check.Ok(name, value)

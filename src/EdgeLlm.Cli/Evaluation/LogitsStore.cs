@@ -20,8 +20,8 @@ internal static class LogitsStore
         FileStream file = InputFile.Open(path);
         byte[] found = new byte[origin.Length];
         file.ReadAtLeast(found, found.Length, throwOnEndOfStream: false);
-        long floats = PredictionsOf(windows) * model.Config.VocabularySize;
-        if (found.SequenceEqual(origin) && file.Length == origin.Length + floats * sizeof(float)) return new Player(file, model.Config.VocabularySize);
+        long floats = PredictionsOf(windows) * model.Info.VocabularySize;
+        if (found.SequenceEqual(origin) && file.Length == origin.Length + floats * sizeof(float)) return new Player(file, model.Info.VocabularySize);
         file.Dispose();
         throw new InvalidDataException($"{path}: has no logits of {model.Path} for this text and these windows; delete it or name another file");
     }

@@ -16,7 +16,7 @@ internal sealed class WindowPass : IPredictions
     {
         _model = model;
         _cache = model.CreateCache();
-        _logits = new float[(long)Math.Min(MostTokens, windowLength) * model.Config.VocabularySize];
+        _logits = new float[(long)Math.Min(MostTokens, windowLength) * model.Info.VocabularySize];
     }
 
     /// <inheritdoc/>
@@ -30,7 +30,7 @@ internal sealed class WindowPass : IPredictions
     public void Continue(ReadOnlySpan<int> tokens, CancellationToken cancellation) => _model.ForwardAll(tokens, _cache, _logits, cancellation);
 
     /// <inheritdoc/>
-    public ReadOnlySpan<float> Logits(int token) => _logits.AsSpan(token * _model.Config.VocabularySize, _model.Config.VocabularySize);
+    public ReadOnlySpan<float> Logits(int token) => _logits.AsSpan(token * _model.Info.VocabularySize, _model.Info.VocabularySize);
 
     /// <inheritdoc/>
     public void Dispose() => _cache.Dispose();

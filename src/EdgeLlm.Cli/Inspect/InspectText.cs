@@ -1,6 +1,7 @@
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Cli.Inspect;
 
@@ -35,7 +36,7 @@ internal static class InspectText
         GgufMetadata data = file.Metadata;
         int files = file.Parts.Count;
         yield return ("file", $"{Printable.Line(file.Path)} ({Quantity.Bytes(file.FileSize)}{(files > 1 ? $" in {files} files" : "")}, GGUF version {file.Version})");
-        yield return ("architecture", Architecture(data, plan.Config));
+        yield return ("architecture", Architecture(data, plan.Model));
         if (file.Tensors.Count > 0)
         {
             long parameters = TypeShare.Of(file).Sum(share => share.Parameters), bytes = file.Tensors.Sum(tensor => tensor.ByteCount);
@@ -43,8 +44,8 @@ internal static class InspectText
         }
         if (data.TryGet("tokenizer.ggml.tokens", out GgufValue? tokens))
             yield return ("vocabulary", $"{Quantity.Count(tokens.Count)} tokens ({Short(data, "tokenizer.ggml.model") ?? "of no named kind"}{(Short(data, "tokenizer.ggml.pre") is { } pre ? $", split as {pre}" : "")})");
-        if (plan.Config is { } config)
-            yield return ("context", $"trained on {Quantity.Count(config.ContextLength)} tokens{(config.SlidingWindow > 0 ? $", each sees {Quantity.Count(config.SlidingWindow)}" : "")}");
+        if (plan.Model is { } model)
+            yield return ("context", $"trained on {Quantity.Count(model.ContextLength)} tokens{(Window(model) is > 0 and var window ? $", each sees {Quantity.Count(window)}" : "")}");
         yield return ("chat template", ModelLoader.HasChatTemplate(file) ? "yes" : "none in the file");
         foreach (string note in plan.Notes) yield return ("note", Printable.Line(note));
         yield return ("licence", Licence(data));
@@ -53,12 +54,15 @@ internal static class InspectText
         foreach (string more in origin.Skip(1)) yield return ("", more);
     }
 
-    private static string Architecture(GgufMetadata data, ModelConfig? config)
+    private static int Window(ModelSpec model) => model.Layers.Max(layer => layer.Attention.Window);
+
+    private static string Architecture(GgufMetadata data, ModelSpec? model)
     {
         string name = Short(data, "general.architecture") ?? "not stated in the file";
-        if (config is null) return name;
-        string heads = config.KeyValueHeadCount == config.HeadCount ? $"{config.HeadCount} heads" : $"{config.HeadCount} heads on {config.KeyValueHeadCount} for keys and values";
-        return $"{name}: {config.BlockCount} layers, {config.EmbeddingLength} wide, {heads}, feed-forward {config.FeedForwardLength}";
+        if (model is null) return name;
+        AttentionSpec attention = model.Layers[0].Attention;
+        string heads = attention.KeyValueHeads == attention.Heads ? $"{attention.Heads} heads" : $"{attention.Heads} heads on {attention.KeyValueHeads} for keys and values";
+        return $"{name}: {model.Layers.Count} layers, {model.Width} wide, {heads}, feed-forward {model.Layers[0].FeedForward.Width}";
     }
 
     private static string Licence(GgufMetadata data)

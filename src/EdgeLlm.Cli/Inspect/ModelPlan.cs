@@ -1,6 +1,8 @@
 using EdgeLlm.Chat;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Cli.Inspect;
@@ -11,7 +13,7 @@ namespace EdgeLlm.Cli.Inspect;
 /// </summary>
 /// <param name="Problem">Why it doesn't run, whatever the machine, or null.</param>
 /// <param name="Notes">What is unusual but does no harm, a line each.</param>
-internal sealed record ModelPlan(ModelConfig? Config, MemoryPlan? Memory, string? Problem, IReadOnlyList<string> Notes)
+internal sealed record ModelPlan(ModelSpec? Model, MemoryPlan? Memory, string? Problem, IReadOnlyList<string> Notes)
 {
     /// <summary>Why it doesn't run on this machine now, or null: the problem, or that memory is short.</summary>
     public string? Refusal => Problem ?? Memory!.Refusal(MachineMemory.Total, MachineMemory.Available);
@@ -20,11 +22,11 @@ internal sealed record ModelPlan(ModelConfig? Config, MemoryPlan? Memory, string
     {
         try
         {
-            ModelConfig config = ModelLoader.ReadConfig(file);
-            ModelLoader.ReadWeights(file, config);
+            ModelSteps steps = LayerBuilder.Build(ModelLoader.ReadSpec(file));
+            ModelLoader.Bind(steps, file, steps.Model.ContextLength);
             Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
             if ((options.ChatTemplate ?? ModelLoader.ReadChatTemplate(file)) is { } template) ChatTemplate.Parse(template);
-            return new ModelPlan(config, LanguageModel.PlanMemory(config, file.FileSize, options), null, [.. NotesOn(config, tokenizer)]);
+            return new ModelPlan(steps.Model, LanguageModel.PlanMemory(steps, file.FileSize, options), null, [.. NotesOn(steps.Model, tokenizer)]);
         }
         catch (ModelException exception)
         {
@@ -43,11 +45,11 @@ internal sealed record ModelPlan(ModelConfig? Config, MemoryPlan? Memory, string
     /// <exception cref="ModelException">It doesn't run.</exception>
     public ModelPlan RequireRunnable(string name) => Problem is null ? this : throw new ModelException(name, Problem);
 
-    private static IEnumerable<string> NotesOn(ModelConfig config, Tokenizer tokenizer)
+    private static IEnumerable<string> NotesOn(ModelSpec model, Tokenizer tokenizer)
     {
         foreach (string note in tokenizer.Notes) yield return note;
-        int beyond = tokenizer.VocabularySize - config.VocabularySize;
+        int beyond = tokenizer.VocabularySize - model.VocabularySize;
         if (beyond > 0)
-            yield return $"the vocabulary has {tokenizer.VocabularySize} tokens and the embedding {config.VocabularySize} rows: {(beyond == 1 ? "the last token" : $"the last {beyond} tokens")} can't be computed, and a prompt that has one is refused";
+            yield return $"the vocabulary has {tokenizer.VocabularySize} tokens and the embedding {model.VocabularySize} rows: {(beyond == 1 ? "the last token" : $"the last {beyond} tokens")} can't be computed, and a prompt that has one is refused";
     }
 }

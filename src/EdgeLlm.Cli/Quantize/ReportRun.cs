@@ -83,7 +83,7 @@ internal static class ReportRun
         var options = new ModelOptions { ContextLength = WindowTokens, ChatTemplate = ModelLoader.ReadChatTemplate(source) };
         using (LanguageModel before = LanguageModel.Load(source.Path, options), after = LanguageModel.Load(report.Output, options))
         {
-            int length = Math.Min(WindowTokens, before.Config.ContextLength);
+            int length = Math.Min(WindowTokens, before.Info.ContextLength);
             windows = textPath is null ? HeldOut(source, length) : new TextWindows(before.Tokenizer, InputFile.ReadText(textPath, InputFile.MostTextBytes), length);
             string text = textPath is null ? "a text of ours that nothing was fitted to" : Path.GetFileName(textPath);
             report = report with

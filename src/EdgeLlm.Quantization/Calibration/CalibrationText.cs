@@ -36,7 +36,7 @@ internal sealed class CalibrationText
     /// <exception cref="ModelException">The text has no whole window, or tokens that the embedding has no rows for.</exception>
     public static CalibrationText Read(GgufFile file, string? text, int length, int windows)
     {
-        ModelConfig config = ModelLoader.ReadConfig(file);
+        ModelConfig config = ModelConfig.Read(file);
         Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
         var result = new CalibrationText(
             tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, file) : [.. tokenizer.Encode(text)], Math.Min(length, config.ContextLength), windows);

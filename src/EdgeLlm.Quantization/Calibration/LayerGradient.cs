@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using EdgeLlm.Models;
 
 namespace EdgeLlm.Quantization.Calibration;
 

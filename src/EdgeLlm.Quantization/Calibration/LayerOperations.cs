@@ -20,10 +20,10 @@ internal sealed class LayerOperations
     private readonly float[] _sines;
 
     /// <param name="length">Tokens of a window.</param>
-    public LayerOperations(ModelConfig config, ReadOnlySpan<float> ropeDivisors, int length)
+    public LayerOperations(ModelConfig config, int length)
     {
         (_config, _length) = (config, length);
-        var rope = new RopeFrequencies(config, ropeDivisors, length);
+        var rope = new RopeFrequencies(config.Attention.Rope!, length);
         _pairs = rope.Pairs;
         _cosines = new float[length * _pairs];
         _sines = new float[length * _pairs];

@@ -1,5 +1,3 @@
-using EdgeLlm.Models;
-
 namespace EdgeLlm.Quantization.Calibration;
 
 /// <summary>Arrays [tokens, width] that a pass through a layer needs only while it runs: derivatives, and the numbers behind the activation.</summary>

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Models;
 using EdgeLlm.Quantization.Numerics;
 using EdgeLlm.Quantization.Rounding;
 
@@ -37,7 +36,7 @@ internal sealed class LayerwiseQuantizer
     public LayerwiseQuantizer(SourceModel source, CalibrationText text)
     {
         (_config, _length, _windows) = (source.Config, text.Length, text.Count);
-        _operations = new LayerOperations(_config, source.RopeDivisors, _length);
+        _operations = new LayerOperations(_config, _length);
         int[] order = [.. Enumerable.Range(0, _windows).OrderBy(CalibrationText.IsHeldOut)];
         _trainingWindows = order.Count(window => !CalibrationText.IsHeldOut(window));
         int[] tokens = [.. order.SelectMany(window => text[window].ToArray())];

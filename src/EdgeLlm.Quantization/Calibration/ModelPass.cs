@@ -1,5 +1,3 @@
-using EdgeLlm.Models;
-
 namespace EdgeLlm.Quantization.Calibration;
 
 /// <summary>
@@ -21,7 +19,7 @@ internal sealed class ModelPass
     {
         ModelConfig config = source.Config;
         _length = length;
-        _operations = new LayerOperations(config, source.RopeDivisors, length);
+        _operations = new LayerOperations(config, length);
         bool keepsAll = LayerPass.ByteCount(config, length) * config.BlockCount <= MostPassBytes;
         var scratch = new LayerScratch(config, length);
         _passes = [.. Enumerable.Range(0, keepsAll ? config.BlockCount : 1).Select(_ => new LayerPass(config, _operations, length, scratch))];

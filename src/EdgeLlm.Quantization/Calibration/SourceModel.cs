@@ -1,6 +1,5 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Models;
 using EdgeLlm.Quantization.Rounding;
 
 namespace EdgeLlm.Quantization.Calibration;
@@ -8,7 +7,7 @@ namespace EdgeLlm.Quantization.Calibration;
 /// <summary>The model that is quantized, read as floats a part at a time.</summary>
 internal sealed class SourceModel(GgufFile file)
 {
-    public ModelConfig Config { get; } = ModelLoader.ReadConfig(file);
+    public ModelConfig Config { get; } = ModelConfig.Read(file);
 
     public GgufFile File { get; } = file;
 
@@ -17,9 +16,6 @@ internal sealed class SourceModel(GgufFile file)
 
     /// <summary>[embedding]</summary>
     public float[] OutputNorm => Vector("output_norm.weight")!;
-
-    /// <summary>[pairs], or empty.</summary>
-    public float[] RopeDivisors => Vector("rope_freqs.weight") ?? [];
 
     public LayerNorms ReadNorms(int layer) => new(Vector(Name(layer, "attn_norm"))!, Vector(Name(layer, "ffn_norm"))!);
 
@@ -123,7 +119,7 @@ internal sealed class SourceModel(GgufFile file)
     public void HiddenStates(CalibrationText text, float[] stream, Action<double> progress, CancellationToken cancellation)
     {
         PassLayers(text, stream, see: null, progress, cancellation);
-        new LayerOperations(Config, RopeDivisors, text.Length).Normalize(stream, 0, OutputNorm, stream, text.Tokens.Length);
+        new LayerOperations(Config, text.Length).Normalize(stream, 0, OutputNorm, stream, text.Tokens.Length);
     }
 
     /// <summary>A text goes through the layers, one after the other, some windows at a time.</summary>
@@ -134,7 +130,7 @@ internal sealed class SourceModel(GgufFile file)
     {
         int batch = Math.Min(LayerPass.BatchWindows(Config, text.Length), text.Count);
         Embed(text.Tokens, stream);
-        var operations = new LayerOperations(Config, RopeDivisors, text.Length);
+        var operations = new LayerOperations(Config, text.Length);
         var pass = new LayerPass(Config, operations, batch * text.Length, new LayerScratch(Config, batch * text.Length));
         DecoderLayer buffer = ReadLayer(0);
         for (int l = 0; l < Config.BlockCount; l++)

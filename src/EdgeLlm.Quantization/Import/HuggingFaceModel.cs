@@ -1,7 +1,10 @@
+using System.Runtime.InteropServices;
 using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.HuggingFace;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models.Families;
+using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Quantization.Import;
 
@@ -12,18 +15,20 @@ namespace EdgeLlm.Quantization.Import;
 internal sealed class HuggingFaceModel : IDisposable
 {
     private readonly HuggingFaceFolder _folder;
-    private readonly ModelFamily _family;
-    private readonly ModelShape _shape;
+    private readonly Family _family;
+    private readonly ModelKeys _keys;
+    private readonly ModelSpec _spec;
     private readonly List<TensorCopy> _tensors = [];
     private readonly HuggingFaceTokenizer _tokenizer;
 
     private HuggingFaceModel(HuggingFaceFolder folder)
     {
         _folder = folder;
-        _family = ModelFamily.Of(folder.Config);
-        _shape = ModelShape.Read(folder.Config, _family);
+        _family = Family.Of(folder.Config);
+        _keys = _family.ReadConfig(folder.Config);
+        _spec = _family.MakeSpec(_keys);
         MapTensors();
-        _tokenizer = HuggingFaceTokenizer.Read(folder.Path, folder.Config, _shape.Vocabulary);
+        _tokenizer = HuggingFaceTokenizer.Read(folder.Path, folder.Config, _spec.VocabularySize);
     }
 
     /// <summary>Bytes of the tensors that are written.</summary>
@@ -90,9 +95,10 @@ internal sealed class HuggingFaceModel : IDisposable
         writer.Set("general.type", GgufValue.Of("model"));
         ModelCard.Write(writer, _folder.Path);
         writer.Set("general.file_type", GgufValue.Of(FileType));
-        _family.WriteKeys(writer, _shape);
+        _keys.Write(writer);
         TokenizerKeys.Write(writer, _tokenizer);
-        _shape.Rope.AddTensor(writer);
+        if (_keys.RopeDivisors is { Count: > 0 } divisors)
+            writer.SetTensor(TensorTable.Name(TensorRole.RopeDivisors), [divisors.Count], ElementType.F32, output => output.Write(MemoryMarshal.AsBytes(divisors.ToArray().AsSpan())));
         foreach (TensorCopy tensor in _tensors) writer.SetTensor(tensor.Target, tensor.Shape, tensor.Type, write(tensor));
         return writer;
     }
@@ -108,21 +114,17 @@ internal sealed class HuggingFaceModel : IDisposable
     private void MapTensors()
     {
         var used = new HashSet<string>();
-        foreach (TensorRule rule in _family.Tensors)
+        foreach (TensorUse use in TensorTable.Of(_spec).Where(use => use.Role != TensorRole.RopeDivisors))
         {
-            if (rule.When?.Invoke(_shape) == false) continue;
-            for (int layer = 0; layer < (rule.IsOfLayer ? _shape.Layers : 1); layer++)
-            {
-                string name = TensorRule.NameIn(rule.Source, layer);
-                SafetensorsTensor tensor = Find(name) ?? throw new ModelException(_folder.Path, $"has no tensor {name}, which config.json asks for");
-                used.Add(tensor.Name);
-                _tensors.Add(TensorCopy.Of(tensor, TensorRule.NameIn(rule.Target, layer), rule, _shape));
-            }
+            string name = use.Entry.FolderNameIn(use.Layer);
+            SafetensorsTensor tensor = Find(name) ?? throw new ModelException(_folder.Path, $"has no tensor {name}, which config.json asks for");
+            used.Add(tensor.Name);
+            _tensors.Add(TensorCopy.Of(tensor, use, _spec));
         }
         foreach (SafetensorsTensor tensor in _folder.Tensors.Values)
         {
             // Buffers are computed anew; a head that is tied is the embedding whatever lies under its name.
-            bool isNoWeight = tensor.Name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal) || _shape.TiesEmbedding && tensor.Name == "lm_head.weight";
+            bool isNoWeight = tensor.Name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal) || _spec.IsTied && tensor.Name == "lm_head.weight";
             if (!used.Contains(tensor.Name) && !isNoWeight)
                 throw new ModelException(tensor.File.Path, $"has the tensor {FolderFile.Printable(tensor.Name)}, which by config.json a model of type {_family.ModelType} has not");
         }

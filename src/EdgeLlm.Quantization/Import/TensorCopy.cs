@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using EdgeLlm.HuggingFace;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Numerics;
 
 namespace EdgeLlm.Quantization.Import;
@@ -21,17 +22,17 @@ internal sealed record TensorCopy(SafetensorsTensor Source, string Target, Eleme
 
     public long ByteCount => ElementFormat.ByteCount(Type, Columns) * Rows;
 
-    /// <summary>The tensor that a rule names, checked against what the config says of its shape.</summary>
+    /// <summary>A tensor of a folder as a model uses it, checked against what the config says of its shape.</summary>
     /// <exception cref="ModelException">Its type or shape is another.</exception>
-    public static TensorCopy Of(SafetensorsTensor source, string target, TensorRule rule, ModelShape model)
+    public static TensorCopy Of(SafetensorsTensor source, TensorUse use, ModelSpec model)
     {
         ElementType type = source.Type ?? throw Error(source, $"is {source.Kind}; weights are read as F32, F16 and BF16");
-        bool isVector = rule.Rows is null;
-        long columns = rule.Columns(model), rows = rule.Rows?.Invoke(model) ?? columns;
-        long[] wanted = isVector ? [columns] : [rows, columns];
+        bool isVector = !use.Entry.IsMatrix;
+        long[] wanted = isVector ? [use.Columns] : [use.Rows, use.Columns];
         if (!source.Shape.AsSpan().SequenceEqual(wanted))
             throw Error(source, $"has the shape [{string.Join(", ", source.Shape)}]; by config.json it should have [{string.Join(", ", wanted)}]");
-        return new TensorCopy(source, target, type, isVector, rows, isVector ? 1 : columns, rule.RotatedHeads?.Invoke(model) ?? 0);
+        int heads = use.Entry.RotatedHeads?.Invoke(model.Layers[use.Layer].Attention) ?? 0;
+        return new TensorCopy(source, use.Name, type, isVector, isVector ? use.Columns : use.Rows, isVector ? 1 : use.Columns, heads);
     }
 
     /// <exception cref="ModelException">A weight is infinite or not a number.</exception>

@@ -1,6 +1,6 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Models;
+using EdgeLlm.Quantization.Calibration;
 
 namespace EdgeLlm.Quantization.Standard;
 

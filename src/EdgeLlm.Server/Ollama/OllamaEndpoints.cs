@@ -72,7 +72,7 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
         OllamaGenerateRequest request, (LanguageModel Model, ChatFormat Format) current, CancellationToken cancellation)
     {
         List<int> before = [.. request.Context ?? []];
-        if (before.Any(token => (uint)token >= (uint)current.Model.Config.VocabularySize)) throw ApiException.Field("context", "has a token that this model does not have");
+        if (before.Any(token => (uint)token >= (uint)current.Model.Info.VocabularySize)) throw ApiException.Field("context", "has a token that this model does not have");
         // As in Ollama, a model without a template continues the prompt; a system prompt would be lost, so that is refused.
         bool continues = request.Raw == true || (!current.Format.HasTemplate && string.IsNullOrEmpty(request.System));
         if (continues) return [.. before, .. Prompts.EncodeRaw(current.Model.Tokenizer, request.Prompt!, isFirst: before.Count == 0)];

@@ -31,7 +31,7 @@ internal sealed class OpenAiEndpoints(InferenceEngine engine, ServedModel served
         RequireModel(request.Model);
         if (request.Messages is not { Count: > 0 } messages) throw ApiException.Field("messages", "has to be a list with at least one message");
         (LanguageModel Model, ChatFormat Format) current = engine.Current;
-        GenerationOptions options = request.ToOptions(current.Model.Config.VocabularySize);
+        GenerationOptions options = request.ToOptions(current.Model.Info.VocabularySize);
         List<ChatMessage> turns = [.. messages.Select((message, i) => (message ?? throw ApiException.Field($"messages[{i}]", "is null")).ToTurn($"messages[{i}]"))];
         engine.RequireRoom();
         List<int> prompt = await Prompts.EncodeAsync(current, turns, options.MaxTokens, dropOldest: false, context.RequestAborted).ConfigureAwait(false);

@@ -35,7 +35,7 @@ internal sealed class Answer
         _model = generator.Model;
         _options = options;
         _shorten = shorten;
-        _sampler = new Sampler(WithDryBreakers(options, _model.Tokenizer), _model.Config.VocabularySize, _model.ContextLength);
+        _sampler = new Sampler(WithDryBreakers(options, _model.Tokenizer), _model.Info.VocabularySize, _model.ContextLength);
         _detokenizer = new StreamingDetokenizer(_model.Tokenizer);
         _stops = new StopMatcher(options.StopStrings);
     }

@@ -13,6 +13,9 @@ internal readonly struct JsonPart
 
     public JsonElement Element { get; }
 
+    /// <summary>The file's path.</summary>
+    public string File => _file;
+
     /// <exception cref="ModelException">It is no JSON object, is longer than allowed or has text that is no Unicode.</exception>
     public static JsonPart Read(string file, int mostBytes) => Parse(file, FolderFile.Read(file, mostBytes), "");
 

@@ -1,9 +1,13 @@
 using System.Buffers.Binary;
 using EdgeLlm.Kernels;
+using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models;
 
-/// <summary>The keys and values of one conversation: [layers][kvHeads] heads, each contiguous over its positions.</summary>
+/// <summary>
+/// What a model keeps of one conversation: the entries that its steps ask for, one after the other. An entry of keys and values is [heads], each
+/// contiguous over its positions.
+/// </summary>
 public sealed unsafe class KvCache : IDisposable
 {
     private const int MostBytesAtOnce = 1 << 30;
@@ -11,19 +15,25 @@ public sealed unsafe class KvCache : IDisposable
     private static ReadOnlySpan<byte> FileMark => "EDGEKV01"u8;
 
     private readonly AlignedBuffer _memory;
-    private readonly ModelConfig _config;
-    private readonly long _keyBytes;
-    private readonly long _headBytes;
+    private readonly Entry[] _entries;
     private volatile bool _disposed;
 
-    internal KvCache(ModelConfig config, int capacity, KeyValueType type)
+    /// <param name="entries">Those that the model's steps ask for.</param>
+    /// <param name="capacity">Positions that it can hold.</param>
+    /// <param name="vocabulary">Logits of a token.</param>
+    internal KvCache(IReadOnlyList<CacheSpec> entries, int capacity, KeyValueType type, int vocabulary)
     {
         Type = type;
         Capacity = capacity;
-        _config = config;
-        (_keyBytes, _headBytes) = HeadBytes(config, capacity, type);
-        _memory = new AlignedBuffer(_headBytes * config.KeyValueHeadCount * config.BlockCount);
-        Logits = GC.AllocateUninitializedArray<float>(config.VocabularySize, pinned: true);
+        _entries = new Entry[entries.Count];
+        long bytes = 0;
+        for (int i = 0; i < _entries.Length; i++)
+        {
+            _entries[i] = new Entry(entries[i], bytes, capacity, type);
+            bytes += _entries[i].ByteCount;
+        }
+        _memory = new AlignedBuffer(bytes);
+        Logits = GC.AllocateUninitializedArray<float>(vocabulary, pinned: true);
     }
 
     /// <summary>How its numbers are stored.</summary>
@@ -44,11 +54,10 @@ public sealed unsafe class KvCache : IDisposable
     /// <summary>Whether it was disposed of; a pass that still computes with it ends at its next layer.</summary>
     internal bool IsDisposed => _disposed;
 
-    /// <summary>Bytes that a cache of this capacity takes when full.</summary>
-    internal static long ByteCount(ModelConfig config, int capacity, KeyValueType type) =>
-        HeadBytes(config, capacity, type).Head * config.KeyValueHeadCount * config.BlockCount;
+    /// <summary>Bytes that the entries of a cache of this capacity take when full.</summary>
+    internal static long ByteCount(IEnumerable<CacheSpec> entries, int capacity, KeyValueType type) => entries.Sum(spec => new Entry(spec, 0, capacity, type).ByteCount);
 
-    /// <summary>Bytes allocated for keys and values.</summary>
+    /// <summary>Bytes allocated for the entries.</summary>
     internal long AllocatedBytes => _memory.Bytes;
 
     /// <summary>Forgets the positions from <paramref name="length"/> on.</summary>
@@ -71,12 +80,14 @@ public sealed unsafe class KvCache : IDisposable
 
     internal void Advance(int tokens) => Length += tokens;
 
-    internal KeyValueHead Head(int layer, int head)
+    /// <summary>A head of an entry of keys and values.</summary>
+    internal KeyValueHead Head(int entry, int head)
     {
-        byte* start = _memory.Start + ((long)layer * _config.KeyValueHeadCount + head) * _headBytes;
-        byte* values = start + _keyBytes;
-        float* keyScales = (float*)(values + _keyBytes);
-        return new KeyValueHead(Type, _config.HeadDimension, start, values, keyScales, keyScales + Padded(Capacity));
+        ref readonly Entry place = ref _entries[entry];
+        byte* start = _memory.Start + place.Offset + head * place.HeadBytes;
+        byte* values = start + place.KeyBytes;
+        float* keyScales = (float*)(values + place.KeyBytes);
+        return new KeyValueHead(Type, place.KeyValue.Dimension, start, values, keyScales, keyScales + Padded(Capacity));
     }
 
     /// <summary>Writes the positions that it holds: a mark, length, type, then each head's whole tiles of keys, values and scales.</summary>
@@ -115,12 +126,14 @@ public sealed unsafe class KvCache : IDisposable
 
     private void ForEachPart(Action<nint, int> action, int length)
     {
-        long positions = Padded(length), numberBytes = positions * _config.HeadDimension * KeyValueHead.ElementBytes(Type);
-        for (int layer = 0; layer < _config.BlockCount; layer++)
+        long positions = Padded(length);
+        for (int entry = 0; entry < _entries.Length; entry++)
         {
-            for (int h = 0; h < _config.KeyValueHeadCount; h++)
+            KeyValueSpec spec = _entries[entry].KeyValue;
+            long numberBytes = positions * spec.Dimension * KeyValueHead.ElementBytes(Type);
+            for (int h = 0; h < spec.Heads; h++)
             {
-                KeyValueHead head = Head(layer, h);
+                KeyValueHead head = Head(entry, h);
                 InPieces((nint)head.Keys, numberBytes);
                 InPieces((nint)head.Values, numberBytes);
                 if (Type != KeyValueType.I8) continue;
@@ -139,12 +152,32 @@ public sealed unsafe class KvCache : IDisposable
         }
     }
 
-    private static (long Keys, long Head) HeadBytes(ModelConfig config, int capacity, KeyValueType type)
-    {
-        long keys = Padded(capacity) * config.HeadDimension * KeyValueHead.ElementBytes(type);
-        long scales = type == KeyValueType.I8 ? 2 * Padded(capacity) * sizeof(float) : 0;
-        return (keys, (2 * keys + scales + 63) & ~63L);
-    }
-
     private static long Padded(int positions) => ((long)positions + KeyValueHead.TilePositions - 1) / KeyValueHead.TilePositions * KeyValueHead.TilePositions;
+
+    /// <summary>Where an entry is.</summary>
+    private readonly struct Entry
+    {
+        public Entry(CacheSpec spec, long offset, int capacity, KeyValueType type)
+        {
+            KeyValue = (KeyValueSpec)spec;
+            Offset = offset;
+            KeyBytes = Padded(capacity) * KeyValue.Dimension * KeyValueHead.ElementBytes(type);
+            long scales = type == KeyValueType.I8 ? 2 * Padded(capacity) * sizeof(float) : 0;
+            HeadBytes = (2 * KeyBytes + scales + 63) & ~63L;
+            ByteCount = HeadBytes * KeyValue.Heads;
+        }
+
+        public KeyValueSpec KeyValue { get; }
+
+        /// <summary>Its first byte in the cache.</summary>
+        public long Offset { get; }
+
+        /// <summary>Bytes of a head's keys, and of its values.</summary>
+        public long KeyBytes { get; }
+
+        /// <summary>Bytes from a head to the next.</summary>
+        public long HeadBytes { get; }
+
+        public long ByteCount { get; }
+    }
 }

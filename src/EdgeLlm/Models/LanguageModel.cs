@@ -3,6 +3,8 @@ using EdgeLlm.Gguf;
 using EdgeLlm.Kernels;
 using EdgeLlm.Kernels.Measurement;
 using EdgeLlm.Kernels.Threading;
+using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Tokenization;
 using Microsoft.Win32.SafeHandles;
 
@@ -21,33 +23,39 @@ public sealed unsafe class LanguageModel : IDisposable
     private readonly Lazy<Tokenizer> _tokenizer;
     private readonly Kernel _kernel;
     private readonly WorkerPool _pool;
-    private readonly Weights _weights;
+    private readonly ModelSteps _steps;
     private readonly Transformer _transformer;
     private readonly Lock _turn = new(); // one pass at a time
     private readonly Lock _reading = new(); // of the file's metadata, which no pass has to wait for
-    private AlignedBuffer? _batchLogits; // [MostSequences, vocabulary], made for the first batch
+    private AlignedBuffer? _batchLogits; // [sequences, vocabulary], made for the first batch
     private volatile bool _disposed;
 
-    private LanguageModel(GgufFile file, ModelConfig config, ModelOptions options, MemoryPlan plan)
+    private LanguageModel(GgufFile file, ModelSteps steps, ModelOptions options, MemoryPlan plan)
     {
         _file = file;
-        Config = config;
+        _steps = steps;
+        ModelSpec model = steps.Model;
+        Info = new ModelInfo
+        {
+            Architecture = model.Architecture, ContextLength = model.ContextLength, EmbeddingLength = model.Width, BlockCount = model.Layers.Count,
+            VocabularySize = model.VocabularySize,
+        };
         Options = options;
         Plan = plan;
         _kernel = KernelOf(options);
-        _weights = ModelLoader.ReadWeights(file, config);
+        ModelLoader.Bind(steps, file, plan.ContextLength);
         Name = options.Name ?? file.Metadata.GetString("general.name", null) ?? System.IO.Path.GetFileNameWithoutExtension(file.Path);
         _tokenizer = new Lazy<Tokenizer>(() => ReadFile(ModelLoader.MakeTokenizer));
         (int threads, DecodeThreads) = ThreadsOf(options);
         _pool = new WorkerPool(threads);
-        _transformer = new Transformer(config, _weights, _kernel, _pool, DecodeThreads, plan.ContextLength, options.PrefillChunk, options.FloatActivations);
+        _transformer = new Transformer(steps, _kernel, _pool, DecodeThreads, options.PrefillChunk, options.FloatActivations);
     }
 
     /// <summary>The file's path.</summary>
     public string Path => _file.Path;
 
-    /// <summary>The model's shape.</summary>
-    public ModelConfig Config { get; }
+    /// <summary>The model in figures.</summary>
+    public ModelInfo Info { get; }
 
     /// <summary>What it was opened with.</summary>
     public ModelOptions Options { get; }
@@ -95,7 +103,13 @@ public sealed unsafe class LanguageModel : IDisposable
     }
 
     /// <summary>Bytes of weights that an operation reads for one token, and multiply-adds it makes with them.</summary>
-    internal (long Bytes, long MultiplyAdds) Cost(Operation operation) => _weights.Cost(operation);
+    internal (long Bytes, long MultiplyAdds) Cost(Operation operation) => _steps.Cost(operation);
+
+    /// <summary>Bytes that the first positions of a context take.</summary>
+    internal long CacheBytes(int positions) => KvCache.ByteCount(_steps.Cache, positions, Options.CacheType);
+
+    /// <summary>Bytes allocated outside the managed heap, without caches.</summary>
+    internal long AllocatedBytes => _transformer.AllocatedBytes + (_batchLogits?.Bytes ?? 0);
 
     /// <summary>What the threads and the kernel can do at most: bytes a second read from memory, multiply-adds a second (measured now: about a second).</summary>
     internal (double ReadBandwidth, double MultiplyAdds) MeasureRoofline()
@@ -120,11 +134,11 @@ public sealed unsafe class LanguageModel : IDisposable
         GgufFile file = GgufFile.Open(path);
         try
         {
-            ModelConfig config = ModelLoader.ReadConfig(file);
-            MemoryPlan plan = PlanMemory(config, file.FileSize, options);
+            ModelSteps steps = LayerBuilder.Build(ModelLoader.ReadSpec(file));
+            MemoryPlan plan = PlanMemory(steps, file.FileSize, options);
             if (plan.Refusal(total, available) is { } refusal) throw new ModelException(path, refusal);
             file.Advise(MapAdvice.WillNeed); // from an SD card, reading ahead is what the first token waits for
-            return new LanguageModel(file, config, options with { PrefillChunk = ChunkOf(config, options, plan.ContextLength) }, plan);
+            return new LanguageModel(file, steps, options with { PrefillChunk = ChunkOf(steps, options, plan.ContextLength) }, plan);
         }
         catch
         {
@@ -133,12 +147,13 @@ public sealed unsafe class LanguageModel : IDisposable
         }
     }
 
-    /// <summary>What a model would take, from its header alone.</summary>
-    internal static MemoryPlan PlanMemory(ModelConfig config, long fileSize, ModelOptions options)
+    /// <summary>Memory that a model would take, from its header alone.</summary>
+    internal static MemoryPlan PlanMemory(ModelSteps steps, long fileSize, ModelOptions options)
     {
-        int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(config.ContextLength, DefaultContextLength);
-        long passes = Activations.ByteCount(config, KernelOf(options), ChunkOf(config, options, context), ThreadsOf(options).All);
-        return MemoryPlan.For(config, fileSize, context, options.Contexts, options.CacheType, passes);
+        int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(steps.Model.ContextLength, DefaultContextLength);
+        long passes = steps.Registers.ByteCount(KernelOf(options), ChunkOf(steps, options, context), ThreadsOf(options).All);
+        if (options.Contexts > 1) passes += BatchBytes(steps.Model.VocabularySize, options.Contexts);
+        return MemoryPlan.For(steps, fileSize, context, options, passes);
     }
 
     /// <summary>A new, empty context.</summary>
@@ -146,7 +161,7 @@ public sealed unsafe class LanguageModel : IDisposable
     public KvCache CreateCache()
     {
         ThrowIfDisposed();
-        return new KvCache(Config, ContextLength, Options.CacheType);
+        return new KvCache(_steps.Cache, ContextLength, Options.CacheType, Info.VocabularySize);
     }
 
     /// <summary>
@@ -163,7 +178,7 @@ public sealed unsafe class LanguageModel : IDisposable
     }
 
     /// <summary>Most sequences that <see cref="ForwardBatch"/> takes.</summary>
-    public const int MostSequences = Transformer.MostSequences;
+    public const int MostSequences = Pass.MostSequences;
 
     /// <summary>
     /// Computes one token after what each of several caches holds, together: weights are read once for all of them. Each cache's logits
@@ -186,7 +201,12 @@ public sealed unsafe class LanguageModel : IDisposable
         }
         using (EnterTurn())
         {
-            _batchLogits ??= new AlignedBuffer(4L * MostSequences * Config.VocabularySize);
+            long bytes = BatchBytes(Info.VocabularySize, Math.Max(Options.Contexts, tokens.Length));
+            if (_batchLogits is null || _batchLogits.Bytes < bytes)
+            {
+                _batchLogits?.Dispose();
+                _batchLogits = new AlignedBuffer(bytes);
+            }
             float* logits = (float*)_batchLogits.Start;
             int held = 0;
             try
@@ -200,7 +220,7 @@ public sealed unsafe class LanguageModel : IDisposable
                 while (--held >= 0) caches[held].InUse.Exit();
             }
             for (int t = 0; t < tokens.Length; t++)
-                new ReadOnlySpan<float>(logits + (long)t * Config.VocabularySize, Config.VocabularySize).CopyTo(LogitsOf(caches[t]));
+                new ReadOnlySpan<float>(logits + (long)t * Info.VocabularySize, Info.VocabularySize).CopyTo(LogitsOf(caches[t]));
         }
     }
 
@@ -214,7 +234,7 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <summary>The same with the logits [tokens, vocabulary] of every token.</summary>
     internal void ForwardAll(ReadOnlySpan<int> tokens, KvCache cache, Span<float> logits, CancellationToken cancellation = default)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(logits.Length, tokens.Length * (long)Config.VocabularySize, nameof(logits));
+        ArgumentOutOfRangeException.ThrowIfLessThan(logits.Length, tokens.Length * (long)Info.VocabularySize, nameof(logits));
         fixed (float* start = logits) Forward(tokens, cache, start, tokens.Length, cancellation);
     }
 
@@ -229,13 +249,13 @@ public sealed unsafe class LanguageModel : IDisposable
     {
         cache.Truncate(0);
         CheckTokens(tokens, cache);
-        int width = Config.EmbeddingLength;
+        int width = Info.EmbeddingLength;
         float[] sums = new float[width];
         using var hidden = new AlignedBuffer(4L * _transformer.Chunk * width);
         for (int done = 0; done < tokens.Length; done += _transformer.Chunk)
         {
             int count = Math.Min(_transformer.Chunk, tokens.Length - done);
-            Pass(tokens.Slice(done, count), cache, null, (float*)hidden.Start, count, cancellation);
+            Run(tokens.Slice(done, count), cache, null, (float*)hidden.Start, count, cancellation);
             for (int t = 0; t < count; t++)
             {
                 float* row = (float*)hidden.Start + (nint)t * width;
@@ -271,7 +291,8 @@ public sealed unsafe class LanguageModel : IDisposable
         using var text = new MemoryStream();
         using (var writer = new StreamWriter(text, leaveOpen: true))
         {
-            writer.Write($"{_file.FileSize} {Config}");
+            writer.Write(_file.FileSize);
+            foreach ((string key, GgufValue value) in _file.Metadata) writer.Write(key.StartsWith(Info.Architecture + ".", StringComparison.Ordinal) ? $"\n{key} {value}" : "");
             foreach (GgufTensor tensor in _file.Tensors) writer.Write($"\n{tensor} {tensor.Offset}");
         }
         return SHA256.HashData(text.ToArray());
@@ -284,13 +305,13 @@ public sealed unsafe class LanguageModel : IDisposable
         {
             int count = Math.Min(_transformer.Chunk, tokens.Length - done), after = tokens.Length - done - count;
             int wanted = Math.Clamp(logitTokens - after, 0, count);
-            Pass(tokens.Slice(done, count), cache, logits, null, wanted, cancellation);
-            logits += (nint)wanted * Config.VocabularySize;
+            Run(tokens.Slice(done, count), cache, logits, null, wanted, cancellation);
+            logits += (nint)wanted * Info.VocabularySize;
             done += count;
         }
     }
 
-    private void Pass(ReadOnlySpan<int> tokens, KvCache cache, float* logits, float* hidden, int wanted, CancellationToken cancellation)
+    private void Run(ReadOnlySpan<int> tokens, KvCache cache, float* logits, float* hidden, int wanted, CancellationToken cancellation)
     {
         using Lock.Scope turn = EnterTurn();
         using Lock.Scope use = cache.InUse.EnterScope();
@@ -329,11 +350,11 @@ public sealed unsafe class LanguageModel : IDisposable
     }
 
     /// <summary>Tokens of a pass: no more than the context has, nor than a register of the model's widest row can count in an int.</summary>
-    private static int ChunkOf(ModelConfig config, ModelOptions options, int context)
-    {
-        int widest = Math.Max(config.FeedForwardLength, Math.Max(config.EmbeddingLength, config.QueryWidth));
-        return Math.Min(Math.Min(options.PrefillChunk, context), Math.Max(1, (1 << 26) / widest));
-    }
+    private static int ChunkOf(ModelSteps steps, ModelOptions options, int context) =>
+        Math.Min(Math.Min(options.PrefillChunk, context), Math.Max(1, (1 << 26) / steps.Registers.Widest));
+
+    /// <summary>Bytes of the logits of a batch of this many sequences, or of the largest.</summary>
+    private static long BatchBytes(int vocabulary, int sequences) => 4L * Math.Min(sequences, MostSequences) * vocabulary;
 
     private void CheckTokens(ReadOnlySpan<int> tokens, KvCache cache)
     {
@@ -344,8 +365,8 @@ public sealed unsafe class LanguageModel : IDisposable
             throw new ArgumentException($"{tokens.Length} tokens after {cache.Length} exceed the context of {cache.Capacity}", nameof(tokens));
         foreach (int token in tokens)
         {
-            if ((uint)token >= (uint)Config.VocabularySize)
-                throw new ArgumentException($"token {token} is not in the model: its embedding has rows for tokens 0 to {Config.VocabularySize - 1}");
+            if ((uint)token >= (uint)Info.VocabularySize)
+                throw new ArgumentException($"token {token} is not in the model: its embedding has rows for tokens 0 to {Info.VocabularySize - 1}");
         }
     }
 

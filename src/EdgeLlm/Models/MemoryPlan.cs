@@ -1,5 +1,5 @@
 using System.Globalization;
-using EdgeLlm.Kernels;
+using EdgeLlm.Models.Layers;
 
 namespace EdgeLlm.Models;
 
@@ -24,17 +24,18 @@ public sealed record MemoryPlan
     /// <summary>Bytes of the program itself: code, runtime, vocabulary (an estimate).</summary>
     internal const long ProgramBytes = 24_000_000;
 
-    /// <summary>The plan for a shape, of the numbers that are going to be allocated.</summary>
-    /// <param name="contexts">Contexts in use at once.</param>
-    /// <param name="passes">Bytes that passes work in: <see cref="Activations.ByteCount"/>.</param>
-    internal static MemoryPlan For(ModelConfig config, long weights, int context, int contexts, KeyValueType type, long passes)
+    /// <summary>The plan for a model, of the numbers that are going to be allocated.</summary>
+    /// <param name="weights">Bytes of the file.</param>
+    /// <param name="context">Positions of a context.</param>
+    /// <param name="passes">Bytes that passes work in, whatever the contexts.</param>
+    internal static MemoryPlan For(ModelSteps steps, long weights, int context, ModelOptions options, long passes)
     {
-        Int128 cache = (Int128)KvCache.ByteCount(config, context, type) * contexts;
+        Int128 cache = (Int128)KvCache.ByteCount(steps.Cache, context, options.CacheType) * options.Contexts;
         return new MemoryPlan
         {
             Weights = weights,
             Cache = (long)Int128.Min(cache, long.MaxValue / 4),
-            Working = passes + 4L * config.VocabularySize * contexts + ProgramBytes,
+            Working = passes + 4L * steps.Model.VocabularySize * options.Contexts + ProgramBytes,
             ContextLength = context,
         };
     }

@@ -1,4 +1,5 @@
 using EdgeLlm.Kernels.Scalar;
+using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models;
 
@@ -11,34 +12,34 @@ internal sealed class RopeFrequencies
     private readonly double[] _frequencies; // radians a position, [pairs]
     private readonly double _magnitude;
 
-    /// <param name="config">The model.</param>
-    /// <param name="divisors">[pairs] of `rope_freqs.weight` (Llama 3.1's scaling), or empty.</param>
+    /// <param name="rope">Rotary positions.</param>
     /// <param name="context">The context length that the caller asked for; what DynamicNtk goes by.</param>
-    public RopeFrequencies(ModelConfig config, ReadOnlySpan<float> divisors, int context)
+    public RopeFrequencies(RopeSpec rope, int context)
     {
-        int pairs = config.RopeDimension / 2;
-        double dimension = config.RopeDimension, factor = config.RopeScalingFactor, rotationBase = config.RopeBase;
-        double trained = config.RopeOriginalContextLength > 0 ? config.RopeOriginalContextLength : config.ContextLength;
+        int pairs = rope.Dimension / 2;
+        double dimension = rope.Dimension, factor = rope.Factor, rotationBase = rope.Base;
+        double trained = rope.TrainedLength;
+        IReadOnlyList<float> divisors = rope.Divisors;
         double exponent = dimension / Math.Max(dimension - 2, 1);
-        if (config.RopeScaling == RopeScaling.Ntk) rotationBase *= Polynomials.Pow(factor, exponent);
-        if (config.RopeScaling == RopeScaling.DynamicNtk && context > trained) rotationBase *= Polynomials.Pow(factor * context / trained - (factor - 1), exponent);
+        if (rope.Scaling == RopeScaling.Ntk) rotationBase *= Polynomials.Pow(factor, exponent);
+        if (rope.Scaling == RopeScaling.DynamicNtk && context > trained) rotationBase *= Polynomials.Pow(factor * context / trained - (factor - 1), exponent);
 
         _frequencies = new double[pairs];
         for (int i = 0; i < pairs; i++)
         {
             _frequencies[i] = Polynomials.Pow(rotationBase, -2.0 * i / dimension);
-            if (divisors.Length > 0) _frequencies[i] /= divisors[i];
+            if (divisors.Count > 0) _frequencies[i] /= divisors[i];
         }
 
-        _magnitude = config.RopeAttentionFactor;
-        if (config.RopeScaling == RopeScaling.Linear)
+        _magnitude = rope.AttentionFactor;
+        if (rope.Scaling == RopeScaling.Linear)
         {
             for (int i = 0; i < pairs; i++) _frequencies[i] /= factor;
         }
-        if (config.RopeScaling == RopeScaling.Yarn)
+        if (rope.Scaling == RopeScaling.Yarn)
         {
             // Pairs that turn more than betaFast times over the trained length keep their frequency, those below betaSlow times are interpolated.
-            double low = Math.Max(0, Math.Floor(PairThatTurns(config.YarnBetaFast))), high = Math.Min(dimension - 1, Math.Ceiling(PairThatTurns(config.YarnBetaSlow)));
+            double low = Math.Max(0, Math.Floor(PairThatTurns(rope.BetaFast))), high = Math.Min(dimension - 1, Math.Ceiling(PairThatTurns(rope.BetaSlow)));
             for (int i = 0; i < pairs; i++)
             {
                 double interpolated = Math.Clamp((i - low) / Math.Max(0.001, high - low), 0, 1);

@@ -27,7 +27,7 @@ public sealed class LogitsCommandTests
         Assert.Equal(prompts.Length, lines.Length);
         Assert.Equal(prompts.Length, tensors.Count);
         using LanguageModel model = LanguageModel.Load(TinyModel, new ModelOptions { CacheType = KeyValueType.F32, ContextLength = 128 });
-        int vocabulary = model.Config.VocabularySize;
+        int vocabulary = model.Info.VocabularySize;
         for (int i = 0; i < prompts.Length; i++)
         {
             float[] expected = new float[prompts[i].Length * vocabulary];

@@ -149,7 +149,7 @@ public sealed class PerplexityCommandTests
     private static List<Prediction> Predict(string path, int context)
     {
         using LanguageModel model = LanguageModel.Load(path, new ModelOptions { ContextLength = context });
-        int vocabulary = model.Config.VocabularySize, bos = model.Tokenizer.BosId!.Value;
+        int vocabulary = model.Info.VocabularySize, bos = model.Tokenizer.BosId!.Value;
         Assert.True(model.Tokenizer.AddsBos);
         int[] tokens = [bos, .. model.Tokenizer.Encode(Story)];
         var predictions = new List<Prediction>();

@@ -38,7 +38,7 @@ internal static class ModelUse
         nint guard = GuardEnd(model);
         try
         {
-            int[] tokens = [.. Enumerable.Range(0, Math.Min(3, model.ContextLength)).Select(_ => dice.Below(model.Config.VocabularySize))];
+            int[] tokens = [.. Enumerable.Range(0, Math.Min(3, model.ContextLength)).Select(_ => dice.Below(model.Info.VocabularySize))];
             float[]? logits = Compute(model, tokens, out int next);
             if (dice.OneIn(4)) Compare(path, options, tokens, logits);
             if (model.ContextLength < 16 || next < 0) return;
@@ -89,7 +89,7 @@ internal static class ModelUse
         var format = new ChatFormat(model);
         List<int> prompt = format.Encode(new ChatRequest { Messages = [new ChatMessage("user", Prompt[..8])] });
         if (prompt.Count == 0 || prompt.Count > model.ContextLength) return;
-        if (prompt.Exists(id => id >= model.Config.VocabularySize)) return; // refused when it is fed
+        if (prompt.Exists(id => id >= model.Info.VocabularySize)) return; // refused when it is fed
         using var generator = new TextGenerator(model);
         var answer = new Answer(generator, new GenerationOptions { MaxTokens = 4, Sampling = dice.OneIn(2) ? SamplingOptions.Greedy : new SamplingOptions { Seed = 1 } });
         answer.Begin(prompt);
@@ -98,7 +98,7 @@ internal static class ModelUse
         }
         if (!dice.OneIn(8)) return;
         float[] embedding = model.Embed(CollectionsMarshal.AsSpan(prompt), generator.Cache);
-        if (embedding.Length != model.Config.EmbeddingLength) throw new WrongResultException($"an embedding has {embedding.Length} numbers");
+        if (embedding.Length != model.Info.EmbeddingLength) throw new WrongResultException($"an embedding has {embedding.Length} numbers");
     }
 
     /// <summary>Text to tokens and back, in all ways; ids are those of the vocabulary.</summary>

@@ -132,7 +132,7 @@ public sealed class DeterminismTests
     private static string Hash(string path, int[] ids, ModelOptions options)
     {
         using var model = LanguageModel.Load(path, options with { ContextLength = 128 });
-        float[] logits = new float[ids.Length * model.Config.VocabularySize];
+        float[] logits = new float[ids.Length * model.Info.VocabularySize];
         using KvCache cache = model.CreateCache();
         model.ForwardAll(ids, cache, logits);
         return Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(logits.AsSpan())));

@@ -20,7 +20,7 @@ public sealed class DisposalTests
         model.Dispose();
         Assert.Throws<ObjectDisposedException>(() => model.Forward(tokens, cache));
         Assert.Throws<ObjectDisposedException>(() => model.ForwardBatch([1], [cache]));
-        Assert.Throws<ObjectDisposedException>(() => model.ForwardAll([1], cache, new float[model.Config.VocabularySize]));
+        Assert.Throws<ObjectDisposedException>(() => model.ForwardAll([1], cache, new float[model.Info.VocabularySize]));
         Assert.Throws<ObjectDisposedException>(() => model.ForwardWithoutLogits([1], cache));
         Assert.Throws<ObjectDisposedException>(() => model.Embed(tokens, cache));
         Assert.Throws<ObjectDisposedException>(() => model.CreateCache());

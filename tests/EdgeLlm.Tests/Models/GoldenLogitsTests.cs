@@ -58,7 +58,7 @@ public sealed class GoldenLogitsTests
         using JsonDocument expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "expected.json")));
         Dictionary<string, (int[] Shape, float[] Values)> reference = Safetensors.Read(Path.Combine(folder, "expected.safetensors"));
         using var model = LanguageModel.Load(path, new ModelOptions { CacheType = KeyValueType.F32, ContextLength = 256, Threads = 2 });
-        int vocabulary = model.Config.VocabularySize;
+        int vocabulary = model.Info.VocabularySize;
         foreach (int prompt in prompts)
         {
             JsonElement entry = expected.RootElement.GetProperty("prompts")[prompt];

@@ -13,7 +13,7 @@ public sealed class MemoryTests
     public void A_decoded_token_allocates_nothing()
     {
         using var model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2 });
-        var sampler = new Sampler(new SamplingOptions { Seed = 1 }, model.Config.VocabularySize, model.ContextLength);
+        var sampler = new Sampler(new SamplingOptions { Seed = 1 }, model.Info.VocabularySize, model.ContextLength);
         var detokenizer = new StreamingDetokenizer(model.Tokenizer);
         using KvCache cache = model.CreateCache();
         int token = 1, characters = 0;

@@ -25,7 +25,7 @@ public sealed class RealModelTests
         foreach (Prompt prompt in Prompts("smollm2-135m-instruct"))
         {
             (float[] logits, _) = Run(model, prompt with { Greedy = [] });
-            int vocabulary = model.Config.VocabularySize;
+            int vocabulary = model.Info.VocabularySize;
             double kl = 0;
             for (int start = 0; start < logits.Length; start += vocabulary) kl += KlDivergence(prompt.Logits.AsSpan(start, vocabulary), logits.AsSpan(start, vocabulary));
             kl /= logits.Length / vocabulary;
@@ -48,7 +48,7 @@ public sealed class RealModelTests
 
     private static (float[] Logits, int[] Greedy) Run(LanguageModel model, Prompt prompt)
     {
-        int vocabulary = model.Config.VocabularySize;
+        int vocabulary = model.Info.VocabularySize;
         float[] all = new float[prompt.Ids.Length * vocabulary];
         using KvCache cache = model.CreateCache();
         model.ForwardAll(prompt.Ids, cache, all);

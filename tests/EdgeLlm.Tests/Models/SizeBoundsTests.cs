@@ -1,6 +1,8 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Tests.Models;
 
@@ -48,13 +50,9 @@ public sealed class SizeBoundsTests : IDisposable
     public void The_largest_context_of_the_largest_model_is_a_plan_that_is_refused_and_no_overflow()
     {
         const int Most = 1 << 24;
-        var config = new ModelConfig
-        {
-            Architecture = "llama", ContextLength = Most, EmbeddingLength = Most, BlockCount = 1000, FeedForwardLength = Most, HeadCount = 1, KeyValueHeadCount = 1,
-            HeadDimension = Most, VocabularySize = Most, NormEpsilon = 1e-5f, RopeDimension = 2,
-        };
+        ModelSpec model = TestSpecs.Llama(layers: 1000, width: Most, heads: 1, dimension: Most, feedForward: Most, vocabulary: Most);
         var options = new ModelOptions { ContextLength = ModelOptions.MaximumContextLength, Contexts = ModelOptions.MaximumThreads, Threads = ModelOptions.MaximumThreads, PrefillChunk = ModelOptions.MaximumChunk, CacheType = KeyValueType.F32 };
-        MemoryPlan plan = LanguageModel.PlanMemory(config, long.MaxValue / 8, options);
+        MemoryPlan plan = LanguageModel.PlanMemory(LayerBuilder.Build(model), long.MaxValue / 8, options);
         Assert.True(plan.Cache > 1L << 60 && plan.Working > 0 && plan.Total > 0);
         Assert.NotNull(plan.Refusal(1L << 50, 1L << 50));
     }
@@ -63,22 +61,26 @@ public sealed class SizeBoundsTests : IDisposable
     public void The_bytes_of_a_cache_of_any_capacity_do_not_wrap()
     {
         using LanguageModel model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"));
-        Assert.Equal((1L << 31) * 4 * 8 * 2 * 2 * 5, KvCache.ByteCount(model.Config, int.MaxValue, KeyValueType.F16)); // heads, numbers, bytes, keys and values, layers
+        Assert.Equal((1L << 31) * 4 * 8 * 2 * 2 * 5, model.CacheBytes(int.MaxValue)); // heads, numbers, bytes, keys and values, layers
     }
 
     [Fact]
     public void A_buffer_of_negative_size_is_refused() => Assert.Throws<ArgumentOutOfRangeException>(() => new AlignedBuffer(-1));
 
     [Theory]
-    [InlineData(KeyValueType.F16, 300, 64, 1)]
-    [InlineData(KeyValueType.I8, 77, 16, 3)]
-    public void The_plan_is_what_is_allocated(KeyValueType type, int context, int chunk, int threads)
+    [InlineData(KeyValueType.F16, 300, 64, 1, 1)]
+    [InlineData(KeyValueType.I8, 77, 16, 3, 1)]
+    [InlineData(KeyValueType.F32, 40, 256, 2, 3)]
+    public void The_plan_is_the_sum_of_all_buffers_that_are_allocated(KeyValueType type, int context, int chunk, int threads, int contexts)
     {
-        using LanguageModel model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { ContextLength = context, PrefillChunk = chunk, Threads = threads, CacheType = type });
-        using KvCache cache = model.CreateCache();
-        using var passes = new Activations(model.Config, Kernel.Best, Math.Min(chunk, context), threads);
-        Assert.Equal(cache.AllocatedBytes, model.Plan.Cache);
-        Assert.Equal(passes.AllocatedBytes + 4L * model.Config.VocabularySize, model.Plan.Working - MemoryPlan.ProgramBytes);
+        var options = new ModelOptions { ContextLength = context, PrefillChunk = chunk, Threads = threads, CacheType = type, Contexts = contexts };
+        using LanguageModel model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), options);
+        KvCache[] caches = [.. Enumerable.Range(0, contexts).Select(_ => model.CreateCache())];
+        model.Forward([.. Enumerable.Range(1, context / 2)], caches[0]);
+        if (contexts > 1) model.ForwardBatch([.. caches.Select(_ => 1)], caches);
+        Assert.Equal(caches.Sum(cache => cache.AllocatedBytes), model.Plan.Cache);
+        Assert.Equal(model.AllocatedBytes + caches.Sum(cache => 4L * cache.Logits.Length), model.Plan.Working - MemoryPlan.ProgramBytes);
+        foreach (KvCache cache in caches) cache.Dispose();
     }
 
     private string Changed(params (string Key, uint Value)[] values)

@@ -155,7 +155,7 @@ public sealed class CalibratedQuantizerTests : IDisposable
     {
         using var model = LanguageModel.Load(path, new ModelOptions { ContextLength = 128 });
         int[] ids = model.Tokenizer.Encode("Sara and Ben liked to play in the garden. They found a small green frog near the pond and wanted to keep it.", false, true);
-        float[] logits = new float[ids.Length * model.Config.VocabularySize];
+        float[] logits = new float[ids.Length * model.Info.VocabularySize];
         using KvCache cache = model.CreateCache();
         model.ForwardAll(ids, cache, logits);
         return logits;

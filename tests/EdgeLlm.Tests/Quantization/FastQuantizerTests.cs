@@ -36,7 +36,7 @@ public sealed class FastQuantizerTests : IDisposable
         [
             "attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down",
         ];
-        int layers = ModelLoader.ReadConfig(file).BlockCount;
+        int layers = ModelLoader.ReadSpec(file).Layers.Count;
         string[] body = [.. Enumerable.Range(0, layers).SelectMany(l => layer.Select(part => $"blk.{l}.{part}.weight"))];
         bool tied = !names.Contains("output.weight");
         Assert.Equal(tied ? [.. body, "output_norm.weight", "token_embd.weight"] : ["token_embd.weight", .. body, "output_norm.weight", "output.weight"], names);
@@ -110,7 +110,7 @@ public sealed class FastQuantizerTests : IDisposable
     {
         int[] ids = [.. Enumerable.Range(0, 70).Select(i => 3 + i * 37 % 490)];
         using var model = LanguageModel.Load(path, options with { ContextLength = 128 });
-        float[] logits = new float[ids.Length * model.Config.VocabularySize];
+        float[] logits = new float[ids.Length * model.Info.VocabularySize];
         using KvCache cache = model.CreateCache();
         model.ForwardAll(ids, cache, logits);
         return logits;

@@ -1,5 +1,5 @@
-using EdgeLlm.Models;
 using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Tests.Models;
 
 namespace EdgeLlm.Tests.Quantization;
 
@@ -8,24 +8,23 @@ public sealed class LayerPassTests
 {
     private const int Length = 12;
 
-    private static readonly ModelConfig Config = new()
-    {
-        Architecture = "llama", ContextLength = 64, EmbeddingLength = 32, BlockCount = 1, FeedForwardLength = 48, HeadCount = 4,
-        KeyValueHeadCount = 2, HeadDimension = 8, VocabularySize = 64, NormEpsilon = 1e-5f, RopeDimension = 8,
-    };
+    private static readonly ModelConfig Config = ConfigOf(window: 0);
 
     private readonly Random _random = new(5);
+
+    private static ModelConfig ConfigOf(int window) =>
+        new(TestSpecs.Llama(layers: 1, width: 32, heads: 4, dimension: 8, feedForward: 48, vocabulary: 64, keyValueHeads: 2, window: window));
 
     [Theory]
     [InlineData(0)]
     [InlineData(5)]
     public void Derivatives_are_what_small_changes_do(int slidingWindow)
     {
-        ModelConfig config = Config with { SlidingWindow = slidingWindow };
+        ModelConfig config = ConfigOf(slidingWindow);
         DecoderLayer layer = RandomLayer();
         const int Tokens = 2 * Length;
         float[] x = Numbers(Tokens * config.EmbeddingLength, 1), direction = Numbers(x.Length, 1);
-        var pass = new LayerPass(config, new LayerOperations(config, [], Length), Tokens, new LayerScratch(config, Tokens));
+        var pass = new LayerPass(config, new LayerOperations(config, Length), Tokens, new LayerScratch(config, Tokens));
         Run(x);
         float[] derivatives = (float[])direction.Clone();
         var gradient = new LayerGradient(config);

@@ -121,7 +121,7 @@ public sealed class PackedSourceTests : IDisposable
     {
         int[] ids = [.. Enumerable.Range(0, 40).Select(i => 3 + i * 37 % 490)];
         using var model = LanguageModel.Load(path, new ModelOptions { ContextLength = 64, FloatActivations = true });
-        float[] logits = new float[ids.Length * model.Config.VocabularySize];
+        float[] logits = new float[ids.Length * model.Info.VocabularySize];
         using KvCache cache = model.CreateCache();
         model.ForwardAll(ids, cache, logits);
         return logits;

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Layers;
 using EdgeLlm.Quantization.Import;
 using EdgeLlm.Tokenization;
 
@@ -67,7 +68,7 @@ public sealed class FolderFuzzTests : IDisposable
         using (var model = HuggingFaceModel.Open(folder)) model.Save(target, _ => { }, CancellationToken.None);
         using (GgufFile file = GgufFile.Open(target))
         {
-            ModelLoader.ReadWeights(file, ModelLoader.ReadConfig(file));
+            ModelLoader.Bind(LayerBuilder.Build(ModelLoader.ReadSpec(file)), file, 64);
             Tokenizer.Create(ModelLoader.ReadTokenizer(file)).Encode("Once upon a time, 1234 <|eot_id|> \u0301", parseSpecial: true, addSpecial: true);
         }
         File.Delete(target);

@@ -82,7 +82,7 @@ public sealed class FolderImportTests : IDisposable
             Assert.True(file.Metadata.TryGet("llama." + key.Split('=')[0], out GgufValue? value), key);
             Assert.Equal(key.Split('=')[1], value.ToString());
         }
-        ModelLoader.ReadConfig(file);
+        ModelLoader.ReadSpec(file);
     }
 
     [Fact]

@@ -104,7 +104,7 @@ public sealed class FolderLogitsTests : IDisposable
         float[] logits = new float[wanted.Length];
         using KvCache cache = model.CreateCache();
         model.ForwardAll(ids, cache, logits);
-        int vocabulary = model.Config.VocabularySize;
+        int vocabulary = model.Info.VocabularySize;
         double sum = 0;
         for (int position = 0; position < ids.Length; position++)
             sum += Divergence(wanted.AsSpan(position * vocabulary, vocabulary), logits.AsSpan(position * vocabulary, vocabulary));

@@ -1,30 +1,22 @@
-using System.Runtime.InteropServices;
-using EdgeLlm.Gguf;
 using EdgeLlm.HuggingFace;
-using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models.Spec;
 
-namespace EdgeLlm.Quantization.Import;
+namespace EdgeLlm.Models.Families;
 
 /// <summary>
 /// How a config.json has rotary positions stretched: `rope_parameters` (transformers 5) or `rope_scaling` and `rope_theta` (4). The formulas are
 /// those of transformers' modeling_rope_utils.py; the keys are ggml's docs/gguf.md.
 /// </summary>
-internal sealed class RopeRule
+internal sealed class RopeConfig
 {
     private const double MostFactor = 100_000;
-    private const string FactorKey = "rope.scaling.factor", TypeKey = "rope.scaling.type", OriginalLengthKey = "rope.scaling.original_context_length";
 
-    private readonly Dictionary<string, GgufValue> _keys = [];
-    private float[] _divisors = [];
+    private readonly ModelKeys _keys;
 
-    private RopeRule()
-    {
-    }
+    private RopeConfig(ModelKeys keys) => _keys = keys;
 
-    /// <summary>Keys without the architecture's name.</summary>
-    public IReadOnlyDictionary<string, GgufValue> Keys => _keys;
-
-    public static RopeRule Read(JsonPart config, int headDimension, int contextLength)
+    /// <summary>Sets the keys, and Llama 3's divisors.</summary>
+    public static void Read(JsonPart config, ModelKeys keys, int headDimension, int contextLength)
     {
         // transformers 5 reads the older field first, and puts the base in where the field has none.
         JsonPart? parameters = config.Find("rope_scaling") ?? config.Find("rope_parameters");
@@ -33,19 +25,10 @@ internal sealed class RopeRule
         if ((parameters?.Find("partial_rotary_factor") ?? config.Find("partial_rotary_factor")) is { } share && share.Number(0, 1) != 1)
             throw share.Error("is not 1: heads of this family are rotated whole");
 
-        var rule = new RopeRule();
-        rule._keys["rope.freq_base"] = GgufValue.Of((float)rotationBase);
-        if (parameters is not { } given) return rule;
+        keys.Set(ModelKeys.RopeBase, (float)rotationBase);
+        if (parameters is not { } given) return;
         JsonPart? type = given.Find("rope_type") ?? given.Find("type");
-        rule.ReadScaling(type?.Text() ?? "default", type, given, rotationBase, headDimension, contextLength);
-        return rule;
-    }
-
-    /// <summary>Adds the divisors of Llama 3's scaling, if it is that.</summary>
-    public void AddTensor(GgufWriter writer)
-    {
-        if (_divisors.Length == 0) return;
-        writer.SetTensor("rope_freqs.weight", [_divisors.Length], ElementType.F32, output => output.Write(MemoryMarshal.AsBytes(_divisors.AsSpan())));
+        new RopeConfig(keys).ReadScaling(type?.Text() ?? "default", type, given, rotationBase, headDimension, contextLength);
     }
 
     private void ReadScaling(string type, JsonPart? typeField, JsonPart given, double rotationBase, int headDimension, int contextLength)
@@ -62,7 +45,7 @@ internal sealed class RopeRule
             case "dynamic":
                 AllowOnly(given, "factor", "original_max_position_embeddings");
                 Scale("dynamic", given);
-                if (OriginalLength(given) is { } trained) _keys[OriginalLengthKey] = GgufValue.Of(trained);
+                if (OriginalLength(given) is { } trained) _keys.Set(ModelKeys.RopeOriginalLength, trained);
                 break;
             case "yarn":
                 AllowOnly(given, "factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate");
@@ -70,7 +53,7 @@ internal sealed class RopeRule
                 break;
             case "llama3":
                 AllowOnly(given, "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor");
-                _divisors = Llama3Divisors(given, rotationBase, headDimension);
+                _keys.RopeDivisors = Llama3Divisors(given, rotationBase, headDimension);
                 break;
             default:
                 throw (typeField ?? given).Error($"is '{FolderFile.Printable(type)}', not one that runs here (default, linear, dynamic, yarn, llama3)");
@@ -79,24 +62,24 @@ internal sealed class RopeRule
 
     private void Scale(string type, JsonPart given)
     {
-        _keys[TypeKey] = GgufValue.Of(type);
-        _keys[FactorKey] = GgufValue.Of((float)given.Require("factor").Number(1, MostFactor));
+        _keys.Set(ModelKeys.RopeScaling, type);
+        _keys.Set(ModelKeys.RopeFactor, (float)given.Require("factor").Number(1, MostFactor));
     }
 
     private void ReadYarn(JsonPart given, int contextLength)
     {
         Scale("yarn", given);
-        _keys[OriginalLengthKey] = GgufValue.Of(OriginalLength(given) ?? (uint)contextLength);
+        _keys.Set(ModelKeys.RopeOriginalLength, OriginalLength(given) ?? contextLength);
         if (given.Find("truncate") is { } truncate && !truncate.Flag()) throw truncate.Error("is false, which does not run here");
-        if (given.Find("beta_fast") is { } fast) _keys["rope.scaling.yarn_beta_fast"] = GgufValue.Of((float)fast.Number(1e-3, 1e6));
-        if (given.Find("beta_slow") is { } slow) _keys["rope.scaling.yarn_beta_slow"] = GgufValue.Of((float)slow.Number(1e-3, 1e6));
+        if (given.Find("beta_fast") is { } fast) _keys.Set(ModelKeys.YarnBetaFast, (float)fast.Number(1e-3, 1e6));
+        if (given.Find("beta_slow") is { } slow) _keys.Set(ModelKeys.YarnBetaSlow, (float)slow.Number(1e-3, 1e6));
 
         double factor = given.Require("factor").Number(1, MostFactor), usual = Magnitude(factor, 1), magnitude = usual;
         if (given.Find("attention_factor") is { } attention) magnitude = attention.Number(1e-3, 1e3);
         else if (given.Find("mscale") is { } scale && given.Find("mscale_all_dim") is { } all && scale.Number(0, 1e3) != 0 && all.Number(0, 1e3) != 0)
             magnitude = Magnitude(factor, scale.Number(0, 1e3)) / Magnitude(factor, all.Number(0, 1e3));
         // The key multiplies what a reader of GGUF computes from the factor.
-        if (magnitude != usual) _keys["rope.scaling.attn_factor"] = GgufValue.Of((float)(magnitude / usual));
+        if (magnitude != usual) _keys.Set(ModelKeys.RopeAttentionFactor, (float)(magnitude / usual));
     }
 
     private static double Magnitude(double factor, double scale) => factor <= 1 ? 1 : 0.1 * scale * Math.Log(factor) + 1;
@@ -116,7 +99,7 @@ internal sealed class RopeRule
         return divisors;
     }
 
-    private static uint? OriginalLength(JsonPart given) => (uint?)given.Find("original_max_position_embeddings")?.Integer(1, 1 << 28);
+    private static int? OriginalLength(JsonPart given) => (int?)given.Find("original_max_position_embeddings")?.Integer(1, 1 << 28);
 
     private static void AllowOnly(JsonPart given, params ReadOnlySpan<string> names)
     {

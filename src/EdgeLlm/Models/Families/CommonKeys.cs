@@ -1,0 +1,75 @@
+using EdgeLlm.Models.Spec;
+
+namespace EdgeLlm.Models.Families;
+
+/// <summary>Parts of a spec that most families read from the same keys.</summary>
+internal static class CommonKeys
+{
+    /// <summary>Heads without positions or window, scaled by 1 / sqrt(dimension); biases where the model has them.</summary>
+    public static AttentionSpec Attention(ModelKeys keys, int layer)
+    {
+        int heads = keys.Size(ModelKeys.HeadCount, layer), keyValueHeads = keys.SizeOr(ModelKeys.KeyValueHeadCount, heads, layer);
+        int dimension = keys.SizeOr(ModelKeys.KeyLength, keys.Size(ModelKeys.EmbeddingLength) / heads);
+        if (dimension == 0 || (long)heads * dimension > ModelKeys.MaximumWidth || (long)keyValueHeads * dimension > ModelKeys.MaximumWidth)
+            throw keys.Error(ModelKeys.HeadCount, $"{heads} times a head's {dimension} numbers is more than {ModelKeys.MaximumWidth}, or nothing");
+        if (heads % keyValueHeads != 0) throw keys.Error(ModelKeys.HeadCount, $"{heads} is not a multiple of head_count_kv {keyValueHeads}");
+        if (keys.SizeOr(ModelKeys.ValueLength, dimension) != dimension)
+            throw keys.Error(ModelKeys.ValueLength, $"differs from the keys' length {dimension}, which this architecture can't have");
+        return new AttentionSpec
+        {
+            Heads = heads,
+            KeyValueHeads = keyValueHeads,
+            Dimension = dimension,
+            Scale = 1f / MathF.Sqrt(dimension),
+            HasQueryBias = keys.Has(TensorRole.QueryBias, layer),
+            HasKeyBias = keys.Has(TensorRole.KeyBias, layer),
+            HasValueBias = keys.Has(TensorRole.ValueBias, layer),
+            HasOutputBias = keys.Has(TensorRole.AttentionOutputBias, layer),
+        };
+    }
+
+    /// <summary>The feed-forward part; biases where the model has them.</summary>
+    public static FeedForwardSpec FeedForward(ModelKeys keys, int layer) => new()
+    {
+        Width = keys.Size(ModelKeys.FeedForwardLength, layer),
+        HasGateBias = keys.Has(TensorRole.GateBias, layer),
+        HasUpBias = keys.Has(TensorRole.UpBias, layer),
+        HasDownBias = keys.Has(TensorRole.DownBias, layer),
+    };
+
+    /// <summary>Rotary positions, the same in all layers.</summary>
+    /// <param name="headDimension">Numbers of a head: all of them turn where no key says otherwise.</param>
+    public static RopeSpec Rope(ModelKeys keys, int headDimension)
+    {
+        int dimension = keys.SizeOr(ModelKeys.RopeDimension, headDimension), original = keys.SizeOr(ModelKeys.RopeOriginalLength, 0);
+        if (dimension > headDimension || dimension % 2 != 0)
+            throw keys.Error(ModelKeys.RopeDimension, $"{dimension} is odd or more than a head's {headDimension} numbers");
+        if (keys.RopeDivisors.Count > 0 && keys.RopeDivisors.Count != dimension / 2)
+            throw keys.Error(ModelKeys.RopeDimension, $"{dimension} does not fit the {keys.RopeDivisors.Count} numbers of rope_freqs.weight");
+        // Without a type the factor is linear's, as in llama.cpp; a factor of 0 is none.
+        string scaling = keys.TextOr(ModelKeys.RopeScaling, "linear");
+        float factor = keys.NumberOr(ModelKeys.RopeFactor, keys.NumberOr(ModelKeys.RopeScaleLinear, 0));
+        if (factor == 0) factor = 1;
+        if (factor < 0.001f) throw keys.Error(ModelKeys.RopeFactor, $"is {factor}; it must be 0.001 to 100000");
+        return new RopeSpec
+        {
+            Dimension = dimension,
+            Base = keys.NumberOr(ModelKeys.RopeBase, 10_000f),
+            Scaling = scaling switch
+            {
+                "none" => RopeScaling.None,
+                "linear" => RopeScaling.Linear,
+                "yarn" => RopeScaling.Yarn,
+                "ntk" => RopeScaling.Ntk,
+                "dynamic" => RopeScaling.DynamicNtk,
+                _ => throw keys.Error(ModelKeys.RopeScaling, $"'{scaling}' is not one that runs here (none, linear, yarn, ntk, dynamic)"),
+            },
+            Factor = factor,
+            TrainedLength = original > 0 ? original : keys.Size(ModelKeys.ContextLength),
+            AttentionFactor = keys.NumberOr(ModelKeys.RopeAttentionFactor, 1f),
+            BetaFast = keys.NumberOr(ModelKeys.YarnBetaFast, 32f),
+            BetaSlow = keys.NumberOr(ModelKeys.YarnBetaSlow, 1f),
+            Divisors = keys.RopeDivisors,
+        };
+    }
+}

@@ -1,0 +1,53 @@
+using EdgeLlm.Gguf;
+using EdgeLlm.HuggingFace;
+using EdgeLlm.Models.Spec;
+
+namespace EdgeLlm.Models.Families;
+
+/// <summary>A family of models: how its files are recognized, and what spec their keys make.</summary>
+internal sealed record Family
+{
+    /// <summary>GGUF's general.architecture.</summary>
+    public required string Architecture { get; init; }
+
+    /// <summary>config.json's model_type.</summary>
+    public required string ModelType { get; init; }
+
+    /// <summary>config.json's architectures.</summary>
+    public required string ModelClass { get; init; }
+
+    /// <summary>What some folders leave out at the start of the names of tensors.</summary>
+    public required string Prefix { get; init; }
+
+    /// <summary>Keys to spec.</summary>
+    public required Func<ModelKeys, ModelSpec> MakeSpec { get; init; }
+
+    /// <summary>config.json to keys.</summary>
+    public required Func<JsonPart, ModelKeys> ReadConfig { get; init; }
+
+    /// <summary>All that run here.</summary>
+    public static IReadOnlyList<Family> All { get; } = [LlamaFamily.Llama, LlamaFamily.Mistral];
+
+    /// <summary>The family of a GGUF file.</summary>
+    /// <exception cref="ModelException">It is of none that is known here.</exception>
+    public static Family Of(GgufFile file)
+    {
+        string architecture = file.Metadata.GetString("general.architecture", null)
+            ?? throw new ModelException(file.Path, "has no general.architecture: it is not a language model");
+        return All.FirstOrDefault(family => family.Architecture == architecture)
+            ?? throw new ModelException(file.Path, $"its architecture '{architecture}' is not one that runs here ({string.Join(", ", All.Select(family => family.Architecture).Distinct())})");
+    }
+
+    /// <summary>The family of a config.json.</summary>
+    /// <exception cref="ModelException">It is of none that is known here.</exception>
+    public static Family Of(JsonPart config)
+    {
+        JsonPart type = config.Require("model_type");
+        Family family = All.FirstOrDefault(family => family.ModelType == type.Text())
+            ?? throw type.Error($"is '{FolderFile.Printable(type.Text())}', not one that is read here ({string.Join(", ", All.Select(family => family.ModelType))})");
+        JsonPart[] classes = config.Find("architectures") is { } names ? [.. names.Items().Take(2)] : [];
+        if (classes.Length > 0 && (classes.Length > 1 || classes[0].Text() != family.ModelClass))
+            throw classes[0].Error($"is '{FolderFile.Printable(classes[0].Text())}', and of model_type {family.ModelType} only {family.ModelClass} is read here");
+        return family;
+    }
+}

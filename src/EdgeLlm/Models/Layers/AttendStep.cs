@@ -1,0 +1,104 @@
+using EdgeLlm.Kernels;
+using EdgeLlm.Models.Spec;
+
+namespace EdgeLlm.Models.Layers;
+
+/// <summary>Puts keys and values into the cache; what is not finite ends the pass at the next norm.</summary>
+internal sealed unsafe class StoreStep : Step
+{
+    private readonly int _entry;
+    private readonly Operand _keys, _values;
+    private readonly AttentionSpec _attention;
+    private readonly Action<int, int> _store;
+    private Pass _pass = null!;
+
+    /// <param name="entry">Index of the cache's entry.</param>
+    public StoreStep(AttentionSpec attention, int entry, Operand keys, Operand values)
+    {
+        (_attention, _entry, _keys, _values) = (attention, entry, keys, values);
+        _store = Store;
+    }
+
+    public override Operation Operation => Operation.RotateAndStore;
+
+    public override IEnumerable<Operand> Inputs => [_keys, _values];
+
+    public override bool WritesCache => true;
+
+    public override void Run(Pass pass)
+    {
+        _pass = pass;
+        pass.ForEachToken(_store);
+    }
+
+    private void Store(int token, int thread)
+    {
+        ref readonly SequencePart part = ref _pass.PartOf(token);
+        int position = part.Position + token - part.First, dimension = _attention.Dimension;
+        float* keys = _keys.Row(token), values = _values.Row(token);
+        for (int h = 0; h < _attention.KeyValueHeads; h++)
+        {
+            if (!_pass.Kernel.Store(part.Cache.Head(_entry, h), position, keys + h * dimension, values + h * dimension)) _pass.NoteNotFinite();
+        }
+    }
+}
+
+/// <summary>softmax(queries keys') values over what the cache holds, in blocks of tokens of each key/value head.</summary>
+internal sealed unsafe class AttendStep : Step
+{
+    private readonly int _entry;
+    private readonly Action<int, int> _attend;
+    private Pass _pass = null!;
+
+    /// <param name="entry">Index of the cache's entry.</param>
+    public AttendStep(AttentionSpec attention, int entry, Operand queries, Operand to)
+    {
+        (Attention, _entry, Queries, To) = (attention, entry, queries, to);
+        _attend = Attend;
+    }
+
+    public AttentionSpec Attention { get; }
+
+    public Operand Queries { get; }
+
+    public Operand To { get; }
+
+    public override Operation Operation => Operation.Attention;
+
+    public override IEnumerable<Operand> Inputs => [Queries];
+
+    public override IEnumerable<Operand> Outputs => [To];
+
+    public override void Run(Pass pass)
+    {
+        _pass = pass;
+        int blocks = 0;
+        foreach (ref readonly SequencePart part in pass.Parts) blocks += BlocksOf(part);
+        pass.Pool.Run(Attention.KeyValueHeads * blocks, _attend);
+    }
+
+    private static int BlocksOf(in SequencePart part) => (part.Tokens + Registers.AttentionTokens - 1) / Registers.AttentionTokens;
+
+    private void Attend(int chunk, int thread)
+    {
+        int head = chunk % Attention.KeyValueHeads, block = chunk / Attention.KeyValueHeads, index = 0;
+        ReadOnlySpan<SequencePart> parts = _pass.Parts;
+        while (block >= BlocksOf(parts[index])) block -= BlocksOf(parts[index++]);
+        ref readonly SequencePart part = ref parts[index];
+        // Later blocks see more keys: begin with them, so that the threads end together.
+        int first = (BlocksOf(part) - 1 - block) * Registers.AttentionTokens, token = part.First + first;
+        int offset = head * Attention.GroupSize * Attention.Dimension;
+        var query = new AttentionQuery
+        {
+            Queries = Queries.Row(token) + offset,
+            Output = To.Row(token) + offset,
+            Stride = Queries.Width,
+            Tokens = Math.Min(Registers.AttentionTokens, part.Tokens - first),
+            GroupSize = Attention.GroupSize,
+            FirstPosition = part.Position + first,
+            Window = Attention.Window,
+            Scale = Attention.Scale,
+        };
+        _pass.Kernel.Attend(part.Cache.Head(_entry, head), query, _pass.ScratchOf(thread));
+    }
+}

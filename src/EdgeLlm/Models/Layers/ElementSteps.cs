@@ -1,0 +1,73 @@
+namespace EdgeLlm.Models.Layers;
+
+/// <summary>gate = silu(gate) * up.</summary>
+internal sealed unsafe class ActivateStep : Step
+{
+    private readonly Action<int, int> _activate;
+    private Pass _pass = null!;
+
+    public ActivateStep(Operand gate, Operand up)
+    {
+        (Gate, Up) = (gate, up);
+        _activate = (token, _) => _pass.Kernel.SiluMultiply(Gate.Row(token), Up.Row(token), Gate.Width);
+    }
+
+    public Operand Gate { get; }
+
+    public Operand Up { get; }
+
+    public override Operation Operation => Operation.Activation;
+
+    public override IEnumerable<Operand> Inputs => [Gate, Up];
+
+    public override IEnumerable<Operand> Outputs => [Gate];
+
+    public override void Run(Pass pass)
+    {
+        _pass = pass;
+        pass.ForEachToken(_activate);
+    }
+}
+
+/// <summary>to += from.</summary>
+internal sealed unsafe class AddStep(Operand to, Operand from) : Step
+{
+    public Operand To => to;
+
+    public Operand From => from;
+
+    public override Operation Operation => Operation.Add;
+
+    public override IEnumerable<Operand> Inputs => [to, from];
+
+    public override IEnumerable<Operand> Outputs => [to];
+
+    public override void Run(Pass pass) => pass.Kernel.Add(to.Start, from.Start, pass.Tokens * to.Width);
+}
+
+/// <summary>Drops the tokens that do not go on to the head, from every register that is read later: their keys and values are stored by now.</summary>
+internal sealed unsafe class NarrowStep(IReadOnlyList<Operand> kept) : Step
+{
+    public override Operation Operation => Operation.Add;
+
+    public override IEnumerable<Operand> Inputs => kept;
+
+    public override void Run(Pass pass)
+    {
+        int first = 0;
+        foreach (ref readonly SequencePart part in pass.Parts)
+        {
+            int from = part.First + part.Tokens - part.Logits;
+            if (from != first)
+            {
+                foreach (Operand operand in kept)
+                {
+                    long bytes = 4L * part.Logits * operand.Width;
+                    Buffer.MemoryCopy(operand.Row(from), operand.Row(first), bytes, bytes);
+                }
+            }
+            first += part.Logits;
+        }
+        pass.Narrow();
+    }
+}

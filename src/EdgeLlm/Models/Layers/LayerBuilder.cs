@@ -1,0 +1,146 @@
+using EdgeLlm.Models.Spec;
+
+namespace EdgeLlm.Models.Layers;
+
+/// <summary>A model's steps, in three lists, and what they need: registers and entries of a cache.</summary>
+internal sealed class ModelSteps
+{
+    public required ModelSpec Model { get; init; }
+
+    /// <summary>From tokens to the first layer's input.</summary>
+    public required IReadOnlyList<Step> Prologue { get; init; }
+
+    /// <summary>Of each layer.</summary>
+    public required IReadOnlyList<IReadOnlyList<Step>> Layers { get; init; }
+
+    /// <summary>From the residual stream after the last layer to the normed hidden state (<see cref="Hidden"/>).</summary>
+    public required IReadOnlyList<Step> Epilogue { get; init; }
+
+    /// <summary>From the normed hidden state to logits.</summary>
+    public required IReadOnlyList<Step> Head { get; init; }
+
+    public required Registers Registers { get; init; }
+
+    /// <summary>The normed last hidden state [tokens, width].</summary>
+    public required Operand Hidden { get; init; }
+
+    /// <summary>[tokens, vocabulary]; a pass sets where they go.</summary>
+    public required Operand Logits { get; init; }
+
+    /// <summary>Entries of a cache.</summary>
+    public required IReadOnlyList<CacheSpec> Cache { get; init; }
+
+    /// <summary>All steps in the order of a pass.</summary>
+    public IEnumerable<Step> All => [.. Prologue, .. Layers.SelectMany(layer => layer), .. Epilogue, .. Head];
+
+    /// <summary>Bytes of weights that an operation reads for one token, and multiply-adds it makes with them.</summary>
+    public (long Bytes, long MultiplyAdds) Cost(Operation operation)
+    {
+        (long Bytes, long MultiplyAdds)[] costs = [.. All.Where(step => step.Operation == operation).Select(step => step.Cost)];
+        return (costs.Sum(cost => cost.Bytes), costs.Sum(cost => cost.MultiplyAdds));
+    }
+}
+
+/// <summary>From a spec to steps: the one place that knows what a layer is made of.</summary>
+internal sealed class LayerBuilder
+{
+    private readonly ModelSpec _model;
+    private readonly Registers _registers = new();
+    private readonly List<CacheSpec> _cache = [];
+    private readonly Dictionary<RopeSpec, Operand> _angles = [];
+    private readonly Operand _stream;
+    private readonly Operand _normed;
+
+    private LayerBuilder(ModelSpec model)
+    {
+        _model = model;
+        _stream = _registers.Use("stream", model.Width);
+        _normed = _registers.Use("normed", model.Width);
+    }
+
+    public static ModelSteps Build(ModelSpec model) => new LayerBuilder(model).Build();
+
+    private ModelSteps Build()
+    {
+        List<List<Step>> layers = [.. _model.Layers.Select((layer, l) => new List<Step>([.. Attention(l, layer.AttentionNorm, layer.Attention), .. FeedForward(l, layer)]))];
+        List<Step> prologue = [new EmbedStep(TensorTable.Use(_model, TensorRole.TokenEmbedding), _stream), .. _angles.Select(entry => new AnglesStep(entry.Key, entry.Value))];
+        Step[] epilogue = [new NormStep(_model.OutputNorm, TensorTable.Use(_model, TensorRole.OutputNorm), _stream, _normed) { IsLast = true }];
+        var logits = new Operand(new Register(), _model.VocabularySize);
+        TensorUse head = TensorTable.Use(_model, _model.IsTied ? TensorRole.TokenEmbedding : TensorRole.Output);
+        AddNarrow(layers, epilogue);
+        return new ModelSteps
+        {
+            Model = _model,
+            Prologue = prologue,
+            Layers = layers,
+            Epilogue = epilogue,
+            Head = [Project(Operation.Head, _normed, isLast: true, new Projection(head, null, logits))],
+            Registers = _registers,
+            Hidden = _normed,
+            Logits = logits,
+            Cache = _cache,
+        };
+    }
+
+    private IEnumerable<Step> Attention(int l, NormSpec norm, AttentionSpec attention)
+    {
+        Operand queries = _registers.Use("queries", attention.QueryWidth), attended = _registers.Use("attended", attention.QueryWidth);
+        Operand keys = _registers.Use("keys", attention.KeyValueWidth), values = _registers.Use("values", attention.KeyValueWidth);
+        _registers.UseAttention(attention.Dimension, attention.GroupSize);
+        int entry = _cache.Count;
+        _cache.Add(new KeyValueSpec(attention.KeyValueHeads, attention.Dimension));
+
+        yield return new NormStep(norm, TensorTable.Use(_model, TensorRole.AttentionNorm, l), _stream, _normed);
+        yield return Project(Operation.QueryKeyValue, _normed, isLast: false,
+            To(TensorRole.Query, TensorRole.QueryBias, l, queries), To(TensorRole.Key, TensorRole.KeyBias, l, keys), To(TensorRole.Value, TensorRole.ValueBias, l, values));
+        if (attention.Rope is { } rope) yield return new RotateStep(attention, AnglesOf(rope), queries, keys);
+        yield return new StoreStep(attention, entry, keys, values);
+        yield return new AttendStep(attention, entry, queries, attended);
+        yield return Project(Operation.AttentionOutput, attended, isLast: false, To(TensorRole.AttentionOutput, TensorRole.AttentionOutputBias, l, _normed));
+        yield return new AddStep(_stream, _normed);
+    }
+
+    private IEnumerable<Step> FeedForward(int l, LayerSpec layer)
+    {
+        Operand gate = _registers.Use("gate", layer.FeedForward.Width), up = _registers.Use("up", layer.FeedForward.Width);
+        yield return new NormStep(layer.FeedForwardNorm, TensorTable.Use(_model, TensorRole.FeedForwardNorm, l), _stream, _normed);
+        yield return Project(Operation.GateUp, _normed, isLast: false, To(TensorRole.Gate, TensorRole.GateBias, l, gate), To(TensorRole.Up, TensorRole.UpBias, l, up));
+        yield return new ActivateStep(gate, up);
+        yield return Project(Operation.Down, gate, isLast: false, To(TensorRole.Down, TensorRole.DownBias, l, _normed));
+        yield return new AddStep(_stream, _normed);
+    }
+
+    private Projection To(TensorRole weight, TensorRole bias, int layer, Operand to) =>
+        new(TensorTable.Use(_model, weight, layer), TensorTable.UseOptional(_model, bias, layer), to);
+
+    private ProjectStep Project(Operation operation, Operand from, bool isLast, params IReadOnlyList<Projection> projections)
+    {
+        _registers.UseProduct(from.Width);
+        return new ProjectStep(operation, from, projections) { IsLast = isLast };
+    }
+
+    /// <summary>The register of a rope's angles; layers with the same rope share it.</summary>
+    private Operand AnglesOf(RopeSpec rope)
+    {
+        if (!_angles.TryGetValue(rope, out Operand angles)) _angles.Add(rope, angles = _registers.Use($"angles {_angles.Count}", rope.Dimension));
+        return angles;
+    }
+
+    /// <summary>Puts a <see cref="NarrowStep"/> after the last step that writes a cache; it keeps what later steps read that none of them has written before.</summary>
+    private static void AddNarrow(List<List<Step>> layers, IEnumerable<Step> epilogue)
+    {
+        int layer = Math.Max(0, layers.FindLastIndex(steps => steps.Exists(step => step.WritesCache)));
+        int place = layers[layer].FindLastIndex(step => step.WritesCache) + 1;
+        var written = new HashSet<Register>();
+        var kept = new Dictionary<Register, Operand>();
+        foreach (Step step in layers[layer].Skip(place).Concat(layers.Skip(layer + 1).SelectMany(steps => steps)).Concat(epilogue))
+        {
+            foreach (Operand input in step.Inputs)
+            {
+                if (!written.Contains(input.Register)) kept.TryAdd(input.Register, input);
+            }
+            written.UnionWith(step.Outputs.Select(output => output.Register));
+        }
+        layers[layer].Insert(place, new NarrowStep([.. kept.Values]));
+    }
+}

@@ -1,0 +1,53 @@
+using EdgeLlm.Models.Spec;
+
+namespace EdgeLlm.Models.Layers;
+
+/// <summary>Normalizes rows; one that is not finite ends the pass.</summary>
+internal sealed unsafe class NormStep : Step
+{
+    private readonly NormSpec _norm;
+    private readonly TensorUse _weight;
+    private readonly Action<int, int> _normalize;
+    private Pass _pass = null!;
+    private float* _weights;
+
+    public NormStep(NormSpec norm, TensorUse weight, Operand from, Operand to)
+    {
+        (_norm, _weight, From, To) = (norm, weight, from, to);
+        _normalize = Normalize;
+    }
+
+    public Operand From { get; }
+
+    public Operand To { get; }
+
+    public NormSpec Norm => _norm;
+
+    public TensorUse Weight => _weight;
+
+    /// <summary>Whether results are checked here, as no later norm would find them out.</summary>
+    public bool IsLast { get; init; }
+
+    public override Operation Operation => Operation.Norm;
+
+    public override IEnumerable<TensorUse> Tensors => [_weight];
+
+    public override IEnumerable<Operand> Inputs => [From];
+
+    public override IEnumerable<Operand> Outputs => [To];
+
+    public override void Bind(ModelTensors tensors, int context) => _weights = tensors.Vector(_weight);
+
+    public override void Run(Pass pass)
+    {
+        _pass = pass;
+        pass.ForEachToken(_normalize);
+        pass.ThrowIfNotFinite();
+        if (IsLast) FiniteCheck.Require(To.Start, (nint)pass.Tokens * To.Width, _weight.Name);
+    }
+
+    private void Normalize(int token, int thread)
+    {
+        if (!_pass.Kernel.RmsNorm(From.Row(token), _weights, To.Row(token), To.Width, _norm.Epsilon)) _pass.NoteNotFinite();
+    }
+}

@@ -1,0 +1,44 @@
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels;
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models.Spec;
+
+namespace EdgeLlm.Models;
+
+/// <summary>A file's tensors as steps use them: views of the map, checked against the shapes that the spec says.</summary>
+internal sealed unsafe class ModelTensors(GgufFile file)
+{
+    private readonly HashSet<string> _read = [];
+
+    /// <summary>Names of the tensors that were asked for.</summary>
+    public IReadOnlySet<string> Read => _read;
+
+    /// <exception cref="ModelException">It is missing, or of another shape or of a type that weights can't have.</exception>
+    public WeightMatrix Matrix(TensorUse use)
+    {
+        GgufTensor tensor = Find(use);
+        if (tensor.Packed is { } packed) return new WeightMatrix((byte*)file.Pointer(tensor), packed.Packing, packed.Codebook, use.Rows, use.Columns);
+        if (tensor.Type is not (ElementType.F32 or ElementType.F16 or ElementType.BF16) && !BlockUnpacker.CanUnpack(tensor.Type))
+            throw new ModelException(file.Path, $"tensor {tensor.Name} is of type {tensor.Type}, which weights can't have here");
+        return new WeightMatrix((byte*)file.Pointer(tensor), tensor.Type, use.Rows, use.Columns);
+    }
+
+    /// <exception cref="ModelException">It is missing, or of another length or type than F32.</exception>
+    public float* Vector(TensorUse use)
+    {
+        GgufTensor tensor = Find(use);
+        if (tensor.Type != ElementType.F32) throw new ModelException(file.Path, $"tensor {tensor.Name} is {tensor.Type}; norms and biases have to be F32");
+        return (float*)file.Pointer(tensor);
+    }
+
+    private GgufTensor Find(TensorUse use)
+    {
+        _read.Add(use.Name);
+        GgufTensor tensor = file.FindTensor(use.Name) ?? throw new ModelException(file.Path, $"has no tensor {use.Name}: the file is incomplete or not a language model");
+        if (tensor.Columns != use.Columns || tensor.Rows != use.Rows)
+            throw new ModelException(file.Path, $"tensor {tensor.Name} has the shape {Shape(tensor.Rows, tensor.Columns)}, expected {Shape(use.Rows, use.Columns)}");
+        return tensor;
+    }
+
+    private static string Shape(long rows, long columns) => rows == 1 ? $"[{columns}]" : $"[{columns}, {rows}]";
+}

@@ -1,0 +1,88 @@
+namespace EdgeLlm.Models.Spec;
+
+/// <summary>Causal attention: Heads queries a token, groups of Heads / KeyValueHeads of which share a key and a value.</summary>
+internal sealed record AttentionSpec
+{
+    public required int Heads { get; init; }
+
+    public required int KeyValueHeads { get; init; }
+
+    /// <summary>Numbers of a head's query, key and value.</summary>
+    public required int Dimension { get; init; }
+
+    /// <summary>Factor of the scores.</summary>
+    public required float Scale { get; init; }
+
+    /// <summary>Rotary positions; null: the layer knows no positions.</summary>
+    public RopeSpec? Rope { get; init; }
+
+    /// <summary>Positions that a token sees, its own among them; 0: all.</summary>
+    public int Window { get; init; }
+
+    public bool HasQueryBias { get; init; }
+
+    public bool HasKeyBias { get; init; }
+
+    public bool HasValueBias { get; init; }
+
+    public bool HasOutputBias { get; init; }
+
+    /// <summary>Width of all queries together.</summary>
+    public int QueryWidth => checked(Heads * Dimension);
+
+    /// <summary>Width of all keys (or values) together.</summary>
+    public int KeyValueWidth => checked(KeyValueHeads * Dimension);
+
+    /// <summary>Query heads of a key/value head.</summary>
+    public int GroupSize => Heads / KeyValueHeads;
+}
+
+/// <summary>Rotary positions (arXiv 2104.09864): the first <see cref="Dimension"/> numbers of a head turn in pairs, pair i by position * Base^(-2 i / Dimension).</summary>
+internal sealed record RopeSpec
+{
+    /// <summary>How many of a head's numbers turn; even.</summary>
+    public required int Dimension { get; init; }
+
+    public float Base { get; init; } = 10_000f;
+
+    /// <summary>Pairs are (i, i + Dimension / 2) as in transformers' code, instead of (2 i, 2 i + 1).</summary>
+    public bool IsSplit { get; init; }
+
+    public RopeScaling Scaling { get; init; }
+
+    public float Factor { get; init; } = 1f;
+
+    /// <summary>Positions that the angles were trained on, before they were stretched.</summary>
+    public required int TrainedLength { get; init; }
+
+    /// <summary>Multiplies cosines and sines.</summary>
+    public float AttentionFactor { get; init; } = 1f;
+
+    /// <summary>Of YaRN: pairs that turn more often than this over the trained length are kept.</summary>
+    public float BetaFast { get; init; } = 32f;
+
+    /// <summary>Of YaRN: pairs that turn less often than this are stretched in full.</summary>
+    public float BetaSlow { get; init; } = 1f;
+
+    /// <summary>[Dimension / 2] divisors of the frequencies (Llama 3.1's scaling); empty: none.</summary>
+    public IReadOnlyList<float> Divisors { get; init; } = [];
+}
+
+/// <summary>How rotary angles are stretched beyond the length that a model was trained on.</summary>
+internal enum RopeScaling
+{
+    /// <summary>Not at all.</summary>
+    None,
+
+    /// <summary>All frequencies divided by the factor.</summary>
+    Linear,
+
+    /// <summary>YaRN (arXiv 2309.00071): low frequencies divided, high ones kept, a ramp between; scores sharpened.</summary>
+    Yarn,
+
+    /// <summary>NTK-aware: the base is raised by factor^(d / (d - 2)), so that high frequencies stay and low ones stretch.</summary>
+    Ntk,
+
+    /// <summary>NTK-aware only as far as the context that was asked for exceeds the trained one.</summary>
+    DynamicNtk,
+}

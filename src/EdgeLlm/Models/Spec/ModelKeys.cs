@@ -1,0 +1,154 @@
+using System.Globalization;
+using EdgeLlm.Gguf;
+
+namespace EdgeLlm.Models.Spec;
+
+/// <summary>A key of the table in <see cref="ModelKeys"/>: its name after the architecture's, and the range of its number.</summary>
+internal sealed record ModelKey(string Name, double Least = 0, double Most = ModelKeys.MaximumWidth)
+{
+    /// <summary>Whether it may be an array with a number for each layer.</summary>
+    public bool IsPerLayer { get; init; }
+}
+
+/// <summary>
+/// The keys that describe a model, as GGUF names them (ggml's docs/gguf.md; each after the architecture's name and a dot). They are read from a GGUF file, or set from a
+/// config.json and written into one: a family makes its spec of them in both cases.
+/// </summary>
+internal sealed class ModelKeys
+{
+    public const int MaximumLayers = 1000;
+
+    // Widths, heads and vocabulary: products of two of them and a layer count fit a long, and a width times a chunk of 16 tokens an int.
+    public const int MaximumWidth = 1 << 24;
+
+    // With the blocks of tokens that a pass has, heads are the chunks of one job of the worker pool, which counts up to 2^22.
+    private const int MaximumHeads = 1 << 16;
+
+    private const int MaximumLength = 1 << 28;
+
+    public static readonly ModelKey
+        VocabularySize = new("vocab_size", 1),
+        ContextLength = new("context_length", 1, int.MaxValue),
+        EmbeddingLength = new("embedding_length", 1),
+        BlockCount = new("block_count", 1, MaximumLayers),
+        FeedForwardLength = new("feed_forward_length", 1) { IsPerLayer = true },
+        HeadCount = new("attention.head_count", 1, MaximumHeads) { IsPerLayer = true },
+        KeyValueHeadCount = new("attention.head_count_kv", 1, MaximumHeads) { IsPerLayer = true },
+        KeyLength = new("attention.key_length", 1),
+        ValueLength = new("attention.value_length", 1),
+        SlidingWindow = new("attention.sliding_window", 0, MaximumLength) { IsPerLayer = true },
+        RmsEpsilon = new("attention.layer_norm_rms_epsilon", 0, float.MaxValue),
+        RopeDimension = new("rope.dimension_count", 0),
+        RopeBase = new("rope.freq_base", 1e-6, 1e30),
+        ExpertCount = new("expert_count", 0, MaximumLength),
+        RopeScaleLinear = new("rope.scale_linear", 0, 100_000), // what the oldest files have instead of the next two
+        RopeScaling = new("rope.scaling.type"),
+        RopeFactor = new("rope.scaling.factor", 0, 100_000),
+        RopeOriginalLength = new("rope.scaling.original_context_length", 0, MaximumLength),
+        YarnBetaFast = new("rope.scaling.yarn_beta_fast", 0, float.MaxValue),
+        YarnBetaSlow = new("rope.scaling.yarn_beta_slow", 0, float.MaxValue),
+        RopeAttentionFactor = new("rope.scaling.attn_factor", 0, float.MaxValue);
+
+    private readonly string _path;
+    private readonly GgufMetadata _data;
+    private readonly OrderedDictionary<string, GgufValue> _set = [];
+    private readonly HashSet<TensorRole> _tensors = [];
+    private readonly HashSet<string> _read = [];
+    private readonly GgufFile? _file;
+
+    /// <summary>The keys of a file.</summary>
+    public ModelKeys(GgufFile file, string architecture) => (_file, _path, _data, Architecture) = (file, file.Path, file.Metadata, architecture);
+
+    /// <summary>No keys yet, for the model in a folder.</summary>
+    /// <param name="path">What errors name.</param>
+    public ModelKeys(string path, string architecture) => (_path, _data, Architecture) = (path, new GgufMetadata(path, _set), architecture);
+
+    public string Architecture { get; }
+
+    /// <summary>Names of the keys that were asked for, with the architecture's; what a file has beside them was not understood.</summary>
+    public IReadOnlySet<string> Read => _read;
+
+    /// <summary>[pairs] divisors of rotary frequencies (the tensor rope_freqs.weight), or empty.</summary>
+    public IReadOnlyList<float> RopeDivisors { get; set; } = [];
+
+    public void Set(ModelKey key, int size) => _set[NameOf(key)] = GgufValue.Of((uint)size);
+
+    public void Set(ModelKey key, float number) => _set[NameOf(key)] = GgufValue.Of(number);
+
+    public void Set(ModelKey key, string text) => _set[NameOf(key)] = GgufValue.Of(text);
+
+    /// <summary>Says that the model has an optional tensor, in every layer where it is a layer's.</summary>
+    public void Set(params IEnumerable<TensorRole> tensors) => _tensors.UnionWith(tensors);
+
+    /// <summary>Writes the keys that were set.</summary>
+    public void Write(GgufWriter writer)
+    {
+        foreach ((string key, GgufValue value) in _set) writer.Set(key, value);
+    }
+
+    public bool Has(ModelKey key)
+    {
+        _read.Add(NameOf(key));
+        return _data.Contains(NameOf(key));
+    }
+
+    /// <summary>Whether the model has an optional tensor.</summary>
+    public bool Has(TensorRole tensor, int layer = 0) => _file is null ? _tensors.Contains(tensor) : _file.FindTensor(TensorTable.Get(tensor).NameIn(layer)) is not null;
+
+    /// <summary>A whole number. Where a file has one per layer, this layer's; of keys that are the model's all have to be equal.</summary>
+    /// <exception cref="GgufException">It is missing or not a number.</exception>
+    /// <exception cref="ModelException">It is out of range.</exception>
+    public int Size(ModelKey key, int layer = 0)
+    {
+        string name = NameOf(key);
+        _read.Add(name);
+        int number = _data.TryGet(name, out GgufValue? value) && value.Type == GgufValueType.Array ? OfLayer(key, value.Count, layer) : _data.GetInt32(name);
+        return number >= key.Least && number <= key.Most ? number : throw OutOfRange(key, number);
+    }
+
+    public int SizeOr(ModelKey key, int fallback, int layer = 0) => Has(key) ? Size(key, layer) : fallback;
+
+    /// <exception cref="GgufException">It is missing or not a number.</exception>
+    /// <exception cref="ModelException">It is out of range.</exception>
+    public float Number(ModelKey key)
+    {
+        _read.Add(NameOf(key));
+        float number = _data.GetFloat(NameOf(key));
+        return number >= key.Least && number <= key.Most ? number : throw OutOfRange(key, number);
+    }
+
+    public float NumberOr(ModelKey key, float fallback) => Has(key) ? Number(key) : fallback;
+
+    public string TextOr(ModelKey key, string fallback) => Has(key) ? _data.GetString(NameOf(key)) : fallback;
+
+    /// <summary>Rows of the embedding.</summary>
+    /// <exception cref="ModelException">There is no embedding, or it is too long.</exception>
+    public int EmbeddingRows()
+    {
+        if (_file is null) return Size(VocabularySize);
+        string name = TensorTable.Get(TensorRole.TokenEmbedding).NameIn(0);
+        long rows = (_file.FindTensor(name) ?? throw new ModelException(_path, $"has no tensor {name}: the file is incomplete or not a language model")).Rows;
+        return rows <= MaximumWidth ? (int)rows : throw new ModelException(_path, $"tensor {name} has more than {MaximumWidth} rows");
+    }
+
+    /// <summary>An error about a key.</summary>
+    public ModelException Error(ModelKey key, string problem) => new(_path, $"{NameOf(key)} {problem}");
+
+    /// <summary>An error about the model.</summary>
+    public ModelException Error(string problem) => new(_path, problem);
+
+    private ModelException OutOfRange(ModelKey key, double number) =>
+        Error(key, string.Create(CultureInfo.InvariantCulture, $"is {number}; it must be {key.Least} to {key.Most}"));
+
+    private int OfLayer(ModelKey key, long count, int layer)
+    {
+        // Some converters write a number per layer of everything.
+        if (key == BlockCount || count != Size(BlockCount)) throw Error(key, $"has {count} numbers instead of one, or one for each layer");
+        int[] numbers = _data.GetArray<int>(NameOf(key));
+        if (!key.IsPerLayer && numbers.Any(number => number != numbers[0])) throw Error(key, "differs between layers, which this architecture can't have");
+        return numbers[layer];
+    }
+
+    /// <summary>The name of a key with the architecture's.</summary>
+    public string NameOf(ModelKey key) => $"{Architecture}.{key.Name}";
+}

@@ -1,0 +1,28 @@
+using EdgeLlm.Models.Spec;
+
+namespace EdgeLlm.Tests.Models;
+
+/// <summary>Specs of models that no file is of.</summary>
+internal static class TestSpecs
+{
+    public static ModelSpec Llama(int layers, int width, int heads, int dimension, int feedForward, int vocabulary, int keyValueHeads = 0, int window = 0)
+    {
+        var norm = new NormSpec(1e-5f);
+        var layer = new LayerSpec
+        {
+            AttentionNorm = norm,
+            Attention = new AttentionSpec
+            {
+                Heads = heads, KeyValueHeads = keyValueHeads > 0 ? keyValueHeads : heads, Dimension = dimension, Window = window, Scale = 1f / MathF.Sqrt(dimension),
+                Rope = new RopeSpec { Dimension = Math.Min(dimension, 8), TrainedLength = 64 },
+            },
+            FeedForwardNorm = norm,
+            FeedForward = new FeedForwardSpec { Width = feedForward },
+        };
+        return new ModelSpec
+        {
+            Architecture = "llama", ContextLength = 64, Width = width, VocabularySize = vocabulary, Layers = [.. Enumerable.Repeat(layer, layers)], OutputNorm = norm,
+            IsTied = true,
+        };
+    }
+}
