@@ -72,6 +72,7 @@ internal static class SharedOptions
             Kernel = KernelOf(result),
             CacheType = result.GetValue(CacheType) ?? defaults.CacheType,
             ChatTemplate = result.GetValue(ChatTemplate) is { } template ? NamedTemplates.Read(template) : null,
+            IdentityFolder = StateFolder.Identities,
         };
     }
 

@@ -34,15 +34,7 @@ internal sealed record ThreadChoice(int Prompt, int Decode)
 
     private static string Machine => $"{Processor.Name(SystemFiles.OfThisMachine)}, {Environment.ProcessorCount} cores";
 
-    private static string FilePath
-    {
-        get
-        {
-            string? state = Environment.GetEnvironmentVariable("XDG_STATE_HOME");
-            if (!Path.IsPathFullyQualified(state ?? "")) state = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify), ".local", "state");
-            return Path.Combine(state!, "edgellm", "threads.json");
-        }
-    }
+    private static string FilePath => StateFolder.FileNamed("threads.json");
 
     /// <summary>Keeps it for later runs; where that can't be written, later runs take the defaults.</summary>
     /// <returns>Whether it could be written.</returns>

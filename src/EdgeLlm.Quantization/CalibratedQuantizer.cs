@@ -1,8 +1,10 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Rounding;
 
@@ -147,8 +149,12 @@ internal sealed class CalibratedQuantizer
     private byte[] Identity()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var description = new StringBuilder($"2 {_plan.File.FileSize} {File.GetLastWriteTimeUtc(_plan.File.Path).Ticks} {_source.Config} {_settings with { TuningEpochs = 0 }}");
-        foreach (GgufTensor tensor in _plan.Tensors) description.Append($"\n{tensor} {tensor.Offset} {_plan.PackingOf(tensor.Name)}");
+        hash.AppendData(ModelIdentity.Of(_plan.File, folder: null));
+        // Field by field (how often to tune is not among them): a new property of the settings must not throw away hours of work by itself.
+        var description = new StringBuilder();
+        description.Append(CultureInfo.InvariantCulture, $"3 {ModelIdentity.Arithmetic} {_settings.WindowLength} {_settings.Windows} {_settings.Damping:R} ");
+        description.Append(CultureInfo.InvariantCulture, $"{_settings.Shrinkage:R} {_settings.Sweeps} {_settings.RowRate:R} {_settings.NormRate:R}");
+        foreach (GgufTensor tensor in _plan.Tensors) description.Append(CultureInfo.InvariantCulture, $"\n{tensor.Name} {_plan.PackingOf(tensor.Name)}");
         hash.AppendData(Encoding.UTF8.GetBytes(description.ToString()));
         hash.AppendData(MemoryMarshal.AsBytes(_text.Tokens));
         return hash.GetHashAndReset();

@@ -35,6 +35,17 @@ public sealed class CommandRunnerTests
     }
 
     [Theory]
+    [InlineData("--type", "--dry-run")]
+    [InlineData("--group", "--fast")]
+    [InlineData("--embedding", "e5")]
+    public async Task A_choice_takes_nothing_but_its_values(string option, string value)
+    {
+        CliResult result = await TestCli.RunAsync("quantize", "in.gguf", "out.gguf", option, value);
+        Assert.Equal(2, result.ExitCode);
+        Assert.Contains($"{option} takes", Assert.Single(result.Error.TrimEnd().Split('\n')));
+    }
+
+    [Theory]
     [InlineData("run", "--model", "a\0b", "hi")]
     [InlineData("inspect", "a\0b")]
     [InlineData("run", "--chat-template", "a\0b", "hi")]

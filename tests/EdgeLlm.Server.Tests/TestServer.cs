@@ -93,7 +93,15 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>One that listens and whose model is still being loaded: until <see cref="Load"/>.</summary>
     public static Task<TestServer> StartLoadingAsync() => StartAsync(null, SharedFolder.Require("models", "stories260K.f32.gguf"), load: false);
 
+    public string ModelPath => _model;
+
     public void Load() => Server.Engine.Load(_model);
+
+    /// <summary>Waits until the model's file was read for its hash.</summary>
+    public async Task WaitForDigestAsync()
+    {
+        while (Server.Engine.Digest is null) await Task.Delay(5);
+    }
 
     /// <summary>Sends bytes as they are, and gives all that comes until the service closes the connection.</summary>
     public async Task<string> SendRawAsync(byte[] request)

@@ -6,6 +6,7 @@ using EdgeLlm.Cli.Quantize;
 using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models;
 using EdgeLlm.Quantization;
 using EdgeLlm.Quantization.Standard;
 
@@ -201,6 +202,7 @@ internal static class QuantizeCommand
     private static async Task<int> FinishAsync(ParseResult result, GgufFile file, string output, string? calibration, long started, CancellationToken cancellation)
     {
         TimeSpan time = Stopwatch.GetElapsedTime(started);
+        using (GgufFile made = GgufFile.Open(output)) ModelIdentity.Remember(output, ModelIdentity.Of(made, folder: null, cancellation), StateFolder.Identities);
         Console.WriteLine($"{Printable.Line(output)} ({Quantity.Bytes(new FileInfo(output).Length)}, from {Quantity.Bytes(file.FileSize)})");
         if (result.GetValue(NoReport)) return ExitCode.Success;
         string? text = result.GetValue(Evaluate);
@@ -219,7 +221,12 @@ internal static class QuantizeCommand
     private static Option<string?> OneOf(string name, string description, params string[] values)
     {
         var option = new Option<string?>(name) { Description = description, HelpName = string.Join('|', values) };
-        option.AcceptOnlyFromAmong(values);
+        option.CompletionSources.Add(values);
+        // Not AcceptOnlyFromAmong: it takes another option's name for a value.
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var value }] && !values.Contains(value)) result.AddError($"{name} takes {string.Join(", ", values)}, not '{value}'");
+        });
         return option;
     }
 }

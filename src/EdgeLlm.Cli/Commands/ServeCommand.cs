@@ -38,6 +38,7 @@ internal static class ServeCommand
             }
             if (settings is { Threads: 0, DecodeThreads: 0 } && ThreadChoice.Remembered is { } measured)
                 settings = settings with { Threads = measured.Prompt, DecodeThreads = measured.Decode };
+            settings = settings with { IdentityFolder = settings.StateDirectory is { } state ? Path.Combine(state, "identities") : StateFolder.Identities };
             await using var server = new ModelServer(settings, model);
             await server.RunAsync(cancellation).ConfigureAwait(false);
             return ExitCode.Success;

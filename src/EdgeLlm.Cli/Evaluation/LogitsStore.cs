@@ -6,11 +6,13 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Cli.Evaluation;
 
 /// <summary>
-/// A file with a model's logits for a text's windows, so that they need not be computed again: 32 bytes that tell model, text and windows,
+/// A file with a model's logits for a text's windows, so that they need not be computed again: 32 bytes that tell model, its way of computing, text and windows,
 /// then floats [predicted tokens, vocabulary]. It gets its name when it is whole.
 /// </summary>
 internal static class LogitsStore
 {
+    private const byte FormatVersion = 2;
+
     /// <summary>Predictions out of the file where it is there, else the model's own, which are written to it.</summary>
     /// <exception cref="InvalidDataException">The file is of another model or text.</exception>
     public static IPredictions Open(string path, LanguageModel model, TextWindows windows)
@@ -31,7 +33,8 @@ internal static class LogitsStore
     private static byte[] Origin(LanguageModel model, TextWindows windows)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(model.Fingerprint());
+        hash.AppendData([FormatVersion]);
+        hash.AppendData(model.StateKey());
         hash.AppendData(BitConverter.GetBytes(windows.Length));
         hash.AppendData(MemoryMarshal.AsBytes(windows.Tokens));
         return hash.GetHashAndReset();

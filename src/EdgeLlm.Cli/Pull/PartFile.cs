@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using EdgeLlm.Files;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Pull;
 
@@ -109,6 +110,7 @@ internal sealed class PartFile : IDisposable
             _stream.Dispose(); // Windows renames no open file
             File.Move(PartPath(_path), _path, overwrite: false);
         });
+        ModelIdentity.Remember(_path, Convert.FromHexString(sum), StateFolder.Identities);
         Tag = null;
     }
 

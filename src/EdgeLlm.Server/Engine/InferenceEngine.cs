@@ -15,6 +15,7 @@ internal sealed class InferenceEngine : IDisposable
     private readonly CancellationTokenSource _abort = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile Loaded? _loaded;
+    private volatile Identity? _identity;
     private volatile bool _stopping;
     private volatile AnswerJob? _running;
     private double _usualSeconds = 5; // of an answer: a running mean
@@ -37,8 +38,11 @@ internal sealed class InferenceEngine : IDisposable
     /// <summary>How many requests wait.</summary>
     public int Waiting => _queue.Count;
 
-    /// <summary>What tells the model from others, in hexadecimal digits; null while it is being loaded.</summary>
-    public string? Digest => _loaded?.Digest;
+    /// <summary>The SHA-256 of the model in hexadecimal digits; null until it is known, which a large file takes some seconds for.</summary>
+    public string? Digest => _identity?.Digest;
+
+    /// <summary>What tells answers of this model and way of computing from others; null until it is known.</summary>
+    public string? Fingerprint => _identity?.Fingerprint;
 
     /// <summary>The model and its chat format.</summary>
     /// <exception cref="EngineBusyException">It is not loaded yet, or the service is being stopped.</exception>
@@ -64,7 +68,7 @@ internal sealed class InferenceEngine : IDisposable
             first.Begin([model.Tokenizer.BosId ?? 0]);
             first.Next(CancellationToken.None);
             generator.Reset();
-            _loaded = new Loaded(model, format, contexts, Convert.ToHexStringLower(model.Fingerprint()));
+            _loaded = new Loaded(model, format, contexts);
         }
         catch
         {
@@ -72,6 +76,7 @@ internal sealed class InferenceEngine : IDisposable
             throw;
         }
         new Thread(Run) { Name = "engine", IsBackground = true }.Start();
+        new Thread(() => Identify(model)) { Name = "identity", IsBackground = true, Priority = ThreadPriority.Lowest }.Start();
         _log.Info($"{path}: mapped and computing after {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s, kernel {model.KernelName}, {model.Threads} threads, "
             + $"{conversations} contexts of {model.ContextLength} tokens, {model.Plan.Total / 1e6:F0} MB at most");
     }
@@ -141,6 +146,7 @@ internal sealed class InferenceEngine : IDisposable
                     DecodeThreads = _options.DecodeThreads,
                     CacheType = _options.CacheType,
                     ChatTemplate = _options.ChatTemplate,
+                    IdentityFolder = _options.IdentityFolder,
                     Contexts = contexts,
                 };
                 return (LanguageModel.Load(path, options), contexts);
@@ -149,6 +155,24 @@ internal sealed class InferenceEngine : IDisposable
             {
                 // It may fit with fewer; what is wrong otherwise is so with one, too.
             }
+        }
+    }
+
+    /// <summary>Reads the model's file once, beside the answers.</summary>
+    private void Identify(LanguageModel model)
+    {
+        try
+        {
+            string digest = Convert.ToHexStringLower(model.Identity(_abort.Token).Span);
+            _identity = new Identity(digest, "fp_" + Convert.ToHexStringLower(model.StateKey())[..10]);
+        }
+        catch (Exception exception) when (exception is ObjectDisposedException or OperationCanceledException)
+        {
+            // The service was stopped.
+        }
+        catch (IOException exception)
+        {
+            _log.Warning($"the model's hash could not be computed ({exception.Message}): clients see no digest");
         }
     }
 
@@ -188,5 +212,7 @@ internal sealed class InferenceEngine : IDisposable
         }
     }
 
-    private sealed record Loaded(LanguageModel Model, ChatFormat Format, Contexts Contexts, string Digest);
+    private sealed record Loaded(LanguageModel Model, ChatFormat Format, Contexts Contexts);
+
+    private sealed record Identity(string Digest, string Fingerprint);
 }

@@ -134,7 +134,7 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
     }
 
     private OllamaModel Entry() => new(
-        served.TaggedName, served.TaggedName, OllamaAnswer.TimeOf(served.Modified), served.Size, engine.Digest ?? "",
+        served.TaggedName, served.TaggedName, OllamaAnswer.TimeOf(served.Modified), served.Size, engine.Digest,
         new OllamaDetails("", "gguf", served.Family, [served.Family], SizeOf(served.Parameters), served.Quantization));
 
     /// <summary>As Ollama writes it: 134.5M, 1.1B.</summary>

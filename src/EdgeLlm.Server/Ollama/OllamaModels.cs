@@ -4,7 +4,7 @@ namespace EdgeLlm.Server.Ollama;
 internal sealed record OllamaModels(OllamaModel[] Models);
 
 /// <summary>A model. Open WebUI needs both `name` and `model`.</summary>
-internal sealed record OllamaModel(string Name, string Model, string ModifiedAt, long Size, string Digest, OllamaDetails Details);
+internal sealed record OllamaModel(string Name, string Model, string ModifiedAt, long Size, string? Digest, OllamaDetails Details);
 
 internal sealed record OllamaDetails(string ParentModel, string Format, string Family, string[] Families, string ParameterSize, string QuantizationLevel);
 

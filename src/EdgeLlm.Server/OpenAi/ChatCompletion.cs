@@ -4,7 +4,7 @@ using EdgeLlm.Generation;
 namespace EdgeLlm.Server.OpenAi;
 
 /// <summary>A whole answer.</summary>
-internal sealed record ChatCompletion(string Id, long Created, string Model, string SystemFingerprint, Choice[] Choices, Usage Usage)
+internal sealed record ChatCompletion(string Id, long Created, string Model, string? SystemFingerprint, Choice[] Choices, Usage Usage)
 {
     public string Object => "chat.completion";
 }
@@ -14,7 +14,7 @@ internal sealed record Choice(int Index, ResponseMessage Message, string FinishR
 internal sealed record ResponseMessage(string Role, string Content);
 
 /// <summary>A piece of an answer.</summary>
-internal sealed record ChatCompletionChunk(string Id, long Created, string Model, string SystemFingerprint, ChunkChoice[] Choices)
+internal sealed record ChatCompletionChunk(string Id, long Created, string Model, string? SystemFingerprint, ChunkChoice[] Choices)
 {
     public string Object => "chat.completion.chunk";
 

@@ -36,7 +36,7 @@ internal sealed class OpenAiEndpoints(InferenceEngine engine, ServedModel served
         engine.RequireRoom();
         List<int> prompt = await Prompts.EncodeAsync(current, turns, options.MaxTokens, dropOldest: false, context.RequestAborted).ConfigureAwait(false);
         AnswerJob job = engine.Submit(AccessRules.ClientOf(context), prompt, Prompts.Limit(options, current.Model, prompt.Count), context.RequestAborted);
-        var head = new Head("chatcmpl-" + Guid.NewGuid().ToString("N"), DateTimeOffset.UtcNow.ToUnixTimeSeconds(), served.Name, "fp_" + engine.Digest![..10]);
+        var head = new Head("chatcmpl-" + Guid.NewGuid().ToString("N"), DateTimeOffset.UtcNow.ToUnixTimeSeconds(), served.Name, engine.Fingerprint);
         if (request.Stream == true) await StreamAsync(context, job, head, request.StreamOptions?.IncludeUsage == true).ConfigureAwait(false);
         else await AnswerAsync(context, job, head).ConfigureAwait(false);
         log.Answer(context, job);
@@ -82,5 +82,5 @@ internal sealed class OpenAiEndpoints(InferenceEngine engine, ServedModel served
     private static string FinishReasonOf(AnswerJob job) => job.Statistics.FinishReason == FinishReason.MaxTokens ? "length" : "stop";
 
     /// <summary>What all chunks of an answer have in common.</summary>
-    private sealed record Head(string Id, long Created, string Model, string Fingerprint);
+    private sealed record Head(string Id, long Created, string Model, string? Fingerprint);
 }

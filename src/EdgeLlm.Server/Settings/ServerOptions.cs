@@ -53,6 +53,9 @@ public sealed record ServerOptions
     /// <summary>A folder of its own for what it remembers; null: it remembers nothing. systemd names one in STATE_DIRECTORY.</summary>
     public string? StateDirectory { get; init; }
 
+    /// <summary>Folder where hashes of models are remembered; null: nowhere.</summary>
+    public string? IdentityFolder { get; init; }
+
     /// <summary>How often a stream that has no token yet gives a sign of life: proxies and clients take long silence for a dead service.</summary>
     internal TimeSpan SignInterval { get; init; } = TimeSpan.FromSeconds(5);
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace EdgeLlm.Files;
 
@@ -28,12 +29,14 @@ internal enum FileKind
 /// <summary>What a path leads to and which file that is.</summary>
 /// <param name="Kind">Elsewhere than on Linux only <see cref="FileKind.Regular"/>, <see cref="FileKind.Folder"/> and <see cref="FileKind.Link"/> are told apart.</param>
 /// <param name="Identity">Equal for two paths exactly where they lead to one file, by whatever names and links.</param>
-internal sealed partial record FileStatus(FileKind Kind, string Identity)
+/// <param name="Stamp">What changes with the file's bytes; null where the system doesn't say.</param>
+internal sealed partial record FileStatus(FileKind Kind, string Identity, FileStamp? Stamp = null)
 {
-    // statx(2): one layout on every processor. stx_mode at 28 (u16), stx_ino at 32 (u64), stx_dev_major and _minor at 136 and 140 (u32).
-    private const int BufferBytes = 256, ModeOffset = 28, InodeOffset = 32, DeviceOffset = 136;
-    private const int CurrentFolder = -100, NoFollow = 0x100;
-    private const uint TypeAndInode = 0x1 | 0x100;
+    // statx(2): one layout on every processor. stx_mode at 28 (u16), stx_ino at 32 and stx_size at 40 (u64), stx_ctime at 96 and stx_mtime at 112
+    // (s64 seconds, u32 nanoseconds), stx_dev_major and _minor at 136 and 140 (u32).
+    private const int BufferBytes = 256, ModeOffset = 28, InodeOffset = 32, SizeOffset = 40, ChangeTimeOffset = 96, WriteTimeOffset = 112, DeviceOffset = 136;
+    private const int CurrentFolder = -100, NoFollow = 0x100, EmptyPath = 0x1000;
+    private const uint Fields = 0x1 | 0x40 | 0x80 | 0x100 | 0x200; // type, times of writing and of change, inode, size
 
     /// <summary>The kind in a message: "is a device".</summary>
     public string KindName => Kind switch
@@ -53,7 +56,29 @@ internal sealed partial record FileStatus(FileKind Kind, string Identity)
         if (path.Length == 0 || path.Contains('\0')) return null;
         if (!OperatingSystem.IsLinux()) return Portable(path, followLinks);
         byte[] buffer = new byte[BufferBytes];
-        if (StatX(CurrentFolder, path, followLinks ? 0 : NoFollow, TypeAndInode, buffer) != 0 && (!followLinks || StatX(CurrentFolder, path, NoFollow, TypeAndInode, buffer) != 0)) return null;
+        if (StatX(CurrentFolder, path, followLinks ? 0 : NoFollow, Fields, buffer) != 0 && (!followLinks || StatX(CurrentFolder, path, NoFollow, Fields, buffer) != 0)) return null;
+        return Read(buffer);
+    }
+
+    /// <summary>The status of an open file, or null where the system doesn't say.</summary>
+    public static FileStatus? Of(SafeFileHandle file)
+    {
+        if (!OperatingSystem.IsLinux()) return null;
+        byte[] buffer = new byte[BufferBytes];
+        bool added = false;
+        try
+        {
+            file.DangerousAddRef(ref added);
+            return StatX((int)file.DangerousGetHandle(), "", EmptyPath, Fields, buffer) == 0 ? Read(buffer) : null;
+        }
+        finally
+        {
+            if (added) file.DangerousRelease();
+        }
+    }
+
+    private static FileStatus Read(byte[] buffer)
+    {
         FileKind kind = (BinaryPrimitives.ReadUInt16LittleEndian(buffer.AsSpan(ModeOffset)) & 0xF000) switch
         {
             0x8000 => FileKind.Regular,
@@ -63,7 +88,12 @@ internal sealed partial record FileStatus(FileKind Kind, string Identity)
             0xA000 => FileKind.Link,
             _ => FileKind.Device,
         };
-        return new FileStatus(kind, $"{BinaryPrimitives.ReadUInt64LittleEndian(buffer.AsSpan(DeviceOffset)):x}:{BinaryPrimitives.ReadUInt64LittleEndian(buffer.AsSpan(InodeOffset)):x}");
+        ulong device = BinaryPrimitives.ReadUInt64LittleEndian(buffer.AsSpan(DeviceOffset)), inode = BinaryPrimitives.ReadUInt64LittleEndian(buffer.AsSpan(InodeOffset));
+        var stamp = new FileStamp(device, inode, BinaryPrimitives.ReadInt64LittleEndian(buffer.AsSpan(SizeOffset)), TimeAt(WriteTimeOffset), TimeAt(ChangeTimeOffset));
+        return new FileStatus(kind, $"{device:x}:{inode:x}", stamp);
+
+        long TimeAt(int offset) =>
+            BinaryPrimitives.ReadInt64LittleEndian(buffer.AsSpan(offset)) * 1_000_000_000 + BinaryPrimitives.ReadUInt32LittleEndian(buffer.AsSpan(offset + 8));
     }
 
     private static FileStatus? Portable(string path, bool followLinks)
@@ -80,4 +110,19 @@ internal sealed partial record FileStatus(FileKind Kind, string Identity)
 
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int StatX(int folder, string path, int flags, uint mask, [Out] byte[] buffer);
+}
+
+/// <summary>What changes with a file's bytes.</summary>
+/// <param name="Written">Nanoseconds since 1970 of the last writing; a program may set it.</param>
+/// <param name="ChangedNanoseconds">Nanoseconds since 1970 of the last change of the file or of what is known of it; no program sets it.</param>
+internal sealed record FileStamp(ulong Device, ulong Inode, long Size, long Written, long ChangedNanoseconds)
+{
+    /// <summary>The pattern of <see cref="FileName"/>.</summary>
+    public const string Pattern = "*.sha256";
+
+    /// <summary>A file's name that says all of it.</summary>
+    public string FileName => $"{Device:x}-{Inode:x}-{Size:x}-{Written:x}-{ChangedNanoseconds:x}.sha256";
+
+    /// <summary>Time of the last change, UTC.</summary>
+    public DateTime Changed => DateTime.UnixEpoch.AddTicks(ChangedNanoseconds / 100);
 }

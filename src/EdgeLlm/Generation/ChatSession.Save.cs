@@ -8,7 +8,7 @@ public sealed partial class ChatSession
 {
     private const int MaximumHeaderBytes = 64 << 20;
 
-    private static ReadOnlySpan<byte> FileMark => "EDGECHAT1"u8;
+    private static ReadOnlySpan<byte> FileMark => "EDGECHAT2"u8;
 
     /// <summary>Whether a stream begins as <see cref="Save"/> writes, in this version or another.</summary>
     internal static bool IsSaved(Stream stream)
@@ -18,15 +18,15 @@ public sealed partial class ChatSession
     }
 
     /// <summary>
-    /// Writes the conversation with its computed context, so that it goes on elsewhere or later without computing it again. Layout: mark, fingerprint of
-    /// the model (32 bytes), length of the JSON (int32), JSON {system, messages, tokens}, cache.
+    /// Writes the conversation with its computed context, so that it goes on elsewhere or later without computing it again. Layout: mark, key of the model and
+    /// its way of computing (32 bytes), length of the JSON (int32), JSON {system, messages, tokens}, cache.
     /// </summary>
     /// <exception cref="InvalidOperationException">An answer is being given.</exception>
     public void Save(Stream stream)
     {
         using TextGenerator.AnswerTurn turn = _generator.BeginAnswer();
         stream.Write(FileMark);
-        stream.Write(Model.Fingerprint());
+        stream.Write(Model.StateKey());
         using var json = new MemoryStream();
         using (var writer = new Utf8JsonWriter(json))
         {
@@ -62,7 +62,7 @@ public sealed partial class ChatSession
         Span<byte> mark = stackalloc byte[FileMark.Length + 32 + 4];
         if (stream.ReadAtLeast(mark, mark.Length, throwOnEndOfStream: false) < mark.Length || !mark.StartsWith(FileMark))
             throw new InvalidDataException("not a conversation that was saved by this version");
-        if (!mark.Slice(FileMark.Length, 32).SequenceEqual(Model.Fingerprint())) throw new InvalidDataException("saved with another model");
+        if (!mark.Slice(FileMark.Length, 32).SequenceEqual(Model.StateKey())) throw new InvalidDataException("saved with another model, or another way of computing it (--kv)");
         int length = BinaryPrimitives.ReadInt32LittleEndian(mark[^4..]);
         if (length is < 0 or > MaximumHeaderBytes) throw new InvalidDataException("the saved conversation is damaged");
         byte[] json = new byte[length];

@@ -72,6 +72,13 @@ internal sealed unsafe class MappedFile : MemoryManager<byte>
     /// <summary>Bytes of the file, without a copy: valid until the map is disposed.</summary>
     public ReadOnlySpan<byte> Span(long offset, int byteCount) => new(Pointer(offset, byteCount), byteCount);
 
+    /// <summary>What changes with the file's bytes; null where the system doesn't say.</summary>
+    public FileStamp? Stamp => FileStatus.Of(_file)?.Stamp;
+
+    /// <summary>Reads bytes of the file without its map; 0 at its end.</summary>
+    /// <exception cref="ObjectDisposedException">The file was disposed of.</exception>
+    public int Read(long offset, Span<byte> bytes) => RandomAccess.Read(_file, bytes, offset);
+
     /// <summary>Says how bytes are going to be used. The hint takes whole pages, so neighbours' bytes too.</summary>
     public void Advise(long offset, long byteCount, MapAdvice advice)
     {

@@ -28,6 +28,7 @@ public sealed unsafe class LanguageModel : IDisposable
     private readonly Lock _turn = new(); // one pass at a time
     private readonly Lock _reading = new(); // of the file's metadata, which no pass has to wait for
     private AlignedBuffer? _batchLogits; // [sequences, vocabulary], made for the first batch
+    private byte[]? _identity;
     private volatile bool _disposed;
 
     private LanguageModel(GgufFile file, ModelSteps steps, ModelOptions options, MemoryPlan plan)
@@ -285,17 +286,25 @@ public sealed unsafe class LanguageModel : IDisposable
         }
     }
 
-    /// <summary>What tells this model from others: a hash of the file's size and all names, shapes, types and offsets of its tensors.</summary>
-    internal byte[] Fingerprint()
+    /// <summary>
+    /// What says "the same model" [32 bytes]: the SHA-256 of its file, or of its files' hashes. The first call reads the whole file, unless
+    /// <see cref="ModelOptions.IdentityFolder"/> remembers it.
+    /// </summary>
+    /// <exception cref="IOException">The file can't be read.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed of.</exception>
+    public ReadOnlyMemory<byte> Identity(CancellationToken cancellation = default)
     {
-        using var text = new MemoryStream();
-        using (var writer = new StreamWriter(text, leaveOpen: true))
-        {
-            writer.Write(_file.FileSize);
-            foreach ((string key, GgufValue value) in _file.Metadata) writer.Write(key.StartsWith(Info.Architecture + ".", StringComparison.Ordinal) ? $"\n{key} {value}" : "");
-            foreach (GgufTensor tensor in _file.Tensors) writer.Write($"\n{tensor} {tensor.Offset}");
-        }
-        return SHA256.HashData(text.ToArray());
+        ThrowIfDisposed();
+        return _identity ??= ModelIdentity.Of(_file, Options.IdentityFolder, cancellation);
+    }
+
+    /// <summary>What tells computed things (saved conversations, kept logits) from those of another model or way of computing [32 bytes].</summary>
+    internal byte[] StateKey(CancellationToken cancellation = default)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Identity(cancellation).Span);
+        hash.AppendData([ModelIdentity.Arithmetic, (byte)Options.CacheType, Options.FloatActivations ? (byte)1 : (byte)0]);
+        return hash.GetHashAndReset();
     }
 
     private void Forward(ReadOnlySpan<int> tokens, KvCache cache, float* logits, int logitTokens, CancellationToken cancellation)

@@ -35,6 +35,9 @@ public sealed record ModelOptions
     /// <summary>Jinja source of a chat template instead of the file's (see <see cref="LanguageModel.ChatTemplateSource"/>); null: the file's.</summary>
     public string? ChatTemplate { get; init; }
 
+    /// <summary>Folder where hashes of models are remembered (see <see cref="LanguageModel.Identity"/>); null: nowhere.</summary>
+    public string? IdentityFolder { get; init; }
+
     /// <summary>Bytes that the model and its context may take; 0: what this machine (or its control group) has.</summary>
     public long MemoryLimit { get; init; }
 

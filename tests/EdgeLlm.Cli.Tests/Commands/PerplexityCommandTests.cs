@@ -82,6 +82,21 @@ public sealed class PerplexityCommandTests
     }
 
     [Fact]
+    public async Task Kept_logits_of_another_model_with_the_same_header_are_refused()
+    {
+        using var folder = new TemporaryFolder();
+        string text = folder.Write("text.txt", Story), other = Path.Combine(folder.Root, "other.gguf"), kept = Path.Combine(folder.Root, "kept");
+        byte[] bytes = await File.ReadAllBytesAsync(Stories);
+        using (GgufFile file = GgufFile.Open(Stories)) BitConverter.TryWriteBytes(bytes.AsSpan((int)file.FindTensor("output_norm.weight")!.Offset), 3.5f);
+        await File.WriteAllBytesAsync(other, bytes);
+        string[] options = ["perplexity", "--model", Stories, "--text", text, "--context", "16", "--keep-logits", kept, "--against"];
+        Assert.Equal(0, (await TestCli.RunAsync([.. options, Stories])).ExitCode);
+        CliResult result = await TestCli.RunAsync([.. options, other]);
+        Assert.Equal((1, ""), (result.ExitCode, result.Output));
+        Assert.Contains("has no logits of", result.Error);
+    }
+
+    [Fact]
     public async Task A_model_does_not_diverge_from_itself()
     {
         using var folder = new TemporaryFolder();

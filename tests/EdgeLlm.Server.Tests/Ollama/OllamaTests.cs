@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography;
 using System.Text.Json;
 using EdgeLlm.Server.Settings;
 using EdgeLlm.Tokenization;
@@ -121,8 +122,11 @@ public sealed class OllamaTests : IAsyncLifetime
         await using TestServer server = await TestServer.StartLoadingAsync();
         Assert.Equal("tiny:latest", (await server.GetAsync("/api/tags")).GetProperty("models")[0].GetProperty("name").GetString());
         await server.AskAsync("/api/chat", Chat("\"stream\":false"), HttpStatusCode.ServiceUnavailable);
+        Assert.False((await server.GetAsync("/api/tags")).GetProperty("models")[0].TryGetProperty("digest", out _));
         server.Load();
-        Assert.Matches("^[0-9a-f]{64}$", (await server.GetAsync("/api/tags")).GetProperty("models")[0].GetProperty("digest").GetString());
+        await server.WaitForDigestAsync();
+        string expected = Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(server.ModelPath, TestContext.Current.CancellationToken)));
+        Assert.Equal(expected, (await server.GetAsync("/api/tags")).GetProperty("models")[0].GetProperty("digest").GetString());
         await server.AskAsync("/api/chat", Chat("\"stream\":false,\"options\":{\"num_predict\":1}"));
     }
 
@@ -133,6 +137,7 @@ public sealed class OllamaTests : IAsyncLifetime
     [Fact]
     public async Task Tags_and_version_are_as_clients_parse_them()
     {
+        await _server.WaitForDigestAsync();
         JsonElement model = Assert.Single((await _server.GetAsync("/api/tags")).GetProperty("models").EnumerateArray());
         Assert.Equal(("tiny:latest", "tiny:latest"), (model.GetProperty("name").GetString(), model.GetProperty("model").GetString()));
         Assert.Matches("^[0-9a-f]{64}$", model.GetProperty("digest").GetString());
