@@ -81,11 +81,7 @@ internal static class SharedOptions
     public static string ModelPathOf(ParseResult result) => ModelStore.OfThisMachine().PathOf(result.GetValue(Model));
 
     /// <summary>Opens the model that --model means with what the other options say.</summary>
-    public static LanguageModel LoadModel(ParseResult result)
-    {
-        string path = ModelPathOf(result);
-        return LanguageModel.Load(path, ModelOptionsOf(result) with { Name = ModelStore.NameOf(path) });
-    }
+    public static LanguageModel LoadModel(ParseResult result) => ModelStore.OfThisMachine().Load(result.GetValue(Model), ModelOptionsOf(result));
 
     /// <exception cref="UsageException">This processor does not have the kernel that --kernel or EDGELLM_KERNEL names.</exception>
     private static string? KernelOf(ParseResult result)

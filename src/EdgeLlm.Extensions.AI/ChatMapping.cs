@@ -12,8 +12,9 @@ namespace EdgeLlm.Extensions.AI;
 /// <summary>Messages and options of Microsoft.Extensions.AI as ours.</summary>
 internal static class ChatMapping
 {
-    public static ChatRequest ToRequest(IEnumerable<AiMessage> messages, ChatOptions? options)
+    public static ChatRequest ToRequest(IReadOnlyList<AiMessage> messages, ChatOptions? options)
     {
+        Unsupported.Refuse(messages);
         var turns = new List<OurMessage>();
         if (options?.Instructions is { Length: > 0 } instructions) turns.Add(new OurMessage("system", instructions));
         foreach (AiMessage message in messages) turns.AddRange(ToTurns(message));
@@ -53,7 +54,7 @@ internal static class ChatMapping
         FunctionResultContent[] results = [.. message.Contents.OfType<FunctionResultContent>()];
         foreach (FunctionResultContent result in results) yield return new OurMessage("tool", TextOf(result.Result)) { ToolCallId = result.CallId };
         if (results.Length > 0) yield break;
-        yield return new OurMessage(message.Role.Value, message.Text)
+        yield return new OurMessage(Unsupported.NameOf(message.Role), message.Text)
         {
             Name = message.AuthorName,
             ToolCalls = [.. message.Contents.OfType<FunctionCallContent>().Select(call => new ChatToolCall(call.CallId, call.Name, ToJsonText(call.Arguments)))],
@@ -116,6 +117,6 @@ internal static class ChatMapping
         null => fallback,
         JsonElement { ValueKind: JsonValueKind.Number } number => number.GetSingle(),
         IConvertible number and not string => number.ToSingle(CultureInfo.InvariantCulture),
-        _ => throw new ArgumentException($"{name} has to be a number"),
+        _ => throw new ArgumentException($"AdditionalProperties: {name} must be a number", nameof(options)),
     };
 }

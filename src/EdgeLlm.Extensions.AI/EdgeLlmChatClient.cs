@@ -2,31 +2,40 @@ using System.Runtime.CompilerServices;
 using EdgeLlm.Generation;
 using EdgeLlm.Models;
 using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace EdgeLlm.Extensions.AI;
 
 /// <summary>
 /// An <see cref="IChatClient"/> over a model in this process. Requests of several threads take turns; what one shares with the one before it is not
-/// computed again. <see cref="ChatOptions.AdditionalProperties"/> takes `min_p`, `typical_p`, `repeat_penalty` and `repeat_last_n`; options that the
-/// engine doesn't have are ignored. Tools are shown to the model; calls come back as text until tool-call parsing is there.
+/// computed again. <see cref="ChatOptions.AdditionalProperties"/> takes `min_p`, `typical_p`, `repeat_penalty` and `repeat_last_n`. Tools are shown to the
+/// model; calls come back as text until tool-call parsing is there.
 /// </summary>
-public sealed class EdgeLlmChatClient : IChatClient
+/// <remarks>
+/// Requests throw <see cref="NotSupportedException"/> where they ask for a response format, a required tool call, a kept conversation or content other than
+/// text, and <see cref="ArgumentException"/> for another model, an unknown role, no messages or an option out of its range.
+/// </remarks>
+public sealed partial class EdgeLlmChatClient : IChatClient
 {
     private readonly LanguageModel _model;
     private readonly bool _ownsModel;
     private readonly TextGenerator _generator;
     private readonly ChatFormat _format;
     private readonly ChatClientMetadata _metadata;
+    private readonly ILogger _logger;
     private readonly SemaphoreSlim _turn = new(1); // never disposed of: those who wait for it are woken by _closing
     private readonly CancellationTokenSource _closing = new();
 
     /// <param name="model">The model.</param>
     /// <param name="ownsModel">Whether disposing of the client disposes of the model.</param>
-    public EdgeLlmChatClient(LanguageModel model, bool ownsModel = false)
+    /// <param name="logger">Gets the numbers of each answer at level Debug, never a text.</param>
+    public EdgeLlmChatClient(LanguageModel model, bool ownsModel = false, ILogger<EdgeLlmChatClient>? logger = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         _model = model;
         _ownsModel = ownsModel;
+        _logger = logger ?? NullLogger<EdgeLlmChatClient>.Instance;
         _generator = new TextGenerator(model);
         _format = new ChatFormat(model);
         _metadata = new ChatClientMetadata("edgellm", defaultModelId: model.Name);
@@ -42,7 +51,8 @@ public sealed class EdgeLlmChatClient : IChatClient
     {
         ArgumentNullException.ThrowIfNull(messages);
         ObjectDisposedException.ThrowIf(_closing.IsCancellationRequested, this);
-        List<int> prompt = _format.Encode(ChatMapping.ToRequest(messages, options));
+        Unsupported.Refuse(options, _model);
+        List<int> prompt = _format.Encode(ChatMapping.ToRequest([.. messages], options));
         GenerationOptions generation = ChatMapping.ToGeneration(options);
         string id = Guid.NewGuid().ToString("N");
         DateTimeOffset created = DateTimeOffset.UtcNow;
@@ -52,6 +62,8 @@ public sealed class EdgeLlmChatClient : IChatClient
             await foreach (string piece in _generator.GenerateAsync(prompt, generation, cancellationToken).ConfigureAwait(false))
                 yield return Update(new TextContent(piece), null);
             GenerationStatistics statistics = _generator.Statistics;
+            LogAnswer(_logger, statistics.PromptTokens, statistics.CachedTokens, statistics.TimeToFirstToken.TotalMilliseconds, statistics.GeneratedTokens,
+                statistics.TokensPerSecond, statistics.FinishReason);
             ChatFinishReason reason = statistics.FinishReason == FinishReason.MaxTokens ? ChatFinishReason.Length : ChatFinishReason.Stop;
             yield return Update(new UsageContent(new UsageDetails
             {
@@ -106,4 +118,8 @@ public sealed class EdgeLlmChatClient : IChatClient
             throw new ObjectDisposedException(nameof(EdgeLlmChatClient));
         }
     }
+
+    [LoggerMessage(LogLevel.Debug, "a prompt of {PromptTokens} tokens ({CachedTokens} known), the first token after {Milliseconds:F0} ms, {GeneratedTokens} tokens at {Rate:F1} a second: {Reason}")]
+    private static partial void LogAnswer(
+        ILogger logger, int promptTokens, int cachedTokens, double milliseconds, int generatedTokens, double rate, FinishReason reason);
 }

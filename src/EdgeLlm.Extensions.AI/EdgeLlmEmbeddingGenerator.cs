@@ -25,18 +25,22 @@ public sealed class EdgeLlmEmbeddingGenerator : IEmbeddingGenerator<string, Embe
     }
 
     /// <summary>One embedding per text, in order.</summary>
-    /// <exception cref="ArgumentException">A text is empty or longer than the context, or Dimensions is more than the model has.</exception>
+    /// <exception cref="ArgumentException">
+    /// A text is null, empty or longer than the context, Dimensions is more than the model has, or another model is named.
+    /// </exception>
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(values);
+        Unsupported.RefuseOtherModel(options?.ModelId, _model);
         int dimensions = options?.Dimensions ?? _model.Info.EmbeddingLength;
         if (dimensions < 1 || dimensions > _model.Info.EmbeddingLength)
-            throw new ArgumentException($"Dimensions is {dimensions}; this model has {_model.Info.EmbeddingLength}", nameof(options));
+            throw new ArgumentOutOfRangeException(nameof(options), $"Dimensions is {dimensions}; it must be 1 to {_model.Info.EmbeddingLength}");
         var embeddings = new GeneratedEmbeddings<Embedding<float>>();
         long tokens = 0;
         foreach (string value in values)
         {
+            if (value is null) throw new ArgumentException("a text to embed is null", nameof(values));
             int[] ids = _model.Tokenizer.Encode(value, addSpecial: true);
             if (ids.Length == 0) throw new ArgumentException("a text to embed is empty", nameof(values));
             if (ids.Length > _cache.Capacity) throw new ArgumentException($"a text to embed has {ids.Length} tokens; the context has {_cache.Capacity}", nameof(values));

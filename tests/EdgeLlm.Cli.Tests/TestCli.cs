@@ -1,5 +1,6 @@
 using System.Text;
 using EdgeLlm.Cli.Commands;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Tests;
 

@@ -2,7 +2,7 @@ using System.CommandLine;
 using EdgeLlm.Cli.Doctor;
 using EdgeLlm.Cli.Machine;
 using EdgeLlm.Cli.Output;
-using EdgeLlm.DefaultModel;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Commands;
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Commands;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Commands;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Pull;
 

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Pull;
 

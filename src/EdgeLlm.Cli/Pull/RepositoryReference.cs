@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using EdgeLlm.Cli.Output;
 
 namespace EdgeLlm.Cli.Pull;
 

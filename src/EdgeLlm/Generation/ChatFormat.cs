@@ -19,6 +19,7 @@ public sealed class ChatFormat
     /// <exception cref="ChatTemplateException">The model's template is broken.</exception>
     public ChatFormat(LanguageModel model)
     {
+        ArgumentNullException.ThrowIfNull(model);
         _tokenizer = model.Tokenizer;
         _template = model.ChatTemplateSource is { } source ? ChatTemplate.Parse(source) : _tokenizer.FindToken("<|im_start|>") is null ? null : ChatTemplate.BuiltIn;
         _bos = TextOf(_tokenizer.BosId);

@@ -45,7 +45,7 @@ public sealed partial class ChatSession : IDisposable
     /// <exception cref="ChatTemplateException">The model's chat template does not take this conversation.</exception>
     /// <exception cref="InvalidOperationException">Another answer of this session has not ended.</exception>
     /// <exception cref="ObjectDisposedException">The session or the model was disposed of, before or while the answer was given.</exception>
-    public async IAsyncEnumerable<string> AskAsync(string text, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellation = default)
+    public async IAsyncEnumerable<string> AskAsync(string text, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(text);
         options ??= new GenerationOptions();
@@ -66,7 +66,7 @@ public sealed partial class ChatSession : IDisposable
 
         try
         {
-            while (await Task.Run(() => answer.Next(cancellation), CancellationToken.None).ConfigureAwait(false) is { } piece)
+            while (await Task.Run(() => answer.Next(cancellationToken), CancellationToken.None).ConfigureAwait(false) is { } piece)
             {
                 answerText.Append(piece);
                 if (piece.Length > 0) yield return piece;
@@ -76,7 +76,7 @@ public sealed partial class ChatSession : IDisposable
         {
             _messages.Add(new ChatMessage("assistant", answerText.ToString()));
         }
-        cancellation.ThrowIfCancellationRequested();
+        cancellationToken.ThrowIfCancellationRequested();
     }
 
     /// <summary>Forgets all turns.</summary>

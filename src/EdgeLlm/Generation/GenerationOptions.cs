@@ -26,8 +26,8 @@ public sealed record GenerationOptions
     /// </summary>
     public IReadOnlyList<string> DryBreakers { get; init; } = ["\n", ":", "\"", "*"];
 
-    /// <summary>What happens when the context is full.</summary>
-    public ContextPolicy WhenContextIsFull { get; init; }
+    /// <summary>Policy for a full context. A <see cref="TextGenerator"/>, which has no turns to forget, ends with the error under either.</summary>
+    public ContextPolicy WhenContextIsFull { get; init; } = ContextPolicy.DropOldestTurns;
 
     /// <exception cref="ArgumentException">A value is out of its range; the message names it.</exception>
     public void Validate()

@@ -15,6 +15,7 @@ public sealed class TextGenerator : IDisposable
     /// <summary>A generator with an empty context of the model's length.</summary>
     public TextGenerator(LanguageModel model)
     {
+        ArgumentNullException.ThrowIfNull(model);
         Model = model;
         Cache = model.CreateCache();
     }
@@ -32,24 +33,24 @@ public sealed class TextGenerator : IDisposable
     /// <summary>Continues a prompt.</summary>
     /// <param name="prompt">Token ids, at least one; see <see cref="Tokenization.Tokenizer.Encode(string, bool, bool)"/>.</param>
     /// <param name="options">How.</param>
-    /// <param name="cancellation">Ends the answer at once; the text so far has been given.</param>
+    /// <param name="cancellationToken">Ends the answer at once; the text so far has been given.</param>
     /// <returns>The text, piece by piece: whole characters only.</returns>
     /// <exception cref="ContextFullException">The prompt, or the answer before it ended, is longer than the context.</exception>
     /// <exception cref="InvalidOperationException">Another answer of this generator has not ended.</exception>
     /// <exception cref="ObjectDisposedException">The generator or the model was disposed of, before or while the answer was given.</exception>
     public async IAsyncEnumerable<string> GenerateAsync(
-        IReadOnlyList<int> prompt, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellation = default)
+        IReadOnlyList<int> prompt, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         using AnswerTurn turn = BeginAnswer();
         var answer = new Answer(this, options ?? new GenerationOptions());
         answer.Begin(prompt);
         // A token takes milliseconds of arithmetic: not on the caller's thread, which may be one that draws or serves.
-        while (await Task.Run(() => answer.Next(cancellation), CancellationToken.None).ConfigureAwait(false) is { } piece)
+        while (await Task.Run(() => answer.Next(cancellationToken), CancellationToken.None).ConfigureAwait(false) is { } piece)
         {
             if (piece.Length > 0) yield return piece;
         }
-        cancellation.ThrowIfCancellationRequested();
+        cancellationToken.ThrowIfCancellationRequested();
     }
 
     /// <summary>Forgets the context.</summary>

@@ -119,14 +119,29 @@ public sealed unsafe class LanguageModel : IDisposable
         return (Roofline.ReadBandwidth(_pool, MachineMemory.Available), Roofline.PeakMultiplyAdds(_kernel, _pool));
     }
 
+    /// <summary>Opens the default model, which a reference to EdgeLlm.DefaultModel puts beside the program.</summary>
+    /// <exception cref="FileNotFoundException">There is none beside the program.</exception>
+    /// <exception cref="ModelException">It can't fit into memory.</exception>
+    public static LanguageModel LoadDefault(ModelOptions? options = null)
+    {
+        string path = DefaultModelFile.Path ?? throw new FileNotFoundException(
+            $"there is no {DefaultModelFile.Name} in {AppContext.BaseDirectory}: reference EdgeLlm.DefaultModel, or open another model with LanguageModel.Load");
+        options ??= new ModelOptions();
+        return Load(path, options with { Name = options.Name ?? DefaultModelFile.ModelName });
+    }
+
     /// <summary>Opens a model.</summary>
-    /// <exception cref="ModelException">There is no such file, it is no model that runs here, or it can't fit into memory.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="ModelException">It is no model that runs here, or it can't fit into memory.</exception>
     /// <exception cref="GgufException">The file is damaged or no GGUF file.</exception>
+    /// <exception cref="ArgumentException">The path is empty, or an option is out of its range.</exception>
     public static LanguageModel Load(string path, ModelOptions? options = null)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new ModelOptions();
         options.Validate();
-        if (!File.Exists(path)) throw new ModelException(path, Directory.Exists(path) ? "is a folder, not a GGUF file" : "there is no such file");
+        if (Directory.Exists(path)) throw new ModelException(path, "is a folder, not a GGUF file");
+        if (!File.Exists(path)) throw new FileNotFoundException(Printable.Line($"{path}: there is no such file"), path);
         long total = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Total;
         long available = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Available;
         if (LengthOf(path) is var size && size > total)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Tests.Commands;
 
@@ -146,7 +147,7 @@ public sealed class StoreCommandsTests : IDisposable
     [Fact]
     public async Task The_default_model_has_one_name()
     {
-        string path = EdgeLlm.DefaultModel.DefaultModelFile.Path!;
+        string path = DefaultModelFile.Path!;
         Assert.Contains("SmolLM2-135M-Instruct ", (await RunAsync("list")).Output);
         foreach (string name in (string[])["SmolLM2-135M-Instruct", "smollm2-135m-instruct:latest", "smollm2", "default"])
             Assert.Contains(path, (await RunAsync("inspect", name)).Output);

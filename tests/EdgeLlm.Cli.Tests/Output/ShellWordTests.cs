@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using EdgeLlm.Cli.Output;
 
 namespace EdgeLlm.Cli.Tests.Output;
 

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Tests.Pull;
 
@@ -299,7 +300,7 @@ public sealed class HostileHubTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     /// <summary>A file that `run` takes, as far as its header says.</summary>
-    private static Task<byte[]> RunnableAsync() => File.ReadAllBytesAsync(EdgeLlm.DefaultModel.DefaultModelFile.Path!);
+    private static Task<byte[]> RunnableAsync() => File.ReadAllBytesAsync(DefaultModelFile.Path!);
 
     private async Task<CliResult> AssertRefusedAsync(LocalHub hub, string reference, string text, Dictionary<string, string?>? variables = null)
     {

@@ -25,7 +25,19 @@ public sealed class LoadingTests : IDisposable
 
     [Fact]
     public void A_missing_file_is_one_line() =>
-        Assert.Contains("no such file", Assert.Throws<ModelException>(() => LanguageModel.Load(Path.Combine(_folder, "none.gguf"))).Message);
+        Assert.EndsWith("none.gguf: there is no such file", Assert.Throws<FileNotFoundException>(() => LanguageModel.Load(Path.Combine(_folder, "none.gguf"))).Message);
+
+    [Fact]
+    public void Paths_that_name_no_file_get_the_exceptions_of_dotnet()
+    {
+        Assert.Throws<ArgumentNullException>(() => LanguageModel.Load(null!));
+        Assert.Throws<ArgumentException>(() => LanguageModel.Load(""));
+        Assert.Contains("is a folder", Assert.Throws<ModelException>(() => LanguageModel.Load(_folder)).Message);
+    }
+
+    [Fact]
+    public void Without_a_default_model_beside_the_program_the_reference_to_add_is_named() =>
+        Assert.Contains("reference EdgeLlm.DefaultModel", Assert.Throws<FileNotFoundException>(() => LanguageModel.LoadDefault()).Message);
 
     [Fact]
     public void An_unknown_architecture_is_named()

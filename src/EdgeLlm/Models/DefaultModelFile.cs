@@ -1,7 +1,7 @@
-namespace EdgeLlm.DefaultModel;
+namespace EdgeLlm.Models;
 
-/// <summary>Where the default model lies: a file beside the program, so that it can be mapped.</summary>
-public static class DefaultModelFile
+/// <summary>The default model: a file beside the program, where a reference to EdgeLlm.DefaultModel puts it, so that it can be mapped.</summary>
+internal static class DefaultModelFile
 {
     /// <summary>The file's name beside the program.</summary>
     public const string Name = "default-model.gguf";
@@ -9,7 +9,7 @@ public static class DefaultModelFile
     /// <summary>What the model in it is called.</summary>
     public const string ModelName = "SmolLM2-135M-Instruct";
 
-    /// <summary>The full path of the default model, or null where this build has none.</summary>
+    /// <summary>The full path, or null where the program has none.</summary>
     public static string? Path
     {
         get

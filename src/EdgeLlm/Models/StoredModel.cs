@@ -1,11 +1,27 @@
 using System.Text.RegularExpressions;
 
-namespace EdgeLlm.Cli;
+namespace EdgeLlm.Models;
+
+/// <summary>The folder that a model is in.</summary>
+public enum ModelPlace
+{
+    /// <summary>The user's folder.</summary>
+    User,
+
+    /// <summary>The folder that all users read.</summary>
+    System,
+
+    /// <summary>The program's folder.</summary>
+    Program,
+}
 
 /// <summary>A model on this machine: one file, or all that are there of one that is split.</summary>
-internal sealed partial record StoredModel(string Name, ModelPlace Place, IReadOnlyList<string> Files)
+/// <param name="Name">The file's name without `.gguf`, and without the number where it is split.</param>
+/// <param name="Place">The folder that it is in.</param>
+/// <param name="Files">Full paths, in order.</param>
+public sealed partial record StoredModel(string Name, ModelPlace Place, IReadOnlyList<string> Files)
 {
-    public const string Extension = ".gguf";
+    internal const string Extension = ".gguf";
 
     /// <summary>The file to open: the first.</summary>
     public string Path => Files[0];
@@ -20,11 +36,11 @@ internal sealed partial record StoredModel(string Name, ModelPlace Place, IReadO
     public bool IsLink => Files.All(file => new FileInfo(file).LinkTarget is not null);
 
     /// <summary>Whether a text can name a model: a file name, not a path.</summary>
-    public static bool IsName(string text) =>
+    internal static bool IsName(string text) =>
         text.Length > 0 && text[0] != '.' && text.AsSpan().IndexOfAny('/', '\\', ':') < 0 && !text.Any(char.IsControl);
 
     /// <summary>The name of the model that a file is, or is a part of.</summary>
-    public static string NameOf(string path)
+    internal static string NameOf(string path)
     {
         string name = System.IO.Path.GetFileNameWithoutExtension(path);
         return SplitNumber().Match(name) is { Success: true } split ? name[..split.Index] : name;

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 
-namespace EdgeLlm.Cli.Output;
+namespace EdgeLlm;
 
 /// <summary>Names in command lines that are printed to be typed or pasted.</summary>
 internal static partial class ShellWord

@@ -1,4 +1,4 @@
-namespace EdgeLlm.Cli;
+namespace EdgeLlm;
 
 /// <summary>"Did you mean": the word that somebody most likely wanted to type.</summary>
 internal static class Suggestion

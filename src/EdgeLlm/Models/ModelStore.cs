@@ -1,28 +1,29 @@
-using EdgeLlm.Cli.Output;
-using EdgeLlm.DefaultModel;
 using EdgeLlm.Files;
 
-namespace EdgeLlm.Cli;
+namespace EdgeLlm.Models;
 
 /// <summary>
-/// The models on this machine: in the user's folder, into which `pull` writes and from which `rm` removes, in the system's, and beside the
-/// program. A model's name is its file's name without `.gguf`, and without the number where it is split.
+/// The models on this machine: in the user's folder, into which `edgellm pull` writes and from which `edgellm rm` removes, in the system's, and
+/// beside the program. A model's name is its file's name without `.gguf`, and without the number where it is split.
 /// </summary>
 /// <param name="userFolder">`$XDG_DATA_HOME/edgellm/models`, else `~/.local/share/edgellm/models`.</param>
 /// <param name="systemFolder">`/var/lib/edgellm/models`.</param>
 /// <param name="defaultModel">The file that comes with the program, or null.</param>
-internal sealed class ModelStore(string userFolder, string systemFolder, string? defaultModel)
+public sealed class ModelStore(string userFolder, string systemFolder, string? defaultModel = null)
 {
     /// <summary>Another name of the model that comes with the program.</summary>
     private const string Default = "default";
 
     /// <summary>The folder that all users and the service read. Tests put theirs here.</summary>
-    public static string SystemFolderOfThisMachine { get; set; } = "/var/lib/edgellm/models";
+    internal static string SystemFolderOfThisMachine { get; set; } = "/var/lib/edgellm/models";
 
+    /// <summary>The folder of this user's models.</summary>
     public string UserFolder => userFolder;
 
+    /// <summary>The folder of all users' models, the service's among them.</summary>
     public string SystemFolder => systemFolder;
 
+    /// <summary>The store that the `edgellm` program uses, with this program's default model.</summary>
     public static ModelStore OfThisMachine()
     {
         // The specification has relative paths ignored (XDG Base Directory).
@@ -32,17 +33,27 @@ internal sealed class ModelStore(string userFolder, string systemFolder, string?
         return new ModelStore(Path.Combine(data!, "edgellm", "models"), SystemFolderOfThisMachine, DefaultModelFile.Path);
     }
 
-    /// <summary>What the model of a file is called, by the program and to it.</summary>
+    /// <summary>The name of a file's model: the default's own, else the file's.</summary>
     public static string NameOf(string path) => path == DefaultModelFile.Path ? DefaultModelFile.ModelName : StoredModel.NameOf(path);
 
+    /// <summary>Opens a model by its path or name (<see cref="PathOf"/>), and calls it by the store's name unless the options have one.</summary>
+    /// <exception cref="IOException">There is no such model, or none was named and the program has no default.</exception>
+    /// <exception cref="ModelException">As of <see cref="LanguageModel.Load"/>, whose other exceptions come too.</exception>
+    public LanguageModel Load(string? model = null, ModelOptions? options = null)
+    {
+        string path = PathOf(model);
+        options ??= new ModelOptions();
+        return LanguageModel.Load(path, options with { Name = options.Name ?? NameOf(path) });
+    }
+
     /// <summary>The file of a path, of a name in any case, or of the beginning of one name only; of null, the default model.</summary>
-    /// <exception cref="IOException">There is no such model, or none was named and this build has no default.</exception>
+    /// <exception cref="IOException">There is no such model, or none was named and the program has no default.</exception>
     public string PathOf(string? model)
     {
         if (model is null)
         {
-            return defaultModel ?? throw new FileNotFoundException("this build has no default model: "
-                + "name one with --model (a GGUF file, or a name of `edgellm list`; `edgellm pull` gets one)");
+            return defaultModel ?? throw new FileNotFoundException("this program has no default model: "
+                + "name one (edgellm: with --model), a GGUF file or a name of `edgellm list`; `edgellm pull` gets one");
         }
         FileStatus? status = FileStatus.Of(model);
         if (status?.Kind == FileKind.Regular) return model;
