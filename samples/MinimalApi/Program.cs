@@ -1,7 +1,7 @@
 // Answers and embeddings in a web application of your own.   dotnet run --project samples/MinimalApi -c Release
 //   curl http://127.0.0.1:5080/ask?question=Why+is+the+sky+blue
 //   curl -N http://127.0.0.1:5080/stream?question=Tell+me+a+story
-//   curl http://127.0.0.1:5080/likeness?a=a+cat\&b=a+dog
+//   curl http://127.0.0.1:5080/likeness?a=cat\&b=dog
 // Another model: --EdgeLlm:Model MODEL (a GGUF file, or a name that `edgellm list` shows), or "EdgeLlm": { "Model": ... } in appsettings.json.
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
@@ -14,7 +14,7 @@ builder.Services.Configure<EdgeLlmOptions>(builder.Configuration.GetSection("Edg
 builder.Services.AddEdgeLlm();
 WebApplication app = builder.Build();
 
-var options = new ChatOptions { Instructions = "Answer in a few short sentences.", MaxOutputTokens = 300 };
+var options = new ChatOptions { Instructions = "Answer in a few short sentences.", MaxOutputTokens = 200 };
 
 app.MapGet("/ask", async (string question, IChatClient client, CancellationToken cancellationToken) =>
 {
