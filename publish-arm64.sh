@@ -4,22 +4,48 @@
 #   ./publish-arm64.sh                    a native program for 64-bit Raspberry Pi OS and Debian (NativeAOT)
 #   ./publish-arm64.sh --rid linux-x64    a native program for a PC (with AVX2: 2013 and later)
 #   ./publish-arm64.sh --portable         for every processor; depends on Microsoft's aspnetcore-runtime-10.0, needs no cross compiler here
-#   --output FOLDER                       where the package goes (default: artifacts/deb)
+#   --tar                                 an archive to unpack and run instead of a package (native programs only)
+#   --output FOLDER                       where it goes (default: artifacts/deb, with --tar artifacts/tar)
 #
-# On a workstation or on the Pi itself. It says what is missing and the line that installs it.
+# On a workstation or on the Pi itself. It says what is missing and the line that installs it, and on standard error what it is doing; the last line of
+# its output is the file that it made.
 set -euo pipefail
 root=$(cd "$(dirname "$0")" && pwd)
-rid=linux-arm64 portable=false out=$root/artifacts/deb
-usage() { sed -n '2,9s/^# \{0,1\}//p' "$0"; }
+rid=linux-arm64 portable=false tar=false out=
+usage() { sed -n '2,11s/^# \{0,1\}//p' "$0"; }
 while (($#)); do
   case $1 in
     --portable) portable=true; shift ;;
+    --tar) tar=true; shift ;;
     --rid) rid=${2:?--rid takes a runtime identifier}; shift 2 ;;
     --output) out=$(mkdir -p "${2:?--output takes a folder}" && cd "$2" && pwd); shift 2 ;;
     --help | -h) usage; exit 0 ;;
     *) echo "publish-arm64.sh: unknown option $1" >&2; usage >&2; exit 2 ;;
   esac
 done
+
+if $portable && $tar; then echo "publish-arm64.sh: --tar takes a native program, without --portable" >&2; exit 2; fi
+if [[ -z $out ]]; then if $tar; then out=$root/artifacts/tar; else out=$root/artifacts/deb; fi; fi
+
+# Runs a command, and says what for and how long it takes: at a terminal every second, else when it ends.
+step() { # what, command ...
+  local what=$1 start=$SECONDS status=0 log; shift
+  log=$(mktemp)
+  printf '%s ...' "$what" >&2
+  "$@" > "$log" 2>&1 &
+  local job=$!
+  trap 'kill $job 2> /dev/null; rm -f "$log"; echo >&2; exit 130' INT TERM
+  while kill -0 $job 2> /dev/null; do
+    sleep 1
+    [[ ! -t 2 ]] || printf '\r%s ... %d s' "$what" $((SECONDS - start)) >&2
+  done
+  wait $job || status=$?
+  trap - INT TERM
+  if [[ -t 2 ]]; then printf '\r%s: %d s   \n' "$what" $((SECONDS - start)) >&2; else printf ' %d s\n' $((SECONDS - start)) >&2; fi
+  ((status == 0)) || cat "$log" >&2
+  rm -f "$log"
+  return $status
+}
 
 missing() { # what, the line that installs it
   printf 'publish-arm64.sh: %s\n  %s\n' "$1" "$2" >&2
@@ -32,9 +58,10 @@ command -v dpkg-deb > /dev/null || missing "there is no dpkg-deb here" "sudo apt
 
 if $portable; then
   published=$root/artifacts/publish/edgellm-portable
-  dotnet publish "$root/src/EdgeLlm.Cli" -c Release -v quiet -o "$published"
+  step "compiling the program (a minute or two)" dotnet publish "$root/src/EdgeLlm.Cli" -c Release -v quiet -o "$published"
   # The launcher is of this machine's processor. Published without (UseAppHost), the build would lose its own, and `dotnet run --no-build` with it.
   rm "$published/EdgeLlm.Cli"
+  echo "packing" >&2
   "$root/tools/package/build-deb" "$published" all "$out"
   exit
 fi
@@ -60,10 +87,14 @@ else
 fi
 
 published=$root/artifacts/publish/edgellm-$rid
-if ! restored=$(dotnet restore "$root/src/EdgeLlm.Cli" -p:RuntimeIdentifier="$rid" -v quiet 2>&1); then
-  grep -q 'NU1101\|NU1102\|NU1301' <<< "$restored" || { echo "$restored" >&2; exit 1; }
-  echo "$restored" | grep -o 'error NU.*' | sort -u | head -3 >&2
-  missing "the package source has no compiler or runtime pack of .NET 10 for $rid" "dotnet nuget add source https://api.nuget.org/v3/index.json -n nuget.org     # or: --portable"
+restore() { dotnet restore "$root/src/EdgeLlm.Cli" -p:RuntimeIdentifier="$rid" -v quiet > "$restored" 2>&1; }
+restored=$(mktemp); trap 'rm -f "$restored"' EXIT
+if ! step "getting the compiler and the libraries (the first time some 300 MB)" restore; then
+  grep -q 'NU1101\|NU1102\|NU1301' "$restored" || { cat "$restored" >&2; exit 1; }
+  grep -o 'error NU.*' "$restored" | sort -u | head -3 >&2
+  missing "the package source has no compiler or runtime pack of .NET 10 for $rid, or there is no network" "dotnet nuget add source https://api.nuget.org/v3/index.json -n nuget.org     # or: --portable"
 fi
-dotnet publish "$root/src/EdgeLlm.Cli" -c Release -r "$rid" ${native[@]+"${native[@]}"} --no-restore -v quiet -o "$published"
-"$root/tools/package/build-deb" "$published" "$architecture" "$out"
+step "compiling to a native program for $rid (some minutes)" \
+  dotnet publish "$root/src/EdgeLlm.Cli" -c Release -r "$rid" ${native[@]+"${native[@]}"} --no-restore -v quiet -o "$published"
+echo "packing" >&2
+if $tar; then "$root/tools/package/build-tar" "$published" "$rid" "$out"; else "$root/tools/package/build-deb" "$published" "$architecture" "$out"; fi

@@ -47,6 +47,19 @@ internal sealed class FairQueue<T>(int capacity) where T : class
         }
     }
 
+    /// <summary>How many items will be taken before this one if no other comes; null where it is out already.</summary>
+    public int? CountBefore(string client, T item)
+    {
+        lock (_gate)
+        {
+            if (Find(client) is not { } own || own.Value.Items.IndexOf(item) is not (>= 0 and int round)) return null;
+            int before = round;
+            for (var node = _turns.First; node != own; node = node!.Next) before += Math.Min(node!.Value.Items.Count, round + 1);
+            for (var node = own.Next; node is not null; node = node.Next) before += Math.Min(node.Value.Items.Count, round);
+            return before;
+        }
+    }
+
     /// <summary>Takes an item out, for one that gave up waiting; false where it is out already.</summary>
     public bool Remove(string client, T item)
     {

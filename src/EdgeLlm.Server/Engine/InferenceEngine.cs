@@ -77,8 +77,8 @@ internal sealed class InferenceEngine : IDisposable
         }
         new Thread(Run) { Name = "engine", IsBackground = true }.Start();
         new Thread(() => Identify(model)) { Name = "identity", IsBackground = true, Priority = ThreadPriority.Lowest }.Start();
-        _log.Info($"{path}: mapped and computing after {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s, kernel {model.KernelName}, {model.Threads} threads, "
-            + $"{conversations} contexts of {model.ContextLength} tokens, {model.Plan.Total / 1e6:F0} MB at most");
+        _log.Info($"{path}: mapped and computing after {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s, kernel {model.KernelName}, {Quantity(model.Threads, "thread")}, "
+            + $"{Quantity(conversations, "context")} of {model.ContextLength} tokens, {model.Plan.Total / 1e6:F0} MB at most");
     }
 
     /// <summary>Refuses a request that would find the queue full, before work is done for it.</summary>
@@ -108,8 +108,11 @@ internal sealed class InferenceEngine : IDisposable
         return job;
     }
 
+    /// <summary>How many answers end before this one begins, if no other request comes; 0 from its turn on.</summary>
+    public int CountBefore(AnswerJob job) => _queue.CountBefore(job.Client, job) is { } waiting ? waiting + (IsComputing ? 1 : 0) : 0;
+
     private EngineBusyException QueueIsFull() =>
-        new($"{_queue.Count} requests are waiting already", queueIsFull: true, TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(_usualSeconds), 1, 60)));
+        new(_queue.Count == 1 ? "1 request is waiting already" : $"{_queue.Count} requests are waiting already", queueIsFull: true, TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(_usualSeconds), 1, 60)));
 
     /// <summary>Takes nothing new and sends away those that wait; what runs may end within the limit, then it is cut off.</summary>
     public async Task StopAsync(TimeSpan limit)
@@ -211,6 +214,8 @@ internal sealed class InferenceEngine : IDisposable
             job.Fail(exception);
         }
     }
+
+    private static string Quantity(int count, string what) => count == 1 ? $"1 {what}" : $"{count} {what}s";
 
     private sealed record Loaded(LanguageModel Model, ChatFormat Format, Contexts Contexts);
 

@@ -5,10 +5,15 @@ using Microsoft.AspNetCore.Routing;
 
 namespace EdgeLlm.Server.Http;
 
-/// <summary>The page at `/`: three files of this assembly. To a program that asks for no HTML, `/` says in a word that the service runs.</summary>
+/// <summary>The page at `/`: files of this assembly. To a program that asks for no HTML, `/` says in a word that the service runs.</summary>
 internal static class WebPage
 {
     private static readonly string[] Methods = ["GET", "HEAD"];
+    private static readonly string[] Scripts = ["page.js", "service.js", "markdown.js"];
+
+    /// <summary>Nothing from elsewhere, and no text that becomes HTML: scripts may not even try (Trusted Types).</summary>
+    private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
+        + "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
     public static void Map(IEndpointRouteBuilder routes)
     {
@@ -16,7 +21,7 @@ internal static class WebPage
         routes.MapMethods("/", Methods, (RequestDelegate)(context =>
             context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase) ? page(context) : SayThatItRuns(context)));
         routes.MapMethods("/page.css", Methods, Serve("page.css", "text/css; charset=utf-8"));
-        routes.MapMethods("/page.js", Methods, Serve("page.js", "text/javascript; charset=utf-8"));
+        foreach (string script in Scripts) routes.MapMethods("/" + script, Methods, Serve(script, "text/javascript; charset=utf-8"));
         routes.MapMethods("/favicon.svg", Methods, Serve("favicon.svg", "image/svg+xml"));
     }
 
@@ -30,8 +35,7 @@ internal static class WebPage
             response.Headers.ETag = tag;
             response.Headers.CacheControl = "no-cache"; // ask again, by the tag
             response.Headers.Vary = "Accept";
-            response.Headers.ContentSecurityPolicy =
-                "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+            response.Headers.ContentSecurityPolicy = Policy;
             response.Headers["Referrer-Policy"] = "no-referrer";
             response.ContentType = contentType;
             if (context.Request.Headers.IfNoneMatch == tag)

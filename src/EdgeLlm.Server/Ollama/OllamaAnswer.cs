@@ -16,6 +16,9 @@ internal sealed record OllamaAnswer(string Model, string CreatedAt, bool Done)
 
     public IReadOnlyList<int>? Context { get; init; }
 
+    /// <summary>Answers that end before this one begins, in a piece without text; 0: its turn has come. Ollama does not have it.</summary>
+    public int? QueuePosition { get; init; }
+
     /// <summary>Nanoseconds, as all durations.</summary>
     public long? TotalDuration { get; init; }
 

@@ -15,6 +15,7 @@ namespace EdgeLlm.Server.Ollama;
 /// <summary>Ollama's API: chat, generate, tags, version.</summary>
 internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served, ServerOptions settings, ServerLog log)
 {
+    private static readonly TimeSpan FirstSign = TimeSpan.FromMilliseconds(500);
     private static readonly string[] Read = ["GET", "HEAD"];
 
     public void Map(IEndpointRouteBuilder routes)
@@ -98,8 +99,9 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
         if (request.Streams)
         {
             using JsonStream stream = await JsonStream.OfLinesAsync(context).ConfigureAwait(false);
-            while (!await job.HasBegunAsync(settings.SignInterval).ConfigureAwait(false))
-                await stream.WriteAsync(piece(""), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
+            // The first sign comes soon: whoever has to wait wants to know.
+            for (TimeSpan wait = FirstSign; !await job.HasBegunAsync(wait < settings.SignInterval ? wait : settings.SignInterval).ConfigureAwait(false); wait = settings.SignInterval)
+                await stream.WriteAsync(piece("") with { QueuePosition = engine.CountBefore(job) }, OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
             await foreach (string text in job.ReadAsync().ConfigureAwait(false)) await stream.WriteAsync(piece(text), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
             await stream.WriteAsync(piece("").EndOf(job, Tokens()), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
         }
@@ -130,7 +132,7 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
     private void RequireModel(string? name)
     {
         if (string.IsNullOrEmpty(name)) throw new ApiException(400, "model is required");
-        if (!served.IsCalled(name)) throw new ApiException(404, $"model '{name}' not found");
+        if (!served.IsCalled(name)) throw new ApiException(404, $"model '{name}' not found; the model here is '{served.Name}'");
     }
 
     private OllamaModel Entry() => new(

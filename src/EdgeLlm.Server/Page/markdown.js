@@ -45,14 +45,19 @@ function split(lines, depth) {
         return () => make('blockquote', '', ...nodes(inner, depth + 1));
       }
       if (item.test(line) && depth < deepest) return list();
-      if (line.includes('|') && i < lines.length && dividers.test(lines[i].replace(/\s/g, '')) && cells(line).length === cells(lines[i]).length) {
+      if (isTable(start)) {
         while (i < lines.length && lines[i].includes('|') && lines[i].trim()) i++;
         const rows = lines.slice(start, i);
         return () => table(rows);
       }
-      while (i < lines.length && lines[i].trim() && !startsBlock(lines[i])) i++;
+      while (i < lines.length && lines[i].trim() && !startsBlock(lines[i]) && !isTable(i)) i++;
       const paragraph = lines.slice(start, i).map(part => part.trim()).join('\n');
       return () => make('p', '', ...inline(paragraph));
+    }
+
+    // A header and a line of dashes with as many cells.
+    function isTable(at) {
+      return lines[at].includes('|') && at + 1 < lines.length && dividers.test(lines[at + 1].replace(/\s/g, '')) && cells(lines[at]).length === cells(lines[at + 1]).length;
     }
 
     // Items with what is indented below them; a blank line ends the list unless another item or something indented follows.
@@ -111,7 +116,7 @@ function codeBlock(code, language) {
   const copy = make('button', 'copy', 'Copy');
   copy.type = 'button';
   copy.dataset.copies = 'code';
-  const name = language.split(/\s/)[0].slice(0, 30);
+  const name = language.slice(0, 30);
   const text = make('pre', '', make('code', '', code));
   text.tabIndex = 0; // scrolls to the side
   text.setAttribute('role', 'region');
@@ -167,6 +172,14 @@ function inline(text, depth = 0) {
       i = end + ticks.length;
       continue;
     }
+    const link = depth < deepest && /^!?\[/.test(text.slice(i, i + 2)) && linkAt(text, i);
+    if (link) {
+      flush();
+      made.push(...inline(link.label, depth + 1));
+      if (link.address !== link.label) plain += ` (${link.address})`;
+      i = link.end;
+      continue;
+    }
     const mark = depth < deepest && emphasis.find(([sign]) => text.startsWith(sign, i));
     if (mark && !endless.has(mark[0])) {
       const end = opens(text, i, mark[0]) ? endOfEmphasis(text, i + mark[0].length, mark[0]) : -1;
@@ -184,6 +197,13 @@ function inline(text, depth = 0) {
   }
   flush();
   return made;
+}
+
+// [label](address) within some hundred characters.
+function linkAt(text, at) {
+  const near = text.slice(at, at + 600);
+  const match = /^!?\[([^[\]\n]{1,300})\]\(([^\s()]{1,300})\)/.exec(near);
+  return match && { label: match[1], address: match[2], end: at + match[0].length };
 }
 
 const isWord = char => char !== undefined && /[\p{L}\p{N}_]/u.test(char);

@@ -13,6 +13,22 @@ public sealed class FairQueueTests
     }
 
     [Fact]
+    public void Each_item_knows_how_many_come_before_it()
+    {
+        var queue = new FairQueue<string>(10);
+        string[] items = ["a1", "a2", "a3", "b1", "c1", "b2"];
+        foreach (string item in items) Assert.True(queue.TryAdd(item[..1], item));
+        var expected = new Dictionary<string, int?>();
+        foreach (string item in items) expected[item] = queue.CountBefore(item[..1], item);
+        for (int place = 0; place < items.Length; place++)
+        {
+            Assert.True(queue.Take(out string? item));
+            Assert.Equal(place, expected[item]);
+            Assert.Null(queue.CountBefore(item[..1], item));
+        }
+    }
+
+    [Fact]
     public void A_full_queue_takes_nothing_until_something_has_left()
     {
         var queue = new FairQueue<string>(2);

@@ -165,8 +165,13 @@ public sealed class AccessTests
         string policy = page.Headers.GetValues("Content-Security-Policy").Single();
         Assert.StartsWith("default-src 'none'", policy, StringComparison.Ordinal);
         Assert.DoesNotContain("unsafe", policy, StringComparison.Ordinal);
-        foreach (string file in new[] { await page.Content.ReadAsStringAsync(), await server.Client.GetStringAsync("/page.css"), await server.Client.GetStringAsync("/page.js") })
+        Assert.Contains("require-trusted-types-for 'script'", policy, StringComparison.Ordinal);
+        string[] names = ["page.css", "page.js", "service.js", "markdown.js"];
+        string[] files = [await page.Content.ReadAsStringAsync(), .. await Task.WhenAll(names.Select(name => server.Client.GetStringAsync("/" + name)))];
+        foreach (string file in files)
         {
+            foreach (string way in new[] { "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "srcdoc", "eval(", "createContextualFragment" })
+                Assert.DoesNotContain(way, file, StringComparison.Ordinal); // text never becomes HTML
             Assert.DoesNotContain("//fonts", file, StringComparison.Ordinal);
             Assert.DoesNotContain("http:", file, StringComparison.Ordinal);
             Assert.DoesNotContain("https:", file, StringComparison.Ordinal);

@@ -24,6 +24,7 @@ public sealed class StreamTests
         {
             JsonElement piece = JsonDocument.Parse((await lineReader.ReadLineAsync())!).RootElement;
             Assert.Equal(("", false), (piece.GetProperty("response").GetString(), piece.GetProperty("done").GetBoolean()));
+            Assert.Equal(2, piece.GetProperty("queue_position").GetInt32()); // one is computed, one waits
         }
     }
 

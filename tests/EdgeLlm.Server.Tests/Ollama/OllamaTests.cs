@@ -132,7 +132,7 @@ public sealed class OllamaTests : IAsyncLifetime
 
     [Fact]
     public async Task Other_models_are_not_found() =>
-        Assert.Equal("model 'llama3' not found", (await _server.AskAsync("/api/chat", """{"model":"llama3"}""", HttpStatusCode.NotFound)).GetProperty("error").GetString());
+        Assert.Equal("model 'llama3' not found; the model here is 'tiny'", (await _server.AskAsync("/api/chat", """{"model":"llama3"}""", HttpStatusCode.NotFound)).GetProperty("error").GetString());
 
     [Fact]
     public async Task Tags_and_version_are_as_clients_parse_them()

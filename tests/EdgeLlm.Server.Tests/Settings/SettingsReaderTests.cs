@@ -1,5 +1,6 @@
 using EdgeLlm.Kernels;
 using EdgeLlm.Server.Settings;
+using EdgeLlm.Tests;
 
 namespace EdgeLlm.Server.Tests.Settings;
 
@@ -126,6 +127,8 @@ public sealed class SettingsReaderTests : IDisposable
     [InlineData("localhost", "127.0.0.1:11434", true)]
     [InlineData("::1", "[::1]:11434", true)]
     [InlineData("[::1]:0", "[::1]:0", true)]
+    [InlineData("8080", "127.0.0.1:8080", true)]
+    [InlineData(":8080", "127.0.0.1:8080", true)]
     [InlineData("*:80", "[::]:80", false)]
     [InlineData("192.168.1.5", "192.168.1.5:11434", false)]
     public void Addresses_are_read(string text, string expected, bool loopback)
@@ -136,13 +139,46 @@ public sealed class SettingsReaderTests : IDisposable
 
     [Theory]
     [InlineData("")]
-    [InlineData(":80")]
+    [InlineData(":")]
+    [InlineData("::80x")]
+    [InlineData("65536")]
+    [InlineData("70000")]
+    [InlineData("8080:")]
     [InlineData("127.0.0.1:65536")]
     [InlineData("127.0.0.1:-1")]
     [InlineData("127.0.0.1:")]
     [InlineData("raspberrypi")]
     [InlineData("[::1]80x")]
     public void What_is_no_address_is_refused(string text) => Assert.Throws<FormatException>(() => ListenAddress.Parse(text));
+
+    /// <summary>README's way into the network: the two lines that the shipped file has ready, without their comment marks.</summary>
+    [Fact]
+    public void The_shipped_file_leads_into_the_network_by_two_lines()
+    {
+        string shipped = File.ReadAllText(Path.Combine(SharedFolder.RepositoryRoot, "tools", "package", "edgellm.json"));
+        Write(shipped);
+        Assert.Equal(ListenAddress.Default, Read().Listen);
+        string key = Path.GetTempFileName();
+        File.WriteAllText(key, "0123456789abcdef\n");
+        string[] lines = [.. shipped.Split('\n').Select(line => line.Contains("\"listen\"", StringComparison.Ordinal) || line.Contains("\"apiKeyFile\"", StringComparison.Ordinal)
+            ? line.Replace("// ", "", StringComparison.Ordinal) : line)];
+        Write(string.Join('\n', lines).Replace("/etc/edgellm/api-key\"", key + "\"", StringComparison.Ordinal));
+        ServerOptions options = Read();
+        Assert.Equal(("[::]:11434", "0123456789abcdef"), (options.Listen.ToString(), options.ApiKey));
+        File.Delete(key);
+    }
+
+    /// <summary>Each setting is in the shipped file once, with its default or an example, so that nobody has to look it up.</summary>
+    [Fact]
+    public void The_shipped_file_shows_every_setting_once()
+    {
+        string shipped = File.ReadAllText(Path.Combine(SharedFolder.RepositoryRoot, "tools", "package", "edgellm.json"));
+        foreach (Setting setting in Setting.All.Where(setting => setting.Name is not ("apiKey" or "state")))
+            Assert.Equal(2, shipped.Split($"\"{setting.Name}\":").Length);
+        Write(System.Text.RegularExpressions.Regex.Replace(shipped, "(?m)^  // (\"(?!apiKeyFile))", "  $1"));
+        Assert.Throws<InvalidDataException>(() => Read()); // "*" without a key
+        Read(new() { ["EDGELLM_API_KEY"] = "0123456789" });
+    }
 
     public void Dispose() => File.Delete(_file);
 

@@ -1,0 +1,403 @@
+// The page in Chromium against answers that this test writes: sizes, Markdown, hostile text, lost connections, queues, keys, keyboard, screen readers.
+//   node page-cases.mjs ADDRESS_OF_A_RUNNING_EDGELLM FOLDER_FOR_SCREENSHOTS [NAME_OF_A_CASE]
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+import { hostileTexts } from './hostile-texts.mjs';
+import { ScriptedService } from './scripted-service.mjs';
+
+const [real, shots, only] = process.argv.slice(2);
+fs.mkdirSync(shots, { recursive: true });
+const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+const sleep = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
+const markdown = fs.readFileSync(new URL('answer.md', import.meta.url), 'utf8');
+
+// A page of its own, with what it did wrong: errors, dialogs, requests elsewhere.
+async function open(service, options = {}, path = '') {
+  const context = await browser.newContext({ viewport: { width: 800, height: 480 }, ...options });
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']).catch(() => {});
+  const page = await context.newPage();
+  page.wrong = [];
+  page.on('console', message => message.type() === 'error' && !/Failed to load resource|net::ERR/.test(message.text()) && page.wrong.push(message.text()));
+  page.on('pageerror', error => page.wrong.push(error.message));
+  page.on('dialog', dialog => { page.wrong.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  page.on('request', request => request.url().startsWith(service.address) || page.wrong.push(`request: ${request.url()}`));
+  await page.goto(service.address + path);
+  page.question = page.getByLabel('Your question');
+  page.status = page.locator('#status');
+  page.ask = async text => { await page.question.fill(text); await page.question.press('Enter'); };
+  page.answered = count => page.locator('.assistant:not(.waiting)').nth(count - 1).waitFor({ timeout: 20000 });
+  page.says = text => page.waitForFunction(wanted => document.getElementById('status').textContent.includes(wanted), text, { timeout: 20000 });
+  return page;
+}
+
+async function close(page) {
+  assert.deepEqual(page.wrong, []);
+  await page.context().close();
+}
+
+async function fits(page, name) {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth || document.documentElement.scrollHeight > innerHeight);
+  assert.ok(!wide, `${name}: the page scrolls as a whole`);
+  const { width, height } = page.viewportSize();
+  for (const id of ['new', 'question', 'send', 'stop']) {
+    const box = await page.locator(`#${id}`).boundingBox();
+    if (!box) continue;
+    assert.ok(box.x >= 0 && box.y >= 0 && box.x + box.width <= width + 0.5 && box.y + box.height <= height + 0.5, `${name}: #${id} is cut off: ${JSON.stringify(box)}`);
+    assert.ok(box.height >= 48 && box.width >= 48, `${name}: #${id} is too small to touch`);
+  }
+}
+
+async function violations(page) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+  return found.violations.map(one => `${one.id}: ${one.nodes.map(node => node.html.slice(0, 120)).join(' | ')}`);
+}
+
+const cases = {
+  async 'fits every screen, empty, with an answer, with an error'(service) {
+    const sizes = [[320, 640], [390, 844], [800, 480], [1280, 800], [400, 240], [640, 400]]; // the last two: 800x480 and 1280x800 at 200 %
+    for (const [width, height] of sizes) for (const colorScheme of width === 390 ? ['light', 'dark'] : ['light']) {
+      const name = `${width}x${height}-${colorScheme}`;
+      service.model = 'Qwen2.5-Coder-0.5B-Instruct-abliterated-Q4_K_M:latest';
+      service.chat = async (_, answer) => answer.all(markdown);
+      const page = await open(service, { viewport: { width, height }, colorScheme });
+      await page.says('ready');
+      await fits(page, `${name} empty`);
+      await page.screenshot({ path: `${shots}/${name}-empty.png` });
+      await page.ask('Show me everything you can write.\nIn two lines.');
+      await page.answered(1);
+      await fits(page, name);
+      await page.screenshot({ path: `${shots}/${name}-end.png` });
+      await page.locator('#turns').evaluate(node => { node.scrollTop = 0; });
+      await page.screenshot({ path: `${shots}/${name}-top.png` });
+      service.chat = async (_, answer) => answer.refuse(400, 'the prompt has 5120 tokens and the context 4096: send less, or serve with a larger context (setting context, --context)');
+      await page.ask('Too long');
+      await page.locator('.wrong').waitFor();
+      await fits(page, `${name} error`);
+      assert.equal(await page.question.inputValue(), 'Too long', 'the question is lost');
+      await page.screenshot({ path: `${shots}/${name}-error.png` });
+      service.chat = async (_, answer) => { answer.text('Well'); };
+      await page.ask('Stay busy');
+      await page.says('writing');
+      await fits(page, `${name} busy`);
+      await close(page);
+    }
+    service.model = 'SmolLM2-135M-Instruct:latest';
+  },
+
+  async 'Markdown becomes elements'(service) {
+    const page = await open(service);
+    await page.says('ready');
+    service.chat = async (_, answer) => { for (const char of markdown) answer.text(char); answer.end(); };
+    await page.ask('Show');
+    await page.answered(1);
+    const html = await page.locator('.assistant .body').evaluate(node => {
+      const walk = node => node.nodeType === 3 ? node.data : `<${node.localName}>${[...node.childNodes].map(walk).join('')}</${node.localName}>`;
+      return [...node.children].map(walk);
+    });
+    assert.deepEqual(html, JSON.parse(fs.readFileSync(new URL('answer.json', import.meta.url), 'utf8')));
+    await page.locator('.code .copy').first().click();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), 'def add(a, b):\n    return a + b  # <b>not HTML</b>');
+    await page.locator('.turn > .copy').click();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), markdown);
+    await close(page);
+  },
+
+  async 'hostile text stays text'(service) {
+    const page = await open(service);
+    await page.says('ready');
+    let i = 0;
+    const last = () => page.locator('.assistant').last();
+    for (const text of hostileTexts) {
+      service.chat = async (_, answer) => { for (let at = 0; at < text.length; at += 997) answer.text(text.slice(at, at + 997)); answer.end(); };
+      await page.ask(text.slice(0, 2000));
+      await page.answered(++i);
+      const found = await page.locator('#turns').evaluate(node => [...node.querySelectorAll('*')].flatMap(one => [
+        ...['ARTICLE', 'H2', 'H3', 'H4', 'H5', 'H6', 'DIV', 'P', 'UL', 'OL', 'LI', 'PRE', 'CODE', 'SPAN', 'BUTTON', 'TABLE', 'THEAD', 'TBODY', 'TR', 'TH', 'TD', 'BLOCKQUOTE', 'STRONG', 'EM', 'DEL', 'BR', 'HR'].includes(one.tagName) ? [] : [one.tagName],
+        ...one.getAttributeNames().filter(name => !['class', 'role', 'aria-label', 'tabindex', 'type', 'data-copies', 'start'].includes(name)),
+      ]));
+      assert.deepEqual(found, [], `of ${JSON.stringify(text.slice(0, 80))}`);
+      // The words are there, so the text was not just dropped.
+      const words = text.match(/[a-z]{4,}/gi)?.[0];
+      if (words) assert.ok((await last().textContent()).includes(words), `${words} is gone`);
+      if (i % 10 === 0) { await page.getByRole('button', { name: 'New' }).click(); i = 0; }
+    }
+    assert.equal(await page.evaluate(() => window.ran), undefined, 'a script ran');
+    await page.reload();
+    await page.says('ready');
+    assert.equal(await page.evaluate(() => window.ran), undefined, 'a script ran after a reload');
+    await close(page);
+  },
+
+  async 'what is kept may be anything'(service) {
+    const page = await open(service);
+    await page.evaluate(() => {
+      sessionStorage.setItem('conversation', '[{"role":"assistant","content":"<img src=x onerror=window.ran=1>"},{"role":"system","content":"evil"},{"role":"user"},7,null]');
+    });
+    await page.reload();
+    await page.says('ready');
+    assert.equal(await page.locator('.turn').count(), 1);
+    await page.evaluate(() => { for (const store of [sessionStorage, localStorage]) { store.setItem('conversation', '{broken'); store.setItem('previous', '3'); } });
+    await page.reload();
+    await page.says('ready');
+    assert.equal(await page.locator('.turn').count(), 0);
+    assert.equal(await page.evaluate(() => window.ran), undefined);
+    await close(page);
+  },
+
+  async 'a reload keeps the conversation, and an answer as far as it came'(service) {
+    const page = await open(service);
+    await page.says('ready');
+    service.chat = async (_, answer) => answer.all('**One** answer.');
+    await page.ask('First');
+    await page.answered(1);
+    service.chat = async (_, answer) => { answer.text('A beginning'); await sleep(1200); answer.text(' that goes on'); };
+    await page.ask('Second');
+    await page.getByText('that goes on').waitFor();
+    await page.reload();
+    await page.says('ready');
+    assert.equal(await page.locator('.assistant strong').textContent(), 'One');
+    assert.match(await page.locator('.assistant').nth(1).textContent(), /A beginning.*stopped/s);
+    service.chat = async () => {};
+    await page.ask('Third');
+    await page.says('reading');
+    await page.reload();
+    await page.says('ready');
+    assert.equal(await page.question.inputValue(), 'Third');
+    // Another start of the browser: only what lies in localStorage.
+    await page.evaluate(() => sessionStorage.clear());
+    await page.reload();
+    await page.says('ready');
+    assert.equal(await page.locator('.user').count(), 2);
+    service.chat = async (_, answer) => answer.all('Yes.');
+    await page.ask('Fourth');
+    await page.answered(3);
+    assert.deepEqual(service.requests.at(-1).messages.map(one => one.content), ['First', '**One** answer.', 'Second', 'A beginning that goes on', 'Fourth']);
+    assert.equal(service.requests.at(-1).options.num_predict, 2048);
+    await close(page);
+  },
+
+  async 'New can be taken back, also in the middle of an answer'(service) {
+    const page = await open(service);
+    await page.says('ready');
+    service.chat = async (_, answer) => answer.all('An answer.');
+    await page.ask('A question');
+    await page.answered(1);
+    service.chat = async (_, answer) => { answer.text('Endless'); };
+    await page.ask('Another');
+    await page.getByText('Endless').waitFor();
+    await page.getByRole('button', { name: 'New' }).click();
+    await sleep(300);
+    assert.equal(await page.status.textContent(), 'ready');
+    assert.equal(await page.locator('.turn').count(), 0);
+    assert.ok(await page.getByRole('button', { name: 'Send' }).isVisible());
+    await page.getByRole('button', { name: 'Bring back' }).click();
+    assert.equal(await page.locator('.turn').count(), 2);
+    assert.equal(await page.getByRole('button', { name: 'Bring back' }).count(), 0);
+    await close(page);
+  },
+
+  async 'a lost connection is said, and the question is answered when it is back'(service) {
+    const page = await open(service);
+    await page.says('ready');
+    let calls = 0;
+    service.chat = async (_, answer) => {
+      calls++;
+      if (calls > 1) { answer.all('Whole again.'); return; }
+      answer.text('Half of an');
+      await sleep(200);
+      service.isDown = true;
+      answer.cut();
+    };
+    await page.ask('Will it hold?');
+    await page.says('The connection was lost');
+    await page.says('No connection to the service');
+    await sleep(1500);
+    service.isDown = false;
+    await page.says('tokens/s');
+    assert.equal((await page.locator('.assistant .body').textContent()).trim(), 'Whole again.');
+    assert.equal(await page.locator('.turn').count(), 2);
+    // The service is stopped: it says so in the stream, and comes again.
+    calls = 0;
+    service.chat = async (_, answer) => { if (++calls > 1) answer.all('Back.'); else { answer.text('x'); answer.cut(); } };
+    await page.ask('And now?');
+    await page.says('tokens/s');
+    assert.equal((await page.locator('.assistant .body').last().textContent()).trim(), 'Back.');
+    // Who does not want to wait stops, and has the question back.
+    service.isDown = true;
+    await page.ask('Never mind');
+    await page.says('No connection');
+    await page.keyboard.press('Escape');
+    await page.says('stopped');
+    assert.equal(await page.question.inputValue(), 'Never mind');
+    service.isDown = false;
+    await close(page);
+  },
+
+  async 'the page waits for a service that is not there yet'(service) {
+    service.tags = 503;
+    const page = await open(service);
+    await page.says('trying again');
+    service.tags = 200;
+    await page.says('ready');
+    await close(page);
+  },
+
+  async 'a queue says how many are before'(service) {
+    const page = await open(service);
+    await page.says('ready');
+    let calls = 0;
+    service.chat = async (_, answer) => {
+      if (++calls === 1) { answer.refuse(503, '16 requests are waiting already', { 'Retry-After': '1' }); return; }
+      for (const before of [2, 1, 0]) { answer.ahead(before); await sleep(400); }
+      answer.all('Your turn.');
+    };
+    await page.ask('Am I next?');
+    await page.says('Busy: 16 requests are waiting already; trying again in 1 s');
+    await page.says('busy: 2 questions are before yours');
+    await page.says('busy: 1 question is before yours');
+    await page.says('reading');
+    await page.answered(1);
+    assert.equal(calls, 2);
+    await close(page);
+  },
+
+  async 'keyboard alone'(service) {
+    const page = await open(service);
+    await page.says('ready');
+    const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.textContent);
+    assert.equal(await focused(), 'question');
+    service.chat = async (_, answer) => { answer.text('```sh\nls\n```\nA long story'); };
+    await page.keyboard.type('Tell me');
+    await page.keyboard.press('Enter');
+    await page.getByText('A long story').waitFor();
+    await page.keyboard.type('more');
+    await page.keyboard.press('Enter');
+    await page.says('still writing');
+    assert.equal(await page.question.inputValue(), 'more');
+    await page.keyboard.press('Escape');
+    await page.says('stopped');
+    assert.equal(await focused(), 'question');
+    // Stop by Tab and Enter.
+    await page.keyboard.press('Enter');
+    await page.says('writing');
+    await page.keyboard.press('Tab');
+    assert.equal(await focused(), 'stop');
+    await page.keyboard.press('Enter');
+    await page.says('stopped');
+    assert.equal(await focused(), 'question');
+    const order = [];
+    for (let i = 0; i < 12; i++) { await page.keyboard.press('Shift+Tab'); order.push(await focused()); if (order.at(-1) === 'new') break; }
+    assert.deepEqual(order, ['Copy', 'ls', 'Copy', 'Copy', 'ls', 'Copy', 'turns', 'new']);
+    await page.keyboard.press('Enter');
+    assert.equal(await focused(), 'question');
+    await close(page);
+  },
+
+  async 'screen readers hear who speaks, and each sentence once'(service) {
+    const page = await open(service);
+    await page.says('ready');
+    await page.evaluate(() => {
+      window.heard = [];
+      new MutationObserver(changes => changes.forEach(change => change.addedNodes.forEach(node => window.heard.push(node.textContent)))).observe(document.getElementById('spoken'), { childList: true, subtree: true });
+    });
+    const text = 'The sky is blue. That is *because* of scattering! Is it so?\n\nYes, by 2.5 percent and';
+    service.chat = async (_, answer) => { for (const piece of text.match(/.{1,4}/gs)) { answer.text(piece); await sleep(15); } answer.end(); };
+    await page.ask('Why?');
+    await page.answered(1);
+    const heard = await page.evaluate(() => window.heard);
+    assert.equal(heard.join(' '), 'Assistant: The sky is blue. That is because of scattering! Is it so? Yes, by 2.5 percent and');
+    assert.ok(heard.length >= 4, JSON.stringify(heard));
+    const names = await page.getByRole('article').evaluateAll(all => all.map(one => one.getAttribute('aria-label')));
+    assert.deepEqual(names, ['You', 'Assistant']);
+    assert.deepEqual(await page.getByRole('heading', { level: 2 }).allTextContents(), ['You', 'Assistant']);
+    assert.equal(await page.locator('[aria-live]:not(#spoken)').count(), 0, 'the answer is announced twice');
+    await close(page);
+  },
+
+  async 'a key is asked for, a wrong one is said, and it may be kept'(service) {
+    service.key = 'the right key';
+    const page = await open(service);
+    const key = page.getByLabel('This service takes an API key');
+    await key.waitFor();
+    assert.equal(await page.locator('#key-wrong').textContent(), '');
+    await key.fill('another key');
+    await key.press('Enter');
+    await page.getByText('That key is wrong.').waitFor();
+    assert.equal(await key.inputValue(), '');
+    await page.screenshot({ path: `${shots}/key-wrong.png` });
+    await key.fill('the right key');
+    await page.getByLabel('Keep it').check();
+    await page.getByRole('button', { name: 'Use it' }).click();
+    await page.says('ready');
+    await page.evaluate(() => sessionStorage.clear());
+    await page.reload();
+    await page.says('ready');
+    service.key = null;
+    await close(page);
+  },
+
+  async 'an answer that reaches its limit says so'(service) {
+    const page = await open(service);
+    await page.says('ready');
+    service.chat = async (_, answer) => { answer.text('On and on'); answer.end('length'); };
+    await page.ask('Go');
+    await page.getByText('it reached its limit').waitFor();
+    await close(page);
+  },
+
+  async 'without JavaScript the page says so'(service) {
+    const page = await open(service, { javaScriptEnabled: false });
+    await page.screenshot({ path: `${shots}/no-javascript.png` });
+    assert.match(await page.locator('noscript').innerText(), /This page needs JavaScript/);
+    await page.context().close();
+  },
+
+  async 'axe finds nothing'(service) {
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await open(service, { bypassCSP: true, colorScheme });
+      await page.says('ready');
+      assert.deepEqual(await violations(page), [], 'empty');
+      service.chat = async (_, answer) => answer.all(markdown);
+      await page.ask('Show');
+      await page.answered(1);
+      assert.deepEqual(await violations(page), [], 'an answer');
+      service.chat = async (_, answer) => answer.refuse(400, 'no');
+      await page.ask('Fail');
+      await page.locator('.wrong').waitFor();
+      assert.deepEqual(await violations(page), [], 'an error');
+      service.chat = async (_, answer) => { answer.text('Writing'); };
+      await page.ask('Write');
+      await page.says('writing');
+      assert.deepEqual(await violations(page), [], 'busy');
+      service.key = 'k';
+      await page.evaluate(() => { sessionStorage.clear(); localStorage.clear(); });
+      await page.reload();
+      await page.locator('#key[open]').waitFor();
+      assert.deepEqual(await violations(page), [], 'the key');
+      service.key = null;
+      await page.context().close();
+    }
+  },
+};
+
+const service = await ScriptedService.start(real);
+let failed = 0;
+for (const [name, run] of Object.entries(cases)) {
+  if (only && !name.includes(only)) continue;
+  Object.assign(service, { isDown: false, key: null, tags: 200, requests: [] });
+  try {
+    await run(service);
+    console.log(`ok   ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL ${name}\n${error.stack}`);
+  }
+}
+await browser.close();
+service.stop();
+if (failed) process.exit(1);
+console.log(`the page does all of it; ${shots}`);
