@@ -88,42 +88,21 @@ internal static class Prompts
     {
         TimeSpan start = ProcessorTime.OfThread();
         int capacity = current.Model.ContextLength;
-        int room = dropOldest ? Math.Min(maxTokens > 0 ? maxTokens : capacity / 4, capacity / 2) : 0;
-        List<int> tokens = Render();
-        while (dropOldest && tokens.Count + room > capacity && DropOldestTurns(messages, (double)(tokens.Count + room - capacity) / tokens.Count))
-        {
-            if (ProcessorTime.OfThread() - start > MostTime)
-                throw ApiException.Field("messages", $"take more than {MostTime.TotalSeconds} s of processor time to be made a prompt");
-            tokens = Render();
-        }
+        List<int> tokens = dropOldest ? PromptFitter.Fit(messages, capacity - PromptFitter.RoomFor(maxTokens, capacity), Render, RequireTime) : Render();
         Check(tokens.Count, capacity);
         return tokens;
 
         List<int> Render() => current.Format.Encode(new ChatRequest { Messages = messages, ContinueFinalMessage = true });
+
+        void RequireTime()
+        {
+            if (ProcessorTime.OfThread() - start > MostTime)
+                throw ApiException.Field("messages", $"take more than {MostTime.TotalSeconds} s of processor time to be made a prompt");
+        }
     }
 
     private static void Check(int tokens, int capacity)
     {
         if (tokens > capacity) throw new ContextFullException(tokens, capacity);
-    }
-
-    /// <summary>
-    /// Leaves out the oldest questions, each with all that follows up to the next one, until about this share of the text is gone; false where only the
-    /// last question is left. (One by one, each with a new rendering, would take a long conversation's square.)
-    /// </summary>
-    private static bool DropOldestTurns(List<ChatMessage> messages, double share)
-    {
-        double excess = share * messages.Sum(message => message.Content.Length);
-        int first = messages.FindIndex(message => message.Role != "system"), end = first;
-        while (excess > 0 || end == first)
-        {
-            int next = end < 0 ? -1 : messages.FindIndex(end + 1, message => message.Role == "user");
-            if (next < 0) break;
-            excess -= messages.GetRange(end, next - end).Sum(message => message.Content.Length);
-            end = next;
-        }
-        if (end <= first) return false;
-        messages.RemoveRange(first, end - first);
-        return true;
     }
 }

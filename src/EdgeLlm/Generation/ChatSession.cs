@@ -100,28 +100,18 @@ public sealed partial class ChatSession : IDisposable
     private List<int> RenderWithRoom(GenerationOptions options)
     {
         int capacity = _generator.Cache.Capacity;
-        int room = Math.Min(options.MaxTokens > 0 ? options.MaxTokens : capacity / 4, capacity / 2); // for the answer
-        List<int> tokens = Render();
-        while (options.WhenContextIsFull == ContextPolicy.DropOldestTurns && tokens.Count + room > capacity && DropOldestTurn()) tokens = Render();
-        return tokens;
+        return options.WhenContextIsFull == ContextPolicy.DropOldestTurns
+            ? PromptFitter.Fit(_messages, capacity - PromptFitter.RoomFor(options.MaxTokens, capacity), Render)
+            : Render();
     }
 
     /// <summary>In the middle of an answer of <paramref name="answered"/> tokens: the prompt without turns until a quarter of the context is free, or null.</summary>
     private List<int>? ShortenAfterDropping(int answered)
     {
-        int capacity = _generator.Cache.Capacity;
-        List<int>? tokens = null;
-        while ((tokens is null || tokens.Count + answered > capacity * 3 / 4) && DropOldestTurn()) tokens = Render();
-        return tokens is not null && tokens.Count + answered < capacity ? tokens : null;
-    }
-
-    /// <summary>Forgets the oldest question with all that follows up to the next one; false where only the last is left.</summary>
-    private bool DropOldestTurn()
-    {
-        int next = _messages.FindIndex(1, message => message.Role == "user");
-        if (next < 0) return false;
-        _messages.RemoveRange(0, next);
-        return true;
+        int capacity = _generator.Cache.Capacity, prompt = capacity - answered, most = capacity * 3 / 4 - answered;
+        if (!PromptFitter.DropOldest(_messages, (double)(prompt - most) / prompt)) return null;
+        List<int> tokens = PromptFitter.Fit(_messages, most, Render);
+        return tokens.Count + answered < capacity ? tokens : null;
     }
 
     private List<int> Render()
