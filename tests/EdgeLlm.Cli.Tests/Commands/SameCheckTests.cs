@@ -16,7 +16,7 @@ public sealed class SameCheckTests
     [InlineData("causal", "has the key llama.attention.causal (false), which is not known here for this architecture and may change what the model computes")]
     [InlineData("bias", "has the tensor output.bias, which a model of the architecture 'llama' and this shape does not use here")]
     [InlineData("norms", "tensor blk.1.attn_norm.weight is F16; norms and biases have to be F32")]
-    [InlineData("missing", "has no tensor blk.3.ffn_up.weight: the file is incomplete or no language model")]
+    [InlineData("missing", "has no tensor blk.3.ffn_up.weight: the file is incomplete or not a language model")]
     [InlineData("tokenizer", "tokenizer.ggml.model is 'rwkv'; known are llama, gpt2, gemma4, t5 and bert")]
     [InlineData("scores", "tokenizer.ggml.scores is missing, which the model 'llama' needs")]
     [InlineData("template", "chat template, line 1: ")]
