@@ -13,7 +13,7 @@ try {
   page.on('request', request => request.url().startsWith(address) || elsewhere.push(request.url()));
 
   await page.goto(address);
-  await page.getByText('ready').waitFor();
+  await page.locator('#status').getByText('ready').waitFor();
   for (const button of await page.getByRole('button').all()) {
     const box = await button.boundingBox();
     assert.ok(box.height >= 48 && box.width >= 48, 'a button is too small to touch');
@@ -23,25 +23,25 @@ try {
   await question.fill('Why is the sky blue? Answer in one sentence.');
   await page.getByRole('button', { name: 'Send' }).tap();
   await page.locator('.assistant:not(.waiting)').waitFor({ timeout: 240000 });
-  await page.getByText(/tokens\/s/).waitFor();
+  await page.locator('#status').getByText(/tokens\/s/).waitFor();
   // The words are sampled, so any may come: what counts is that there are some, whole, with the numbers of an answer beside them.
-  assert.match(await page.locator('.assistant').innerText(), /^\S.*\w+\W+\w+.*\S$/s);
+  assert.match((await page.locator('.assistant .body').innerText()).trim(), /^\S.*\w+\W+\w+.*\S$/s);
   assert.match(await page.locator('#status').innerText(), /tokens\/s/);
 
   await question.fill('Write a very long story about a lighthouse keeper and the sea.');
   await question.press('Enter');
-  await page.locator('.assistant').nth(1).getByText(/\w+ \w+ \w+/).waitFor({ timeout: 60000 });
+  await page.locator('.assistant .body').nth(1).getByText(/\w+ \w+ \w+/).first().waitFor({ timeout: 60000 });
   await page.screenshot({ path: screenshot });
   await page.getByRole('button', { name: 'Stop' }).tap();
-  await page.locator('.assistant.cut').waitFor();
+  await page.locator('.assistant .note').getByText('stopped').waitFor();
   await page.getByRole('button', { name: 'Send' }).waitFor();
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth || document.documentElement.scrollHeight > innerHeight);
   assert.ok(!overflow, 'the page scrolls as a whole');
 
   await question.fill('<b>And</b> <script>alert(1)</script>');
   await question.press('Enter');
-  await page.locator('.assistant').nth(2).getByText(/\w/).waitFor({ timeout: 60000 });
-  assert.equal(await page.locator('.turn b, .turn script').count(), 0, 'typed text became HTML');
+  await page.locator('.assistant .body').nth(2).getByText(/\w/).first().waitFor({ timeout: 60000 });
+  assert.equal(await page.locator('.user b, .turn script').count(), 0, 'typed text became HTML');
   const stop = page.getByRole('button', { name: 'Stop' }); // an answer may be long, or over by now
   if (await stop.isVisible()) await stop.tap({ timeout: 2000 }).catch(() => {});
   await page.getByRole('button', { name: 'Send' }).waitFor();
