@@ -5,6 +5,7 @@ using System.Text;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Rounding;
 
@@ -31,7 +32,7 @@ internal sealed class CalibratedQuantizer
         _source = new SourceModel(plan.File);
         _text = CalibrationText.Read(plan.File, text, settings.WindowLength, settings.Windows);
         _textHash = Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(_text.Tokens))); // of the text, its tokenizer and its chat template
-        _work = new QuantizationWork(_source.Config, _text, settings);
+        _work = new QuantizationWork(_source, _text, settings);
     }
 
     /// <summary>About how long it takes on this machine.</summary>
@@ -50,10 +51,14 @@ internal sealed class CalibratedQuantizer
         {
             QuantizeLayers(state, stream, progress, cancellation);
             PackedMatrix[] matrices = [.. state.Layers.SelectMany(layer => layer.Matrices)];
-            LayerNorms[] layerNorms = [.. Enumerable.Range(0, _source.Config.BlockCount).Select(l => NormsOf(state.Layers[l], l))];
-            Dictionary<string, float[]> norms = Tune(source, tuning, matrices, layerNorms, progress, cancellation);
+            var norms = new Dictionary<string, float[]> { [_source.OutputNormStep.Weight.Name] = _source.OutputNorm };
+            for (int l = 0; l < _source.Programs.Count; l++)
+            {
+                foreach ((string name, float[] norm) in NormsOf(state.Layers[l], l)) norms[name] = norm;
+            }
+            IReadOnlyDictionary<string, float[]> tuned = Tune(source, tuning, matrices, norms, progress, cancellation);
             progress("writing", 1);
-            Write(path, matrices.ToDictionary(matrix => matrix.Tensor.Name), norms, cancellation);
+            Write(path, matrices.ToDictionary(matrix => matrix.Tensor.Name), tuned, cancellation);
         }
         foreach (Checkpoint checkpoint in new[] { stream, source, tuning }) checkpoint.Delete();
         File.Delete(statePath);
@@ -61,34 +66,34 @@ internal sealed class CalibratedQuantizer
 
     private void QuantizeLayers(QuantizationState state, Checkpoint stream, Action<string, double> progress, CancellationToken cancellation)
     {
-        int layers = _source.Config.BlockCount;
+        int layers = _source.Programs.Count;
         var quantizer = new LayerwiseQuantizer(_source, _text)
         {
             PackingOf = _plan.PackingOf, Damping = _settings.Damping, Shrinkage = _settings.Shrinkage, Sweeps = _settings.Sweeps, Log = Log, Cancellation = cancellation,
         };
-        DecoderLayer buffer = _source.ReadLayer(0);
+        LayerWeights buffer = _source.ReadLayer(0);
         int passed = stream.TryLoad(state.Layers.Count, quantizer.Stream) ?? 0;
         for (int l = 0; l < layers; l++)
         {
             progress($"layer {l + 1} of {layers}", _work.Layers(l));
             if (l >= state.Layers.Count)
             {
-                state.Append(quantizer.Quantize(_source.ReadLayer(l, buffer)));
+                state.Append(quantizer.Quantize(l, _source.ReadLayer(l, buffer)));
                 stream.Save(l + 1, quantizer.Stream);
             }
             else if (l >= passed)
             {
                 QuantizedLayer layer = state.Layers[l];
-                quantizer.Pass(_source.ReadLayer(l, NormsOf(layer, l), buffer, layer.Matrices.ToDictionary(matrix => matrix.Tensor.Name)));
+                quantizer.Pass(l, _source.ReadLayer(l, buffer, NormsOf(layer, l), layer.Matrices.ToDictionary(matrix => matrix.Tensor.Name)));
             }
         }
         progress("embedding", _work.Layers(layers));
         if (state.Layers.Count > layers) return;
-        IEnumerable<string> heads = new[] { TensorOrder.Embedding, TensorOrder.Head }.Where(name => _plan.PackingOf(name) != Packing.None);
+        IEnumerable<string> heads = new[] { TensorTable.Embedding, TensorTable.Head }.Where(name => _plan.PackingOf(name) != Packing.None);
         state.Append(new QuantizedLayer([.. heads.Select(name => QuantizeHead(quantizer, name))], Norms: null));
     }
 
-    private LayerNorms NormsOf(QuantizedLayer layer, int number) => layer.Norms ?? _source.ReadNorms(number);
+    private IReadOnlyDictionary<string, float[]> NormsOf(QuantizedLayer layer, int number) => layer.Norms ?? _source.ReadNorms(number);
 
     /// <summary>Embedding or head; one after the other, so that the floats of one of them are there at a time.</summary>
     private PackedMatrix QuantizeHead(LayerwiseQuantizer quantizer, string name)
@@ -97,19 +102,19 @@ internal sealed class CalibratedQuantizer
         float[] weights = _source.ReadMatrix(name);
         return name == _source.HeadName
             ? quantizer.QuantizeHead(name, weights, _source.OutputNorm)
-            : MatrixQuantizer.Plain(name, weights, _source.Config.VocabularySize, new PackedLayout(_plan.PackingOf(name), _source.Config.EmbeddingLength));
+            : MatrixQuantizer.Plain(name, weights, _source.Model.VocabularySize, new PackedLayout(_plan.PackingOf(name), _source.Model.Width));
     }
 
     /// <summary>Gives all norms by their tensors' names.</summary>
-    private Dictionary<string, float[]> Tune(Checkpoint source, Checkpoint tuning, PackedMatrix[] matrices, LayerNorms[] norms, Action<string, double> progress, CancellationToken cancellation)
+    private IReadOnlyDictionary<string, float[]> Tune(Checkpoint source, Checkpoint tuning, PackedMatrix[] matrices, IReadOnlyDictionary<string, float[]> norms, Action<string, double> progress, CancellationToken cancellation)
     {
-        if (_settings.TuningEpochs == 0) return ScaleTuner.ByName(norms, _source.OutputNorm);
+        if (_settings.TuningEpochs == 0) return norms;
         StageMemory.Return();
-        float[] sourceHidden = new float[_text.Tokens.Length * _source.Config.EmbeddingLength];
-        if (source.TryLoad(_source.Config.BlockCount, sourceHidden) is null)
+        float[] sourceHidden = new float[_text.Tokens.Length * _source.Model.Width];
+        if (source.TryLoad(_source.Programs.Count, sourceHidden) is null)
         {
             _source.HiddenStates(_text, sourceHidden, layers => progress("source", _work.SourceLayers(layers)), cancellation);
-            source.Save(_source.Config.BlockCount, sourceHidden);
+            source.Save(_source.Programs.Count, sourceHidden);
         }
         StageMemory.Return();
         var tuner = new ScaleTuner(_source, _text, matrices, norms, sourceHidden)
@@ -128,7 +133,7 @@ internal sealed class CalibratedQuantizer
         return tuner.Tune(cancellation);
     }
 
-    private void Write(string path, Dictionary<string, PackedMatrix> matrices, Dictionary<string, float[]> norms, CancellationToken cancellation)
+    private void Write(string path, Dictionary<string, PackedMatrix> matrices, IReadOnlyDictionary<string, float[]> norms, CancellationToken cancellation)
     {
         var writer = new PackedModelWriter(_plan, static _ => { }, cancellation);
         foreach (GgufTensor tensor in _plan.Tensors)
@@ -152,7 +157,7 @@ internal sealed class CalibratedQuantizer
         hash.AppendData(ModelIdentity.Of(_plan.File, folder: null));
         // Field by field (how often to tune is not among them): a new property of the settings must not throw away hours of work by itself.
         var description = new StringBuilder();
-        description.Append(CultureInfo.InvariantCulture, $"3 {ModelIdentity.Arithmetic} {_settings.WindowLength} {_settings.Windows} {_settings.Damping:R} ");
+        description.Append(CultureInfo.InvariantCulture, $"4 {ModelIdentity.Arithmetic} {_settings.WindowLength} {_settings.Windows} {_settings.Damping:R} ");
         description.Append(CultureInfo.InvariantCulture, $"{_settings.Shrinkage:R} {_settings.Sweeps} {_settings.RowRate:R} {_settings.NormRate:R}");
         foreach (GgufTensor tensor in _plan.Tensors) description.Append(CultureInfo.InvariantCulture, $"\n{tensor.Name} {_plan.PackingOf(tensor.Name)}");
         hash.AppendData(Encoding.UTF8.GetBytes(description.ToString()));

@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Numerics.Tensors;
 using EdgeLlm.Gguf;
-using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Models;
+using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Numerics;
 
 namespace EdgeLlm.Quantization;
@@ -28,13 +30,77 @@ internal sealed class InputEstimate
     public static ImportanceMatrix Of(GgufFile file, CancellationToken cancellation)
     {
         var estimate = new InputEstimate(file, cancellation);
-        ModelConfig config = ModelConfig.Read(file);
-        if (estimate.Find(TensorOrder.Embedding, config.VocabularySize, config.EmbeddingLength) is { } embedding)
-        {
-            (float[] stream, float[] normalized) = estimate.ReadEmbedding(embedding);
-            for (int l = 0; l < config.BlockCount && estimate.HasLayer(config, l); l++) estimate.PassLayer(config, l, stream, l == 0 ? normalized : stream);
-        }
+        ModelSteps steps = LayerBuilder.Build(ModelLoader.ReadSpec(file));
+        if (estimate.Find(TensorTable.Use(steps.Model, TensorRole.TokenEmbedding)) is { } embedding) estimate.PassLayers(steps, embedding);
         return new ImportanceMatrix("the weights", "", chunks: 0, chunkTokens: 0, estimate._means);
+    }
+
+    /// <summary>Mean squares of registers, computed when they are asked for: of queries and keys nobody asks.</summary>
+    private void PassLayers(ModelSteps steps, GgufTensor embedding)
+    {
+        (float[] stream, float[] normalized) = ReadEmbedding(embedding);
+        Register residual = steps.Stream.Register;
+        bool isFirst = true;
+        foreach (IReadOnlyList<Step> layer in steps.Layers)
+        {
+            if (layer.SelectMany(step => step.Tensors).Any(use => Find(use) is null)) return;
+            var squares = new Dictionary<Register, Lazy<float[]>> { [residual] = new(stream) };
+            var entries = new Dictionary<int, Lazy<float[]>>();
+            foreach (Step step in layer)
+            {
+                Pass(step, squares, entries, isFirst ? normalized : null);
+                isFirst &= step is not NormStep; // tokens of the embedding are normalized one by one
+            }
+            stream = squares[residual].Value;
+        }
+    }
+
+    private void Pass(Step step, Dictionary<Register, Lazy<float[]>> squares, Dictionary<int, Lazy<float[]>> entries, float[]? normalized)
+    {
+        switch (step)
+        {
+            case NormStep norm:
+                float[] input = normalized ?? Of(norm.From).Value;
+                squares[norm.To.Register] = new(Norm(input, norm.Weight));
+                break;
+            case ProjectStep project:
+                Lazy<float[]> x = Of(project.From);
+                foreach (Projection projection in project.Projections)
+                {
+                    // Attention mixes tokens, and its result is too far from any estimate: nothing is better there.
+                    if (project.Operation != Operation.AttentionOutput) _means[projection.Weight.Name] = x.Value;
+                    squares[projection.To.Register] = new(() => Squares(projection.Weight, x.Value));
+                }
+                break;
+            case StoreStep store:
+                entries[store.Entry] = Of(store.Values);
+                break;
+            case AttendStep attend:
+                Lazy<float[]> values = entries[attend.Entry];
+                (int dimension, int group) = (attend.Attention.Dimension, attend.Attention.GroupSize);
+                squares[attend.To.Register] = new(() => [.. Enumerable.Range(0, attend.To.Width)
+                    .Select(i => AttentionShare * values.Value[i / dimension / group * dimension + i % dimension])]);
+                break;
+            case ActivateStep activate:
+                (Lazy<float[]> gate, Lazy<float[]> up) = (Of(activate.Gate), Of(activate.Up));
+                squares[activate.Gate.Register] = new(() => [.. gate.Value.Zip(up.Value, static (gate, up) => Silu(gate) * up)]);
+                break;
+            case AddStep add:
+                float[] sum = new float[add.To.Width];
+                TensorPrimitives.Add(Of(add.To).Value, Of(add.From).Value, sum);
+                squares[add.To.Register] = new(sum);
+                break;
+            case RotateStep or NarrowStep:
+                break; // squares stay
+            default:
+                // Not known: as large as what goes in.
+                float[] whole = [.. step.Inputs.SelectMany(operand => Of(operand).Value)];
+                float mean = whole.Length == 0 ? 1 : Reductions.Sum(whole) / whole.Length;
+                foreach (Operand output in step.Outputs) squares[output.Register] = new([.. Enumerable.Repeat(mean, output.Width)]);
+                break;
+        }
+
+        Lazy<float[]> Of(Operand operand) => squares[operand.Register];
     }
 
     /// <summary>Mean squares of the embedding's columns, of some tokens: as they are, and each token over its own mean square.</summary>
@@ -54,43 +120,17 @@ internal sealed class InputEstimate
         return (stream, normalized);
     }
 
-    private bool HasLayer(ModelConfig config, int layer)
-    {
-        int width = config.EmbeddingLength, keyValue = config.KeyValueWidth, feedForward = config.FeedForwardLength;
-        return Has("attn_norm", 1, width) && Has("attn_v", keyValue, width) && Has("attn_output", width, config.QueryWidth)
-            && Has("ffn_norm", 1, width) && Has("ffn_gate", feedForward, width) && Has("ffn_up", feedForward, width) && Has("ffn_down", width, feedForward);
-
-        bool Has(string part, int rows, int columns) => Find(SourceModel.Name(layer, part), rows, columns) is not null;
-    }
-
-    private GgufTensor? Find(string name, int rows, int columns) =>
-        _file.FindTensor(name) is { } tensor && tensor.Rows == rows && tensor.Columns == columns && WeightRows.CanRead(tensor) ? tensor : null;
-
-    private void PassLayer(ModelConfig config, int layer, float[] stream, float[] input)
-    {
-        float[] attention = Norm(input, layer, "attn_norm");
-        foreach (string part in new[] { "attn_q", "attn_k", "attn_v" }) _means[SourceModel.Name(layer, part)] = attention;
-        float[] values = Squares(layer, "attn_v", attention);
-        int dimension = config.HeadDimension, group = config.HeadCount / config.KeyValueHeadCount;
-        Add(stream, Squares(layer, "attn_output", [.. Enumerable.Range(0, config.QueryWidth).Select(i => AttentionShare * values[i / dimension / group * dimension + i % dimension])]));
-
-        float[] feedForward = Norm(stream, layer, "ffn_norm");
-        foreach (string part in new[] { "ffn_gate", "ffn_up" }) _means[SourceModel.Name(layer, part)] = feedForward;
-        float[] down = [.. Squares(layer, "ffn_gate", feedForward).Zip(Squares(layer, "ffn_up", feedForward), static (gate, up) => Silu(gate) * up)];
-        _means[SourceModel.Name(layer, "ffn_down")] = down;
-        Add(stream, Squares(layer, "ffn_down", down));
-    }
-
-    private static void Add(float[] stream, float[] more) => TensorPrimitives.Add(stream, more, stream);
+    private GgufTensor? Find(TensorUse use) =>
+        _file.FindTensor(use.Name) is { } tensor && tensor.Rows == use.Rows && tensor.Columns == use.Columns && WeightRows.CanRead(tensor) ? tensor : null;
 
     /// <summary>About the mean square of silu(x), by that of x: half a normal distribution stays where it is wide, x / 2 where it is narrow.</summary>
     private static float Silu(float square) => square * (0.25f + 0.25f * MathF.Min(1, square / 4));
 
-    /// <summary>Mean squares behind a norm.</summary>
-    private float[] Norm(float[] stream, int layer, string part)
+    /// <summary>Mean squares after a norm.</summary>
+    private float[] Norm(float[] stream, TensorUse weight)
     {
         float[] squares = new float[stream.Length];
-        new WeightRows(_file, _file.FindTensor(SourceModel.Name(layer, part))!).Read(0, squares);
+        new WeightRows(_file, _file.FindTensor(weight.Name)!).Read(0, squares);
         TensorPrimitives.Multiply(squares, squares, squares);
         TensorPrimitives.Multiply(squares, stream, squares);
         TensorPrimitives.Divide(squares, MathF.Max(Reductions.Sum(stream) / stream.Length, float.Epsilon), squares);
@@ -98,10 +138,10 @@ internal sealed class InputEstimate
     }
 
     /// <summary>The mean square of what each row of a matrix computes.</summary>
-    private float[] Squares(int layer, string part, float[] inputs)
+    private float[] Squares(TensorUse matrix, float[] inputs)
     {
         const int Block = 32;
-        GgufTensor tensor = _file.FindTensor(SourceModel.Name(layer, part))!;
+        GgufTensor tensor = _file.FindTensor(matrix.Name)!;
         var rows = new WeightRows(_file, tensor);
         float[] squares = new float[tensor.Rows], roots = new float[inputs.Length];
         TensorPrimitives.Sqrt<float>(inputs, roots);

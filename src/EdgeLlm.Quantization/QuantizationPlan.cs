@@ -1,5 +1,6 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Quantization;
 
@@ -14,13 +15,13 @@ internal sealed class QuantizationPlan : TensorPlan
     /// <exception cref="GgufException">A key of the model is missing or wrong.</exception>
     public QuantizationPlan(GgufFile file, Packing body, Packing embedding) : base(file)
     {
-        foreach (GgufTensor tensor in Tensors.Where(CanPack)) _packings[tensor.Name] = TensorOrder.IsLayerMatrix(tensor.Name) ? body : embedding;
+        foreach (GgufTensor tensor in Tensors.Where(CanPack)) _packings[tensor.Name] = TensorTable.IsLayerMatrix(tensor.Name) ? body : embedding;
     }
 
     /// <summary>Whether a tensor is a matrix of a layer, an embedding or a head, of a shape and type that can be packed.</summary>
     public static bool CanPack(GgufTensor tensor) =>
         tensor.MatrixShape.Count == 2 && tensor.Columns % PackedLayout.BlockColumns == 0 && tensor.Rows <= int.MaxValue && WeightRows.CanRead(tensor)
-        && (TensorOrder.IsLayerMatrix(tensor.Name) || tensor.Name is TensorOrder.Embedding or TensorOrder.Head);
+        && (TensorTable.IsLayerMatrix(tensor.Name) || tensor.Name is TensorTable.Embedding or TensorTable.Head);
 
     /// <summary>About what metadata and alignment add to <see cref="TensorPlan.OutputBytes"/>, at least: the source's own header and what tells of the packed tensors.</summary>
     public long HeaderBytes => File.FileSize - File.Tensors.Sum(tensor => tensor.ByteCount) + 256L * (Tensors.Count + 16);

@@ -6,7 +6,6 @@ using System.Text;
 using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Rounding;
 
 namespace EdgeLlm.Quantization;
@@ -73,11 +72,12 @@ internal sealed class QuantizationState : IDisposable
     {
         var header = new MemoryStream();
         using var writer = new BinaryWriter(header, Encoding.UTF8);
-        writer.Write(layer.Norms?.Attention.Length ?? 0);
-        if (layer.Norms is { } norms)
+        writer.Write(layer.Norms?.Count ?? -1);
+        foreach ((string name, float[] norm) in layer.Norms ?? new Dictionary<string, float[]>())
         {
-            writer.Write(MemoryMarshal.AsBytes<float>(norms.Attention));
-            writer.Write(MemoryMarshal.AsBytes<float>(norms.FeedForward));
+            writer.Write(name);
+            writer.Write(norm.Length);
+            writer.Write(MemoryMarshal.AsBytes<float>(norm));
         }
         writer.Write(layer.Matrices.Count);
         foreach (PackedMatrix matrix in layer.Matrices)
@@ -116,8 +116,9 @@ internal sealed class QuantizationState : IDisposable
         try
         {
             using var reader = new BinaryReader(new MemoryStream(header), Encoding.UTF8);
-            int width = reader.ReadInt32();
-            LayerNorms? norms = width == 0 ? null : new LayerNorms(ReadNorm(), ReadNorm());
+            int normCount = reader.ReadInt32();
+            Dictionary<string, float[]>? norms = normCount < 0 ? null : [];
+            while (norms?.Count < normCount) norms.Add(reader.ReadString(), ReadNorm());
             var matrices = new List<PackedMatrix>();
             for (int count = reader.ReadInt32(); matrices.Count < count;)
             {
@@ -133,6 +134,7 @@ internal sealed class QuantizationState : IDisposable
 
             float[] ReadNorm()
             {
+                int width = reader.ReadInt32();
                 byte[] bytes = reader.ReadBytes(checked(width * sizeof(float)));
                 return bytes.Length == width * sizeof(float) ? MemoryMarshal.Cast<byte, float>(bytes).ToArray() : throw new EndOfStreamException();
             }

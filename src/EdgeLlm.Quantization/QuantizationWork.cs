@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using EdgeLlm.Models;
+using EdgeLlm.Models.Layers;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Numerics;
 
@@ -12,20 +14,29 @@ internal sealed class QuantizationWork
     private readonly double _tuning;
     private readonly int _layerCount;
 
-    public QuantizationWork(ModelConfig config, CalibrationText text, QuantizationSettings settings)
+    public QuantizationWork(SourceModel source, CalibrationText text, QuantizationSettings settings)
     {
-        double width = config.EmbeddingLength, query = config.QueryWidth, keyValue = config.KeyValueWidth, feedForward = config.FeedForwardLength;
-        double attention = 2 * width * (query + keyValue) + 2 * query * text.Length / 2.0, mlp = 3 * width * feedForward;
-        double moments = width * width + query * query / 2 + feedForward * feedForward / 2;
-        // Rounding goes about 20 times through a matrix' curvature for each row, at half the speed of a product; what is behind the
-        // attention's norm is rounded twice, with scaled inputs and without.
-        double rounding = 40 * (width * width * (2 * query + 4 * keyValue + 2 * feedForward) + query * query * width + feedForward * feedForward * width);
-        double tokens = text.Tokens.Length, head = width * config.VocabularySize;
-        _layerCount = config.BlockCount;
-        _layers = _layerCount * (tokens * (attention + 2 * mlp + moments) + rounding);
+        double tokens = text.Tokens.Length, head = (double)source.Model.Width * source.Model.VocabularySize;
+        double pass = 0, again = 0, moments = 0, rounding = 0;
+        foreach (IReadOnlyList<Step> layer in source.Steps.Layers)
+        {
+            foreach (AttendStep step in layer.OfType<AttendStep>()) pass += 2 * step.Queries.Width * text.Length / 2.0;
+            foreach (ProjectStep step in layer.OfType<ProjectStep>())
+            {
+                double columns = step.From.Width, rows = step.Projections.Sum(projection => (double)projection.Weight.Rows);
+                pass += columns * rows;
+                if (step.Operation is Operation.GateUp or Operation.Down) again += columns * rows; // for the moments, then for what follows
+                moments += columns * columns / 2;
+                // Rounding goes about 20 times through a matrix' curvature for each row, at half the speed of a product; columns that may be scaled
+                // against a norm are rounded twice.
+                rounding += 40 * columns * columns * rows * (LayerProgram.ScalableNorm(layer, step) is null ? 1 : 2);
+            }
+        }
+        _layerCount = source.Programs.Count;
+        _layers = tokens * (pass + again + moments) + rounding;
         if (settings.TuningEpochs == 0) return;
-        _source = _layerCount * tokens * (attention + mlp);
-        _tuning = settings.TuningEpochs * tokens * (2.2 * _layerCount * (attention + mlp) + 3 * head);
+        _source = tokens * pass;
+        _tuning = settings.TuningEpochs * tokens * (2.2 * pass + 3 * head);
     }
 
     public double Total => _layers + _source + _tuning;
@@ -47,12 +58,12 @@ internal sealed class QuantizationWork
         return new TimeSpan((long)(Total / ((double)Size * Size * Size) * best / Efficiency));
     }
 
-    /// <summary>The share of the work that is done behind so many layers.</summary>
+    /// <summary>Fraction of the total work after this many layers.</summary>
     public double Layers(int done) => _layers * done / _layerCount / Total;
 
-    /// <summary>The same when the source's own predictions are there for so many layers.</summary>
+    /// <summary>Fraction of the total work when the source's own hidden states are computed for this many layers.</summary>
     public double SourceLayers(double done) => (_layers + _source * done / _layerCount) / Total;
 
-    /// <summary>The same in the tuning.</summary>
+    /// <summary>Fraction of the total work after this share of the tuning.</summary>
     public double Tuning(double share) => (_layers + _source + _tuning * share) / Total;
 }

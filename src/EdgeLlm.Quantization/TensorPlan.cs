@@ -1,5 +1,6 @@
 using EdgeLlm.Gguf;
-using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Models;
+using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Quantization;
 
@@ -11,9 +12,8 @@ internal abstract class TensorPlan
     protected TensorPlan(GgufFile file)
     {
         File = file;
-        Config = ModelConfig.Read(file);
-        bool tied = file.FindTensor(TensorOrder.Head) is null;
-        Tensors = [.. file.Tensors.OrderBy(tensor => TensorOrder.Rank(tensor.Name, tied))];
+        Model = ModelLoader.ReadSpec(file);
+        Tensors = [.. file.Tensors.OrderBy(tensor => TensorTable.Rank(tensor.Name, Model.IsTied))];
     }
 
     public GgufFile File { get; }
@@ -37,7 +37,7 @@ internal abstract class TensorPlan
     /// <summary>The type of the first quantized matrix that becomes another, or null.</summary>
     public string? QuantizedAlready => Tensors.FirstOrDefault(tensor => WeightRows.AreQuantized(tensor) && NewTypeOf(tensor) is not null)?.TypeName;
 
-    protected ModelConfig Config { get; }
+    protected ModelSpec Model { get; }
 
     /// <summary>The name of the type that a tensor gets, or null: it stays as it is.</summary>
     public abstract string? NewTypeOf(GgufTensor tensor);

@@ -1,5 +1,6 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Quantization.Calibration;
@@ -36,14 +37,14 @@ internal sealed class CalibrationText
     /// <exception cref="ModelException">The text has no whole window, or tokens that the embedding has no rows for.</exception>
     public static CalibrationText Read(GgufFile file, string? text, int length, int windows)
     {
-        ModelConfig config = ModelConfig.Read(file);
+        ModelSpec model = ModelLoader.ReadSpec(file);
         Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
         var result = new CalibrationText(
-            tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, file) : [.. tokenizer.Encode(text)], Math.Min(length, config.ContextLength), windows);
+            tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, file) : [.. tokenizer.Encode(text)], Math.Min(length, model.ContextLength), windows);
         if (result.Count == 0) throw new ModelException(file.Path, $"the calibration text has fewer than {result.Length} of its tokens: take a longer one");
         foreach (int token in result.Tokens)
         {
-            if (token >= config.VocabularySize) throw new ModelException(file.Path, $"its tokenizer makes token {token}, for which its embedding has no row");
+            if (token >= model.VocabularySize) throw new ModelException(file.Path, $"its tokenizer makes token {token}, for which its embedding has no row");
         }
         return result;
     }

@@ -1,17 +1,18 @@
+using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
+
 namespace EdgeLlm.Quantization.Calibration;
 
-/// <summary>What a backward pass through a layer gives its derivatives to.</summary>
+/// <summary>Receives the gradients of a layer's backward pass.</summary>
 internal interface ILayerGradient
 {
-    /// <summary>[embedding], added to; or null.</summary>
-    float[]? AttentionNorm { get; }
+    /// <summary>[width] that the derivatives by a norm's weights are added to; or null.</summary>
+    float[]? NormOf(TensorUse weight);
 
-    /// <summary>[embedding], added to; or null.</summary>
-    float[]? FeedForwardNorm { get; }
-
-    /// <summary>Takes what a matrix was given and computed, with its bias, and the loss' derivatives by the latter.</summary>
+    /// <summary>Receives a matrix's input x, its output y (bias included) and the loss's derivatives by y.</summary>
+    /// <param name="bias">[rows], or null.</param>
     /// <param name="x">[tokens, columns]</param>
     /// <param name="dy">[tokens, rows]</param>
     /// <param name="y">[tokens, rows]</param>
-    void Add(LinearMap map, float[] x, float[] dy, float[] y, int tokens);
+    void Add(Projection projection, float[]? bias, float[] x, float[] dy, float[] y, int tokens);
 }

@@ -1,32 +1,28 @@
+using EdgeLlm.Models.Layers;
+
 namespace EdgeLlm.Quantization.Calibration;
 
 /// <summary>Runs a model on a calibration text, layer by layer in floats, and sums up the squares of what goes into each matrix of its layers.</summary>
 internal sealed class ImportanceCollector(SourceModel source, CalibrationText text)
 {
-    // Matrices that multiply the same numbers, by the first of them.
-    private static readonly string[][] Sharing = [["attn_q", "attn_k", "attn_v"], ["attn_output"], ["ffn_gate", "ffn_up"], ["ffn_down"]];
-
     /// <param name="dataset">What the text is called.</param>
     /// <param name="progress">Gets the share that is done, 0 to 1.</param>
     public ImportanceMatrix Collect(string dataset, Action<double> progress, CancellationToken cancellation)
     {
-        int layers = source.Config.BlockCount;
-        var sums = new Dictionary<string, double[]>(); // [columns], of the first matrix
-        float[] stream = new float[text.Tokens.Length * source.Config.EmbeddingLength];
-        source.PassLayers(text, stream, (map, x, tokens) => AddSquares(x.AsSpan(0, tokens * map.Columns), SumsOf(map)), done => progress(done / layers), cancellation);
+        int layers = source.Programs.Count;
+        var sums = new Dictionary<ProjectStep, double[]>(); // [columns]
+        float[] stream = new float[text.Tokens.Length * source.Model.Width];
+        source.PassLayers(text, stream, (step, x, tokens) => AddSquares(x.Span(tokens * step.From.Width), SumsOf(step)), done => progress(done / layers), cancellation);
         var means = new Dictionary<string, float[]>();
-        for (int l = 0; l < layers; l++)
+        foreach (ProjectStep step in source.Steps.Layers.SelectMany(layer => layer).OfType<ProjectStep>())
         {
-            foreach (string[] parts in Sharing)
-            {
-                foreach (string part in parts) means[SourceModel.Name(l, part)] = [.. sums[SourceModel.Name(l, parts[0])].Select(sum => (float)(sum / text.Tokens.Length))];
-            }
+            foreach (Projection projection in step.Projections) means[projection.Weight.Name] = [.. sums[step].Select(sum => (float)(sum / text.Tokens.Length))];
         }
         return new ImportanceMatrix(dataset, dataset, text.Count, text.Length, means);
 
-        double[] SumsOf(LinearMap map)
+        double[] SumsOf(ProjectStep step)
         {
-            if (!sums.TryGetValue(map.Name, out double[]? squares)) sums[map.Name] = squares = new double[map.Columns];
+            if (!sums.TryGetValue(step, out double[]? squares)) sums[step] = squares = new double[step.From.Width];
             return squares;
         }
     }

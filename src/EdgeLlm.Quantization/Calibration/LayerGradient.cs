@@ -1,38 +1,44 @@
 using System.Numerics.Tensors;
+using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Quantization.Calibration;
 
-/// <summary>The loss' derivatives by what is tuned of a layer: its norms, and a factor of every row of every matrix.</summary>
-internal sealed class LayerGradient(ModelConfig config) : ILayerGradient
+/// <summary>The loss's derivatives by the tuned numbers of a layer: its norms, and a factor of every row of every matrix.</summary>
+internal sealed class LayerGradient : ILayerGradient
 {
     private readonly Dictionary<string, float[]> _rows = [];
-
-    /// <summary>[embedding]</summary>
-    public float[] AttentionNorm { get; } = new float[config.EmbeddingLength];
-
-    /// <summary>[embedding]</summary>
-    public float[] FeedForwardNorm { get; } = new float[config.EmbeddingLength];
+    private readonly Dictionary<string, float[]> _norms = [];
 
     /// <summary>[rows] of every matrix, by its name.</summary>
-    public IReadOnlyDictionary<string, float[]> AllRows => _rows;
+    public IReadOnlyDictionary<string, float[]> Rows => _rows;
+
+    /// <summary>[width] of every norm, by its tensor's name.</summary>
+    public IReadOnlyDictionary<string, float[]> Norms => _norms;
+
+    public float[] NormOf(TensorUse weight)
+    {
+        if (!_norms.TryGetValue(weight.Name, out float[]? sums)) _norms[weight.Name] = sums = new float[weight.Columns];
+        return sums;
+    }
 
     /// <summary>A row's factor moves y in proportion to y without the bias.</summary>
-    public void Add(LinearMap map, float[] x, float[] dy, float[] y, int tokens)
+    public void Add(Projection projection, float[]? bias, float[] x, float[] dy, float[] y, int tokens)
     {
-        if (!_rows.TryGetValue(map.Name, out float[]? sums)) _rows[map.Name] = sums = new float[map.Rows];
+        (string name, int rows) = (projection.Weight.Name, projection.Weight.Rows);
+        if (!_rows.TryGetValue(name, out float[]? sums)) _rows[name] = sums = new float[rows];
         for (int t = 0; t < tokens; t++)
         {
-            ReadOnlySpan<float> derivative = dy.AsSpan(t * map.Rows, map.Rows);
-            TensorPrimitives.MultiplyAdd(derivative, y.AsSpan(t * map.Rows, map.Rows), sums, sums);
-            if (map.Bias is null) continue;
-            for (int row = 0; row < map.Rows; row++) sums[row] -= derivative[row] * map.Bias[row];
+            ReadOnlySpan<float> derivative = dy.AsSpan(t * rows, rows);
+            TensorPrimitives.MultiplyAdd(derivative, y.AsSpan(t * rows, rows), sums, sums);
+            if (bias is null) continue;
+            for (int row = 0; row < rows; row++) sums[row] -= derivative[row] * bias[row];
         }
     }
 
     public void Clear()
     {
-        Array.Clear(AttentionNorm);
-        Array.Clear(FeedForwardNorm);
+        foreach (float[] sums in _norms.Values) Array.Clear(sums);
         foreach (float[] sums in _rows.Values) Array.Clear(sums);
     }
 }

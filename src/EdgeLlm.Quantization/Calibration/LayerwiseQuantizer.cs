@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Numerics;
 using EdgeLlm.Quantization.Rounding;
 
@@ -15,46 +17,37 @@ internal sealed class LayerwiseQuantizer
     private const long MostKeptBytes = 160 << 20;
     private const long BatchBytes = 24 << 20;
 
-    private readonly ModelConfig _config;
-    private readonly LayerOperations _operations;
+    private readonly SourceModel _source;
+    private readonly LayerArithmetic _arithmetic;
+    private readonly LayerPass _pass;
+    private readonly int _width;
     private readonly int _length;
     private readonly int _windows;
     private readonly int _batchWindows;
     private readonly int _trainingWindows;
     private readonly float[] _stream; // the residual stream of all tokens, held-out windows last
     private readonly float[] _normed;
-    private readonly float[] _first;
-    private readonly float[] _second;
-    private readonly float[] _third;
-    private readonly float[] _active;
+    private readonly float[] _written;
     private readonly float[] _weighted;
-    private readonly float[]? _attended;    // of all tokens, where that is not too much; else computed anew each time
-    private readonly float[]? _activations;
+    private float[] _kept = []; // inputs of a matrix, of all tokens, where that is not too much
     private float[] _errors = [];
-    private LayerPass? _pass;
 
     public LayerwiseQuantizer(SourceModel source, CalibrationText text)
     {
-        (_config, _length, _windows) = (source.Config, text.Length, text.Count);
-        _operations = new LayerOperations(_config, _length);
+        (_source, _width, _length, _windows) = (source, source.Model.Width, text.Length, text.Count);
+        _arithmetic = new LayerArithmetic(_length);
         int[] order = [.. Enumerable.Range(0, _windows).OrderBy(CalibrationText.IsHeldOut)];
         _trainingWindows = order.Count(window => !CalibrationText.IsHeldOut(window));
         int[] tokens = [.. order.SelectMany(window => text[window].ToArray())];
-        int width = _config.EmbeddingLength, widest = Math.Max(width, Math.Max(_config.FeedForwardLength, _config.QueryWidth));
+        int widest = Math.Max(_width, source.Steps.Layers.SelectMany(layer => layer).OfType<ProjectStep>().Max(step => step.From.Width));
         _batchWindows = (int)Math.Clamp(BatchBytes / ((long)_length * widest * sizeof(float)), 1, 4);
         int batch = _batchWindows * _length;
-        _stream = new float[tokens.Length * width];
+        _pass = new LayerPass(_arithmetic, batch, new PassArrays(batch));
+        _stream = new float[tokens.Length * _width];
         source.Embed(tokens, _stream);
-        _normed = new float[batch * width];
-        _first = new float[batch * widest];
-        _second = new float[batch * widest];
-        _active = new float[batch * widest];
-        _third = new float[batch * widest];
+        _normed = new float[batch * _width];
+        _written = new float[batch * _width];
         _weighted = new float[batch * widest];
-        _attended = Kept(_config.QueryWidth);
-        _activations = Kept(_config.FeedForwardLength);
-
-        float[]? Kept(int columns) => (long)tokens.Length * columns * sizeof(float) <= MostKeptBytes ? new float[tokens.Length * columns] : null;
     }
 
     public required Func<string, Packing> PackingOf { get; init; }
@@ -72,15 +65,12 @@ internal sealed class LayerwiseQuantizer
 
     public Action<string> Log { get; init; } = static _ => { };
 
-    /// <summary>The residual stream behind the layers so far: [tokens, embedding].</summary>
+    /// <summary>The residual stream after the layers so far: [tokens, width].</summary>
     public float[] Stream => _stream;
 
-    /// <summary>Moves the stream behind a layer that is packed already.</summary>
-    public void Pass(DecoderLayer layer)
-    {
-        _pass ??= new LayerPass(_config, _operations, _batchWindows * _length, new LayerScratch(_config, _batchWindows * _length));
-        ForBatches(0, _windows, (first, tokens) => _pass.Forward(layer, _stream, first * _config.EmbeddingLength, tokens));
-    }
+    /// <summary>Moves the stream through a layer that is packed already.</summary>
+    public void Pass(int layer, LayerWeights weights) =>
+        ForBatches(0, _windows, (first, tokens) => _pass.Forward(_source.Programs[layer], weights, StreamFrom(first), tokens));
 
     /// <summary>Packs embedding or head for the last hidden states, behind all layers.</summary>
     /// <param name="weights">[vocabulary, embedding]</param>
@@ -93,94 +83,106 @@ internal sealed class LayerwiseQuantizer
         return MatrixQuantizer.Quantize(name, weights, rows, packing, new Curvature(moments, outputNorm.Length, HeadDamping), Sweeps);
     }
 
-    /// <summary>Quantizes a layer's matrices one after the other and moves the stream behind it.</summary>
-    public QuantizedLayer Quantize(DecoderLayer layer)
+    /// <summary>Quantizes a layer's matrices one after the other and moves the stream through it.</summary>
+    public QuantizedLayer Quantize(int layer, LayerWeights weights)
     {
+        LayerProgram program = _source.Programs[layer];
         var packed = new List<PackedMatrix>();
-        int width = _config.EmbeddingLength, feedForward = _config.FeedForwardLength;
-
-        Round(packed, width, (first, tokens) => Normalized(layer.AttentionNorm, first, tokens), layer.AttentionNorm, layer.Query, layer.Key, layer.Value);
-        Round(packed, _config.QueryWidth, Attended, null, layer.AttentionOutput);
-        Add(layer.AttentionOutput, _attended, Attended);
-        Round(packed, width, (first, tokens) => Normalized(layer.FeedForwardNorm, first, tokens), null, layer.Gate, layer.Up);
-        Round(packed, feedForward, Active, null, layer.Down);
-        Add(layer.Down, _activations, Active);
-        return new QuantizedLayer(packed, new LayerNorms(layer.AttentionNorm, layer.FeedForwardNorm));
-
-        MatrixView Attended(int first, int tokens)
+        foreach ((int first, int end) in program.Segments)
         {
-            MatrixView normed = Normalized(layer.AttentionNorm, first, tokens);
-            layer.Query.Apply(normed.Data, _first, tokens);
-            layer.Key.Apply(normed.Data, _second, tokens);
-            layer.Value.Apply(normed.Data, _third, tokens);
-            _operations.Rotate(_first, _config.HeadCount, tokens);
-            _operations.Rotate(_second, _config.KeyValueHeadCount, tokens);
-            _operations.Attend(_first, _second, _third, _active, tokens);
-            return Keep(_attended, _active, first, tokens, _config.QueryWidth);
+            ProjectOperation[] projects = [.. program.Operations.Take(first..end).OfType<ProjectOperation>()];
+            foreach (ProjectOperation project in projects)
+            {
+                // The last one's inputs are all that its segment needs beside the stream, where nothing else is read after it.
+                bool areKept = project == projects[^1] && AreEnough(program, project, first, end) && project.Step.Projections.All(projection => PackingOf(projection.Weight.Name) != Packing.None)
+                    && KeptLength(project) * sizeof(float) <= MostKeptBytes;
+                if (areKept && _kept.Length < KeptLength(project)) _kept = new float[KeptLength(project)];
+                var inputs = new Inputs(program, weights, project, first) { AreKept = areKept };
+                Round(packed, inputs, LayerProgram.ScalableNorm(_source.Steps.Layers[layer], project.Step));
+                if (project == projects[^1]) Move(inputs, end);
+            }
+            if (projects.Length == 0) Move(new Inputs(program, weights, null, first), end);
         }
-
-        MatrixView Active(int first, int tokens)
-        {
-            MatrixView normed = Normalized(layer.FeedForwardNorm, first, tokens);
-            layer.Gate.Apply(normed.Data, _first, tokens);
-            layer.Up.Apply(normed.Data, _second, tokens);
-            LayerOperations.Activate(_first, _second, _active, tokens * feedForward);
-            return Keep(_activations, _active, first, tokens, feedForward);
-        }
+        return new QuantizedLayer(packed, _source.NormsOf(layer).ToDictionary(norm => norm.Name, norm => weights[norm]));
     }
 
-    private static MatrixView Keep(float[]? all, float[] batch, int first, int tokens, int columns)
+    private long KeptLength(ProjectOperation project) => (long)_windows * _length * project.From.Width;
+
+    /// <summary>Whether a matrix' input and the stream are all that a segment reads from this matrix on.</summary>
+    private static bool AreEnough(LayerProgram program, ProjectOperation project, int first, int end)
     {
-        if (all is not null) batch.AsSpan(0, tokens * columns).CopyTo(all.AsSpan(first * columns));
-        return new MatrixView(batch, tokens, columns);
+        LayerOperation[] all = [.. program.Operations.Take(first..end)];
+        int index = Array.IndexOf(all, project);
+        return all[index..].SelectMany(operation => operation.Inputs).All(input => input == project.From || !all[..index].Contains(input.Producer));
     }
 
-    /// <summary>The stream goes on by what a matrix makes of its inputs, which are kept or computed again.</summary>
-    private void Add(LinearMap map, float[]? kept, Func<int, int, MatrixView> inputs)
+    /// <summary>Moves the stream through a segment.</summary>
+    private void Move(Inputs of, int end) => ForBatches(0, _windows, (first, tokens) =>
     {
-        bool areKept = kept is not null && PackingOf(map.Name) != Packing.None; // as they were when its moments were gathered
-        ForBatches(0, _windows, (first, tokens) =>
+        FloatRows stream = StreamFrom(first);
+        if (of.AreKept)
         {
-            if (areKept) map.Apply(kept!, _third, tokens, first);
-            else map.Apply(inputs(first, tokens).Data, _third, tokens);
-            Span<float> stream = _stream.AsSpan(first * map.Rows, tokens * map.Rows);
-            TensorPrimitives.Add(stream, _third.AsSpan(0, stream.Length), stream);
-        });
+            int begin = of.Program.Operations.ToList().IndexOf(of.Project!);
+            _pass.Forward(of.Program, of.Weights, stream, tokens, begin, end, (of.Project!.From, new FloatRows(_kept, first * of.Project.From.Width)));
+        }
+        else
+        {
+            _pass.Forward(of.Program, of.Weights, stream, tokens, of.First, end);
+        }
+        FloatRows result = _pass.Read(of.Program.StreamAfter(end - 1));
+        if (result != stream) result.Span(tokens * _width).CopyTo(stream.Span(tokens * _width));
+    });
+
+    private FloatRows StreamFrom(int token) => new(_stream, token * _width);
+
+    /// <summary>What goes into some matrices, for a batch of tokens.</summary>
+    private MatrixView Compute(Inputs of, int first, int tokens)
+    {
+        LayerValue from = of.Project!.From;
+        int end = of.Program.Operations.ToList().IndexOf(of.Project);
+        _pass.Forward(of.Program, of.Weights, StreamFrom(first), tokens, of.First, end);
+        FloatRows rows = _pass.Read(from);
+        if (of.AreKept) rows.Span(tokens * from.Width).CopyTo(_kept.AsSpan(first * from.Width));
+        return rows.AsMatrix(tokens, from.Width);
     }
 
     /// <summary>Gathers the second moments of the inputs of some matrices, then rounds these; their float weights become the rounded ones.</summary>
-    /// <param name="norm">Where the inputs come from, if they may be scaled; null: they may not.</param>
-    private void Round(List<PackedMatrix> packed, int columns, Func<int, int, MatrixView> inputs, float[]? norm, params LinearMap[] maps)
+    /// <param name="norm">The norm that the inputs come from, if they may be scaled; null: they may not.</param>
+    private void Round(List<PackedMatrix> packed, Inputs inputs, NormStep? norm)
     {
+        Source[] maps = [.. inputs.Project!.Step.Projections.Select(projection => new Source(projection.Weight, inputs.Weights[projection.Weight]))];
         if (maps.All(map => PackingOf(map.Name) == Packing.None)) return;
         var watch = Stopwatch.StartNew();
-        LinearMap? writer = maps[0].Rows == _config.EmbeddingLength && maps.Length == 1 ? maps[0] : null; // to the residual stream
-        var curvature = new Curvature(Moments(0, _trainingWindows, columns, inputs, writer), columns, Damping, Shrinkage);
-        float[] heldOut = Moments(_trainingWindows, _windows, columns, inputs, writer);
+        int columns = inputs.Project.From.Width;
+        Inputs? writer = maps.Length == 1 && maps[0].Rows == _width ? inputs : null; // to the residual stream
+        var curvature = new Curvature(Moments(0, _trainingWindows, columns, Of, writer), columns, Damping, Shrinkage);
+        float[] heldOut = Moments(_trainingWindows, _windows, columns, Of, writer);
         Log($"moments {watch.Elapsed.TotalSeconds:F1} s");
         (List<PackedMatrix> Matrices, double Error) best = RoundAll(maps, curvature, heldOut);
         if (norm is not null && best.Matrices.Count == maps.Length && best.Matrices.All(matrix => matrix.Tensor.Layout.HasCodebook))
         {
             var scales = new ChannelScales(curvature.Moments, columns);
-            LinearMap[] scaled = [.. maps.Select(map => map with { Weights = scales.Weights(map.Weights) })];
+            Source[] scaled = [.. maps.Select(map => map with { Weights = scales.Weights(map.Weights) })];
             (List<PackedMatrix> Matrices, double Error) other = RoundAll(scaled, new Curvature(scales.Moments(curvature.Moments), columns, damping: 0), scales.Moments(heldOut));
             if (other.Error < best.Error)
             {
                 best = other;
-                scales.Divide(norm);
+                scales.Divide(inputs.Weights[norm.Weight]);
             }
         }
         foreach (PackedMatrix matrix in best.Matrices) matrix.ToFloat(maps.First(map => map.Name == matrix.Tensor.Name).Weights);
         packed.AddRange(best.Matrices);
         GC.Collect(); // it waits for more garbage than these arrays are, and would let those of several layers pile up
+
+        MatrixView Of(int first, int tokens) => Compute(inputs, first, tokens);
     }
 
     /// <summary>Rounds some matrices with the same inputs; each error is relative to what the matrix makes of the held-out inputs.</summary>
-    private (List<PackedMatrix> Matrices, double Error) RoundAll(LinearMap[] maps, Curvature curvature, float[] heldOut)
+    private (List<PackedMatrix> Matrices, double Error) RoundAll(Source[] maps, Curvature curvature, float[] heldOut)
     {
         var matrices = new List<PackedMatrix>();
         double error = 0;
-        foreach (LinearMap map in maps)
+        foreach (Source map in maps)
         {
             var watch = Stopwatch.StartNew();
             Packing packing = PackingOf(map.Name);
@@ -196,7 +198,7 @@ internal sealed class LayerwiseQuantizer
         return (matrices, error);
     }
 
-    private double Cost(PackedMatrix packed, LinearMap map, float[] moments)
+    private double Cost(PackedMatrix packed, Source map, float[] moments)
     {
         if (_errors.Length < map.Weights.Length) _errors = new float[map.Weights.Length];
         packed.ToFloat(_errors);
@@ -205,7 +207,7 @@ internal sealed class LayerwiseQuantizer
         return Curvature.MeanCost(_errors, map.Rows, moments, map.Columns);
     }
 
-    private float[] Moments(int firstWindow, int endWindow, int columns, Func<int, int, MatrixView> inputs, LinearMap? writer = null)
+    private float[] Moments(int firstWindow, int endWindow, int columns, Func<int, int, MatrixView> inputs, Inputs? writer = null)
     {
         float[] moments = new float[columns * columns];
         ForBatches(firstWindow, endWindow, (first, tokens) =>
@@ -224,17 +226,17 @@ internal sealed class LayerwiseQuantizer
     /// Each token's numbers over the mean square of its residual stream: what comes next looks at the stream divided by its norm, so that an error
     /// counts relative to it. (Without this the first token, whose stream is huge in some models, would outweigh all others.)
     /// </summary>
-    private MatrixView Weighted(MatrixView x, int firstToken, LinearMap? writer)
+    private MatrixView Weighted(MatrixView x, int firstToken, Inputs? writer)
     {
-        int width = _config.EmbeddingLength;
-        if (writer is not null) writer.Apply(x.Data, _third, x.Rows);
-        else Array.Clear(_third, 0, x.Rows * width);
+        int width = _width;
+        if (writer is not null) ProjectOperation.Apply(writer.Project!.Step.Projections[0], writer.Weights, new FloatRows(x.Data, x.Offset), new FloatRows(_written, 0), x.Rows);
+        else Array.Clear(_written, 0, x.Rows * width);
         ParallelWork.ForAll(x.Rows, Cancellation, t =>
         {
-            Span<float> stream = _third.AsSpan(t * width, width);
+            Span<float> stream = _written.AsSpan(t * width, width);
             TensorPrimitives.Add(stream, _stream.AsSpan((firstToken + t) * width, width), stream);
             float weight = width / (Reductions.SumOfSquares(stream) + 1e-20f);
-            TensorPrimitives.Multiply(x.Data.AsSpan(t * x.Columns, x.Columns), weight, _weighted.AsSpan(t * x.Columns, x.Columns));
+            TensorPrimitives.Multiply(x.Data.AsSpan(x.Offset + t * x.Columns, x.Columns), weight, _weighted.AsSpan(t * x.Columns, x.Columns));
         });
         return new MatrixView(_weighted, x.Rows, x.Columns);
     }
@@ -250,7 +252,24 @@ internal sealed class LayerwiseQuantizer
 
     private MatrixView Normalized(float[] weight, int first, int tokens)
     {
-        _operations.Normalize(_stream, first * weight.Length, weight, _normed, tokens);
+        _arithmetic.Normalize(_source.OutputNormStep.Norm, StreamFrom(first), weight, new FloatRows(_normed, 0), tokens);
         return new MatrixView(_normed, tokens, weight.Length);
+    }
+
+    /// <summary>What goes into the matrices of an operation: computed from the stream by the operations from First on.</summary>
+    private sealed record Inputs(LayerProgram Program, LayerWeights Weights, ProjectOperation? Project, int First)
+    {
+        /// <summary>Whether all tokens' inputs are kept when they are computed.</summary>
+        public bool AreKept { get; init; }
+    }
+
+    /// <summary>A matrix to round.</summary>
+    private sealed record Source(TensorUse Use, float[] Weights)
+    {
+        public string Name => Use.Name;
+
+        public int Rows => Use.Rows;
+
+        public int Columns => Use.Columns;
     }
 }

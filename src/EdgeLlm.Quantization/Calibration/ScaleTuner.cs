@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Rounding;
 
 namespace EdgeLlm.Quantization.Calibration;
@@ -11,36 +12,35 @@ namespace EdgeLlm.Quantization.Calibration;
 internal sealed class ScaleTuner
 {
     private const int WarmUpSteps = 5;
-    private const string OutputNorm = "output_norm.weight";
 
     private readonly SourceModel _source;
     private readonly CalibrationText _text;
     private readonly ModelPass _pass;
     private readonly Dictionary<string, PackedMatrix> _packed;
-    private readonly DecoderLayer _buffer;
-    private readonly LayerNorms[] _untuned;
-    private readonly LayerNorms[] _norms;
-    private readonly float[] _outputNorm;
+    private readonly LayerWeights _buffer;
+    private readonly IReadOnlyDictionary<string, float[]> _untuned;
+    private readonly Dictionary<string, float[]> _norms;
+    private readonly string _outputNorm;
     private readonly float[] _sourceHidden;
     private readonly DivergenceLoss _loss;
     private readonly SortedDictionary<string, AdamState> _steps = new(StringComparer.Ordinal); // of each norm and each matrix' rows
     private readonly float[] _before = [float.MaxValue]; // the held-out divergence before the tuning
 
     /// <param name="packed">The matrices that are packed.</param>
-    /// <param name="norms">Those of each layer that its matrices were packed for.</param>
-    /// <param name="sourceHidden">The source's normed last hidden states of the text: [tokens, embedding].</param>
-    public ScaleTuner(SourceModel source, CalibrationText text, IEnumerable<PackedMatrix> packed, LayerNorms[] norms, float[] sourceHidden)
+    /// <param name="norms">All norms that the matrices were packed for, by their tensors' names.</param>
+    /// <param name="sourceHidden">The source's normed last hidden states of the text: [tokens, width].</param>
+    public ScaleTuner(SourceModel source, CalibrationText text, IEnumerable<PackedMatrix> packed, IReadOnlyDictionary<string, float[]> norms, float[] sourceHidden)
     {
         (_source, _text, _untuned, _sourceHidden) = (source, text, norms, sourceHidden);
         _pass = new ModelPass(source, text.Length);
         _packed = packed.ToDictionary(matrix => matrix.Tensor.Name);
         _buffer = source.ReadLayer(0);
-        _norms = [.. norms.Select(layer => new LayerNorms([.. layer.Attention], [.. layer.FeedForward]))];
-        _outputNorm = source.OutputNorm;
+        _norms = norms.ToDictionary(norm => norm.Key, norm => (float[])norm.Value.Clone());
+        _outputNorm = source.OutputNormStep.Weight.Name;
         float[] sourceHead = source.ReadMatrix(source.HeadName), head = sourceHead;
         if (_packed.TryGetValue(source.HeadName, out PackedMatrix? packedHead)) packedHead.ToFloat(head = new float[sourceHead.Length]);
-        _loss = new DivergenceLoss(sourceHead, head, source.Config.EmbeddingLength);
-        foreach ((string name, float[] norm) in ByName(_norms, _outputNorm)) _steps.Add(name, new AdamState(norm.Length));
+        _loss = new DivergenceLoss(sourceHead, head, source.Model.Width);
+        foreach ((string name, float[] norm) in _norms) _steps.Add(name, new AdamState(norm.Length));
         foreach (PackedMatrix matrix in _packed.Values) _steps.Add(matrix.Tensor.Name, new AdamState(matrix.Tensor.Rows));
     }
 
@@ -61,11 +61,11 @@ internal sealed class ScaleTuner
     public int Epochs { get; init; } = 1;
 
     /// <summary>Tunes the row factors of the matrices and, in the result, the norms by their tensors' names; all stay as they are where held-out windows gain nothing.</summary>
-    public Dictionary<string, float[]> Tune(CancellationToken cancellation)
+    public IReadOnlyDictionary<string, float[]> Tune(CancellationToken cancellation)
     {
         int[] training = [.. Enumerable.Range(0, _text.Count).Where(window => !CalibrationText.IsHeldOut(window))];
         int[] heldOut = [.. Enumerable.Range(0, _text.Count).Where(CalibrationText.IsHeldOut)];
-        var gradients = _norms.Select(_ => new LayerGradient(_source.Config)).ToArray();
+        LayerGradient[] gradients = [.. _source.Programs.Select(_ => new LayerGradient())];
         double recent = 0;
         int count = Epochs * training.Length, done = Checkpoint?.TryLoad(count, Arrays()) ?? 0;
         if (done == 0 && heldOut.Length > 0) _before[0] = (float)heldOut.Average(Measure);
@@ -77,7 +77,7 @@ internal sealed class ScaleTuner
             if (step < done) continue;
             cancellation.ThrowIfCancellationRequested();
             foreach (LayerGradient gradient in gradients) gradient.Clear();
-            float[] outputGradient = new float[_outputNorm.Length];
+            float[] outputGradient = new float[_norms[_outputNorm].Length];
             recent += Backward(training[step % training.Length], gradients, outputGradient);
             if (step % 10 == 9)
             {
@@ -85,41 +85,38 @@ internal sealed class ScaleTuner
                 recent = 0;
             }
             float rate = Math.Min(1, (step + 1f) / WarmUpSteps) * (0.5f + 0.5f * MathF.Cos(MathF.PI * step / count));
-            for (int l = 0; l < _norms.Length; l++) Step(l, gradients[l], rate, step + 1);
-            MoveNorm(OutputNorm, _outputNorm, outputGradient, rate, step + 1);
+            foreach (LayerGradient gradient in gradients) Step(gradient, rate, step + 1);
+            MoveNorm(_outputNorm, outputGradient, rate, step + 1);
             Checkpoint?.Save(step + 1, Arrays());
             Progress(step + 1, count);
         }
         float after = heldOut.Length == 0 ? 0 : (float)heldOut.Average(Measure);
         Log($"held-out divergence {after:F5}");
-        if (after < _before[0]) return ByName(_norms, _outputNorm);
+        if (after < _before[0]) return _norms;
         foreach (PackedMatrix matrix in _packed.Values) Array.Fill(matrix.RowFactors, 1);
-        return ByName(_untuned, _source.OutputNorm);
+        return _untuned;
 
-        void Step(int l, LayerGradient gradient, float rate, int number)
+        void Step(LayerGradient gradient, float rate, int number)
         {
-            MoveNorm(SourceModel.Name(l, "attn_norm"), _norms[l].Attention, gradient.AttentionNorm, rate, number);
-            MoveNorm(SourceModel.Name(l, "ffn_norm"), _norms[l].FeedForward, gradient.FeedForwardNorm, rate, number);
-            foreach ((string name, float[] rows) in gradient.AllRows)
+            foreach ((string name, float[] sums) in gradient.Norms) MoveNorm(name, sums, rate, number);
+            foreach ((string name, float[] rows) in gradient.Rows)
             {
                 if (!_packed.TryGetValue(name, out PackedMatrix? matrix)) continue;
                 TensorPrimitives.Multiply(matrix.RowFactors, _steps[name].Step(rows, RowRate * rate, number), matrix.RowFactors);
             }
         }
 
-        void MoveNorm(string name, float[] weights, float[] gradient, float rate, int number)
+        void MoveNorm(string name, float[] gradient, float rate, int number)
         {
+            float[] weights = _norms[name];
             TensorPrimitives.Multiply(gradient, weights, gradient);
             TensorPrimitives.Multiply(weights, _steps[name].Step(gradient, NormRate * rate, number), weights);
         }
     }
 
     /// <summary>All that a step changes, and what the whole is judged by.</summary>
-    private float[][] Arrays()
-    {
-        Dictionary<string, float[]> norms = ByName(_norms, _outputNorm);
-        return [_before, .. _steps.SelectMany(entry => new[] { norms.GetValueOrDefault(entry.Key) ?? _packed[entry.Key].RowFactors, entry.Value.First, entry.Value.Second })];
-    }
+    private float[][] Arrays() =>
+        [_before, .. _steps.SelectMany(entry => new[] { _norms.GetValueOrDefault(entry.Key) ?? _packed[entry.Key].RowFactors, entry.Value.First, entry.Value.Second })];
 
     /// <summary>The mean divergence of a window's predictions.</summary>
     public double Measure(int window)
@@ -128,22 +125,10 @@ internal sealed class ScaleTuner
         return _loss.Measure(_sourceHidden, window * _pass.Hidden.Length, _pass.Hidden, _text.Length, null) / _text.Length;
     }
 
-    /// <summary>A model's norms by their tensors' names.</summary>
-    public static Dictionary<string, float[]> ByName(LayerNorms[] layers, float[] output)
-    {
-        var norms = new Dictionary<string, float[]> { [OutputNorm] = output };
-        for (int l = 0; l < layers.Length; l++)
-        {
-            norms[SourceModel.Name(l, "attn_norm")] = layers[l].Attention;
-            norms[SourceModel.Name(l, "ffn_norm")] = layers[l].FeedForward;
-        }
-        return norms;
-    }
-
     private void Forward(int window)
     {
-        _source.EmbedPacked(_text[window], _packed.GetValueOrDefault(TensorOrder.Embedding), _pass.Stream);
-        _pass.Forward(ReadLayer, _outputNorm);
+        _source.EmbedPacked(_text[window], _packed.GetValueOrDefault(TensorTable.Embedding), _pass.Stream);
+        _pass.Forward(ReadLayer, _norms[_outputNorm]);
     }
 
     /// <summary>The mean divergence of a window's predictions; gradients are added to.</summary>
@@ -152,9 +137,9 @@ internal sealed class ScaleTuner
         Forward(window);
         float[] byHidden = new float[_pass.Hidden.Length];
         double divergence = _loss.Measure(_sourceHidden, window * byHidden.Length, _pass.Hidden, _text.Length, byHidden);
-        _pass.Backward(ReadLayer, _outputNorm, byHidden, l => gradients[l], outputGradient);
+        _pass.Backward(ReadLayer, _norms[_outputNorm], byHidden, l => gradients[l], outputGradient);
         return divergence / _text.Length;
     }
 
-    private DecoderLayer ReadLayer(int l) => _source.ReadLayer(l, _norms[l], _buffer, _packed);
+    private LayerWeights ReadLayer(int l) => _source.ReadLayer(l, _buffer, _norms, _packed);
 }

@@ -1,4 +1,6 @@
 using System.Numerics.Tensors;
+using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Numerics;
 
 namespace EdgeLlm.Quantization.Calibration;
@@ -19,19 +21,16 @@ internal sealed class SensitivityPass : ILayerGradient
 
     public SensitivityPass(SourceModel source) => _source = source;
 
-    float[]? ILayerGradient.AttentionNorm => null;
-
-    float[]? ILayerGradient.FeedForwardNorm => null;
+    float[]? ILayerGradient.NormOf(TensorUse weight) => null;
 
     /// <summary>Sends some windows of a text forwards and backwards through the source.</summary>
     /// <param name="progress">Gets the share that is done.</param>
     public void Run(CalibrationText text, Action<double> progress, CancellationToken cancellation)
     {
         var pass = new ModelPass(_source, text.Length);
-        int width = _source.Config.EmbeddingLength;
+        int width = _source.Model.Width;
         var loss = new SampledLoss(_source.ReadMatrix(_source.HeadName), width);
-        LayerNorms[] norms = [.. Enumerable.Range(0, _source.Config.BlockCount).Select(_source.ReadNorms)];
-        DecoderLayer buffer = _source.ReadLayer(0);
+        LayerWeights buffer = _source.ReadLayer(0);
         float[] outputNorm = _source.OutputNorm, byHidden = new float[pass.Hidden.Length];
         for (int window = 0; window < text.Count; window++)
         {
@@ -41,7 +40,7 @@ internal sealed class SensitivityPass : ILayerGradient
             loss.Differentiate(pass.Hidden, text.Length, window * text.Length, byHidden,
                 (byLogits, first) =>
                 {
-                    int tokens = byLogits.Length / _source.Config.VocabularySize;
+                    int tokens = byLogits.Length / _source.Model.VocabularySize;
                     Add(_source.HeadName, pass.Hidden.AsSpan(first * width, tokens * width), byLogits, tokens);
                 });
             pass.Backward(ReadLayer, outputNorm, byHidden, _ => this, null);
@@ -50,11 +49,11 @@ internal sealed class SensitivityPass : ILayerGradient
             progress((window + 1) / (double)text.Count);
         }
 
-        DecoderLayer ReadLayer(int l) => _source.ReadLayer(l, norms[l], buffer, new Dictionary<string, Rounding.PackedMatrix>());
+        LayerWeights ReadLayer(int l) => _source.ReadLayer(l, buffer);
     }
 
-    void ILayerGradient.Add(LinearMap map, float[] x, float[] dy, float[] y, int tokens) =>
-        Add(map.Name, x.AsSpan(0, tokens * map.Columns), dy.AsSpan(0, tokens * map.Rows), tokens);
+    void ILayerGradient.Add(Projection projection, float[]? bias, float[] x, float[] dy, float[] y, int tokens) =>
+        Add(projection.Weight.Name, x.AsSpan(0, tokens * projection.Weight.Columns), dy.AsSpan(0, tokens * projection.Weight.Rows), tokens);
 
     /// <summary>About the mean KL divergence, in nats, that these errors of a matrix' weights make.</summary>
     /// <param name="errors">Of some rows: [rows, columns].</param>
@@ -82,8 +81,8 @@ internal sealed class SensitivityPass : ILayerGradient
     /// <summary>As an input each row of the embedding counts for its own tokens.</summary>
     private void AddEmbeddings(ReadOnlySpan<int> tokens, float[] derivatives)
     {
-        int runs = _source.Config.EmbeddingLength / RunColumns;
-        float[] sums = RunsOf(TensorOrder.Embedding, _source.Config.VocabularySize, runs);
+        int runs = _source.Model.Width / RunColumns;
+        float[] sums = RunsOf(TensorTable.Embedding, _source.Model.VocabularySize, runs);
         for (int t = 0; t < tokens.Length; t++)
         {
             for (int run = 0; run < runs; run++) sums[tokens[t] * runs + run] += Reductions.SumOfSquares(derivatives.AsSpan((t * runs + run) * RunColumns, RunColumns));

@@ -1,57 +1,75 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models;
+using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Rounding;
 
 namespace EdgeLlm.Quantization.Calibration;
 
 /// <summary>The model that is quantized, read as floats a part at a time.</summary>
-internal sealed class SourceModel(GgufFile file)
+internal sealed class SourceModel
 {
-    public ModelConfig Config { get; } = ModelConfig.Read(file);
-
-    public GgufFile File { get; } = file;
-
-    /// <summary>The matrix that makes logits: the embedding where the file has no head of its own.</summary>
-    public string HeadName => File.FindTensor(TensorOrder.Head) is null ? TensorOrder.Embedding : TensorOrder.Head;
-
-    /// <summary>[embedding]</summary>
-    public float[] OutputNorm => Vector("output_norm.weight")!;
-
-    public LayerNorms ReadNorms(int layer) => new(Vector(Name(layer, "attn_norm"))!, Vector(Name(layer, "ffn_norm"))!);
-
-    /// <summary>A layer as it is in the source, in arrays of its own.</summary>
-    public DecoderLayer ReadLayer(int layer) => MakeLayer(ReadNorms(layer), part =>
+    /// <exception cref="ModelException">It is not a model that runs here, or one whose layers have a kind of step that has no form in floats.</exception>
+    public SourceModel(GgufFile file)
     {
-        GgufTensor tensor = File.FindTensor(Name(layer, part))!;
-        return new LinearMap(tensor.Name, ReadMatrix(tensor.Name), (int)tensor.Rows, (int)tensor.Columns, Vector($"blk.{layer}.{part}.bias"));
-    });
-
-    /// <summary>A layer as it is in the source.</summary>
-    /// <param name="buffer">Another layer of this model, whose arrays the weights go to.</param>
-    public DecoderLayer ReadLayer(int layer, DecoderLayer buffer) => ReadLayer(layer, ReadNorms(layer), buffer, new Dictionary<string, PackedMatrix>());
-
-    /// <summary>A layer with these norms and the packed matrices; those that are not packed come from the source.</summary>
-    /// <param name="buffer">Another layer of this model, whose arrays the weights go to.</param>
-    public DecoderLayer ReadLayer(int layer, LayerNorms norms, DecoderLayer buffer, IReadOnlyDictionary<string, PackedMatrix> packed)
-    {
-        var arrays = buffer.Maps.ToDictionary(map => PartOf(map.Name));
-        return MakeLayer(norms, part =>
+        File = file;
+        Steps = LayerBuilder.Build(ModelLoader.ReadSpec(file));
+        try
         {
-            string name = Name(layer, part);
-            LinearMap map = arrays[part] with { Name = name, Bias = Vector($"blk.{layer}.{part}.bias") };
-            if (packed.TryGetValue(name, out PackedMatrix? matrix)) matrix.ToFloat(map.Weights);
-            else ReadRows(name, 0, map.Weights);
-            return map;
-        });
+            Programs = [.. Steps.Layers.Select(layer => new LayerProgram(layer, Steps.Stream))];
+        }
+        catch (NotSupportedException exception)
+        {
+            throw new ModelException(file.Path, $"can't be calibrated: {exception.Message}; quantize it with --fast");
+        }
     }
 
-    public static string Name(int layer, string part) => $"blk.{layer}.{part}.weight";
+    public GgufFile File { get; }
 
-    /// <summary>x [tokens, embedding] = the embedding's rows.</summary>
+    public ModelSpec Model => Steps.Model;
+
+    public ModelSteps Steps { get; }
+
+    /// <summary>The layers in floats.</summary>
+    public IReadOnlyList<LayerProgram> Programs { get; }
+
+    /// <summary>The matrix that makes logits: the embedding where the file has no head of its own.</summary>
+    public string HeadName => TensorTable.Name(Model.IsTied ? TensorRole.TokenEmbedding : TensorRole.Output);
+
+    public NormStep OutputNormStep => Steps.Epilogue.OfType<NormStep>().Single();
+
+    /// <summary>[width]</summary>
+    public float[] OutputNorm => ReadVector(OutputNormStep.Weight.Name);
+
+    /// <summary>The weights of a layer's norms by their tensors' names.</summary>
+    public Dictionary<string, float[]> ReadNorms(int layer) => NormsOf(layer).ToDictionary(norm => norm.Name, norm => ReadVector(norm.Name));
+
+    /// <summary>The tensors of a layer's norms.</summary>
+    public IEnumerable<TensorUse> NormsOf(int layer) => Steps.Layers[layer].OfType<NormStep>().Select(step => step.Weight);
+
+    /// <summary>A layer's numbers.</summary>
+    /// <param name="buffer">Another layer of this model, whose arrays the matrices go to; null: new ones.</param>
+    /// <param name="norms">By their tensors' names; null: the source's.</param>
+    /// <param name="packed">Matrices by their names; those that are not packed come from the source.</param>
+    public LayerWeights ReadLayer(int layer, LayerWeights? buffer = null, IReadOnlyDictionary<string, float[]>? norms = null, IReadOnlyDictionary<string, PackedMatrix>? packed = null)
+    {
+        LayerWeights weights = buffer ?? new LayerWeights();
+        foreach (TensorUse use in Steps.Layers[layer].SelectMany(step => step.Tensors))
+        {
+            if (!use.Entry.IsMatrix) weights.Set(use, norms?.GetValueOrDefault(use.Name) ?? ReadVector(use.Name));
+            else if (packed?.GetValueOrDefault(use.Name) is { } matrix) matrix.ToFloat(weights.Reuse(use));
+            else if (buffer is null) weights.Set(use, ReadMatrix(use.Name));
+            else ReadRows(use.Name, 0, weights.Reuse(use));
+        }
+        return weights;
+    }
+
+    /// <summary>x [tokens, width] = the embedding's rows.</summary>
     public void Embed(ReadOnlySpan<int> tokens, float[] x)
     {
-        int width = Config.EmbeddingLength;
-        var rows = new WeightRows(File, File.FindTensor(TensorOrder.Embedding)!);
+        int width = Model.Width;
+        var rows = new WeightRows(File, File.FindTensor(TensorTable.Embedding)!);
         for (int t = 0; t < tokens.Length; t++) rows.Read(tokens[t], x.AsSpan(t * width, width));
     }
 
@@ -63,7 +81,7 @@ internal sealed class SourceModel(GgufFile file)
             Embed(tokens, x);
             return;
         }
-        int width = Config.EmbeddingLength;
+        int width = Model.Width;
         float[] group = new float[PackedLayout.GroupRows * width];
         for (int t = 0; t < tokens.Length; t++)
         {
@@ -89,61 +107,45 @@ internal sealed class SourceModel(GgufFile file)
         return weights;
     }
 
-    private static DecoderLayer MakeLayer(LayerNorms norms, Func<string, LinearMap> map) => new()
+    public float[] ReadVector(string name)
     {
-        AttentionNorm = norms.Attention,
-        FeedForwardNorm = norms.FeedForward,
-        Query = map("attn_q"),
-        Key = map("attn_k"),
-        Value = map("attn_v"),
-        AttentionOutput = map("attn_output"),
-        Gate = map("ffn_gate"),
-        Up = map("ffn_up"),
-        Down = map("ffn_down"),
-    };
-
-    /// <summary>blk.12.attn_q.weight is an attn_q.</summary>
-    private static string PartOf(string name) => name.Split('.')[2];
-
-    private float[]? Vector(string name)
-    {
-        if (File.FindTensor(name) is not { } tensor) return null;
+        GgufTensor tensor = File.FindTensor(name)!;
         float[] vector = new float[tensor.Columns];
         new WeightRows(File, tensor).Read(0, vector);
         return vector;
     }
 
     /// <summary>The source's normed last hidden states of a text.</summary>
-    /// <param name="stream">Gets them: [tokens, embedding].</param>
+    /// <param name="stream">Gets them: [tokens, width].</param>
     /// <param name="progress">Gets the layers done.</param>
     public void HiddenStates(CalibrationText text, float[] stream, Action<double> progress, CancellationToken cancellation)
     {
         PassLayers(text, stream, see: null, progress, cancellation);
-        new LayerOperations(Config, text.Length).Normalize(stream, 0, OutputNorm, stream, text.Tokens.Length);
+        new LayerArithmetic(text.Length).Normalize(OutputNormStep.Norm, new FloatRows(stream, 0), OutputNorm, new FloatRows(stream, 0), text.Tokens.Length);
     }
 
     /// <summary>A text goes through the layers, one after the other, some windows at a time.</summary>
-    /// <param name="stream">Gets the residual stream behind the last layer: [tokens, embedding].</param>
-    /// <param name="see">Gets what goes into matrices [tokens, columns], with the first of those that it goes into and the number of tokens.</param>
+    /// <param name="stream">Gets the residual stream after the last layer: [tokens, width].</param>
+    /// <param name="see">Sees what goes into matrices, [tokens, columns], and the number of tokens.</param>
     /// <param name="progress">Gets the layers done.</param>
-    public void PassLayers(CalibrationText text, float[] stream, Action<LinearMap, float[], int>? see, Action<double> progress, CancellationToken cancellation)
+    public void PassLayers(CalibrationText text, float[] stream, Action<ProjectStep, FloatRows, int>? see, Action<double> progress, CancellationToken cancellation)
     {
-        int batch = Math.Min(LayerPass.BatchWindows(Config, text.Length), text.Count);
+        int batch = Math.Min(LayerPass.BatchWindows(Programs, text.Length), text.Count);
         Embed(text.Tokens, stream);
-        var operations = new LayerOperations(Config, text.Length);
-        var pass = new LayerPass(Config, operations, batch * text.Length, new LayerScratch(Config, batch * text.Length));
-        DecoderLayer buffer = ReadLayer(0);
-        for (int l = 0; l < Config.BlockCount; l++)
+        var pass = new LayerPass(new LayerArithmetic(text.Length), batch * text.Length, new PassArrays(batch * text.Length));
+        if (see is not null) pass.Observer = (step, x) => see(step, x, pass.Tokens);
+        LayerWeights buffer = ReadLayer(0);
+        for (int l = 0; l < Programs.Count; l++)
         {
-            DecoderLayer layer = l == 0 ? buffer : ReadLayer(l, buffer);
+            LayerWeights layer = l == 0 ? buffer : ReadLayer(l, buffer);
             for (int first = 0; first < text.Count; first += batch)
             {
                 cancellation.ThrowIfCancellationRequested();
                 progress(l + first / (double)text.Count);
                 int tokens = Math.Min(batch, text.Count - first) * text.Length;
-                pass.Forward(layer, stream, first * text.Length * Config.EmbeddingLength, tokens, see is null ? null : (map, x) => see(map, x, tokens));
+                pass.Forward(Programs[l], layer, new FloatRows(stream, first * text.Length * Model.Width), tokens);
             }
         }
-        progress(Config.BlockCount);
+        progress(Programs.Count);
     }
 }

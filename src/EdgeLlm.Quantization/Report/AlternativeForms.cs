@@ -1,5 +1,6 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Rounding;
 using EdgeLlm.Quantization.Standard;
 
@@ -30,7 +31,7 @@ internal static class AlternativeForms
         GgufTensor[] matrices = MatricesOf(source);
         float[][] samples = new float[matrices.Length][];
         ParallelWork.ForAll(matrices.Length, cancellation, i =>
-            samples[i] = WeightComparison.Sample(source, matrices[i], TensorOrder.IsLayerMatrix(matrices[i].Name) ? GroupsOfALayerMatrix : GroupsOfOthers));
+            samples[i] = WeightComparison.Sample(source, matrices[i], TensorTable.IsLayerMatrix(matrices[i].Name) ? GroupsOfALayerMatrix : GroupsOfOthers));
         var result = new List<Alternative>();
         foreach ((string name, string command, Packing body, Packing embedding) in PackedForms)
         {

@@ -1,5 +1,8 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models;
+using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Calibration;
 
 namespace EdgeLlm.Quantization.Report;
@@ -14,13 +17,14 @@ internal static class WeightComparison
     public static List<TensorReport> Tensors(GgufFile source, GgufFile output, CancellationToken cancellation)
     {
         var reports = new TensorReport[output.Tensors.Count];
+        Dictionary<string, string> norms = ScalableNorms(source);
         ParallelWork.ForAll(reports.Length, cancellation, i =>
         {
             GgufTensor tensor = output.Tensors[i];
             GgufTensor? origin = source.FindTensor(tensor.Name);
             bool isComparable = origin is not null && (tensor.Packed is not null || origin.TypeName != tensor.TypeName) && origin.Columns == tensor.Columns && origin.Rows == tensor.Rows;
-            reports[i] = new TensorReport(tensor.Name, TensorOrder.LayerOf(tensor.Name), KindOf(tensor.Name), tensor.Rows, tensor.Columns, origin?.TypeName ?? "", tensor.TypeName, tensor.ByteCount,
-                isComparable ? Relative(Sample(source, origin!, GroupsOfATensor), Unscaled(source, output, tensor.Name, Sample(output, tensor, GroupsOfATensor))) : null);
+            reports[i] = new TensorReport(tensor.Name, TensorTable.LayerOf(tensor.Name), KindOf(tensor.Name), tensor.Rows, tensor.Columns, origin?.TypeName ?? "", tensor.TypeName, tensor.ByteCount,
+                isComparable ? Relative(Sample(source, origin!, GroupsOfATensor), Unscaled(source, output, tensor.Name, Sample(output, tensor, GroupsOfATensor), norms)) : null);
         });
         return [.. reports];
     }
@@ -50,11 +54,25 @@ internal static class WeightComparison
         return square > 0 ? error / square : 0;
     }
 
-    /// <summary>Rows of a matrix as they would be behind the source's norm: its columns and the norm's weights may have been scaled against each other.</summary>
-    private static float[] Unscaled(GgufFile source, GgufFile output, string name, float[] rows)
+    /// <summary>Names of matrices whose columns may have been scaled against the weights of a norm, and that norm's.</summary>
+    private static Dictionary<string, string> ScalableNorms(GgufFile source)
     {
-        if (TensorOrder.LayerOf(name) is not { } layer || KindOf(name) is not ("attn_q" or "attn_k" or "attn_v")) return rows;
-        string norm = SourceModel.Name(layer, "attn_norm");
+        var norms = new Dictionary<string, string>();
+        foreach (IReadOnlyList<Step> layer in LayerBuilder.Build(ModelLoader.ReadSpec(source)).Layers)
+        {
+            foreach (ProjectStep project in layer.OfType<ProjectStep>())
+            {
+                if (LayerProgram.ScalableNorm(layer, project) is not { } norm) continue;
+                foreach (Projection projection in project.Projections) norms[projection.Weight.Name] = norm.Weight.Name;
+            }
+        }
+        return norms;
+    }
+
+    /// <summary>Rows of a matrix as they would be after the source's norm: its columns and the norm's weights may have been scaled against each other.</summary>
+    private static float[] Unscaled(GgufFile source, GgufFile output, string name, float[] rows, Dictionary<string, string> norms)
+    {
+        if (!norms.TryGetValue(name, out string? norm)) return rows;
         if (source.FindTensor(norm) is not { } before || output.FindTensor(norm) is not { } after || before.Columns != after.Columns) return rows;
         float[] given = Read(source, before, 0, 1), now = Read(output, after, 0, 1);
         for (int k = 0; k < rows.Length; k++)

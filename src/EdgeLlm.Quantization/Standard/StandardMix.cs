@@ -1,6 +1,6 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Quantization.Standard;
 
@@ -11,10 +11,9 @@ namespace EdgeLlm.Quantization.Standard;
 /// </summary>
 /// <param name="type">The type that most matrices get.</param>
 /// <param name="hasImportance">Whether scales are searched with importance: some tensors then do with less.</param>
-internal sealed class StandardMix(GgufFile file, ModelConfig config, ElementType type, bool hasImportance)
+internal sealed class StandardMix(GgufFile file, ModelSpec model, ElementType type, bool hasImportance)
 {
-    private readonly bool _tied = file.FindTensor(TensorOrder.Head) is null;
-    private readonly int _valueMatrices = file.Tensors.Count(tensor => tensor.Name.EndsWith("attn_v.weight", StringComparison.Ordinal));
+    private readonly int _valueMatrices = file.Tensors.Count(tensor => RoleOf(tensor.Name) == TensorRole.Value);
 
     /// <summary>The number that a file of the type has under `general.file_type` (llama.h's llama_ftype).</summary>
     public static uint FileTypeOf(ElementType type) => type switch
@@ -42,20 +41,23 @@ internal sealed class StandardMix(GgufFile file, ModelConfig config, ElementType
         && tensor.Name.EndsWith("weight", StringComparison.Ordinal) && !tensor.Name.Contains("_norm.weight", StringComparison.Ordinal)
         && !tensor.Name.Contains("ffn_gate_inp.weight", StringComparison.Ordinal);
 
+    private static TensorRole? RoleOf(string name) => TensorTable.Find(name)?.Entry.Role;
+
     private ElementType Preferred(GgufTensor tensor)
     {
-        string name = tensor.Name;
-        if (name == TensorOrder.Head || _tied && name == TensorOrder.Embedding)
+        TensorRole? role = RoleOf(tensor.Name);
+        if (role == TensorRole.Output || model.IsTied && role == TensorRole.TokenEmbedding)
             return type == ElementType.Q8_0 || tensor.Columns % ElementFormat.Get(ElementType.Q6_K).ValuesPerBlock != 0 ? ElementType.Q8_0 : ElementType.Q6_K;
-        int layer = TensorOrder.LayerOf(name) ?? 0, layers = config.BlockCount;
-        if (name.Contains("attn_v.weight", StringComparison.Ordinal))
+        int layer = TensorTable.LayerOf(tensor.Name) ?? 0, layers = model.Layers.Count;
+        if (role == TensorRole.Value)
         {
-            if (type == ElementType.IQ4_NL && config.HeadCount >= 4 * config.KeyValueHeadCount) return ElementType.Q5_K;
+            AttentionSpec attention = model.Layers[layer].Attention;
+            if (type == ElementType.IQ4_NL && attention.Heads >= 4 * attention.KeyValueHeads) return ElementType.Q5_K;
             if (type == ElementType.Q4_K && GetsMoreBits(layer, _valueMatrices)) return ElementType.Q6_K;
             // The shape of Llama 2 and 3 with 70 billion weights.
-            if (type == ElementType.Q4_K && layers == 80 && config.HeadCount != config.KeyValueHeadCount) return ElementType.Q5_K;
+            if (type == ElementType.Q4_K && layers == 80 && attention.Heads != attention.KeyValueHeads) return ElementType.Q5_K;
         }
-        else if (name.Contains("ffn_down", StringComparison.Ordinal))
+        else if (role == TensorRole.Down)
         {
             bool early = layer < layers / 8;
             if (type == ElementType.Q4_K && GetsMoreBits(layer, layers)) return ElementType.Q6_K;

@@ -15,7 +15,7 @@ internal sealed class StandardPlan : TensorPlan
     public StandardPlan(GgufFile file, ElementType type, bool hasImportance) : base(file)
     {
         Type = type;
-        _mix = new StandardMix(file, Config, type, hasImportance);
+        _mix = new StandardMix(file, Model, type, hasImportance);
     }
 
     /// <summary>The type that most matrices get.</summary>

@@ -13,11 +13,11 @@ internal static class TestSpecs
             AttentionNorm = norm,
             Attention = new AttentionSpec
             {
-                Heads = heads, KeyValueHeads = keyValueHeads > 0 ? keyValueHeads : heads, Dimension = dimension, Window = window, Scale = 1f / MathF.Sqrt(dimension),
+                Heads = heads, KeyValueHeads = keyValueHeads > 0 ? keyValueHeads : heads, Dimension = dimension, Window = window, HasQueryBias = true, HasKeyBias = true, HasValueBias = true, HasOutputBias = true, Scale = 1f / MathF.Sqrt(dimension),
                 Rope = new RopeSpec { Dimension = Math.Min(dimension, 8), TrainedLength = 64 },
             },
             FeedForwardNorm = norm,
-            FeedForward = new FeedForwardSpec { Width = feedForward },
+            FeedForward = new FeedForwardSpec { Width = feedForward, HasGateBias = true, HasUpBias = true, HasDownBias = true },
         };
         return new ModelSpec
         {

@@ -115,11 +115,11 @@ public sealed class CalibratedQuantizerTests : IDisposable
         var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
         var text = new CalibrationText(tokenizer, [.. tokenizer.Encode(Text)], 64, 8);
         LayerwiseQuantizer staged = New(), whole = New();
-        for (int l = 0; l < source.Config.BlockCount; l++)
+        for (int l = 0; l < source.Programs.Count; l++)
         {
-            DecoderLayer layer = source.ReadLayer(l);
-            Assert.Empty(staged.Quantize(layer).Matrices);
-            whole.Pass(layer);
+            LayerWeights layer = source.ReadLayer(l);
+            Assert.Empty(staged.Quantize(l, layer).Matrices);
+            whole.Pass(l, layer);
             for (int i = 0; i < staged.Stream.Length; i++) Assert.Equal(whole.Stream[i], staged.Stream[i], 1e-3);
         }
 

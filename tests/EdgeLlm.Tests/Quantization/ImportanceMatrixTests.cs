@@ -1,6 +1,7 @@
 using System.Text;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Tokenization;
@@ -71,17 +72,17 @@ public sealed class ImportanceMatrixTests : IDisposable
         var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
         var text = new CalibrationText(tokenizer, [.. tokenizer.Encode(story)], length: 64, windows: 6);
         ImportanceMatrix importance = new ImportanceCollector(source, text).Collect("story", _ => { }, TestContext.Current.CancellationToken);
-        GgufTensor[] matrices = [.. file.Tensors.Where(tensor => TensorOrder.IsLayerMatrix(tensor.Name))];
+        GgufTensor[] matrices = [.. file.Tensors.Where(tensor => TensorTable.IsLayerMatrix(tensor.Name))];
         Assert.Equal(matrices.Length, importance.Count);
         foreach (GgufTensor matrix in matrices) importance.RequireFit(matrix);
 
         // The first layer's input can be had by hand: the embedding's rows, divided by their norm, times the norm's weights.
-        float[] weight = source.ReadNorms(0).Attention, x = new float[text.Tokens.Length * weight.Length];
+        float[] weight = source.ReadVector("blk.0.attn_norm.weight"), x = new float[text.Tokens.Length * weight.Length];
         source.Embed(text.Tokens, x);
         double[] expected = new double[weight.Length];
         for (int start = 0; start < x.Length; start += weight.Length)
         {
-            double mean = x.AsSpan(start, weight.Length).ToArray().Average(value => (double)value * value) + source.Config.NormEpsilon;
+            double mean = x.AsSpan(start, weight.Length).ToArray().Average(value => (double)value * value) + source.Model.OutputNorm.Epsilon;
             for (int k = 0; k < weight.Length; k++) expected[k] += x[start + k] * x[start + k] / mean * weight[k] * weight[k] / text.Tokens.Length;
         }
         float[] query = importance.Of("blk.0.attn_q.weight")!;

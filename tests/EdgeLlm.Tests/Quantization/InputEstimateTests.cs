@@ -12,8 +12,8 @@ public sealed class InputEstimateTests
     {
         using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
         var source = new SourceModel(file);
-        int width = source.Config.EmbeddingLength, vocabulary = source.Config.VocabularySize;
-        float[] embedding = source.ReadMatrix("token_embd.weight"), norm = source.ReadNorms(0).Attention;
+        int width = source.Model.Width, vocabulary = source.Model.VocabularySize;
+        float[] embedding = source.ReadMatrix("token_embd.weight"), norm = source.ReadVector("blk.0.attn_norm.weight");
         double[] expected = new double[width];
         for (int t = 0; t < vocabulary; t++)
         {

@@ -1,3 +1,5 @@
+using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Tests.Models;
 
@@ -8,43 +10,40 @@ public sealed class LayerPassTests
 {
     private const int Length = 12;
 
-    private static readonly ModelConfig Config = ConfigOf(window: 0);
-
     private readonly Random _random = new(5);
-
-    private static ModelConfig ConfigOf(int window) =>
-        new(TestSpecs.Llama(layers: 1, width: 32, heads: 4, dimension: 8, feedForward: 48, vocabulary: 64, keyValueHeads: 2, window: window));
 
     [Theory]
     [InlineData(0)]
     [InlineData(5)]
-    public void Derivatives_are_what_small_changes_do(int slidingWindow)
+    public void Derivatives_are_what_small_changes_do(int window)
     {
-        ModelConfig config = ConfigOf(slidingWindow);
-        DecoderLayer layer = RandomLayer();
-        const int Tokens = 2 * Length;
-        float[] x = Numbers(Tokens * config.EmbeddingLength, 1), direction = Numbers(x.Length, 1);
-        var pass = new LayerPass(config, new LayerOperations(config, Length), Tokens, new LayerScratch(config, Tokens));
+        const int Width = 32, Tokens = 2 * Length;
+        ModelSteps steps = LayerBuilder.Build(TestSpecs.Llama(layers: 1, width: Width, heads: 4, dimension: 8, feedForward: 48, vocabulary: 64, keyValueHeads: 2, window: window));
+        var program = new LayerProgram(steps.Layers[0], steps.Stream);
+        LayerWeights layer = RandomLayer(steps.Layers[0]);
+        float[] x = Numbers(Tokens * Width, 1), direction = Numbers(x.Length, 1);
+        var pass = new LayerPass(new LayerArithmetic(Length), Tokens, new PassArrays(Tokens));
         Run(x);
         float[] derivatives = (float[])direction.Clone();
-        var gradient = new LayerGradient(config);
-        pass.Backward(layer, x, derivatives, Tokens, gradient);
+        var gradient = new LayerGradient();
+        pass.Backward(program, layer, x, derivatives, gradient);
 
         foreach (int i in new[] { 0, 37, 200, Length * 32 - 1, x.Length - 1 }) Check(derivatives[i], step => With(ref x[i], step));
-        foreach (int i in new[] { 0, 17 })
+        TensorUse[] tensors = [.. steps.Layers[0].SelectMany(step => step.Tensors)];
+        foreach (TensorUse use in tensors)
         {
-            Check(gradient.AttentionNorm[i], step => With(ref layer.AttentionNorm[i], step));
-            Check(gradient.FeedForwardNorm[i], step => With(ref layer.FeedForwardNorm[i], step));
+            foreach (int i in new[] { 0, use.Rows - 1 })
+            {
+                if (use.Entry.IsMatrix) Check(gradient.Rows[use.Name][i], step => WithRow(use, i, 1 + step));
+                else if (gradient.Norms.TryGetValue(use.Name, out float[]? norm)) Check(norm[i + 17], step => With(ref layer[use][i + 17], step));
+            }
         }
-        foreach (LinearMap map in layer.Maps)
-        {
-            foreach (int row in new[] { 0, map.Rows - 1 }) Check(gradient.AllRows[map.Name][row], step => WithRow(map, row, 1 + step));
-        }
+        Assert.Equal((2, 7), (gradient.Norms.Count, gradient.Rows.Count));
 
         float[] Run(float[] input)
         {
             float[] result = (float[])input.Clone();
-            pass.Forward(layer, result, 0, Tokens);
+            pass.Forward(program, layer, new FloatRows(result, 0), Tokens);
             return result;
         }
 
@@ -59,12 +58,13 @@ public sealed class LayerPassTests
             return loss;
         }
 
-        double WithRow(LinearMap map, int row, float factor)
+        double WithRow(TensorUse use, int row, float factor)
         {
-            float[] before = [.. map.Weights.AsSpan(row * map.Columns, map.Columns)];
-            for (int c = 0; c < map.Columns; c++) map.Weights[row * map.Columns + c] *= factor;
+            Span<float> weights = layer[use].AsSpan(row * use.Columns, use.Columns);
+            float[] before = weights.ToArray();
+            foreach (ref float weight in weights) weight *= factor;
             double loss = Loss();
-            before.CopyTo(map.Weights.AsSpan(row * map.Columns));
+            before.CopyTo(weights);
             return loss;
         }
     }
@@ -76,24 +76,13 @@ public sealed class LayerPassTests
         Assert.InRange(derivative, expected - 0.01 * Math.Abs(expected) - 0.01, expected + 0.01 * Math.Abs(expected) + 0.01);
     }
 
-    private DecoderLayer RandomLayer()
+    private LayerWeights RandomLayer(IReadOnlyList<Step> steps)
     {
-        int width = Config.EmbeddingLength;
-        return new DecoderLayer
-        {
-            AttentionNorm = [.. Numbers(width, 0.2f).Select(x => 1 + x)],
-            FeedForwardNorm = [.. Numbers(width, 0.2f).Select(x => 1 + x)],
-            Query = Map("q", Config.QueryWidth, width),
-            Key = Map("k", Config.KeyValueWidth, width),
-            Value = Map("v", Config.KeyValueWidth, width),
-            AttentionOutput = Map("o", width, Config.QueryWidth),
-            Gate = Map("gate", Config.FeedForwardLength, width),
-            Up = Map("up", Config.FeedForwardLength, width),
-            Down = Map("down", width, Config.FeedForwardLength),
-        };
+        var weights = new LayerWeights();
+        foreach (TensorUse use in steps.SelectMany(step => step.Tensors))
+            weights.Set(use, use.Role is TensorRole.AttentionNorm or TensorRole.FeedForwardNorm ? [.. Numbers(use.Columns, 0.2f).Select(x => 1 + x)] : Numbers(use.Rows * use.Columns, 0.3f));
+        return weights;
     }
-
-    private LinearMap Map(string name, int rows, int columns) => new(name, Numbers(rows * columns, 0.3f), rows, columns, Numbers(rows, 0.3f));
 
     private float[] Numbers(int count, float size) => [.. Enumerable.Range(0, count).Select(_ => size * (2 * _random.NextSingle() - 1))];
 }

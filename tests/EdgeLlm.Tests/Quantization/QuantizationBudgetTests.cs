@@ -1,6 +1,7 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Tokenization;
@@ -57,7 +58,7 @@ public sealed class QuantizationBudgetTests
     /// <summary>The mean KL divergence from the source of a model with these errors in one matrix.</summary>
     private static double Divergence(SourceModel source, CalibrationText text, string name, float[] errors)
     {
-        int width = source.Config.EmbeddingLength;
+        int width = source.Model.Width;
         ModelPass exact = new(source, text.Length), changed = new(source, text.Length);
         float[] head = source.ReadMatrix(source.HeadName), changedHead = (float[])head.Clone();
         if (name == source.HeadName) Add(changedHead);
@@ -67,23 +68,23 @@ public sealed class QuantizationBudgetTests
         {
             source.Embed(text[window], exact.Stream);
             source.Embed(text[window], changed.Stream);
-            if (name == TensorOrder.Embedding)
+            if (name == TensorTable.Embedding)
             {
                 for (int t = 0; t < text.Length; t++)
                 {
                     for (int i = 0; i < width; i++) changed.Stream[t * width + i] += errors[text[window][t] * width + i];
                 }
             }
-            exact.Forward(source.ReadLayer, source.OutputNorm);
+            exact.Forward(l => source.ReadLayer(l), source.OutputNorm);
             changed.Forward(Changed, source.OutputNorm);
             sum += loss.Measure(exact.Hidden, 0, changed.Hidden, text.Length, null);
         }
         return sum / text.Tokens.Length;
 
-        DecoderLayer Changed(int l)
+        LayerWeights Changed(int l)
         {
-            DecoderLayer layer = source.ReadLayer(l);
-            if (layer.Maps.FirstOrDefault(map => map.Name == name) is { } map) Add(map.Weights);
+            LayerWeights layer = source.ReadLayer(l);
+            if (source.Steps.Layers[l].SelectMany(step => step.Tensors).FirstOrDefault(use => use.Name == name) is { } use) Add(layer[use]);
             return layer;
         }
 

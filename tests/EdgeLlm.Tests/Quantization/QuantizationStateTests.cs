@@ -2,7 +2,6 @@ using System.Runtime.Intrinsics;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Quantization;
-using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Rounding;
 
 namespace EdgeLlm.Tests.Quantization;
@@ -11,6 +10,8 @@ namespace EdgeLlm.Tests.Quantization;
 public sealed class QuantizationStateTests : IDisposable
 {
     private static readonly byte[] Identity = [.. Enumerable.Range(0, 32).Select(i => (byte)i)];
+
+    private static readonly Dictionary<string, float[]> Norms = new() { ["one.weight"] = [1, 2, 3], ["another.weight"] = [4, 5] };
 
     private readonly string _path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
 
@@ -21,12 +22,11 @@ public sealed class QuantizationStateTests : IDisposable
     {
         using (var state = QuantizationState.Open(_path, Identity))
         {
-            state.Append(Layer(1, new LayerNorms([1, 2, 3], [4, 5, 6])));
+            state.Append(Layer(1, Norms));
             state.Append(Layer(2, null));
         }
         using var again = QuantizationState.Open(_path, Identity);
-        Assert.Equal([1f, 2f, 3f], again.Layers[0].Norms!.Attention);
-        Assert.Equal([4f, 5f, 6f], again.Layers[0].Norms!.FeedForward);
+        Assert.Equal(Norms, again.Layers[0].Norms);
         Assert.Null(again.Layers[1].Norms);
         for (int layer = 0; layer < 2; layer++)
         {
@@ -42,7 +42,7 @@ public sealed class QuantizationStateTests : IDisposable
     {
         using (var state = QuantizationState.Open(_path, Identity))
         {
-            state.Append(Layer(1, new LayerNorms([1, 2, 3], [4, 5, 6])));
+            state.Append(Layer(1, Norms));
         }
         byte[] whole = File.ReadAllBytes(_path);
         for (int i = 40; i < whole.Length; i++)
@@ -55,7 +55,7 @@ public sealed class QuantizationStateTests : IDisposable
         }
     }
 
-    private static QuantizedLayer Layer(int seed, LayerNorms? norms)
+    private static QuantizedLayer Layer(int seed, Dictionary<string, float[]>? norms)
     {
         var tensor = new PackedTensor($"matrix {seed}", Packing.E4Group32, 8, 32, Vector128.Create<sbyte>([-63, -50, -40, -30, -20, -10, -5, 0, 3, 8, 15, 22, 30, 40, 50, 63]));
         return new QuantizedLayer([new PackedMatrix(tensor, Data(seed, tensor.ByteCount))], norms);

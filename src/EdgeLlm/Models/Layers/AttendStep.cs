@@ -6,8 +6,6 @@ namespace EdgeLlm.Models.Layers;
 /// <summary>Puts keys and values into the cache; what is not finite ends the pass at the next norm.</summary>
 internal sealed unsafe class StoreStep : Step
 {
-    private readonly int _entry;
-    private readonly Operand _keys, _values;
     private readonly AttentionSpec _attention;
     private readonly Action<int, int> _store;
     private Pass _pass = null!;
@@ -15,13 +13,20 @@ internal sealed unsafe class StoreStep : Step
     /// <param name="entry">Index of the cache's entry.</param>
     public StoreStep(AttentionSpec attention, int entry, Operand keys, Operand values)
     {
-        (_attention, _entry, _keys, _values) = (attention, entry, keys, values);
+        (_attention, Entry, Keys, Values) = (attention, entry, keys, values);
         _store = Store;
     }
 
+    /// <summary>Index of the cache's entry.</summary>
+    public int Entry { get; }
+
+    public Operand Keys { get; }
+
+    public Operand Values { get; }
+
     public override Operation Operation => Operation.RotateAndStore;
 
-    public override IEnumerable<Operand> Inputs => [_keys, _values];
+    public override IEnumerable<Operand> Inputs => [Keys, Values];
 
     public override bool WritesCache => true;
 
@@ -35,10 +40,10 @@ internal sealed unsafe class StoreStep : Step
     {
         ref readonly SequencePart part = ref _pass.PartOf(token);
         int position = part.Position + token - part.First, dimension = _attention.Dimension;
-        float* keys = _keys.Row(token), values = _values.Row(token);
+        float* keys = Keys.Row(token), values = Values.Row(token);
         for (int h = 0; h < _attention.KeyValueHeads; h++)
         {
-            if (!_pass.Kernel.Store(part.Cache.Head(_entry, h), position, keys + h * dimension, values + h * dimension)) _pass.NoteNotFinite();
+            if (!_pass.Kernel.Store(part.Cache.Head(Entry, h), position, keys + h * dimension, values + h * dimension)) _pass.NoteNotFinite();
         }
     }
 }
@@ -46,18 +51,20 @@ internal sealed unsafe class StoreStep : Step
 /// <summary>softmax(queries keys') values over what the cache holds, in blocks of tokens of each key/value head.</summary>
 internal sealed unsafe class AttendStep : Step
 {
-    private readonly int _entry;
     private readonly Action<int, int> _attend;
     private Pass _pass = null!;
 
     /// <param name="entry">Index of the cache's entry.</param>
     public AttendStep(AttentionSpec attention, int entry, Operand queries, Operand to)
     {
-        (Attention, _entry, Queries, To) = (attention, entry, queries, to);
+        (Attention, Entry, Queries, To) = (attention, entry, queries, to);
         _attend = Attend;
     }
 
     public AttentionSpec Attention { get; }
+
+    /// <summary>Index of the cache's entry.</summary>
+    public int Entry { get; }
 
     public Operand Queries { get; }
 
@@ -99,6 +106,6 @@ internal sealed unsafe class AttendStep : Step
             Window = Attention.Window,
             Scale = Attention.Scale,
         };
-        _pass.Kernel.Attend(part.Cache.Head(_entry, head), query, _pass.ScratchOf(thread));
+        _pass.Kernel.Attend(part.Cache.Head(Entry, head), query, _pass.ScratchOf(thread));
     }
 }

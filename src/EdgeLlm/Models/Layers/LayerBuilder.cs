@@ -21,6 +21,9 @@ internal sealed class ModelSteps
 
     public required Registers Registers { get; init; }
 
+    /// <summary>The residual stream [tokens, width], which goes from layer to layer.</summary>
+    public required Operand Stream { get; init; }
+
     /// <summary>The normed last hidden state [tokens, width].</summary>
     public required Operand Hidden { get; init; }
 
@@ -76,6 +79,7 @@ internal sealed class LayerBuilder
             Epilogue = epilogue,
             Head = [Project(Operation.Head, _normed, isLast: true, new Projection(head, null, logits))],
             Registers = _registers,
+            Stream = _stream,
             Hidden = _normed,
             Logits = logits,
             Cache = _cache,

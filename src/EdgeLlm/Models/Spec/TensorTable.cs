@@ -122,6 +122,9 @@ internal static class TensorTable
         return LayerOf(name) is { } layer && ByName.TryGetValue($"blk.{{}}.{name.Split('.', 3)[2]}", out entry) ? (entry, layer) : null;
     }
 
+    /// <summary>Whether a tensor is a matrix of a layer, which multiplies activations.</summary>
+    public static bool IsLayerMatrix(string name) => Find(name) is var (entry, _) && entry is { IsMatrix: true, IsOfLayer: true };
+
     /// <summary>The layer that a tensor is of by its name, or null.</summary>
     public static int? LayerOf(string name) =>
         name.Split('.', 3) is ["blk", var number, _] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int layer) ? layer : null;

@@ -31,6 +31,11 @@ public sealed class WeightComparisonTests : IDisposable
     {
         string path = Path.Combine(_folder, name);
         var writer = new GgufWriter();
+        writer.Set("general.architecture", GgufValue.Of("llama"));
+        writer.Set("llama.attention.layer_norm_rms_epsilon", GgufValue.Of(1e-5f));
+        foreach ((string key, uint size) in new[] { ("context_length", 8u), ("block_count", 1u), ("embedding_length", 2u), ("feed_forward_length", 4u), ("attention.head_count", 1u), ("attention.key_length", 3u), ("attention.value_length", 3u), ("rope.dimension_count", 2u) })
+            writer.Set("llama." + key, GgufValue.Of(size));
+        writer.SetTensor("token_embd.weight", [2, 4], ElementType.F32, output => output.Write(new byte[4 * 8]));
         writer.SetTensor("blk.0.attn_norm.weight", [2], ElementType.F32, output => output.Write(MemoryMarshal.AsBytes<float>(norm)));
         writer.SetTensor("blk.0.attn_k.weight", [2, 3], type, output => output.Write(type == ElementType.F32
             ? MemoryMarshal.AsBytes<float>(weights)

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization;
 using EdgeLlm.Quantization.Standard;
 
@@ -92,7 +93,7 @@ public sealed partial class StandardMixTests : IDisposable
     private string WriteImportance(GgufFile file)
     {
         string path = Path.Combine(_folder, "imatrix.gguf");
-        var means = file.Tensors.Where(tensor => TensorOrder.IsLayerMatrix(tensor.Name)).ToDictionary(tensor => tensor.Name, tensor => Enumerable.Repeat(1f, (int)tensor.Columns).ToArray());
+        var means = file.Tensors.Where(tensor => TensorTable.IsLayerMatrix(tensor.Name)).ToDictionary(tensor => tensor.Name, tensor => Enumerable.Repeat(1f, (int)tensor.Columns).ToArray());
         new ImportanceMatrix("test", "test", 1, 512, means).Write(path);
         return path;
     }
