@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using EdgeLlm.Chat;
 using EdgeLlm.Files;
 using EdgeLlm.Generation;
@@ -20,8 +19,9 @@ internal static class CommandRunner
     {
         try
         {
+            args = Usual(args);
             ParseResult result = Parse(root, args);
-            string[] errors = [.. result.Errors.Select(MessageOf), .. OptionsTakenForArguments(result)];
+            string[] errors = CommandLineErrors.Of(result, args);
             if (errors.Length > 0) throw new UsageException($"{string.Join("; ", errors.Select(error => error.TrimEnd('.')))}; see `edgellm {string.Join(' ', CommandPath(result))}--help`");
             // The Ctrl-C of `run` stops an answer and not the program, that of `serve` lets answers end: they see to it themselves.
             bool stopsByItself = result.CommandResult.Command.Name is "run" or "serve";
@@ -49,8 +49,9 @@ internal static class CommandRunner
         }
     }
 
-    /// <summary>A command line's commands and options. Text is text: by itself the parser reads a prompt that begins with @ as a file of arguments.</summary>
-    public static ParseResult Parse(RootCommand root, string[] args) => root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+    /// <summary>A command line's commands and options. Text is text: by itself the parser reads a prompt that begins with @ as a file of arguments, and -nx as -n x.</summary>
+    public static ParseResult Parse(RootCommand root, string[] args) =>
+        root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
 
     /// <summary>Whether it comes from files, options and the machine rather than from a mistake of ours.</summary>
     public static bool IsExpected(Exception exception) =>
@@ -69,26 +70,13 @@ internal static class CommandRunner
         _ => exception.Message,
     };
 
-    /// <summary>What the parser found wrong; where it would name a type of .NET, what the option takes.</summary>
-    private static string MessageOf(ParseError error)
+    /// <summary>Nothing, and `help COMMAND`, ask for the usage.</summary>
+    private static string[] Usual(string[] args) => args switch
     {
-        if (error.SymbolResult is not OptionResult { Tokens: [{ Value: var value }, ..], Option: var option } || !error.Message.StartsWith("Cannot parse argument", StringComparison.Ordinal)) return error.Message;
-        Type type = Nullable.GetUnderlyingType(option.ValueType) ?? option.ValueType;
-        string takes = type == typeof(ulong) ? "a whole number from 0 on"
-            : type == typeof(int) || type == typeof(long) ? "a whole number"
-            : type == typeof(bool) ? "true or false"
-            : "a number";
-        return $"{option.Name} takes {takes}, not '{value}'";
-    }
-
-    /// <summary>A word like `--tmeperature` would pass for a command's argument; after `--` it may.</summary>
-    private static IEnumerable<string> OptionsTakenForArguments(ParseResult result)
-    {
-        if (result.Tokens.Any(token => token.Type == System.CommandLine.Parsing.TokenType.DoubleDash)) return [];
-        return result.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens)
-            .Where(token => token.Value.StartsWith("--", StringComparison.Ordinal) && token.Value.Length > 2)
-            .Select(token => $"there is no option {token.Value}; text that begins with -- goes after a lone --");
-    }
+        [] or ["help"] => ["--help"],
+        ["help", var command, ..] => [command, "--help"],
+        _ => args,
+    };
 
     private static IEnumerable<string> CommandPath(ParseResult result) =>
         result.CommandResult.Command is RootCommand ? [] : [result.CommandResult.Command.Name + " "];

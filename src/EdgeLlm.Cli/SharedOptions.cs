@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using EdgeLlm.Chat;
+using EdgeLlm.Cli.Pull;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models;
 
@@ -17,11 +18,11 @@ internal static class SharedOptions
     };
 
     public static Option<int?> Context { get; } =
-        Between(1, ModelOptions.MaximumContextLength, "--context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)");
+        Between(1, ModelOptions.MaximumContextLength, "--context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)", "-c", "--ctx-size");
 
-    public static Option<int?> Threads { get; } = Between(1, ModelOptions.MaximumThreads, "--threads", "N", "Threads that compute (default: what `edgellm bench` found fastest, else one per processor core)");
+    public static Option<int?> Threads { get; } = Between(1, int.MaxValue, "--threads", "N", "Threads that compute, at most one per processor core (default: what `edgellm bench` found fastest, else all cores)", "-t");
 
-    public static Option<int?> DecodeThreads { get; } = Between(1, ModelOptions.MaximumThreads, "--decode-threads", "N", "Threads that decode, if others than for prompts (default: the same, or what `edgellm bench` found fastest)");
+    public static Option<int?> DecodeThreads { get; } = Between(1, int.MaxValue, "--decode-threads", "N", "Threads that decode, if others than for prompts (default: the same, or what `edgellm bench` found fastest)");
 
     public static Option<int?> Chunk { get; } = Between(1, ModelOptions.MaximumChunk, "--chunk", "TOKENS", "Tokens of a prompt that are computed together (default: 256)");
 
@@ -45,9 +46,9 @@ internal static class SharedOptions
     };
 
     /// <summary>An option that takes a whole number from <paramref name="minimum"/> to <paramref name="maximum"/>.</summary>
-    public static Option<int?> Between(int minimum, int maximum, string name, string helpName, string description)
+    public static Option<int?> Between(int minimum, int maximum, string name, string helpName, string description, params string[] aliases)
     {
-        return new Option<int?>(name) { Description = description, HelpName = helpName, CustomParser = Parse };
+        return new Option<int?>(name, aliases) { Description = description, HelpName = helpName, CustomParser = Parse };
 
         int? Parse(ArgumentResult result)
         {
@@ -66,8 +67,8 @@ internal static class SharedOptions
         return defaults with
         {
             ContextLength = result.GetValue(Context) ?? defaults.ContextLength,
-            Threads = result.GetValue(Threads) ?? remembered?.Prompt ?? defaults.Threads,
-            DecodeThreads = result.GetValue(DecodeThreads) ?? remembered?.Decode ?? defaults.DecodeThreads,
+            Threads = ThreadChoice.AtMostProcessors(result.GetValue(Threads), Threads.Name) ?? remembered?.Prompt ?? defaults.Threads,
+            DecodeThreads = ThreadChoice.AtMostProcessors(result.GetValue(DecodeThreads), DecodeThreads.Name) ?? remembered?.Decode ?? defaults.DecodeThreads,
             PrefillChunk = result.GetValue(Chunk) ?? defaults.PrefillChunk,
             Kernel = KernelOf(result),
             CacheType = result.GetValue(CacheType) ?? defaults.CacheType,
@@ -78,10 +79,19 @@ internal static class SharedOptions
 
     /// <summary>The file that --model means.</summary>
     /// <exception cref="IOException">There is no such model, or none was named and this build has no default.</exception>
-    public static string ModelPathOf(ParseResult result) => ModelStore.OfThisMachine().PathOf(result.GetValue(Model));
+    public static string ModelPathOf(ParseResult result) => MissingModel.PathOf(result.GetValue(Model));
 
     /// <summary>Opens the model that --model means with what the other options say.</summary>
-    public static LanguageModel LoadModel(ParseResult result) => ModelStore.OfThisMachine().Load(result.GetValue(Model), ModelOptionsOf(result));
+    public static LanguageModel LoadModel(ParseResult result) => LoadModel(result, ModelPathOf(result));
+
+    /// <summary>Opens a model's file with what the options say.</summary>
+    public static LanguageModel LoadModel(ParseResult result, string path)
+    {
+        var model = LanguageModel.Load(path, ModelOptionsOf(result) with { Name = ModelStore.NameOf(path) });
+        if (result.GetValue(Context) is { } context && context > model.Info.ContextLength)
+            Console.Error.WriteLine($"edgellm: {Context.Name} {context}: the model was trained on {model.Info.ContextLength} tokens, and beyond them its answers get worse");
+        return model;
+    }
 
     /// <exception cref="UsageException">This processor does not have the kernel that --kernel or EDGELLM_KERNEL names.</exception>
     private static string? KernelOf(ParseResult result)

@@ -16,20 +16,37 @@ internal static class StandardStreams
 
     private static readonly List<SafeFileHandle> Fillers = [];
 
-    /// <summary>Puts safe streams into <see cref="Console"/> and <see cref="Terminal"/>. Once, before anything is opened.</summary>
+    /// <summary>Standard input as bytes. Tests put theirs here, as into the others.</summary>
+    public static Func<Stream> OpenInput { get; set; } = Console.OpenStandardInput;
+
+    /// <summary>Standard output as bytes.</summary>
+    public static Func<Stream> OpenOutput { get; set; } = Console.OpenStandardOutput;
+
+    /// <summary>Whether a person can answer questions.</summary>
+    public static Func<bool> HasPersonIn { get; set; } = static () => !Console.IsInputRedirected;
+
+    /// <summary>Whether a person reads standard output: colours, tables and progress are for them.</summary>
+    public static Func<bool> HasPersonOut { get; set; } = static () => !Console.IsOutputRedirected;
+
+    /// <summary>Whether somebody put a file or a pipe there to be read; not what programs inherit by the way, such as /dev/null or a service's socket.</summary>
+    public static Func<bool> InputIsFileOrPipe { get; set; } = static () =>
+        OperatingSystem.IsLinux() ? FileStatus.Of("/proc/self/fd/0") is { Kind: FileKind.Regular or FileKind.Pipe } : Console.IsInputRedirected;
+
+    /// <summary>Puts safe streams into <see cref="Console"/> and this class. Once, before anything is opened.</summary>
     public static void Guard()
     {
         bool hasInput = IsThere(0), hasOutput = IsThere(1), hasError = IsThere(2);
         Fill(new[] { hasInput, hasOutput, hasError }.Count(there => !there));
-        Terminal.OpenInput = () => new GuardedStream("standard input", hasInput ? Console.OpenStandardInput : null);
-        Terminal.OpenOutput = () => new GuardedStream("standard output", hasOutput ? Console.OpenStandardOutput : null);
+        OpenInput = () => new GuardedStream("standard input", hasInput ? Console.OpenStandardInput : null);
+        OpenOutput = () => new GuardedStream("standard output", hasOutput ? Console.OpenStandardOutput : null);
         if (!hasInput)
         {
             Console.SetIn(TextReader.Null);
-            Terminal.HasPersonIn = static () => false;
+            HasPersonIn = static () => false;
+            InputIsFileOrPipe = static () => false;
         }
-        if (!hasOutput) Terminal.HasPersonOut = static () => false;
-        Console.SetOut(Writer(Terminal.OpenOutput(), hasOutput ? Console.Out.Encoding : new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)));
+        if (!hasOutput) HasPersonOut = static () => false;
+        Console.SetOut(Writer(OpenOutput(), hasOutput ? Console.Out.Encoding : new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)));
         Console.SetError(hasError ? Writer(new GuardedStream("standard error", Console.OpenStandardError, dropsErrors: true), Console.Error.Encoding) : TextWriter.Null);
     }
 

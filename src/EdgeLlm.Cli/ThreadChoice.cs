@@ -1,5 +1,6 @@
 using System.Text.Json;
 using EdgeLlm.Cli.Machine;
+using EdgeLlm.Cli.Output;
 using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli;
@@ -32,9 +33,20 @@ internal sealed record ThreadChoice(int Prompt, int Decode)
         }
     }
 
+    /// <summary>A number of threads that somebody asked for, cut to the processors that there are with a line on standard error: more are slower without end.</summary>
+    /// <param name="what">The option or setting.</param>
+    public static int? AtMostProcessors(int? threads, string what)
+    {
+        int most = Environment.ProcessorCount;
+        if (threads is not { } asked || asked <= most) return threads;
+        Console.Error.WriteLine($"edgellm: {what} {asked}: this machine has {Quantity.Of(most, "processor")}, so {most} will do");
+        return most;
+    }
+
     private static string Machine => $"{Processor.Name(SystemFiles.OfThisMachine)}, {Environment.ProcessorCount} cores";
 
-    private static string FilePath => StateFolder.FileNamed("threads.json");
+    /// <summary>Where it is kept. Removing the file forgets it.</summary>
+    public static string FilePath => StateFolder.FileNamed("threads.json");
 
     /// <summary>Keeps it for later runs; where that can't be written, later runs take the defaults.</summary>
     /// <returns>Whether it could be written.</returns>

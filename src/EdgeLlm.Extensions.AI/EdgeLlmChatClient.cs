@@ -64,7 +64,7 @@ public sealed partial class EdgeLlmChatClient : IChatClient
             GenerationStatistics statistics = _generator.Statistics;
             LogAnswer(_logger, statistics.PromptTokens, statistics.CachedTokens, statistics.TimeToFirstToken.TotalMilliseconds, statistics.GeneratedTokens,
                 statistics.TokensPerSecond, statistics.FinishReason);
-            ChatFinishReason reason = statistics.FinishReason == FinishReason.MaxTokens ? ChatFinishReason.Length : ChatFinishReason.Stop;
+            ChatFinishReason reason = statistics.WasCutShort ? ChatFinishReason.Length : ChatFinishReason.Stop;
             yield return Update(new UsageContent(new UsageDetails
             {
                 InputTokenCount = statistics.PromptTokens,

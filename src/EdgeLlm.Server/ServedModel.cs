@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace EdgeLlm.Server;
 
 /// <summary>The model of the service, as its clients are told of it.</summary>
@@ -11,6 +13,9 @@ namespace EdgeLlm.Server;
 public sealed record ServedModel(string Name, string Path, string Family, long Parameters, string Quantization, long Size, DateTimeOffset Modified)
 {
     private const string Tag = ":latest";
+
+    /// <summary>The file's metadata by GGUF key, without long arrays and texts.</summary>
+    public IReadOnlyDictionary<string, JsonElement> Metadata { get; init; } = new Dictionary<string, JsonElement>();
 
     /// <summary>The name with a tag, which Ollama's clients expect.</summary>
     public string TaggedName => Name.Contains(':', StringComparison.Ordinal) ? Name : Name + Tag;

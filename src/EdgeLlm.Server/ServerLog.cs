@@ -29,7 +29,7 @@ internal sealed class ServerLog(TextWriter output, bool forJournal)
         GenerationStatistics statistics = job.Statistics;
         Info(string.Create(CultureInfo.InvariantCulture,
             $"{context.Request.Path} for {AccessRules.ClientOf(context)}: {statistics.PromptTokens} prompt tokens ({statistics.CachedTokens} known), first of {statistics.GeneratedTokens} "
-            + $"after {(job.Waited + statistics.TimeToFirstToken).TotalSeconds:F2} s (waited {job.Waited.TotalSeconds:F2} s), {statistics.TokensPerSecond:F1} tokens/s, ended by {statistics.FinishReason}"));
+            + $"after {(job.Waited + statistics.TimeToFirstToken).TotalSeconds:F2} s (waited {job.Waited.TotalSeconds:F2} s), {statistics.TokensPerSecond:F1} tokens/s, ended by {statistics.FinishReason}{(statistics.FinishReason == FinishReason.Loop ? ": the same words 8 times over" : "")}"));
     }
 
     private void Write(int priority, string word, string message)

@@ -59,6 +59,46 @@ public sealed class CommandRunnerTests
         Assert.DoesNotContain("Parameter", Assert.Single(result.Error.TrimEnd().Split('\n')));
     }
 
+    [Theory]
+    [InlineData]
+    [InlineData("help")]
+    [InlineData("help", "bench")]
+    public async Task Nothing_and_help_are_answered_with_the_usage(params string[] args)
+    {
+        CliResult result = await TestCli.RunAsync(args);
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        Assert.Contains(args.Length > 1 ? "--rounds" : "quantize", result.Output);
+    }
+
+    [Theory]
+    [InlineData("did you mean run?", "rum", "hi")]
+    [InlineData("did you mean pull?", "pul", "owner/name")]
+    [InlineData("did you mean list?", "lst")]
+    [InlineData("did you mean --json?", "list", "--jsn")]
+    [InlineData("did you mean --json?", "list", "-json")]
+    [InlineData("did you mean --top-k?", "run", "--top_k", "5", "hi")]
+    [InlineData("did you mean --model?", "bench", "--modle", "x")]
+    [InlineData("there is no option -x", "run", "-x", "hi")]
+    [InlineData("list takes no 'foo'", "list", "foo")]
+    [InlineData("it computes on the processor", "run", "-ngl", "99", "hi")]
+    [InlineData("--listen 127.0.0.1:PORT", "serve", "--port", "8080")]
+    [InlineData("systemctl stop edgellm", "stop", "llama3.2")]
+    [InlineData("edgellm run < FILE", "run", "-f", "prompt.txt")]
+    public async Task What_is_nearly_right_or_from_elsewhere_is_answered_in_a_line_with_what_was_meant(string expected, params string[] args)
+    {
+        CliResult result = await TestCli.RunAsync(args);
+        Assert.Equal(2, result.ExitCode);
+        Assert.Contains(expected, Assert.Single(result.Error.TrimEnd().Split('\n')));
+        Assert.Empty(result.Output);
+    }
+
+    [Fact]
+    public async Task Commands_have_the_names_of_Ollamas()
+    {
+        Assert.Contains("SmolLM2-135M-Instruct", (await TestCli.RunAsync("ls")).Output);
+        Assert.StartsWith("SmolLM2-135M-Instruct\n", (await TestCli.RunAsync("show")).Output);
+    }
+
     [Fact]
     public async Task An_option_without_its_value_is_a_usage_error()
     {

@@ -32,10 +32,11 @@ internal static class TestCli
             Console.SetOut(outputWriter);
             Console.SetError(error);
             Console.SetIn(new StreamReader(new MemoryStream(input ?? []), Utf8));
-            Terminal.OpenInput = () => new MemoryStream(input ?? []);
-            Terminal.OpenOutput = () => new KeptOpen(output);
-            Terminal.HasPersonIn = () => personIn;
-            Terminal.HasPersonOut = static () => false;
+            StandardStreams.OpenInput = () => new MemoryStream(input ?? []);
+            StandardStreams.OpenOutput = () => new KeptOpen(output);
+            StandardStreams.HasPersonIn = () => personIn;
+            StandardStreams.HasPersonOut = static () => false;
+            StandardStreams.InputIsFileOrPipe = () => input is not null && !personIn;
             foreach ((string name, string? value) in environment ?? new Dictionary<string, string?>()) Environment.SetEnvironmentVariable(name, value);
             ModelStore.SystemFolderOfThisMachine = environment?.GetValueOrDefault(SystemFolder) ?? "/nonexistent/edgellm/models";
 

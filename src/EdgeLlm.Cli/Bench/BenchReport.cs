@@ -14,7 +14,7 @@ internal static class BenchReport
         report.Heading(Printable.Line(measured.Model, 100));
         var fields = new List<(string, string)>
         {
-            ("processor", $"{Processor.Name(SystemFiles.OfThisMachine)}, {measured.Threads} threads ({measured.DecodeThreads} to decode), kernel {measured.Kernel}"),
+            ("processor", $"{Processor.Name(SystemFiles.OfThisMachine)}, {Quantity.Of(measured.Threads, "thread")} ({measured.DecodeThreads} to decode), kernel {measured.Kernel}"),
             ("prompt", measured.PromptRate is { } prompt
                 ? Quantity.Text($"{prompt:F1} tokens/s ({options.Prompt} tokens{After(options)}): {prompt * measured.MultiplyAddsPerToken / 1e9:F1} of {measured.PeakMultiplyAdds / 1e9:F1} billion multiply-adds/s that the kernel makes in the cache, {Percent(prompt * measured.MultiplyAddsPerToken, measured.PeakMultiplyAdds)}")
                 : "not measured"),

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using EdgeLlm.Cli.Bench;
+using EdgeLlm.Cli.Output;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Commands;
@@ -7,11 +8,11 @@ namespace EdgeLlm.Cli.Commands;
 /// <summary>`edgellm bench`: speed and memory, with the names that llamacpp-bench gives its figures.</summary>
 internal static class BenchCommand
 {
-    private static readonly Option<int?> Prompt = SharedOptions.Between(0, ModelOptions.MaximumContextLength, "--prompt", "TOKENS", "Tokens of the prompt test; 0 leaves it out (default: 256)");
-    private static readonly Option<int?> Decode = SharedOptions.Between(0, ModelOptions.MaximumContextLength, "--decode", "TOKENS", "Tokens of the decode test; 0 leaves it out (default: 64)");
-    private static readonly Option<int?> Depth = SharedOptions.Between(0, ModelOptions.MaximumContextLength, "--depth", "TOKENS", "Tokens in the context before each measurement, not timed (default: 0)");
-    private static readonly Option<int?> Rounds = SharedOptions.Between(1, 10_000, "--rounds", "N", "Rounds to take the median of, after one that does not count (default: 5)");
-    private static readonly Option<bool> Tune = new("--tune") { Description = "Find the fastest numbers of threads again and remember them (done by itself the first time, unless --threads says them)" };
+    private static readonly Option<int?> Prompt = SharedOptions.Between(0, ModelOptions.MaximumContextLength, "--prompt", "TOKENS", "Tokens of the prompt test; 0 leaves it out (default: 256)", "-p");
+    private static readonly Option<int?> Decode = SharedOptions.Between(0, ModelOptions.MaximumContextLength, "--decode", "TOKENS", "Tokens of the decode test; 0 leaves it out (default: 64)", "-n");
+    private static readonly Option<int?> Depth = SharedOptions.Between(0, ModelOptions.MaximumContextLength, "--depth", "TOKENS", "Tokens in the context before each measurement, not timed (default: 0)", "-d");
+    private static readonly Option<int?> Rounds = SharedOptions.Between(1, 10_000, "--rounds", "N", "Rounds to take the median of, after one that does not count (default: 5)", "-r");
+    private static readonly Option<bool> Tune = new("--tune") { Description = "Find the fastest numbers of threads again (done by itself the first time, unless --threads or other sizes are given) and remember them, where the sizes are the usual ones and the rounds within 10 % of each other" };
     private static readonly Option<bool> Profile = new("--profile") { Description = "Show the time of each operation, too" };
     private static readonly Option<double?> PeerDecode = new("--peer-decode")
     {
@@ -34,22 +35,38 @@ internal static class BenchCommand
 
     private static int Run(ParseResult result, CancellationToken cancellation)
     {
-        var options = new BenchOptions(result.GetValue(Prompt) ?? 256, result.GetValue(Decode) ?? 64, result.GetValue(Depth) ?? 0, result.GetValue(Rounds) ?? 5, result.GetValue(Profile));
+        BenchOptions usual = BenchOptions.Default;
+        var options = new BenchOptions(
+            result.GetValue(Prompt) ?? usual.Prompt, result.GetValue(Decode) ?? usual.Decode, result.GetValue(Depth) ?? usual.Depth,
+            result.GetValue(Rounds) ?? usual.Rounds, result.GetValue(Profile));
         if ((long)options.Depth + Math.Max(options.Prompt, options.Decode) > ModelOptions.MaximumContextLength) throw new UsageException("--depth and --prompt or --decode together are more tokens than a context can have");
         string path = SharedOptions.ModelPathOf(result);
-        Action<string> progress = Terminal.HasPersonOut() ? static text => Console.Error.Write($"\r\e[K{text}") : static _ => { };
-        if (result.GetValue(Tune) || (result.GetValue(SharedOptions.Threads) is null && ThreadChoice.Remembered is null))
+        Action<string> progress = StandardStreams.HasPersonOut() ? static text => Console.Error.Write($"\r\e[K{text}") : static _ => { };
+        ModelOptions modelOptions = SharedOptions.ModelOptionsOf(result);
+        bool isFirst = result.GetValue(SharedOptions.Threads) is null && options.IsUsual && ThreadChoice.Remembered is null;
+        if (result.GetValue(Tune) || isFirst)
         {
-            if (!ThreadTuning.Measure(path, SharedOptions.ModelOptionsOf(result), progress, cancellation).Remember())
-                Console.Error.WriteLine("edgellm: the numbers of threads can't be remembered: the state folder can't be written");
+            ThreadMeasurement found = ThreadTuning.Measure(path, modelOptions, progress, cancellation);
+            modelOptions = modelOptions with { Threads = found.Choice.Prompt, DecodeThreads = found.Choice.Decode };
+            if (StandardStreams.HasPersonOut()) Console.Error.Write("\r\e[K");
+            Console.Error.WriteLine($"edgellm: fastest with {Quantity.Of(found.Choice.Prompt, "thread")} for prompts and {found.Choice.Decode} to decode: {Remember(found, options)}");
         }
-        using var benchmark = new Benchmark(path, SharedOptions.ModelOptionsOf(result) with { Name = ModelStore.NameOf(path) }, options, cancellation);
+        using var benchmark = new Benchmark(path, modelOptions with { Name = ModelStore.NameOf(path) }, options, cancellation);
         BenchResult measured = benchmark.Run(progress);
-        if (Terminal.HasPersonOut()) Console.Error.Write("\r\e[K");
+        if (StandardStreams.HasPersonOut()) Console.Error.Write("\r\e[K");
 
         if (result.GetValue(Json)) BenchReport.WriteJson(measured, options);
         else BenchReport.WriteText(measured, options, PeerOf(result, measured));
         return ExitCode.Success;
+    }
+
+    /// <summary>Keeps numbers of threads for later runs, where they are worth it; says what became of them.</summary>
+    private static string Remember(ThreadMeasurement found, BenchOptions options)
+    {
+        if (!options.IsUsual) return "not remembered, as --prompt, --decode, --depth or --rounds is not the usual one";
+        if (!found.IsSteady) return Quantity.Text($"not remembered, as rounds differ by {100 * found.Spread:F0} % (this machine does other work): try again later with --tune");
+        string file = Printable.Line(ThreadChoice.FilePath);
+        return found.Choice.Remember() ? $"remembered for later runs in {file}" : $"not remembered, as {file} can't be written";
     }
 
     /// <summary>Another program's decoding as bytes a second.</summary>

@@ -15,6 +15,7 @@ internal static class EdgeLlmCommand
         QuantizeCommand.Create(),
         ServeCommand.Create(),
         ListCommand.Create(),
+        PsCommand.Create(),
         RemoveCommand.Create(),
         KernelsCommand.Create(),
         LogitsCommand.Create(),

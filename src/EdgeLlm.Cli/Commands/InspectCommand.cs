@@ -26,6 +26,7 @@ internal static class InspectCommand
         {
             Model, SharedOptions.Context, SharedOptions.CacheType, Tensors, Verify, Json,
         };
+        command.Aliases.Add("show");
         command.SetAction(Run);
         return command;
     }

@@ -15,6 +15,7 @@ internal static class ListCommand
     public static Command Create()
     {
         var command = new Command("list", "List the models on this machine: what `pull` got, what the system offers, and the default.") { Json };
+        command.Aliases.Add("ls");
         command.SetAction(Run);
         return command;
     }

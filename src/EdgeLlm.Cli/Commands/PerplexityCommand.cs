@@ -44,7 +44,7 @@ internal static class PerplexityCommand
                 report.WriteText(Console.Out);
                 return;
             }
-            using Stream output = Terminal.OpenOutput();
+            using Stream output = StandardStreams.OpenOutput();
             report.WriteJson(output);
         });
         return command;

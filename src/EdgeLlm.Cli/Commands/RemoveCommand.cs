@@ -31,7 +31,7 @@ internal static class RemoveCommand
         StoredModel model = store.Find(name, place) ?? throw new FileNotFoundException(Missing(store, name, place));
         if (!result.GetValue(Yes))
         {
-            if (!Terminal.HasPersonIn())
+            if (!StandardStreams.HasPersonIn())
             {
                 throw new UsageException($"rm asks before it removes '{Printable.Line(model.Name)}', and there is nobody to ask: "
                     + "--yes does not ask");

@@ -1,80 +1,102 @@
 using System.CommandLine;
-using System.Text;
 using EdgeLlm.Cli.Run;
-using EdgeLlm.Files;
+using EdgeLlm.Cli.Terminal;
 using EdgeLlm.Generation;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Commands;
 
 /// <summary>`edgellm run`: an answer to one prompt, or a conversation.</summary>
-internal static class RunCommand
+internal sealed class RunCommand
 {
+    private readonly Argument<string[]> _words = new("prompt")
+    {
+        Description = "What to ask; the first word may be a model's name. Text after a lone -- is the prompt whatever it looks like. A file or pipe on standard input is added to it. "
+            + "Without a prompt: standard input, or at a terminal a conversation.",
+        HelpName = "[MODEL] PROMPT",
+        Arity = ArgumentArity.ZeroOrMore,
+    };
+
+    private readonly Option<string?> _prompt = new("--prompt", "-p") { Description = "What to ask.", HelpName = "TEXT" };
+    private readonly Option<string?> _system = new("--system", "--system-prompt", "-sys") { Description = "The system prompt.", HelpName = "TEXT" };
+    private readonly Option<bool> _raw = new("--raw") { Description = "Continue the prompt as it is, without the model's chat template." };
+    private readonly Option<bool> _chat = new("--chat", "-cnv") { Description = "A conversation even where standard input is no terminal: a line a question." };
+    private readonly Option<bool> _noInput = new("--no-stdin") { Description = "Do not add what is on standard input to the prompt." };
+    private readonly Option<bool> _noHistory = new("--no-history") { Description = "In a conversation: neither offer lines of earlier conversations nor keep this one's." };
+    private readonly Option<bool> _force = new("--force") { Description = "In a conversation: /save replaces a conversation that was saved before without asking." };
+    private readonly Option<bool> _stats = new("--stats", "--verbose") { Description = "Say on standard error what the answer took." };
+    private readonly GenerationArguments _generation = new();
+
     public static Command Create()
     {
-        var prompt = new Argument<string?>("prompt") { Description = "What to ask. Without it: standard input where that is no terminal, else a conversation.", Arity = ArgumentArity.ZeroOrOne };
-        var system = new Option<string?>("--system") { Description = "The system prompt.", HelpName = "TEXT" };
-        var raw = new Option<bool>("--raw") { Description = "Continue the prompt as it is, without the model's chat template." };
-        var chat = new Option<bool>("--chat") { Description = "A conversation even where standard input is no terminal: a line a question." };
-        var force = new Option<bool>("--force") { Description = "In a conversation: /save replaces a conversation that was saved before without asking." };
-        var stats = new Option<bool>("--stats") { Description = "Say on standard error what the answer took." };
-        var generation = new GenerationArguments();
+        var run = new RunCommand();
         var command = new Command("run", "Ask a model: one answer, or a conversation at a terminal.")
         {
-            prompt, SharedOptions.Model, system, SharedOptions.ChatTemplate, raw, chat, force, stats, SharedOptions.Context, SharedOptions.Threads, SharedOptions.DecodeThreads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType,
+            run._words, SharedOptions.Model, run._prompt, run._system, SharedOptions.ChatTemplate, run._raw, run._chat, run._noInput, run._noHistory, run._force, run._stats,
+            SharedOptions.Context, SharedOptions.Threads, SharedOptions.DecodeThreads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType,
         };
-        generation.AddTo(command);
-        command.SetAction(async (result, cancellation) =>
-        {
-            GenerationOptions options = generation.Read(result);
-            string? text = result.GetValue(prompt);
-            bool converse = result.GetValue(chat) || (text is null && Terminal.HasPersonIn());
-            if (!converse && text is null) text = await ReadAllAsync(cancellation).ConfigureAwait(false);
-            if (!converse && string.IsNullOrWhiteSpace(text)) throw new UsageException("there is no prompt: give one as an argument or on standard input");
-            if (converse && (text is not null || result.GetValue(raw))) throw new UsageException("a conversation takes neither a prompt argument nor --raw");
-
-            using LanguageModel model = SharedOptions.LoadModel(result);
-            GenerationArguments.RequireTokens(options, model.Info.VocabularySize);
-            bool continues = result.GetValue(raw);
-            if (!continues && !new ChatFormat(model).HasTemplate)
-            {
-                if (result.GetValue(system) is not null) throw new UsageException($"--system has no place: {ChatFormat.MissingTemplate}");
-                await Console.Error.WriteLineAsync($"edgellm: {ChatFormat.MissingTemplate}").ConfigureAwait(false);
-                continues = true;
-            }
-            if (converse && continues)
-            {
-                await new InteractiveText(model, options, Console.In, Console.Out).RunAsync(cancellation).ConfigureAwait(false);
-                return ExitCode.Success;
-            }
-            if (converse)
-            {
-                using var session = new ChatSession(model, result.GetValue(system));
-                await new InteractiveChat(session, options, Console.In, Console.Out, result.GetValue(force)).RunAsync(cancellation).ConfigureAwait(false);
-                return ExitCode.Success;
-            }
-
-            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            ConsoleCancelEventHandler onPress = (_, press) =>
-            {
-                press.Cancel = true;
-                stop.Cancel();
-            };
-            Console.CancelKeyPress += onPress;
-            try
-            {
-                GenerationStatistics statistics = continues
-                    ? await ContinueAsync(model, text!, options, stop.Token).ConfigureAwait(false)
-                    : await AnswerAsync(model, result.GetValue(system), text!, options, stop.Token).ConfigureAwait(false);
-                if (result.GetValue(stats)) await Console.Error.WriteLineAsync(AnswerWriter.Describe(statistics)).ConfigureAwait(false);
-                return ExitCode.Success;
-            }
-            finally
-            {
-                Console.CancelKeyPress -= onPress;
-            }
-        });
+        run._generation.AddTo(command);
+        command.SetAction(run.RunAsync);
         return command;
+    }
+
+    private async Task<int> RunAsync(ParseResult result, CancellationToken cancellation)
+    {
+        GenerationOptions options = _generation.Read(result);
+        var words = RunWords.Read(result, _words);
+        string? text = words.Prompt;
+        if (result.GetValue(_prompt) is { } named)
+        {
+            if (text is not null) throw new UsageException("the prompt is there twice: with --prompt and without");
+            text = named;
+        }
+        bool converse = result.GetValue(_chat) || (text is null && StandardStreams.HasPersonIn());
+        if (converse && (text is not null || result.GetValue(_raw))) throw new UsageException("a conversation takes neither a prompt argument nor --raw");
+        bool reads = !converse && !result.GetValue(_noInput) && (text is null || StandardStreams.InputIsFileOrPipe());
+        if (reads) text = PromptInput.Join(text, await PromptInput.ReadAsync(cancellation).ConfigureAwait(false));
+        if (!converse && string.IsNullOrWhiteSpace(text)) throw new UsageException("there is no prompt: give one as an argument or on standard input");
+
+        using LanguageModel model = SharedOptions.LoadModel(result, words.ModelPath ?? SharedOptions.ModelPathOf(result));
+        GenerationArguments.RequireTokens(options, model.Info.VocabularySize);
+        bool continues = result.GetValue(_raw);
+        if (!continues && !new ChatFormat(model).HasTemplate)
+        {
+            if (result.GetValue(_system) is not null) throw new UsageException($"--system has no place: {ChatFormat.MissingTemplate}");
+            await Console.Error.WriteLineAsync($"edgellm: {ChatFormat.MissingTemplate}").ConfigureAwait(false);
+            continues = true;
+        }
+        if (!converse)
+        {
+            await AnswerAsync(model, text!, continues, options, result, cancellation).ConfigureAwait(false);
+            return ExitCode.Success;
+        }
+        using var input = LineInput.OfThisProcess(keepsHistory: !result.GetValue(_noHistory));
+        if (continues) return await new InteractiveText(model, options, input, Console.Out).RunAsync(cancellation).ConfigureAwait(false);
+        using var session = new ChatSession(model, result.GetValue(_system));
+        return await new InteractiveChat(session, options, input, Console.Out, result.GetValue(_force)).RunAsync(cancellation).ConfigureAwait(false);
+    }
+
+    private async Task AnswerAsync(LanguageModel model, string text, bool continues, GenerationOptions options, ParseResult result, CancellationToken cancellation)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        ConsoleCancelEventHandler onPress = (_, press) =>
+        {
+            press.Cancel = true;
+            stop.Cancel();
+        };
+        Console.CancelKeyPress += onPress;
+        try
+        {
+            GenerationStatistics statistics = continues
+                ? await ContinueAsync(model, text, options, stop.Token).ConfigureAwait(false)
+                : await AnswerAsync(model, result.GetValue(_system), text, options, stop.Token).ConfigureAwait(false);
+            if (GenerationArguments.NoteOn(statistics, options, model.ContextLength) is { } note) await Console.Error.WriteLineAsync($"edgellm: {note}").ConfigureAwait(false);
+            if (result.GetValue(_stats)) await Console.Error.WriteLineAsync(AnswerWriter.Describe(statistics)).ConfigureAwait(false);
+        }
+        finally
+        {
+            Console.CancelKeyPress -= onPress;
+        }
     }
 
     private static async Task<GenerationStatistics> ContinueAsync(LanguageModel model, string text, GenerationOptions options, CancellationToken cancellation)
@@ -82,26 +104,14 @@ internal static class RunCommand
         using var generator = new TextGenerator(model);
         int[] prompt = model.Tokenizer.Encode(text, addSpecial: true);
         if (prompt.Length == 0) throw new UsageException("the prompt has no tokens");
-        await AnswerWriter.WriteAsync(generator.GenerateAsync(prompt, options, cancellation), Console.Out, endLine: true, cancellation).ConfigureAwait(false);
+        await AnswerWriter.WriteAsync(generator.GenerateAsync(prompt, options, cancellation), Console.Out, wraps: true, cancellation).ConfigureAwait(false);
         return generator.Statistics;
     }
 
     private static async Task<GenerationStatistics> AnswerAsync(LanguageModel model, string? system, string text, GenerationOptions options, CancellationToken cancellation)
     {
         using var session = new ChatSession(model, system);
-        await AnswerWriter.WriteAsync(session.AskAsync(text, options, cancellation), Console.Out, endLine: true, cancellation).ConfigureAwait(false);
+        await AnswerWriter.WriteAsync(session.AskAsync(text, options, cancellation), Console.Out, wraps: true, cancellation).ConfigureAwait(false);
         return session.Statistics;
-    }
-
-    private static async Task<string> ReadAllAsync(CancellationToken cancellation)
-    {
-        string text = Encoding.UTF8.GetString(await Task.Run(ReadInput, cancellation).ConfigureAwait(false)).TrimStart('\uFEFF');
-        return text.EndsWith('\n') ? text[..^1] : text;
-
-        static byte[] ReadInput()
-        {
-            using Stream input = Terminal.OpenInput();
-            return InputFile.ReadToEnd("standard input", input, InputFile.MostTextBytes);
-        }
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using EdgeLlm.Cli.Inspect;
+using EdgeLlm.Cli.Pull;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Server;
@@ -30,12 +31,17 @@ internal static class ServeCommand
                 if (result.GetValue(option) is { } value) given[name] = value;
             }
             ServerOptions settings = ReadSettings(result.GetValue(Config), given);
-            ServedModel model = Describe(ModelStore.OfThisMachine().PathOf(settings.Model), settings);
+            ServedModel model = Describe(MissingModel.PathOf(settings.Model), settings);
             if (result.GetValue(check))
             {
                 Console.WriteLine($"{model.Name} ({model.Path}) on {settings.Listen}");
                 return ExitCode.Success;
             }
+            settings = settings with
+            {
+                Threads = ThreadChoice.AtMostProcessors(settings.Threads, "threads") ?? 0,
+                DecodeThreads = ThreadChoice.AtMostProcessors(settings.DecodeThreads, "decodeThreads") ?? 0,
+            };
             if (settings is { Threads: 0, DecodeThreads: 0 } && ThreadChoice.Remembered is { } measured)
                 settings = settings with { Threads = measured.Prompt, DecodeThreads = measured.Decode };
             settings = settings with { IdentityFolder = settings.StateDirectory is { } state ? Path.Combine(state, "identities") : StateFolder.Identities };
@@ -81,6 +87,7 @@ internal static class ServeCommand
             TypeShare.Of(file).Sum(share => share.Parameters),
             Inspect.Quantization.Of(file) ?? "unknown",
             file.FileSize,
-            File.GetLastWriteTimeUtc(path));
+            File.GetLastWriteTimeUtc(path))
+        { Metadata = InspectJson.ShortMetadata(file) };
     }
 }

@@ -42,7 +42,7 @@ internal static class TemplateCommand
             string text = result.GetValue(template) is { } file
                 ? ChatTemplate.Parse(InputFile.ReadText(file, InputFile.MostSettingsBytes).TrimStart('\uFEFF')).Render(document.RootElement, result.GetValue(now))
                 : RenderWithModel(SharedOptions.ModelPathOf(result), result.GetValue(SharedOptions.ChatTemplate), document.RootElement, result.GetValue(now));
-            using Stream output = Terminal.OpenOutput();
+            using Stream output = StandardStreams.OpenOutput();
             output.Write(Encoding.UTF8.GetBytes(text));
         });
         return command;

@@ -22,7 +22,7 @@ internal static class TokenizeCommand
         command.SetAction(result =>
         {
             var conversion = new TokenConversion(ReadTokenizer(SharedOptions.ModelPathOf(result)), result.GetValue(special), result.GetValue(addSpecial));
-            using Stream input = Terminal.OpenInput(), output = Terminal.OpenOutput();
+            using Stream input = StandardStreams.OpenInput(), output = StandardStreams.OpenOutput();
             switch (result.GetValue(decode), result.GetValue(jsonLines))
             {
                 case (false, false): conversion.Encode(input, output); break;

@@ -48,6 +48,22 @@ internal static class InspectJson
         json.WriteEndObject();
     });
 
+    /// <summary>The metadata without arrays and long texts (a vocabulary, a chat template).</summary>
+    public static Dictionary<string, JsonElement> ShortMetadata(GgufFile file)
+    {
+        const int MostLetters = 1000;
+        using var json = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(json))
+        {
+            writer.WriteStartObject();
+            WriteKeys(writer, file.Metadata, file.Metadata.Keys.Where(key =>
+                file.Metadata.TryGet(key, out GgufValue? value) && value.Type != GgufValueType.Array && !(value.TryGetString(out string? text) && text.Length > MostLetters)));
+            writer.WriteEndObject();
+        }
+        using JsonDocument document = JsonDocument.Parse(json.ToArray());
+        return document.RootElement.EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.Clone());
+    }
+
     private static void WritePlan(Utf8JsonWriter json, ModelPlan plan)
     {
         if (plan.Memory is not { } memory)

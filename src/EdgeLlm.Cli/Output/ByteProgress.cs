@@ -19,7 +19,7 @@ internal sealed class ByteProgress
     /// <param name="work">Is given what to tell the bytes that are here, and lines to show.</param>
     public static async Task RunAsync(string name, long total, Func<Action<long>, Action<string>, Task> work)
     {
-        if (!Terminal.HasPersonOut())
+        if (!StandardStreams.HasPersonOut())
         {
             await work(new ByteProgress(name, total).Report, Console.Error.WriteLine).ConfigureAwait(false);
             return;

@@ -11,7 +11,7 @@ internal static class JsonOutput
 
     public static void Write(Action<Utf8JsonWriter> write)
     {
-        using Stream output = Terminal.OpenOutput();
+        using Stream output = StandardStreams.OpenOutput();
         using (var writer = new Utf8JsonWriter(output, Options)) write(writer);
         output.Write("\n"u8);
     }

@@ -16,6 +16,9 @@ internal static class Quantity
 
     public static string Count(long count) => Text($"{count:N0}");
 
+    /// <summary>1 thread, 2 threads.</summary>
+    public static string Of(long count, string thing) => Text($"{count:N0} {thing}{(count == 1 ? "" : "s")}");
+
     /// <summary>134515008 is 134.5 million.</summary>
     public static string Large(long count) => count switch
     {

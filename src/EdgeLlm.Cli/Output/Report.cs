@@ -9,7 +9,7 @@ internal sealed class Report
 
     public Report()
     {
-        if (Terminal.HasPersonOut()) _console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
+        if (StandardStreams.HasPersonOut()) _console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
     }
 
     public void Line(string text = "")

@@ -34,7 +34,7 @@ internal sealed class WorkProgress
     public static async Task RunAsync(Func<Action<string, double>, Task> work)
     {
         var progress = new WorkProgress();
-        if (!Terminal.HasPersonOut())
+        if (!StandardStreams.HasPersonOut())
         {
             await work(progress.ShowLine).ConfigureAwait(false);
             return;

@@ -10,6 +10,20 @@ internal sealed partial record RepositoryReference(string Repository, string Rev
 {
     public const string MainBranch = "main";
 
+    /// <summary>Whether a text names a repository, and perhaps a file in it.</summary>
+    public static bool IsRepository(string text)
+    {
+        try
+        {
+            Parse(text);
+            return true;
+        }
+        catch (UsageException)
+        {
+            return false;
+        }
+    }
+
     /// <exception cref="UsageException">It is no such text.</exception>
     public static RepositoryReference Parse(string text)
     {

@@ -11,7 +11,17 @@ internal sealed class GenerationArguments
     private static readonly SamplingOptions Defaults = new();
     private static readonly GenerationOptions GenerationDefaults = new();
 
-    private readonly Option<int> _maxTokens = new("--max-tokens", "-n") { Description = "Most tokens of an answer; 0: until the model ends it.", HelpName = "N" };
+    /// <summary>Tokens after which an answer ends where nobody said when: minutes on a Pi, and far more than an answer needs.</summary>
+    public const int UsualMaxTokens = 2048;
+
+    private readonly Option<int> _maxTokens = new("--max-tokens", "-n", "--predict", "--n-predict")
+    {
+        Description = "Most tokens of an answer; -1: until the model ends it.",
+        HelpName = "N",
+        DefaultValueFactory = _ => UsualMaxTokens,
+    };
+
+    private readonly Option<bool> _noLoopGuard = new("--no-loop-guard") { Description = "Let an answer go on that says the same words 8 times over." };
     private readonly Option<string[]> _stop = new("--stop") { Description = "A text that ends the answer; may be given several times.", HelpName = "TEXT" };
     private readonly Option<bool> _ignoreEnd = new("--ignore-eos") { Description = "Go on where the model would end the answer." };
     private readonly Option<ContextPolicy> _whenFull = new("--when-full")
@@ -27,7 +37,7 @@ internal sealed class GenerationArguments
         DefaultValueFactory = _ => ContextPolicy.DropOldestTurns,
     };
 
-    private readonly Option<float> _temperature = Number("--temperature", "0: always the likeliest token. Higher is more varied.", Defaults.Temperature);
+    private readonly Option<float> _temperature = Number("--temperature", "0: always the likeliest token. Higher is more varied.", Defaults.Temperature, "--temp");
     private readonly Option<int> _topK = Count("--top-k", "Keep the N likeliest tokens; 0: all.", Defaults.TopK);
     private readonly Option<float> _topP = Number("--top-p", "Keep the likeliest tokens up to this probability together; 1: all.", Defaults.TopP);
     private readonly Option<float> _minP = Number("--min-p", "Keep tokens at least this likely beside the likeliest; 0: all.", Defaults.MinP);
@@ -42,14 +52,14 @@ internal sealed class GenerationArguments
     private readonly Option<int> _dryLastN = Count("--dry-penalty-last-n", "How many tokens DRY looks back; -1: the whole context.", Defaults.DryPenaltyLastN);
     private readonly Option<string[]> _dryBreakers = new("--dry-breaker") { Description = "A text that DRY's repeats may not reach across (default: line break, : \" *). May be given several times.", HelpName = "TEXT" };
     private readonly Option<string[]> _bias = new("--logit-bias") { Description = "TOKEN=VALUE added to a token's logit; `-inf` bans it. May be given several times.", HelpName = "ID=VALUE" };
-    private readonly Option<ulong?> _seed = new("--seed") { Description = "The same seed gives the same answer on every machine; without one, each is different.", HelpName = "N" };
+    private readonly Option<string?> _seed = new("--seed", "-s") { Description = "The same seed gives the same answer on every machine; without one, or with -1, each is different.", HelpName = "N" };
 
     public void AddTo(Command command)
     {
         foreach (Option option in new Option[]
         {
             _maxTokens, _temperature, _topK, _topP, _minP, _typicalP, _seed, _repeatPenalty, _repeatLastN, _presence, _frequency,
-            _dryMultiplier, _dryBase, _dryAllowed, _dryLastN, _dryBreakers, _bias, _stop, _ignoreEnd, _whenFull,
+            _dryMultiplier, _dryBase, _dryAllowed, _dryLastN, _dryBreakers, _bias, _stop, _ignoreEnd, _noLoopGuard, _whenFull,
         }) command.Options.Add(option);
     }
 
@@ -58,7 +68,8 @@ internal sealed class GenerationArguments
     {
         var options = new GenerationOptions
         {
-            MaxTokens = result.GetValue(_maxTokens),
+            MaxTokens = result.GetValue(_maxTokens) is var most and not (-1 or -2) ? most : 0, // -2 is llama.cpp's "until the context is full"
+            StopsLoops = !result.GetValue(_noLoopGuard) && !result.GetValue(_ignoreEnd),
             StopStrings = result.GetValue(_stop) ?? [],
             IgnoreEndOfText = result.GetValue(_ignoreEnd),
             DryBreakers = result.GetValue(_dryBreakers) is { Length: > 0 } breakers ? breakers : GenerationDefaults.DryBreakers,
@@ -79,7 +90,7 @@ internal sealed class GenerationArguments
                 DryAllowedLength = result.GetValue(_dryAllowed),
                 DryPenaltyLastN = result.GetValue(_dryLastN),
                 LogitBias = ReadBiases(result.GetValue(_bias) ?? []),
-                Seed = result.GetValue(_seed),
+                Seed = ReadSeed(result.GetValue(_seed)),
             },
         };
         try
@@ -92,6 +103,15 @@ internal sealed class GenerationArguments
             throw new UsageException(exception.Message);
         }
     }
+
+    /// <summary>What to say of an answer that ended before the model would have ended it, and was not asked to; null: nothing.</summary>
+    public static string? NoteOn(GenerationStatistics statistics, GenerationOptions options, int contextLength) => statistics.FinishReason switch
+    {
+        FinishReason.MaxTokens when options.MaxTokens == UsualMaxTokens => $"the answer was cut at {UsualMaxTokens} tokens; -n -1 lets it go on",
+        FinishReason.Loop => "the answer was cut because it said the same words 8 times over; --no-loop-guard lets it go on",
+        FinishReason.ContextFull => $"the answer was cut because the context of {contextLength} tokens is full; --context makes it larger",
+        _ => null,
+    };
 
     /// <exception cref="UsageException">--logit-bias names a token that the model does not have.</exception>
     public static void RequireTokens(GenerationOptions options, int vocabularySize)
@@ -124,7 +144,15 @@ internal sealed class GenerationArguments
         return ContextPolicy.Error;
     }
 
-    private static Option<float> Number(string name, string description, float value) => new(name)
+    private static ulong? ReadSeed(string? text)
+    {
+        if (text is null or "-1") return null;
+        return ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong seed)
+            ? seed
+            : throw new UsageException($"--seed takes a whole number from 0 on, or -1 for a random one, not '{text}'");
+    }
+
+    private static Option<float> Number(string name, string description, float value, params string[] aliases) => new(name, aliases)
     {
         Description = description,
         HelpName = "X",

@@ -1,4 +1,5 @@
-using EdgeLlm.Chat;
+using EdgeLlm.Cli.Output;
+using EdgeLlm.Cli.Terminal;
 using EdgeLlm.Files;
 using EdgeLlm.Generation;
 
@@ -6,100 +7,95 @@ namespace EdgeLlm.Cli.Run;
 
 /// <summary>The conversation of `edgellm run` at a terminal, or with lines on standard input. Lines that begin with / are commands.</summary>
 /// <param name="force">Whether /save replaces a saved conversation without asking.</param>
-internal sealed class InteractiveChat(ChatSession session, GenerationOptions options, TextReader input, TextWriter output, bool force)
+internal sealed class InteractiveChat(ChatSession session, GenerationOptions options, LineInput input, TextWriter output, bool force)
 {
-    private const string Help = """
-        /help            this list
-        /reset           forget the conversation
+    private const string Help = """"
+        /help, /?        this list
+        /clear           forget the conversation (also /reset)
+        /set ...         system TEXT, parameter NAME VALUE, wordwrap, nowordwrap, verbose, quiet
+        /show ...        info, system, parameters, template
         /system [TEXT]   set the system prompt, or remove it, and forget the conversation
         /save FILE       keep the conversation, with its computed context; asks before it replaces another (/save --force FILE does not)
         /load FILE       take up a conversation that was kept
         /stats           what the last answer took, and how full the context is
-        /bye             leave (as Ctrl-D)
-        Ctrl-C stops an answer. A line that ends with \ goes on in the next one.
-        """;
+        /bye             leave (also /exit, /quit, Ctrl-D)
+        Ctrl-C stops an answer, or clears what is typed. Several lines: paste them, or put """ before and after them, or end a line with \ or Ctrl-J.
+        """";
 
-    private CancellationTokenSource? _answering;
+    private GenerationOptions _options = options;
+    private bool _isVerbose;
 
-    public async Task RunAsync(CancellationToken cancellation)
+    public async Task<int> RunAsync(CancellationToken cancellation)
     {
-        bool terminal = Terminal.HasPersonIn();
-        ConsoleCancelEventHandler stopAnswer = (_, press) =>
+        var loop = new PromptLoop(input, output)
         {
-            if (_answering is not { } answering) return; // no answer is running: the program ends, as everywhere
-            press.Cancel = true;
-            answering.Cancel();
+            Ask = (text, stop) => session.AskAsync(text, _options, stop),
+            Command = Run,
+            NoteOnAnswer = NoteOnAnswer,
+            HasConversation = () => session.Messages.Count > 0,
         };
-        Console.CancelKeyPress += stopAnswer;
-        try
+        if (StandardStreams.HasPersonIn()) AnswerWriter.Say($"{session.Model.Name}, {session.Model.ContextLength} tokens of context. /help lists the commands.", output);
+        return await loop.RunAsync(cancellation).ConfigureAwait(false);
+    }
+
+    private string? NoteOnAnswer()
+    {
+        string? note = GenerationArguments.NoteOn(session.Statistics, _options, session.Model.ContextLength);
+        return !_isVerbose ? note : AnswerWriter.Describe(session.Statistics) + (note is null ? "" : $"; {note}");
+    }
+
+    private string? Run(PromptLoop loop, string name, string argument) => name switch
+    {
+        "/bye" or "/exit" or "/quit" => null,
+        "/help" or "/?" => Help,
+        "/clear" or "/reset" => Reset(),
+        "/set" => Set(loop, argument),
+        "/show" => Show(argument),
+        "/system" => SetSystem(argument),
+        "/save" => WithFile(argument, Save),
+        "/load" => WithFile(argument, Load),
+        "/stats" => $"{AnswerWriter.Describe(session.Statistics)}\n{DescribeContext()}",
+        _ => $"there is no command {name}; /help lists them",
+    };
+
+    private string Set(PromptLoop loop, string text)
+    {
+        string[] words = text.Split((char[]?)null, 2, StringSplitOptions.TrimEntries);
+        switch (words[0].ToLowerInvariant())
         {
-            if (terminal) await output.WriteLineAsync($"{session.Model.Name}, {session.Model.ContextLength} tokens of context. /help lists the commands.").ConfigureAwait(false);
-            while (!cancellation.IsCancellationRequested && await ReadAsync(terminal).ConfigureAwait(false) is { } line)
-            {
-                if (line.Trim() is "/bye" or "/exit" or "/quit") return;
-                if (line.StartsWith('/')) await RunCommandAsync(line).ConfigureAwait(false);
-                else if (line.Trim().Length > 0) await AnswerAsync(line).ConfigureAwait(false);
-            }
-        }
-        finally
-        {
-            Console.CancelKeyPress -= stopAnswer;
+            case "system":
+                string system = words.Length > 1 ? words[1] : "";
+                return SetSystem(system.Length > 1 && system[0] == '"' && system[^1] == '"' ? system.Trim('"') : system);
+            case "parameter":
+                return AnswerParameters.Set(ref _options, words.Length > 1 ? words[1] : "");
+            case "wordwrap":
+                loop.Wraps = true;
+                return "lines are broken between words";
+            case "nowordwrap":
+                loop.Wraps = false;
+                return "lines are broken where the terminal does";
+            case "verbose":
+                _isVerbose = true;
+                return "each answer is followed by what it took";
+            case "quiet":
+                _isVerbose = false;
+                return "answers are followed by nothing";
+            default:
+                return "/set system TEXT, parameter NAME VALUE, wordwrap, nowordwrap, verbose, quiet";
         }
     }
 
-    private async Task<string?> ReadAsync(bool terminal)
+    private string Show(string what) => what.ToLowerInvariant() switch
     {
-        string? text = null;
-        while (true)
-        {
-            if (terminal) await output.WriteAsync(text is null ? "> " : ". ").ConfigureAwait(false);
-            await output.FlushAsync().ConfigureAwait(false);
-            string? line = await input.ReadLineAsync().ConfigureAwait(false);
-            if (line is null) return text;
-            text = text is null ? line : text + "\n" + line;
-            if (!text.EndsWith('\\')) return text;
-            text = text[..^1];
-        }
-    }
+        "" or "info" => $"{session.Model.Name} ({Printable.Line(session.Model.Path)})\n{DescribeContext()}\nedgellm show {ShellWord.Quote(session.Model.Name)} says more",
+        "system" => session.System is { } system ? Printable.Line(system) : "no system prompt",
+        "parameters" => AnswerParameters.Describe(_options),
+        "template" => session.Model.ChatTemplateSource ?? "ChatML, as the model has no template of its own",
+        _ => "/show info, system, parameters, template",
+    };
 
-    private async Task AnswerAsync(string question)
-    {
-        using var answering = new CancellationTokenSource();
-        _answering = answering;
-        try
-        {
-            await AnswerWriter.WriteAsync(session.AskAsync(question, options, answering.Token), output, endLine: true, answering.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            await output.WriteLineAsync("(stopped)").ConfigureAwait(false);
-        }
-        catch (Exception exception) when (exception is ContextFullException or ChatTemplateException)
-        {
-            await output.WriteLineAsync($"edgellm: {exception.Message}").ConfigureAwait(false);
-        }
-        finally
-        {
-            _answering = null;
-        }
-    }
-
-    private async Task RunCommandAsync(string line)
-    {
-        string[] parts = line.Split(' ', 2, StringSplitOptions.TrimEntries);
-        string argument = parts.Length > 1 ? parts[1] : "";
-        string reply = parts[0] switch
-        {
-            "/help" or "/?" => Help,
-            "/reset" => Reset(),
-            "/system" => SetSystem(argument),
-            "/save" => await WithFileAsync(argument, SaveAsync).ConfigureAwait(false),
-            "/load" => await WithFileAsync(argument, LoadAsync).ConfigureAwait(false),
-            "/stats" => $"{AnswerWriter.Describe(session.Statistics)}\ncontext: {session.ContextUsed} of {session.Model.ContextLength} tokens, {session.Messages.Count} messages; kernel {session.Model.KernelName}, {session.Model.Threads} threads",
-            _ => $"there is no command {parts[0]}; /help lists them",
-        };
-        await output.WriteLineAsync(reply).ConfigureAwait(false);
-    }
+    private string DescribeContext() =>
+        $"context: {session.ContextUsed} of {session.Model.ContextLength} tokens, {Quantity.Of(session.Messages.Count, "message")}; kernel {session.Model.KernelName}, {Quantity.Of(session.Model.Threads, "thread")}";
 
     private string Reset()
     {
@@ -114,7 +110,7 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
         return text.Length == 0 ? "no system prompt; the conversation is forgotten" : "the system prompt is set; the conversation is forgotten";
     }
 
-    private async Task<string> SaveAsync(string path)
+    private string Save(string path)
     {
         bool replaces = force;
         if (path.StartsWith("--force ", StringComparison.Ordinal)) (path, replaces) = (path["--force ".Length..].Trim(), true);
@@ -124,33 +120,31 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
             {
                 if (!ChatSession.IsSaved(there)) return $"{path}: is there already and not a saved conversation; name another file";
             }
-            if (!replaces && !Terminal.HasPersonIn()) return $"{path}: is there already; /save --force {path} replaces it";
-            if (!replaces && !await AskAsync($"{path} is there already. Replace it? [y/N] ").ConfigureAwait(false)) return "nothing was saved";
+            if (!replaces && !StandardStreams.HasPersonIn()) return $"{path}: is there already; /save --force {path} replaces it";
+            if (!replaces && !Confirms($"{path} is there already. Replace it? [y/N] ")) return "nothing was saved";
         }
         AtomicFile.Write(path, session.Save); // a disk that is full leaves an older file as it was
         return $"kept in {path} ({new FileInfo(path).Length / 1e6:F1} MB)";
     }
 
-    private async Task<bool> AskAsync(string question)
+    private bool Confirms(string question)
     {
-        await output.WriteAsync(question).ConfigureAwait(false);
-        await output.FlushAsync().ConfigureAwait(false);
-        return (await input.ReadLineAsync().ConfigureAwait(false))?.Trim() is "y" or "Y" or "yes";
+        return input.Read(question) is { End: LineEnd.Line, Text: var answer } && answer.Trim() is "y" or "Y" or "yes";
     }
 
-    private Task<string> LoadAsync(string path)
+    private string Load(string path)
     {
         using FileStream file = InputFile.Open(path);
         session.Load(file);
-        return Task.FromResult($"{session.Messages.Count} messages, {session.ContextUsed} tokens");
+        return $"{session.Messages.Count} messages, {session.ContextUsed} tokens";
     }
 
-    private static async Task<string> WithFileAsync(string path, Func<string, Task<string>> action)
+    private static string WithFile(string path, Func<string, string> action)
     {
         if (path.Length == 0) return "which file?";
         try
         {
-            return await action(path).ConfigureAwait(false);
+            return action(path);
         }
         catch (InvalidDataException exception)
         {

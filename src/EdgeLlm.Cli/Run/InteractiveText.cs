@@ -1,60 +1,39 @@
+using EdgeLlm.Cli.Terminal;
 using EdgeLlm.Generation;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Run;
 
-/// <summary>`edgellm run` at a terminal, or with lines on standard input, with a model that has no chat template: each line is a text to continue.</summary>
-internal sealed class InteractiveText(LanguageModel model, GenerationOptions options, TextReader input, TextWriter output)
+/// <summary>`edgellm run` at a terminal, or with lines on standard input, with a model that has no chat template: each entry is a text to continue.</summary>
+internal sealed class InteractiveText(LanguageModel model, GenerationOptions options, LineInput input, TextWriter output)
 {
-    private CancellationTokenSource? _answering;
+    private GenerationOptions _options = options;
 
-    public async Task RunAsync(CancellationToken cancellation)
+    public async Task<int> RunAsync(CancellationToken cancellation)
     {
-        bool terminal = Terminal.HasPersonIn();
-        ConsoleCancelEventHandler stopAnswer = (_, press) =>
-        {
-            if (_answering is not { } answering) return; // nothing runs: the program ends
-            press.Cancel = true;
-            answering.Cancel();
-        };
-        Console.CancelKeyPress += stopAnswer;
         using var generator = new TextGenerator(model);
-        try
+        var loop = new PromptLoop(input, output)
         {
-            while (!cancellation.IsCancellationRequested)
-            {
-                if (terminal) await output.WriteAsync("> ").ConfigureAwait(false);
-                await output.FlushAsync(cancellation).ConfigureAwait(false);
-                if (await input.ReadLineAsync(cancellation).ConfigureAwait(false) is not { } line || line.Trim() is "/bye" or "/exit" or "/quit") return;
-                if (line.Trim().Length > 0) await ContinueAsync(generator, line).ConfigureAwait(false);
-            }
-        }
-        finally
-        {
-            Console.CancelKeyPress -= stopAnswer;
-        }
+            Ask = (text, stop) => generator.GenerateAsync(model.Tokenizer.Encode(text, addSpecial: true), _options, stop),
+            Command = Run,
+            NoteOnAnswer = () => GenerationArguments.NoteOn(generator.Statistics, _options, model.ContextLength),
+            HasConversation = static () => false,
+        };
+        return await loop.RunAsync(cancellation).ConfigureAwait(false);
     }
 
-    private async Task ContinueAsync(TextGenerator generator, string text)
+    private string? Run(PromptLoop loop, string name, string rest)
     {
-        using var answering = new CancellationTokenSource();
-        _answering = answering;
-        try
+        switch (name)
         {
-            int[] prompt = model.Tokenizer.Encode(text, addSpecial: true);
-            await AnswerWriter.WriteAsync(generator.GenerateAsync(prompt, options, answering.Token), output, endLine: true, answering.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            await output.WriteLineAsync("(stopped)").ConfigureAwait(false);
-        }
-        catch (ContextFullException exception)
-        {
-            await output.WriteLineAsync($"edgellm: {exception.Message}").ConfigureAwait(false);
-        }
-        finally
-        {
-            _answering = null;
+            case "/bye" or "/exit" or "/quit":
+                return null;
+            case "/help" or "/?":
+                return "Each line is a text that the model continues. /set parameter NAME VALUE changes how (temperature, num_predict, ...), /bye leaves.";
+            case "/set" when rest.StartsWith("parameter ", StringComparison.Ordinal):
+                return AnswerParameters.Set(ref _options, rest["parameter ".Length..]);
+            default:
+                return $"there is no command {name}; /help lists them";
         }
     }
 }

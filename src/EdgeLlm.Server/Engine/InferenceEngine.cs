@@ -68,6 +68,10 @@ internal sealed class InferenceEngine : IDisposable
             first.Begin([model.Tokenizer.BosId ?? 0]);
             first.Next(CancellationToken.None);
             generator.Reset();
+            if (conversations < _options.Conversations)
+                _log.Warning($"memory is short: the contexts of {Quantity(conversations, "conversation")} are kept, not of {_options.Conversations} (setting conversations; a smaller context takes less)");
+            if (_options.Context > model.Info.ContextLength)
+                _log.Warning($"context {_options.Context}: the model was trained on {model.Info.ContextLength} tokens, and beyond them its answers get worse");
             _loaded = new Loaded(model, format, contexts);
         }
         catch

@@ -60,7 +60,7 @@ internal static class Prompts
         if (!format.HasTemplate) throw new ApiException(400, ChatFormat.MissingTemplate, "no_chat_template");
     }
 
-    /// <summary>An answer ends with the context at the latest.</summary>
+    /// <summary>An answer ends with the context at the latest, and where no limit was asked for, in an endless repetition.</summary>
     /// <exception cref="ContextFullException">The prompt alone is longer.</exception>
     /// <exception cref="ApiException">The prompt has no tokens.</exception>
     public static GenerationOptions Limit(GenerationOptions options, LanguageModel model, int promptTokens)
@@ -68,7 +68,8 @@ internal static class Prompts
         if (promptTokens == 0) throw new ApiException(400, "the prompt has no tokens: there is nothing to answer");
         Check(promptTokens, model.ContextLength);
         int room = model.ContextLength - promptTokens + 1; // the last token is sampled and not computed
-        return options with { MaxTokens = options.MaxTokens > 0 ? Math.Min(options.MaxTokens, room) : room };
+        bool isLimited = options.MaxTokens > 0;
+        return options with { MaxTokens = isLimited ? Math.Min(options.MaxTokens, room) : room, StopsLoops = !isLimited && !options.IgnoreEndOfText };
     }
 
     private static async Task<List<int>> InTurnAsync(Func<List<int>> encode, CancellationToken cancellation)

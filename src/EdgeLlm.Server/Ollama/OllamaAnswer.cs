@@ -1,5 +1,4 @@
 using System.Globalization;
-using EdgeLlm.Generation;
 using EdgeLlm.Server.Engine;
 
 namespace EdgeLlm.Server.Ollama;
@@ -36,7 +35,7 @@ internal sealed record OllamaAnswer(string Model, string CreatedAt, bool Done)
     public OllamaAnswer EndOf(AnswerJob job, IReadOnlyList<int>? context) => this with
     {
         Done = true,
-        DoneReason = job.Statistics.FinishReason == FinishReason.MaxTokens ? "length" : "stop",
+        DoneReason = job.Statistics.WasCutShort ? "length" : "stop",
         Context = context,
         TotalDuration = Nanoseconds(job.Elapsed),
         LoadDuration = Nanoseconds(job.Waited),

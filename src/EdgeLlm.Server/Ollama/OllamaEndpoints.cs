@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using EdgeLlm.Chat;
 using EdgeLlm.Generation;
 using EdgeLlm.Models;
@@ -12,10 +14,13 @@ using Microsoft.AspNetCore.Routing;
 
 namespace EdgeLlm.Server.Ollama;
 
-/// <summary>Ollama's API: chat, generate, tags, version.</summary>
+/// <summary>Ollama's API: chat, generate, tags, show, ps, version.</summary>
 internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served, ServerOptions settings, ServerLog log)
 {
     private static readonly TimeSpan FirstSign = TimeSpan.FromMilliseconds(500);
+    /// <summary>When a model that stays loaded expires, as Ollama writes it.</summary>
+    private const string Never = "2318-01-01T00:00:00Z";
+
     private static readonly string[] Read = ["GET", "HEAD"];
 
     public void Map(IEndpointRouteBuilder routes)
@@ -23,6 +28,8 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
         routes.MapPost("/api/chat", (RequestDelegate)ChatAsync);
         routes.MapPost("/api/generate", (RequestDelegate)GenerateAsync);
         routes.MapMethods("/api/tags", Read, (RequestDelegate)(context => JsonResponse.WriteAsync(context, new OllamaModels([Entry()]), OllamaJson.Default.OllamaModels)));
+        routes.MapPost("/api/show", (RequestDelegate)ShowAsync);
+        routes.MapMethods("/api/ps", Read, (RequestDelegate)(context => JsonResponse.WriteAsync(context, Running(), OllamaJson.Default.OllamaRunningModels)));
         routes.MapMethods("/api/version", Read, (RequestDelegate)(context =>
             JsonResponse.WriteAsync(context, new OllamaVersion(typeof(OllamaEndpoints).Assembly.GetName().Version!.ToString(3)), OllamaJson.Default.OllamaVersion)));
     }
@@ -129,6 +136,36 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
         await stream.WriteAsync(answer, OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
     }
 
+    private async Task ShowAsync(HttpContext context)
+    {
+        OllamaShowRequest request = await JsonResponse.ReadAsync(context, OllamaJson.Default.OllamaShowRequest).ConfigureAwait(false);
+        RequireModel(string.IsNullOrEmpty(request.Model) ? request.Name : request.Model);
+        LanguageModel model = engine.Current.Model;
+        var information = new Dictionary<string, JsonElement>(served.Metadata)
+        {
+            ["general.architecture"] = Json(served.Family, OllamaJson.Default.String),
+            ["general.basename"] = Json(served.Name, OllamaJson.Default.String),
+            ["general.parameter_count"] = Json(served.Parameters, OllamaJson.Default.Int64),
+            [$"{served.Family}.context_length"] = Json(model.ContextLength, OllamaJson.Default.Int32),
+        };
+        string template = model.ChatTemplateSource ?? "";
+        string? license = served.Metadata.GetValueOrDefault("general.license") is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
+        string parameters = string.Create(CultureInfo.InvariantCulture, $"num_ctx {model.ContextLength}");
+        await JsonResponse.WriteAsync(context, new OllamaModelInformation(
+            license, $"FROM {served.Name}\nPARAMETER {parameters}\n", parameters, template, Details(), information, ["completion"], OllamaAnswer.TimeOf(served.Modified)),
+            OllamaJson.Default.OllamaModelInformation).ConfigureAwait(false);
+    }
+
+    private static JsonElement Json<T>(T value, JsonTypeInfo<T> type) => JsonSerializer.SerializeToElement(value, type);
+
+    /// <summary>The model, once it is loaded; until then nothing runs.</summary>
+    private OllamaRunningModels Running()
+    {
+        if (engine.State != EngineState.Ready) return new OllamaRunningModels([]);
+        LanguageModel model = engine.Current.Model;
+        return new OllamaRunningModels([new OllamaRunningModel(served.TaggedName, served.TaggedName, model.Plan.Total, engine.Digest, Details(), Never, 0, model.ContextLength, engine.IsComputing, engine.Waiting)]);
+    }
+
     private void RequireModel(string? name)
     {
         if (string.IsNullOrEmpty(name)) throw new ApiException(400, "model is required");
@@ -137,7 +174,9 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
 
     private OllamaModel Entry() => new(
         served.TaggedName, served.TaggedName, OllamaAnswer.TimeOf(served.Modified), served.Size, engine.Digest,
-        new OllamaDetails("", "gguf", served.Family, [served.Family], SizeOf(served.Parameters), served.Quantization));
+        Details());
+
+    private OllamaDetails Details() => new("", "gguf", served.Family, [served.Family], SizeOf(served.Parameters), served.Quantization);
 
     /// <summary>As Ollama writes it: 134.5M, 1.1B.</summary>
     private static string SizeOf(long parameters) => parameters >= 1_000_000_000

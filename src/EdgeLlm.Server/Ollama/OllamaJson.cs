@@ -10,6 +10,12 @@ namespace EdgeLlm.Server.Ollama;
 [JsonSerializable(typeof(OllamaGenerateRequest))]
 [JsonSerializable(typeof(OllamaAnswer))]
 [JsonSerializable(typeof(OllamaModels))]
+[JsonSerializable(typeof(OllamaShowRequest))]
+[JsonSerializable(typeof(OllamaModelInformation))]
+[JsonSerializable(typeof(OllamaRunningModels))]
 [JsonSerializable(typeof(OllamaVersion))]
 [JsonSerializable(typeof(OllamaError))]
+[JsonSerializable(typeof(string))]
+[JsonSerializable(typeof(int))]
+[JsonSerializable(typeof(long))]
 internal sealed partial class OllamaJson : JsonSerializerContext;

@@ -79,7 +79,7 @@ internal sealed class OpenAiEndpoints(InferenceEngine engine, ServedModel served
 
     private ModelEntry Entry() => new(served.Name, served.Modified.ToUnixTimeSeconds());
 
-    private static string FinishReasonOf(AnswerJob job) => job.Statistics.FinishReason == FinishReason.MaxTokens ? "length" : "stop";
+    private static string FinishReasonOf(AnswerJob job) => job.Statistics.WasCutShort ? "length" : "stop";
 
     /// <summary>What all chunks of an answer have in common.</summary>
     private sealed record Head(string Id, long Created, string Model, string? Fingerprint);

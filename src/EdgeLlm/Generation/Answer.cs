@@ -15,6 +15,7 @@ internal sealed class Answer
     private readonly Sampler _sampler;
     private readonly StreamingDetokenizer _detokenizer;
     private readonly StopMatcher _stops;
+    private readonly LoopGuard? _loops;
     private readonly List<int> _tokens = [];
     private readonly int[] _single = new int[1];
     private readonly Stopwatch _clock = new();
@@ -38,6 +39,7 @@ internal sealed class Answer
         _sampler = new Sampler(WithDryBreakers(options, _model.Tokenizer), _model.Info.VocabularySize, _model.ContextLength);
         _detokenizer = new StreamingDetokenizer(_model.Tokenizer);
         _stops = new StopMatcher(options.StopStrings);
+        _loops = options.StopsLoops ? new LoopGuard() : null;
     }
 
     /// <summary>Tokens of the answer so far.</summary>
@@ -57,6 +59,7 @@ internal sealed class Answer
         if (_reason != FinishReason.None) return null;
         try
         {
+            if (_pending is null && !HasRoom()) return End(FinishReason.ContextFull);
             Span<float> logits = ComputeNext(cancellation);
             int token = _sampler.Sample(logits);
             if (_tokens.Count == 0) _firstToken = _clock.Elapsed;
@@ -67,6 +70,7 @@ internal sealed class Answer
             string text = _stops.Append(_detokenizer.Add(token).ToString(), out bool stopped);
             if (stopped) _reason = FinishReason.Stop;
             else if (_options.MaxTokens > 0 && _tokens.Count >= _options.MaxTokens) text += End(FinishReason.MaxTokens);
+            else if (_loops?.Add(token) == true) text += End(FinishReason.Loop);
             Report();
             return text;
         }
@@ -78,6 +82,17 @@ internal sealed class Answer
         }
     }
 
+    /// <summary>Whether the context has room for the next token, now or after its oldest turns were dropped.</summary>
+    /// <exception cref="ContextFullException">It has none, and the options ask for an error then.</exception>
+    private bool HasRoom()
+    {
+        if (_generator.Cache.Length < _generator.Cache.Capacity) return true;
+        if (_options.WhenContextIsFull == ContextPolicy.Error) throw new ContextFullException(_generator.Cache.Length + 1, _generator.Cache.Capacity);
+        if (_shorten?.Invoke(_tokens.Count) is not { } shorter) return false;
+        SetPrompt([.. shorter, .. _tokens]);
+        return true;
+    }
+
     private Span<float> ComputeNext(CancellationToken cancellation)
     {
         if (_pending is not null)
@@ -85,14 +100,6 @@ internal sealed class Answer
             Span<float> logits = _generator.Compute(_pending, cancellation);
             _pending = null;
             return logits;
-        }
-        if (_generator.Cache.Length == _generator.Cache.Capacity)
-        {
-            int needed = _generator.Cache.Length + 1;
-            if (_options.WhenContextIsFull == ContextPolicy.Error || _shorten?.Invoke(_tokens.Count) is not { } shorter)
-                throw new ContextFullException(needed, _generator.Cache.Capacity);
-            SetPrompt([.. shorter, .. _tokens]);
-            return ComputeNext(cancellation);
         }
         _single[0] = _tokens[^1];
         return _generator.Compute(_single, cancellation);

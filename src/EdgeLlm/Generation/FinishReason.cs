@@ -15,6 +15,12 @@ public enum FinishReason
     /// <summary>The most tokens that were asked for.</summary>
     MaxTokens,
 
+    /// <summary>The context is full, and nothing is left to drop (<see cref="ContextPolicy.DropOldestTurns"/>).</summary>
+    ContextFull,
+
+    /// <summary>The model repeats itself without end (<see cref="GenerationOptions.StopsLoops"/>).</summary>
+    Loop,
+
     /// <summary>The caller cancelled.</summary>
     Cancelled,
 }

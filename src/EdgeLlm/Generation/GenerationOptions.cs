@@ -20,6 +20,9 @@ public sealed record GenerationOptions
     /// <summary>Go on where the model would end the answer.</summary>
     public bool IgnoreEndOfText { get; init; }
 
+    /// <summary>Ends an answer that repeats itself without end: the last 64 tokens or more are 8 times the same block of at most 64.</summary>
+    public bool StopsLoops { get; init; }
+
     /// <summary>
     /// Texts that a repeat may not reach across, where <see cref="SamplingOptions.DryMultiplier"/> is on: each token that holds one is a breaker, beside
     /// those of <see cref="SamplingOptions.DrySequenceBreakers"/>.

@@ -10,6 +10,9 @@ namespace EdgeLlm.Generation;
 public readonly record struct GenerationStatistics(
     int PromptTokens, int CachedTokens, int GeneratedTokens, TimeSpan TimeToFirstToken, TimeSpan DecodeTime, FinishReason FinishReason)
 {
+    /// <summary>Whether the answer ended before the model would have ended it: APIs call that `length`.</summary>
+    public bool WasCutShort => FinishReason is FinishReason.MaxTokens or FinishReason.ContextFull or FinishReason.Loop;
+
     /// <summary>Prompt tokens computed a second, until the first token came.</summary>
     public double PromptTokensPerSecond => (PromptTokens - CachedTokens) / Math.Max(TimeToFirstToken.TotalSeconds, 1e-9);
 

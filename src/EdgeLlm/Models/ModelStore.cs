@@ -61,7 +61,8 @@ public sealed class ModelStore(string userFolder, string systemFolder, string? d
         if (status?.Kind == FileKind.Folder) throw new FileNotFoundException(FolderAdvice(model));
         if (status?.Kind == FileKind.Link) throw new FileException(model, "is a link to a file that is not there");
         if (status is { KindName: var kind }) throw new FileException(model, $"is {kind}, not a GGUF file");
-        if (!StoredModel.IsName(model)) throw new FileNotFoundException($"{Printable.Line(model, 200)}: there is no such file");
+        bool isPath = model.Contains('/') || model.EndsWith(StoredModel.Extension, StringComparison.OrdinalIgnoreCase);
+        if (!StoredModel.IsName(model) && (isPath || !model.Contains(':'))) throw new FileNotFoundException($"{Printable.Line(model, 200)}: there is no such file");
 
         StoredModel[] begun =
             [.. Models().Where(one => one.Name.StartsWith(model, StringComparison.OrdinalIgnoreCase)).DistinctBy(one => one.Name)];

@@ -39,7 +39,6 @@ public sealed class BenchCommandTests
     [InlineData("--prompt", "2147483647")]
     [InlineData("--decode", "2147483616")]
     [InlineData("--chunk", "2147483647")]
-    [InlineData("--threads", "100000")]
     [InlineData("--kv", "f64")]
     public async Task A_wrong_number_is_a_usage_error_that_names_the_option(string option, string value)
     {
@@ -47,6 +46,17 @@ public sealed class BenchCommandTests
         Assert.Equal(2, result.ExitCode);
         Assert.StartsWith($"edgellm: {option} takes", result.Error);
         Assert.Contains($"'{value}'", result.Error);
+    }
+
+    [Fact]
+    public async Task More_threads_than_processors_are_cut_with_a_note()
+    {
+        string path = SharedFolder.Require("models", "stories260K.f32.gguf");
+        CliResult result = await TestCli.RunAsync("bench", "--model", path, "-t", "9999", "-p", "4", "-n", "2", "-r", "1", "--json");
+        Assert.Equal(0, result.ExitCode);
+        Assert.StartsWith("edgellm: --threads 9999: this machine has ", result.Error);
+        using JsonDocument document = JsonDocument.Parse(result.OutputBytes);
+        Assert.Equal(Environment.ProcessorCount, document.RootElement.GetProperty("threads").GetInt32());
     }
 
     [Fact]

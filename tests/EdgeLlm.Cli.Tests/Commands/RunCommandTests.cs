@@ -26,6 +26,66 @@ public sealed class RunCommandTests
         Assert.Equal((await TestCli.RunAsync([.. options, "Once upon a time"])).Output, piped.Output);
     }
 
+    [Theory]
+    [InlineData("Once upon", " a time\n", "Once upon\n\n a time")]
+    [InlineData("Once upon", " \r\n", "Once upon")]
+    [InlineData("Once upon", "", "Once upon")]
+    [InlineData(null, "Once\r\n", "Once")]
+    public async Task A_prompt_and_standard_input_are_one_prompt(string? prompt, string input, string expected)
+    {
+        string[] options = ["run", "--raw", "--temperature", "0", "-n", "6", "-m", Stories];
+        CliResult joined = await TestCli.RunAsync([.. options, .. prompt is null ? Array.Empty<string>() : [prompt]], Encoding.UTF8.GetBytes(input));
+        CliResult whole = await TestCli.RunAsync([.. options, "--", expected]);
+        Assert.Equal((0, whole.Output), (joined.ExitCode, joined.Output));
+        CliResult without = await TestCli.RunAsync([.. options, "--no-stdin", "-p", "Once upon"], " a time"u8.ToArray());
+        Assert.Equal((await TestCli.RunAsync([.. options, "Once upon"])).Output, without.Output);
+    }
+
+    [Fact]
+    public async Task Options_have_the_names_of_llama_cpps()
+    {
+        string[] long_ = ["run", "--raw", "--model", Stories, "--temperature", "0", "--max-tokens", "6", "--context", "64", "--threads", "1", "Once upon"];
+        string[] short_ = ["run", "--raw", "-m", Stories, "--temp", "0", "-n", "6", "-c", "64", "-t", "1", "-p", "Once upon"];
+        Assert.Equal((await TestCli.RunAsync(long_)).Output, (await TestCli.RunAsync(short_)).Output);
+        Assert.Equal(0, (await TestCli.RunAsync("run", "--raw", "-m", Stories, "-n", "2", "--seed", "-1", "Once")).ExitCode);
+        Assert.Contains("twice", (await TestCli.RunAsync("run", "-m", Stories, "-p", "a", "b")).Error);
+    }
+
+    [Fact]
+    public async Task An_answer_ends_with_the_context_with_its_text_and_a_note()
+    {
+        CliResult result = await TestCli.RunAsync("run", "--raw", "-m", Stories, "--temp", "0", "-c", "32", "Once upon a time");
+        Assert.Equal(0, result.ExitCode);
+        Assert.StartsWith(", there was", result.Output);
+        Assert.Equal("edgellm: the answer was cut because the context of 32 tokens is full; --context makes it larger\n", result.Error);
+        CliResult strict = await TestCli.RunAsync("run", "--raw", "-m", Stories, "--temp", "0", "-c", "32", "--when-full", "error", "Once upon a time");
+        Assert.Equal(1, strict.ExitCode);
+    }
+
+    [Fact]
+    public async Task An_answer_ends_at_2048_tokens_or_in_a_loop_unless_asked_otherwise()
+    {
+        string[] options = ["run", "--raw", "-m", Stories, "--temp", "0", "-c", "3000", "--logit-bias", "300=100000", "--stats"]; // one token for ever
+        CliResult looping = await TestCli.RunAsync([.. options, "Once"]);
+        Assert.Equal(0, looping.ExitCode);
+        Assert.Contains("it said the same words 8 times over; --no-loop-guard", looping.Error);
+        Assert.Contains("answer 64 tokens", looping.Error);
+        CliResult usual = await TestCli.RunAsync([.. options, "--no-loop-guard", "Once"]);
+        Assert.Contains("cut at 2048 tokens; -n -1", usual.Error);
+        Assert.Contains("answer 2048 tokens", usual.Error);
+        CliResult asked = await TestCli.RunAsync([.. options, "--no-loop-guard", "-n", "100", "Once"]);
+        Assert.DoesNotContain("cut", asked.Error);
+        Assert.Contains("context of 3000 tokens is full", (await TestCli.RunAsync([.. options, "--no-loop-guard", "-n", "-1", "Once"])).Error);
+    }
+
+    [Fact]
+    public async Task A_context_beyond_the_training_length_warns()
+    {
+        CliResult result = await TestCli.RunAsync("run", "--raw", "-m", Stories, "-n", "2", "-c", "4000", "Once");
+        Assert.Equal(0, result.ExitCode);
+        Assert.Equal("edgellm: --context 4000: the model was trained on 512 tokens, and beyond them its answers get worse\n", result.Error);
+    }
+
     [Fact]
     public async Task The_same_seed_gives_the_same_answer()
     {

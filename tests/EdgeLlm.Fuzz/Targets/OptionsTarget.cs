@@ -43,10 +43,10 @@ internal static class OptionsTarget
         var errors = new StringWriter();
         Console.SetError(errors);
         Console.SetIn(new StringReader("hi"));
-        Terminal.OpenInput = () => new MemoryStream("hi"u8.ToArray());
-        Terminal.OpenOutput = () => new MemoryStream();
-        Terminal.HasPersonIn = () => false;
-        Terminal.HasPersonOut = () => false;
+        StandardStreams.OpenInput = () => new MemoryStream("hi"u8.ToArray());
+        StandardStreams.OpenOutput = () => new MemoryStream();
+        StandardStreams.HasPersonIn = () => false;
+        StandardStreams.HasPersonOut = () => false;
         using var limit = new CancellationTokenSource();
         int code = CommandRunner.RunAsync(root, arguments).GetAwaiter().GetResult();
         string text = errors.ToString();

@@ -32,6 +32,51 @@ public sealed class OllamaTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Show_tells_of_the_model_what_editors_ask_before_they_list_it()
+    {
+        foreach (string body in (string[])["""{"model":"tiny"}""", """{"name":"TINY:latest"}"""])
+        {
+            JsonElement shown = await _server.AskAsync("/api/show", body);
+            JsonElement information = shown.GetProperty("model_info");
+            Assert.Equal("llama", information.GetProperty("general.architecture").GetString());
+            Assert.Equal(128, information.GetProperty("llama.context_length").GetInt32()); // what is served, not what it was trained on
+            Assert.Equal(260_000, information.GetProperty("general.parameter_count").GetInt64());
+            Assert.Equal("completion", Assert.Single(shown.GetProperty("capabilities").EnumerateArray()).GetString());
+            Assert.Equal("F32", shown.GetProperty("details").GetProperty("quantization_level").GetString());
+            Assert.Contains("im_start", shown.GetProperty("template").GetString());
+            Assert.Equal("num_ctx 128", shown.GetProperty("parameters").GetString());
+        }
+        await _server.AskAsync("/api/show", """{"model":"other"}""", HttpStatusCode.NotFound);
+        await _server.AskAsync("/api/show", "{}", HttpStatusCode.BadRequest);
+    }
+
+    [Fact]
+    public async Task Ps_tells_what_is_loaded_and_what_it_takes()
+    {
+        JsonElement running = Assert.Single((await _server.GetAsync("/api/ps")).GetProperty("models").EnumerateArray());
+        Assert.Equal(("tiny:latest", 128), (running.GetProperty("name").GetString(), running.GetProperty("context_length").GetInt32()));
+        Assert.True(running.GetProperty("size").GetInt64() > 260_000);
+        Assert.Equal(0, running.GetProperty("size_vram").GetInt64());
+        Assert.Equal((false, 0), (running.GetProperty("computing").GetBoolean(), running.GetProperty("waiting").GetInt32()));
+        Assert.True(DateTimeOffset.Parse(running.GetProperty("expires_at").GetString()!) > DateTimeOffset.UtcNow.AddYears(100));
+        await using TestServer loading = await TestServer.StartLoadingAsync();
+        Assert.Empty((await loading.GetAsync("/api/ps")).GetProperty("models").EnumerateArray());
+    }
+
+    [Fact]
+    public async Task An_answer_that_repeats_itself_ends_with_length_unless_a_limit_was_asked_for()
+    {
+        // A bias makes the model say one token for ever.
+        static string Request(string more) => "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"temperature\":0,\"logit_bias\":{\"300\":100000}" + more + "}";
+        JsonElement guarded = await _server.AskAsync("/v1/chat/completions", Request(""));
+        Assert.Equal("length", guarded.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
+        Assert.Equal(64, guarded.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+        Assert.Contains("ended by Loop", _server.Log);
+        JsonElement asked = await _server.AskAsync("/v1/chat/completions", Request(",\"max_tokens\":80"));
+        Assert.Equal(80, asked.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+    }
+
+    [Fact]
     public async Task Generate_goes_on_from_its_context()
     {
         JsonElement first = await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"Tom has a dog.","system":"s","stream":false,"options":{"temperature":0,"num_predict":6}}""");

@@ -86,6 +86,33 @@ public sealed class ChatSessionTests
     }
 
     [Fact]
+    public async Task When_the_context_is_full_and_nothing_is_left_to_drop_the_answer_ends_with_its_text()
+    {
+        GenerationOptions endless = Greedy with { MaxTokens = 0, IgnoreEndOfText = true, WhenContextIsFull = ContextPolicy.DropOldestTurns };
+        using LanguageModel model = Open(context: 64);
+        using var session = new ChatSession(model);
+        Assert.NotEmpty(await AnswerAsync(session, "Write a very long story.", endless));
+        Assert.Equal(FinishReason.ContextFull, session.Statistics.FinishReason);
+        Assert.True(session.Statistics.WasCutShort);
+        using var generator = new TextGenerator(model);
+        Assert.NotEmpty(await TextAsync(generator, model.Tokenizer.Encode("Once"), endless));
+        Assert.Equal((FinishReason.ContextFull, 64), (generator.Statistics.FinishReason, generator.Statistics.PromptTokens + generator.Statistics.GeneratedTokens - 1));
+    }
+
+    [Fact]
+    public async Task An_answer_that_repeats_itself_ends_where_that_was_asked_for()
+    {
+        using LanguageModel model = Open(context: 256);
+        using var generator = new TextGenerator(model);
+        int[] prompt = model.Tokenizer.Encode("Once");
+        var always = new GenerationOptions { MaxTokens = 100, Sampling = SamplingOptions.Greedy with { LogitBias = new Dictionary<int, float> { [prompt[0]] = 100_000 } } };
+        await TextAsync(generator, prompt, always with { StopsLoops = true });
+        Assert.Equal((FinishReason.Loop, 64), (generator.Statistics.FinishReason, generator.Statistics.GeneratedTokens));
+        await TextAsync(generator, prompt, always);
+        Assert.Equal((FinishReason.MaxTokens, 100), (generator.Statistics.FinishReason, generator.Statistics.GeneratedTokens));
+    }
+
+    [Fact]
     public async Task Typed_special_tokens_are_text()
     {
         using LanguageModel model = Open();
