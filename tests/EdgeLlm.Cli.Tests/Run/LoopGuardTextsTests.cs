@@ -1,4 +1,3 @@
-using EdgeLlm.DefaultModel;
 using EdgeLlm.Generation;
 using EdgeLlm.Models;
 
