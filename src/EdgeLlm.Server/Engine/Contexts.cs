@@ -6,39 +6,32 @@ namespace EdgeLlm.Server.Engine;
 /// <summary>The contexts of the last few conversations: the next turn of one computes only what is new in it.</summary>
 internal sealed class Contexts(LanguageModel model, int most) : IDisposable
 {
-    private readonly LinkedList<TextGenerator> _generators = []; // the last used one first
+    private readonly LinkedList<SequenceCache> _caches = []; // the last used one first
 
     /// <summary>
     /// The context that goes on with a prompt: one that shares at least half of what it holds with it. Another would lose its conversation, so an
     /// empty one is taken, or a new one made, or at last that taken which was not used for the longest time.
     /// </summary>
-    public TextGenerator For(IReadOnlyList<int> prompt)
+    public SequenceCache For(IReadOnlyList<int> prompt)
     {
-        TextGenerator? generator = null;
+        SequenceCache? cache = null;
         int longest = 0;
-        foreach (TextGenerator candidate in _generators)
+        foreach (SequenceCache candidate in _caches)
         {
-            int common = CommonBeginning(candidate.CachedTokens, prompt);
-            if (common <= longest || 2 * common < candidate.CachedTokens.Count) continue;
-            generator = candidate;
+            int common = candidate.CommonWith(prompt);
+            if (common <= longest || 2 * common < candidate.Tokens.Count) continue;
+            cache = candidate;
             longest = common;
         }
-        generator ??= _generators.FirstOrDefault(candidate => candidate.CachedTokens.Count == 0);
-        generator ??= _generators.Count < most ? new TextGenerator(model) : _generators.Last!.Value;
-        _generators.Remove(generator);
-        _generators.AddFirst(generator);
-        return generator;
+        cache ??= _caches.FirstOrDefault(candidate => candidate.Tokens.Count == 0);
+        cache ??= _caches.Count < most ? new SequenceCache(model) : _caches.Last!.Value;
+        _caches.Remove(cache);
+        _caches.AddFirst(cache);
+        return cache;
     }
 
     public void Dispose()
     {
-        foreach (TextGenerator generator in _generators) generator.Dispose();
-    }
-
-    private static int CommonBeginning(IReadOnlyList<int> a, IReadOnlyList<int> b)
-    {
-        int length = 0, most = Math.Min(a.Count, b.Count);
-        while (length < most && a[length] == b[length]) length++;
-        return length;
+        foreach (SequenceCache cache in _caches) cache.Dispose();
     }
 }

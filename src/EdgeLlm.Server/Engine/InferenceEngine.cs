@@ -63,11 +63,11 @@ internal sealed class InferenceEngine : IDisposable
         {
             var format = new ChatFormat(model);
             var contexts = new Contexts(model, conversations);
-            TextGenerator generator = contexts.For([]);
-            Answer first = new(generator, new GenerationOptions { MaxTokens = 1, Sampling = SamplingOptions.Greedy });
+            SequenceCache cache = contexts.For([]);
+            Sequence first = new(cache, new GenerationOptions { MaxTokens = 1, Sampling = SamplingOptions.Greedy });
             first.Begin([model.Tokenizer.BosId ?? 0]);
             first.Next(CancellationToken.None);
-            generator.Reset();
+            cache.Clear();
             if (conversations < _options.Conversations)
                 _log.Warning($"memory is short: the contexts of {Quantity(conversations, "conversation")} are kept, not of {_options.Conversations} (setting conversations; a smaller context takes less)");
             if (_options.Context > model.Info.ContextLength)
@@ -200,14 +200,13 @@ internal sealed class InferenceEngine : IDisposable
         try
         {
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(job.Cancellation, _abort.Token);
-            TextGenerator generator = _loaded!.Contexts.For(job.Prompt);
-            var answer = new Answer(generator, job.Options);
+            var answer = new Sequence(_loaded!.Contexts.For(job.Prompt), job.Options);
             answer.Begin(job.Prompt);
             while (answer.Next(stop.Token) is { } piece)
             {
                 if (piece.Length > 0) job.Write(piece);
             }
-            if (generator.Statistics.FinishReason != FinishReason.Cancelled) job.End(answer.Tokens, generator.Statistics);
+            if (answer.Statistics.FinishReason != FinishReason.Cancelled) job.End(answer.Tokens, answer.Statistics);
             else job.Fail(_abort.IsCancellationRequested ? new EngineBusyException("the service was stopped before the answer ended", queueIsFull: false, TimeSpan.FromSeconds(10)) : new OperationCanceledException(job.Cancellation));
             _usualSeconds += ((job.Elapsed - job.Waited).TotalSeconds - _usualSeconds) / 8;
         }

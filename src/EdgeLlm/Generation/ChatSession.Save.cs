@@ -42,7 +42,7 @@ public sealed partial class ChatSession
             }
             writer.WriteEndArray();
             writer.WriteStartArray("tokens");
-            foreach (int token in _generator.CachedTokens) writer.WriteNumberValue(token);
+            foreach (int token in _generator.Context.Tokens) writer.WriteNumberValue(token);
             writer.WriteEndArray();
             writer.WriteEndObject();
         }
@@ -50,7 +50,7 @@ public sealed partial class ChatSession
         BinaryPrimitives.WriteInt32LittleEndian(length, (int)json.Length);
         stream.Write(length);
         json.WriteTo(stream);
-        _generator.Cache.Save(stream);
+        _generator.Context.Memory.Save(stream);
     }
 
     /// <summary>Takes up a conversation that <see cref="Save"/> wrote with the same model. Where that is no such data, or of another model, the conversation at hand stays; where it is damaged, it is gone.</summary>
@@ -76,11 +76,11 @@ public sealed partial class ChatSession
             ChatMessage[] messages = [.. root.GetProperty("messages").EnumerateArray().Select(item =>
                 new ChatMessage(item.GetProperty("role").GetString() ?? "", item.GetProperty("content").GetString() ?? ""))];
             int[] tokens = [.. root.GetProperty("tokens").EnumerateArray().Select(item => item.GetInt32())];
-            _generator.Cache.Load(stream);
-            if (tokens.Length != _generator.Cache.Length) throw new InvalidDataException("the saved conversation is damaged: its tokens are not those of its cache");
+            _generator.Context.Memory.Load(stream);
+            if (tokens.Length != _generator.Context.Memory.Length) throw new InvalidDataException("the saved conversation is damaged: its tokens are not those of its cache");
             System = system;
             _messages.AddRange(messages);
-            _generator.Restore(tokens);
+            _generator.Context.Restore(tokens);
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or FormatException or (InvalidOperationException and not ObjectDisposedException))
         {

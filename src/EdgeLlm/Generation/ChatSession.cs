@@ -35,7 +35,7 @@ public sealed partial class ChatSession : IDisposable
     public GenerationStatistics Statistics => _generator.Statistics;
 
     /// <summary>Tokens in the context.</summary>
-    public int ContextUsed => _generator.Cache.Length;
+    public int ContextUsed => _generator.Context.Memory.Length;
 
     /// <summary>The model.</summary>
     public LanguageModel Model => _generator.Model;
@@ -52,11 +52,10 @@ public sealed partial class ChatSession : IDisposable
         using TextGenerator.AnswerTurn turn = _generator.BeginAnswer();
         _messages.Add(new ChatMessage("user", text));
         var answerText = new StringBuilder();
-        Answer answer;
+        Sequence answer;
         try
         {
-            answer = new Answer(_generator, options, ShortenAfterDropping);
-            answer.Begin(RenderWithRoom(options));
+            answer = _generator.Begin(RenderWithRoom(options), options, ShortenAfterDropping);
         }
         catch
         {
@@ -93,13 +92,13 @@ public sealed partial class ChatSession : IDisposable
     private void Clear()
     {
         _messages.Clear();
-        _generator.Clear();
+        _generator.Context.Clear();
     }
 
     /// <summary>The conversation as tokens; where it leaves no room and the policy allows it, without its oldest turns.</summary>
     private List<int> RenderWithRoom(GenerationOptions options)
     {
-        int capacity = _generator.Cache.Capacity;
+        int capacity = _generator.Context.Memory.Capacity;
         return options.WhenContextIsFull == ContextPolicy.DropOldestTurns
             ? PromptFitter.Fit(_messages, capacity - PromptFitter.RoomFor(options.MaxTokens, capacity), Render)
             : Render();
@@ -108,7 +107,7 @@ public sealed partial class ChatSession : IDisposable
     /// <summary>In the middle of an answer of <paramref name="answered"/> tokens: the prompt without turns until a quarter of the context is free, or null.</summary>
     private List<int>? ShortenAfterDropping(int answered)
     {
-        int capacity = _generator.Cache.Capacity, prompt = capacity - answered, most = capacity * 3 / 4 - answered;
+        int capacity = _generator.Context.Memory.Capacity, prompt = capacity - answered, most = capacity * 3 / 4 - answered;
         if (!PromptFitter.DropOldest(_messages, (double)(prompt - most) / prompt)) return null;
         List<int> tokens = PromptFitter.Fit(_messages, most, Render);
         return tokens.Count + answered < capacity ? tokens : null;

@@ -29,7 +29,7 @@ public sealed record GenerationOptions
     /// </summary>
     public IReadOnlyList<string> DryBreakers { get; init; } = ["\n", ":", "\"", "*"];
 
-    /// <summary>Policy for a full context. A <see cref="TextGenerator"/>, which has no turns to forget, ends with the error under either.</summary>
+    /// <summary>Policy for a full context. A <see cref="TextGenerator"/> has no turns to forget: under <see cref="ContextPolicy.DropOldestTurns"/> its answer ends there.</summary>
     public ContextPolicy WhenContextIsFull { get; init; } = ContextPolicy.DropOldestTurns;
 
     /// <exception cref="ArgumentException">A value is out of its range; the message names it.</exception>

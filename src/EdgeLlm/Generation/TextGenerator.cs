@@ -9,26 +9,23 @@ namespace EdgeLlm.Generation;
 /// </summary>
 public sealed class TextGenerator : IDisposable
 {
-    private readonly List<int> _cached = []; // the tokens whose keys and values the cache holds
+    private Sequence? _sequence; // the last answer
     private int _answering;
 
     /// <summary>A generator with an empty context of the model's length.</summary>
     public TextGenerator(LanguageModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        Model = model;
-        Cache = model.CreateCache();
+        Context = new SequenceCache(model);
     }
 
     /// <summary>The model.</summary>
-    public LanguageModel Model { get; }
+    public LanguageModel Model => Context.Model;
 
     /// <summary>What the last answer took, or the one that is running so far.</summary>
-    public GenerationStatistics Statistics { get; internal set; }
+    public GenerationStatistics Statistics => _sequence?.Statistics ?? default;
 
-    internal KvCache Cache { get; }
-
-    internal IReadOnlyList<int> CachedTokens => _cached;
+    internal SequenceCache Context { get; }
 
     /// <summary>Continues a prompt.</summary>
     /// <param name="prompt">Token ids, at least one; see <see cref="Tokenization.Tokenizer.Encode(string, bool, bool)"/>.</param>
@@ -43,8 +40,7 @@ public sealed class TextGenerator : IDisposable
     {
         ArgumentNullException.ThrowIfNull(prompt);
         using AnswerTurn turn = BeginAnswer();
-        var answer = new Answer(this, options ?? new GenerationOptions());
-        answer.Begin(prompt);
+        Sequence answer = Begin(prompt, options ?? new GenerationOptions());
         // A token takes milliseconds of arithmetic: not on the caller's thread, which may be one that draws or serves.
         while (await Task.Run(() => answer.Next(cancellationToken), CancellationToken.None).ConfigureAwait(false) is { } piece)
         {
@@ -58,24 +54,17 @@ public sealed class TextGenerator : IDisposable
     public void Reset()
     {
         using AnswerTurn turn = BeginAnswer();
-        Clear();
-    }
-
-    /// <summary>Forgets the context, within a turn of the caller's.</summary>
-    internal void Clear()
-    {
-        Cache.Truncate(0);
-        _cached.Clear();
+        Context.Clear();
     }
 
     /// <summary>Gives the context's memory back; an answer that is being given ends with <see cref="ObjectDisposedException"/> at its next step.</summary>
-    public void Dispose() => Cache.Dispose();
+    public void Dispose() => Context.Dispose();
 
     /// <summary>Holds off other answers until it is disposed of.</summary>
     /// <exception cref="InvalidOperationException">An answer is being given.</exception>
     internal AnswerTurn BeginAnswer()
     {
-        Cache.ThrowIfDisposed();
+        Context.Memory.ThrowIfDisposed();
         if (Interlocked.CompareExchange(ref _answering, 1, 0) != 0)
             throw new InvalidOperationException("an answer is being given: let it end (or dispose of its enumerator) before the next one begins");
         return new AnswerTurn(this);
@@ -87,28 +76,12 @@ public sealed class TextGenerator : IDisposable
         public void Dispose() => Volatile.Write(ref generator._answering, 0);
     }
 
-    /// <summary>Makes the cache hold all of a prompt but what <see cref="Compute"/> is still to do: the tokens after the longest common beginning, at least one.</summary>
-    /// <returns>How many tokens need not be computed.</returns>
-    internal int Reuse(IReadOnlyList<int> prompt)
+    /// <summary>Begins an answer, within a turn of the caller's.</summary>
+    internal Sequence Begin(IReadOnlyList<int> prompt, GenerationOptions options, Func<int, IReadOnlyList<int>?>? shorten = null)
     {
-        int common = 0, most = Math.Min(_cached.Count, prompt.Count - 1);
-        while (common < most && _cached[common] == prompt[common]) common++;
-        Cache.Truncate(common);
-        _cached.RemoveRange(common, _cached.Count - common);
-        return common;
-    }
-
-    /// <summary>Computes tokens after what the cache holds, and gives the last one's logits [vocabulary].</summary>
-    internal Span<float> Compute(ReadOnlySpan<int> tokens, CancellationToken cancellation)
-    {
-        Span<float> logits = Model.Forward(tokens, Cache, cancellation);
-        _cached.AddRange(tokens);
-        return logits;
-    }
-
-    internal void Restore(IReadOnlyList<int> tokens)
-    {
-        _cached.Clear();
-        _cached.AddRange(tokens);
+        var sequence = new Sequence(Context, options, shorten);
+        sequence.Begin(prompt);
+        _sequence = sequence;
+        return sequence;
     }
 }

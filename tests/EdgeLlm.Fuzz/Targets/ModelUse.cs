@@ -90,14 +90,14 @@ internal static class ModelUse
         List<int> prompt = format.Encode(new ChatRequest { Messages = [new ChatMessage("user", Prompt[..8])] });
         if (prompt.Count == 0 || prompt.Count > model.ContextLength) return;
         if (prompt.Exists(id => id >= model.Info.VocabularySize)) return; // refused when it is fed
-        using var generator = new TextGenerator(model);
-        var answer = new Answer(generator, new GenerationOptions { MaxTokens = 4, Sampling = dice.OneIn(2) ? SamplingOptions.Greedy : new SamplingOptions { Seed = 1 } });
+        using var cache = new SequenceCache(model);
+        var answer = new Sequence(cache, new GenerationOptions { MaxTokens = 4, Sampling = dice.OneIn(2) ? SamplingOptions.Greedy : new SamplingOptions { Seed = 1 } });
         answer.Begin(prompt);
         while (answer.Next(CancellationToken.None) is not null)
         {
         }
         if (!dice.OneIn(8)) return;
-        float[] embedding = model.Embed(CollectionsMarshal.AsSpan(prompt), generator.Cache);
+        float[] embedding = model.Embed(CollectionsMarshal.AsSpan(prompt), cache.Memory);
         if (embedding.Length != model.Info.EmbeddingLength) throw new WrongResultException($"an embedding has {embedding.Length} numbers");
     }
 

@@ -82,7 +82,7 @@ public sealed class ChatSessionTests
         var error = await Assert.ThrowsAsync<ContextFullException>(() => AnswerAsync(session, question));
         Assert.Equal(64, error.Capacity);
         Assert.Empty(session.Messages);
-        await Assert.ThrowsAsync<ContextFullException>(() => AnswerAsync(session, "Write a very long story.", Greedy with { MaxTokens = 0, IgnoreEndOfText = true }));
+        await Assert.ThrowsAsync<ContextFullException>(() => AnswerAsync(session, "Write a very long story.", Greedy with { MaxTokens = 0, IgnoreEndOfText = true, WhenContextIsFull = ContextPolicy.Error }));
     }
 
     [Fact]

@@ -5,10 +5,13 @@ using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Generation;
 
-/// <summary>One answer, token by token: compute, sample, detokenize, look for the end.</summary>
-internal sealed class Answer
+/// <summary>
+/// One answer, token by token: compute, sample, detokenize, look for the end. <see cref="Next"/> does all of it; who decodes several together asks each
+/// for its <see cref="Pending"/> tokens after <see cref="Prepare"/>, computes them, and hands each its logits with <see cref="Accept"/>.
+/// </summary>
+internal sealed class Sequence
 {
-    private readonly TextGenerator _generator;
+    private readonly SequenceCache _cache;
     private readonly LanguageModel _model;
     private readonly GenerationOptions _options;
     private readonly Func<int, IReadOnlyList<int>?>? _shorten;
@@ -17,23 +20,23 @@ internal sealed class Answer
     private readonly StopMatcher _stops;
     private readonly LoopGuard? _loops;
     private readonly List<int> _tokens = [];
-    private readonly int[] _single = new int[1];
+    private readonly int[] _last = new int[1];
     private readonly Stopwatch _clock = new();
 
-    private int[]? _pending; // prompt tokens not computed yet
+    private int[] _pending = [];
     private int _promptLength;
     private int _reused;
     private TimeSpan _firstToken;
     private FinishReason _reason;
 
-    /// <param name="generator">Whose context it uses.</param>
+    /// <param name="cache">The context that it uses, alone until it has ended.</param>
     /// <param name="options">How; checked here.</param>
     /// <param name="shorten">Gives a shorter prompt when one that needs so many tokens has no room, or null where there is none.</param>
-    public Answer(TextGenerator generator, GenerationOptions options, Func<int, IReadOnlyList<int>?>? shorten = null)
+    public Sequence(SequenceCache cache, GenerationOptions options, Func<int, IReadOnlyList<int>?>? shorten = null)
     {
         options.Validate();
-        _generator = generator;
-        _model = generator.Model;
+        _cache = cache;
+        _model = cache.Model;
         _options = options;
         _shorten = shorten;
         _sampler = new Sampler(WithDryBreakers(options, _model.Tokenizer), _model.Info.VocabularySize, _model.ContextLength);
@@ -45,6 +48,17 @@ internal sealed class Answer
     /// <summary>Tokens of the answer so far.</summary>
     public IReadOnlyList<int> Tokens => _tokens;
 
+    /// <summary>What it took so far.</summary>
+    public GenerationStatistics Statistics { get; private set; }
+
+    /// <summary>The context that it uses.</summary>
+    public KvCache Memory => _cache.Memory;
+
+    /// <summary>Tokens to compute before the next one can be chosen: what is new in the prompt, then one at a time.</summary>
+    public ReadOnlySpan<int> Pending => _pending;
+
+    /// <summary>Takes the prompt; nothing is computed yet.</summary>
+    /// <exception cref="ContextFullException">The prompt is longer than the context.</exception>
     public void Begin(IReadOnlyList<int> prompt)
     {
         if (prompt.Count == 0) throw new ArgumentException("the prompt has no tokens", nameof(prompt));
@@ -59,20 +73,7 @@ internal sealed class Answer
         if (_reason != FinishReason.None) return null;
         try
         {
-            if (_pending is null && !HasRoom()) return End(FinishReason.ContextFull);
-            Span<float> logits = ComputeNext(cancellation);
-            int token = _sampler.Sample(logits);
-            if (_tokens.Count == 0) _firstToken = _clock.Elapsed;
-            if (!_options.IgnoreEndOfText && _model.Tokenizer.IsEndOfGeneration(token)) return End(FinishReason.EndOfText);
-            if (_options.StopTokens.Contains(token)) return End(FinishReason.Stop);
-            _sampler.Accept(token);
-            _tokens.Add(token);
-            string text = _stops.Append(_detokenizer.Add(token).ToString(), out bool stopped);
-            if (stopped) _reason = FinishReason.Stop;
-            else if (_options.MaxTokens > 0 && _tokens.Count >= _options.MaxTokens) text += End(FinishReason.MaxTokens);
-            else if (_loops?.Add(token) == true) text += End(FinishReason.Loop);
-            Report();
-            return text;
+            return Prepare() ? Accept(_model.Forward(_pending, _cache.Memory, cancellation)) : End(FinishReason.ContextFull);
         }
         catch (OperationCanceledException)
         {
@@ -82,33 +83,43 @@ internal sealed class Answer
         }
     }
 
-    /// <summary>Whether the context has room for the next token, now or after its oldest turns were dropped.</summary>
+    /// <summary>Whether the context has room for the pending tokens, now or after its oldest turns were dropped.</summary>
     /// <exception cref="ContextFullException">It has none, and the options ask for an error then.</exception>
-    private bool HasRoom()
+    public bool Prepare()
     {
-        if (_generator.Cache.Length < _generator.Cache.Capacity) return true;
-        if (_options.WhenContextIsFull == ContextPolicy.Error) throw new ContextFullException(_generator.Cache.Length + 1, _generator.Cache.Capacity);
+        int capacity = _cache.Memory.Capacity;
+        if (_cache.Memory.Length + _pending.Length <= capacity) return true;
+        if (_options.WhenContextIsFull == ContextPolicy.Error) throw new ContextFullException(_cache.Memory.Length + _pending.Length, capacity);
         if (_shorten?.Invoke(_tokens.Count) is not { } shorter) return false;
         SetPrompt([.. shorter, .. _tokens]);
         return true;
     }
 
-    private Span<float> ComputeNext(CancellationToken cancellation)
+    /// <summary>Chooses the next token by the logits [vocabulary] of the last pending one, and gives the text that it completes. They are overwritten.</summary>
+    public string Accept(Span<float> logits)
     {
-        if (_pending is not null)
-        {
-            Span<float> logits = _generator.Compute(_pending, cancellation);
-            _pending = null;
-            return logits;
-        }
-        _single[0] = _tokens[^1];
-        return _generator.Compute(_single, cancellation);
+        _cache.Append(_pending);
+        int token = _sampler.Sample(logits);
+        if (_tokens.Count == 0) _firstToken = _clock.Elapsed;
+        if (!_options.IgnoreEndOfText && _model.Tokenizer.IsEndOfGeneration(token)) return End(FinishReason.EndOfText);
+        if (_options.StopTokens.Contains(token)) return End(FinishReason.Stop);
+        _sampler.Accept(token);
+        _tokens.Add(token);
+        _last[0] = token;
+        _pending = _last;
+        string text = _stops.Append(_detokenizer.Add(token).ToString(), out bool stopped);
+        if (stopped) _reason = FinishReason.Stop;
+        else if (_options.MaxTokens > 0 && _tokens.Count >= _options.MaxTokens) text += End(FinishReason.MaxTokens);
+        else if (_loops?.Add(token) == true) text += End(FinishReason.Loop);
+        Report();
+        return text;
     }
 
     private void SetPrompt(IReadOnlyList<int> prompt)
     {
-        if (prompt.Count > _generator.Cache.Capacity) throw new ContextFullException(prompt.Count, _generator.Cache.Capacity);
-        _reused = _generator.Reuse(prompt);
+        int capacity = _cache.Memory.Capacity;
+        if (prompt.Count > capacity) throw new ContextFullException(prompt.Count, capacity);
+        _reused = _cache.Reuse(prompt);
         _pending = [.. prompt.Skip(_reused)];
         _promptLength = prompt.Count - _tokens.Count;
     }
@@ -133,6 +144,5 @@ internal sealed class Answer
         return rest;
     }
 
-    private void Report() =>
-        _generator.Statistics = new GenerationStatistics(_promptLength, _reused, _tokens.Count, _firstToken, _clock.Elapsed - _firstToken, _reason);
+    private void Report() => Statistics = new GenerationStatistics(_promptLength, _reused, _tokens.Count, _firstToken, _clock.Elapsed - _firstToken, _reason);
 }
