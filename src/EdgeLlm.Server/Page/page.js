@@ -173,7 +173,7 @@ async function ask(text) {
   turn.classList.remove('waiting');
   if (!isCurrent()) return;
   if (answer.trim()) {
-    const note = problem ?? (!last ? 'stopped' : last.done_reason === 'length' ? 'The answer ends here: it reached its limit.' : '');
+    const note = problem ?? (!last ? 'stopped' : last.done_reason === 'length' ? 'The answer was ended here: it reached its limit, or went in circles.' : '');
     messages.push({ role: 'assistant', content: answer, ...(last ? {} : { cut: true }) });
     speak(answer, true);
     finish(turn, answer, note);
