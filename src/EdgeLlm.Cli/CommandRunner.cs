@@ -37,14 +37,11 @@ internal static class CommandRunner
             Say(exception.Message);
             return ExitCode.Usage;
         }
-        catch (Exception exception) when (IsExpected(exception))
-        {
-            Say(Describe(exception));
-            return ExitCode.Failure;
-        }
         catch (Exception exception)
         {
-            LastHandler.Report(exception);
+            Exception first = exception is AggregateException several ? several.Flatten().InnerExceptions[0] : exception; // out of a loop on all cores
+            if (IsExpected(first)) Say(Describe(first));
+            else LastHandler.Report(first);
             return ExitCode.Failure;
         }
     }
@@ -65,8 +62,8 @@ internal static class CommandRunner
         OutOfMemoryException => "there is not enough memory for this",
         FileNotFoundException { FileName: { } path } => $"{path}: there is no such file",
         // Messages of ours have no number of the system's.
-        UnauthorizedAccessException or DirectoryNotFoundException or PathTooLongException => FileException.Describe(exception, writes: false),
-        IOException when (uint)exception.HResult < 0x1000 => FileException.Describe(exception, writes: false),
+        UnauthorizedAccessException or DirectoryNotFoundException or PathTooLongException or EndOfStreamException => FileException.DescribeWithPath(exception),
+        IOException when (uint)exception.HResult < 0x1000 => FileException.DescribeWithPath(exception),
         _ => exception.Message,
     };
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace EdgeLlm.Cli;
 
@@ -6,6 +7,13 @@ namespace EdgeLlm.Cli;
 internal static class LastHandler
 {
     private const string ReportTo = "https://github.com/edgellm/edgellm/issues";
+
+    // signal(7): a file grows beyond the limit of the user or the service (RLIMIT_FSIZE).
+    private const PosixSignal FileSizeExceeded = (PosixSignal)25;
+
+    private static readonly List<PosixSignalRegistration> Signals = []; // one that nobody holds ends
+
+    private static readonly TimeSpan TimeToReport = TimeSpan.FromSeconds(10);
 
     private static int _ending;
 
@@ -15,6 +23,7 @@ internal static class LastHandler
         AppDomain.CurrentDomain.UnhandledException += static (_, unhandled) =>
         {
             if (Interlocked.Exchange(ref _ending, 1) == 0) Report((Exception)unhandled.ExceptionObject);
+            else Thread.Sleep(TimeToReport); // another thread is saying what ended the program
             Environment.Exit(ExitCode.Failure);
         };
         TaskScheduler.UnobservedTaskException += static (_, unobserved) =>
@@ -23,6 +32,8 @@ internal static class LastHandler
             foreach (Exception exception in unobserved.Exception.Flatten().InnerExceptions.Where(exception => exception is not OperationCanceledException && !CommandRunner.IsExpected(exception)))
                 Report(exception);
         };
+        // Without this the process would be killed in place of getting an error that says which file it is.
+        if (OperatingSystem.IsLinux()) Signals.Add(PosixSignalRegistration.Create(FileSizeExceeded, static signal => signal.Cancel = true));
     }
 
     /// <summary>Says on standard error what happened where, and where to report it.</summary>

@@ -10,12 +10,27 @@ internal static class OutputFile
     /// <exception cref="FileException">It can't be written, is there already, or is one of <paramref name="inputs"/>.</exception>
     public static void Require(string path, bool force, IEnumerable<string> inputs)
     {
-        if (FileStatus.Of(AtomicFile.TargetOf(path)) is { } there)
-        {
-            if (inputs.FirstOrDefault(input => FileStatus.Of(input)?.Identity == there.Identity) is { } input)
-                throw new FileException(path, $"is {(input == path ? "the file that is read" : $"the same file as {input}, which is read")}; name another file to write");
-            if (!force) throw new FileException(path, "is there already; --force replaces it");
-        }
+        string target = AtomicFile.TargetOf(path);
+        RequireNoInput(path, target, inputs);
+        RequireNoInput(path, AtomicFile.TemporaryPath(target), inputs);
+        if (!force && FileStatus.Of(target) is not null) throw new FileException(path, "is there already; --force replaces it");
         AtomicFile.RequireWritable(path);
+    }
+
+    /// <summary>The same for a file whose name the user did not give: what is there of an earlier run is replaced, a link is not followed.</summary>
+    /// <exception cref="FileException">It can't be written, is a link, or is one of <paramref name="inputs"/>.</exception>
+    public static void RequireBeside(string path, IEnumerable<string> inputs)
+    {
+        if (FileStatus.Of(path, followLinks: false)?.Kind == FileKind.Link) throw new FileException(path, "is a link, and would be replaced: remove it");
+        Require(path, force: true, inputs);
+    }
+
+    /// <summary>Refuses an output on whose way, in <paramref name="place"/>, something is that is read.</summary>
+    /// <param name="path">What messages call the output.</param>
+    /// <exception cref="FileException">One of <paramref name="inputs"/> is there.</exception>
+    public static void RequireNoInput(string path, string place, IEnumerable<string> inputs)
+    {
+        if (FileStatus.Of(place) is not { } there || inputs.FirstOrDefault(input => FileStatus.Of(input)?.Identity == there.Identity) is not { } input) return;
+        throw new FileException(path, $"{(input == path ? "is the file that is read" : $"writing it would replace {input}, which is read")}; name another file to write");
     }
 }

@@ -1,6 +1,7 @@
 using EdgeLlm.Cli.Commands;
 using EdgeLlm.Cli.Inspect;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Quantization.Import;
@@ -53,10 +54,18 @@ internal sealed class QuantizeSource : IDisposable
             model.SaveOutline(temporary);
             return new QuantizeSource(temporary, input, chatTemplate, isTemporary: true);
         }
-        QuantizeCommand.RequireSpace(output ?? temporary, model.ByteCount);
+        string place = output ?? Path.GetTempPath();
+        QuantizeCommand.RequireSpace(place, model.ByteCount);
         long written = 0;
-        await ByteProgress.RunAsync("reading the folder", model.ByteCount,
-            (at, _) => Task.Run(() => model.Save(temporary, bytes => at(written += bytes), cancellation), cancellation)).ConfigureAwait(false);
+        try
+        {
+            await ByteProgress.RunAsync("reading the folder", model.ByteCount,
+                (at, _) => Task.Run(() => model.Save(temporary, bytes => at(written += bytes), cancellation), cancellation)).ConfigureAwait(false);
+        }
+        catch (FileException exception) when (exception.Path == temporary)
+        {
+            throw new FileException(place, exception.Problem, exception); // not the name of a temporary file
+        }
         return new QuantizeSource(temporary, input, chatTemplate, isTemporary: true);
     }
 

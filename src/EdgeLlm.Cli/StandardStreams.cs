@@ -45,6 +45,11 @@ internal static class StandardStreams
             HasPersonIn = static () => false;
             InputIsFileOrPipe = static () => false;
         }
+        else if (Console.IsInputRedirected)
+        {
+            // A person's lines are edited elsewhere.
+            Console.SetIn(TextReader.Synchronized(new LineReader("standard input", OpenInput(), Console.InputEncoding)));
+        }
         if (!hasOutput) HasPersonOut = static () => false;
         Console.SetOut(Writer(OpenOutput(), hasOutput ? Console.Out.Encoding : new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)));
         Console.SetError(hasError ? Writer(new GuardedStream("standard error", Console.OpenStandardError, dropsErrors: true), Console.Error.Encoding) : TextWriter.Null);
@@ -66,7 +71,15 @@ internal static class StandardStreams
     {
         for (int i = 0; i < missing; i++)
         {
-            SafeFileHandle filler = File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            SafeFileHandle filler;
+            try
+            {
+                filler = File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            }
+            catch (Exception exception) when (FileException.IsFromFileSystem(exception))
+            {
+                return; // a sandbox without devices
+            }
             if (filler.DangerousGetHandle() <= 2) Fillers.Add(filler);
             else filler.Dispose();
         }

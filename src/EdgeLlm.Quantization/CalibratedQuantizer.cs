@@ -40,13 +40,21 @@ internal sealed class CalibratedQuantizer
 
     public Action<string> Log { get; init; } = static _ => { };
 
+    /// <summary>Where unfinished work is kept, until an output is whole: its layers; the calibration text's inputs, the source's outputs, and scales so far.</summary>
+    public static string[] FilesBeside(string output)
+    {
+        string state = output + ".state";
+        return [state, state + ".stream", state + ".source", state + ".tuning"];
+    }
+
     /// <summary>Writes the packed file.</summary>
     /// <param name="progress">Gets what is being done and the share of the work that is done, 0 to 1.</param>
     public void Save(string path, Action<string, double> progress, CancellationToken cancellation)
     {
-        string statePath = path + ".state";
+        string[] beside = FilesBeside(path);
+        string statePath = beside[0];
         byte[] identity = Identity();
-        Checkpoint stream = new(statePath + ".stream", identity), source = new(statePath + ".source", identity), tuning = new(statePath + ".tuning", identity);
+        Checkpoint stream = new(beside[1], identity), source = new(beside[2], identity), tuning = new(beside[3], identity);
         using (var state = QuantizationState.Open(statePath, identity))
         {
             QuantizeLayers(state, stream, progress, cancellation);

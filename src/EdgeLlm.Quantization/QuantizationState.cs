@@ -19,6 +19,8 @@ internal sealed class QuantizationState : IDisposable
     private const int IdentityBytes = 32;
     private const int MostHeaderBytes = 1 << 20;
 
+    private static ReadOnlySpan<byte> Mark => "EDGELLMQ"u8;
+
     private readonly FileStream _file;
 
     private QuantizationState(FileStream file) => _file = file;
@@ -27,13 +29,19 @@ internal sealed class QuantizationState : IDisposable
     public List<QuantizedLayer> Layers { get; } = [];
 
     /// <param name="identity">32 bytes: a hash of source and settings. A file of another run is begun anew.</param>
+    /// <exception cref="FileException">It can't be opened, another process has it open, or it is not such a file.</exception>
     public static QuantizationState Open(string path, ReadOnlySpan<byte> identity)
     {
         var state = new QuantizationState(AtomicFile.OpenOrCreate(path, FileShare.Read));
-        byte[] begin = [.. "EDGELLMQ"u8, .. identity[..IdentityBytes]], found = new byte[begin.Length];
-        state._file.ReadAtLeast(found, found.Length, throwOnEndOfStream: false);
+        byte[] begin = [.. Mark, .. identity[..IdentityBytes]], found = new byte[begin.Length];
+        int length = state._file.ReadAtLeast(found, found.Length, throwOnEndOfStream: false);
         if (!found.SequenceEqual(begin))
         {
+            if (!found.AsSpan().StartsWith(Mark[..Math.Min(length, Mark.Length)]))
+            {
+                state.Dispose();
+                throw new FileException(path, "is where unfinished work is kept, and edgellm did not make it: remove it, or name another output");
+            }
             state._file.SetLength(0);
             state._file.Write(begin);
         }

@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Text;
 using EdgeLlm.Cli.Commands;
 using EdgeLlm.Models;
@@ -18,8 +19,9 @@ internal static class TestCli
     /// <param name="input">Standard input; null: empty.</param>
     /// <param name="environment">Variables for as long as the command runs; null removes one.</param>
     /// <param name="personIn">Whether standard input passes for a terminal.</param>
+    /// <param name="root">The commands; null: the program's.</param>
     public static async Task<CliResult> RunAsync(
-        string[] args, byte[]? input, IReadOnlyDictionary<string, string?>? environment = null, bool personIn = false)
+        string[] args, byte[]? input, IReadOnlyDictionary<string, string?>? environment = null, bool personIn = false, RootCommand? root = null)
     {
         await Turn.WaitAsync(TestContext.Current.CancellationToken);
         (TextWriter oldOut, TextWriter oldError, TextReader oldIn) = (Console.Out, Console.Error, Console.In);
@@ -40,7 +42,7 @@ internal static class TestCli
             foreach ((string name, string? value) in environment ?? new Dictionary<string, string?>()) Environment.SetEnvironmentVariable(name, value);
             ModelStore.SystemFolderOfThisMachine = environment?.GetValueOrDefault(SystemFolder) ?? "/nonexistent/edgellm/models";
 
-            int exitCode = await CommandRunner.RunAsync(EdgeLlmCommand.Create(), args);
+            int exitCode = await CommandRunner.RunAsync(root ?? EdgeLlmCommand.Create(), args);
             return new CliResult(exitCode, output.ToArray(), error.ToString());
         }
         finally

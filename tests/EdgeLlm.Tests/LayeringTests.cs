@@ -18,7 +18,7 @@ public sealed partial class LayeringTests
         ["Files"] = [],
         ["Gguf"] = ["Kernels.Formats", "Files"],
         ["Tokenization"] = [],
-        ["Chat"] = [],
+        ["Chat"] = ["Files"], // a template may be named as a file
         ["HuggingFace"] = ["Files", "Gguf", "Kernels.Formats", "Tokenization"], // of Tokenization the plain data that tokenizer files become
         ["Models"] = ["Files", "Gguf", "HuggingFace", "Tokenization", "Kernels"],
         ["Sampling"] = ["Kernels"],

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using EdgeLlm.Cli.Inspect;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Cli.Pull;
+using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 
@@ -113,7 +114,14 @@ internal static class PullCommand
                 Console.Error.WriteLine($"edgellm: goes into root's own folder {store.UserFolder}, where the service does not look: "
                     + $"--system puts it into {store.SystemFolder}");
             }
-            Directory.CreateDirectory(store.UserFolder);
+            try
+            {
+                Directory.CreateDirectory(store.UserFolder);
+            }
+            catch (Exception exception) when (FileException.IsFromFileSystem(exception))
+            {
+                throw new FileException(store.UserFolder, $"this folder for models can't be made: {FileException.Describe(exception, writes: true)}");
+            }
             return store.UserFolder;
         }
         try
@@ -175,7 +183,7 @@ internal static class PullCommand
         if (new FileInfo(path) is { LinkTarget: not null } link && link.ResolveLinkTarget(returnFinalTarget: true) is not { Exists: true })
             throw new PullException($"{path} is a link that leads nowhere: remove it");
         bool same;
-        using (FileStream stream = File.OpenRead(path))
+        using (FileStream stream = InputFile.Open(path))
         {
             same = stream.Length == file.Size;
             if (same && file.Sha256 is not null)

@@ -80,14 +80,26 @@ internal static class QuantizeCommand
     private static async Task<int> RunAsync(ParseResult result, CancellationToken cancellation)
     {
         string input = result.GetValue(Input)!, output = result.GetValue(Target)!;
-        bool dryRun = result.GetValue(DryRun), fast = result.GetValue(Fast);
+        bool dryRun = result.GetValue(DryRun);
         long started = Stopwatch.GetTimestamp();
         RefuseContradictions(result);
         if (!dryRun) RequireOutputs(result);
         bool budgeted = result.GetValue(Size) is not null || result.GetValue(Bits) is not null;
         string? chatTemplate = result.GetValue(SharedOptions.ChatTemplate) is { } template ? NamedTemplates.Read(template) : null;
         using QuantizeSource source = await QuantizeSource.OpenAsync(input, chatTemplate, dryRun ? null : output, needsWeights: !dryRun || budgeted, cancellation).ConfigureAwait(false);
-        GgufFile file = source.File;
+        try
+        {
+            return await WriteAsync(result, source.File, output, budgeted, started, cancellation).ConfigureAwait(false);
+        }
+        catch (ModelException exception) when (exception.File == source.File.Path)
+        {
+            throw new ModelException(input, exception.Problem); // not the name of a temporary file
+        }
+    }
+
+    private static async Task<int> WriteAsync(ParseResult result, GgufFile file, string output, bool budgeted, long started, CancellationToken cancellation)
+    {
+        bool dryRun = result.GetValue(DryRun), fast = result.GetValue(Fast);
         if (result.GetValue(Type) is { } type) return await RunStandardAsync(result, file, StandardRun.Types[type], output, started, cancellation).ConfigureAwait(false);
         Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;
         var plan = new QuantizationPlan(file, body, result.GetValue(Embedding) == "e4" ? body : Packing.E8Group32);
@@ -181,15 +193,18 @@ internal static class QuantizeCommand
         bool force = result.GetValue(Force);
         string?[] options = [result.GetValue(Calibrate), result.GetValue(Importance), result.GetValue(Evaluate)];
         foreach (string path in options.OfType<string>()) InputFile.RequireReadable(path);
-        string[] inputs = [.. QuantizeSource.FilesOf(result.GetValue(Input)!), .. options.OfType<string>()];
+        string? template = result.GetValue(SharedOptions.ChatTemplate) is { } named && NamedTemplates.Find(named) is null ? named : null;
+        string[] inputs = [.. QuantizeSource.FilesOf(result.GetValue(Input)!), .. options.OfType<string>(), .. template is null ? Array.Empty<string>() : [template]];
         OutputFile.Require(output, force, inputs);
-        if (result.GetValue(KeepImportance) is { } kept)
-        {
-            OutputFile.Require(kept, force, inputs);
-            if (AtomicFile.TargetOf(kept) == AtomicFile.TargetOf(output)) throw new UsageException($"--write-imatrix {kept} is the output's place: name another file");
-        }
-        if (result.GetValue(NoReport)) return;
-        foreach (string report in ReportRun.PathsFor(output)) OutputFile.Require(report, force: true, inputs);
+        foreach (string unfinished in CalibratedQuantizer.FilesBeside(output)) OutputFile.RequireNoInput(output, unfinished, inputs);
+        string[] reports = result.GetValue(NoReport) ? [] : ReportRun.PathsFor(output);
+        foreach (string report in reports) OutputFile.RequireBeside(report, inputs);
+        if (result.GetValue(KeepImportance) is not { } kept) return;
+        OutputFile.Require(kept, force, inputs);
+        string place = AtomicFile.TargetOf(kept);
+        string[] others = [AtomicFile.TargetOf(output), .. reports, .. CalibratedQuantizer.FilesBeside(output)];
+        if (others.FirstOrDefault(other => FileStatus.IsSamePlace(place, other)) is { } taken)
+            throw new UsageException($"--write-imatrix {kept} is the place of {taken}, which is written too: name another file");
     }
 
     private static void WarnOfQuantized(GgufFile file, string? type)

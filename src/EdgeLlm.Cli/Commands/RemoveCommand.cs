@@ -1,5 +1,6 @@
 using System.CommandLine;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Commands;
@@ -44,9 +45,25 @@ internal static class RemoveCommand
             }
         }
         string what = model.IsLink ? "only a link: the file that it led to stays" : Quantity.Bytes(model.Size);
-        foreach (string file in model.Files) File.Delete(file);
+        foreach (string file in model.Files) Delete(file);
         Console.WriteLine($"Removed {Printable.Line(model.Name)}, {what}.");
         return ExitCode.Success;
+    }
+
+    private static void Delete(string file)
+    {
+        try
+        {
+            File.Delete(file);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            throw new FileException(file, "may not be removed by this user");
+        }
+        catch (IOException exception)
+        {
+            throw FileException.Writing(file, exception);
+        }
     }
 
     private static string Missing(ModelStore store, string name, ModelPlace place)

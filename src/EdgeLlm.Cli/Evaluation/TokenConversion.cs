@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using EdgeLlm.Files;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Cli.Evaluation;
@@ -61,7 +62,7 @@ internal sealed class TokenConversion(Tokenizer tokenizer, bool special, bool ad
     /// <summary>Each answer is written before the next line is waited for, so that another program may ask line by line.</summary>
     private static void ConvertLines(Stream input, Stream output, Action<string, string, Utf8JsonWriter> convert)
     {
-        using StreamReader lines = new(input);
+        using LineReader lines = new(InputName, input, Encoding.UTF8, InputFile.MostTextBytes / 2);
         ArrayBufferWriter<byte> answer = new();
         using Utf8JsonWriter json = new(answer, Json);
         for (int number = 1; lines.ReadLine() is { } line; number++)
@@ -107,10 +108,6 @@ internal sealed class TokenConversion(Tokenizer tokenizer, bool special, bool ad
         InvalidDataException NotJson() => new($"{place}: not a JSON array of token ids");
     }
 
-    private static string ReadAll(Stream input)
-    {
-        using MemoryStream bytes = new();
-        input.CopyTo(bytes);
-        return Encoding.UTF8.GetString(bytes.GetBuffer().AsSpan(0, (int)bytes.Length)); // a byte order mark is text too
-    }
+    /// <summary>A byte order mark is text too.</summary>
+    private static string ReadAll(Stream input) => Encoding.UTF8.GetString(InputFile.ReadToEnd(InputName, input, InputFile.MostTextBytes));
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli.Pull;
 
@@ -15,8 +16,8 @@ internal sealed record HubToken(string Value, string Source)
     /// constants.py). Null where there is none.
     /// </summary>
     /// <param name="variable">A variable of the environment, or null.</param>
-    /// <exception cref="UsageException">It has characters that no token has.</exception>
-    /// <exception cref="IOException">The file that HF_TOKEN_PATH names can't be read.</exception>
+    /// <exception cref="UsageException">A variable has characters that no token has.</exception>
+    /// <exception cref="IOException">The file that HF_TOKEN_PATH names can't be read, or a file has characters that no token has.</exception>
     public static HubToken? Find(Func<string, string?> variable)
     {
         foreach (string name in (string[])["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])
@@ -29,14 +30,19 @@ internal sealed record HubToken(string Value, string Source)
         string home = Path(variable("HF_HOME"), user)
             ?? System.IO.Path.Combine(Path(variable("XDG_CACHE_HOME"), user) ?? System.IO.Path.Combine(user, ".cache"), "huggingface");
         string path = named ?? System.IO.Path.Combine(home, "token");
+        if (FileStatus.Of(path) is null) return null;
         try
         {
             return Clean(Read(path), path);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (IOException exception)
         {
-            if (named is null || exception is FileNotFoundException or DirectoryNotFoundException) return null;
-            throw new IOException($"{path}, which HF_TOKEN_PATH names, can't be read: {exception.Message}");
+            if (named is null) return null;
+            throw new IOException($"HF_TOKEN_PATH names a file that can't be used: {exception.Message}");
+        }
+        catch (UsageException exception)
+        {
+            throw new IOException(exception.Message); // the file is wrong, and not the command line
         }
     }
 
@@ -48,7 +54,7 @@ internal sealed record HubToken(string Value, string Source)
 
     private static string Read(string path)
     {
-        using FileStream stream = File.OpenRead(path);
+        using FileStream stream = InputFile.Open(path);
         var bytes = new byte[LongestFile];
         return Encoding.UTF8.GetString(bytes, 0, stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false));
     }

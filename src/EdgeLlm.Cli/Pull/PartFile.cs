@@ -67,14 +67,9 @@ internal sealed class PartFile : IDisposable
         {
             _stream.Write(bytes);
         }
-        catch (IOException exception)
+        catch (Exception exception) when (FileException.IsFromFileSystem(exception))
         {
             throw FileException.Writing(PartPath(_path), exception);
-        }
-        catch (ArgumentOutOfRangeException)
-        {
-            // What .NET makes of EFBIG.
-            throw new FileException(PartPath(_path), "this file system takes no file that large (FAT32 ends at 4.29 GB)");
         }
         _hash.AppendData(bytes);
     }
@@ -133,7 +128,7 @@ internal sealed class PartFile : IDisposable
         {
             action();
         }
-        catch (IOException exception)
+        catch (Exception exception) when (FileException.IsFromFileSystem(exception))
         {
             throw FileException.Writing(_path, exception);
         }

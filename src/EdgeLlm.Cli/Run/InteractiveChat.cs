@@ -113,7 +113,8 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
     private string Save(string path)
     {
         bool replaces = force;
-        if (path.StartsWith("--force ", StringComparison.Ordinal)) (path, replaces) = (path["--force ".Length..].Trim(), true);
+        if (path == "--force" || path.StartsWith("--force ", StringComparison.Ordinal)) (path, replaces) = (path["--force".Length..].Trim(), true);
+        if (path.Length == 0) return "which file?";
         if (FileStatus.Of(AtomicFile.TargetOf(path)) is not null)
         {
             using (FileStream there = InputFile.Open(path))

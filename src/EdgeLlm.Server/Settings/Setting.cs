@@ -31,7 +31,7 @@ public sealed class Setting
         new("chatTemplate", NamedTemplates.Choices, "A chat template instead of the model's: a name or a file with Jinja (default: the model's own)", (o, v) => o with { ChatTemplate = TemplateOf(v) }),
         new("listen", "ADDRESS", "Address and port; other than this machine alone takes an API key (default: 127.0.0.1:11434)", (o, v) => o with { Listen = ListenAddress.Parse(v) }),
         new("apiKey", "KEY", "What clients have to send as a bearer token", (o, v) => o with { ApiKey = KeyOf(v) }, secret: true),
-        new("apiKeyFile", "FILE", "A file with the API key, so that no other place has it", (o, v) => o with { ApiKey = KeyOf(InputFile.ReadText(v, InputFile.MostSettingsBytes).TrimStart('\uFEFF').Trim()) }),
+        new("apiKeyFile", "FILE", "A file with the API key, so that no other place has it", (o, v) => o with { ApiKey = KeyIn(v) }),
         new("origins", "LIST", "Web pages that may call the service from a browser, separated by commas, such as http://panel.local, http://localhost:*, app://*; * for all", (o, v) => o with { Origins = OriginsOf(v) }),
         new("hosts", "LIST", "Names by which browsers may call the service, separated by commas, beside addresses, localhost and names under .local, .lan, .home.arpa, .internal", (o, v) => o with { Hosts = HostsOf(v) }),
         new("context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)", (o, v) => o with { Context = Number(v, 16, ModelOptions.MaximumContextLength) }),
@@ -90,6 +90,18 @@ public sealed class Setting
 
     private static string KeyOf(string text) =>
         text.Length >= 8 && text.All(c => c is > ' ' and < (char)127) ? text : throw new FormatException("at least 8 printable ASCII characters without spaces");
+
+    private static string KeyIn(string file)
+    {
+        try
+        {
+            return KeyOf(InputFile.ReadText(file, InputFile.MostSettingsBytes).TrimStart('\uFEFF').Trim());
+        }
+        catch (FormatException exception)
+        {
+            throw new FileException(file, "takes " + exception.Message);
+        }
+    }
 
     private static string TemplateOf(string text)
     {

@@ -15,9 +15,9 @@ public static class SettingsReader
     /// <param name="file">A file that has to exist, or null for <see cref="DefaultFile"/>, which need not.</param>
     /// <param name="environment">Gives the value of a variable, or null.</param>
     /// <param name="commandLine">Values by <see cref="Setting.Name"/>.</param>
-    /// <exception cref="InvalidDataException">A value in the file or the environment is wrong, or there is no such setting.</exception>
+    /// <exception cref="InvalidDataException">A value in the file or the environment is wrong, there is no such setting, or a file that one names can't be used.</exception>
     /// <exception cref="ArgumentException">A value on the command line is wrong.</exception>
-    /// <exception cref="IOException">The file, or one that it names, cannot be read.</exception>
+    /// <exception cref="IOException">The file can't be read.</exception>
     public static ServerOptions Read(string? file, Func<string, string?> environment, IReadOnlyDictionary<string, string> commandLine)
     {
         var values = new Dictionary<string, Value>();
@@ -38,11 +38,12 @@ public static class SettingsReader
             }
             catch (FormatException exception)
             {
-                throw value.Wrong($"takes {exception.Message}{(setting.IsSecret || setting.Name == "apiKeyFile" ? "" : $", not '{Shortened(value.Text)}'")}");
+                throw value.Wrong($"takes {exception.Message}{(setting.IsSecret ? "" : $", not '{Shortened(value.Text)}'")}");
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
-                throw value.Wrong($"names a file that can't be read: {exception.Message}");
+                // Not the command line is wrong, but the file.
+                throw new InvalidDataException(Printable.Line($"{value.Place}{value.Name} names a file that can't be used: {exception.Message}"));
             }
         }
         if (!options.Listen.IsLoopback && options.ApiKey is null)
@@ -112,9 +113,12 @@ public static class SettingsReader
     /// <param name="Line">File and line, or null where it is from elsewhere.</param>
     private readonly record struct Value(string Text, string Name, string? Line)
     {
+        /// <summary>What a message begins with.</summary>
+        public string Place => Line is not null ? $"{Line}: " : IsOption ? "" : "environment: ";
+
+        private bool IsOption => Line is null && Name.StartsWith("--", StringComparison.Ordinal);
+
         public Exception Wrong(string problem) =>
-            Line is not null ? new InvalidDataException(Printable.Line($"{Line}: {Name} {problem}"))
-            : Name.StartsWith("--", StringComparison.Ordinal) ? new ArgumentException(Printable.Line($"{Name} {problem}"))
-            : new InvalidDataException(Printable.Line($"environment: {Name} {problem}"));
+            IsOption ? new ArgumentException(Printable.Line($"{Name} {problem}")) : new InvalidDataException(Printable.Line($"{Place}{Name} {problem}"));
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Chat;
 
@@ -24,17 +25,13 @@ public static class NamedTemplates
     }
 
     /// <summary>The Jinja source of a named template or else of a file.</summary>
-    /// <exception cref="IOException">There is neither such a name nor such a file, or it can't be read; the message names it.</exception>
-    /// <exception cref="InvalidDataException">The file is larger than a template may be (1 MiB), or empty.</exception>
+    /// <exception cref="IOException">There is neither such a name nor such a file, it can't be read, or is larger than a template may be (1 MiB); the message names it.</exception>
+    /// <exception cref="InvalidDataException">The file is empty.</exception>
     public static string Read(string nameOrFile)
     {
         if (Find(nameOrFile) is { } named) return named;
-        if (!File.Exists(nameOrFile)) throw new FileNotFoundException($"there is no chat template '{nameOrFile}': neither a file nor one of {string.Join(", ", Names)}");
-        byte[] bytes = new byte[MostBytes + 1];
-        using FileStream stream = File.OpenRead(nameOrFile);
-        int length = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-        if (length > MostBytes) throw new InvalidDataException($"{nameOrFile}: has more than {MostBytes} bytes: it is no chat template");
-        string source = Encoding.UTF8.GetString(bytes, 0, length).TrimStart('\uFEFF');
-        return string.IsNullOrWhiteSpace(source) ? throw new InvalidDataException($"{nameOrFile}: is empty: it is no chat template") : source;
+        if (FileStatus.Of(nameOrFile) is null) throw new FileNotFoundException($"there is no chat template '{nameOrFile}': neither a file nor one of {string.Join(", ", Names)}");
+        string source = InputFile.ReadText(nameOrFile, MostBytes).TrimStart('\uFEFF');
+        return string.IsNullOrWhiteSpace(source) ? throw new InvalidDataException($"{nameOrFile}: is empty: it is not a chat template") : source;
     }
 }

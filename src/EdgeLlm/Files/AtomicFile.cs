@@ -1,9 +1,9 @@
 namespace EdgeLlm.Files;
 
 /// <summary>
-/// A file that is written under another name beside its place (`NAME.tmp`), brought to the disk and then put there: the place never holds half of it,
+/// A file that is written under another name beside its place (`NAME.edgellm.tmp`), brought to the disk and then put there: the place never holds half of it,
 /// and where writing fails, what it held before. Only a regular file is ever replaced: a link is followed to one; a device, pipe, socket, folder, or a
-/// link that leads nowhere is refused. The other name is made anew and never reached through a link.
+/// link that leads nowhere is refused. The other name is made anew and never reached through a link. A file that is replaced hands on who may read it.
 /// </summary>
 internal sealed class AtomicFile : IDisposable
 {
@@ -17,10 +17,18 @@ internal sealed class AtomicFile : IDisposable
         _path = path;
         _target = TargetOf(path);
         _stream = CreateNew(path, TemporaryPath(_target));
+        try
+        {
+            if (!OperatingSystem.IsWindows() && File.Exists(_target)) File.SetUnixFileMode(_stream.SafeFileHandle, File.GetUnixFileMode(_target));
+        }
+        catch (Exception exception) when (FileException.IsFromFileSystem(exception))
+        {
+            // A disk without such rights (FAT), or what was replaced has just gone.
+        }
     }
 
     /// <summary>The name that a file has until it is whole.</summary>
-    public static string TemporaryPath(string target) => target + ".tmp";
+    public static string TemporaryPath(string target) => target + ".edgellm.tmp";
 
     /// <summary>Begins a file.</summary>
     /// <exception cref="FileException">It can't be written, is not a regular file, or another process is writing it just now.</exception>
@@ -77,7 +85,7 @@ internal sealed class AtomicFile : IDisposable
         }
         catch (Exception exception) when (FileException.IsFromFileSystem(exception))
         {
-            throw FileException.Writing(path, exception);
+            throw Making(path, path, exception);
         }
     }
 
@@ -95,7 +103,7 @@ internal sealed class AtomicFile : IDisposable
         }
         catch (Exception exception) when (FileException.IsFromFileSystem(exception))
         {
-            throw FileException.Writing(path, exception);
+            throw Making(path, temporary, exception);
         }
     }
 
@@ -119,6 +127,7 @@ internal sealed class AtomicFile : IDisposable
     {
         _stream.Flush(flushToDisk: waitsForDisk);
         _stream.Dispose(); // Windows renames no open file
+        if (FileStatus.Of(_target, followLinks: false) is { Kind: not FileKind.Regular } status) throw new FileException(_path, $"has become {status.KindName} meanwhile");
         File.Move(TemporaryPath(_target), _target, overwrite: true);
         _done = true;
     });
@@ -130,12 +139,20 @@ internal sealed class AtomicFile : IDisposable
         {
             _stream.Dispose();
         }
-        catch (IOException) when (!_done)
+        catch (Exception exception) when (!_done && FileException.IsFromFileSystem(exception))
         {
             // The disk is full: what is dropped need not reach it.
         }
-        if (!_done) File.Delete(TemporaryPath(_target));
+        if (_done) return;
         _done = true;
+        try
+        {
+            File.Delete(TemporaryPath(_target));
+        }
+        catch (Exception exception) when (FileException.IsFromFileSystem(exception))
+        {
+            // The folder is gone or read-only by now; the error that led here counts more.
+        }
     }
 
     private void Do(Action action)
@@ -144,11 +161,17 @@ internal sealed class AtomicFile : IDisposable
         {
             action();
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException || FileException.IsTooLarge(exception))
         {
             throw FileException.Writing(_path, exception);
         }
     }
+
+    /// <summary>A file can't be made: the folder is at fault where rights are missing.</summary>
+    private static FileException Making(string path, string file, Exception exception) =>
+        exception is UnauthorizedAccessException && !File.Exists(file)
+            ? new FileException(path, $"its folder {Path.GetDirectoryName(Path.GetFullPath(file))} is read-only for this user", exception)
+            : FileException.Writing(path, exception);
 
     private static void RemoveLeftOver(string path, string temporary)
     {
@@ -159,7 +182,7 @@ internal sealed class AtomicFile : IDisposable
             // A run that is writing holds it locked; one that was killed does not.
             using var left = new FileStream(temporary, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException exception) when (exception is not (FileNotFoundException or DirectoryNotFoundException))
+        catch (IOException exception) when (FileException.IsLocked(exception))
         {
             throw new FileException(path, "another process is writing it");
         }

@@ -37,6 +37,7 @@ internal sealed partial record FileStatus(FileKind Kind, string Identity, FileSt
     private const int BufferBytes = 256, ModeOffset = 28, InodeOffset = 32, SizeOffset = 40, ChangeTimeOffset = 96, WriteTimeOffset = 112, DeviceOffset = 136;
     private const int CurrentFolder = -100, NoFollow = 0x100, EmptyPath = 0x1000;
     private const uint Fields = 0x1 | 0x40 | 0x80 | 0x100 | 0x200; // type, times of writing and of change, inode, size
+    private const int NoEntry = 2, NotFolder = 20;
 
     /// <summary>The kind in a message: "is a device".</summary>
     public string KindName => Kind switch
@@ -49,6 +50,16 @@ internal sealed partial record FileStatus(FileKind Kind, string Identity, FileSt
         _ => "a link",
     };
 
+    /// <summary>Whether two paths, of which nothing need be there yet, are one place: a name in one folder, by whatever way to it.</summary>
+    public static bool IsSamePlace(string path, string other)
+    {
+        if (Of(path) is { } there) return there.Identity == Of(other)?.Identity;
+        (path, other) = (Path.GetFullPath(path), Path.GetFullPath(other));
+        if (Path.GetFileName(path) != Path.GetFileName(other)) return false;
+        (string? folder, string? otherFolder) = (Path.GetDirectoryName(path), Path.GetDirectoryName(other));
+        return folder == otherFolder || folder is not null && otherFolder is not null && Of(folder) is { } status && status.Identity == Of(otherFolder)?.Identity;
+    }
+
     /// <summary>The status of a path, or null where there is nothing or it may not be looked at.</summary>
     /// <param name="followLinks">False: of a link itself. True: of what it leads to; of the link itself where it leads nowhere.</param>
     public static FileStatus? Of(string path, bool followLinks = true)
@@ -56,7 +67,11 @@ internal sealed partial record FileStatus(FileKind Kind, string Identity, FileSt
         if (path.Length == 0 || path.Contains('\0')) return null;
         if (!OperatingSystem.IsLinux()) return Portable(path, followLinks);
         byte[] buffer = new byte[BufferBytes];
-        if (StatX(CurrentFolder, path, followLinks ? 0 : NoFollow, Fields, buffer) != 0 && (!followLinks || StatX(CurrentFolder, path, NoFollow, Fields, buffer) != 0)) return null;
+        if (StatX(CurrentFolder, path, followLinks ? 0 : NoFollow, Fields, buffer) != 0 && (!followLinks || StatX(CurrentFolder, path, NoFollow, Fields, buffer) != 0))
+        {
+            // Old sandboxes refuse this call: what is there must not pass for nothing then.
+            return Marshal.GetLastPInvokeError() is NoEntry or NotFolder ? null : Portable(path, followLinks);
+        }
         return Read(buffer);
     }
 
@@ -102,13 +117,25 @@ internal sealed partial record FileStatus(FileKind Kind, string Identity, FileSt
         string full = info.FullName;
         if (info.LinkTarget is not null)
         {
-            if (!followLinks || info.ResolveLinkTarget(returnFinalTarget: true) is not { Exists: true } target) return new FileStatus(FileKind.Link, full);
+            if (!followLinks || TargetOf(info) is not { Exists: true } target) return new FileStatus(FileKind.Link, full);
             full = target.FullName;
         }
         return Directory.Exists(full) ? new FileStatus(FileKind.Folder, full) : File.Exists(full) ? new FileStatus(FileKind.Regular, full) : null;
     }
 
-    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
+    private static FileSystemInfo? TargetOf(FileInfo link)
+    {
+        try
+        {
+            return link.ResolveLinkTarget(returnFinalTarget: true);
+        }
+        catch (IOException)
+        {
+            return null; // links in a circle
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static partial int StatX(int folder, string path, int flags, uint mask, [Out] byte[] buffer);
 }
 

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels;
 using EdgeLlm.Kernels.Measurement;
@@ -135,6 +136,7 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <exception cref="ModelException">It is no model that runs here, or it can't fit into memory.</exception>
     /// <exception cref="GgufException">The file is damaged or no GGUF file.</exception>
     /// <exception cref="ArgumentException">The path is empty, or an option is out of its range.</exception>
+    /// <exception cref="IOException">It can't be read, or is a device or a pipe.</exception>
     public static LanguageModel Load(string path, ModelOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -397,7 +399,7 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <summary>Bytes of a file; of a link, of the file that it leads to.</summary>
     private static long LengthOf(string path)
     {
-        using SafeFileHandle file = File.OpenHandle(path);
+        using SafeFileHandle file = InputFile.OpenHandle(path);
         return RandomAccess.GetLength(file);
     }
 }

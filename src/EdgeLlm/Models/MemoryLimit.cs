@@ -41,7 +41,7 @@ internal sealed record MemoryLimit(long Bytes, long Used)
     private static IEnumerable<MemoryLimit> Of(string root, string[] mounts, string type, string controller, string[] groups, string limitFile, string usedFile, string prefix)
     {
         // hierarchy:controllers:path
-        string? group = groups.Select(line => line.Split(':', 3)).FirstOrDefault(parts => parts.Length == 3 && parts[1].Split(',').Contains(controller))?[2];
+        string? group = groups.Select(line => line.Split(':', 3)).FirstOrDefault(parts => parts.Length == 3 && (controller.Length == 0 ? parts is ["0", "", _] : parts[1].Split(',').Contains(controller)))?[2];
         if (group is null || Mount(mounts, type, controller) is not { } mount) yield break;
         string top = Path.Combine(root, mount.Point.TrimStart('/'));
         // A container often sees only a part of the tree, from mount.Root on; a group outside of what it sees shows as the top.

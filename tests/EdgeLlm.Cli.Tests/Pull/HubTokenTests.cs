@@ -49,7 +49,7 @@ public sealed class HubTokenTests : IDisposable
     public void What_cannot_be_a_token_is_named_by_its_place_and_not_shown()
     {
         _variables["HF_TOKEN_PATH"] = _folder.Write("two-lines", "secret\nX-Header: 1");
-        string message = Assert.Throws<UsageException>(Find).Message;
+        string message = Assert.Throws<IOException>(Find).Message;
         Assert.Contains("two-lines", message);
         Assert.DoesNotContain("secret", message);
         _variables["HF_TOKEN_PATH"] = _folder.Root;

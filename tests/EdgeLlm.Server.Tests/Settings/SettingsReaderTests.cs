@@ -84,7 +84,7 @@ public sealed class SettingsReaderTests : IDisposable
         File.WriteAllText(key, "0123456789\n");
         Assert.Equal("0123456789", Read(new() { ["EDGELLM_LISTEN"] = "*:80", ["EDGELLM_API_KEY_FILE"] = key }).ApiKey);
         File.Delete(key);
-        Assert.Contains("can't be read", Assert.Throws<InvalidDataException>(() => Read(new() { ["EDGELLM_API_KEY_FILE"] = key })).Message, StringComparison.Ordinal);
+        Assert.Contains("can't be used", Assert.Throws<InvalidDataException>(() => Read(new() { ["EDGELLM_API_KEY_FILE"] = key })).Message, StringComparison.Ordinal);
     }
 
     [Theory]
