@@ -24,6 +24,9 @@ internal unsafe struct AttentionQuery
     /// <summary>Factor of the scores, usually 1 / sqrt(dimension).</summary>
     public float Scale;
 
+    /// <summary>[GroupSize]: a score loses this times the distance of the key (ALiBi); null: nothing.</summary>
+    public float* Slopes;
+
     /// <summary>The first position that token <paramref name="token"/> sees.</summary>
     public readonly int FirstKey(int token) => Window == 0 ? 0 : Math.Max(0, FirstPosition + token - Window + 1);
 }

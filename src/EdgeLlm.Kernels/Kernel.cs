@@ -48,6 +48,9 @@ internal abstract unsafe class Kernel
     /// <summary>y = x / sqrt(mean(x * x) + epsilon) * weight. False where x is not finite (y is not to be used then).</summary>
     public abstract bool RmsNorm(float* x, float* weight, float* y, int count, float epsilon);
 
+    /// <summary>y = (x - mean) / sqrt(mean((x - mean)^2) + epsilon) * weight + bias, which may be null. False where x is not finite.</summary>
+    public abstract bool LayerNorm(float* x, float* weight, float* bias, float* y, int count, float epsilon);
+
     /// <summary>x += y.</summary>
     public abstract void Add(float* x, float* y, int count);
 

@@ -73,6 +73,7 @@ internal unsafe partial class ScalarKernel
                         float score = 0;
                         for (int d = 0; d < dimension; d++) score = MathF.FusedMultiplyAdd(q[d], keys[d * Tile + j], score);
                         p[j] = score * query.Scale;
+                        if (query.Slopes != null) p[j] = MathF.FusedMultiplyAdd(query.Slopes[g], tile * Tile + j - last, p[j]);
                         if (p[j] > larger) larger = p[j];
                     }
                     if (larger > maximum && maximum != float.NegativeInfinity)

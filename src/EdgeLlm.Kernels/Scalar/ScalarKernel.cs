@@ -50,6 +50,18 @@ internal unsafe partial class ScalarKernel : Kernel
         for (int j = 0; j < count; j++) x[j] += y[j];
     }
 
+    /// <summary>Sums are in double, in order: the same bits on every machine.</summary>
+    public override bool LayerNorm(float* x, float* weight, float* bias, float* y, int count, float epsilon)
+    {
+        double sum = 0, squares = 0;
+        for (int i = 0; i < count; i++) sum += x[i];
+        double mean = sum / count;
+        for (int i = 0; i < count; i++) squares += (x[i] - mean) * (x[i] - mean);
+        double inverse = 1 / Math.Sqrt(squares / count + epsilon);
+        for (int i = 0; i < count; i++) y[i] = MathF.FusedMultiplyAdd((float)((x[i] - mean) * inverse), weight[i], bias == null ? 0 : bias[i]);
+        return double.IsFinite(squares);
+    }
+
     public override void SiluMultiply(float* gate, float* up, int count)
     {
         for (int j = 0; j < count; j++) gate[j] = Polynomials.Silu(gate[j]) * up[j];

@@ -10,6 +10,11 @@ internal abstract unsafe partial class VectorKernel
 {
     public override void Attend(in KeyValueHead cache, in AttentionQuery query, byte* scratch)
     {
+        if (query.Slopes != null)
+        {
+            base.Attend(cache, query, scratch);
+            return;
+        }
         int dimension = cache.Dimension, rows = checked(query.Tokens * query.GroupSize);
         float* keys = (float*)scratch;
         float* values = keys + (nint)Tile * dimension;

@@ -21,14 +21,20 @@ internal sealed class LayerArithmetic(int length)
     private readonly int _length = length;
     private readonly Dictionary<RopeSpec, (float[] Cosines, float[] Sines)> _angles = []; // [length, pairs]
 
-    /// <summary>y = x / sqrt(mean(x x) + epsilon) * weight.</summary>
-    public void Normalize(NormSpec norm, FloatRows x, float[] weight, FloatRows y, int tokens) => ForTokens(tokens, t =>
+    /// <summary>y = x / sqrt(mean(x x) + epsilon) * weight + bias; of a layer norm, x without its mean.</summary>
+    public void Normalize(NormSpec norm, FloatRows x, float[] weight, FloatRows y, int tokens, float[]? bias = null) => ForTokens(tokens, t =>
     {
         int width = weight.Length;
         ReadOnlySpan<float> input = x.Row(t, width);
         Span<float> output = y.Row(t, width);
+        if (norm.IsCentered)
+        {
+            TensorPrimitives.Subtract(input, Mean(input), output);
+            input = output;
+        }
         TensorPrimitives.Multiply(input, InverseNorm(norm, input), output);
         TensorPrimitives.Multiply(output, weight, output);
+        if (bias is not null) TensorPrimitives.Add(output, bias, output);
     });
 
     /// <summary>dx += the derivatives by x; <paramref name="weightGradient"/>, where it is there, is added to.</summary>
@@ -37,17 +43,21 @@ internal sealed class LayerArithmetic(int length)
         int width = weight.Length;
         ForTokens(tokens, t =>
         {
-            ReadOnlySpan<float> input = x.Row(t, width), output = dy.AsSpan(t * width, width);
-            Span<float> target = dx.AsSpan(t * width, width), weighted = stackalloc float[width];
+            scoped ReadOnlySpan<float> input = x.Row(t, width), output = dy.AsSpan(t * width, width);
+            Span<float> target = dx.AsSpan(t * width, width), weighted = stackalloc float[width], centered = stackalloc float[norm.IsCentered ? width : 0];
+            if (norm.IsCentered) input = Centered(input, centered);
             float inverse = InverseNorm(norm, input);
             TensorPrimitives.Multiply(output, weight, weighted);
             float shared = Reductions.Dot(weighted, input) * inverse * inverse * inverse / width;
             for (int i = 0; i < width; i++) target[i] += inverse * weighted[i] - shared * input[i];
+            if (norm.IsCentered) TensorPrimitives.Subtract(target, inverse * Mean(weighted), target);
         });
         if (weightGradient is null) return;
+        float[] centered = norm.IsCentered ? new float[width] : [];
         for (int t = 0; t < tokens; t++)
         {
             ReadOnlySpan<float> input = x.Row(t, width), output = dy.AsSpan(t * width, width);
+            if (norm.IsCentered) input = Centered(input, centered);
             float inverse = InverseNorm(norm, input);
             for (int i = 0; i < width; i++) weightGradient[i] += output[i] * input[i] * inverse;
         }
@@ -171,6 +181,15 @@ internal sealed class LayerArithmetic(int length)
 
     private static float InverseNorm(NormSpec norm, ReadOnlySpan<float> x) => 1 / MathF.Sqrt(Reductions.SumOfSquares(x) / x.Length + norm.Epsilon);
 
+    private static float Mean(ReadOnlySpan<float> x) => Reductions.Sum(x) / x.Length;
+
+    /// <summary>y = x without its mean.</summary>
+    private static Span<float> Centered(scoped ReadOnlySpan<float> x, Span<float> y)
+    {
+        TensorPrimitives.Subtract(x, Mean(x), y);
+        return y;
+    }
+
     private (float[] Cosines, float[] Sines) AnglesOf(RopeSpec rope)
     {
         if (_angles.TryGetValue(rope, out (float[] Cosines, float[] Sines) angles)) return angles;
@@ -189,6 +208,8 @@ internal sealed class LayerArithmetic(int length)
         int first = place.First, rows = Math.Min(TokenBlock, _length - first), columns = first + rows;
         var result = new MatrixView(scores, 0, rows, columns, _length, 1);
         MatrixMultiplier.MultiplyHere(QueryRows(attention, x.Queries, place, rows), KeyRows(attention, x.Keys, place.Window, place.Shared, columns).Transposed, result);
+        float[] slopes = attention.MaxAlibiBias == 0 ? [] : new float[attention.Heads];
+        if (slopes.Length > 0) attention.AlibiSlopes(slopes);
         for (int r = 0; r < rows; r++)
         {
             Span<float> row = scores.AsSpan(r * _length, columns);
@@ -197,6 +218,7 @@ internal sealed class LayerArithmetic(int length)
             row[(position + 1)..].Clear();
             Span<float> visible = row[seen..(position + 1)];
             TensorPrimitives.Multiply(visible, attention.Scale, visible);
+            for (int j = 0; j < visible.Length && slopes.Length > 0; j++) visible[j] -= slopes[place.Head] * (visible.Length - 1 - j);
             TensorPrimitives.Subtract(visible, TensorPrimitives.Max<float>(visible), visible);
             TensorPrimitives.Exp<float>(visible, visible);
             TensorPrimitives.Multiply(visible, 1 / Reductions.Sum(visible), visible);

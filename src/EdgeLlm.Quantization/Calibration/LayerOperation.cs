@@ -25,7 +25,7 @@ internal sealed class NormOperation(NormStep step, LayerValue from) : LayerOpera
     public NormStep Step => step;
 
     public override void Forward(LayerPass pass) =>
-        pass.Arithmetic.Normalize(step.Norm, pass.Read(from), pass.Weights[step.Weight], pass.Write(To), pass.Tokens);
+        pass.Arithmetic.Normalize(step.Norm, pass.Read(from), pass.Weights[step.Weight], pass.Write(To), pass.Tokens, pass.Weights.Find(step.Bias));
 
     public override void Backward(LayerPass pass, ILayerGradient gradient)
     {

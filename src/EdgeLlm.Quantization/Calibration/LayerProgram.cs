@@ -83,7 +83,7 @@ internal sealed class LayerProgram
         if (project.Operation != Operation.QueryKeyValue) return null;
         Register register = project.From.Register;
         var norm = steps.TakeWhile(step => step != project).LastOrDefault(step => step.Outputs.Any(output => output.Register == register)) as NormStep;
-        if (norm is null) return null;
+        if (norm is null || norm.Bias is not null) return null; // a bias would have to be divided, too
         IEnumerable<Step> after = steps.SkipWhile(step => step != norm).Skip(1);
         IEnumerable<Step> readers = after.TakeWhile(step => step.Inputs.Any(input => input.Register == register) || !step.Outputs.Any(output => output.Register == register))
             .Where(step => step is not NarrowStep && step.Inputs.Any(input => input.Register == register));

@@ -20,6 +20,7 @@ internal sealed class LayerwiseQuantizer
     private readonly SourceModel _source;
     private readonly LayerArithmetic _arithmetic;
     private readonly LayerPass _pass;
+    private readonly float[]? _outputBias;
     private readonly int _width;
     private readonly int _length;
     private readonly int _windows;
@@ -34,7 +35,7 @@ internal sealed class LayerwiseQuantizer
 
     public LayerwiseQuantizer(SourceModel source, CalibrationText text)
     {
-        (_source, _width, _length, _windows) = (source, source.Model.Width, text.Length, text.Count);
+        (_source, _outputBias, _width, _length, _windows) = (source, source.OutputNormBias, source.Model.Width, text.Length, text.Count);
         _arithmetic = new LayerArithmetic(_length);
         int[] order = [.. Enumerable.Range(0, _windows).OrderBy(CalibrationText.IsHeldOut)];
         _trainingWindows = order.Count(window => !CalibrationText.IsHeldOut(window));
@@ -252,7 +253,7 @@ internal sealed class LayerwiseQuantizer
 
     private MatrixView Normalized(float[] weight, int first, int tokens)
     {
-        _arithmetic.Normalize(_source.OutputNormStep.Norm, StreamFrom(first), weight, new FloatRows(_normed, 0), tokens);
+        _arithmetic.Normalize(_source.OutputNormStep.Norm, StreamFrom(first), weight, new FloatRows(_normed, 0), tokens, _outputBias);
         return new MatrixView(_normed, tokens, weight.Length);
     }
 

@@ -12,6 +12,7 @@ internal sealed class ModelPass
 
     private readonly int _length;
     private readonly NormStep _outputNorm;
+    private readonly float[]? _outputBias;
     private readonly LayerArithmetic _arithmetic;
     private readonly IReadOnlyList<LayerProgram> _programs;
     private readonly LayerPass[] _passes; // one a layer, or a single one
@@ -21,7 +22,7 @@ internal sealed class ModelPass
     /// <param name="length">Tokens of a window.</param>
     public ModelPass(SourceModel source, int length)
     {
-        (_length, _programs, _outputNorm) = (length, source.Programs, source.OutputNormStep);
+        (_length, _programs, _outputNorm, _outputBias) = (length, source.Programs, source.OutputNormStep, source.OutputNormBias);
         _arithmetic = new LayerArithmetic(length);
         bool keepsAll = _programs.Sum(program => LayerPass.ByteCount(program, length)) <= MostPassBytes;
         var arrays = new PassArrays(length);
@@ -50,7 +51,7 @@ internal sealed class ModelPass
             Stream.CopyTo(_inputs[l], 0);
             PassOf(l).Forward(_programs[l], layerOf(l), new FloatRows(Stream, 0), _length);
         }
-        _arithmetic.Normalize(_outputNorm.Norm, new FloatRows(Stream, 0), outputNorm, new FloatRows(Hidden, 0), _length);
+        _arithmetic.Normalize(_outputNorm.Norm, new FloatRows(Stream, 0), outputNorm, new FloatRows(Hidden, 0), _length, _outputBias);
     }
 
     /// <param name="byHidden">The loss's derivatives by <see cref="Hidden"/>.</param>

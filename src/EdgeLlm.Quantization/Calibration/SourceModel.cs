@@ -42,6 +42,9 @@ internal sealed class SourceModel
     /// <summary>[width]</summary>
     public float[] OutputNorm => ReadVector(OutputNormStep.Weight.Name);
 
+    /// <summary>[width], or null.</summary>
+    public float[]? OutputNormBias => OutputNormStep.Bias is { } bias ? ReadVector(bias.Name) : null;
+
     /// <summary>The weights of a layer's norms by their tensors' names.</summary>
     public Dictionary<string, float[]> ReadNorms(int layer) => NormsOf(layer).ToDictionary(norm => norm.Name, norm => ReadVector(norm.Name));
 
@@ -121,7 +124,7 @@ internal sealed class SourceModel
     public void HiddenStates(CalibrationText text, float[] stream, Action<double> progress, CancellationToken cancellation)
     {
         PassLayers(text, stream, see: null, progress, cancellation);
-        new LayerArithmetic(text.Length).Normalize(OutputNormStep.Norm, new FloatRows(stream, 0), OutputNorm, new FloatRows(stream, 0), text.Tokens.Length);
+        new LayerArithmetic(text.Length).Normalize(OutputNormStep.Norm, new FloatRows(stream, 0), OutputNorm, new FloatRows(stream, 0), text.Tokens.Length, OutputNormBias);
     }
 
     /// <summary>A text goes through the layers, one after the other, some windows at a time.</summary>

@@ -5,11 +5,11 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Tests.Models;
 
-/// <summary>Logits of tiny llamas against float64 transformers: the bounds of `golden/logits/README.md`.</summary>
+/// <summary>Logits of tiny models against float64 transformers: the bounds of `golden/logits/README.md`.</summary>
 public sealed class GoldenLogitsTests
 {
     public static TheoryData<string> Families() =>
-        ["llama", "llama-linear", "llama-yarn", "llama3-rope", "llama-mha-tied-bias", "mistral-window"];
+        ["llama", "llama-linear", "llama-yarn", "llama3-rope", "llama-mha-tied-bias", "mistral-window", "qwen2", "stablelm2"];
 
     [Theory]
     [MemberData(nameof(Families))]

@@ -12,7 +12,7 @@ public sealed class ModelStepsTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    public static TheoryData<string> Folders => ["llama", "llama-linear", "llama-mha-tied-bias", "llama-yarn", "llama3-rope", "mistral-window"];
+    public static TheoryData<string> Folders => ["llama", "llama-linear", "llama-mha-tied-bias", "llama-yarn", "llama3-rope", "mistral-window", "qwen2", "stablelm2"];
 
     [Theory]
     [MemberData(nameof(Folders))]

@@ -25,4 +25,15 @@ internal static class TestSpecs
             IsTied = true,
         };
     }
+
+    /// <summary>Attention with ALiBi instead of rotary positions and feed-forward beside each other, on a layer norm with a bias.</summary>
+    public static ModelSpec Parallel(ModelSpec like)
+    {
+        var norm = new NormSpec(1e-5f) { IsCentered = true, HasBias = true };
+        return like with
+        {
+            OutputNorm = norm,
+            Layers = [.. like.Layers.Select(layer => layer with { AttentionNorm = norm, FeedForwardNorm = null, Attention = layer.Attention with { Rope = null, MaxAlibiBias = 8 } })],
+        };
+    }
 }

@@ -13,12 +13,14 @@ public sealed class LayerPassTests
     private readonly Random _random = new(5);
 
     [Theory]
-    [InlineData(0)]
-    [InlineData(5)]
-    public void Derivatives_are_what_small_changes_do(int window)
+    [InlineData(0, false)]
+    [InlineData(5, false)]
+    [InlineData(0, true)]
+    public void Derivatives_are_what_small_changes_do(int window, bool isParallel)
     {
         const int Width = 32, Tokens = 2 * Length;
-        ModelSteps steps = LayerBuilder.Build(TestSpecs.Llama(layers: 1, width: Width, heads: 4, dimension: 8, feedForward: 48, vocabulary: 64, keyValueHeads: 2, window: window));
+        ModelSpec spec = TestSpecs.Llama(layers: 1, width: Width, heads: 4, dimension: 8, feedForward: 48, vocabulary: 64, keyValueHeads: 2, window: window);
+        ModelSteps steps = LayerBuilder.Build(isParallel ? TestSpecs.Parallel(spec) : spec);
         var program = new LayerProgram(steps.Layers[0], steps.Stream);
         LayerWeights layer = RandomLayer(steps.Layers[0]);
         float[] x = Numbers(Tokens * Width, 1), direction = Numbers(x.Length, 1);
@@ -38,7 +40,7 @@ public sealed class LayerPassTests
                 else if (gradient.Norms.TryGetValue(use.Name, out float[]? norm)) Check(norm[i + 17], step => With(ref layer[use][i + 17], step));
             }
         }
-        Assert.Equal((2, 7), (gradient.Norms.Count, gradient.Rows.Count));
+        Assert.Equal((isParallel ? 1 : 2, 7), (gradient.Norms.Count, gradient.Rows.Count));
 
         float[] Run(float[] input)
         {

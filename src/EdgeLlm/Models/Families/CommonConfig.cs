@@ -12,6 +12,24 @@ internal static class CommonConfig
 
     public static bool Flag(JsonPart config, string name) => config.Find(name)?.Flag() ?? false;
 
+    /// <summary>Sizes that all decoders have, and that nothing is asked for that none has here.</summary>
+    public static ModelKeys Decoder(JsonPart config, string architecture, out AttentionConfig attention, out int context)
+    {
+        if (config.Find("hidden_act") is { } activation && activation.Text() is not ("silu" or "swish"))
+            throw activation.Error($"is '{Printable.Line(activation.Text())}', and this family runs with silu only");
+        if (config.Find("quantization_config") is { } quantized) throw quantized.Error("is there: the weights are quantized already, in a form that is not read");
+        attention = Attention(config);
+        context = Length(config, "max_position_embeddings");
+        var keys = new ModelKeys(config.File, architecture);
+        keys.Set(ModelKeys.VocabularySize, Width(config, "vocab_size"));
+        keys.Set(ModelKeys.ContextLength, context);
+        keys.Set(ModelKeys.EmbeddingLength, Width(config, "hidden_size"));
+        keys.Set(ModelKeys.BlockCount, (int)config.Require("num_hidden_layers").Integer(1, ModelKeys.MaximumLayers));
+        keys.Set(ModelKeys.FeedForwardLength, Width(config, "intermediate_size"));
+        attention.Write(keys);
+        return keys;
+    }
+
     /// <summary>num_attention_heads, num_key_value_heads and head_dim.</summary>
     public static AttentionConfig Attention(JsonPart config)
     {

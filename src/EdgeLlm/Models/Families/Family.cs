@@ -26,7 +26,7 @@ internal sealed record Family
     public required Func<JsonPart, ModelKeys> ReadConfig { get; init; }
 
     /// <summary>All that run here.</summary>
-    public static IReadOnlyList<Family> All { get; } = [LlamaFamily.Llama, LlamaFamily.Mistral];
+    public static IReadOnlyList<Family> All { get; } = [LlamaFamily.Llama, LlamaFamily.Mistral, LlamaFamily.Qwen2, StableLmFamily.StableLm];
 
     /// <summary>The family of a GGUF file.</summary>
     /// <exception cref="ModelException">It is of none that is known here.</exception>

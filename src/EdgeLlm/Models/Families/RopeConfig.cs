@@ -16,22 +16,27 @@ internal sealed class RopeConfig
     private RopeConfig(ModelKeys keys) => _keys = keys;
 
     /// <summary>Sets the keys, and Llama 3's divisors.</summary>
-    public static void Read(JsonPart config, ModelKeys keys, int headDimension, int contextLength)
+    public static void Read(JsonPart config, ModelKeys keys, int rotated, int contextLength)
     {
         // transformers 5 reads the older field first, and puts the base in where the field has none.
         JsonPart? parameters = config.Find("rope_scaling") ?? config.Find("rope_parameters");
         JsonPart? theta = parameters?.Find("rope_theta") ?? config.Find("rope_theta");
         double rotationBase = theta?.Number(1e-6, 1e30) ?? 10_000;
-        if ((parameters?.Find("partial_rotary_factor") ?? config.Find("partial_rotary_factor")) is { } share && share.Number(0, 1) != 1)
-            throw share.Error("is not 1: heads of this family are rotated whole");
 
         keys.Set(ModelKeys.RopeBase, (float)rotationBase);
         if (parameters is not { } given) return;
         JsonPart? type = given.Find("rope_type") ?? given.Find("type");
-        new RopeConfig(keys).ReadScaling(type?.Text() ?? "default", type, given, rotationBase, headDimension, contextLength);
+        new RopeConfig(keys).ReadScaling(type?.Text() ?? "default", type, given, rotationBase, rotated, contextLength);
     }
 
-    private void ReadScaling(string type, JsonPart? typeField, JsonPart given, double rotationBase, int headDimension, int contextLength)
+    /// <summary>partial_rotary_factor, wherever it is, or null: the share of a head that is rotated.</summary>
+    public static JsonPart? RotatedShare(JsonPart config)
+    {
+        JsonPart? parameters = config.Find("rope_scaling") ?? config.Find("rope_parameters");
+        return parameters?.Find("partial_rotary_factor") ?? config.Find("partial_rotary_factor");
+    }
+
+    private void ReadScaling(string type, JsonPart? typeField, JsonPart given, double rotationBase, int rotated, int contextLength)
     {
         switch (type)
         {
@@ -53,7 +58,7 @@ internal sealed class RopeConfig
                 break;
             case "llama3":
                 AllowOnly(given, "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor");
-                _keys.RopeDivisors = Llama3Divisors(given, rotationBase, headDimension);
+                _keys.RopeDivisors = Llama3Divisors(given, rotationBase, rotated);
                 break;
             default:
                 throw (typeField ?? given).Error($"is '{FolderFile.Printable(type)}', not one that runs here (default, linear, dynamic, yarn, llama3)");
@@ -84,15 +89,15 @@ internal sealed class RopeConfig
 
     private static double Magnitude(double factor, double scale) => factor <= 1 ? 1 : 0.1 * scale * Math.Log(factor) + 1;
 
-    private static float[] Llama3Divisors(JsonPart given, double rotationBase, int headDimension)
+    private static float[] Llama3Divisors(JsonPart given, double rotationBase, int rotated)
     {
         double factor = given.Require("factor").Number(1, MostFactor), trained = OriginalLength(given) ?? throw given.Error("has no original_max_position_embeddings");
         double low = given.Require("low_freq_factor").Number(1e-3, MostFactor), high = given.Require("high_freq_factor").Number(1e-3, MostFactor);
         if (high <= low) throw given.Error("has a high_freq_factor that is not more than its low_freq_factor");
-        float[] divisors = new float[headDimension / 2];
+        float[] divisors = new float[rotated / 2];
         for (int pair = 0; pair < divisors.Length; pair++)
         {
-            double turns = trained * Math.Pow(rotationBase, -2.0 * pair / headDimension) / (2 * Math.PI); // over the length that was trained
+            double turns = trained * Math.Pow(rotationBase, -2.0 * pair / rotated) / (2 * Math.PI); // over the length that was trained
             double kept = Math.Clamp((turns - low) / (high - low), 0, 1);
             divisors[pair] = (float)(1 / ((1 - kept) / factor + kept));
         }

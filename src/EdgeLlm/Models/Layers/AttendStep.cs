@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models.Spec;
 
@@ -52,6 +53,7 @@ internal sealed unsafe class StoreStep : Step
 internal sealed unsafe class AttendStep : Step
 {
     private readonly Action<int, int> _attend;
+    private readonly float[]? _slopes; // [heads], pinned
     private Pass _pass = null!;
 
     /// <param name="entry">Index of the cache's entry.</param>
@@ -59,6 +61,9 @@ internal sealed unsafe class AttendStep : Step
     {
         (Attention, Entry, Queries, To) = (attention, entry, queries, to);
         _attend = Attend;
+        if (attention.MaxAlibiBias == 0) return;
+        _slopes = GC.AllocateArray<float>(attention.Heads, pinned: true);
+        attention.AlibiSlopes(_slopes);
     }
 
     public AttentionSpec Attention { get; }
@@ -105,6 +110,7 @@ internal sealed unsafe class AttendStep : Step
             FirstPosition = part.Position + first,
             Window = Attention.Window,
             Scale = Attention.Scale,
+            Slopes = _slopes is null ? null : (float*)Unsafe.AsPointer(ref _slopes[head * Attention.GroupSize]),
         };
         _pass.Kernel.Attend(part.Cache.Head(Entry, head), query, _pass.ScratchOf(thread));
     }

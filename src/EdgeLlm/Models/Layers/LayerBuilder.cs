@@ -65,9 +65,12 @@ internal sealed class LayerBuilder
 
     private ModelSteps Build()
     {
-        List<List<Step>> layers = [.. _model.Layers.Select((layer, l) => new List<Step>([.. Attention(l, layer.AttentionNorm, layer.Attention), .. FeedForward(l, layer)]))];
+        List<List<Step>> layers = [.. _model.Layers.Select((layer, l) => new List<Step>(layer.FeedForwardNorm is null ? Parallel(l, layer) : Sequential(l, layer)))];
         List<Step> prologue = [new EmbedStep(TensorTable.Use(_model, TensorRole.TokenEmbedding), _stream), .. _angles.Select(entry => new AnglesStep(entry.Key, entry.Value))];
-        Step[] epilogue = [new NormStep(_model.OutputNorm, TensorTable.Use(_model, TensorRole.OutputNorm), _stream, _normed) { IsLast = true }];
+        Step[] epilogue =
+        [
+            new NormStep(_model.OutputNorm, TensorTable.Use(_model, TensorRole.OutputNorm), TensorTable.UseOptional(_model, TensorRole.OutputNormBias), _stream, _normed) { IsLast = true },
+        ];
         var logits = new Operand(new Register(), _model.VocabularySize);
         TensorUse head = TensorTable.Use(_model, _model.IsTied ? TensorRole.TokenEmbedding : TensorRole.Output);
         AddNarrow(layers, epilogue);
@@ -86,7 +89,36 @@ internal sealed class LayerBuilder
         };
     }
 
-    private IEnumerable<Step> Attention(int l, NormSpec norm, AttentionSpec attention)
+    /// <summary>Attention, then the feed-forward part on what it made of the stream.</summary>
+    private IEnumerable<Step> Sequential(int l, LayerSpec layer) =>
+    [
+        Norm(layer.AttentionNorm, TensorRole.AttentionNorm, TensorRole.AttentionNormBias, l),
+        .. Attention(l, layer.Attention, _normed),
+        new AddStep(_stream, _normed),
+        Norm(layer.FeedForwardNorm!, TensorRole.FeedForwardNorm, TensorRole.FeedForwardNormBias, l),
+        .. FeedForward(l, layer.FeedForward),
+        new AddStep(_stream, _normed),
+    ];
+
+    /// <summary>Both parts on the same normed stream.</summary>
+    private IEnumerable<Step> Parallel(int l, LayerSpec layer)
+    {
+        Operand mixed = _registers.Use("mixed", _model.Width);
+        return
+        [
+            Norm(layer.AttentionNorm, TensorRole.AttentionNorm, TensorRole.AttentionNormBias, l),
+            .. Attention(l, layer.Attention, mixed),
+            .. FeedForward(l, layer.FeedForward),
+            new AddStep(_stream, mixed),
+            new AddStep(_stream, _normed),
+        ];
+    }
+
+    private NormStep Norm(NormSpec norm, TensorRole weight, TensorRole bias, int l) =>
+        new(norm, TensorTable.Use(_model, weight, l), TensorTable.UseOptional(_model, bias, l), _stream, _normed);
+
+    /// <summary>From the normed stream to what attention adds.</summary>
+    private IEnumerable<Step> Attention(int l, AttentionSpec attention, Operand to)
     {
         Operand queries = _registers.Use("queries", attention.QueryWidth), attended = _registers.Use("attended", attention.QueryWidth);
         Operand keys = _registers.Use("keys", attention.KeyValueWidth), values = _registers.Use("values", attention.KeyValueWidth);
@@ -94,24 +126,21 @@ internal sealed class LayerBuilder
         int entry = _cache.Count;
         _cache.Add(new KeyValueSpec(attention.KeyValueHeads, attention.Dimension));
 
-        yield return new NormStep(norm, TensorTable.Use(_model, TensorRole.AttentionNorm, l), _stream, _normed);
         yield return Project(Operation.QueryKeyValue, _normed, isLast: false,
             To(TensorRole.Query, TensorRole.QueryBias, l, queries), To(TensorRole.Key, TensorRole.KeyBias, l, keys), To(TensorRole.Value, TensorRole.ValueBias, l, values));
         if (attention.Rope is { } rope) yield return new RotateStep(attention, AnglesOf(rope), queries, keys);
         yield return new StoreStep(attention, entry, keys, values);
         yield return new AttendStep(attention, entry, queries, attended);
-        yield return Project(Operation.AttentionOutput, attended, isLast: false, To(TensorRole.AttentionOutput, TensorRole.AttentionOutputBias, l, _normed));
-        yield return new AddStep(_stream, _normed);
+        yield return Project(Operation.AttentionOutput, attended, isLast: false, To(TensorRole.AttentionOutput, TensorRole.AttentionOutputBias, l, to));
     }
 
-    private IEnumerable<Step> FeedForward(int l, LayerSpec layer)
+    /// <summary>From the normed stream to what the feed-forward part adds, in the same register.</summary>
+    private IEnumerable<Step> FeedForward(int l, FeedForwardSpec feedForward)
     {
-        Operand gate = _registers.Use("gate", layer.FeedForward.Width), up = _registers.Use("up", layer.FeedForward.Width);
-        yield return new NormStep(layer.FeedForwardNorm, TensorTable.Use(_model, TensorRole.FeedForwardNorm, l), _stream, _normed);
+        Operand gate = _registers.Use("gate", feedForward.Width), up = _registers.Use("up", feedForward.Width);
         yield return Project(Operation.GateUp, _normed, isLast: false, To(TensorRole.Gate, TensorRole.GateBias, l, gate), To(TensorRole.Up, TensorRole.UpBias, l, up));
         yield return new ActivateStep(gate, up);
         yield return Project(Operation.Down, gate, isLast: false, To(TensorRole.Down, TensorRole.DownBias, l, _normed));
-        yield return new AddStep(_stream, _normed);
     }
 
     private Projection To(TensorRole weight, TensorRole bias, int layer, Operand to) =>

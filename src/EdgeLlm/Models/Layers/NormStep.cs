@@ -10,11 +10,12 @@ internal sealed unsafe class NormStep : Step
     private readonly Action<int, int> _normalize;
     private Pass _pass = null!;
     private float* _weights;
+    private float* _biases; // null: none
 
-    public NormStep(NormSpec norm, TensorUse weight, Operand from, Operand to)
+    public NormStep(NormSpec norm, TensorUse weight, TensorUse? bias, Operand from, Operand to)
     {
-        (_norm, _weight, From, To) = (norm, weight, from, to);
-        _normalize = Normalize;
+        (_norm, _weight, Bias, From, To) = (norm, weight, bias, from, to);
+        _normalize = norm.IsCentered || bias is not null ? NormalizeCentered : Normalize;
     }
 
     public Operand From { get; }
@@ -25,18 +26,25 @@ internal sealed unsafe class NormStep : Step
 
     public TensorUse Weight => _weight;
 
+    /// <summary>Added at the end, or null.</summary>
+    public TensorUse? Bias { get; }
+
     /// <summary>Whether results are checked here, as no later norm would find them out.</summary>
     public bool IsLast { get; init; }
 
     public override Operation Operation => Operation.Norm;
 
-    public override IEnumerable<TensorUse> Tensors => [_weight];
+    public override IEnumerable<TensorUse> Tensors => Bias is null ? [_weight] : [_weight, Bias];
 
     public override IEnumerable<Operand> Inputs => [From];
 
     public override IEnumerable<Operand> Outputs => [To];
 
-    public override void Bind(ModelTensors tensors, int context) => _weights = tensors.Vector(_weight);
+    public override void Bind(ModelTensors tensors, int context)
+    {
+        _weights = tensors.Vector(_weight);
+        _biases = Bias is null ? null : tensors.Vector(Bias);
+    }
 
     public override void Run(Pass pass)
     {
@@ -44,6 +52,11 @@ internal sealed unsafe class NormStep : Step
         pass.ForEachToken(_normalize);
         pass.ThrowIfNotFinite();
         if (IsLast) FiniteCheck.Require(To.Start, (nint)pass.Tokens * To.Width, _weight.Name);
+    }
+
+    private void NormalizeCentered(int token, int thread)
+    {
+        if (!_pass.Kernel.LayerNorm(From.Row(token), _weights, _biases, To.Row(token), To.Width, _norm.Epsilon)) _pass.NoteNotFinite();
     }
 
     private void Normalize(int token, int thread)

@@ -1,3 +1,6 @@
+using System.Numerics;
+using EdgeLlm.Kernels.Scalar;
+
 namespace EdgeLlm.Models.Spec;
 
 /// <summary>Causal attention: Heads queries a token, groups of Heads / KeyValueHeads of which share a key and a value.</summary>
@@ -19,6 +22,11 @@ internal sealed record AttentionSpec
     /// <summary>Positions that a token sees, its own among them; 0: all.</summary>
     public int Window { get; init; }
 
+    /// <summary>
+    /// ALiBi (arXiv 2108.12409): the largest bias of a head, 8 in the paper; 0: none. A score loses its head's slope times the distance of the key.
+    /// </summary>
+    public float MaxAlibiBias { get; init; }
+
     public bool HasQueryBias { get; init; }
 
     public bool HasKeyBias { get; init; }
@@ -35,6 +43,20 @@ internal sealed record AttentionSpec
 
     /// <summary>Query heads of a key/value head.</summary>
     public int GroupSize => Heads / KeyValueHeads;
+
+    /// <summary>
+    /// Slopes of ALiBi [heads]: a geometric sequence for the largest power of two of heads, and every other number of the next finer sequence for
+    /// the heads beyond.
+    /// </summary>
+    public void AlibiSlopes(Span<float> slopes)
+    {
+        int power = (int)BitOperations.RoundUpToPowerOf2((uint)Heads + 1) / 2;
+        for (int h = 0; h < Heads; h++)
+        {
+            double exponent = h < power ? MaxAlibiBias * (h + 1.0) / power : MaxAlibiBias * (2 * (h - power) + 1.0) / (2 * power);
+            slopes[h] = (float)Polynomials.Pow(2, -exponent);
+        }
+    }
 }
 
 /// <summary>Rotary positions (arXiv 2104.09864): the first <see cref="Dimension"/> numbers of a head turn in pairs, pair i by position * Base^(-2 i / Dimension).</summary>

@@ -38,6 +38,8 @@ internal sealed class ModelKeys
         ValueLength = new("attention.value_length", 1),
         SlidingWindow = new("attention.sliding_window", 0, MaximumLength) { IsPerLayer = true },
         RmsEpsilon = new("attention.layer_norm_rms_epsilon", 0, float.MaxValue),
+        NormEpsilon = new("attention.layer_norm_epsilon", 0, float.MaxValue),
+        ParallelResidual = new("use_parallel_residual"),
         RopeDimension = new("rope.dimension_count", 0),
         RopeBase = new("rope.freq_base", 1e-6, 1e30),
         ExpertCount = new("expert_count", 0, MaximumLength),
@@ -74,6 +76,8 @@ internal sealed class ModelKeys
     public void Set(ModelKey key, int size) => _set[NameOf(key)] = GgufValue.Of((uint)size);
 
     public void Set(ModelKey key, float number) => _set[NameOf(key)] = GgufValue.Of(number);
+
+    public void Set(ModelKey key, bool flag) => _set[NameOf(key)] = GgufValue.Of(flag);
 
     public void Set(ModelKey key, string text) => _set[NameOf(key)] = GgufValue.Of(text);
 
@@ -120,6 +124,8 @@ internal sealed class ModelKeys
     public float NumberOr(ModelKey key, float fallback) => Has(key) ? Number(key) : fallback;
 
     public string TextOr(ModelKey key, string fallback) => Has(key) ? _data.GetString(NameOf(key)) : fallback;
+
+    public bool Flag(ModelKey key) => Has(key) && _data.GetBool(NameOf(key));
 
     /// <summary>Rows of the embedding.</summary>
     /// <exception cref="ModelException">There is no embedding, or it is too long.</exception>

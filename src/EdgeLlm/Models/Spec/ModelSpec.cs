@@ -36,14 +36,20 @@ internal sealed record LayerSpec
 
     public required AttentionSpec Attention { get; init; }
 
-    /// <summary>The norm of the feed-forward part's input.</summary>
-    public required NormSpec FeedForwardNorm { get; init; }
+    /// <summary>The norm of the feed-forward part's input; null: both parts take attention's, and run beside each other.</summary>
+    public required NormSpec? FeedForwardNorm { get; init; }
 
     public required FeedForwardSpec FeedForward { get; init; }
 }
 
-/// <summary>y = x / sqrt(mean(x x) + epsilon) * weight.</summary>
-internal sealed record NormSpec(float Epsilon);
+/// <summary>y = x / sqrt(mean(x x) + epsilon) * weight + bias, with or without the bias.</summary>
+internal sealed record NormSpec(float Epsilon)
+{
+    /// <summary>A layer norm: first the mean is taken off.</summary>
+    public bool IsCentered { get; init; }
+
+    public bool HasBias { get; init; }
+}
 
 /// <summary>y = Down (silu(Gate x) * Up x).</summary>
 internal sealed record FeedForwardSpec

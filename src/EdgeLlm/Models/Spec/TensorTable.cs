@@ -6,7 +6,7 @@ namespace EdgeLlm.Models.Spec;
 internal enum TensorRole
 {
     RopeDivisors, TokenEmbedding, OutputNorm, Output,
-    AttentionNorm, Query, Key, Value, QueryBias, KeyBias, ValueBias, AttentionOutput, AttentionOutputBias,
+    AttentionNorm, AttentionNormBias, FeedForwardNormBias, OutputNormBias, Query, Key, Value, QueryBias, KeyBias, ValueBias, AttentionOutput, AttentionOutputBias,
     FeedForwardNorm, Gate, Up, GateBias, UpBias, Down, DownBias,
 }
 
@@ -66,17 +66,22 @@ internal static class TensorTable
         new(TensorRole.RopeDivisors, "rope_freqs.weight", "", null, (_, l) => l.Attention.Rope!.Dimension / 2) { When = (_, l) => l.Attention.Rope is { Divisors.Count: > 0 } },
         new(TensorRole.TokenEmbedding, Embedding, "model.embed_tokens.weight", (m, _) => m.VocabularySize, (m, _) => m.Width),
         new(TensorRole.AttentionNorm, "blk.{}.attn_norm.weight", "model.layers.{}.input_layernorm.weight", null, (m, _) => m.Width),
-        new(TensorRole.Query, "blk.{}.attn_q.weight", "model.layers.{}.self_attn.q_proj.weight", (_, l) => l.Attention.QueryWidth, (m, _) => m.Width) { RotatedHeads = a => a.Heads },
-        new(TensorRole.Key, "blk.{}.attn_k.weight", "model.layers.{}.self_attn.k_proj.weight", (_, l) => l.Attention.KeyValueWidth, (m, _) => m.Width) { RotatedHeads = a => a.KeyValueHeads },
+        new(TensorRole.AttentionNormBias, "blk.{}.attn_norm.bias", "model.layers.{}.input_layernorm.bias", null, (m, _) => m.Width)
+            { When = (_, l) => l.AttentionNorm.HasBias },
+        new(TensorRole.Query, "blk.{}.attn_q.weight", "model.layers.{}.self_attn.q_proj.weight", (_, l) => l.Attention.QueryWidth, (m, _) => m.Width) { RotatedHeads = a => InPairs(a, a.Heads) },
+        new(TensorRole.Key, "blk.{}.attn_k.weight", "model.layers.{}.self_attn.k_proj.weight", (_, l) => l.Attention.KeyValueWidth, (m, _) => m.Width) { RotatedHeads = a => InPairs(a, a.KeyValueHeads) },
         new(TensorRole.Value, "blk.{}.attn_v.weight", "model.layers.{}.self_attn.v_proj.weight", (_, l) => l.Attention.KeyValueWidth, (m, _) => m.Width),
         new(TensorRole.QueryBias, "blk.{}.attn_q.bias", "model.layers.{}.self_attn.q_proj.bias", null, (_, l) => l.Attention.QueryWidth)
-            { RotatedHeads = a => a.Heads, When = (_, l) => l.Attention.HasQueryBias },
+            { RotatedHeads = a => InPairs(a, a.Heads), When = (_, l) => l.Attention.HasQueryBias },
         new(TensorRole.KeyBias, "blk.{}.attn_k.bias", "model.layers.{}.self_attn.k_proj.bias", null, (_, l) => l.Attention.KeyValueWidth)
-            { RotatedHeads = a => a.KeyValueHeads, When = (_, l) => l.Attention.HasKeyBias },
+            { RotatedHeads = a => InPairs(a, a.KeyValueHeads), When = (_, l) => l.Attention.HasKeyBias },
         new(TensorRole.ValueBias, "blk.{}.attn_v.bias", "model.layers.{}.self_attn.v_proj.bias", null, (_, l) => l.Attention.KeyValueWidth) { When = (_, l) => l.Attention.HasValueBias },
         new(TensorRole.AttentionOutput, "blk.{}.attn_output.weight", "model.layers.{}.self_attn.o_proj.weight", (m, _) => m.Width, (_, l) => l.Attention.QueryWidth),
         new(TensorRole.AttentionOutputBias, "blk.{}.attn_output.bias", "model.layers.{}.self_attn.o_proj.bias", null, (m, _) => m.Width) { When = (_, l) => l.Attention.HasOutputBias },
-        new(TensorRole.FeedForwardNorm, "blk.{}.ffn_norm.weight", "model.layers.{}.post_attention_layernorm.weight", null, (m, _) => m.Width),
+        new(TensorRole.FeedForwardNorm, "blk.{}.ffn_norm.weight", "model.layers.{}.post_attention_layernorm.weight", null, (m, _) => m.Width)
+            { When = (_, l) => l.FeedForwardNorm is not null },
+        new(TensorRole.FeedForwardNormBias, "blk.{}.ffn_norm.bias", "model.layers.{}.post_attention_layernorm.bias", null, (m, _) => m.Width)
+            { When = (_, l) => l.FeedForwardNorm is { HasBias: true } },
         new(TensorRole.Gate, "blk.{}.ffn_gate.weight", "model.layers.{}.mlp.gate_proj.weight", (_, l) => l.FeedForward.Width, (m, _) => m.Width),
         new(TensorRole.Up, "blk.{}.ffn_up.weight", "model.layers.{}.mlp.up_proj.weight", (_, l) => l.FeedForward.Width, (m, _) => m.Width),
         new(TensorRole.GateBias, "blk.{}.ffn_gate.bias", "model.layers.{}.mlp.gate_proj.bias", null, (_, l) => l.FeedForward.Width) { When = (_, l) => l.FeedForward.HasGateBias },
@@ -84,6 +89,7 @@ internal static class TensorTable
         new(TensorRole.Down, "blk.{}.ffn_down.weight", "model.layers.{}.mlp.down_proj.weight", (m, _) => m.Width, (_, l) => l.FeedForward.Width),
         new(TensorRole.DownBias, "blk.{}.ffn_down.bias", "model.layers.{}.mlp.down_proj.bias", null, (m, _) => m.Width) { When = (_, l) => l.FeedForward.HasDownBias },
         new(TensorRole.OutputNorm, "output_norm.weight", "model.norm.weight", null, (m, _) => m.Width),
+        new(TensorRole.OutputNormBias, "output_norm.bias", "model.norm.bias", null, (m, _) => m.Width) { When = (m, _) => m.OutputNorm.HasBias },
         new(TensorRole.Output, Head, "lm_head.weight", (m, _) => m.VocabularySize, (m, _) => m.Width) { When = (m, _) => !m.IsTied },
     ];
 
@@ -91,6 +97,9 @@ internal static class TensorTable
     private static readonly Dictionary<string, TensorEntry> ByName = Entries.ToDictionary(entry => entry.Gguf);
 
     public static TensorEntry Get(TensorRole role) => ByRole[role];
+
+    /// <summary>Heads whose rows move, as they are rotated in neighbours here and in halves in a folder.</summary>
+    private static int InPairs(AttentionSpec attention, int heads) => attention.Rope is { IsSplit: false } ? heads : 0;
 
     /// <summary>GGUF's name of a tensor.</summary>
     public static string Name(TensorRole role, int layer = 0) => Get(role).NameIn(layer);

@@ -12,7 +12,7 @@ namespace EdgeLlm.Tests.Quantization.Import;
 /// <summary>Tiny checkpoints imported from their folders against float64 transformers: the bounds of `golden/logits/README.md`.</summary>
 public sealed class FolderLogitsTests : IDisposable
 {
-    private static readonly string[] Folders = ["llama", "llama-linear", "llama-yarn", "llama3-rope", "llama-mha-tied-bias", "mistral-window"];
+    private static readonly string[] Folders = ["llama", "llama-linear", "llama-yarn", "llama3-rope", "llama-mha-tied-bias", "mistral-window", "qwen2", "stablelm2"];
 
     private readonly TestFolder _folder = new();
 
