@@ -94,7 +94,7 @@ internal static class PullCommand
         report.Line();
         foreach (RecommendedModel model in recommended.Models.Where(model => !model.IsFree))
             report.Line($"* {model.Licence}: commercial use {model.Commercial}");
-        report.Line("Others with GGUF files: https://huggingface.co/models?library=gguf (the llama and mistral architectures run)");
+        report.Line("Others with GGUF files: https://huggingface.co/models?library=gguf (Llama, Mistral, Qwen2 and StableLM 2 run)");
 
         static string[] RowOf(RecommendedModel model) =>
         [
