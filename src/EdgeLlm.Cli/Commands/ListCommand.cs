@@ -12,9 +12,11 @@ internal static class ListCommand
 {
     private static readonly Option<bool> Json = new("--json") { Description = "Print JSON; sizes in bytes" };
 
+    private static readonly Option<bool> Names = new("--names") { Description = "Print the names only, one a line, for scripts" };
+
     public static Command Create()
     {
-        var command = new Command("list", "List the models on this machine: what `pull` got, what the system offers, and the default.") { Json };
+        var command = new Command("list", "List the models on this machine: what `pull` got, what the system offers, and the default.") { Json, Names };
         command.Aliases.Add("ls");
         command.SetAction(Run);
         return command;
@@ -22,6 +24,11 @@ internal static class ListCommand
 
     private static void Run(ParseResult result)
     {
+        if (result.GetValue(Names))
+        {
+            foreach (string name in ModelStore.OfThisMachine().Models().Select(model => model.Name).Distinct()) Console.WriteLine(Printable.Line(name));
+            return;
+        }
         Entry[] entries = [.. ModelStore.OfThisMachine().Models().Select(Entry.Of)];
         if (result.GetValue(Json)) JsonOutput.Write(json => Write(json, entries));
         else if (entries.Length == 0) Console.WriteLine("There are no models here. `edgellm pull REPO` gets one from Hugging Face.");

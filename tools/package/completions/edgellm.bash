@@ -1,0 +1,132 @@
+# bash completion for edgellm, made from the program's commands by tests/EdgeLlm.Cli.Tests/Package (EDGELLM_UPDATE=1 writes it)
+
+_edgellm() {
+  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' options='' i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    if [[ ${COMP_WORDS[i]} != -* ]]; then command=${COMP_WORDS[i]}; break; fi
+  done
+  COMPREPLY=()
+  case $command in
+    '') options='run inspect show bench doctor pull quantize serve list ls ps rm kernels logits perplexity template tokenize --help --version' ;;
+    run) options='--model -m --prompt -p --system --system-prompt -sys --chat-template --raw --chat -cnv --no-stdin --no-history --force --stats --verbose --context --ctx-size -c --threads -t --decode-threads --chunk --kernel --kv --max-tokens --n-predict --predict -n --temperature --temp --top-k --top-p --min-p --typical-p --seed -s --repeat-penalty --repeat-last-n --presence-penalty --frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-breaker --logit-bias --stop --ignore-eos --no-loop-guard --when-full --help' ;;
+    inspect | show) options='--context --ctx-size -c --kv --tensors --verify --json --help' ;;
+    bench) options='--model -m --threads -t --decode-threads --tune --prompt -p --decode -n --depth -d --rounds -r --kernel --chunk --kv --profile --peer-decode --peer-model --json --help' ;;
+    doctor) options='--json --help' ;;
+    pull) options='--system --help' ;;
+    quantize) options='--calibrate --fast --type --imatrix --write-imatrix --group --embedding --size --bits --chat-template --evaluate --no-report --force --dry-run --help' ;;
+    serve) options='--config --check --model -m --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --queue --body-limit --stop-seconds --state --help' ;;
+    list | ls) options='--json --names --help' ;;
+    ps) options='--service --json --help' ;;
+    rm) options='--system --yes -y --help' ;;
+    kernels) options=' --help' ;;
+    logits) options='--model -m --ids --output --context --ctx-size -c --threads -t --chunk --kernel --kv --float-activations --help' ;;
+    perplexity) options='--model -m --text --context --against --keep-logits --json --help' ;;
+    template) options='--model -m --template --chat-template --input --now --help' ;;
+    tokenize) options='--model -m --special --add-special --jsonl --decode --help' ;;
+  esac
+  case $command:$previous in
+    run:--model | run:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    run:--prompt | run:-p) COMPREPLY=(); return ;;
+    run:--system | run:--system-prompt | run:-sys) COMPREPLY=(); return ;;
+    run:--chat-template) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    run:--context | run:--ctx-size | run:-c) COMPREPLY=(); return ;;
+    run:--threads | run:-t) COMPREPLY=(); return ;;
+    run:--decode-threads) COMPREPLY=(); return ;;
+    run:--chunk) COMPREPLY=(); return ;;
+    run:--kernel) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    run:--kv) COMPREPLY=(); return ;;
+    run:--max-tokens | run:--n-predict | run:--predict | run:-n) COMPREPLY=(); return ;;
+    run:--temperature | run:--temp) COMPREPLY=(); return ;;
+    run:--top-k) COMPREPLY=(); return ;;
+    run:--top-p) COMPREPLY=(); return ;;
+    run:--min-p) COMPREPLY=(); return ;;
+    run:--typical-p) COMPREPLY=(); return ;;
+    run:--seed | run:-s) COMPREPLY=(); return ;;
+    run:--repeat-penalty) COMPREPLY=(); return ;;
+    run:--repeat-last-n) COMPREPLY=(); return ;;
+    run:--presence-penalty) COMPREPLY=(); return ;;
+    run:--frequency-penalty) COMPREPLY=(); return ;;
+    run:--dry-multiplier) COMPREPLY=(); return ;;
+    run:--dry-base) COMPREPLY=(); return ;;
+    run:--dry-allowed-length) COMPREPLY=(); return ;;
+    run:--dry-penalty-last-n) COMPREPLY=(); return ;;
+    run:--dry-breaker) COMPREPLY=(); return ;;
+    run:--logit-bias) COMPREPLY=(); return ;;
+    run:--stop) COMPREPLY=(); return ;;
+    run:--when-full) COMPREPLY=($(compgen -W 'error drop' -- "$word")); return ;;
+    inspect:--context | inspect:--ctx-size | inspect:-c | show:--context | show:--ctx-size | show:-c) COMPREPLY=(); return ;;
+    inspect:--kv | show:--kv) COMPREPLY=(); return ;;
+    bench:--model | bench:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    bench:--threads | bench:-t) COMPREPLY=(); return ;;
+    bench:--decode-threads) COMPREPLY=(); return ;;
+    bench:--prompt | bench:-p) COMPREPLY=(); return ;;
+    bench:--decode | bench:-n) COMPREPLY=(); return ;;
+    bench:--depth | bench:-d) COMPREPLY=(); return ;;
+    bench:--rounds | bench:-r) COMPREPLY=(); return ;;
+    bench:--kernel) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    bench:--chunk) COMPREPLY=(); return ;;
+    bench:--kv) COMPREPLY=(); return ;;
+    bench:--peer-decode) COMPREPLY=(); return ;;
+    bench:--peer-model) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    quantize:--calibrate) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    quantize:--type) COMPREPLY=($(compgen -W 'f16 bf16 f32' -- "$word")); return ;;
+    quantize:--imatrix) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    quantize:--write-imatrix) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    quantize:--group) COMPREPLY=($(compgen -W '32 16' -- "$word")); return ;;
+    quantize:--embedding) COMPREPLY=($(compgen -W 'e8 e4' -- "$word")); return ;;
+    quantize:--size) COMPREPLY=(); return ;;
+    quantize:--bits) COMPREPLY=(); return ;;
+    quantize:--chat-template) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    quantize:--evaluate) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    serve:--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    serve:--model | serve:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    serve:--name) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    serve:--chat-template) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    serve:--listen) COMPREPLY=(); return ;;
+    serve:--api-key-file) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    serve:--origins) COMPREPLY=(); return ;;
+    serve:--hosts) COMPREPLY=(); return ;;
+    serve:--context) COMPREPLY=(); return ;;
+    serve:--threads) COMPREPLY=(); return ;;
+    serve:--decode-threads) COMPREPLY=(); return ;;
+    serve:--kv) COMPREPLY=(); return ;;
+    serve:--conversations) COMPREPLY=(); return ;;
+    serve:--queue) COMPREPLY=(); return ;;
+    serve:--body-limit) COMPREPLY=(); return ;;
+    serve:--stop-seconds) COMPREPLY=(); return ;;
+    serve:--state) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    ps:--service) COMPREPLY=(); return ;;
+    logits:--model | logits:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    logits:--ids) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    logits:--output) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    logits:--context | logits:--ctx-size | logits:-c) COMPREPLY=(); return ;;
+    logits:--threads | logits:-t) COMPREPLY=(); return ;;
+    logits:--chunk) COMPREPLY=(); return ;;
+    logits:--kernel) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    logits:--kv) COMPREPLY=(); return ;;
+    perplexity:--model | perplexity:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    perplexity:--text) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    perplexity:--context) COMPREPLY=(); return ;;
+    perplexity:--against) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    perplexity:--keep-logits) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    template:--model | template:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    template:--template) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    template:--chat-template) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    template:--input) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    template:--now) COMPREPLY=(); return ;;
+    tokenize:--model | tokenize:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+  esac
+  if [[ $word == -* || -z $command ]]; then
+    COMPREPLY=($(compgen -W "$options" -- "$word"))
+    return
+  fi
+  case $command in
+    run) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); ;;
+    inspect | show) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); ;;
+    pull) COMPREPLY=($(compgen -f -- "$word")); ;;
+    quantize) COMPREPLY=(); ;;
+    rm) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); ;;
+  esac
+}
+
+complete -o filenames -F _edgellm edgellm
