@@ -84,7 +84,7 @@ test('ollama: an aborted stream frees the engine', async () => {
   assert.ok(performance.now() - start < 5000, 'the next answer waited');
 });
 test('ollama: wrong requests', async () => {
-  await assert.rejects(chat({ model: 'llama3' }), { status_code: 404, message: "model 'llama3' not found" });
+  await assert.rejects(chat({ model: 'llama3' }), { status_code: 404, message: "model 'llama3' not found; the model here is 'SmolLM2-135M-Instruct'" });
   await assert.rejects(chat({ options: { top_p: 9 } }), { status_code: 400 });
   await assert.rejects(chat({ tools: [{ type: 'function', function: { name: 'f', parameters: {} } }] }), /does not support tools/);
 });
