@@ -29,7 +29,7 @@ public sealed class Setting
         new("model", "MODEL", "A GGUF file, or a model's name as `edgellm list` shows it (default: the model that comes with the program)", (o, v) => o with { Model = v }),
         new("name", "NAME", "What clients call the model (default: what it calls itself)", (o, v) => o with { Name = NameOf(v) }),
         new("chatTemplate", NamedTemplates.Choices, "A chat template instead of the model's: a name or a file with Jinja (default: the model's own)", (o, v) => o with { ChatTemplate = TemplateOf(v) }),
-        new("listen", "ADDRESS", "Address and port; other than this machine alone takes an API key (default: 127.0.0.1:11434)", (o, v) => o with { Listen = ListenAddress.Parse(v) }),
+        new("listen", "ADDRESS", "Address and port, or a port of this machine alone; other machines may come only with an API key (default: 127.0.0.1:11434)", (o, v) => o with { Listen = ListenAddress.Parse(v) }),
         new("apiKey", "KEY", "What clients have to send as a bearer token", (o, v) => o with { ApiKey = KeyOf(v) }, secret: true),
         new("apiKeyFile", "FILE", "A file with the API key, so that no other place has it", (o, v) => o with { ApiKey = KeyIn(v) }),
         new("origins", "LIST", "Web pages that may call the service from a browser, separated by commas, such as http://panel.local, http://localhost:*, app://*; * for all", (o, v) => o with { Origins = OriginsOf(v) }),

@@ -189,9 +189,9 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <exception cref="ArgumentException">No token, one that is not in the vocabulary, or more than the cache has room for.</exception>
     /// <exception cref="NotFiniteException">An activation is infinite or no number.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the cache holds whole chunks only.</exception>
-    public Span<float> Forward(scoped ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellation = default)
+    public Span<float> Forward(scoped ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellationToken = default)
     {
-        fixed (float* logits = cache.Logits) Forward(tokens, cache, logits, 1, cancellation);
+        fixed (float* logits = cache.Logits) Forward(tokens, cache, logits, 1, cancellationToken);
         return LogitsOf(cache);
     }
 
@@ -205,7 +205,7 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <exception cref="ArgumentException">Not as many caches as tokens, none or more than <see cref="MostSequences"/>, one twice, a full one, or a token that is not in the vocabulary.</exception>
     /// <exception cref="NotFiniteException">An activation is infinite or no number.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the caches are as they were.</exception>
-    public void ForwardBatch(ReadOnlySpan<int> tokens, ReadOnlySpan<KvCache> caches, CancellationToken cancellation = default)
+    public void ForwardBatch(ReadOnlySpan<int> tokens, ReadOnlySpan<KvCache> caches, CancellationToken cancellationToken = default)
     {
         if (tokens.Length != caches.Length || tokens.IsEmpty || tokens.Length > Math.Min(MostSequences, _transformer.Chunk))
             throw new ArgumentException($"{tokens.Length} tokens for {caches.Length} caches: as many are needed of both, at most {Math.Min(MostSequences, _transformer.Chunk)}", nameof(caches));
@@ -231,7 +231,7 @@ public sealed unsafe class LanguageModel : IDisposable
             {
                 for (; held < caches.Length; held++) caches[held].InUse.Enter();
                 foreach (KvCache cache in caches) cache.ThrowIfDisposed();
-                _transformer.ForwardBatch(tokens, caches, logits, cancellation);
+                _transformer.ForwardBatch(tokens, caches, logits, cancellationToken);
             }
             finally
             {
@@ -263,7 +263,7 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <summary>The mean over a text's tokens of the normed last hidden state: [embedding], not normalized.</summary>
     /// <param name="cache">Where the text's keys and values go; emptied first.</param>
     /// <exception cref="NotFiniteException">An activation is infinite or not a number.</exception>
-    public float[] Embed(ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellation = default)
+    public float[] Embed(ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellationToken = default)
     {
         cache.Truncate(0);
         CheckTokens(tokens, cache);
@@ -273,7 +273,7 @@ public sealed unsafe class LanguageModel : IDisposable
         for (int done = 0; done < tokens.Length; done += _transformer.Chunk)
         {
             int count = Math.Min(_transformer.Chunk, tokens.Length - done);
-            Run(tokens.Slice(done, count), cache, null, (float*)hidden.Start, count, cancellation);
+            Run(tokens.Slice(done, count), cache, null, (float*)hidden.Start, count, cancellationToken);
             for (int t = 0; t < count; t++)
             {
                 float* row = (float*)hidden.Start + (nint)t * width;
@@ -309,10 +309,10 @@ public sealed unsafe class LanguageModel : IDisposable
     /// </summary>
     /// <exception cref="IOException">The file can't be read.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed of.</exception>
-    public ReadOnlyMemory<byte> Identity(CancellationToken cancellation = default)
+    public ReadOnlyMemory<byte> Identity(CancellationToken cancellationToken = default)
     {
         ThrowIfDisposed();
-        return _identity ??= ModelIdentity.Of(_file, Options.IdentityFolder, cancellation);
+        return _identity ??= ModelIdentity.Of(_file, Options.IdentityFolder, cancellationToken);
     }
 
     /// <summary>What tells computed things (saved conversations, kept logits) from those of another model or way of computing [32 bytes].</summary>
