@@ -101,7 +101,7 @@ complete -c edgellm -n '__fish_seen_subcommand_from serve' -l check -d 'Only che
 complete -c edgellm -n '__fish_seen_subcommand_from serve' -l model -s m -r -F -a '(edgellm list --names 2> /dev/null)' -d 'A GGUF file, or a model\'s name as edgellm list shows it'
 complete -c edgellm -n '__fish_seen_subcommand_from serve' -l name -r -F -a '(edgellm list --names 2> /dev/null)' -d 'What clients call the model'
 complete -c edgellm -n '__fish_seen_subcommand_from serve' -l chat-template -r -F -d 'A chat template instead of the model\'s'
-complete -c edgellm -n '__fish_seen_subcommand_from serve' -l listen -x -d 'Address and port'
+complete -c edgellm -n '__fish_seen_subcommand_from serve' -l listen -x -d 'Address and port, or a port of this machine alone'
 complete -c edgellm -n '__fish_seen_subcommand_from serve' -l api-key-file -r -F -d 'A file with the API key, so that no other place has it'
 complete -c edgellm -n '__fish_seen_subcommand_from serve' -l origins -x -d 'Web pages that may call the service from a browser, separated by commas, such as http'
 complete -c edgellm -n '__fish_seen_subcommand_from serve' -l hosts -x -d 'Names by which browsers may call the service, separated by commas, beside addresses, localhost and names under'
