@@ -104,6 +104,12 @@ public sealed unsafe class LanguageModel : IDisposable
         set => _transformer.Profile = value;
     }
 
+    /// <summary>Sees a pass after each of its steps, where set.</summary>
+    internal Action<Step, Pass>? Observer
+    {
+        set => _transformer.Observer = value;
+    }
+
     /// <summary>Bytes of weights that an operation reads for one token, and multiply-adds it makes with them.</summary>
     internal (long Bytes, long MultiplyAdds) Cost(Operation operation) => _steps.Cost(operation);
 

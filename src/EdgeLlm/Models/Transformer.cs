@@ -26,6 +26,9 @@ internal sealed unsafe class Transformer : IDisposable
     /// <summary>Gets the time of each operation, where set.</summary>
     public OperationProfile? Profile { get; set; }
 
+    /// <summary>Sees the pass after each step, where set: what the step wrote is in the registers that it names.</summary>
+    public Action<Step, Pass>? Observer { get; set; }
+
     /// <summary>Most tokens of one pass.</summary>
     public int Chunk { get; }
 
@@ -98,6 +101,7 @@ internal sealed unsafe class Transformer : IDisposable
         {
             steps[i].Run(_pass);
             Profile?.Mark(steps[i].Operation);
+            Observer?.Invoke(steps[i], _pass);
         }
     }
 

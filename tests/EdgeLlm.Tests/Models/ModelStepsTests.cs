@@ -60,6 +60,22 @@ public sealed class ModelStepsTests : IDisposable
             Assert.Contains($"llama.{key} ", Assert.Throws<ModelException>(() => SpecOf((key, numbers))).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void An_observer_sees_every_step_in_order_with_what_it_wrote()
+    {
+        using LanguageModel model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { ContextLength = 16, Threads = 1 });
+        using KvCache cache = model.CreateCache();
+        float[] plain = model.Forward([1, 2, 3], cache).ToArray();
+        cache.Truncate(0);
+        var seen = new List<(int? Layer, string Step, int Tokens)>();
+        model.Observer = (step, pass) => seen.Add((pass.Layer, step.GetType().Name, pass.Tokens));
+        Assert.Equal(plain, model.Forward([1, 2, 3], cache).ToArray());
+        Assert.Equal(2 + 5 * 12 + 1 + 2, seen.Count); // prologue, layers, the one that drops tokens, epilogue and head
+        Assert.Equal((4, nameof(NarrowStep), 1), seen.Single(step => step.Step == nameof(NarrowStep)));
+        Assert.Equal([0, 1, 2, 3, 4], seen.Where(step => step.Step == nameof(AttendStep)).Select(step => step.Layer!.Value));
+        Assert.Equal((null, nameof(ProjectStep), 1), seen[^1]);
+    }
+
     private ModelSpec SpecOf(params (string Key, int[] Numbers)[] changes)
     {
         string path = Path.Combine(_folder, "changed.gguf");
