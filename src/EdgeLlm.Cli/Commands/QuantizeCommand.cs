@@ -1,22 +1,13 @@
 using System.CommandLine;
-using System.Diagnostics;
 using EdgeLlm.Chat;
-using EdgeLlm.Cli.Output;
 using EdgeLlm.Cli.Quantize;
-using EdgeLlm.Files;
-using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Models;
-using EdgeLlm.Quantization;
-using EdgeLlm.Quantization.Standard;
 
 namespace EdgeLlm.Cli.Commands;
 
-/// <summary>`edgellm quantize`: a model into the packed form that runs fastest here.</summary>
+/// <summary>`edgellm quantize`: what its command line may say. <see cref="QuantizeRun"/> does it.</summary>
 internal static class QuantizeCommand
 {
-    private const long SpareBytes = 64 << 20;
-
     private static readonly Argument<string> Input = new("input") { Description = "A GGUF file, a model's name as `edgellm list` shows it, or a Hugging Face folder (config.json, safetensors, tokenizer; llama, mistral, qwen2 and stablelm)", HelpName = "INPUT" };
 
     private static readonly Argument<string> Target = new("output") { Description = "The packed GGUF file to write", HelpName = "OUTPUT.gguf" };
@@ -29,7 +20,7 @@ internal static class QuantizeCommand
         HelpName = "FILE",
     };
 
-    private static readonly Option<string?> Type = OneOf("--type", "Write a GGUF file of a standard type instead, as llama.cpp runs it too", [.. StandardRun.Types.Keys]);
+    private static readonly Option<string?> Type = OneOf("--type", "Write a GGUF file of a standard type instead, as llama.cpp runs it too", [.. StandardTypes.ByName.Keys]);
 
     private static readonly Option<string?> Importance = new("--imatrix")
     {
@@ -73,104 +64,35 @@ internal static class QuantizeCommand
         {
             Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Size, Bits, SharedOptions.ChatTemplate, Evaluate, NoReport, Force, DryRun,
         };
-        command.SetAction(RunAsync);
+        command.SetAction((result, cancellation) => new QuantizeRun(Read(result)).RunAsync(cancellation));
         return command;
     }
 
-    private static async Task<int> RunAsync(ParseResult result, CancellationToken cancellation)
+    private static QuantizeOptions Read(ParseResult result)
     {
-        string input = result.GetValue(Input)!, output = result.GetValue(Target)!;
-        bool dryRun = result.GetValue(DryRun);
-        long started = Stopwatch.GetTimestamp();
         RefuseContradictions(result);
-        if (!dryRun) RequireOutputs(result);
-        bool budgeted = result.GetValue(Size) is not null || result.GetValue(Bits) is not null;
-        string? chatTemplate = result.GetValue(SharedOptions.ChatTemplate) is { } template ? NamedTemplates.Read(template) : null;
-        using QuantizeSource source = await QuantizeSource.OpenAsync(input, chatTemplate, dryRun ? null : output, needsWeights: !dryRun || budgeted, cancellation).ConfigureAwait(false);
-        try
-        {
-            return await WriteAsync(result, source.File, output, budgeted, started, cancellation).ConfigureAwait(false);
-        }
-        catch (ModelException exception) when (exception.File == source.File.Path)
-        {
-            throw new ModelException(input, exception.Problem); // not the name of a temporary file
-        }
-    }
-
-    private static async Task<int> WriteAsync(ParseResult result, GgufFile file, string output, bool budgeted, long started, CancellationToken cancellation)
-    {
-        bool dryRun = result.GetValue(DryRun), fast = result.GetValue(Fast);
-        if (result.GetValue(Type) is { } type) return await RunStandardAsync(result, file, StandardRun.Types[type], output, started, cancellation).ConfigureAwait(false);
         Packing body = result.GetValue(Group) == "16" ? Packing.E4Group16 : Packing.E4Group32;
-        var plan = new QuantizationPlan(file, body, result.GetValue(Embedding) == "e4" ? body : Packing.E8Group32);
-        string? text = await ReadTextAsync(result, cancellation).ConfigureAwait(false);
-        if (budgeted)
+        return new QuantizeOptions
         {
-            await WorkProgress.RunAsync(report => Task.Run(() =>
-            {
-                var budget = new QuantizationBudget(plan, text, report, cancellation);
-                if (result.GetValue(Size) is { } megabytes) budget.Fit((long)(megabytes * 1e6) - plan.HeaderBytes);
-                else budget.Fit((long)(result.GetValue(Bits)!.Value / 8 * plan.PackedWeights) + plan.OtherBytes);
-            }, cancellation)).ConfigureAwait(false);
-        }
-        if (dryRun)
-        {
-            PlanTable.Show(plan);
-            return ExitCode.Success;
-        }
-        WarnOfQuantized(file, plan.QuantizedAlready);
-        ImportanceMatrix? importance = result.GetValue(Importance) is { } importancePath ? ImportanceMatrix.Read(importancePath) : null;
-        bool rounds = fast || importance is not null;
-        string? calibration = importance?.Name;
-        RequireSpace(output, plan.OutputBytes * (rounds ? 1 : 2));
-        if (rounds)
-        {
-            var quantizer = new FastQuantizer(plan, importance);
-            await ByteProgress.RunAsync("packing", plan.OutputBytes, (at, _) => Task.Run(() => quantizer.Save(output, at, cancellation), cancellation)).ConfigureAwait(false);
-        }
-        else
-        {
-            if (result.GetValue(KeepImportance) is not null) await CollectAsync(result, file, text, cancellation).ConfigureAwait(false);
-            calibration = CalibrationName(result);
-            var quantizer = new CalibratedQuantizer(plan, new QuantizationSettings(), text);
-            await Console.Error.WriteLineAsync(Quantity.Text($"edgellm: this takes about {Quantity.Duration(quantizer.EstimateTime())}; if it is cut short, the same command goes on from there")).ConfigureAwait(false);
-            await WorkProgress.RunAsync(report => Task.Run(() => quantizer.Save(output, report, cancellation), cancellation)).ConfigureAwait(false);
-        }
-        return await FinishAsync(result, file, output, calibration, started, cancellation).ConfigureAwait(false);
+            Input = result.GetValue(Input)!,
+            Output = result.GetValue(Target)!,
+            Calibration = result.GetValue(Calibrate),
+            Importance = result.GetValue(Importance),
+            KeptImportance = result.GetValue(KeepImportance),
+            Evaluation = result.GetValue(Evaluate),
+            ChatTemplate = result.GetValue(SharedOptions.ChatTemplate) is { } template ? NamedTemplates.Read(template) : null,
+            ChatTemplateFile = result.GetValue(SharedOptions.ChatTemplate) is { } named && NamedTemplates.Find(named) is null ? named : null,
+            StandardType = result.GetValue(Type) is { } type ? StandardTypes.ByName[type] : null,
+            Body = body,
+            Embedding = result.GetValue(Embedding) == "e4" ? body : Packing.E8Group32,
+            Megabytes = result.GetValue(Size),
+            BitsPerWeight = result.GetValue(Bits),
+            IsFast = result.GetValue(Fast),
+            Replaces = result.GetValue(Force),
+            WritesReport = !result.GetValue(NoReport),
+            IsDryRun = result.GetValue(DryRun),
+        };
     }
-
-    private static async Task<int> RunStandardAsync(ParseResult result, GgufFile file, ElementType type, string output, long started, CancellationToken cancellation)
-    {
-        bool weighs = StandardRun.TakesImportance(type) && !result.GetValue(Fast);
-        var plan = new StandardPlan(file, type, weighs);
-        if (result.GetValue(DryRun))
-        {
-            PlanTable.Show(plan);
-            return ExitCode.Success;
-        }
-        WarnOfQuantized(file, plan.QuantizedAlready);
-        RequireSpace(output, plan.OutputBytes);
-        ImportanceMatrix? importance = weighs && result.GetValue(Importance) is { } path ? ImportanceMatrix.Read(path)
-            : weighs || result.GetValue(KeepImportance) is not null ? await CollectAsync(result, file, await ReadTextAsync(result, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false)
-            : null;
-        if (!weighs) importance = null;
-        await StandardRun.WriteAsync(plan, importance, output, cancellation).ConfigureAwait(false);
-        return await FinishAsync(result, file, output, importance?.Name, started, cancellation).ConfigureAwait(false);
-    }
-
-    /// <summary>What the calibration text says of the inputs; written where --write-imatrix asks for it.</summary>
-    private static async Task<ImportanceMatrix> CollectAsync(ParseResult result, GgufFile file, string? text, CancellationToken cancellation)
-    {
-        ImportanceMatrix importance = await StandardRun.CollectAsync(file, text, CalibrationName(result), cancellation).ConfigureAwait(false);
-        if (result.GetValue(KeepImportance) is { } path) importance.Write(path);
-        return importance;
-    }
-
-    /// <summary>The text of --calibrate; null: our own.</summary>
-    private static async Task<string?> ReadTextAsync(ParseResult result, CancellationToken cancellation) =>
-        result.GetValue(Calibrate) is { } path ? await Task.Run(() => InputFile.ReadText(path, InputFile.MostTextBytes), cancellation).ConfigureAwait(false) : null;
-
-    private static string CalibrationName(ParseResult result) => Path.GetFileName(result.GetValue(Calibrate)) ?? "the text that comes with edgellm";
 
     private static void RefuseContradictions(ParseResult result)
     {
@@ -184,53 +106,6 @@ internal static class QuantizeCommand
         if (result.GetValue(Size) is not null && result.GetValue(Bits) is not null) throw new UsageException("--size and --bits ask for the same: leave one out");
         if (result.GetValue(Type) is not null && (budgeted || formed))
             throw new UsageException("--group, --embedding, --size and --bits are of the packed form: leave them out, or --type");
-    }
-
-    /// <summary>Everything that is going to be written can be, and is nothing that is read.</summary>
-    private static void RequireOutputs(ParseResult result)
-    {
-        string output = result.GetValue(Target)!;
-        bool force = result.GetValue(Force);
-        string?[] options = [result.GetValue(Calibrate), result.GetValue(Importance), result.GetValue(Evaluate)];
-        foreach (string path in options.OfType<string>()) InputFile.RequireReadable(path);
-        string? template = result.GetValue(SharedOptions.ChatTemplate) is { } named && NamedTemplates.Find(named) is null ? named : null;
-        string[] inputs = [.. QuantizeSource.FilesOf(result.GetValue(Input)!), .. options.OfType<string>(), .. template is null ? Array.Empty<string>() : [template]];
-        OutputFile.Require(output, force, inputs);
-        foreach (string unfinished in CalibratedQuantizer.FilesBeside(output)) OutputFile.RequireNoInput(output, unfinished, inputs);
-        string[] reports = result.GetValue(NoReport) ? [] : ReportRun.PathsFor(output);
-        foreach (string report in reports) OutputFile.RequireBeside(report, inputs);
-        if (result.GetValue(KeepImportance) is not { } kept) return;
-        OutputFile.Require(kept, force, inputs);
-        string place = AtomicFile.TargetOf(kept);
-        string[] others = [AtomicFile.TargetOf(output), .. reports, .. CalibratedQuantizer.FilesBeside(output)];
-        if (others.FirstOrDefault(other => FileStatus.IsSamePlace(place, other)) is { } taken)
-            throw new UsageException($"--write-imatrix {kept} is the place of {taken}, which is written too: name another file");
-    }
-
-    private static void WarnOfQuantized(GgufFile file, string? type)
-    {
-        if (type is null) return;
-        Console.Error.WriteLine($"edgellm: {Printable.Line(file.Path)} is quantized already ({type}): what that lost stays lost; better begin from F16 or BF16");
-    }
-
-    /// <summary>Says what was written, and writes the report.</summary>
-    private static async Task<int> FinishAsync(ParseResult result, GgufFile file, string output, string? calibration, long started, CancellationToken cancellation)
-    {
-        TimeSpan time = Stopwatch.GetElapsedTime(started);
-        using (GgufFile made = GgufFile.Open(output)) ModelIdentity.Remember(output, ModelIdentity.Of(made, folder: null, cancellation), StateFolder.Identities);
-        Console.WriteLine($"{Printable.Line(output)} ({Quantity.Bytes(new FileInfo(output).Length)}, from {Quantity.Bytes(file.FileSize)})");
-        if (result.GetValue(NoReport)) return ExitCode.Success;
-        string? text = result.GetValue(Evaluate);
-        bool compares = text is not null || !result.GetValue(Fast);
-        await ReportRun.WriteAsync(file, result.GetValue(Input)!, output, calibration, time, compares, text, cancellation).ConfigureAwait(false);
-        return ExitCode.Success;
-    }
-
-    internal static void RequireSpace(string output, long bytes)
-    {
-        string folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
-        if (FreeSpace.At(folder) is not { } free || free >= bytes + SpareBytes) return;
-        throw new IOException($"{output}: takes {Quantity.Bytes(bytes)} of disk while it is made, with {Quantity.Bytes(SpareBytes)} to spare, and {folder} has {Quantity.Bytes(free)} free");
     }
 
     private static Option<string?> OneOf(string name, string description, params string[] values)

@@ -1,4 +1,3 @@
-using EdgeLlm.Cli.Commands;
 using EdgeLlm.Cli.Inspect;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Files;
@@ -6,7 +5,7 @@ using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Quantization.Import;
 
-namespace EdgeLlm.Cli;
+namespace EdgeLlm.Cli.Quantize;
 
 /// <summary>The file that `quantize` reads: a GGUF file, or what a Hugging Face folder becomes, which lasts as long as this.</summary>
 internal sealed class QuantizeSource : IDisposable
@@ -55,7 +54,7 @@ internal sealed class QuantizeSource : IDisposable
             return new QuantizeSource(temporary, input, chatTemplate, isTemporary: true);
         }
         string place = output ?? Path.GetTempPath();
-        QuantizeCommand.RequireSpace(place, model.ByteCount);
+        FreeSpace.Require(place, model.ByteCount);
         long written = 0;
         try
         {

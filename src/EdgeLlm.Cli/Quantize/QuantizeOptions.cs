@@ -1,0 +1,80 @@
+using EdgeLlm.Kernels.Formats;
+
+namespace EdgeLlm.Cli.Quantize;
+
+/// <summary>What `edgellm quantize` was asked for; its parts don't contradict each other.</summary>
+internal sealed record QuantizeOptions
+{
+    /// <summary>A GGUF file, a model's name, or a Hugging Face folder.</summary>
+    public required string Input { get; init; }
+
+    /// <summary>The file to write.</summary>
+    public required string Output { get; init; }
+
+    /// <summary>A file with the calibration text; null: our own text.</summary>
+    public string? Calibration { get; init; }
+
+    /// <summary>A file with an importance matrix that takes the calibration's place, or null.</summary>
+    public string? Importance { get; init; }
+
+    /// <summary>Where to write the importance matrix of the calibration text, or null.</summary>
+    public string? KeptImportance { get; init; }
+
+    /// <summary>A file with the text that the report compares on; null: our own, and none with <see cref="IsFast"/>.</summary>
+    public string? Evaluation { get; init; }
+
+    /// <summary>Jinja source of the output's chat template; null: the input's.</summary>
+    public string? ChatTemplate { get; init; }
+
+    /// <summary>The file that <see cref="ChatTemplate"/> is from; null where it is one that has a name, or none.</summary>
+    public string? ChatTemplateFile { get; init; }
+
+    /// <summary>A type that llama.cpp has, too; null: the packed form.</summary>
+    public ElementType? StandardType { get; init; }
+
+    /// <summary>The form of the layers.</summary>
+    public Packing Body { get; init; } = Packing.E4Group32;
+
+    /// <summary>The form of embedding and head.</summary>
+    public Packing Embedding { get; init; } = Packing.E8Group32;
+
+    /// <summary>Million bytes that the output may have, or null.</summary>
+    public double? Megabytes { get; init; }
+
+    /// <summary>Bits that a packed weight may have on average, or null.</summary>
+    public double? BitsPerWeight { get; init; }
+
+    /// <summary>Whether it does without calibration.</summary>
+    public bool IsFast { get; init; }
+
+    /// <summary>Whether files that are there are replaced.</summary>
+    public bool Replaces { get; init; }
+
+    /// <summary>Whether a report is written beside the output.</summary>
+    public bool WritesReport { get; init; } = true;
+
+    /// <summary>Whether only the plan is shown.</summary>
+    public bool IsDryRun { get; init; }
+
+    /// <summary>Whether each matrix' form follows from a budget of bytes.</summary>
+    public bool HasBudget => Megabytes is not null || BitsPerWeight is not null;
+
+    /// <summary>The calibration text's name in reports.</summary>
+    public string CalibrationName => Path.GetFileName(Calibration) ?? "the text that comes with edgellm";
+}
+
+/// <summary>Names of the standard types.</summary>
+internal static class StandardTypes
+{
+    /// <summary>What `--type` takes.</summary>
+    public static IReadOnlyDictionary<string, ElementType> ByName { get; } = new Dictionary<string, ElementType>
+    {
+        ["q4_0"] = ElementType.Q4_0,
+        ["q8_0"] = ElementType.Q8_0,
+        ["iq4_nl"] = ElementType.IQ4_NL,
+        ["q4_k"] = ElementType.Q4_K,
+        ["f16"] = ElementType.F16,
+        ["bf16"] = ElementType.BF16,
+        ["f32"] = ElementType.F32,
+    };
+}

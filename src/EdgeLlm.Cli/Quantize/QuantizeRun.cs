@@ -1,0 +1,146 @@
+using System.Diagnostics;
+using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
+using EdgeLlm.Gguf;
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models;
+using EdgeLlm.Quantization;
+using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Quantization.Standard;
+
+namespace EdgeLlm.Cli.Quantize;
+
+/// <summary>One run of `edgellm quantize`: checks what it reads and writes, chooses the quantizer, shows its progress, and writes the report.</summary>
+internal sealed class QuantizeRun(QuantizeOptions options)
+{
+    // Mean squares settle sooner than correlations do.
+    private const int ImportanceWindows = 32;
+    private const int ImportanceWindowTokens = 512;
+
+    private readonly long _started = Stopwatch.GetTimestamp();
+
+    /// <returns>An <see cref="ExitCode"/>.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellation)
+    {
+        if (!options.IsDryRun) RequireFiles();
+        bool needsWeights = !options.IsDryRun || options.HasBudget;
+        using QuantizeSource source = await QuantizeSource.OpenAsync(options.Input, options.ChatTemplate, options.IsDryRun ? null : options.Output, needsWeights, cancellation).ConfigureAwait(false);
+        try
+        {
+            return options.StandardType is { } type
+                ? await ConvertAsync(source.File, type, cancellation).ConfigureAwait(false)
+                : await PackAsync(source.File, cancellation).ConfigureAwait(false);
+        }
+        catch (ModelException exception) when (exception.File == source.File.Path)
+        {
+            throw new ModelException(options.Input, exception.Problem); // not the name of a temporary file
+        }
+    }
+
+    /// <summary>Into the packed form.</summary>
+    private async Task<int> PackAsync(GgufFile file, CancellationToken cancellation)
+    {
+        var plan = new QuantizationPlan(file, options.Body, options.Embedding);
+        string? text = await ReadCalibrationAsync(cancellation).ConfigureAwait(false);
+        if (options.HasBudget) await FitBudgetAsync(plan, text, cancellation).ConfigureAwait(false);
+        if (options.IsDryRun)
+        {
+            PlanTable.Show(plan);
+            return ExitCode.Success;
+        }
+        WarnOfQuantized(file, plan.QuantizedAlready);
+        ImportanceMatrix? importance = options.Importance is { } path ? ImportanceMatrix.Read(path) : null;
+        bool rounds = options.IsFast || importance is not null;
+        FreeSpace.Require(options.Output, plan.OutputBytes * (rounds ? 1 : 2)); // a calibrated run keeps its finished layers beside the output
+        if (rounds)
+        {
+            var quantizer = new FastQuantizer(plan, importance);
+            await ByteProgress.RunAsync("packing", plan.OutputBytes, (at, _) => Task.Run(() => quantizer.Save(options.Output, at, cancellation), cancellation)).ConfigureAwait(false);
+            return await FinishAsync(file, importance?.Name, cancellation).ConfigureAwait(false);
+        }
+        if (options.KeptImportance is not null) await CollectImportanceAsync(file, text, cancellation).ConfigureAwait(false);
+        var calibrated = new CalibratedQuantizer(plan, new QuantizationSettings(), text);
+        await Console.Error.WriteLineAsync(Quantity.Text($"edgellm: this takes about {Quantity.Duration(calibrated.EstimateTime())}; if it is cut short, the same command goes on from there")).ConfigureAwait(false);
+        await WorkProgress.RunAsync(report => Task.Run(() => calibrated.Save(options.Output, report, cancellation), cancellation)).ConfigureAwait(false);
+        return await FinishAsync(file, options.CalibrationName, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Into a standard type.</summary>
+    private async Task<int> ConvertAsync(GgufFile file, ElementType type, CancellationToken cancellation)
+    {
+        bool weighs = (type is ElementType.Q4_0 or ElementType.IQ4_NL or ElementType.Q4_K) && !options.IsFast; // to the others it makes no difference what the inputs are like
+        var plan = new StandardPlan(file, type, weighs);
+        if (options.IsDryRun)
+        {
+            PlanTable.Show(plan);
+            return ExitCode.Success;
+        }
+        WarnOfQuantized(file, plan.QuantizedAlready);
+        FreeSpace.Require(options.Output, plan.OutputBytes);
+        ImportanceMatrix? importance = null;
+        if (weighs && options.Importance is { } path) importance = ImportanceMatrix.Read(path);
+        else if (weighs || options.KeptImportance is not null) importance = await CollectImportanceAsync(file, await ReadCalibrationAsync(cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
+        if (!weighs) importance = null;
+        var quantizer = new StandardQuantizer(plan, importance);
+        await ByteProgress.RunAsync("writing", plan.OutputBytes, (at, _) => Task.Run(() => quantizer.Save(options.Output, at, cancellation), cancellation)).ConfigureAwait(false);
+        return await FinishAsync(file, importance?.Name, cancellation).ConfigureAwait(false);
+    }
+
+    private Task FitBudgetAsync(QuantizationPlan plan, string? text, CancellationToken cancellation) => WorkProgress.RunAsync(report => Task.Run(() =>
+    {
+        var budget = new QuantizationBudget(plan, text, report, cancellation);
+        if (options.Megabytes is { } megabytes) budget.Fit((long)(megabytes * 1e6) - plan.HeaderBytes);
+        else budget.Fit((long)(options.BitsPerWeight!.Value / 8 * plan.PackedWeights) + plan.OtherBytes);
+    }, cancellation));
+
+    /// <summary>What the calibration text says of the inputs; written where it was asked for.</summary>
+    private async Task<ImportanceMatrix> CollectImportanceAsync(GgufFile file, string? text, CancellationToken cancellation)
+    {
+        var source = new SourceModel(file);
+        var windows = CalibrationText.Read(file, text, ImportanceWindowTokens, ImportanceWindows);
+        ImportanceMatrix? importance = null;
+        await WorkProgress.RunAsync(report => Task.Run(() => importance = new ImportanceCollector(source, windows).Collect(
+            options.CalibrationName, share => report("calibration text", share), cancellation), cancellation)).ConfigureAwait(false);
+        if (options.KeptImportance is { } path) importance!.Write(path);
+        return importance!;
+    }
+
+    private async Task<string?> ReadCalibrationAsync(CancellationToken cancellation) =>
+        options.Calibration is { } path ? await Task.Run(() => InputFile.ReadText(path, InputFile.MostTextBytes), cancellation).ConfigureAwait(false) : null;
+
+    /// <summary>Everything that is going to be written can be, and is nothing that is read.</summary>
+    private void RequireFiles()
+    {
+        string[] texts = [.. new[] { options.Calibration, options.Importance, options.Evaluation, options.ChatTemplateFile }.OfType<string>()];
+        foreach (string path in texts) InputFile.RequireReadable(path);
+        string[] inputs = [.. QuantizeSource.FilesOf(options.Input), .. texts];
+        OutputFile.Require(options.Output, options.Replaces, inputs);
+        foreach (string unfinished in CalibratedQuantizer.FilesBeside(options.Output)) OutputFile.RequireNoInput(options.Output, unfinished, inputs);
+        string[] reports = options.WritesReport ? ReportRun.PathsFor(options.Output) : [];
+        foreach (string report in reports) OutputFile.RequireBeside(report, inputs);
+        if (options.KeptImportance is not { } kept) return;
+        OutputFile.Require(kept, options.Replaces, inputs);
+        string place = AtomicFile.TargetOf(kept);
+        string[] others = [AtomicFile.TargetOf(options.Output), .. reports, .. CalibratedQuantizer.FilesBeside(options.Output)];
+        if (others.FirstOrDefault(other => FileStatus.IsSamePlace(place, other)) is { } taken)
+            throw new UsageException($"--write-imatrix {kept} is the place of {taken}, which is written too: name another file");
+    }
+
+    private static void WarnOfQuantized(GgufFile file, string? type)
+    {
+        if (type is null) return;
+        Console.Error.WriteLine($"edgellm: {Printable.Line(file.Path)} is quantized already ({type}): what that lost stays lost; better begin from F16 or BF16");
+    }
+
+    /// <summary>Says what was written, and writes the report.</summary>
+    private async Task<int> FinishAsync(GgufFile file, string? calibration, CancellationToken cancellation)
+    {
+        TimeSpan time = Stopwatch.GetElapsedTime(_started);
+        using (GgufFile made = GgufFile.Open(options.Output)) ModelIdentity.Remember(options.Output, ModelIdentity.Of(made, folder: null, cancellation), StateFolder.Identities);
+        Console.WriteLine($"{Printable.Line(options.Output)} ({Quantity.Bytes(new FileInfo(options.Output).Length)}, from {Quantity.Bytes(file.FileSize)})");
+        if (!options.WritesReport) return ExitCode.Success;
+        bool compares = options.Evaluation is not null || !options.IsFast;
+        await ReportRun.WriteAsync(file, options.Input, options.Output, calibration, time, compares, options.Evaluation, cancellation).ConfigureAwait(false);
+        return ExitCode.Success;
+    }
+}
