@@ -1,5 +1,6 @@
 using System.CommandLine;
 using EdgeLlm.Cli.Evaluation;
+using EdgeLlm.Cli.Quantize;
 using EdgeLlm.Files;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models;

@@ -198,11 +198,11 @@ public sealed class OutputTests : IDisposable
         string output = _folder.PathOf("output.gguf");
         long free = FreeSpace.At(_folder.Root) ?? 0;
         Assert.SkipWhen(free < 200_000_000, "this disk is nearly full");
-        IOException refused = Assert.ThrowsAny<IOException>(() => Cli.Commands.QuantizeCommand.RequireSpace(output, free - 1_000_000));
+        IOException refused = Assert.ThrowsAny<IOException>(() => FreeSpace.Require(output, free - 1_000_000));
         Assert.Contains($"{output}: takes ", refused.Message);
         Assert.Contains("with 67.1 MB to spare", refused.Message);
         Assert.Contains($"{_folder.Root} has ", refused.Message);
-        Cli.Commands.QuantizeCommand.RequireSpace(output, free / 2);
+        FreeSpace.Require(output, free / 2);
     }
 
     [Fact]

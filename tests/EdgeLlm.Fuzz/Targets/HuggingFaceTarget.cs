@@ -19,7 +19,7 @@ internal static class HuggingFaceTarget
     public static string? Run(FuzzCase current)
     {
         Dice dice = current.Dice;
-        string folder = current.PathOf("folder");
+        string folder = current.PathOf("hugging-face");
         Directory.CreateDirectory(folder);
         foreach (string old in Directory.GetFileSystemEntries(folder)) File.Delete(old);
         Dictionary<string, byte[]> files = new(dice.Of(Samples.Folders.Value));

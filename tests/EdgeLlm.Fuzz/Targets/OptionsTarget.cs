@@ -127,6 +127,6 @@ internal static class OptionsTarget
         File.WriteAllBytes("damaged.gguf", File.ReadAllBytes(Samples.ModelPath)[..5000]);
         Directory.CreateDirectory("folder");
         // Models and measurements of the user are not those of the fuzzer.
-        foreach (string variable in new[] { "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME" }) Environment.SetEnvironmentVariable(variable, Path.GetFullPath("folder"));
+        foreach (string variable in new[] { "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME" }) Environment.SetEnvironmentVariable(variable, Path.GetFullPath("home"));
     }
 }
