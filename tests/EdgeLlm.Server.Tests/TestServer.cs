@@ -29,6 +29,13 @@ internal sealed class TestServer : IAsyncDisposable
 
     public string Log => _log.ToString();
 
+    /// <summary>Waits for what the service logs after an answer's last byte.</summary>
+    public async Task AssertLogsAsync(string text)
+    {
+        for (int i = 0; i < 6000 && !Log.Contains(text, StringComparison.Ordinal); i++) await Task.Delay(10);
+        Assert.Contains(text, Log, StringComparison.Ordinal);
+    }
+
     /// <summary>With a model of 260,000 weights, whose context has 512 tokens.</summary>
     public static Task<TestServer> StartAsync(ServerOptions? options = null) => StartAsync(options, SharedFolder.Require("models", "stories260K.f32.gguf"));
 

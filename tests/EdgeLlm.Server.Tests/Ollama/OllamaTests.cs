@@ -71,7 +71,7 @@ public sealed class OllamaTests : IAsyncLifetime
         JsonElement guarded = await _server.AskAsync("/v1/chat/completions", Request(""));
         Assert.Equal("length", guarded.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
         Assert.Equal(64, guarded.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
-        Assert.Contains("ended by Loop", _server.Log);
+        await _server.AssertLogsAsync("ended by Loop");
         JsonElement asked = await _server.AskAsync("/v1/chat/completions", Request(",\"max_tokens\":80"));
         Assert.Equal(80, asked.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
     }
