@@ -38,6 +38,9 @@ internal sealed class CalibratedQuantizer
     /// <summary>About how long it takes on this machine.</summary>
     public TimeSpan EstimateTime() => _work.Estimate();
 
+    /// <summary>Where hashes of models are remembered; null: nowhere, and the whole source is read for its hash.</summary>
+    public string? IdentityFolder { get; init; }
+
     public Action<string> Log { get; init; } = static _ => { };
 
     /// <summary>Where unfinished work is kept, until an output is whole: its layers; the calibration text's inputs, the source's outputs, and scales so far.</summary>
@@ -162,7 +165,7 @@ internal sealed class CalibratedQuantizer
     private byte[] Identity()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(ModelIdentity.Of(_plan.File, folder: null));
+        hash.AppendData(ModelIdentity.Of(_plan.File, IdentityFolder));
         // Field by field (how often to tune is not among them): a new property of the settings must not throw away hours of work by itself.
         var description = new StringBuilder();
         description.Append(CultureInfo.InvariantCulture, $"4 {ModelIdentity.Arithmetic} {_settings.WindowLength} {_settings.Windows} {_settings.Damping:R} ");

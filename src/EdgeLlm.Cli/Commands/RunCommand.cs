@@ -59,24 +59,26 @@ internal sealed class RunCommand
         using LanguageModel model = SharedOptions.LoadModel(result, words.ModelPath ?? SharedOptions.ModelPathOf(result));
         GenerationArguments.RequireTokens(options, model.Info.VocabularySize);
         bool continues = result.GetValue(_raw);
-        if (!continues && !new ChatFormat(model).HasTemplate)
+        ChatFormat? format = continues ? null : new ChatFormat(model);
+        if (format is { HasTemplate: false })
         {
             if (result.GetValue(_system) is not null) throw new UsageException($"--system has no place: {ChatFormat.MissingTemplate}");
             await Console.Error.WriteLineAsync($"edgellm: {ChatFormat.MissingTemplate}").ConfigureAwait(false);
-            continues = true;
+            format = null;
         }
         if (!converse)
         {
-            await AnswerAsync(model, text!, continues, options, result, cancellation).ConfigureAwait(false);
+            await AnswerAsync(model, format, text!, options, result, cancellation).ConfigureAwait(false);
             return ExitCode.Success;
         }
         using var input = LineInput.OfThisProcess(keepsHistory: !result.GetValue(_noHistory));
-        if (continues) return await new InteractiveText(model, options, input, Console.Out).RunAsync(cancellation).ConfigureAwait(false);
-        using var session = new ChatSession(model, result.GetValue(_system));
+        if (format is null) return await new InteractiveText(model, options, input, Console.Out).RunAsync(cancellation).ConfigureAwait(false);
+        using var session = new ChatSession(model, format, result.GetValue(_system));
         return await new InteractiveChat(session, options, input, Console.Out, result.GetValue(_force)).RunAsync(cancellation).ConfigureAwait(false);
     }
 
-    private async Task AnswerAsync(LanguageModel model, string text, bool continues, GenerationOptions options, ParseResult result, CancellationToken cancellation)
+    /// <param name="format">Null: the text is continued as it is.</param>
+    private async Task AnswerAsync(LanguageModel model, ChatFormat? format, string text, GenerationOptions options, ParseResult result, CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         ConsoleCancelEventHandler onPress = (_, press) =>
@@ -87,9 +89,9 @@ internal sealed class RunCommand
         Console.CancelKeyPress += onPress;
         try
         {
-            GenerationStatistics statistics = continues
+            GenerationStatistics statistics = format is null
                 ? await ContinueAsync(model, text, options, stop.Token).ConfigureAwait(false)
-                : await AnswerAsync(model, result.GetValue(_system), text, options, stop.Token).ConfigureAwait(false);
+                : await AnswerAsync(model, format, result.GetValue(_system), text, options, stop.Token).ConfigureAwait(false);
             if (GenerationArguments.NoteOn(statistics, options, model.ContextLength) is { } note) await Console.Error.WriteLineAsync($"edgellm: {note}").ConfigureAwait(false);
             if (result.GetValue(_stats)) await Console.Error.WriteLineAsync(AnswerWriter.Describe(statistics)).ConfigureAwait(false);
         }
@@ -108,9 +110,10 @@ internal sealed class RunCommand
         return generator.Statistics;
     }
 
-    private static async Task<GenerationStatistics> AnswerAsync(LanguageModel model, string? system, string text, GenerationOptions options, CancellationToken cancellation)
+    private static async Task<GenerationStatistics> AnswerAsync(
+        LanguageModel model, ChatFormat format, string? system, string text, GenerationOptions options, CancellationToken cancellation)
     {
-        using var session = new ChatSession(model, system);
+        using var session = new ChatSession(model, format, system);
         await AnswerWriter.WriteAsync(session.AskAsync(text, options, cancellation), Console.Out, wraps: true, cancellation).ConfigureAwait(false);
         return session.Statistics;
     }

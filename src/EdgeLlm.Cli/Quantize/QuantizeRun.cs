@@ -59,7 +59,7 @@ internal sealed class QuantizeRun(QuantizeOptions options)
             return await FinishAsync(file, importance?.Name, cancellation).ConfigureAwait(false);
         }
         if (options.KeptImportance is not null) await CollectImportanceAsync(file, text, cancellation).ConfigureAwait(false);
-        var calibrated = new CalibratedQuantizer(plan, new QuantizationSettings(), text);
+        var calibrated = new CalibratedQuantizer(plan, new QuantizationSettings(), text) { IdentityFolder = StateFolder.Identities };
         await Console.Error.WriteLineAsync(Quantity.Text($"edgellm: this takes about {Quantity.Duration(calibrated.EstimateTime())}; if it is cut short, the same command goes on from there")).ConfigureAwait(false);
         await WorkProgress.RunAsync(report => Task.Run(() => calibrated.Save(options.Output, report, cancellation), cancellation)).ConfigureAwait(false);
         return await FinishAsync(file, options.CalibrationName, cancellation).ConfigureAwait(false);

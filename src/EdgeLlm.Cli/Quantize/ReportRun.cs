@@ -133,12 +133,13 @@ internal static class ReportRun
     private static async Task<string> AskAsync(LanguageModel model, string question, CancellationToken cancellation)
     {
         var options = new GenerationOptions { Sampling = SamplingOptions.Greedy, MaxTokens = AnswerTokens };
-        if (!new ChatFormat(model).HasTemplate)
+        var format = new ChatFormat(model);
+        if (!format.HasTemplate)
         {
             using var generator = new TextGenerator(model);
             return string.Concat(await generator.GenerateAsync(model.Tokenizer.Encode(question, addSpecial: true), options, cancellation).ToListAsync(cancellation).ConfigureAwait(false));
         }
-        using var session = new ChatSession(model);
+        using var session = new ChatSession(model, format);
         await foreach (string _ in session.AskAsync(question, options, cancellation).ConfigureAwait(false)) { }
         return session.Messages[^1].Content;
     }

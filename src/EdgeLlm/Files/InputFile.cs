@@ -36,19 +36,25 @@ internal static class InputFile
     {
         try
         {
-            using var bytes = new MemoryStream();
-            byte[] buffer = new byte[1 << 16];
-            for (int count; (count = stream.Read(buffer)) > 0;)
-            {
-                if (bytes.Length + count > mostBytes) throw new FileException(name, $"has more than the {mostBytes >> 20} MiB that such a file may have");
-                bytes.Write(buffer, 0, count);
-            }
-            return bytes.ToArray();
+            return ReadAtMost(stream, mostBytes) ?? throw new FileException(name, $"has more than the {mostBytes >> 20} MiB that such a file may have");
         }
         catch (Exception exception) when (FileException.IsFromFileSystem(exception))
         {
             throw FileException.Reading(name, exception);
         }
+    }
+
+    /// <summary>The rest of a stream; null where it has more than <paramref name="mostBytes"/>.</summary>
+    public static byte[]? ReadAtMost(Stream stream, int mostBytes)
+    {
+        using var bytes = new MemoryStream();
+        byte[] buffer = new byte[1 << 16];
+        for (int count; (count = stream.Read(buffer)) > 0;)
+        {
+            if (bytes.Length + count > mostBytes) return null;
+            bytes.Write(buffer, 0, count);
+        }
+        return bytes.ToArray();
     }
 
     /// <summary>The text of a regular file or a pipe, UTF-8; a byte order mark is text too.</summary>

@@ -18,9 +18,14 @@ public sealed partial class ChatSession : IDisposable
     /// <param name="model">The model, which the session does not dispose of.</param>
     /// <param name="system">The system prompt, or null for none (the model's template may bring its own).</param>
     /// <exception cref="ChatTemplateException">The model's chat template is broken.</exception>
-    public ChatSession(LanguageModel model, string? system = null)
+    public ChatSession(LanguageModel model, string? system = null) : this(model, new ChatFormat(model), system)
     {
-        _format = new ChatFormat(model);
+    }
+
+    /// <summary>The same with a format that was made before.</summary>
+    internal ChatSession(LanguageModel model, ChatFormat format, string? system = null)
+    {
+        _format = format;
         _generator = new TextGenerator(model);
         System = system;
     }

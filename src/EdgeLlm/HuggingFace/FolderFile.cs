@@ -11,14 +11,7 @@ internal static class FolderFile
     public static byte[] Read(string file, int mostBytes)
     {
         using FileStream stream = InputFile.Open(file);
-        var bytes = new MemoryStream();
-        byte[] buffer = new byte[1 << 16];
-        for (int count; (count = stream.Read(buffer)) > 0;)
-        {
-            bytes.Write(buffer, 0, count);
-            if (bytes.Length > mostBytes) throw new ModelException(file, $"has more than the {mostBytes} bytes that such a file may have");
-        }
-        return bytes.ToArray();
+        return InputFile.ReadAtMost(stream, mostBytes) ?? throw new ModelException(file, $"has more than the {mostBytes} bytes that such a file may have");
     }
 
     /// <exception cref="ModelException">It is no UTF-8, or too long.</exception>

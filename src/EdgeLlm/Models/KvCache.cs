@@ -51,9 +51,6 @@ public sealed unsafe class KvCache : IDisposable
     /// <summary>Held by a pass, a save or a load, so that <see cref="Dispose"/> frees nothing under it.</summary>
     internal Lock InUse { get; } = new();
 
-    /// <summary>Whether it was disposed of; a pass that still computes with it ends at its next layer.</summary>
-    internal bool IsDisposed => _disposed;
-
     /// <summary>Bytes that the entries of a cache of this capacity take when full.</summary>
     internal static long ByteCount(IEnumerable<CacheSpec> entries, int capacity, KeyValueType type) => entries.Sum(spec => new Entry(spec, 0, capacity, type).ByteCount);
 

@@ -5,6 +5,18 @@ namespace EdgeLlm.Models.Families;
 /// <summary>Parts of a spec that most families read from the same keys.</summary>
 internal static class CommonKeys
 {
+    /// <summary>A decoder: its sizes, and the layers that a family makes one by one.</summary>
+    public static ModelSpec Decoder(ModelKeys keys, NormSpec outputNorm, Func<int, LayerSpec> layer) => new()
+    {
+        Architecture = keys.Architecture,
+        ContextLength = keys.Size(ModelKeys.ContextLength),
+        Width = keys.Size(ModelKeys.EmbeddingLength),
+        VocabularySize = keys.EmbeddingRows(),
+        Layers = [.. Enumerable.Range(0, keys.Size(ModelKeys.BlockCount)).Select(layer)],
+        OutputNorm = outputNorm,
+        IsTied = !keys.Has(TensorRole.Output),
+    };
+
     /// <summary>Heads without positions or window, scaled by 1 / sqrt(dimension); biases where the model has them.</summary>
     public static AttentionSpec Attention(ModelKeys keys, int layer)
     {

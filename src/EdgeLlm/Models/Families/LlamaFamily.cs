@@ -25,16 +25,7 @@ internal static class LlamaFamily
             throw keys.Error($"is a mixture of {experts} experts ({keys.NameOf(ModelKeys.ExpertCount)}): the file is whole, but experts do not run in this version yet");
         var norm = new NormSpec(keys.Number(ModelKeys.RmsEpsilon));
         RopeSpec? rope = null;
-        return new ModelSpec
-        {
-            Architecture = keys.Architecture,
-            ContextLength = keys.Size(ModelKeys.ContextLength),
-            Width = keys.Size(ModelKeys.EmbeddingLength),
-            VocabularySize = keys.EmbeddingRows(),
-            Layers = [.. Enumerable.Range(0, keys.Size(ModelKeys.BlockCount)).Select(Layer)],
-            OutputNorm = norm,
-            IsTied = !keys.Has(TensorRole.Output),
-        };
+        return CommonKeys.Decoder(keys, norm, Layer);
 
         LayerSpec Layer(int l)
         {

@@ -18,8 +18,7 @@ internal sealed class RopeConfig
     /// <summary>Sets the keys, and Llama 3's divisors.</summary>
     public static void Read(JsonPart config, ModelKeys keys, int rotated, int contextLength)
     {
-        // transformers 5 reads the older field first, and puts the base in where the field has none.
-        JsonPart? parameters = config.Find("rope_scaling") ?? config.Find("rope_parameters");
+        JsonPart? parameters = Parameters(config);
         JsonPart? theta = parameters?.Find("rope_theta") ?? config.Find("rope_theta");
         double rotationBase = theta?.Number(1e-6, 1e30) ?? 10_000;
 
@@ -30,11 +29,10 @@ internal sealed class RopeConfig
     }
 
     /// <summary>partial_rotary_factor, wherever it is, or null: the share of a head that is rotated.</summary>
-    public static JsonPart? RotatedShare(JsonPart config)
-    {
-        JsonPart? parameters = config.Find("rope_scaling") ?? config.Find("rope_parameters");
-        return parameters?.Find("partial_rotary_factor") ?? config.Find("partial_rotary_factor");
-    }
+    public static JsonPart? RotatedShare(JsonPart config) => Parameters(config)?.Find("partial_rotary_factor") ?? config.Find("partial_rotary_factor");
+
+    /// <summary>transformers 5 reads the older field first, and puts the base in where the field has none.</summary>
+    private static JsonPart? Parameters(JsonPart config) => config.Find("rope_scaling") ?? config.Find("rope_parameters");
 
     private void ReadScaling(string type, JsonPart? typeField, JsonPart given, double rotationBase, int rotated, int contextLength)
     {

@@ -16,16 +16,7 @@ internal static class StableLmFamily
         float epsilon = keys.Number(ModelKeys.NormEpsilon);
         bool isParallel = keys.Flag(ModelKeys.ParallelResidual);
         RopeSpec? rope = null;
-        return new ModelSpec
-        {
-            Architecture = keys.Architecture,
-            ContextLength = keys.Size(ModelKeys.ContextLength),
-            Width = keys.Size(ModelKeys.EmbeddingLength),
-            VocabularySize = keys.EmbeddingRows(),
-            Layers = [.. Enumerable.Range(0, keys.Size(ModelKeys.BlockCount)).Select(Layer)],
-            OutputNorm = Norm(TensorRole.OutputNormBias, 0),
-            IsTied = !keys.Has(TensorRole.Output),
-        };
+        return CommonKeys.Decoder(keys, Norm(TensorRole.OutputNormBias, 0), Layer);
 
         LayerSpec Layer(int l)
         {

@@ -5,25 +5,15 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Models.Layers;
 
 /// <summary>Puts keys and values into the cache; what is not finite ends the pass at the next norm.</summary>
-internal sealed unsafe class StoreStep : Step
+/// <param name="entry">Index of the cache's entry.</param>
+internal sealed unsafe class StoreStep(AttentionSpec attention, int entry, Operand keys, Operand values) : TokenStep
 {
-    private readonly AttentionSpec _attention;
-    private readonly Action<int, int> _store;
-    private Pass _pass = null!;
-
-    /// <param name="entry">Index of the cache's entry.</param>
-    public StoreStep(AttentionSpec attention, int entry, Operand keys, Operand values)
-    {
-        (_attention, Entry, Keys, Values) = (attention, entry, keys, values);
-        _store = Store;
-    }
-
     /// <summary>Index of the cache's entry.</summary>
-    public int Entry { get; }
+    public int Entry => entry;
 
-    public Operand Keys { get; }
+    public Operand Keys => keys;
 
-    public Operand Values { get; }
+    public Operand Values => values;
 
     public override Operation Operation => Operation.RotateAndStore;
 
@@ -31,20 +21,14 @@ internal sealed unsafe class StoreStep : Step
 
     public override bool WritesCache => true;
 
-    public override void Run(Pass pass)
+    protected override void RunToken(int token, int thread)
     {
-        _pass = pass;
-        pass.ForEachToken(_store);
-    }
-
-    private void Store(int token, int thread)
-    {
-        ref readonly SequencePart part = ref _pass.PartOf(token);
-        int position = part.Position + token - part.First, dimension = _attention.Dimension;
-        float* keys = Keys.Row(token), values = Values.Row(token);
-        for (int h = 0; h < _attention.KeyValueHeads; h++)
+        ref readonly SequencePart part = ref Pass.PartOf(token);
+        int position = part.Position + token - part.First, dimension = attention.Dimension;
+        float* tokenKeys = keys.Row(token), tokenValues = values.Row(token);
+        for (int h = 0; h < attention.KeyValueHeads; h++)
         {
-            if (!_pass.Kernel.Store(part.Cache.Head(Entry, h), position, keys + h * dimension, values + h * dimension)) _pass.NoteNotFinite();
+            if (!Pass.Kernel.Store(part.Cache.Head(entry, h), position, tokenKeys + h * dimension, tokenValues + h * dimension)) Pass.NoteNotFinite();
         }
     }
 }

@@ -1,20 +1,11 @@
 namespace EdgeLlm.Models.Layers;
 
 /// <summary>gate = silu(gate) * up.</summary>
-internal sealed unsafe class ActivateStep : Step
+internal sealed unsafe class ActivateStep(Operand gate, Operand up) : TokenStep
 {
-    private readonly Action<int, int> _activate;
-    private Pass _pass = null!;
+    public Operand Gate => gate;
 
-    public ActivateStep(Operand gate, Operand up)
-    {
-        (Gate, Up) = (gate, up);
-        _activate = (token, _) => _pass.Kernel.SiluMultiply(Gate.Row(token), Up.Row(token), Gate.Width);
-    }
-
-    public Operand Gate { get; }
-
-    public Operand Up { get; }
+    public Operand Up => up;
 
     public override Operation Operation => Operation.Activation;
 
@@ -22,11 +13,7 @@ internal sealed unsafe class ActivateStep : Step
 
     public override IEnumerable<Operand> Outputs => [Gate];
 
-    public override void Run(Pass pass)
-    {
-        _pass = pass;
-        pass.ForEachToken(_activate);
-    }
+    protected override void RunToken(int token, int thread) => Pass.Kernel.SiluMultiply(gate.Row(token), up.Row(token), gate.Width);
 }
 
 /// <summary>to += from.</summary>

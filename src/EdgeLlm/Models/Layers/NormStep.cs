@@ -3,19 +3,18 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Models.Layers;
 
 /// <summary>Normalizes rows; one that is not finite ends the pass.</summary>
-internal sealed unsafe class NormStep : Step
+internal sealed unsafe class NormStep : TokenStep
 {
     private readonly NormSpec _norm;
     private readonly TensorUse _weight;
-    private readonly Action<int, int> _normalize;
-    private Pass _pass = null!;
+    private readonly bool _isLayerNorm; // not a root mean square
     private float* _weights;
     private float* _biases; // null: none
 
     public NormStep(NormSpec norm, TensorUse weight, TensorUse? bias, Operand from, Operand to)
     {
         (_norm, _weight, Bias, From, To) = (norm, weight, bias, from, to);
-        _normalize = norm.IsCentered || bias is not null ? NormalizeCentered : Normalize;
+        _isLayerNorm = norm.IsCentered || bias is not null;
     }
 
     public Operand From { get; }
@@ -48,19 +47,16 @@ internal sealed unsafe class NormStep : Step
 
     public override void Run(Pass pass)
     {
-        _pass = pass;
-        pass.ForEachToken(_normalize);
+        base.Run(pass);
         pass.ThrowIfNotFinite();
         if (IsLast) FiniteCheck.Require(To.Start, (nint)pass.Tokens * To.Width, _weight.Name);
     }
 
-    private void NormalizeCentered(int token, int thread)
+    protected override void RunToken(int token, int thread)
     {
-        if (!_pass.Kernel.LayerNorm(From.Row(token), _weights, _biases, To.Row(token), To.Width, _norm.Epsilon)) _pass.NoteNotFinite();
-    }
-
-    private void Normalize(int token, int thread)
-    {
-        if (!_pass.Kernel.RmsNorm(From.Row(token), _weights, To.Row(token), To.Width, _norm.Epsilon)) _pass.NoteNotFinite();
+        bool isFinite = _isLayerNorm
+            ? Pass.Kernel.LayerNorm(From.Row(token), _weights, _biases, To.Row(token), To.Width, _norm.Epsilon)
+            : Pass.Kernel.RmsNorm(From.Row(token), _weights, To.Row(token), To.Width, _norm.Epsilon);
+        if (!isFinite) Pass.NoteNotFinite();
     }
 }

@@ -25,42 +25,26 @@ internal sealed unsafe class AnglesStep(RopeSpec rope, Operand to) : Step
 }
 
 /// <summary>Rotates queries and keys by the tokens' positions.</summary>
-internal sealed unsafe class RotateStep : Step
+internal sealed unsafe class RotateStep(AttentionSpec attention, Operand angles, Operand queries, Operand keys) : TokenStep
 {
-    private readonly Operand _angles;
-    private readonly Action<int, int> _rotate;
-    private Pass _pass = null!;
+    public AttentionSpec Attention => attention;
 
-    public RotateStep(AttentionSpec attention, Operand angles, Operand queries, Operand keys)
-    {
-        (Attention, _angles, Queries, Keys) = (attention, angles, queries, keys);
-        _rotate = Rotate;
-    }
+    public Operand Queries => queries;
 
-    public AttentionSpec Attention { get; }
-
-    public Operand Queries { get; }
-
-    public Operand Keys { get; }
+    public Operand Keys => keys;
 
     public override Operation Operation => Operation.RotateAndStore;
 
-    public override IEnumerable<Operand> Inputs => [_angles, Queries, Keys];
+    public override IEnumerable<Operand> Inputs => [angles, queries, keys];
 
     public override IEnumerable<Operand> Outputs => [Queries, Keys];
 
-    public override void Run(Pass pass)
-    {
-        _pass = pass;
-        pass.ForEachToken(_rotate);
-    }
-
-    private void Rotate(int token, int thread)
+    protected override void RunToken(int token, int thread)
     {
         RopeSpec rope = Attention.Rope!;
         int pairs = rope.Dimension / 2, dimension = Attention.Dimension;
-        float* cosines = _angles.Row(token), sines = cosines + pairs;
-        _pass.Kernel.Rotate(Queries.Row(token), Attention.Heads, dimension, cosines, sines, pairs, rope.IsSplit);
-        _pass.Kernel.Rotate(Keys.Row(token), Attention.KeyValueHeads, dimension, cosines, sines, pairs, rope.IsSplit);
+        float* cosines = angles.Row(token), sines = cosines + pairs;
+        Pass.Kernel.Rotate(Queries.Row(token), Attention.Heads, dimension, cosines, sines, pairs, rope.IsSplit);
+        Pass.Kernel.Rotate(Keys.Row(token), Attention.KeyValueHeads, dimension, cosines, sines, pairs, rope.IsSplit);
     }
 }

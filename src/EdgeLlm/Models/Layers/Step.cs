@@ -34,3 +34,24 @@ internal abstract class Step
     /// <summary>Computes all tokens of a pass. One pass at a time.</summary>
     public abstract void Run(Pass pass);
 }
+
+/// <summary>A step that computes each token by itself, the tokens over the threads.</summary>
+internal abstract class TokenStep : Step
+{
+    private readonly Action<int, int> _run; // made once: a pass allocates nothing
+
+    protected TokenStep() => _run = RunToken;
+
+    /// <summary>The pass at hand.</summary>
+    protected Pass Pass { get; private set; } = null!;
+
+    /// <inheritdoc/>
+    public override void Run(Pass pass)
+    {
+        Pass = pass;
+        pass.ForEachToken(_run);
+    }
+
+    /// <summary>Computes a token of <see cref="Pass"/>; on any thread.</summary>
+    protected abstract void RunToken(int token, int thread);
+}
