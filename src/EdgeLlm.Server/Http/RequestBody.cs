@@ -38,9 +38,9 @@ internal static class RequestBody
                 body.Write(buffer, 0, count);
             }
         }
-        catch (Exception exception) when (exception is OverflowException || (exception is IOException and not BadHttpRequestException && !context.RequestAborted.IsCancellationRequested))
+        catch (Exception exception) when (IsMalformed(exception) && !context.RequestAborted.IsCancellationRequested)
         {
-            throw new ApiException(400, "the request's body is malformed: its chunks have no valid sizes, or it ends too early");
+            throw new ApiException(400, "the request's body is malformed: its chunks have no valid sizes, what comes after them is no header, or it ends too early");
         }
         finally
         {
@@ -48,6 +48,9 @@ internal static class RequestBody
         }
         return Repaired(body.ToArray());
     }
+
+    /// <summary>Whether reading failed for what the client sent: a size that overflows, an early end, a trailer with bytes that no header has (the web server has no exception of its own for it).</summary>
+    private static bool IsMalformed(Exception exception) => exception is OverflowException or InvalidOperationException or (IOException and not BadHttpRequestException);
 
     /// <summary>JSON with U+FFFD in the place of bytes that are not UTF-8 and of halves of surrogate pairs (`\ud83d` alone), as Go's reader, so Ollama's, has it.</summary>
     internal static byte[] Repaired(byte[] json)
@@ -83,7 +86,7 @@ internal static class RequestBody
         {
             while (await context.Request.Body.ReadAsync(buffer, end.Token).ConfigureAwait(false) > 0) { }
         }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException)
+        catch (Exception exception) when (exception is OperationCanceledException or BadHttpRequestException || IsMalformed(exception))
         {
             // Longer than is waited for: the client may not see why it is cut off.
         }
