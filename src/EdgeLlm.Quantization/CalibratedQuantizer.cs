@@ -63,7 +63,7 @@ internal sealed class CalibratedQuantizer
             QuantizeLayers(state, stream, progress, cancellation);
             PackedMatrix[] matrices = [.. state.Layers.SelectMany(layer => layer.Matrices)];
             var norms = new Dictionary<string, float[]> { [_source.OutputNormStep.Weight.Name] = _source.OutputNorm };
-            for (int l = 0; l < _source.Programs.Count; l++)
+            for (int l = 0; l < _source.LayerCount && _source.NoPrograms is null; l++)
             {
                 foreach ((string name, float[] norm) in NormsOf(state.Layers[l], l)) norms[name] = norm;
             }
@@ -77,25 +77,25 @@ internal sealed class CalibratedQuantizer
 
     private void QuantizeLayers(QuantizationState state, Checkpoint stream, Action<string, double> progress, CancellationToken cancellation)
     {
-        int layers = _source.Programs.Count;
-        var quantizer = new LayerwiseQuantizer(_source, _text)
+        int layers = _source.LayerCount;
+        var rounder = new OperationRounder
         {
             PackingOf = _plan.PackingOf, Damping = _settings.Damping, Shrinkage = _settings.Shrinkage, Sweeps = _settings.Sweeps, Log = Log, Cancellation = cancellation,
         };
-        LayerWeights buffer = _source.ReadLayer(0);
+        LayerQuantizer quantizer = _source.NoPrograms is null ? new ProgramQuantizer(_source, _text, rounder) : new StepwiseQuantizer(_source, _text, rounder);
+        using IDisposable? memory = quantizer as IDisposable;
         int passed = stream.TryLoad(state.Layers.Count, quantizer.Stream) ?? 0;
         for (int l = 0; l < layers; l++)
         {
             progress($"layer {l + 1} of {layers}", _work.Layers(l));
             if (l >= state.Layers.Count)
             {
-                state.Append(quantizer.Quantize(l, _source.ReadLayer(l, buffer)));
+                state.Append(quantizer.Quantize(l));
                 stream.Save(l + 1, quantizer.Stream);
             }
             else if (l >= passed)
             {
-                QuantizedLayer layer = state.Layers[l];
-                quantizer.Pass(l, _source.ReadLayer(l, buffer, NormsOf(layer, l), layer.Matrices.ToDictionary(matrix => matrix.Tensor.Name)));
+                quantizer.Pass(l, state.Layers[l]);
             }
         }
         progress("embedding", _work.Layers(layers));
@@ -107,25 +107,25 @@ internal sealed class CalibratedQuantizer
     private IReadOnlyDictionary<string, float[]> NormsOf(QuantizedLayer layer, int number) => layer.Norms ?? _source.ReadNorms(number);
 
     /// <summary>Embedding or head; one after the other, so that the floats of one of them are there at a time.</summary>
-    private PackedMatrix QuantizeHead(LayerwiseQuantizer quantizer, string name)
+    private PackedMatrix QuantizeHead(LayerQuantizer quantizer, string name)
     {
         StageMemory.Return();
         float[] weights = _source.ReadMatrix(name);
         return name == _source.HeadName
-            ? quantizer.QuantizeHead(name, weights, _source.OutputNorm)
+            ? quantizer.QuantizeHead(name, weights)
             : MatrixQuantizer.Plain(name, weights, _source.Model.VocabularySize, new PackedLayout(_plan.PackingOf(name), _source.Model.Width));
     }
 
     /// <summary>Gives all norms by their tensors' names.</summary>
     private IReadOnlyDictionary<string, float[]> Tune(Checkpoint source, Checkpoint tuning, PackedMatrix[] matrices, IReadOnlyDictionary<string, float[]> norms, Action<string, double> progress, CancellationToken cancellation)
     {
-        if (_settings.TuningEpochs == 0) return norms;
+        if (_settings.TuningEpochs == 0 || _source.NoPrograms is not null) return norms;
         StageMemory.Return();
         float[] sourceHidden = new float[_text.Tokens.Length * _source.Model.Width];
-        if (source.TryLoad(_source.Programs.Count, sourceHidden) is null)
+        if (source.TryLoad(_source.LayerCount, sourceHidden) is null)
         {
             _source.HiddenStates(_text, sourceHidden, layers => progress("source", _work.SourceLayers(layers)), cancellation);
-            source.Save(_source.Programs.Count, sourceHidden);
+            source.Save(_source.LayerCount, sourceHidden);
         }
         StageMemory.Return();
         var tuner = new ScaleTuner(_source, _text, matrices, norms, sourceHidden)

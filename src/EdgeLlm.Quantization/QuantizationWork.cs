@@ -32,9 +32,9 @@ internal sealed class QuantizationWork
                 rounding += 40 * columns * columns * rows * (LayerProgram.ScalableNorm(layer, step) is null ? 1 : 2);
             }
         }
-        _layerCount = source.Programs.Count;
+        _layerCount = source.LayerCount;
         _layers = tokens * (pass + again + moments) + rounding;
-        if (settings.TuningEpochs == 0) return;
+        if (settings.TuningEpochs == 0 || source.NoPrograms is not null) return;
         _source = tokens * pass;
         _tuning = settings.TuningEpochs * tokens * (2.2 * pass + 3 * head);
     }

@@ -89,6 +89,11 @@ async function client(number) {
   }
 }
 
+function medianBetween(from, to) {
+  const taken = looks.filter(look => look.at >= from && look.at <= to).map(look => look.megabytes).sort((a, b) => a - b);
+  return taken[taken.length >> 1];
+}
+
 async function refused({ status, headers, text }) {
   assert.ok(status === 429 || status === 503, `${status}: ${text}`);
   assert.ok(Number(headers['retry-after']) >= 1);
@@ -96,12 +101,13 @@ async function refused({ status, headers, text }) {
   await wait(200);
 }
 
-// The contexts of the conversations fill once; what grows after a third of the time would be a leak.
-let early = 0;
-const sample = setTimeout(() => { early = memory(); }, seconds * 1000 / 3);
+// The contexts of the conversations fill once; what grows after a third of the time would be a leak. Between two collections of garbage memory goes up and
+// down by megabytes: medians of many looks around both moments.
+const start = Date.now(), looks = [];
+const looking = setInterval(() => looks.push({ at: (Date.now() - start) / 1000, megabytes: memory() }), 250);
 await Promise.all(Array.from({ length: clients }, (_, number) => client(number)));
-clearTimeout(sample);
-const late = memory();
+clearInterval(looking);
+const early = medianBetween(seconds * 0.28, seconds * 0.39), late = medianBetween(seconds * 0.89, seconds);
 agent.destroy();
 for (const socket of idle) socket.destroy();
 let after = descriptors();

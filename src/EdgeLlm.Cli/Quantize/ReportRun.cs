@@ -92,7 +92,7 @@ internal static class ReportRun
                 Answers = await AskAsync(before, after, share => progress("answers", Predictions + Answers * share), cancellation).ConfigureAwait(false),
             };
         }
-        DivergenceEstimate? estimate = windows.Count == 0 ? null : new DivergenceEstimate(source,
+        DivergenceEstimate? estimate = windows.Count == 0 ? null : DivergenceEstimate.Measure(source,
             new CalibrationText(windows.Tokens[..(Math.Min(EstimateWindows, windows.Count) * windows.Length)].ToArray(), windows.Length),
             share => progress("other forms", Predictions + Answers + (1 - Predictions - Answers) * share), cancellation);
         return report with { Alternatives = AlternativeForms.Of(source, report.Overhead, estimate, cancellation) };

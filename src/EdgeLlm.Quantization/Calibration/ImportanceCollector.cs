@@ -9,7 +9,7 @@ internal sealed class ImportanceCollector(SourceModel source, CalibrationText te
     /// <param name="progress">Gets the share that is done, 0 to 1.</param>
     public ImportanceMatrix Collect(string dataset, Action<double> progress, CancellationToken cancellation)
     {
-        int layers = source.Programs.Count;
+        int layers = source.LayerCount;
         var sums = new Dictionary<ProjectStep, double[]>(); // [columns]
         float[] stream = new float[text.Tokens.Length * source.Model.Width];
         source.PassLayers(text, stream, (step, x, tokens) => AddSquares(x.Span(tokens * step.From.Width), SumsOf(step)), done => progress(done / layers), cancellation);

@@ -1,5 +1,6 @@
 using EdgeLlm.Models;
 using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Quantization.Calibration;
 
@@ -55,6 +56,15 @@ internal sealed class LayerProgram
         Segments = [.. FindSegments()];
     }
 
+    /// <summary>What is before and after the layers has to be rows of the embedding, and one norm.</summary>
+    /// <exception cref="NotSupportedException">There is more.</exception>
+    public static void RequireFrame(ModelSteps steps)
+    {
+        Step? other = steps.Prologue.FirstOrDefault(step => step is not (EmbedStep or AnglesStep)) ?? steps.Epilogue.FirstOrDefault(step => step is not NormStep)
+            ?? steps.Head.FirstOrDefault(step => step is not ProjectStep);
+        if (other is not null || steps.Epilogue.Count != 1) throw NoForm(other ?? steps.Epilogue[^1]);
+    }
+
     public IReadOnlyList<LayerOperation> Operations => _operations;
 
     public IReadOnlyList<LayerValue> Values => _values;
@@ -97,6 +107,7 @@ internal sealed class LayerProgram
         switch (step)
         {
             case NormStep norm:
+                if (norm.Norm != new NormSpec(norm.Norm.Epsilon) { IsCentered = norm.Norm.IsCentered, HasBias = norm.Norm.HasBias }) throw NoForm(step);
                 Append(new NormOperation(norm, Of(norm.From)), norm.To);
                 break;
             case ProjectStep project:
@@ -106,6 +117,7 @@ internal sealed class LayerProgram
                 Append(new RotateOperation(rotate, Of(rotate.Queries), Of(rotate.Keys)));
                 break;
             case AttendStep attend:
+                if (!IsKnown(attend.Attention)) throw NoForm(step);
                 (LayerValue keys, LayerValue values) = _entries[attend.Entry];
                 Append(new AttendOperation(attend, Of(attend.Queries), keys, values), attend.To);
                 break;
@@ -116,9 +128,27 @@ internal sealed class LayerProgram
                 Append(new AddOperation(Of(add.To), Of(add.From)), add.To);
                 break;
             default:
-                throw new NotSupportedException($"{step.GetType().Name} has no form in floats to calibrate with");
+                throw NoForm(step);
         }
     }
+
+    /// <summary>Whether attention has no property that <see cref="LayerArithmetic"/> would leave out in silence.</summary>
+    private static bool IsKnown(AttentionSpec attention) => attention == new AttentionSpec
+    {
+        Heads = attention.Heads,
+        KeyValueHeads = attention.KeyValueHeads,
+        Dimension = attention.Dimension,
+        Scale = attention.Scale,
+        Rope = attention.Rope,
+        Window = attention.Window,
+        MaxAlibiBias = attention.MaxAlibiBias,
+        HasQueryBias = attention.HasQueryBias,
+        HasKeyBias = attention.HasKeyBias,
+        HasValueBias = attention.HasValueBias,
+        HasOutputBias = attention.HasOutputBias,
+    };
+
+    private static NotSupportedException NoForm(Step step) => new($"{step.GetType().Name} has no form in floats that goes backwards");
 
     private void Append(LayerOperation operation, params ReadOnlySpan<Operand> outputs)
     {

@@ -25,8 +25,10 @@ internal sealed class SensitivityPass : ILayerGradient
 
     /// <summary>Sends some windows of a text forwards and backwards through the source.</summary>
     /// <param name="progress">Gets the share that is done.</param>
+    /// <exception cref="ModelException">Nothing goes backwards through its layers.</exception>
     public void Run(CalibrationText text, Action<double> progress, CancellationToken cancellation)
     {
+        _source.RequirePrograms("sensitivities to choose forms by");
         var pass = new ModelPass(_source, text.Length);
         int width = _source.Model.Width;
         var loss = new SampledLoss(_source.ReadMatrix(_source.HeadName), width);

@@ -10,18 +10,19 @@ namespace EdgeLlm.Quantization.Calibration;
 /// <summary>The model that is quantized, read as floats a part at a time.</summary>
 internal sealed class SourceModel
 {
-    /// <exception cref="ModelException">It is not a model that runs here, or one whose layers have a kind of step that has no form in floats.</exception>
+    /// <exception cref="ModelException">It is not a model that runs here.</exception>
     public SourceModel(GgufFile file)
     {
         File = file;
         Steps = LayerBuilder.Build(ModelLoader.ReadSpec(file));
         try
         {
+            LayerProgram.RequireFrame(Steps);
             Programs = [.. Steps.Layers.Select(layer => new LayerProgram(layer, Steps.Stream))];
         }
         catch (NotSupportedException exception)
         {
-            throw new ModelException(file.Path, $"can't be calibrated: {exception.Message}; quantize it with --fast");
+            (Programs, NoPrograms) = ([], exception.Message);
         }
     }
 
@@ -31,8 +32,19 @@ internal sealed class SourceModel
 
     public ModelSteps Steps { get; }
 
-    /// <summary>The layers in floats.</summary>
+    /// <summary>The layers in floats, forwards and backwards; none where there is a kind of step that has no such form (<see cref="NoPrograms"/>).</summary>
     public IReadOnlyList<LayerProgram> Programs { get; }
+
+    /// <summary>Why there are no programs; null: there are.</summary>
+    public string? NoPrograms { get; }
+
+    public int LayerCount => Steps.Layers.Count;
+
+    /// <exception cref="ModelException">There are no programs to go backwards through.</exception>
+    public void RequirePrograms(string what)
+    {
+        if (NoPrograms is { } reason) throw new ModelException(File.Path, $"has no {what}: {reason}");
+    }
 
     /// <summary>The matrix that makes logits: the embedding where the file has no head of its own.</summary>
     public string HeadName => TensorTable.Name(Model.IsTied ? TensorRole.TokenEmbedding : TensorRole.Output);
@@ -133,6 +145,11 @@ internal sealed class SourceModel
     /// <param name="progress">Gets the layers done.</param>
     public void PassLayers(CalibrationText text, float[] stream, Action<ProjectStep, FloatRows, int>? see, Action<double> progress, CancellationToken cancellation)
     {
+        if (NoPrograms is not null)
+        {
+            RunLayers(text, stream, see, progress, cancellation);
+            return;
+        }
         int batch = Math.Min(LayerPass.BatchWindows(Programs, text.Length), text.Count);
         Embed(text.Tokens, stream);
         var pass = new LayerPass(new LayerArithmetic(text.Length), batch * text.Length, new PassArrays(batch * text.Length));
@@ -150,5 +167,23 @@ internal sealed class SourceModel
             }
         }
         progress(Programs.Count);
+    }
+
+    /// <summary>The same by the layers' own steps, a window at a time.</summary>
+    private void RunLayers(CalibrationText text, float[] stream, Action<ProjectStep, FloatRows, int>? see, Action<double> progress, CancellationToken cancellation)
+    {
+        using var runner = new LayerRunner(Steps, File, text.Count, text.Length);
+        int size = text.Length * Model.Width;
+        for (int window = 0; window < text.Count; window++) runner.Embed(text[window], stream.AsSpan(window * size, size));
+        for (int l = 0; l < LayerCount; l++)
+        {
+            for (int window = 0; window < text.Count; window++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                progress(l + window / (double)text.Count);
+                runner.Run(l, window, text[window], stream.AsSpan(window * size, size), (step, inputs) => see?.Invoke(step, new FloatRows(inputs.ToArray(), 0), text.Length));
+            }
+        }
+        progress(LayerCount);
     }
 }

@@ -11,12 +11,9 @@ internal sealed class DivergenceEstimate
 {
     private readonly Dictionary<string, double> _ofAll = []; // for errors as large as the weights
 
-    /// <param name="text">The windows to run the source on, forwards and backwards.</param>
-    /// <param name="progress">Gets the share that is done, 0 to 1.</param>
-    public DivergenceEstimate(GgufFile source, CalibrationText text, Action<double> progress, CancellationToken cancellation)
+    private DivergenceEstimate(GgufFile source, SourceModel model, CalibrationText text, Action<double> progress, CancellationToken cancellation)
     {
         StageMemory.Return();
-        var model = new SourceModel(source);
         var sensitivities = new SensitivityPass(model);
         sensitivities.Run(text, progress, cancellation);
         StageMemory.Return();
@@ -25,6 +22,15 @@ internal sealed class DivergenceEstimate
             cancellation.ThrowIfCancellationRequested();
             _ofAll[tensor.Name] = OfAll(model, tensor, sensitivities);
         }
+    }
+
+    /// <summary>Measures it; null where nothing goes backwards through the model's layers.</summary>
+    /// <param name="text">The windows to run the source on, forwards and backwards.</param>
+    /// <param name="progress">Gets the share that is done, 0 to 1.</param>
+    public static DivergenceEstimate? Measure(GgufFile source, CalibrationText text, Action<double> progress, CancellationToken cancellation)
+    {
+        var model = new SourceModel(source);
+        return model.NoPrograms is null ? new DivergenceEstimate(source, model, text, progress, cancellation) : null;
     }
 
     /// <summary>About the mean KL divergence, in nats, that these errors of a matrix make.</summary>

@@ -3,6 +3,7 @@ using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
 using EdgeLlm.Quantization;
 using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Quantization.Rounding;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Tests.Quantization;
@@ -111,20 +112,62 @@ public sealed class CalibratedQuantizerTests : IDisposable
     public void Rounding_stage_by_stage_computes_what_a_whole_pass_does()
     {
         using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
-        var source = new SourceModel(file);
-        var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
-        var text = new CalibrationText(tokenizer, [.. tokenizer.Encode(Text)], 64, 8);
-        LayerwiseQuantizer staged = New(), whole = New();
+        (SourceModel source, CalibrationText text) = Read(file);
+        ProgramQuantizer staged = New(), whole = New();
         for (int l = 0; l < source.Programs.Count; l++)
         {
-            LayerWeights layer = source.ReadLayer(l);
-            Assert.Empty(staged.Quantize(l, layer).Matrices);
-            whole.Pass(l, layer);
+            Assert.Empty(staged.Quantize(l).Matrices);
+            whole.Pass(l, new QuantizedLayer([], Norms: null));
             for (int i = 0; i < staged.Stream.Length; i++) Assert.Equal(whole.Stream[i], staged.Stream[i], 1e-3);
         }
 
-        LayerwiseQuantizer New() => new(source, text) { PackingOf = _ => Packing.None, Damping = 0.01, Shrinkage = 0.1, Sweeps = 1 };
+        ProgramQuantizer New() => new(source, text, Rounder(_ => Packing.None));
     }
+
+    [Fact]
+    public void Layers_run_by_their_own_steps_compute_what_their_form_in_floats_does()
+    {
+        using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
+        (SourceModel source, CalibrationText text) = Read(file);
+        var program = new ProgramQuantizer(source, text, Rounder(_ => Packing.None));
+        using var steps = new StepwiseQuantizer(source, text, Rounder(_ => Packing.None));
+        for (int l = 0; l < source.LayerCount; l++)
+        {
+            Assert.Empty(program.Quantize(l).Matrices);
+            Assert.Empty(steps.Quantize(l).Matrices);
+            for (int i = 0; i < steps.Stream.Length; i++) Assert.Equal(program.Stream[i], steps.Stream[i], 1e-3);
+        }
+    }
+
+    [Fact]
+    public void Layers_packed_by_their_own_steps_are_as_near_to_the_source_as_by_their_form_in_floats()
+    {
+        using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
+        (SourceModel source, CalibrationText text) = Read(file);
+        QuantizationPlan plan = Plan(file);
+        var whole = new ProgramQuantizer(source, text, Rounder(_ => Packing.None));
+        var program = new ProgramQuantizer(source, text, Rounder(plan.PackingOf));
+        using var steps = new StepwiseQuantizer(source, text, Rounder(plan.PackingOf));
+        using var again = new StepwiseQuantizer(new SourceModel(file), text, Rounder(plan.PackingOf));
+        for (int l = 0; l < source.LayerCount; l++)
+        {
+            whole.Quantize(l);
+            program.Quantize(l);
+            again.Pass(l, steps.Quantize(l));
+        }
+        Assert.Equal(steps.Stream, again.Stream);
+        Assert.InRange(Distance(steps.Stream) / Distance(program.Stream), 0.3, 1.3);
+
+        double Distance(float[] stream) => stream.Zip(whole.Stream, (a, b) => (double)(a - b) * (a - b)).Sum();
+    }
+
+    private static (SourceModel Source, CalibrationText Text) Read(GgufFile file)
+    {
+        var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
+        return (new SourceModel(file), new CalibrationText(tokenizer, [.. tokenizer.Encode(Text)], 64, 8));
+    }
+
+    private static OperationRounder Rounder(Func<string, Packing> packingOf) => new() { PackingOf = packingOf, Damping = 0.01, Shrinkage = 0.1, Sweeps = 1 };
 
     private static QuantizationPlan Plan(GgufFile file) => new(file, Packing.E4Group32, Packing.E8Group32);
 

@@ -73,6 +73,9 @@ internal sealed unsafe class ProjectStep : Step
         }
     }
 
+    /// <summary>Gives a projection other weights of the same shape, which have to last until it is bound again.</summary>
+    public void Replace(int projection, in WeightMatrix weight) => _targets[projection].Weight = weight;
+
     public override void Run(Pass pass)
     {
         _pass = pass;
