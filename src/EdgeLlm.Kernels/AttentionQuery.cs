@@ -24,6 +24,9 @@ internal unsafe struct AttentionQuery
     /// <summary>Factor of the scores, usually 1 / sqrt(dimension).</summary>
     public float Scale;
 
+    /// <summary>Soft cap of the scaled scores, cap * tanh(score / cap); 0: none.</summary>
+    public float Cap;
+
     /// <summary>[GroupSize]: a score loses this times the distance of the key (ALiBi); null: nothing.</summary>
     public float* Slopes;
 

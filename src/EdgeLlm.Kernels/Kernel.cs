@@ -57,6 +57,18 @@ internal abstract unsafe class Kernel
     /// <summary>gate = silu(gate) * up, with silu(x) = x / (1 + exp(-x)).</summary>
     public abstract void SiluMultiply(float* gate, float* up, int count);
 
+    /// <summary>x = f(x) * factors, or f(x) where <paramref name="factors"/> is null.</summary>
+    public abstract void Activate(Activation activation, float* x, float* factors, int count);
+
+    /// <summary>x = cap * tanh(x / cap): a soft cap.</summary>
+    public abstract void Cap(float* x, float cap, int count);
+
+    /// <summary>x, from -limit to limit; what is not a number stays as it is.</summary>
+    public abstract void Clamp(float* x, float limit, int count);
+
+    /// <summary>x *= factor.</summary>
+    public abstract void Multiply(float* x, float factor, int count);
+
     /// <summary>
     /// Rotates pairs of each head by its angles: (a, b) -> (a cos - b sin, a sin + b cos). Pairs are (2i, 2i + 1), or (i, i + pairs) where
     /// <paramref name="split"/>; cosines and sines [pairs].

@@ -82,15 +82,30 @@ internal sealed class InputEstimate
                     .Select(i => AttentionShare * values.Value[i / dimension / group * dimension + i % dimension])]);
                 break;
             case ActivateStep activate:
-                (Lazy<float[]> gate, Lazy<float[]> up) = (Of(activate.Gate), Of(activate.Up));
-                squares[activate.Gate.Register] = new(() => [.. gate.Value.Zip(up.Value, static (gate, up) => Silu(gate) * up)]);
+                Lazy<float[]> gate = Of(activate.Gate);
+                Lazy<float[]>? up = activate.Up is { } factors ? Of(factors) : null;
+                squares[activate.Gate.Register] = new(() => [.. gate.Value.Select((square, i) => Silu(square) * (up?.Value[i] ?? 1))]);
+                break;
+            case SplitStep split:
+                Lazy<float[]> all = Of(split.From);
+                int first = 0;
+                foreach (Operand part in split.To)
+                {
+                    int start = first;
+                    squares[part.Register] = new(() => all.Value[start..(start + part.Width)]);
+                    first += part.Width;
+                }
+                break;
+            case ScaleStep scale:
+                float[] scaled = [.. Of(scale.Operand).Value.Select(square => square * scale.Factor * scale.Factor)];
+                squares[scale.Operand.Register] = new(scaled);
                 break;
             case AddStep add:
                 float[] sum = new float[add.To.Width];
                 TensorPrimitives.Add(Of(add.To).Value, Of(add.From).Value, sum);
                 squares[add.To.Register] = new(sum);
                 break;
-            case RotateStep or NarrowStep:
+            case RotateStep or NarrowStep or ClampStep or GrowStep:
                 break; // squares stay
             default:
                 // Not known: as large as what goes in.

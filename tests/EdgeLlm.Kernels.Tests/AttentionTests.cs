@@ -25,10 +25,12 @@ public sealed unsafe class AttentionTests
         Kernel kernel = Kernel.Choose(kernelName);
         foreach ((int dimension, int group, int positions, int window) in new[] { (64, 3, 77, 0), (8, 1, 5, 0), (20, 2, 70, 16), (96, 4, 33, 0), (128, 1, 64, 40), (63, 5, 40, 5) })
         {
-            float[] expected = Run(Specification, type, dimension, group, positions, window, positions);
-            KernelTests.AssertSameBits(expected, Run(kernel, type, dimension, group, positions, window, positions), $"{type} dimension {dimension}, one chunk");
-            KernelTests.AssertSameBits(expected, Run(kernel, type, dimension, group, positions, window, 1), $"{type} dimension {dimension}, chunks of 1");
-            KernelTests.AssertSameBits(expected, Run(kernel, type, dimension, group, positions, window, 7), $"{type} dimension {dimension}, chunks of 7");
+            foreach ((float cap, bool hasSlopes) in new[] { (0f, false), (1.5f, false), (0f, true), (2f, true) })
+            {
+                float[] expected = Run(Specification, type, dimension, group, positions, window, positions, cap, hasSlopes);
+                foreach (int chunk in new[] { positions, 1, 7 })
+                    KernelTests.AssertSameBits(expected, Run(kernel, type, dimension, group, positions, window, chunk, cap, hasSlopes), $"{type} dimension {dimension}, chunks of {chunk}, cap {cap}, slopes {hasSlopes}");
+            }
         }
     }
 
@@ -49,6 +51,17 @@ public sealed unsafe class AttentionTests
                 Assert.InRange(actual[t * Dimension + d], expected - tolerance, expected + tolerance);
             }
         }
+    }
+
+    [Fact]
+    public void Capped_scores_are_their_formula()
+    {
+        const int Dimension = 16, Positions = 40;
+        float[] actual = Run(Specification, KeyValueType.F32, Dimension, 1, Positions, 0, Positions, cap: 1.25f);
+        (float[] q, float[] k, float[] v) = Inputs(Dimension, 1, Positions);
+        int t = Positions - 1;
+        double[] p = [.. Enumerable.Range(0, Positions).Select(j => Math.Exp(1.25 * Math.Tanh(Enumerable.Range(0, Dimension).Sum(d => (double)q[t * Dimension + d] * k[j * Dimension + d]) * 0.25 / 1.25)))];
+        for (int d = 0; d < Dimension; d++) Assert.Equal(Enumerable.Range(0, Positions).Sum(j => p[j] * v[j * Dimension + d]) / p.Sum(), actual[t * Dimension + d], 1e-5);
     }
 
     [Theory]
@@ -73,7 +86,7 @@ public sealed unsafe class AttentionTests
     private static (float[] Q, float[] K, float[] V) Inputs(int dimension, int group, int positions) =>
         (KernelTests.RandomFloats(positions * group * dimension, 1), KernelTests.RandomFloats(positions * dimension, 2), KernelTests.RandomFloats(positions * dimension, 3));
 
-    private static float[] Run(Kernel kernel, KeyValueType type, int dimension, int group, int positions, int window, int chunk)
+    private static float[] Run(Kernel kernel, KeyValueType type, int dimension, int group, int positions, int window, int chunk, float cap = 0, bool hasSlopes = false)
     {
         (float[] q, float[] k, float[] v) = Inputs(dimension, group, positions);
         int size = KeyValueHead.ElementBytes(type), tiles = (positions + 31) / 32;
@@ -82,7 +95,8 @@ public sealed unsafe class AttentionTests
         var cache = new KeyValueHead(type, dimension, keys.Start, values.Start, keyScales.Floats, valueScales.Floats);
         void* scratch = NativeMemory.AlignedAlloc((nuint)kernel.AttentionScratchBytes(dimension, chunk, group), 64);
         int stride = group * dimension;
-        fixed (float* key = k, value = v)
+        float[] slopes = [.. Enumerable.Range(1, group).Select(g => 0.7f / g)];
+        fixed (float* key = k, value = v, slope = slopes)
         {
             for (int start = 0; start < positions; start += chunk)
             {
@@ -98,6 +112,8 @@ public sealed unsafe class AttentionTests
                     FirstPosition = start,
                     Window = window,
                     Scale = 0.25f,
+                    Cap = cap,
+                    Slopes = hasSlopes ? slope : null,
                 }, (byte*)scratch);
             }
         }

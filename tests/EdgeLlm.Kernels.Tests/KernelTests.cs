@@ -95,12 +95,18 @@ public sealed unsafe class KernelTests
             float[] x = RandomFloats(count, count), weight = RandomFloats(count, count + 1000);
             if (count > 3) x[count / 2] = 95f;
             if (count > 5) x[count / 3] = -120f;
-            foreach (Action<Kernel, nint, nint, nint> operation in new Action<Kernel, nint, nint, nint>[]
-            {
+            Action<Kernel, nint, nint, nint>[] operations =
+            [
                 (k, a, b, c) => Assert.True(k.RmsNorm((float*)a, (float*)b, (float*)c, count, 1e-5f)),
                 (k, a, b, _) => k.Add((float*)a, (float*)b, count),
                 (k, a, b, _) => k.SiluMultiply((float*)a, (float*)b, count),
-            })
+                (k, a, _, _) => k.Cap((float*)a, 2.5f, count),
+                (k, a, _, _) => k.Clamp((float*)a, 0.75f, count),
+                (k, a, _, _) => k.Multiply((float*)a, 0.3f, count),
+                .. Enum.GetValues<Activation>().Select(activation => (Action<Kernel, nint, nint, nint>)((k, a, _, _) => k.Activate(activation, (float*)a, null, count))),
+                .. Enum.GetValues<Activation>().Select(activation => (Action<Kernel, nint, nint, nint>)((k, a, b, _) => k.Activate(activation, (float*)a, (float*)b, count))),
+            ];
+            foreach (Action<Kernel, nint, nint, nint> operation in operations)
             {
                 using GuardedBuffer a1 = GuardedBuffer.Of<float>(x), b1 = GuardedBuffer.Of<float>(weight), c1 = new(count * 4L);
                 using GuardedBuffer a2 = GuardedBuffer.Of<float>(x), b2 = GuardedBuffer.Of<float>(weight), c2 = new(count * 4L);

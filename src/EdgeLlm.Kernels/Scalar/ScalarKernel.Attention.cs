@@ -45,7 +45,7 @@ internal unsafe partial class ScalarKernel
     }
 
     /// <summary>
-    /// Per query, tile by tile: score[j] = scale * (chain of fma over d of q[d] * k[j][d]); m = max(m, scores); what was summed so far is scaled by
+    /// Per query, tile by tile: score[j] = scale * (chain of fma over d of q[d] * k[j][d]), capped, less slope * distance; m = max(m, scores); what was summed so far is scaled by
     /// exp(mOld - m) where m grew; p[j] = exp(score[j] - m); sum += tree of p; out[d] = chain over j of fma(p[j], v[j][d], out[d]). At the end out / sum.
     /// </summary>
     public override void Attend(in KeyValueHead cache, in AttentionQuery query, byte* scratch)
@@ -73,6 +73,7 @@ internal unsafe partial class ScalarKernel
                         float score = 0;
                         for (int d = 0; d < dimension; d++) score = MathF.FusedMultiplyAdd(q[d], keys[d * Tile + j], score);
                         p[j] = score * query.Scale;
+                        if (query.Cap != 0) p[j] = ActivationFunctions.Tanh(p[j] / query.Cap) * query.Cap;
                         if (query.Slopes != null) p[j] = MathF.FusedMultiplyAdd(query.Slopes[g], tile * Tile + j - last, p[j]);
                         if (p[j] > larger) larger = p[j];
                     }

@@ -67,6 +67,26 @@ internal unsafe partial class ScalarKernel : Kernel
         for (int j = 0; j < count; j++) gate[j] = Polynomials.Silu(gate[j]) * up[j];
     }
 
+    public override void Activate(Activation activation, float* x, float* factors, int count)
+    {
+        for (int j = 0; j < count; j++) x[j] = factors == null ? ActivationFunctions.Of(activation, x[j]) : ActivationFunctions.Of(activation, x[j]) * factors[j];
+    }
+
+    public override void Cap(float* x, float cap, int count)
+    {
+        for (int j = 0; j < count; j++) x[j] = ActivationFunctions.Tanh(x[j] / cap) * cap;
+    }
+
+    public override void Clamp(float* x, float limit, int count)
+    {
+        for (int j = 0; j < count; j++) x[j] = x[j] > limit ? limit : x[j] < -limit ? -limit : x[j];
+    }
+
+    public override void Multiply(float* x, float factor, int count)
+    {
+        for (int j = 0; j < count; j++) x[j] *= factor;
+    }
+
     public override void Rotate(float* x, int heads, int dimension, float* cosines, float* sines, int pairs, bool split)
     {
         for (int h = 0; h < heads; h++)

@@ -10,11 +10,6 @@ internal abstract unsafe partial class VectorKernel
 {
     public override void Attend(in KeyValueHead cache, in AttentionQuery query, byte* scratch)
     {
-        if (query.Slopes != null)
-        {
-            base.Attend(cache, query, scratch);
-            return;
-        }
         int dimension = cache.Dimension, rows = checked(query.Tokens * query.GroupSize);
         float* keys = (float*)scratch;
         float* values = keys + (nint)Tile * dimension;
@@ -47,7 +42,8 @@ internal abstract unsafe partial class VectorKernel
             for (int r = firstRow; r < endRow; r++)
             {
                 int from = Math.Max(0, query.FirstKey(r / query.GroupSize) - start);
-                SoftmaxTile(p + (nint)r * Tile, from, LastKey(query, r, start), query.Scale, ref maxima[r], ref sums[r], Row(query.Output, query, dimension, r), dimension);
+                FinishScores(p + (nint)r * Tile, LastKey(query, r, start), query, r, start);
+                SoftmaxTile(p + (nint)r * Tile, from, LastKey(query, r, start), ref maxima[r], ref sums[r], Row(query.Output, query, dimension, r), dimension);
             }
             for (int r = firstRow; r < endRow; r += 4)
             {
@@ -76,11 +72,27 @@ internal abstract unsafe partial class VectorKernel
     /// <summary>The last key in a tile that a row's token sees.</summary>
     private static int LastKey(in AttentionQuery query, int row, int start) => Math.Min(Tile - 1, query.FirstPosition + row / query.GroupSize - start);
 
-    private static void SoftmaxTile(float* p, int from, int to, float scale, ref float maximum, ref float sum, float* output, int dimension)
+    /// <summary>Scale, cap and slope of a row's scores.</summary>
+    /// <param name="to">The last key that the row's token sees.</param>
+    private static void FinishScores(float* p, int to, in AttentionQuery query, int row, int start)
     {
         int width = Vector<float>.Count, end = (to + width) & -width; // whole vectors of what the query sees
-        var factor = new Vector<float>(scale);
+        var factor = new Vector<float>(query.Scale);
         for (int j = 0; j < end; j += width) (Vector.Load(p + j) * factor).Store(p + j);
+        if (query.Cap != 0)
+        {
+            var cap = new Vector<float>(query.Cap);
+            for (int j = 0; j < end; j += width) (VectorActivations.Tanh(Vector.Load(p + j) / cap) * cap).Store(p + j);
+        }
+        if (query.Slopes == null) return;
+        var slope = new Vector<float>(query.Slopes[row % query.GroupSize]);
+        int distance = start - (query.FirstPosition + row / query.GroupSize); // of the tile's first key from the token, not positive
+        for (int j = 0; j < end; j += width) Vector.FusedMultiplyAdd(slope, new Vector<float>(distance + j) + Vector<float>.Indices, Vector.Load(p + j)).Store(p + j);
+    }
+
+    private static void SoftmaxTile(float* p, int from, int to, ref float maximum, ref float sum, float* output, int dimension)
+    {
+        int width = Vector<float>.Count, end = (to + width) & -width;
         for (int j = 0; j < from; j++) p[j] = float.NegativeInfinity;
         for (int j = to + 1; j < end; j++) p[j] = float.NegativeInfinity;
         var largest = new Vector<float>(maximum);

@@ -90,7 +90,7 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
 
     /// <summary><see cref="Polynomials.Exp(float)"/>, lane by lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector<float> Exp(Vector<float> input)
+    internal static Vector<float> Exp(Vector<float> input)
     {
         Vector<float> x = Vector.Min(Vector.Max(input, new Vector<float>(Polynomials.ExpMinimum)), new Vector<float>(Polynomials.ExpMaximum));
         var rounder = new Vector<float>(12582912f);

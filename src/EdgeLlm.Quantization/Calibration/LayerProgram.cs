@@ -1,3 +1,4 @@
+using EdgeLlm.Kernels;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
@@ -121,8 +122,8 @@ internal sealed class LayerProgram
                 (LayerValue keys, LayerValue values) = _entries[attend.Entry];
                 Append(new AttendOperation(attend, Of(attend.Queries), keys, values), attend.To);
                 break;
-            case ActivateStep activate:
-                Append(new ActivateOperation(Of(activate.Gate), Of(activate.Up)), activate.Gate);
+            case ActivateStep { Activation: Activation.Silu, Up: { } up } activate:
+                Append(new ActivateOperation(Of(activate.Gate), Of(up)), activate.Gate);
                 break;
             case AddStep add:
                 Append(new AddOperation(Of(add.To), Of(add.From)), add.To);

@@ -39,7 +39,7 @@ internal sealed class StandardMix(GgufFile file, ModelSpec model, ElementType ty
     /// <summary>Matrices of weights. Vectors, norms and whatever ends otherwise stay as they are; what is packed can't.</summary>
     private static bool IsMatrix(GgufTensor tensor) => tensor.Packed is not null || tensor.Rows > 1 && WeightRows.CanRead(tensor)
         && tensor.Name.EndsWith("weight", StringComparison.Ordinal) && !tensor.Name.Contains("_norm.weight", StringComparison.Ordinal)
-        && !tensor.Name.Contains("ffn_gate_inp.weight", StringComparison.Ordinal);
+        && !tensor.Name.Contains("ffn_gate_inp.weight", StringComparison.Ordinal) && tensor.Name != TensorTable.Name(TensorRole.PositionEmbedding);
 
     private static TensorRole? RoleOf(string name) => TensorTable.Find(name)?.Entry.Role;
 
@@ -56,6 +56,10 @@ internal sealed class StandardMix(GgufFile file, ModelSpec model, ElementType ty
             if (type == ElementType.Q4_K && GetsMoreBits(layer, _valueMatrices)) return ElementType.Q6_K;
             // The shape of Llama 2 and 3 with 70 billion weights.
             if (type == ElementType.Q4_K && layers == 80 && attention.Heads != attention.KeyValueHeads) return ElementType.Q5_K;
+        }
+        else if (role == TensorRole.QueryKeyValue)
+        {
+            if (type == ElementType.Q4_K) return ElementType.Q5_K;
         }
         else if (role == TensorRole.Down)
         {

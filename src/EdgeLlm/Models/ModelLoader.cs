@@ -18,7 +18,11 @@ internal static unsafe partial class ModelLoader
     public static ModelSpec ReadSpec(GgufFile file)
     {
         Family family = Family.Of(file);
-        var keys = new ModelKeys(file, family.Architecture) { RopeDivisors = ReadRopeDivisors(file) };
+        var keys = new ModelKeys(file, family.Architecture) 
+        {
+            RopeDivisors = ReadRopeTable(file, TensorRole.RopeDivisors),
+            RopeFactors = (ReadRopeTable(file, TensorRole.RopeShortDivisors), ReadRopeTable(file, TensorRole.RopeLongDivisors)),
+        };
         ModelSpec spec = family.MakeSpec(keys);
         UnreadParts.RefuseKeys(file, family.Architecture, keys.Read);
         return spec;
@@ -34,9 +38,9 @@ internal static unsafe partial class ModelLoader
         UnreadParts.RefuseTensors(file, steps.Model.Architecture, tensors.Read);
     }
 
-    private static float[] ReadRopeDivisors(GgufFile file)
+    private static float[] ReadRopeTable(GgufFile file, TensorRole role)
     {
-        string name = TensorTable.Name(TensorRole.RopeDivisors);
+        string name = TensorTable.Name(role);
         if (file.FindTensor(name) is not { } tensor) return [];
         if (tensor.Type != ElementType.F32) throw new ModelException(file.Path, $"tensor {name} is {tensor.Type}; it has to be F32");
         if (tensor.Rows != 1 || tensor.Columns > ModelKeys.MaximumWidth) throw new ModelException(file.Path, $"tensor {name} is not a vector of a head's pairs");

@@ -31,6 +31,9 @@ internal sealed unsafe class ModelTensors(GgufFile file)
         return (float*)file.Pointer(tensor);
     }
 
+    /// <summary>An error about the file.</summary>
+    public ModelException Error(string problem) => new(file.Path, problem);
+
     private GgufTensor Find(TensorUse use)
     {
         _read.Add(use.Name);

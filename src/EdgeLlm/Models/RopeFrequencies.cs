@@ -13,13 +13,13 @@ internal sealed class RopeFrequencies
     private readonly double _magnitude;
 
     /// <param name="rope">Rotary positions.</param>
-    /// <param name="context">The context length that the caller asked for; what DynamicNtk goes by.</param>
+    /// <param name="context">The context length that the caller asked for; what DynamicNtk and Long go by.</param>
     public RopeFrequencies(RopeSpec rope, int context)
     {
         int pairs = rope.Dimension / 2;
         double dimension = rope.Dimension, factor = rope.Factor, rotationBase = rope.Base;
         double trained = rope.TrainedLength;
-        IReadOnlyList<float> divisors = rope.Divisors;
+        IReadOnlyList<float> divisors = rope.Scaling != RopeScaling.Long ? rope.Divisors : context > rope.TrainedLength ? rope.LongDivisors : rope.ShortDivisors;
         double exponent = dimension / Math.Max(dimension - 2, 1);
         if (rope.Scaling == RopeScaling.Ntk) rotationBase *= Polynomials.Pow(factor, exponent);
         if (rope.Scaling == RopeScaling.DynamicNtk && context > trained) rotationBase *= Polynomials.Pow(factor * context / trained - (factor - 1), exponent);
@@ -39,7 +39,9 @@ internal sealed class RopeFrequencies
         if (rope.Scaling == RopeScaling.Yarn)
         {
             // Pairs that turn more than betaFast times over the trained length keep their frequency, those below betaSlow times are interpolated.
-            double low = Math.Max(0, Math.Floor(PairThatTurns(rope.BetaFast))), high = Math.Min(dimension - 1, Math.Ceiling(PairThatTurns(rope.BetaSlow)));
+            double low = PairThatTurns(rope.BetaFast), high = PairThatTurns(rope.BetaSlow);
+            if (rope.IsRangeWhole) (low, high) = (Math.Floor(low), Math.Ceiling(high));
+            (low, high) = (Math.Max(0, low), Math.Min(dimension - 1, high));
             for (int i = 0; i < pairs; i++)
             {
                 double interpolated = Math.Clamp((i - low) / Math.Max(0.001, high - low), 0, 1);

@@ -140,7 +140,7 @@ public sealed class ParallelResidualTests : IDisposable
         _weights.Clear();
         var norm = new NormSpec(1e-5f) { IsCentered = true, HasBias = true };
         ModelSpec like = TestSpecs.Llama(Layers, Width, Heads, Dimension, FeedForward, Vocabulary);
-        ModelSpec spec = like with { OutputNorm = norm, Layers = [.. like.Layers.Select(layer => layer with { AttentionNorm = norm, FeedForwardNorm = null })] };
+        ModelSpec spec = like with { OutputNorm = norm, Layers = [.. like.Layers.Select(layer => layer with { AttentionNorm = norm, FeedForwardNorm = null, IsParallel = true })] };
         var writer = new GgufWriter();
         using GgufFile words = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
         foreach ((string key, GgufValue value) in words.Metadata)

@@ -33,7 +33,7 @@ internal static class TestSpecs
         return like with
         {
             OutputNorm = norm,
-            Layers = [.. like.Layers.Select(layer => layer with { AttentionNorm = norm, FeedForwardNorm = null, Attention = layer.Attention with { Rope = null, MaxAlibiBias = 8 } })],
+            Layers = [.. like.Layers.Select(layer => layer with { AttentionNorm = norm, FeedForwardNorm = null, IsParallel = true, Attention = layer.Attention with { Rope = null, MaxAlibiBias = 8 } })],
         };
     }
 }

@@ -43,12 +43,22 @@ public sealed class UnreadPartsTests : IDisposable
         foreach ((string key, GgufValue value) in new (string, GgufValue)[]
         {
             ("attention.causal", GgufValue.Of(false)), ("logit_scale", GgufValue.Of(0.5f)), ("attn_logit_softcapping", GgufValue.Of(50f)),
-            ("attention.scale", GgufValue.Of(1f)), ("attention.max_alibi_bias", GgufValue.Of(8f)), ("use_parallel_residual", GgufValue.Of(true)),
-            ("rope.dimension_sections", GgufValue.OfArray<int>([1, 2, 1, 0])), ("nextn_predict_layers", GgufValue.Of(1u)), ("hidden_activation", GgufValue.Of("gelu")),
+            ("attention.max_alibi_bias", GgufValue.Of(8f)), ("use_parallel_residual", GgufValue.Of(true)),
+            ("rope.dimension_sections", GgufValue.OfArray<int>([1, 2, 1, 0])), ("nextn_predict_layers", GgufValue.Of(1u)),
         })
         {
             Assert.Contains($"has the key llama.{key}", Refusal(writer => writer.Set("llama." + key, value)), StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public void A_scale_and_an_activation_are_honoured()
+    {
+        float[] plain = LogitsOf(_ => { });
+        foreach ((string key, GgufValue value) in new (string, GgufValue)[] { ("attention.scale", GgufValue.Of(1f)), ("hidden_activation", GgufValue.Of("gelu")) })
+            Assert.NotEqual(plain, LogitsOf(writer => writer.Set("llama." + key, value)));
+        Assert.Equal(plain, LogitsOf(writer => writer.Set("llama.hidden_activation", GgufValue.Of("silu"))));
+        Assert.Contains("llama.hidden_activation 'glu' is not one", Refusal(writer => writer.Set("llama.hidden_activation", GgufValue.Of("glu"))), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using EdgeLlm.Kernels;
 using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Families;
@@ -17,6 +18,10 @@ internal static class CommonKeys
         IsTied = !keys.Has(TensorRole.Output),
     };
 
+    /// <summary>A layer norm, with a bias where the model has one.</summary>
+    public static NormSpec LayerNorm(ModelKeys keys, TensorRole bias, int layer = 0) =>
+        new(keys.Number(ModelKeys.NormEpsilon)) { IsCentered = true, HasBias = keys.Has(bias, layer) };
+
     /// <summary>Heads without positions or window, scaled by 1 / sqrt(dimension); biases where the model has them.</summary>
     public static AttentionSpec Attention(ModelKeys keys, int layer)
     {
@@ -32,7 +37,9 @@ internal static class CommonKeys
             Heads = heads,
             KeyValueHeads = keyValueHeads,
             Dimension = dimension,
-            Scale = 1f / MathF.Sqrt(dimension),
+            Scale = keys.NumberOr(ModelKeys.ScoreScale, 0) is > 0 and var scale ? scale : 1f / MathF.Sqrt(dimension),
+            IsFused = keys.Has(TensorRole.QueryKeyValue, layer),
+            HasFusedBias = keys.Has(TensorRole.QueryKeyValueBias, layer),
             HasQueryBias = keys.Has(TensorRole.QueryBias, layer),
             HasKeyBias = keys.Has(TensorRole.KeyBias, layer),
             HasValueBias = keys.Has(TensorRole.ValueBias, layer),
@@ -41,23 +48,37 @@ internal static class CommonKeys
     }
 
     /// <summary>The feed-forward part; biases where the model has them.</summary>
-    public static FeedForwardSpec FeedForward(ModelKeys keys, int layer) => new()
+    /// <param name="activation">The architecture's, where no key says otherwise.</param>
+    public static FeedForwardSpec FeedForward(ModelKeys keys, int layer, Activation activation = Activation.Silu, bool isGated = true) => new()
     {
         Width = keys.Size(ModelKeys.FeedForwardLength, layer),
+        Activation = ActivationOf(keys, activation),
+        IsGated = isGated,
         HasGateBias = keys.Has(TensorRole.GateBias, layer),
         HasUpBias = keys.Has(TensorRole.UpBias, layer),
         HasDownBias = keys.Has(TensorRole.DownBias, layer),
     };
 
-    /// <summary>Rotary positions, the same in all layers.</summary>
-    /// <param name="headDimension">Numbers of a head: all of them turn where no key says otherwise.</param>
-    public static RopeSpec Rope(ModelKeys keys, int headDimension)
+    private static Activation ActivationOf(ModelKeys keys, Activation fallback)
     {
-        int dimension = keys.SizeOr(ModelKeys.RopeDimension, headDimension), original = keys.SizeOr(ModelKeys.RopeOriginalLength, 0);
+        if (keys.TextOr(ModelKeys.Activation, "") is not { Length: > 0 } name) return fallback;
+        return ActivationNames.Find(name) ?? throw keys.Error(ModelKeys.Activation, $"'{Printable.Line(name)}' is not one that runs here ({ActivationNames.All})");
+    }
+
+    /// <summary>Rotary positions of a layer.</summary>
+    /// <param name="headDimension">Numbers of a head: all of them turn where no key says otherwise.</param>
+    /// <param name="isSplit">Whether heads of the architecture's files turn in halves.</param>
+    public static RopeSpec Rope(ModelKeys keys, int headDimension, bool isSplit, int layer = 0)
+    {
+        int dimension = keys.SizeOr(ModelKeys.RopeDimension, headDimension, layer), original = keys.SizeOr(ModelKeys.RopeOriginalLength, 0);
         if (dimension > headDimension || dimension % 2 != 0)
             throw keys.Error(ModelKeys.RopeDimension, $"{dimension} is odd or more than a head's {headDimension} numbers");
         if (keys.RopeDivisors.Count > 0 && keys.RopeDivisors.Count != dimension / 2)
             throw keys.Error(ModelKeys.RopeDimension, $"{dimension} does not fit the {keys.RopeDivisors.Count} numbers of rope_freqs.weight");
+        (IReadOnlyList<float> small, IReadOnlyList<float> large) = keys.RopeFactors;
+        bool isLong = keys.RopeDivisors.Count == 0 && small.Count > 0 && large.Count > 0;
+        if (isLong && (small.Count != dimension / 2 || large.Count != dimension / 2))
+            throw keys.Error(ModelKeys.RopeDimension, $"{dimension} does not fit the {small.Count} and {large.Count} numbers of rope_factors_short.weight and rope_factors_long.weight");
         // Without a type the factor is linear's, as in llama.cpp; a factor of 0 is none.
         string scaling = keys.TextOr(ModelKeys.RopeScaling, "linear");
         float factor = keys.NumberOr(ModelKeys.RopeFactor, keys.NumberOr(ModelKeys.RopeScaleLinear, 0));
@@ -66,22 +87,31 @@ internal static class CommonKeys
         return new RopeSpec
         {
             Dimension = dimension,
+            IsSplit = isSplit,
             Base = keys.NumberOr(ModelKeys.RopeBase, 10_000f),
-            Scaling = scaling switch
+            Scaling = isLong ? RopeScaling.Long : scaling switch
             {
                 "none" => RopeScaling.None,
                 "linear" => RopeScaling.Linear,
                 "yarn" => RopeScaling.Yarn,
                 "ntk" => RopeScaling.Ntk,
                 "dynamic" => RopeScaling.DynamicNtk,
+                "longrope" => throw keys.Error(ModelKeys.RopeScaling, "is longrope, but there are no tensors rope_factors_short.weight and rope_factors_long.weight"),
                 _ => throw keys.Error(ModelKeys.RopeScaling, $"'{scaling}' is not one that runs here (none, linear, yarn, ntk, dynamic)"),
             },
             Factor = factor,
             TrainedLength = original > 0 ? original : keys.Size(ModelKeys.ContextLength),
-            AttentionFactor = keys.NumberOr(ModelKeys.RopeAttentionFactor, 1f),
+            AttentionFactor = keys.NumberOr(ModelKeys.RopeAttentionFactor, 1f) / YarnMagnitude(keys, factor),
             BetaFast = keys.NumberOr(ModelKeys.YarnBetaFast, 32f),
             BetaSlow = keys.NumberOr(ModelKeys.YarnBetaSlow, 1f),
+            IsRangeWhole = !keys.Has(ModelKeys.YarnIsTruncated) || keys.Flag(ModelKeys.YarnIsTruncated),
             Divisors = keys.RopeDivisors,
+            ShortDivisors = isLong ? small : [],
+            LongDivisors = isLong ? large : [],
         };
     }
+
+    /// <summary>YaRN's magnitude of a logarithm's factor of its own, by which cosines and sines are divided; 1 where there is none.</summary>
+    private static float YarnMagnitude(ModelKeys keys, float factor) =>
+        keys.NumberOr(ModelKeys.YarnLogMultiplier, 0) is > 0 and var multiplier && factor > 1 ? (float)(1 + 0.1 * multiplier * Math.Log(factor)) : 1f;
 }

@@ -1,8 +1,31 @@
+using System.Collections.Frozen;
 using EdgeLlm.Gguf;
 using EdgeLlm.HuggingFace;
 using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Families;
+
+/// <summary>A tensor's name in a folder; `{}` is the number of the layer.</summary>
+internal sealed record FolderName(string Name, FolderForm Form = FolderForm.AsItIs)
+{
+    /// <summary>Names that other builds have instead.</summary>
+    public IReadOnlyList<string> Others { get; init; } = [];
+}
+
+/// <summary>How a folder has a tensor's numbers.</summary>
+internal enum FolderForm
+{
+    AsItIs,
+
+    /// <summary>A matrix with its columns where rows should be: [columns, rows].</summary>
+    Transposed,
+
+    /// <summary>Queries, keys and values in groups: of each key/value head its query heads, its key head and its value head.</summary>
+    HeadGroups,
+
+    /// <summary>The weight less 1.</summary>
+    LessOne,
+}
 
 /// <summary>A family of models: how its files are recognized, and what spec their keys make.</summary>
 internal sealed record Family
@@ -16,8 +39,20 @@ internal sealed record Family
     /// <summary>config.json's architectures.</summary>
     public required string ModelClass { get; init; }
 
+    /// <summary>Another name that config.json's architectures may have, or null.</summary>
+    public string? OtherClass { get; init; }
+
     /// <summary>What some folders leave out at the start of the names of tensors.</summary>
     public required string Prefix { get; init; }
+
+    /// <summary>Where a folder has tensors under other names, or in another form, than <see cref="TensorTable"/> says.</summary>
+    public IReadOnlyDictionary<TensorRole, FolderName> FolderNames { get; init; } = FrozenDictionary<TensorRole, FolderName>.Empty;
+
+    /// <summary>Heads of queries and keys are rotated in neighbours in folders, too: no row moves.</summary>
+    public bool RotatesNeighbours { get; init; }
+
+    /// <summary>Ends of the names of a folder's tensors that are no weights.</summary>
+    public IReadOnlyList<string> Buffers { get; init; } = [];
 
     /// <summary>Keys to spec.</summary>
     public required Func<ModelKeys, ModelSpec> MakeSpec { get; init; }
@@ -26,7 +61,12 @@ internal sealed record Family
     public required Func<JsonPart, ModelKeys> ReadConfig { get; init; }
 
     /// <summary>All that run here.</summary>
-    public static IReadOnlyList<Family> All { get; } = [LlamaFamily.Llama, LlamaFamily.Mistral, LlamaFamily.Qwen2, StableLmFamily.StableLm];
+    public static IReadOnlyList<Family> All { get; } = 
+    [
+        LlamaFamily.Llama, LlamaFamily.Mistral, LlamaFamily.Qwen2, LlamaFamily.Qwen3, StableLmFamily.StableLm, GemmaFamily.Gemma, GemmaFamily.Gemma2, GemmaFamily.Gemma3,
+        Gpt2Family.Gpt2, Gpt2Family.GptNeo, GptNeoXFamily.GptNeoX, GptNeoXFamily.GptJ, PhiFamily.Phi, PhiFamily.Phi3, ModernFamilies.Olmo2, ModernFamilies.SmolLm3,
+        ModernFamilies.StarCoder2, FalconFamily.Falcon, AlibiFamilies.Bloom, AlibiFamilies.Mpt,
+    ];
 
     /// <summary>The family of a GGUF file.</summary>
     /// <exception cref="ModelException">It is of none that is known here.</exception>
@@ -46,7 +86,7 @@ internal sealed record Family
         Family family = All.FirstOrDefault(family => family.ModelType == type.Text())
             ?? throw type.Error($"is '{FolderFile.Printable(type.Text())}', not one that is read here ({string.Join(", ", All.Select(family => family.ModelType))})");
         JsonPart[] classes = config.Find("architectures") is { } names ? [.. names.Items().Take(2)] : [];
-        if (classes.Length > 0 && (classes.Length > 1 || classes[0].Text() != family.ModelClass))
+        if (classes.Length > 0 && (classes.Length > 1 || classes[0].Text() != family.ModelClass && classes[0].Text() != family.OtherClass))
             throw classes[0].Error($"is '{FolderFile.Printable(classes[0].Text())}', and of model_type {family.ModelType} only {family.ModelClass} is read here");
         return family;
     }

@@ -19,7 +19,13 @@ internal static class LlamaFamily
         Architecture = "qwen2", ModelType = "qwen2", ModelClass = "Qwen2ForCausalLM", MakeSpec = keys => MakeSpec(keys, isSplit: true), ReadConfig = ReadQwen2,
     };
 
-    private static ModelSpec MakeSpec(ModelKeys keys, bool isSplit)
+    /// <summary>Qwen3: no biases, but norms of each head's queries and keys.</summary>
+    public static Family Qwen3 { get; } = Qwen2 with
+    {
+        Architecture = "qwen3", ModelType = "qwen3", ModelClass = "Qwen3ForCausalLM", MakeSpec = keys => MakeSpec(keys, isSplit: true, hasHeadNorms: true), ReadConfig = ReadQwen3,
+    };
+
+    private static ModelSpec MakeSpec(ModelKeys keys, bool isSplit, bool hasHeadNorms = false)
     {
         if (keys.SizeOr(ModelKeys.ExpertCount, 0) is > 0 and var experts)
             throw keys.Error($"is a mixture of {experts} experts ({keys.NameOf(ModelKeys.ExpertCount)}): the file is whole, but experts do not run in this version yet");
@@ -30,15 +36,22 @@ internal static class LlamaFamily
         LayerSpec Layer(int l)
         {
             AttentionSpec attention = CommonKeys.Attention(keys, l);
-            rope ??= CommonKeys.Rope(keys, attention.Dimension) with { IsSplit = isSplit };
+            rope ??= CommonKeys.Rope(keys, attention.Dimension, isSplit);
             return new LayerSpec
             {
                 AttentionNorm = norm,
-                Attention = attention with { Rope = rope, Window = keys.SizeOr(ModelKeys.SlidingWindow, 0, l) },
+                Attention = attention with { Rope = rope, Window = WindowOf(keys, l), HeadNorm = hasHeadNorms ? norm : null },
                 FeedForwardNorm = norm,
                 FeedForward = CommonKeys.FeedForward(keys, l),
             };
         }
+    }
+
+    /// <summary>Of all layers, or of those that a pattern names.</summary>
+    private static int WindowOf(ModelKeys keys, int layer)
+    {
+        int window = keys.SizeOr(ModelKeys.SlidingWindow, 0, layer);
+        return keys.Has(ModelKeys.SlidingWindowPattern) && !keys.HasWindow(layer, 1) ? 0 : window;
     }
 
     private static ModelKeys ReadLlama(JsonPart config)
@@ -59,14 +72,34 @@ internal static class LlamaFamily
 
     private static ModelKeys ReadQwen2(JsonPart config)
     {
-        config.RequireField("num_key_value_heads"); // where it is missing the reference takes the number of one particular model
-        if (CommonConfig.Flag(config, "use_sliding_window")) throw config.Require("use_sliding_window").Error("is true, which does not run in this version");
-        foreach (JsonPart type in config.Find("layer_types")?.Items() ?? [])
-        {
-            if (type.Text() != "full_attention") throw type.Error($"is '{Printable.Line(type.Text())}', and only full_attention runs in this version");
-        }
-        ModelKeys keys = ReadConfig(config, "qwen2", window: null);
+        ModelKeys keys = ReadQwen(config, "qwen2");
         keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias);
+        return keys;
+    }
+
+    private static ModelKeys ReadQwen3(JsonPart config)
+    {
+        config.Require("head_dim"); // where it is missing the reference takes the number of one particular model
+        ModelKeys keys = ReadQwen(config, "qwen3");
+        if (CommonConfig.Flag(config, "attention_bias")) keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
+        keys.Set(TensorRole.QueryNorm, TensorRole.KeyNorm);
+        return keys;
+    }
+
+    private static ModelKeys ReadQwen(JsonPart config, string architecture)
+    {
+        config.RequireField("num_key_value_heads"); // where it is missing the reference takes the number of one particular model
+        ModelKeys keys = ReadConfig(config, architecture, window: null);
+        int layers = keys.Size(ModelKeys.BlockCount);
+        if (CommonConfig.Flag(config, "use_sliding_window") && config.Find("sliding_window") is { } window)
+        {
+            bool[] windows = CommonConfig.Windows(config, layers) ?? [.. Enumerable.Range(0, layers).Select(l => l >= config.Require("max_window_layers").Integer(0, ModelKeys.MaximumLayers))];
+            if (windows.Contains(true)) CommonConfig.SetWindows(window, windows, 1, keys);
+        }
+        else if (CommonConfig.Windows(config, layers)?.Contains(true) == true)
+        {
+            throw config.Require("layer_types").Error("names layers with a window, but use_sliding_window or sliding_window is not set");
+        }
         return keys;
     }
 
@@ -74,11 +107,11 @@ internal static class LlamaFamily
     {
         ModelKeys keys = CommonConfig.Decoder(config, architecture, out AttentionConfig attention, out int context);
         if (window is { } given) keys.Set(ModelKeys.SlidingWindow, (int)given.Integer(1, 1 << 28));
-        keys.Set(ModelKeys.RmsEpsilon, (float)(config.Find("rms_norm_eps")?.Number(0, 1) ?? 1e-6));
-        if (RopeConfig.RotatedShare(config) is { } share && share.Number(0, 1) != 1) throw share.Error("is not 1: heads of this family are rotated whole");
+        CommonConfig.SetEpsilon(config, "rms_norm_eps", ModelKeys.RmsEpsilon, 1e-6, keys);
+        CommonConfig.RequireWholeRotation(config);
         keys.Set(ModelKeys.RopeDimension, attention.Dimension);
         RopeConfig.Read(config, keys, attention.Dimension, context);
-        if (!CommonConfig.Flag(config, "tie_word_embeddings")) keys.Set(TensorRole.Output);
+        CommonConfig.SetHead(config, keys);
         return keys;
     }
 }

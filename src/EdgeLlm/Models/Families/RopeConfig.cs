@@ -13,26 +13,31 @@ internal sealed class RopeConfig
 
     private readonly ModelKeys _keys;
 
+    private int? _trained;
+
     private RopeConfig(ModelKeys keys) => _keys = keys;
 
-    /// <summary>Sets the keys, and Llama 3's divisors.</summary>
-    public static void Read(JsonPart config, ModelKeys keys, int rotated, int contextLength)
+    /// <summary>Sets the keys, and Llama 3's and LongRoPE's divisors.</summary>
+    /// <param name="trained">Positions that the model was trained on, where the config has them outside of the parameters.</param>
+    public static void Read(JsonPart config, ModelKeys keys, int rotated, int contextLength, string theta = "rope_theta", int? trained = null) =>
+        Read(Parameters(config), config.Find(theta), keys, rotated, contextLength, trained);
+
+    /// <summary>Of parameters apart from the config, and the base where they have none.</summary>
+    public static void Read(JsonPart? parameters, JsonPart? theta, ModelKeys keys, int rotated, int contextLength, int? trained = null)
     {
-        JsonPart? parameters = Parameters(config);
-        JsonPart? theta = parameters?.Find("rope_theta") ?? config.Find("rope_theta");
-        double rotationBase = theta?.Number(1e-6, 1e30) ?? 10_000;
+        double rotationBase = (parameters?.Find("rope_theta") ?? theta)?.Number(1e-6, 1e30) ?? 10_000;
 
         keys.Set(ModelKeys.RopeBase, (float)rotationBase);
         if (parameters is not { } given) return;
         JsonPart? type = given.Find("rope_type") ?? given.Find("type");
-        new RopeConfig(keys).ReadScaling(type?.Text() ?? "default", type, given, rotationBase, rotated, contextLength);
+        new RopeConfig(keys) { _trained = trained }.ReadScaling(type?.Text() ?? "default", type, given, rotationBase, rotated, contextLength);
     }
 
     /// <summary>partial_rotary_factor, wherever it is, or null: the share of a head that is rotated.</summary>
     public static JsonPart? RotatedShare(JsonPart config) => Parameters(config)?.Find("partial_rotary_factor") ?? config.Find("partial_rotary_factor");
 
     /// <summary>transformers 5 reads the older field first, and puts the base in where the field has none.</summary>
-    private static JsonPart? Parameters(JsonPart config) => config.Find("rope_scaling") ?? config.Find("rope_parameters");
+    public static JsonPart? Parameters(JsonPart config) => config.Find("rope_scaling") ?? config.Find("rope_parameters");
 
     private void ReadScaling(string type, JsonPart? typeField, JsonPart given, double rotationBase, int rotated, int contextLength)
     {
@@ -47,8 +52,7 @@ internal sealed class RopeConfig
                 break;
             case "dynamic":
                 AllowOnly(given, "factor", "original_max_position_embeddings");
-                Scale("dynamic", given);
-                if (OriginalLength(given) is { } trained) _keys.Set(ModelKeys.RopeOriginalLength, trained);
+                Scale("dynamic", given); // by max_position_embeddings: the reference does not read the original length of this type
                 break;
             case "yarn":
                 AllowOnly(given, "factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate");
@@ -58,8 +62,12 @@ internal sealed class RopeConfig
                 AllowOnly(given, "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor");
                 _keys.RopeDivisors = Llama3Divisors(given, rotationBase, rotated);
                 break;
+            case "longrope":
+                AllowOnly(given, "factor", "original_max_position_embeddings", "attention_factor", "short_factor", "long_factor");
+                ReadLongRope(given, rotated, contextLength);
+                break;
             default:
-                throw (typeField ?? given).Error($"is '{FolderFile.Printable(type)}', not one that runs here (default, linear, dynamic, yarn, llama3)");
+                throw (typeField ?? given).Error($"is '{FolderFile.Printable(type)}', not one that runs here (default, linear, dynamic, yarn, llama3, longrope)");
         }
     }
 
@@ -73,7 +81,7 @@ internal sealed class RopeConfig
     {
         Scale("yarn", given);
         _keys.Set(ModelKeys.RopeOriginalLength, OriginalLength(given) ?? contextLength);
-        if (given.Find("truncate") is { } truncate && !truncate.Flag()) throw truncate.Error("is false, which does not run here");
+        if (given.Find("truncate") is { } truncate && !truncate.Flag()) _keys.Set(ModelKeys.YarnIsTruncated, false);
         if (given.Find("beta_fast") is { } fast) _keys.Set(ModelKeys.YarnBetaFast, (float)fast.Number(1e-3, 1e6));
         if (given.Find("beta_slow") is { } slow) _keys.Set(ModelKeys.YarnBetaSlow, (float)slow.Number(1e-3, 1e6));
 
@@ -83,6 +91,23 @@ internal sealed class RopeConfig
             magnitude = Magnitude(factor, scale.Number(0, 1e3)) / Magnitude(factor, all.Number(0, 1e3));
         // The key multiplies what a reader of GGUF computes from the factor.
         if (magnitude != usual) _keys.Set(ModelKeys.RopeAttentionFactor, (float)(magnitude / usual));
+    }
+
+    private void ReadLongRope(JsonPart given, int rotated, int contextLength)
+    {
+        int trained = _trained ?? OriginalLength(given) ?? throw given.Error("has no original_max_position_embeddings");
+        _keys.Set(ModelKeys.RopeScaling, "longrope");
+        _keys.Set(ModelKeys.RopeOriginalLength, trained);
+        double factor = _trained is null && given.Find("factor") is { } stretch ? stretch.Number(1, MostFactor) : (double)contextLength / trained;
+        double magnitude = given.Find("attention_factor")?.Number(1e-3, 1e3) ?? (factor <= 1 ? 1 : Math.Sqrt(1 + Math.Log(factor) / Math.Log(trained)));
+        _keys.Set(ModelKeys.RopeAttentionFactor, (float)magnitude);
+        _keys.RopeFactors = (Factors(given.Require("short_factor"), rotated / 2), Factors(given.Require("long_factor"), rotated / 2));
+    }
+
+    private static float[] Factors(JsonPart list, int pairs)
+    {
+        float[] factors = [.. list.Items().Take(pairs + 1).Select(item => (float)item.Number(1e-3, MostFactor))];
+        return factors.Length == pairs ? factors : throw list.Error($"has not one number for each of the {pairs} pairs of a head that are rotated");
     }
 
     private static double Magnitude(double factor, double scale) => factor <= 1 ? 1 : 0.1 * scale * Math.Log(factor) + 1;

@@ -94,6 +94,7 @@ internal sealed unsafe class AttendStep : Step
             FirstPosition = part.Position + first,
             Window = Attention.Window,
             Scale = Attention.Scale,
+            Cap = Attention.ScoreCap,
             Slopes = _slopes is null ? null : (float*)Unsafe.AsPointer(ref _slopes[head * Attention.GroupSize]),
         };
         _pass.Kernel.Attend(part.Cache.Head(Entry, head), query, _pass.ScratchOf(thread));

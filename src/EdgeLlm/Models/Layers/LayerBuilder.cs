@@ -65,22 +65,20 @@ internal sealed class LayerBuilder
 
     private ModelSteps Build()
     {
-        List<List<Step>> layers = [.. _model.Layers.Select((layer, l) => new List<Step>(layer.FeedForwardNorm is null ? Parallel(l, layer) : Sequential(l, layer)))];
-        List<Step> prologue = [new EmbedStep(TensorTable.Use(_model, TensorRole.TokenEmbedding), _stream), .. _angles.Select(entry => new AnglesStep(entry.Key, entry.Value))];
+        List<List<Step>> layers = [.. _model.Layers.Select((layer, l) => new List<Step>(layer.IsParallel ? Parallel(l, layer) : Sequential(l, layer)))];
         Step[] epilogue =
         [
             new NormStep(_model.OutputNorm, TensorTable.Use(_model, TensorRole.OutputNorm), TensorTable.UseOptional(_model, TensorRole.OutputNormBias), _stream, _normed) { IsLast = true },
         ];
         var logits = new Operand(new Register(), _model.VocabularySize);
-        TensorUse head = TensorTable.Use(_model, _model.IsTied ? TensorRole.TokenEmbedding : TensorRole.Output);
         AddNarrow(layers, epilogue);
         return new ModelSteps
         {
             Model = _model,
-            Prologue = prologue,
+            Prologue = [.. Prologue()],
             Layers = layers,
             Epilogue = epilogue,
-            Head = [Project(Operation.Head, _normed, isLast: true, new Projection(head, null, logits))],
+            Head = [.. Head(logits)],
             Registers = _registers,
             Stream = _stream,
             Hidden = _normed,
@@ -89,58 +87,109 @@ internal sealed class LayerBuilder
         };
     }
 
-    /// <summary>Attention, then the feed-forward part on what it made of the stream.</summary>
-    private IEnumerable<Step> Sequential(int l, LayerSpec layer) =>
-    [
-        Norm(layer.AttentionNorm, TensorRole.AttentionNorm, TensorRole.AttentionNormBias, l),
-        .. Attention(l, layer.Attention, _normed),
-        new AddStep(_stream, _normed),
-        Norm(layer.FeedForwardNorm!, TensorRole.FeedForwardNorm, TensorRole.FeedForwardNormBias, l),
-        .. FeedForward(l, layer.FeedForward),
-        new AddStep(_stream, _normed),
-    ];
+    private IEnumerable<Step> Prologue()
+    {
+        yield return new EmbedStep(TensorTable.Use(_model, TensorRole.TokenEmbedding), _stream);
+        if (_model.EmbeddingScale != 1) yield return new ScaleStep(_stream, _model.EmbeddingScale);
+        if (_model.Positions is { } positions) yield return new PositionStep(TensorTable.Use(_model, TensorRole.PositionEmbedding), positions, _stream, _registers.Use("position", _model.Width));
+        if (_model.EmbeddingNorm is { } norm) yield return Norm(norm, TensorRole.EmbeddingNorm, TensorRole.EmbeddingNormBias, 0, _stream, _stream);
+        foreach ((RopeSpec rope, Operand angles) in _angles) yield return new AnglesStep(rope, angles);
+    }
 
-    /// <summary>Both parts on the same normed stream.</summary>
+    private IEnumerable<Step> Head(Operand logits)
+    {
+        TensorUse head = TensorTable.Use(_model, _model.IsTied ? TensorRole.TokenEmbedding : TensorRole.Output);
+        yield return Project(Operation.Head, _normed, isLast: true, new Projection(head, TensorTable.UseOptional(_model, TensorRole.OutputBias), logits));
+        if (_model.LogitScale != 1) yield return new ScaleStep(logits, _model.LogitScale) { Of = Operation.Head };
+        if (_model.LogitCap != 0) yield return new CapStep(logits, _model.LogitCap);
+    }
+
+    /// <summary>Attention, then the feed-forward part on what it made of the stream.</summary>
+    private IEnumerable<Step> Sequential(int l, LayerSpec layer)
+    {
+        if (layer.AttentionNorm is { } attentionNorm) yield return Norm(attentionNorm, TensorRole.AttentionNorm, TensorRole.AttentionNormBias, l, _stream, _normed);
+        foreach (Step step in Attention(l, layer, layer.AttentionNorm is null ? _stream : _normed, _normed)) yield return step;
+        yield return new AddStep(_stream, _normed);
+        if (layer.FeedForwardNorm is { } feedForwardNorm) yield return Norm(feedForwardNorm, TensorRole.FeedForwardNorm, TensorRole.FeedForwardNormBias, l, _stream, _normed);
+        foreach (Step step in FeedForward(l, layer, layer.FeedForwardNorm is null ? _stream : _normed)) yield return step;
+        yield return new AddStep(_stream, _normed);
+    }
+
+    /// <summary>Both parts on the same stream, normed once or for each part.</summary>
     private IEnumerable<Step> Parallel(int l, LayerSpec layer)
     {
         Operand mixed = _registers.Use("mixed", _model.Width);
-        return
-        [
-            Norm(layer.AttentionNorm, TensorRole.AttentionNorm, TensorRole.AttentionNormBias, l),
-            .. Attention(l, layer.Attention, mixed),
-            .. FeedForward(l, layer.FeedForward),
-            new AddStep(_stream, mixed),
-            new AddStep(_stream, _normed),
-        ];
+        NormSpec norm = layer.AttentionNorm ?? throw new NotSupportedException("parts beside each other have a norm");
+        Operand fed = layer.HasSecondNorm ? _registers.Use("normed 2", _model.Width) : _normed;
+        yield return Norm(norm, TensorRole.AttentionNorm, TensorRole.AttentionNormBias, l, _stream, fed);
+        if (layer.HasSecondNorm) yield return Norm(norm, TensorRole.SecondNorm, TensorRole.SecondNormBias, l, _stream, _normed);
+        foreach (Step step in Attention(l, layer, _normed, mixed)) yield return step;
+        if (layer is { HasSecondNorm: false, FeedForwardNorm: { } own }) yield return Norm(own, TensorRole.FeedForwardNorm, TensorRole.FeedForwardNormBias, l, _stream, _normed);
+        foreach (Step step in FeedForward(l, layer, fed)) yield return step;
+        yield return new AddStep(_stream, mixed);
+        yield return new AddStep(_stream, _normed);
     }
 
-    private NormStep Norm(NormSpec norm, TensorRole weight, TensorRole bias, int l) =>
-        new(norm, TensorTable.Use(_model, weight, l), TensorTable.UseOptional(_model, bias, l), _stream, _normed);
+    private NormStep Norm(NormSpec norm, TensorRole weight, TensorRole bias, int l, Operand from, Operand to) =>
+        new(norm, TensorTable.Use(_model, weight, l), TensorTable.UseOptional(_model, bias, l), from, to);
 
-    /// <summary>From the normed stream to what attention adds.</summary>
-    private IEnumerable<Step> Attention(int l, AttentionSpec attention, Operand to)
+    /// <summary>From a normed stream to what attention adds.</summary>
+    private IEnumerable<Step> Attention(int l, LayerSpec layer, Operand from, Operand to)
     {
+        AttentionSpec attention = layer.Attention;
         Operand queries = _registers.Use("queries", attention.QueryWidth), attended = _registers.Use("attended", attention.QueryWidth);
         Operand keys = _registers.Use("keys", attention.KeyValueWidth), values = _registers.Use("values", attention.KeyValueWidth);
         _registers.UseAttention(attention.Dimension, attention.GroupSize);
         int entry = _cache.Count;
         _cache.Add(new KeyValueSpec(attention.KeyValueHeads, attention.Dimension));
 
-        yield return Project(Operation.QueryKeyValue, _normed, isLast: false,
-            To(TensorRole.Query, TensorRole.QueryBias, l, queries), To(TensorRole.Key, TensorRole.KeyBias, l, keys), To(TensorRole.Value, TensorRole.ValueBias, l, values));
+        if (attention.IsFused)
+        {
+            Operand fused = _registers.Use("queries, keys and values", attention.FusedWidth);
+            yield return Project(Operation.QueryKeyValue, from, isLast: false, To(TensorRole.QueryKeyValue, TensorRole.QueryKeyValueBias, l, fused));
+            yield return new SplitStep(Operation.QueryKeyValue, fused, queries, keys, values);
+        }
+        else
+        {
+            yield return Project(Operation.QueryKeyValue, from, isLast: false,
+                To(TensorRole.Query, TensorRole.QueryBias, l, queries), To(TensorRole.Key, TensorRole.KeyBias, l, keys), To(TensorRole.Value, TensorRole.ValueBias, l, values));
+        }
+        if (attention.Clip != 0) yield return new ClampStep(attention.Clip, queries, keys, values);
+        if (attention.HeadNorm is { } norm)
+        {
+            yield return new HeadNormStep(norm, TensorTable.Use(_model, TensorRole.QueryNorm, l), queries);
+            yield return new HeadNormStep(norm, TensorTable.Use(_model, TensorRole.KeyNorm, l), keys);
+        }
         if (attention.Rope is { } rope) yield return new RotateStep(attention, AnglesOf(rope), queries, keys);
+        if (attention.Growth is { } growth) yield return new GrowStep(growth, queries);
         yield return new StoreStep(attention, entry, keys, values);
         yield return new AttendStep(attention, entry, queries, attended);
         yield return Project(Operation.AttentionOutput, attended, isLast: false, To(TensorRole.AttentionOutput, TensorRole.AttentionOutputBias, l, to));
+        if (layer.PostAttentionNorm is { } after) yield return new NormStep(after, TensorTable.Use(_model, TensorRole.PostAttentionNorm, l), null, to, to);
+        if (layer.ResidualScale != 1) yield return new ScaleStep(to, layer.ResidualScale);
     }
 
-    /// <summary>From the normed stream to what the feed-forward part adds, in the same register.</summary>
-    private IEnumerable<Step> FeedForward(int l, FeedForwardSpec feedForward)
+    /// <summary>From a normed stream to what the feed-forward part adds, in the register of the normed stream.</summary>
+    private IEnumerable<Step> FeedForward(int l, LayerSpec layer, Operand from)
     {
-        Operand gate = _registers.Use("gate", feedForward.Width), up = _registers.Use("up", feedForward.Width);
-        yield return Project(Operation.GateUp, _normed, isLast: false, To(TensorRole.Gate, TensorRole.GateBias, l, gate), To(TensorRole.Up, TensorRole.UpBias, l, up));
-        yield return new ActivateStep(gate, up);
-        yield return Project(Operation.Down, gate, isLast: false, To(TensorRole.Down, TensorRole.DownBias, l, _normed));
+        FeedForwardSpec feedForward = layer.FeedForward;
+        Operand up = _registers.Use("up", feedForward.UpRows), first = feedForward.IsGated ? _registers.Use("gate", feedForward.Width) : up;
+        Projection upwards = To(TensorRole.Up, TensorRole.UpBias, l, up);
+        if (feedForward.IsFused)
+        {
+            Operand second = _registers.Use("up of two", feedForward.Width);
+            yield return Project(Operation.GateUp, from, isLast: false, upwards);
+            yield return new SplitStep(Operation.GateUp, up, first, second);
+            yield return new ActivateStep(feedForward.Activation, first, second);
+        }
+        else
+        {
+            yield return Project(Operation.GateUp, from, isLast: false, feedForward.IsGated ? [To(TensorRole.Gate, TensorRole.GateBias, l, first), upwards] : [upwards]);
+            yield return new ActivateStep(feedForward.Activation, first, feedForward.IsGated ? up : null);
+        }
+        yield return Project(Operation.Down, first, isLast: false, To(TensorRole.Down, TensorRole.DownBias, l, _normed));
+        if (layer.PostFeedForwardNorm is { } after) yield return new NormStep(after, TensorTable.Use(_model, TensorRole.PostFeedForwardNorm, l), null, _normed, _normed);
+        if (layer.ResidualScale != 1) yield return new ScaleStep(_normed, layer.ResidualScale);
     }
 
     private Projection To(TensorRole weight, TensorRole bias, int layer, Operand to) =>

@@ -60,3 +60,38 @@ internal sealed unsafe class NormStep : TokenStep
         if (!isFinite) Pass.NoteNotFinite();
     }
 }
+
+/// <summary>Normalizes each head of queries or keys by itself, or all heads as one; what is not finite ends the pass at the next norm.</summary>
+/// <param name="weight">[dimension of a head], or [width] for all heads as one.</param>
+internal sealed unsafe class HeadNormStep(NormSpec norm, TensorUse weight, Operand heads) : TokenStep
+{
+    private float* _weights;
+
+    public NormSpec Norm => norm;
+
+    public TensorUse Weight => weight;
+
+    public Operand Heads => heads;
+
+    public override Operation Operation => Operation.Norm;
+
+    public override IEnumerable<TensorUse> Tensors => [weight];
+
+    public override IEnumerable<Operand> Inputs => [heads];
+
+    public override IEnumerable<Operand> Outputs => [heads];
+
+    public override void Bind(ModelTensors tensors, int context) => _weights = tensors.Vector(weight);
+
+    protected override void RunToken(int token, int thread)
+    {
+        float* head = heads.Row(token);
+        for (int first = 0; first < heads.Width; first += weight.Columns)
+        {
+            bool isFinite = norm.IsCentered
+                ? Pass.Kernel.LayerNorm(head + first, _weights, null, head + first, weight.Columns, norm.Epsilon)
+                : Pass.Kernel.RmsNorm(head + first, _weights, head + first, weight.Columns, norm.Epsilon);
+            if (!isFinite) Pass.NoteNotFinite();
+        }
+    }
+}

@@ -16,6 +16,24 @@ internal sealed record AttentionSpec
     /// <summary>Factor of the scores.</summary>
     public required float Scale { get; init; }
 
+    /// <summary>Soft cap of the scaled scores, cap * tanh(score / cap); 0: none.</summary>
+    public float ScoreCap { get; init; }
+
+    /// <summary>Queries, keys and values are kept from -Clip to Clip; 0: all.</summary>
+    public float Clip { get; init; }
+
+    /// <summary>Queries, keys and values come of one matrix, in this order (the tensor attn_qkv).</summary>
+    public bool IsFused { get; init; }
+
+    /// <summary>The norm of each head's query and key before they are rotated; null: none.</summary>
+    public NormSpec? HeadNorm { get; init; }
+
+    /// <summary>Whether <see cref="HeadNorm"/> is one norm over all heads, instead of one of each.</summary>
+    public bool IsHeadNormWide { get; init; }
+
+    /// <summary>How queries grow with their positions; null: they do not.</summary>
+    public QueryGrowth? Growth { get; init; }
+
     /// <summary>Rotary positions; null: the layer knows no positions.</summary>
     public RopeSpec? Rope { get; init; }
 
@@ -26,6 +44,12 @@ internal sealed record AttentionSpec
     /// ALiBi (arXiv 2108.12409): the largest bias of a head, 8 in the paper; 0: none. A score loses its head's slope times the distance of the key.
     /// </summary>
     public float MaxAlibiBias { get; init; }
+
+    /// <summary>ALiBi's slopes are multiplied by <see cref="Scale"/>, as the scores are.</summary>
+    public bool IsAlibiScaled { get; init; }
+
+    /// <summary>Whether the one matrix of queries, keys and values has a bias.</summary>
+    public bool HasFusedBias { get; init; }
 
     public bool HasQueryBias { get; init; }
 
@@ -41,6 +65,15 @@ internal sealed record AttentionSpec
     /// <summary>Width of all keys (or values) together.</summary>
     public int KeyValueWidth => checked(KeyValueHeads * Dimension);
 
+    /// <summary>Width of queries, keys and values of a token.</summary>
+    public int FusedWidth => checked(QueryWidth + 2 * KeyValueWidth);
+
+    /// <summary>Width of a head's norm of queries.</summary>
+    public int QueryNormWidth => IsHeadNormWide ? QueryWidth : Dimension;
+
+    /// <summary>Width of a head's norm of keys.</summary>
+    public int KeyNormWidth => IsHeadNormWide ? KeyValueWidth : Dimension;
+
     /// <summary>Query heads of a key/value head.</summary>
     public int GroupSize => Heads / KeyValueHeads;
 
@@ -54,9 +87,15 @@ internal sealed record AttentionSpec
         for (int h = 0; h < Heads; h++)
         {
             double exponent = h < power ? MaxAlibiBias * (h + 1.0) / power : MaxAlibiBias * (2 * (h - power) + 1.0) / (2 * power);
-            slopes[h] = (float)Polynomials.Pow(2, -exponent);
+            slopes[h] = (float)Polynomials.Pow(2, -exponent) * (IsAlibiScaled ? Scale : 1f);
         }
     }
+}
+
+/// <summary>A query is multiplied by 1 + Beta ln(1 + floor(position / Length)), as in Llama 4.</summary>
+internal sealed record QueryGrowth(float Beta, int Length)
+{
+    public float FactorAt(int position) => (float)(1 + Beta * Polynomials.Log(1 + position / Length));
 }
 
 /// <summary>Rotary positions (arXiv 2104.09864): the first <see cref="Dimension"/> numbers of a head turn in pairs, pair i by position * Base^(-2 i / Dimension).</summary>
@@ -86,8 +125,17 @@ internal sealed record RopeSpec
     /// <summary>Of YaRN: pairs that turn less often than this are stretched in full.</summary>
     public float BetaSlow { get; init; } = 1f;
 
+    /// <summary>Of YaRN: the range of pairs between the two is rounded to whole pairs.</summary>
+    public bool IsRangeWhole { get; init; } = true;
+
     /// <summary>[Dimension / 2] divisors of the frequencies (Llama 3.1's scaling); empty: none.</summary>
     public IReadOnlyList<float> Divisors { get; init; } = [];
+
+    /// <summary>Of LongRoPE: [Dimension / 2] divisors for contexts of up to <see cref="TrainedLength"/>.</summary>
+    public IReadOnlyList<float> ShortDivisors { get; init; } = [];
+
+    /// <summary>Of LongRoPE: [Dimension / 2] divisors for longer contexts.</summary>
+    public IReadOnlyList<float> LongDivisors { get; init; } = [];
 }
 
 /// <summary>How rotary angles are stretched beyond the length that a model was trained on.</summary>
@@ -104,6 +152,9 @@ internal enum RopeScaling
 
     /// <summary>NTK-aware: the base is raised by factor^(d / (d - 2)), so that high frequencies stay and low ones stretch.</summary>
     Ntk,
+
+    /// <summary>LongRoPE (arXiv 2402.13753): a divisor for each frequency, of two sets by the context that was asked for.</summary>
+    Long,
 
     /// <summary>NTK-aware only as far as the context that was asked for exceeds the trained one.</summary>
     DynamicNtk,

@@ -40,7 +40,19 @@ internal sealed class ModelKeys
         RmsEpsilon = new("attention.layer_norm_rms_epsilon", 0, float.MaxValue),
         NormEpsilon = new("attention.layer_norm_epsilon", 0, float.MaxValue),
         ParallelResidual = new("use_parallel_residual"),
-        RopeDimension = new("rope.dimension_count", 0),
+        EmbeddingScale = new("embedding_scale", 0, float.MaxValue),
+        ResidualScale = new("residual_scale", 0, float.MaxValue),
+        LogitScale = new("logit_scale", 0, float.MaxValue),
+        LogitCap = new("final_logit_softcapping", 0, float.MaxValue),
+        ScoreCap = new("attn_logit_softcapping", 0, float.MaxValue),
+        ScoreScale = new("attention.scale", 0, float.MaxValue),
+        Clip = new("attention.clamp_kqv", 0, float.MaxValue),
+        MaxAlibiBias = new("attention.max_alibi_bias", 0, 64),
+        QueryGrowth = new("attention.temperature_scale", 0, float.MaxValue),
+        SlidingWindowPattern = new("attention.sliding_window_pattern", 0, MaximumLayers) { IsPerLayer = true },
+        Activation = new("hidden_activation"),
+        RopeDimension = new("rope.dimension_count", 0) { IsPerLayer = true },
+        RopeBaseOfWindows = new("rope.freq_base_swa", 1e-6, 1e30), // of the layers with a window
         RopeBase = new("rope.freq_base", 1e-6, 1e30),
         ExpertCount = new("expert_count", 0, MaximumLength),
         RopeScaleLinear = new("rope.scale_linear", 0, 100_000), // what the oldest files have instead of the next two
@@ -49,6 +61,8 @@ internal sealed class ModelKeys
         RopeOriginalLength = new("rope.scaling.original_context_length", 0, MaximumLength),
         YarnBetaFast = new("rope.scaling.yarn_beta_fast", 0, float.MaxValue),
         YarnBetaSlow = new("rope.scaling.yarn_beta_slow", 0, float.MaxValue),
+        YarnIsTruncated = new("rope.scaling.yarn_truncate"), // ours: whether the range between the two is rounded to whole pairs; absent: it is
+        YarnLogMultiplier = new("rope.scaling.yarn_log_multiplier", 0, float.MaxValue),
         RopeAttentionFactor = new("rope.scaling.attn_factor", 0, float.MaxValue);
 
     private readonly string _path;
@@ -73,9 +87,22 @@ internal sealed class ModelKeys
     /// <summary>[pairs] divisors of rotary frequencies (the tensor rope_freqs.weight), or empty.</summary>
     public IReadOnlyList<float> RopeDivisors { get; set; } = [];
 
+    /// <summary>[pairs] divisors for short and for long contexts (rope_factors_short.weight, rope_factors_long.weight), or empty.</summary>
+    public (IReadOnlyList<float> Short, IReadOnlyList<float> Long) RopeFactors { get; set; } = ([], []);
+
+    /// <summary>The tables of rotary positions that a file has as tensors.</summary>
+    public IEnumerable<(TensorRole Role, IReadOnlyList<float> Numbers)> RopeTables =>
+        new[] { (TensorRole.RopeDivisors, RopeDivisors), (TensorRole.RopeShortDivisors, RopeFactors.Short), (TensorRole.RopeLongDivisors, RopeFactors.Long) }.Where(table => table.Item2.Count > 0);
+
     public void Set(ModelKey key, int size) => _set[NameOf(key)] = GgufValue.Of((uint)size);
 
     public void Set(ModelKey key, float number) => _set[NameOf(key)] = GgufValue.Of(number);
+
+    /// <summary>A number for each layer.</summary>
+    public void Set(ModelKey key, IEnumerable<int> sizes) => _set[NameOf(key)] = GgufValue.OfArray<int>([.. sizes]);
+
+    /// <summary>A flag for each layer.</summary>
+    public void Set(ModelKey key, IEnumerable<bool> flags) => _set[NameOf(key)] = GgufValue.OfArray<bool>([.. flags]);
 
     public void Set(ModelKey key, bool flag) => _set[NameOf(key)] = GgufValue.Of(flag);
 
@@ -110,6 +137,9 @@ internal sealed class ModelKeys
         return number >= key.Least && number <= key.Most ? number : throw OutOfRange(key, number);
     }
 
+    /// <summary>Whether there is a number for each layer.</summary>
+    public bool IsPerLayer(ModelKey key) => Has(key) && _data.TryGet(NameOf(key), out GgufValue? value) && value.Type == GgufValueType.Array;
+
     public int SizeOr(ModelKey key, int fallback, int layer = 0) => Has(key) ? Size(key, layer) : fallback;
 
     /// <exception cref="GgufException">It is missing or not a number.</exception>
@@ -119,6 +149,19 @@ internal sealed class ModelKeys
         _read.Add(NameOf(key));
         float number = _data.GetFloat(NameOf(key));
         return number >= key.Least && number <= key.Most ? number : throw OutOfRange(key, number);
+    }
+
+    /// <summary>
+    /// Whether a layer has a window, by sliding_window_pattern: a flag for each layer, or the distance between layers without one. Where a file has neither,
+    /// every <paramref name="interval"/>th layer has none.
+    /// </summary>
+    public bool HasWindow(int layer, int interval)
+    {
+        if (!Has(SlidingWindowPattern)) return layer % interval < interval - 1;
+        string name = NameOf(SlidingWindowPattern);
+        if (!_data.TryGet(name, out GgufValue? value) || value.Type != GgufValueType.Array) return Size(SlidingWindowPattern) is var given && (given == 0 || layer % given < given - 1);
+        if (value.Count != Size(BlockCount)) throw Error(SlidingWindowPattern, $"has {value.Count} flags instead of one for each layer");
+        return _data.GetArray<int>(name)[layer] != 0;
     }
 
     public float NumberOr(ModelKey key, float fallback) => Has(key) ? Number(key) : fallback;

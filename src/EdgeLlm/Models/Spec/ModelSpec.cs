@@ -1,3 +1,5 @@
+using EdgeLlm.Kernels;
+
 namespace EdgeLlm.Models.Spec;
 
 /// <summary>
@@ -18,6 +20,15 @@ internal sealed record ModelSpec
     /// <summary>Rows of the embedding.</summary>
     public required int VocabularySize { get; init; }
 
+    /// <summary>Factor of the embedding's rows.</summary>
+    public float EmbeddingScale { get; init; } = 1f;
+
+    /// <summary>The norm of the embedded tokens; null: none.</summary>
+    public NormSpec? EmbeddingNorm { get; init; }
+
+    /// <summary>Learned positions, which are added to the embedded tokens; null: none.</summary>
+    public LearnedPositions? Positions { get; init; }
+
     /// <summary>One per layer.</summary>
     public required IReadOnlyList<LayerSpec> Layers { get; init; }
 
@@ -26,20 +37,50 @@ internal sealed record ModelSpec
 
     /// <summary>Whether the embedding is the head too.</summary>
     public required bool IsTied { get; init; }
+
+    public bool HasHeadBias { get; init; }
+
+    /// <summary>Factor of the logits.</summary>
+    public float LogitScale { get; init; } = 1f;
+
+    /// <summary>Soft cap of the logits, cap * tanh(logit / cap); 0: none.</summary>
+    public float LogitCap { get; init; }
 }
+
+/// <summary>A table with a row for each position.</summary>
+/// <param name="Rows">Rows of the table.</param>
+/// <param name="Offset">Row of the first position.</param>
+internal sealed record LearnedPositions(int Rows, int Offset = 0);
 
 /// <summary>One layer: what is added to the residual stream by attention, then by the feed-forward part.</summary>
 internal sealed record LayerSpec
 {
-    /// <summary>The norm of attention's input.</summary>
-    public required NormSpec AttentionNorm { get; init; }
+    /// <summary>The norm of attention's input; null: none.</summary>
+    public required NormSpec? AttentionNorm { get; init; }
 
     public required AttentionSpec Attention { get; init; }
 
-    /// <summary>The norm of the feed-forward part's input; null: both parts take attention's, and run beside each other.</summary>
+    /// <summary>The norm of what attention adds; null: none.</summary>
+    public NormSpec? PostAttentionNorm { get; init; }
+
+    /// <summary>The norm of the feed-forward part's input; null: none, or attention's where both run beside each other.</summary>
     public required NormSpec? FeedForwardNorm { get; init; }
 
     public required FeedForwardSpec FeedForward { get; init; }
+
+    /// <summary>The norm of what the feed-forward part adds; null: none.</summary>
+    public NormSpec? PostFeedForwardNorm { get; init; }
+
+    /// <summary>Both parts take the layer's input, and their results are added together.</summary>
+    public bool IsParallel { get; init; }
+
+    /// <summary>
+    /// Of parallel parts with a norm each: attention's is the tensor attn_norm_2, and the feed-forward part's attn_norm (as llama.cpp names those of Falcon 40B).
+    /// </summary>
+    public bool HasSecondNorm { get; init; }
+
+    /// <summary>Factor of what each part adds.</summary>
+    public float ResidualScale { get; init; } = 1f;
 }
 
 /// <summary>y = x / sqrt(mean(x x) + epsilon) * weight + bias, with or without the bias.</summary>
@@ -51,15 +92,28 @@ internal sealed record NormSpec(float Epsilon)
     public bool HasBias { get; init; }
 }
 
-/// <summary>y = Down (silu(Gate x) * Up x).</summary>
+/// <summary>y = Down (f(Gate x) * Up x), or Down f(Up x).</summary>
 internal sealed record FeedForwardSpec
 {
     /// <summary>Rows of gate and up.</summary>
     public required int Width { get; init; }
+
+    public Activation Activation { get; init; }
+
+    public bool IsGated { get; init; } = true;
+
+    /// <summary>Gate and up are one matrix, gate first (the tensor ffn_up).</summary>
+    public bool IsFused { get; init; }
 
     public bool HasGateBias { get; init; }
 
     public bool HasUpBias { get; init; }
 
     public bool HasDownBias { get; init; }
+
+    /// <summary>Whether there is a matrix of the gate alone.</summary>
+    public bool HasGate => IsGated && !IsFused;
+
+    /// <summary>Rows of the matrix `up`.</summary>
+    public int UpRows => IsFused ? checked(2 * Width) : Width;
 }

@@ -5,8 +5,9 @@ namespace EdgeLlm.Models.Spec;
 /// <summary>What a tensor does in a model.</summary>
 internal enum TensorRole
 {
-    RopeDivisors, TokenEmbedding, OutputNorm, Output,
-    AttentionNorm, AttentionNormBias, FeedForwardNormBias, OutputNormBias, Query, Key, Value, QueryBias, KeyBias, ValueBias, AttentionOutput, AttentionOutputBias,
+    RopeDivisors, RopeShortDivisors, RopeLongDivisors, TokenEmbedding, PositionEmbedding, EmbeddingNorm, EmbeddingNormBias, OutputNorm, Output, OutputBias,
+    AttentionNorm, AttentionNormBias, SecondNorm, SecondNormBias, FeedForwardNormBias, OutputNormBias, QueryKeyValue, QueryKeyValueBias, QueryNorm, KeyNorm,
+    PostAttentionNorm, PostFeedForwardNorm, Query, Key, Value, QueryBias, KeyBias, ValueBias, AttentionOutput, AttentionOutputBias,
     FeedForwardNorm, Gate, Up, GateBias, UpBias, Down, DownBias,
 }
 
@@ -25,6 +26,9 @@ internal sealed record TensorEntry(TensorRole Role, string Gguf, string HuggingF
     /// with its neighbour, so the rows of each head are put in the order 0, d/2, 1, d/2 + 1, ...
     /// </summary>
     public Func<AttentionSpec, int>? RotatedHeads { get; init; }
+
+    /// <summary>Whether it is a table of rotary positions, which the spec has the numbers of: no step binds it, and no folder has it.</summary>
+    public bool IsRopeTable => Role is TensorRole.RopeDivisors or TensorRole.RopeShortDivisors or TensorRole.RopeLongDivisors;
 
     /// <summary>Whether there is one in every layer.</summary>
     public bool IsOfLayer => Gguf.StartsWith("blk.", StringComparison.Ordinal);
@@ -64,33 +68,55 @@ internal static class TensorTable
     private static readonly TensorEntry[] Entries =
     [
         new(TensorRole.RopeDivisors, "rope_freqs.weight", "", null, (_, l) => l.Attention.Rope!.Dimension / 2) { When = (_, l) => l.Attention.Rope is { Divisors.Count: > 0 } },
+        new(TensorRole.RopeLongDivisors, "rope_factors_long.weight", "", null, (_, l) => l.Attention.Rope!.Dimension / 2)
+            { When = (_, l) => l.Attention.Rope is { LongDivisors.Count: > 0 } },
+        new(TensorRole.RopeShortDivisors, "rope_factors_short.weight", "", null, (_, l) => l.Attention.Rope!.Dimension / 2)
+            { When = (_, l) => l.Attention.Rope is { ShortDivisors.Count: > 0 } },
         new(TensorRole.TokenEmbedding, Embedding, "model.embed_tokens.weight", (m, _) => m.VocabularySize, (m, _) => m.Width),
-        new(TensorRole.AttentionNorm, "blk.{}.attn_norm.weight", "model.layers.{}.input_layernorm.weight", null, (m, _) => m.Width),
+        new(TensorRole.PositionEmbedding, "position_embd.weight", "", (m, _) => m.Positions!.Rows, (m, _) => m.Width) { When = (m, _) => m.Positions is not null },
+        new(TensorRole.EmbeddingNorm, "token_embd_norm.weight", "", null, (m, _) => m.Width) { When = (m, _) => m.EmbeddingNorm is not null },
+        new(TensorRole.EmbeddingNormBias, "token_embd_norm.bias", "", null, (m, _) => m.Width) { When = (m, _) => m.EmbeddingNorm is { HasBias: true } },
+        new(TensorRole.AttentionNorm, "blk.{}.attn_norm.weight", "model.layers.{}.input_layernorm.weight", null, (m, _) => m.Width)
+            { When = (_, l) => l.AttentionNorm is not null },
         new(TensorRole.AttentionNormBias, "blk.{}.attn_norm.bias", "model.layers.{}.input_layernorm.bias", null, (m, _) => m.Width)
-            { When = (_, l) => l.AttentionNorm.HasBias },
-        new(TensorRole.Query, "blk.{}.attn_q.weight", "model.layers.{}.self_attn.q_proj.weight", (_, l) => l.Attention.QueryWidth, (m, _) => m.Width) { RotatedHeads = a => InPairs(a, a.Heads) },
-        new(TensorRole.Key, "blk.{}.attn_k.weight", "model.layers.{}.self_attn.k_proj.weight", (_, l) => l.Attention.KeyValueWidth, (m, _) => m.Width) { RotatedHeads = a => InPairs(a, a.KeyValueHeads) },
-        new(TensorRole.Value, "blk.{}.attn_v.weight", "model.layers.{}.self_attn.v_proj.weight", (_, l) => l.Attention.KeyValueWidth, (m, _) => m.Width),
+            { When = (_, l) => l.AttentionNorm is { HasBias: true } },
+        new(TensorRole.SecondNorm, "blk.{}.attn_norm_2.weight", "", null, (m, _) => m.Width) { When = (_, l) => l.HasSecondNorm },
+        new(TensorRole.SecondNormBias, "blk.{}.attn_norm_2.bias", "", null, (m, _) => m.Width) { When = (_, l) => l is { HasSecondNorm: true, AttentionNorm.HasBias: true } },
+        new(TensorRole.QueryKeyValue, "blk.{}.attn_qkv.weight", "", (_, l) => l.Attention.FusedWidth, (m, _) => m.Width) { When = (_, l) => l.Attention.IsFused },
+        new(TensorRole.QueryKeyValueBias, "blk.{}.attn_qkv.bias", "", null, (_, l) => l.Attention.FusedWidth)
+            { When = (_, l) => l.Attention is { IsFused: true, HasFusedBias: true } },
+        new(TensorRole.Query, "blk.{}.attn_q.weight", "model.layers.{}.self_attn.q_proj.weight", (_, l) => l.Attention.QueryWidth, (m, _) => m.Width) { When = Separate, RotatedHeads = a => InPairs(a, a.Heads) },
+        new(TensorRole.Key, "blk.{}.attn_k.weight", "model.layers.{}.self_attn.k_proj.weight", (_, l) => l.Attention.KeyValueWidth, (m, _) => m.Width) { When = Separate, RotatedHeads = a => InPairs(a, a.KeyValueHeads) },
+        new(TensorRole.Value, "blk.{}.attn_v.weight", "model.layers.{}.self_attn.v_proj.weight", (_, l) => l.Attention.KeyValueWidth, (m, _) => m.Width) { When = Separate },
         new(TensorRole.QueryBias, "blk.{}.attn_q.bias", "model.layers.{}.self_attn.q_proj.bias", null, (_, l) => l.Attention.QueryWidth)
             { RotatedHeads = a => InPairs(a, a.Heads), When = (_, l) => l.Attention.HasQueryBias },
         new(TensorRole.KeyBias, "blk.{}.attn_k.bias", "model.layers.{}.self_attn.k_proj.bias", null, (_, l) => l.Attention.KeyValueWidth)
             { RotatedHeads = a => InPairs(a, a.KeyValueHeads), When = (_, l) => l.Attention.HasKeyBias },
         new(TensorRole.ValueBias, "blk.{}.attn_v.bias", "model.layers.{}.self_attn.v_proj.bias", null, (_, l) => l.Attention.KeyValueWidth) { When = (_, l) => l.Attention.HasValueBias },
+        new(TensorRole.QueryNorm, "blk.{}.attn_q_norm.weight", "model.layers.{}.self_attn.q_norm.weight", null, (_, l) => l.Attention.QueryNormWidth)
+            { When = (_, l) => l.Attention.HeadNorm is not null, RotatedHeads = a => a.IsHeadNormWide ? InPairs(a, a.Heads) : InPairs(a, 1) },
+        new(TensorRole.KeyNorm, "blk.{}.attn_k_norm.weight", "model.layers.{}.self_attn.k_norm.weight", null, (_, l) => l.Attention.KeyNormWidth)
+            { When = (_, l) => l.Attention.HeadNorm is not null, RotatedHeads = a => a.IsHeadNormWide ? InPairs(a, a.KeyValueHeads) : InPairs(a, 1) },
         new(TensorRole.AttentionOutput, "blk.{}.attn_output.weight", "model.layers.{}.self_attn.o_proj.weight", (m, _) => m.Width, (_, l) => l.Attention.QueryWidth),
         new(TensorRole.AttentionOutputBias, "blk.{}.attn_output.bias", "model.layers.{}.self_attn.o_proj.bias", null, (m, _) => m.Width) { When = (_, l) => l.Attention.HasOutputBias },
+        new(TensorRole.PostAttentionNorm, "blk.{}.post_attention_norm.weight", "model.layers.{}.post_attention_layernorm.weight", null, (m, _) => m.Width)
+            { When = (_, l) => l.PostAttentionNorm is not null },
         new(TensorRole.FeedForwardNorm, "blk.{}.ffn_norm.weight", "model.layers.{}.post_attention_layernorm.weight", null, (m, _) => m.Width)
-            { When = (_, l) => l.FeedForwardNorm is not null },
+            { When = (_, l) => l.FeedForwardNorm is not null && !l.HasSecondNorm },
         new(TensorRole.FeedForwardNormBias, "blk.{}.ffn_norm.bias", "model.layers.{}.post_attention_layernorm.bias", null, (m, _) => m.Width)
-            { When = (_, l) => l.FeedForwardNorm is { HasBias: true } },
-        new(TensorRole.Gate, "blk.{}.ffn_gate.weight", "model.layers.{}.mlp.gate_proj.weight", (_, l) => l.FeedForward.Width, (m, _) => m.Width),
-        new(TensorRole.Up, "blk.{}.ffn_up.weight", "model.layers.{}.mlp.up_proj.weight", (_, l) => l.FeedForward.Width, (m, _) => m.Width),
+            { When = (_, l) => l is { FeedForwardNorm.HasBias: true, HasSecondNorm: false } },
+        new(TensorRole.Gate, "blk.{}.ffn_gate.weight", "model.layers.{}.mlp.gate_proj.weight", (_, l) => l.FeedForward.Width, (m, _) => m.Width) { When = (_, l) => l.FeedForward.HasGate },
+        new(TensorRole.Up, "blk.{}.ffn_up.weight", "model.layers.{}.mlp.up_proj.weight", (_, l) => l.FeedForward.UpRows, (m, _) => m.Width),
         new(TensorRole.GateBias, "blk.{}.ffn_gate.bias", "model.layers.{}.mlp.gate_proj.bias", null, (_, l) => l.FeedForward.Width) { When = (_, l) => l.FeedForward.HasGateBias },
-        new(TensorRole.UpBias, "blk.{}.ffn_up.bias", "model.layers.{}.mlp.up_proj.bias", null, (_, l) => l.FeedForward.Width) { When = (_, l) => l.FeedForward.HasUpBias },
+        new(TensorRole.UpBias, "blk.{}.ffn_up.bias", "model.layers.{}.mlp.up_proj.bias", null, (_, l) => l.FeedForward.UpRows) { When = (_, l) => l.FeedForward.HasUpBias },
         new(TensorRole.Down, "blk.{}.ffn_down.weight", "model.layers.{}.mlp.down_proj.weight", (m, _) => m.Width, (_, l) => l.FeedForward.Width),
         new(TensorRole.DownBias, "blk.{}.ffn_down.bias", "model.layers.{}.mlp.down_proj.bias", null, (m, _) => m.Width) { When = (_, l) => l.FeedForward.HasDownBias },
+        new(TensorRole.PostFeedForwardNorm, "blk.{}.post_ffw_norm.weight", "model.layers.{}.post_feedforward_layernorm.weight", null, (m, _) => m.Width)
+            { When = (_, l) => l.PostFeedForwardNorm is not null },
         new(TensorRole.OutputNorm, "output_norm.weight", "model.norm.weight", null, (m, _) => m.Width),
         new(TensorRole.OutputNormBias, "output_norm.bias", "model.norm.bias", null, (m, _) => m.Width) { When = (m, _) => m.OutputNorm.HasBias },
         new(TensorRole.Output, Head, "lm_head.weight", (m, _) => m.VocabularySize, (m, _) => m.Width) { When = (m, _) => !m.IsTied },
+        new(TensorRole.OutputBias, "output.bias", "lm_head.bias", null, (m, _) => m.VocabularySize) { When = (m, _) => m.HasHeadBias },
     ];
 
     private static readonly Dictionary<TensorRole, TensorEntry> ByRole = Entries.ToDictionary(entry => entry.Role);
@@ -100,6 +126,8 @@ internal static class TensorTable
 
     /// <summary>Heads whose rows move, as they are rotated in neighbours here and in halves in a folder.</summary>
     private static int InPairs(AttentionSpec attention, int heads) => attention.Rope is { IsSplit: false } ? heads : 0;
+
+    private static bool Separate(ModelSpec model, LayerSpec layer) => !layer.Attention.IsFused;
 
     /// <summary>GGUF's name of a tensor.</summary>
     public static string Name(TensorRole role, int layer = 0) => Get(role).NameIn(layer);
