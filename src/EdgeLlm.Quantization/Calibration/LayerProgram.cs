@@ -62,7 +62,7 @@ internal sealed class LayerProgram
     public static void RequireFrame(ModelSteps steps)
     {
         Step? other = steps.Prologue.FirstOrDefault(step => step is not (EmbedStep or AnglesStep)) ?? steps.Epilogue.FirstOrDefault(step => step is not NormStep)
-            ?? steps.Head.FirstOrDefault(step => step is not ProjectStep);
+            ?? steps.Head.FirstOrDefault(step => step is not ProjectStep { Projections: [{ Bias: null }] });
         if (other is not null || steps.Epilogue.Count != 1) throw NoForm(other ?? steps.Epilogue[^1]);
     }
 
@@ -117,7 +117,7 @@ internal sealed class LayerProgram
             case RotateStep rotate:
                 Append(new RotateOperation(rotate, Of(rotate.Queries), Of(rotate.Keys)));
                 break;
-            case AttendStep attend:
+            case AttendStep { Attention.ScoreCap: 0 } attend:
                 if (!IsKnown(attend.Attention)) throw NoForm(step);
                 (LayerValue keys, LayerValue values) = _entries[attend.Entry];
                 Append(new AttendOperation(attend, Of(attend.Queries), keys, values), attend.To);
