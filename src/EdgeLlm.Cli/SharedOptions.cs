@@ -13,7 +13,7 @@ internal static class SharedOptions
 {
     public static Option<string?> Model { get; } = new("--model", "-m")
     {
-        Description = "A GGUF file, or a model's name as `edgellm list` shows it (default: the model that comes with the program)",
+        Description = "A GGUF file, a Hugging Face folder, or a model's name as `edgellm list` shows it (default: the model that comes with the program)",
         HelpName = "MODEL",
     };
 

@@ -42,7 +42,7 @@ internal static class Samples
     })]);
 
     /// <summary>Folders of Hugging Face's form: file name -> bytes.</summary>
-    public static Lazy<Dictionary<string, byte[]>[]> Folders { get; } = new(() => [TinyFolder.Files(sharded: false), TinyFolder.Files(sharded: true)]);
+    public static Lazy<Dictionary<string, byte[]>[]> Folders { get; } = new(() => [TinyFolder.Files(sharded: false), TinyFolder.Files(sharded: true), TinyFolder.Files(sharded: false, isTorch: true)]);
 
     public static void Write(string folder)
     {

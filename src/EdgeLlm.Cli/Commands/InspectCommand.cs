@@ -6,12 +6,12 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Commands;
 
-/// <summary>`edgellm inspect`: what is in a GGUF file and what it takes to run it.</summary>
+/// <summary>`edgellm inspect`: what is in a model's files and what it takes to run it.</summary>
 internal static class InspectCommand
 {
     private static readonly Argument<string?> Model = new("model")
     {
-        Description = "A GGUF file, or a model's name as `edgellm list` shows it (default: the model that comes with the program)",
+        Description = "A GGUF file, a Hugging Face folder, or a model's name as `edgellm list` shows it (default: the model that comes with the program)",
         Arity = ArgumentArity.ZeroOrOne,
         HelpName = "MODEL",
     };
@@ -22,7 +22,7 @@ internal static class InspectCommand
 
     public static Command Create()
     {
-        var command = new Command("inspect", "Show what a model is: size, licence and origin, memory plan, tensors, metadata. Takes any GGUF file.")
+        var command = new Command("inspect", "Show what a model is: size, licence and origin, memory plan, tensors, metadata. Takes any GGUF file, or a Hugging Face folder.")
         {
             Model, SharedOptions.Context, SharedOptions.CacheType, Tensors, Verify, Json,
         };
@@ -33,7 +33,7 @@ internal static class InspectCommand
 
     private static int Run(ParseResult result)
     {
-        using GgufFile file = GgufFile.Open(ModelStore.OfThisMachine().PathOf(result.GetValue(Model)));
+        using GgufFile file = ModelFile.Open(ModelStore.OfThisMachine().PathOf(result.GetValue(Model)));
         var plan = ModelPlan.Of(file, SharedOptions.ModelOptionsOf(result));
         if (result.GetValue(Verify))
         {

@@ -75,7 +75,7 @@ internal static class ServeCommand
     /// <summary>What clients are told of a model; without a name from the settings, its file's.</summary>
     private static ServedModel Describe(string path, ServerOptions settings)
     {
-        using GgufFile file = GgufFile.Open(path);
+        using GgufFile file = ModelFile.Open(path);
         var plan = ModelPlan.Of(file, new ModelOptions { ContextLength = settings.Context, CacheType = settings.CacheType, ChatTemplate = settings.ChatTemplate });
         if (plan.Refusal is { } refusal) throw new ModelException(path, refusal);
         foreach (string note in plan.Notes) Console.Error.WriteLine($"edgellm: {Printable.Line(path)}: {note}");

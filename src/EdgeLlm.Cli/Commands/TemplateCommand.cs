@@ -50,7 +50,7 @@ internal static class TemplateCommand
 
     private static string RenderWithModel(string path, string? chosen, JsonElement given, DateTimeOffset? now)
     {
-        using GgufFile file = GgufFile.Open(path);
+        using GgufFile file = ModelFile.Open(path);
         Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
         ChatTemplate template = (chosen is null ? ModelLoader.ReadChatTemplate(file) : NamedTemplates.Read(chosen)) is { } source ? ChatTemplate.Parse(source)
             : tokenizer.FindToken("<|im_start|>") is not null ? ChatTemplate.BuiltIn

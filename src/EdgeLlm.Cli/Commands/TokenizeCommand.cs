@@ -37,7 +37,7 @@ internal static class TokenizeCommand
     /// <summary>Needs no weights: a file with a vocabulary alone will do.</summary>
     private static Tokenizer ReadTokenizer(string path)
     {
-        using GgufFile file = GgufFile.Open(path);
+        using GgufFile file = ModelFile.Open(path);
         return Tokenizer.Create(ModelLoader.ReadTokenizer(file));
     }
 }

@@ -29,7 +29,7 @@ internal static class StorageChecks
         try
         {
             using GgufFile file = GgufFile.Open(path);
-            MemoryPlan plan = LanguageModel.PlanMemory(LayerBuilder.Build(ModelLoader.ReadSpec(file)), file.FileSize, new ModelOptions());
+            MemoryPlan plan = LanguageModel.PlanMemory(LayerBuilder.Build(ModelLoader.ReadSpec(file)), file, new ModelOptions());
             string value = $"{path} ({Quantity.Bytes(file.FileSize)}; {Quantity.Bytes(plan.Total)} with a full context)";
             return plan.Refusal(MachineMemory.Total, MachineMemory.Available) is null
                 ? Check.Ok(name, value)

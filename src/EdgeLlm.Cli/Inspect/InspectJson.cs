@@ -14,9 +14,10 @@ internal static class InspectJson
         json.WriteStartObject();
         json.WriteString("path", file.Path);
         json.WriteStartArray("files");
-        foreach (GgufPart part in file.Parts) json.WriteStringValue(part.Path);
+        foreach (MappedFile map in file.Maps) json.WriteStringValue(map.Path);
         json.WriteEndArray();
-        json.WriteNumber("gguf_version", file.Version);
+        if (file.IsFolder) json.WriteNull("gguf_version");
+        else json.WriteNumber("gguf_version", file.Version);
         json.WriteNumber("size", file.FileSize);
         json.WriteNumber("parameters", types.Sum(share => share.Parameters));
         json.WriteString("quantization", Quantization.Of(file));

@@ -34,8 +34,8 @@ internal static class InspectText
     private static IEnumerable<(string, string)> Summary(GgufFile file, ModelPlan plan)
     {
         GgufMetadata data = file.Metadata;
-        int files = file.Parts.Count;
-        yield return ("file", $"{Printable.Line(file.Path)} ({Quantity.Bytes(file.FileSize)}{(files > 1 ? $" in {files} files" : "")}, GGUF version {file.Version})");
+        int files = file.Maps.Count;
+        yield return (file.IsFolder ? "folder" : "file", $"{Printable.Line(file.Path)} ({Quantity.Bytes(file.FileSize)}{(files > 1 ? $" in {files} files" : "")}, {(file.IsFolder ? "a Hugging Face folder" : $"GGUF version {file.Version}")})");
         yield return ("architecture", Architecture(data, plan.Model));
         if (file.Tensors.Count > 0)
         {

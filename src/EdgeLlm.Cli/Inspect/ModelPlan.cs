@@ -26,7 +26,7 @@ internal sealed record ModelPlan(ModelSpec? Model, MemoryPlan? Memory, string? P
             ModelLoader.Bind(steps, file, steps.Model.ContextLength);
             Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
             if ((options.ChatTemplate ?? ModelLoader.ReadChatTemplate(file)) is { } template) ChatTemplate.Parse(template);
-            return new ModelPlan(steps.Model, LanguageModel.PlanMemory(steps, file.FileSize, options), null, [.. NotesOn(steps.Model, tokenizer)]);
+            return new ModelPlan(steps.Model, LanguageModel.PlanMemory(steps, file, options), null, [.. file.Notes, .. NotesOn(steps.Model, tokenizer)]);
         }
         catch (ModelException exception)
         {

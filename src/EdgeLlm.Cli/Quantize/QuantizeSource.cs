@@ -36,7 +36,7 @@ internal sealed class QuantizeSource : IDisposable
     {
         if (Directory.Exists(input)) return Directory.GetFiles(input);
         using GgufFile file = GgufFile.Open(ModelStore.OfThisMachine().PathOf(input));
-        return [.. file.Parts.Select(part => part.Path)];
+        return [.. file.Maps.Select(map => map.Path)];
     }
 
     /// <param name="chatTemplate">The Jinja source that the output gets in the place of the input's template; null: its own.</param>

@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Text.RegularExpressions;
 using EdgeLlm.Cli.Pull;
 using EdgeLlm.Files;
+using EdgeLlm.HuggingFace;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Run;
@@ -41,12 +42,13 @@ internal sealed partial record RunWords(string? ModelPath, string? Prompt)
         return hasDigit && (hasPlace || word.Count(c => c == '-') > 1 || Near(word, store) is not null);
     }
 
-    /// <summary>The file that a word names: a stored model by its whole name in any case or, where the word looks like a model, by its beginning; or a GGUF file.</summary>
+    /// <summary>The file that a word names: a stored model by its whole name in any case or, where the word looks like a model, by its beginning; or a GGUF file or Hugging Face folder.</summary>
     private static string? PathOf(string word, ModelStore store)
     {
         if (store.Find(word) is { } stored) return stored.Path;
         FileStatus? status = FileStatus.Of(word);
         if (status?.Kind == FileKind.Regular && (word.EndsWith(StoredModel.Extension, StringComparison.OrdinalIgnoreCase) || IsGguf(word))) return word;
+        if (status?.Kind == FileKind.Folder && HuggingFaceFolder.IsModel(word)) return word;
         if (!LooksLikeModel(word, store)) return null;
         bool isFolder = status?.Kind == FileKind.Folder, begins = store.Models().Any(model => model.Name.StartsWith(word, StringComparison.OrdinalIgnoreCase));
         return isFolder || begins ? store.PathOf(word) : null; // or an error that says what is wrong with it

@@ -26,7 +26,7 @@ public sealed class Setting
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Setting> All { get; } =
     [
-        new("model", "MODEL", "A GGUF file, or a model's name as `edgellm list` shows it (default: the model that comes with the program)", (o, v) => o with { Model = v }),
+        new("model", "MODEL", "A GGUF file, a Hugging Face folder, or a model's name as `edgellm list` shows it (default: the model that comes with the program)", (o, v) => o with { Model = v }),
         new("name", "NAME", "What clients call the model (default: what it calls itself)", (o, v) => o with { Name = NameOf(v) }),
         new("chatTemplate", NamedTemplates.Choices, "A chat template instead of the model's: a name or a file with Jinja (default: the model's own)", (o, v) => o with { ChatTemplate = TemplateOf(v) }),
         new("listen", "ADDRESS", "Address and port, or a port of this machine alone; other machines may come only with an API key (default: 127.0.0.1:11434)", (o, v) => o with { Listen = ListenAddress.Parse(v) }),

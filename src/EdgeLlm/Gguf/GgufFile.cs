@@ -1,8 +1,11 @@
+using System.Runtime.InteropServices;
+
 namespace EdgeLlm.Gguf;
 
 /// <summary>
 /// A GGUF file (version 2 or 3, little-endian), or all files of one that is split: mapped into memory read-only and shared,
-/// so that opening costs no more than one walk over the header. Everything in the header is checked.
+/// so that opening costs no more than one walk over the header. Everything in the header is checked. A model in files of another format
+/// (a Hugging Face folder) is one, too, once its keys and tensors have GGUF's names.
 /// Format: docs/gguf.md of ggml.
 /// </summary>
 public sealed class GgufFile : IDisposable
@@ -14,27 +17,49 @@ public sealed class GgufFile : IDisposable
     {
         Path = path;
         _parts = parts;
+        Metadata = parts[0].Metadata;
+        Maps = [.. parts.Select(part => part.Map)];
         _tensors = parts.Count == 1 ? parts[0].Tensors : Join(parts);
         foreach ((string name, PackedTensor packed) in PackedTensors.Read(Metadata, _tensors)) _tensors[name].Packed = packed;
+    }
+
+    /// <summary>A model whose tensors lie in files of another format.</summary>
+    /// <param name="maps">The files, which are disposed of with this; <see cref="GgufTensor.FileIndex"/> counts them.</param>
+    internal GgufFile(string path, OrderedDictionary<string, GgufValue> metadata, OrderedDictionary<string, GgufTensor> tensors, IReadOnlyList<MappedFile> maps)
+    {
+        (Path, _parts, _tensors, Maps) = (path, [], tensors, maps);
+        Metadata = new GgufMetadata(path, metadata);
     }
 
     /// <summary>The path that was opened.</summary>
     public string Path { get; }
 
-    /// <summary>The format's version: 2 or 3.</summary>
-    public uint Version => _parts[0].Version;
+    /// <summary>The format's version: 2 or 3; 0 of a model in files of another format.</summary>
+    public uint Version => _parts.Count == 0 ? 0 : _parts[0].Version;
 
     /// <summary>The keys and values; of the first file, where there are several.</summary>
-    public GgufMetadata Metadata => _parts[0].Metadata;
+    public GgufMetadata Metadata { get; }
 
     /// <summary>The tensors in the order of the header, file by file.</summary>
     public IReadOnlyList<GgufTensor> Tensors => _tensors.Values;
 
     /// <summary>The bytes of the file, of all splits together.</summary>
-    public long FileSize => _parts.Sum(static part => part.Map.Length);
+    public long FileSize => Maps.Sum(static map => map.Length);
 
     /// <summary>The files, one where it is not split; <see cref="GgufTensor.FileIndex"/> counts them.</summary>
+    internal IReadOnlyList<MappedFile> Maps { get; }
+
+    /// <summary>The headers of the files; none where they are of another format.</summary>
     internal IReadOnlyList<GgufPart> Parts => _parts;
+
+    /// <summary>Whether it is a model in files of another format: a Hugging Face folder.</summary>
+    internal bool IsFolder => _parts.Count == 0;
+
+    /// <summary>What to tell of the files: what of them is not used, a line each.</summary>
+    internal IReadOnlyList<string> Notes { get; init; } = [];
+
+    /// <summary>Bytes of memory that hold converted tensors (<see cref="GgufTensor.Converted"/>).</summary>
+    internal long ConvertedBytes => Tensors.Sum(static tensor => tensor.Converted is null ? 0 : tensor.ByteCount);
 
     /// <summary>Opens a file, and where it is one of several splits, whichever it is, all of them.</summary>
     /// <exception cref="GgufException">It is not a GGUF file or a damaged one, or a split is missing or does not belong.</exception>
@@ -61,27 +86,30 @@ public sealed class GgufFile : IDisposable
     /// <summary>Ends the map. Pointers and spans into it are dead; asking for new ones throws <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
-        foreach (GgufPart part in _parts) part.Dispose();
+        foreach (MappedFile map in Maps) map.Dispose();
     }
 
     /// <summary>The address (a `byte*`) of a tensor's <see cref="GgufTensor.ByteCount"/> bytes, valid until the file is disposed.</summary>
-    internal nint Pointer(GgufTensor tensor) => _parts[tensor.FileIndex].Map.Address(tensor.Offset, tensor.ByteCount);
+    internal nint Pointer(GgufTensor tensor) => tensor.Converted is { } numbers
+        ? Marshal.UnsafeAddrOfPinnedArrayElement(numbers, 0) : Maps[tensor.FileIndex].Address(tensor.Offset, tensor.ByteCount);
 
     /// <summary>Bytes of a tensor, without a copy, valid until the file is disposed.</summary>
     internal ReadOnlySpan<byte> Bytes(GgufTensor tensor, long start, int count)
     {
         if (start < 0 || count < 0 || start > tensor.ByteCount - count) throw new ArgumentOutOfRangeException(nameof(start));
-        return _parts[tensor.FileIndex].Map.Span(tensor.Offset + start, count);
+        return tensor.Converted is { } numbers ? MemoryMarshal.AsBytes(numbers.AsSpan()).Slice((int)start, count) : Maps[tensor.FileIndex].Span(tensor.Offset + start, count);
     }
 
     /// <summary>Tells the operating system how a tensor's bytes are going to be used.</summary>
-    internal void Advise(GgufTensor tensor, MapAdvice advice) =>
-        _parts[tensor.FileIndex].Map.Advise(tensor.Offset, tensor.ByteCount, advice);
+    internal void Advise(GgufTensor tensor, MapAdvice advice)
+    {
+        if (tensor.Converted is null) Maps[tensor.FileIndex].Advise(tensor.Offset, tensor.ByteCount, advice);
+    }
 
     /// <summary>Tells the operating system how all of the file is going to be used.</summary>
     internal void Advise(MapAdvice advice)
     {
-        foreach (GgufPart part in _parts) part.Map.Advise(0, part.Map.Length, advice);
+        foreach (MappedFile map in Maps) map.Advise(0, map.Length, advice);
     }
 
     private static OrderedDictionary<string, GgufTensor> Join(List<GgufPart> parts)

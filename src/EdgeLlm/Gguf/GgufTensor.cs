@@ -27,6 +27,11 @@ public sealed class GgufTensor
     /// <summary>What matrix the bytes of a packed tensor are, or null: it is an ordinary one.</summary>
     internal PackedTensor? Packed { get; set; } // set last: the keys that tell it name tensors
 
+    /// <summary>
+    /// The values in memory that does not move (`GC.AllocateArray`, pinned), where the file has them in another form; null: they are read from the map.
+    /// </summary>
+    internal float[]? Converted { get; init; }
+
     /// <summary>The name of the type: ggml's, or that of the packing.</summary>
     internal string TypeName => Packed?.Kind ?? ElementFormat.Get(Type).Name;
 

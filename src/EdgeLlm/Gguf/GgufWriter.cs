@@ -33,7 +33,7 @@ public sealed class GgufWriter
     /// </summary>
     public static GgufWriter CopyOf(GgufFile file)
     {
-        var writer = new GgufWriter { _version = file.Version };
+        var writer = new GgufWriter { _version = file.IsFolder ? 3 : file.Version };
         bool isSplit = file.Parts.Count > 1;
         foreach ((string key, GgufValue value) in file.Metadata)
         {
@@ -45,7 +45,7 @@ public sealed class GgufWriter
             Action<Stream> copy = output => CopyTensor(file, tensor, output);
             writer._tensors.Add(tensor.Name, new PendingTensor([.. tensor.Shape], tensor.Type, tensor.ByteCount, copy));
         }
-        writer._layout = isSplit ? null : file.Parts[0];
+        writer._layout = file.Parts.Count == 1 ? file.Parts[0] : null;
         return writer;
     }
 
@@ -195,8 +195,11 @@ public sealed class GgufWriter
         header.Write(utf8);
     }
 
-    private static void CopyTensor(GgufFile file, GgufTensor tensor, Stream output) =>
-        Copy(file.Parts[tensor.FileIndex].Map, tensor.Offset, tensor.Offset + tensor.ByteCount, output);
+    private static void CopyTensor(GgufFile file, GgufTensor tensor, Stream output)
+    {
+        for (long position = 0; position < tensor.ByteCount; position += CopyBytes)
+            output.Write(file.Bytes(tensor, position, (int)Math.Min(CopyBytes, tensor.ByteCount - position)));
+    }
 
     private static void Copy(MappedFile map, long start, long end, Stream output)
     {

@@ -19,9 +19,9 @@ internal sealed unsafe class MappedFile : MemoryManager<byte>
     private byte* _start;
     private bool _disposed;
 
-    private MappedFile(SafeFileHandle file)
+    private MappedFile(string path, SafeFileHandle file)
     {
-        _file = file;
+        (Path, _file) = (path, file);
         Length = RandomAccess.GetLength(file);
         if (Length == 0) return; // the operating systems map no empty file
         _mapping = MemoryMappedFile.CreateFromFile(
@@ -30,6 +30,9 @@ internal sealed unsafe class MappedFile : MemoryManager<byte>
         _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
         _start += _view.PointerOffset;
     }
+
+    /// <summary>The path that was opened.</summary>
+    public string Path { get; }
 
     /// <summary>The bytes of the file.</summary>
     public long Length { get; }
@@ -44,7 +47,7 @@ internal sealed unsafe class MappedFile : MemoryManager<byte>
         SafeFileHandle file = InputFile.OpenHandle(path);
         try
         {
-            return new MappedFile(file);
+            return new MappedFile(path, file);
         }
         catch (Exception exception) when (FileException.IsFromFileSystem(exception))
         {

@@ -1,95 +1,107 @@
-
 namespace EdgeLlm.HuggingFace;
 
-/// <summary>A model's folder as Hugging Face's transformers write it: config.json, and weights in one safetensors file or several.</summary>
+/// <summary>A model's folder as Hugging Face's transformers write it: config.json, and weights in one file or several.</summary>
 internal sealed class HuggingFaceFolder : IDisposable
 {
+    private const string ConfigFile = "config.json";
+    private const string IndexEnding = ".index.json";
     private const int MostConfigBytes = 4 << 20;
     private const int MostIndexBytes = 32 << 20;
-    private const int MostShards = 4096;
-    private const string SingleFile = "model.safetensors";
-    private const string IndexFile = "model.safetensors.index.json";
+    private const int MostFiles = 4096;
 
-    private readonly List<SafetensorsFile> _shards = [];
-    private readonly Dictionary<string, SafetensorsTensor> _tensors = [];
+    // What weights are read from: the first that is there, in one file, or in several with an index.
+    private static readonly string[] Forms = ["model.safetensors", "pytorch_model.bin"];
 
-    private HuggingFaceFolder(string path)
-    {
-        Path = path;
-        Config = JsonPart.Read(File("config.json"), MostConfigBytes);
-        if (Has(SingleFile)) Add(SingleFile);
-        else AddShards();
-    }
+    private readonly List<WeightFile> _files = [];
+    private readonly Dictionary<string, FolderTensor> _tensors = [];
+
+    private HuggingFaceFolder(string path) => (Path, Config) = (path, JsonPart.Read(System.IO.Path.Combine(path, ConfigFile), MostConfigBytes));
 
     public string Path { get; }
 
     public JsonPart Config { get; }
 
     /// <summary>All tensors, by name.</summary>
-    public IReadOnlyDictionary<string, SafetensorsTensor> Tensors => _tensors;
+    public IReadOnlyDictionary<string, FolderTensor> Tensors => _tensors;
 
     /// <summary>The files with weights.</summary>
-    public IReadOnlyList<SafetensorsFile> Shards => _shards;
+    public IReadOnlyList<WeightFile> Files => _files;
+
+    /// <summary>Whether a path is a folder with a config.json and weights.</summary>
+    public static bool IsModel(string path) =>
+        System.IO.File.Exists(System.IO.Path.Combine(path, ConfigFile)) && Forms.Any(form => System.IO.File.Exists(System.IO.Path.Combine(path, form)) || System.IO.File.Exists(System.IO.Path.Combine(path, form + IndexEnding)));
+
+    /// <summary>What a folder's model is called: the folder's name, or in a cache (models--OWNER--NAME/snapshots/COMMIT) the repository's.</summary>
+    public static (string Name, string? Owner, string? Commit) NameOf(string path)
+    {
+        string[] parts = System.IO.Path.GetFullPath(path).TrimEnd(System.IO.Path.DirectorySeparatorChar).Split(System.IO.Path.DirectorySeparatorChar);
+        return parts is [.., var repository, "snapshots", var commit] && repository.Split("--") is ["models", var owner, var model] ? (model, owner, commit) : (parts[^1], null, null);
+    }
 
     /// <exception cref="ModelException">A file is missing or is not what it should be.</exception>
     public static HuggingFaceFolder Open(string path)
     {
-        if (!System.IO.File.Exists(System.IO.Path.Combine(path, "config.json")))
-            throw new ModelException(path, "is a folder without config.json: not a model's, as Hugging Face's tools write them");
-        return new HuggingFaceFolder(path);
-    }
-
-    public string File(string name) => System.IO.Path.Combine(Path, name);
-
-    public bool Has(string name) => System.IO.File.Exists(File(name));
-
-    public void Dispose()
-    {
-        foreach (SafetensorsFile shard in _shards) shard.Dispose();
-    }
-
-    private void AddShards()
-    {
-        if (!Has(IndexFile))
-        {
-            string pickled = Directory.EnumerateFiles(Path, "pytorch_model*.bin").Any() ? "; pickled weights (pytorch_model*.bin) are not read: save it as safetensors" : "";
-            throw new ModelException(Path, $"has neither {SingleFile} nor {IndexFile}{pickled}");
-        }
-        JsonPart map = JsonPart.Read(File(IndexFile), MostIndexBytes).Require("weight_map");
-        var wanted = map.Fields().Select(entry => (Tensor: entry.Name, Entry: entry.Value, Shard: entry.Value.Text())).ToLookup(entry => entry.Shard);
-        if (wanted.Count > MostShards) throw map.Error($"names {wanted.Count} files, more than {MostShards}");
+        if (!System.IO.File.Exists(System.IO.Path.Combine(path, ConfigFile)))
+            throw new ModelException(path, $"is a folder without {ConfigFile}: not a model's, as Hugging Face's tools write them");
+        var folder = new HuggingFaceFolder(path);
         try
         {
-            foreach (var shard in wanted)
-            {
-                string name = shard.Key, shown = FolderFile.Printable(name);
-                JsonPart first = shard.First().Entry;
-                // A file beside the index and nothing else: no path may lead out of the folder.
-                if (name != System.IO.Path.GetFileName(name) || name.Contains('\\', StringComparison.Ordinal) || !name.EndsWith(".safetensors", StringComparison.Ordinal))
-                    throw first.Error($"is '{shown}', not the name of a safetensors file in the same folder");
-                if (!Has(name)) throw first.Error($"is in {shown}, and that file is missing");
-                Add(name);
-                foreach ((string tensor, JsonPart entry, _) in shard)
-                {
-                    if (!_shards[^1].Tensors.ContainsKey(tensor)) throw entry.Error($"should be in {shown}, but that has no such tensor");
-                }
-            }
+            folder.OpenFiles();
+            return folder;
         }
         catch
         {
-            Dispose();
+            folder.Dispose();
             throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (WeightFile file in _files) file.Dispose();
+    }
+
+    private string InFolder(string name) => System.IO.Path.Combine(Path, name);
+
+    private bool Has(string name) => System.IO.File.Exists(InFolder(name));
+
+    private void OpenFiles()
+    {
+        string form = Forms.FirstOrDefault(form => Has(form) || Has(form + IndexEnding))
+            ?? throw new ModelException(Path, $"has neither {string.Join(" nor ", Forms)}, nor one of them followed by {IndexEnding}");
+        if (Has(form)) Add(form);
+        else AddAllOf(form + IndexEnding, System.IO.Path.GetExtension(form));
+    }
+
+    private void AddAllOf(string index, string extension)
+    {
+        JsonPart map = JsonPart.Read(InFolder(index), MostIndexBytes).Require("weight_map");
+        var wanted = map.Fields().Select(entry => (Tensor: entry.Name, Entry: entry.Value, File: entry.Value.Text())).ToLookup(entry => entry.File);
+        if (wanted.Count > MostFiles) throw map.Error($"names {wanted.Count} files, more than {MostFiles}");
+        foreach (var file in wanted)
+        {
+            string name = file.Key, shown = FolderFile.Printable(name);
+            JsonPart first = file.First().Entry;
+            // A file beside the index and nothing else: no path may lead out of the folder.
+            if (name != System.IO.Path.GetFileName(name) || name.Contains('\\', StringComparison.Ordinal) || !name.EndsWith(extension, StringComparison.Ordinal))
+                throw first.Error($"is '{shown}', not the name of a {extension[1..]} file in the same folder");
+            if (!Has(name)) throw first.Error($"is in {shown}, and that file is missing");
+            Add(name);
+            foreach ((string tensor, JsonPart entry, _) in file)
+            {
+                if (!_files[^1].Tensors.ContainsKey(tensor)) throw entry.Error($"should be in {shown}, but that has no such tensor");
+            }
         }
     }
 
     private void Add(string name)
     {
-        var shard = SafetensorsFile.Open(File(name));
-        _shards.Add(shard);
-        foreach ((string tensor, SafetensorsTensor place) in shard.Tensors)
+        var file = WeightFile.Open(InFolder(name));
+        _files.Add(file);
+        foreach ((string tensor, FolderTensor place) in file.Tensors)
         {
             if (!_tensors.TryAdd(tensor, place))
-                throw new ModelException(shard.Path, $"tensor {FolderFile.Printable(tensor)} is in {System.IO.Path.GetFileName(_tensors[tensor].File.Path)} too");
+                throw new ModelException(file.Path, $"tensor {FolderFile.Printable(tensor)} is in {System.IO.Path.GetFileName(_tensors[tensor].File.Path)} too");
         }
     }
 }

@@ -22,11 +22,11 @@ internal sealed class HuggingFaceTokenizer
         if (Has("generation_config.json")) _generationConfig = JsonPart.Read(InFolder("generation_config.json"), MostConfigBytes);
         if (Has("tokenizer_config.json")) _config = JsonPart.Read(InFolder("tokenizer_config.json"), MostConfigBytes);
         if (Has("special_tokens_map.json")) _specialTokens = JsonPart.Read(InFolder("special_tokens_map.json"), MostConfigBytes);
-        TokenizerJson? json = Has(JsonFile) ? new TokenizerJson(InFolder(JsonFile), rows) : null;
-        // The same tokenizer in two files: SentencePiece's own is nearer to GGUF's.
-        if (json is not null && (json.IsByteLevel || !Has(ModelFile))) Data = ReadJson(json);
-        else if (Has(ModelFile)) Data = ReadSentencePiece(new SentencePieceModel(InFolder(ModelFile), rows), json);
-        else throw new ModelException(folder, $"has neither {JsonFile} nor {ModelFile}");
+        // Of a tokenizer in several files the first is what transformers reads.
+        if (Has(JsonFile)) Data = ReadJson(new TokenizerJson(InFolder(JsonFile), rows));
+        else if (Has(ModelFile)) Data = ReadSentencePiece(new SentencePieceModel(InFolder(ModelFile), rows));
+        else if (OlderTokenizer.Read(folder, _config, _specialTokens) is { } older) Data = ReadJson(new TokenizerJson(older, rows));
+        else throw new ModelException(folder, $"has no tokenizer: neither {JsonFile} nor {ModelFile}, nor vocab.json with merges.txt, nor vocab.txt");
     }
 
     public TokenizerData Data { get; }
@@ -41,32 +41,37 @@ internal sealed class HuggingFaceTokenizer
 
     private TokenizerData ReadJson(TokenizerJson json)
     {
-        TokenizerData data = json.Read();
+        TokenizerData data = json.Read(_config?.Find("added_tokens_decoder"));
         Notes = json.Notes;
-        (int? first, int? last) = json.Around;
-        int? bos = Special(json.Table, "bos_token", "cls_token") ?? first, eos = Special(json.Table, "eos_token", "sep_token") ?? last;
-        if (first is not null && first != bos) throw Unusual("before", first, bos);
-        if (last is not null && last != eos) throw Unusual("behind", last, eos);
+        (int[] before, int[] after) = json.Around;
+        int? bos = Special(json.Table, "bos_token", "cls_token") ?? (before.Length > 0 ? before[0] : null);
+        int? eos = Special(json.Table, "eos_token", "sep_token") ?? (after.Length > 0 ? after[0] : null);
+        before = WithFlag("add_bos_token", before, bos);
+        after = WithFlag("add_eos_token", after, eos);
+        int? unknown = data.UnknownId;
         return Checked(json.File, data with
         {
             BosId = bos,
             EosId = eos,
-            UnknownId = data.UnknownId ?? Special(json.Table, "unk_token"),
+            UnknownId = unknown ?? Special(json.Table, "unk_token"),
             SeparatorId = Special(json.Table, "sep_token"),
             PaddingId = Special(json.Table, "pad_token"),
             ClsId = Special(json.Table, "cls_token"),
             MaskId = Special(json.Table, "mask_token"),
-            AddBos = Flag("add_bos_token", first is not null) && bos is not null,
-            AddEos = Flag("add_eos_token", last is not null) && eos is not null,
+            AddBos = before.Length > 0 && bos is not null,
+            AddEos = after.Length > 0 && eos is not null,
             AddSeparator = data.Model == "bert" ? false : null,
-            SpacePrefixOnlyFirst = data.AddSpacePrefix == true && (IsNotLegacy || json.MarksOnlyFirst),
+            SpacePrefixOnlyFirst = data.AddSpacePrefix == true && (IsNotLegacy || data.SpacePrefixOnlyFirst),
+            Pipeline = json.ReadPipeline(before, after, unknown),
         });
-
-        ModelException Unusual(string where, int? found, int? expected) => new(json.File,
-            $"post_processor puts token {found} {where} a text, and the {(where == "before" ? "bos" : "eos")}_token is {(expected is null ? "none" : expected)}: that is not known here");
     }
 
-    private TokenizerData ReadSentencePiece(SentencePieceModel model, TokenizerJson? json)
+    /// <summary>The tokens on one side of a text; transformers puts them together anew where its config has the flag.</summary>
+    private int[] WithFlag(string flag, int[] tokens, int? token) => _config?.Find(flag) is not { } given ? tokens
+        : !given.Flag() ? tokens.Length == 1 && tokens[0] == token ? [] : tokens
+        : tokens.Length > 0 || token is null ? tokens : [token.Value];
+
+    private TokenizerData ReadSentencePiece(SentencePieceModel model)
     {
         List<string> notes = [];
         AddTokens(model.Table, notes);
@@ -79,7 +84,7 @@ internal sealed class HuggingFaceTokenizer
             BosId = bos,
             EosId = eos,
             PaddingId = Special(model.Table, "pad_token") ?? model.PaddingId,
-            SpacePrefixOnlyFirst = IsNotLegacy || (json?.MarksOnlyFirst ?? false),
+            SpacePrefixOnlyFirst = IsNotLegacy,
             // LlamaTokenizer's defaults.
             AddBos = Flag("add_bos_token", true) && bos is not null,
             AddEos = Flag("add_eos_token", false) && eos is not null,

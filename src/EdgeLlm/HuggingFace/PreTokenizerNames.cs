@@ -28,44 +28,34 @@ internal static class PreTokenizerNames
         "bailingmoe", "minicpm5", "jais-2", "viking", "superbpe", "kimi-k2", "ufakzeka",
     ];
 
-    /// <exception cref="ModelException">It splits in a way that has no name.</exception>
-    public static string Of(JsonPart preTokenizer, bool ignoresMerges)
+    /// <summary>The name, or null where it splits in a way that has none.</summary>
+    public static string? Find(JsonPart preTokenizer, bool ignoresMerges)
     {
-        var split = new List<string>();
-        Flatten(preTokenizer, split);
+        List<string?> split = [.. PipelineReader.StepsOf(preTokenizer, "pretokenizers").Select(ExpressionOf).Where(expression => expression != "")];
+        if (split.Contains(null)) return null;
         IEnumerable<string> bySpelling = OtherSpellings.Where(other => other.Split.SequenceEqual(split)).Select(other => other.Name);
-        IEnumerable<string> byExpressions = Names.Where(name => PreTokenizer.Named(name).Expressions.Select(Plain).SequenceEqual(split.Select(Plain)));
-        return bySpelling.Concat(byExpressions).FirstOrDefault(name => PreTokenizer.Named(name).IgnoresMerges == ignoresMerges)
-            ?? throw preTokenizer.Error($"splits text in a way that is not known here{(ignoresMerges ? " (with ignore_merges)" : "")}: {FolderFile.Printable(string.Join("  ", split))}");
+        IEnumerable<string> byExpressions = Names.Where(name => PreTokenizer.Named(name).Expressions.Select(Plain).SequenceEqual(split.Select(expression => Plain(expression!))));
+        return bySpelling.Concat(byExpressions).FirstOrDefault(name => PreTokenizer.Named(name).IgnoresMerges == ignoresMerges);
     }
 
-    private static void Flatten(JsonPart preTokenizer, List<string> split)
+    /// <summary>The expression that a step splits by; empty where it does not split, null where it does so in another way.</summary>
+    private static string? ExpressionOf(JsonPart step)
     {
-        JsonPart type = preTokenizer.Require("type");
-        switch (type.Text())
+        switch (step.Require("type").Text())
         {
-            case "Sequence":
-                foreach (JsonPart part in preTokenizer.Require("pretokenizers").Items()) Flatten(part, split);
-                break;
             case "ByteLevel":
-                if (preTokenizer.Require("add_prefix_space") is var prefix && prefix.Flag()) throw prefix.Error("is true, which is not known here");
-                if (preTokenizer.Find("use_regex")?.Flag() ?? true) split.Add(ByteLevel);
-                break;
+                return step.Find("add_prefix_space")?.Flag() ?? true ? null : step.Find("use_regex")?.Flag() ?? true ? ByteLevel : "";
             case "Split":
-                JsonPart behavior = preTokenizer.Require("behavior");
+                JsonPart behavior = step.Require("behavior");
                 // What is left of an inverted pattern that matches everything is the matches.
-                bool keepsMatches = behavior.Text() == "Isolated" || behavior.Text() == "Removed" && preTokenizer.Require("invert").Flag();
-                if (!keepsMatches) throw behavior.Error($"is '{FolderFile.Printable(behavior.Text())}', which is not known here");
-                split.Add(preTokenizer.Require("pattern").Require("Regex").Text());
-                break;
+                bool keepsMatches = behavior.Text() == "Isolated" || behavior.Text() == "Removed" && (step.Find("invert")?.Flag() ?? false);
+                return keepsMatches ? step.Require("pattern").Find("Regex")?.Text() : null;
             case "Digits":
-                split.Add(preTokenizer.Require("individual_digits").Flag() ? @"\p{N}" : @"\p{N}+");
-                break;
-            case "Punctuation" when preTokenizer.Require("behavior").Text() == "Contiguous":
-                split.Add(PunctuationRuns);
-                break;
+                return step.Require("individual_digits").Flag() ? @"\p{N}" : @"\p{N}+";
+            case "Punctuation" when step.Find("behavior")?.Text() == "Contiguous":
+                return PunctuationRuns;
             default:
-                throw type.Error($"is '{FolderFile.Printable(type.Text())}', which is not known here");
+                return null;
         }
     }
 

@@ -52,6 +52,8 @@ internal sealed class VocabularyTable(string file, int rows)
 
     public TokenType TypeOf(int id) => _types[id];
 
+    public float ScoreOf(int id) => _scores[id];
+
     public int? Find(string token) => _ids.TryGetValue(token, out int id) ? id : null;
 
     /// <summary>All tokens; rows without one get a name that no text has.</summary>

@@ -12,7 +12,7 @@ using Microsoft.Win32.SafeHandles;
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// A model mapped from a GGUF file, ready to compute. Opening reads the header only: weights stay in the file's pages. Several threads may
+/// A model mapped from a GGUF file or a Hugging Face folder, ready to compute. Opening reads the header only: weights stay in the file's pages. Several threads may
 /// use it, each with a cache of its own: their passes take turns.
 /// </summary>
 public sealed unsafe class LanguageModel : IDisposable
@@ -46,7 +46,7 @@ public sealed unsafe class LanguageModel : IDisposable
         Plan = plan;
         _kernel = KernelOf(options);
         ModelLoader.Bind(steps, file, plan.ContextLength);
-        Name = options.Name ?? file.Metadata.GetString("general.name", null) ?? System.IO.Path.GetFileNameWithoutExtension(file.Path);
+        Name = options.Name ?? file.Metadata.GetString("general.name", null) ?? StoredModel.NameOf(file.Path);
         _tokenizer = new Lazy<Tokenizer>(() => ReadFile(ModelLoader.MakeTokenizer));
         (int threads, DecodeThreads) = ThreadsOf(options);
         _pool = new WorkerPool(threads);
@@ -137,9 +137,9 @@ public sealed unsafe class LanguageModel : IDisposable
         return Load(path, options with { Name = options.Name ?? DefaultModelFile.ModelName });
     }
 
-    /// <summary>Opens a model.</summary>
-    /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ModelException">It is no model that runs here, or it can't fit into memory.</exception>
+    /// <summary>Opens a model: a GGUF file, or a Hugging Face folder (config.json, weights, tokenizer), whose matrices are used where they are in its files.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file or folder.</exception>
+    /// <exception cref="ModelException">It is no model that runs here (as it is), or it can't fit into memory.</exception>
     /// <exception cref="GgufException">The file is damaged or no GGUF file.</exception>
     /// <exception cref="ArgumentException">The path is empty, or an option is out of its range.</exception>
     /// <exception cref="IOException">It can't be read, or is a device or a pipe.</exception>
@@ -148,18 +148,18 @@ public sealed unsafe class LanguageModel : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new ModelOptions();
         options.Validate();
-        if (Directory.Exists(path)) throw new ModelException(path, "is a folder, not a GGUF file");
-        if (!File.Exists(path)) throw new FileNotFoundException(Printable.Line($"{path}: there is no such file"), path);
+        bool isFolder = Directory.Exists(path);
+        if (!isFolder && !File.Exists(path)) throw new FileNotFoundException(Printable.Line($"{path}: there is no such file"), path);
         long total = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Total;
         long available = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Available;
-        if (LengthOf(path) is var size && size > total)
+        if (!isFolder && LengthOf(path) is var size && size > total)
             throw new ModelException(path, $"the file alone has {size / 1e6:F0} MB and this machine {total / 1e6:F0} MB of memory: take a smaller model");
 
-        GgufFile file = GgufFile.Open(path);
+        GgufFile file = ModelFile.Open(path);
         try
         {
             ModelSteps steps = LayerBuilder.Build(ModelLoader.ReadSpec(file));
-            MemoryPlan plan = PlanMemory(steps, file.FileSize, options);
+            MemoryPlan plan = PlanMemory(steps, file, options);
             if (plan.Refusal(total, available) is { } refusal) throw new ModelException(path, refusal);
             file.Advise(MapAdvice.WillNeed); // from an SD card, reading ahead is what the first token waits for
             return new LanguageModel(file, steps, options with { PrefillChunk = ChunkOf(steps, options, plan.ContextLength) }, plan);
@@ -172,10 +172,14 @@ public sealed unsafe class LanguageModel : IDisposable
     }
 
     /// <summary>Memory that a model would take, from its header alone.</summary>
-    internal static MemoryPlan PlanMemory(ModelSteps steps, long fileSize, ModelOptions options)
+    internal static MemoryPlan PlanMemory(ModelSteps steps, GgufFile file, ModelOptions options) => PlanMemory(steps, file.FileSize, options, file.ConvertedBytes);
+
+    /// <param name="fileSize">Bytes that are mapped.</param>
+    /// <param name="converted">Bytes of weights that are not.</param>
+    internal static MemoryPlan PlanMemory(ModelSteps steps, long fileSize, ModelOptions options, long converted = 0)
     {
         int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(steps.Model.ContextLength, DefaultContextLength);
-        long passes = steps.Registers.ByteCount(KernelOf(options), ChunkOf(steps, options, context), ThreadsOf(options).All);
+        long passes = converted + steps.Registers.ByteCount(KernelOf(options), ChunkOf(steps, options, context), ThreadsOf(options).All);
         if (options.Contexts > 1) passes += BatchBytes(steps.Model.VocabularySize, options.Contexts);
         return MemoryPlan.For(steps, fileSize, context, options, passes);
     }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
+using System.Text;
 using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 
@@ -7,7 +8,7 @@ namespace EdgeLlm.Models;
 
 /// <summary>
 /// What says "the same model": the SHA-256 of its file's bytes (what `sha256sum` prints); of a model in several files, the SHA-256 of their hashes in
-/// order. Reading all of a file takes seconds, so a hash is remembered under what changes with the bytes: device, inode, size, and the times of the last
+/// order; of a Hugging Face folder, of those and of what its other files say of the model. Reading all of a file takes seconds, so a hash is remembered under what changes with the bytes: device, inode, size, and the times of the last
 /// change.
 /// </summary>
 internal static class ModelIdentity
@@ -31,7 +32,7 @@ internal static class ModelIdentity
     /// <exception cref="ObjectDisposedException">The file was disposed of meanwhile.</exception>
     public static byte[] Of(GgufFile file, string? folder, CancellationToken cancellation = default)
     {
-        byte[][] hashes = [.. file.Parts.Select(part => OfPart(part.Map, folder, cancellation))];
+        byte[][] hashes = [.. file.Maps.Select(map => OfMap(map, folder, cancellation)), .. file.IsFolder ? [OfKeys(file.Metadata)] : Array.Empty<byte[]>()];
         return hashes is [byte[] only] ? only : SHA256.HashData([.. hashes.SelectMany(hash => hash)]);
     }
 
@@ -41,13 +42,28 @@ internal static class ModelIdentity
         if (FileStatus.Of(path)?.Stamp is { } stamp) Keep(folder, stamp, hash);
     }
 
-    private static byte[] OfPart(MappedFile map, string? folder, CancellationToken cancellation)
+    private static byte[] OfMap(MappedFile map, string? folder, CancellationToken cancellation)
     {
         FileStamp? before = map.Stamp;
         if (folder is not null && before is not null && Recall(folder, before) is { } known) return known;
         byte[] hash = Hash(map, cancellation);
         if (folder is not null && before is not null && before == map.Stamp && DateTime.UtcNow - before.Changed > SettledAfter) Keep(folder, before, hash);
         return hash;
+    }
+
+    /// <summary>Hash of all keys and values but those about the model's name and origin.</summary>
+    private static byte[] OfKeys(GgufMetadata metadata)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach ((string key, GgufValue value) in metadata)
+        {
+            if (key.StartsWith("general.", StringComparison.Ordinal)) continue;
+            hash.AppendData(Encoding.UTF8.GetBytes(key));
+            hash.AppendData([0, (byte)value.Type, (byte)(value.ItemType ?? 0)]);
+            hash.AppendData(BitConverter.GetBytes((long)value.Bytes.Length));
+            hash.AppendData(value.Bytes);
+        }
+        return hash.GetHashAndReset();
     }
 
     // Through the file, not the map: pages that are read once don't count as this process's memory, and a file that is closed meanwhile is an exception.

@@ -1,4 +1,5 @@
 using EdgeLlm.Gguf;
+using EdgeLlm.HuggingFace;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Models;
@@ -6,6 +7,7 @@ namespace EdgeLlm.Models;
 internal static unsafe partial class ModelLoader
 {
     private const string Prefix = "tokenizer.ggml.";
+    private const string PipelineKey = "edgellm.tokenizer.pipeline";
     private const int MostEndIds = 1000;
 
     /// <summary>The tokenizer of a file.</summary>
@@ -67,6 +69,7 @@ internal static unsafe partial class ModelLoader
             StripAccents = Flag("normalizer.strip_accents"),
             Normalizer = data.GetString("edgellm.tokenizer.normalizer", null),
             CleansUpSpaces = data.GetBool("edgellm.tokenizer.clean_up_spaces", false),
+            Pipeline = data.GetString(PipelineKey, null) is { } pipeline ? PipelineReader.Read(file.Path, pipeline, PipelineKey) : null,
         };
 
         int? Id(string name) => Ids(Prefix + name).FirstOrDefault();

@@ -1,4 +1,5 @@
 using EdgeLlm.Files;
+using EdgeLlm.HuggingFace;
 
 namespace EdgeLlm.Models;
 
@@ -33,7 +34,7 @@ public sealed class ModelStore(string userFolder, string systemFolder, string? d
         return new ModelStore(Path.Combine(data!, "edgellm", "models"), SystemFolderOfThisMachine, DefaultModelFile.Path);
     }
 
-    /// <summary>The name of a file's model: the default's own, else the file's.</summary>
+    /// <summary>The name of a file's model: the default's own, else the file's or the folder's.</summary>
     public static string NameOf(string path) => path == DefaultModelFile.Path ? DefaultModelFile.ModelName : StoredModel.NameOf(path);
 
     /// <summary>Opens a model by its path or name (<see cref="PathOf"/>), and calls it by the store's name unless the options have one.</summary>
@@ -46,18 +47,19 @@ public sealed class ModelStore(string userFolder, string systemFolder, string? d
         return LanguageModel.Load(path, options with { Name = options.Name ?? NameOf(path) });
     }
 
-    /// <summary>The file of a path, of a name in any case, or of the beginning of one name only; of null, the default model.</summary>
+    /// <summary>The file of a path (or a Hugging Face folder itself), of a name in any case, or of the beginning of one name only; of null, the default model.</summary>
     /// <exception cref="IOException">There is no such model, or none was named and the program has no default.</exception>
     public string PathOf(string? model)
     {
         if (model is null)
         {
             return defaultModel ?? throw new FileNotFoundException("this program has no default model: "
-                + "name one (edgellm: with --model), a GGUF file or a name of `edgellm list`; `edgellm pull` gets one");
+                + "name one (edgellm: with --model), a GGUF file, a Hugging Face folder or a name of `edgellm list`; `edgellm pull` gets one");
         }
         FileStatus? status = FileStatus.Of(model);
         if (status?.Kind == FileKind.Regular) return model;
         if (Find(model) is { } stored) return stored.Path;
+        if (status?.Kind == FileKind.Folder && HuggingFaceFolder.IsModel(model)) return model;
         if (status?.Kind == FileKind.Folder) throw new FileNotFoundException(FolderAdvice(model));
         if (status?.Kind == FileKind.Link) throw new FileException(model, "is a link to a file that is not there");
         if (status is { KindName: var kind }) throw new FileException(model, $"is {kind}, not a GGUF file");
@@ -107,11 +109,11 @@ public sealed class ModelStore(string userFolder, string systemFolder, string? d
 
     private static string FolderAdvice(string folder)
     {
-        (string name, string word) = (Printable.Line(folder, 200), ShellWord.Quote(folder));
+        string name = Printable.Line(folder, 200);
         if (Directory.EnumerateFiles(folder, "*" + StoredModel.Extension).Order(StringComparer.Ordinal).FirstOrDefault() is { } file)
             return $"{name} is a folder: name a file in it, such as {ShellWord.Quote(file)}";
         return File.Exists(Path.Combine(folder, "config.json"))
-            ? $"{name} is a Hugging Face folder: first edgellm quantize {word} OUT.gguf, then name OUT.gguf"
+            ? $"{name} is a Hugging Face folder without weights that are read here (model.safetensors or pytorch_model.bin)"
             : $"{name} is a folder without a model in it (neither a GGUF file nor a config.json)";
     }
 

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using EdgeLlm.HuggingFace;
 
 namespace EdgeLlm.Models;
 
@@ -39,9 +40,10 @@ public sealed partial record StoredModel(string Name, ModelPlace Place, IReadOnl
     internal static bool IsName(string text) =>
         text.Length > 0 && text[0] != '.' && text.AsSpan().IndexOfAny('/', '\\', ':') < 0 && !text.Any(char.IsControl);
 
-    /// <summary>The name of the model that a file is, or is a part of.</summary>
+    /// <summary>The name of the model that a file is, or is a part of, or that a folder has.</summary>
     internal static string NameOf(string path)
     {
+        if (Directory.Exists(path)) return HuggingFaceFolder.NameOf(path).Name;
         string name = System.IO.Path.GetFileNameWithoutExtension(path);
         return SplitNumber().Match(name) is { Success: true } split ? name[..split.Index] : name;
     }

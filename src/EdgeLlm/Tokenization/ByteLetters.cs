@@ -43,6 +43,18 @@ internal static class ByteLetters
         return written;
     }
 
+    /// <summary>Whether all characters are such letters.</summary>
+    public static bool Are(ReadOnlySpan<byte> characters)
+    {
+        for (int i = 0, width; i < characters.Length; i += width)
+        {
+            width = Utf8.WidthAt(characters, i);
+            int codePoint = Utf8.CodePoint(characters, i, width);
+            if (codePoint >= Values.Length || Values[codePoint] < 0) return false;
+        }
+        return true;
+    }
+
     /// <summary>Writes the bytes that <paramref name="letters"/> stand for; a character that is no letter stands for itself.</summary>
     public static void Read(ReadOnlySpan<byte> letters, IBufferWriter<byte> output)
     {

@@ -6,12 +6,12 @@ using System.Text;
 namespace EdgeLlm.Tokenization;
 
 /// <summary>
-/// Unicode's normalization form C (UAX 15): a letter and its marks become one character where there is one. (.NET has it only where it has ICU,
+/// Unicode's normalization forms (UAX 15): in form C a letter and its marks become one character where there is one. (.NET has them only where it has ICU,
 /// and the invariant mode that EdgeLlm runs in does without.)
 /// </summary>
 internal static class CanonicalComposition
 {
-    private const string Resource = "EdgeLlm.Tokenization.canonical.txt";
+    private const string Resource = "EdgeLlm.Tokenization.canonical.txt", CompatibleResource = "EdgeLlm.Tokenization.compatible.txt";
     private const byte FirstMark = 0xCC; // what U+0300, the first character that form C may change, begins with
 
     // Hangul syllables: a consonant L, a vowel V, perhaps a final consonant T (UAX 15, "Hangul").
@@ -19,29 +19,36 @@ internal static class CanonicalComposition
     private const int LeadCount = 19, VowelCount = 21, TailCount = 28, SyllableCount = LeadCount * VowelCount * TailCount;
 
     private static readonly Lazy<Table> Data = new(Table.Read);
+    private static readonly Lazy<FrozenDictionary<int, int[]>> Compatible = new(ReadCompatible);
 
     /// <summary>False where the text may change; cheap.</summary>
     public static bool IsComposed(ReadOnlySpan<byte> utf8) => utf8.IndexOfAnyInRange(FirstMark, (byte)0xFF) < 0;
 
     /// <summary>The text in form C.</summary>
     /// <param name="utf8">Valid UTF-8.</param>
-    public static byte[] Compose(ReadOnlySpan<byte> utf8)
+    public static byte[] Compose(ReadOnlySpan<byte> utf8) => Normalize(utf8, isCompatible: false, composes: true);
+
+    /// <summary>The text in form C, D, KC or KD.</summary>
+    /// <param name="utf8">Valid UTF-8.</param>
+    /// <param name="isCompatible">Whether characters that only look otherwise become the usual ones (KC, KD).</param>
+    /// <param name="composes">Whether marks are put together with their letters (C, KC), instead of taken apart.</param>
+    public static byte[] Normalize(ReadOnlySpan<byte> utf8, bool isCompatible, bool composes)
     {
         List<(int Character, byte Class)> characters = new(utf8.Length);
         for (int i = 0, width; i < utf8.Length; i += width)
         {
             width = Utf8.WidthAt(utf8, i);
-            Decompose(Utf8.CodePoint(utf8, i, width), characters);
+            Decompose(Utf8.CodePoint(utf8, i, width), isCompatible, characters);
         }
         SortMarks(characters);
-        int count = Compose(CollectionsMarshal.AsSpan(characters));
+        int count = composes ? Compose(CollectionsMarshal.AsSpan(characters)) : characters.Count;
         byte[] composed = new byte[4 * count];
         int length = 0;
         for (int i = 0; i < count; i++) length += new Rune(characters[i].Character).EncodeToUtf8(composed.AsSpan(length));
         return composed[..length];
     }
 
-    private static void Decompose(int character, List<(int, byte)> output)
+    private static void Decompose(int character, bool isCompatible, List<(int, byte)> output)
     {
         int syllable = character - SyllableBase;
         if ((uint)syllable < SyllableCount)
@@ -52,8 +59,12 @@ internal static class CanonicalComposition
         }
         else if (Data.Value.Parts.TryGetValue(character, out (int First, int Second) parts))
         {
-            Decompose(parts.First, output);
-            if (parts.Second != 0) Decompose(parts.Second, output);
+            Decompose(parts.First, isCompatible, output);
+            if (parts.Second != 0) Decompose(parts.Second, isCompatible, output);
+        }
+        else if (isCompatible && Compatible.Value.TryGetValue(character, out int[]? all))
+        {
+            foreach (int part in all) Decompose(part, isCompatible, output);
         }
         else
         {
@@ -101,6 +112,23 @@ internal static class CanonicalComposition
         return Data.Value.Pairs.TryGetValue((first, second), out int pair) ? pair : null;
     }
 
+    private static IEnumerable<string> EntriesOf(string resource)
+    {
+        using Stream stream = typeof(CanonicalComposition).Assembly.GetManifestResourceStream(resource) ?? throw new InvalidOperationException($"{resource} is not in the program");
+        using var reader = new StreamReader(stream);
+        while (reader.ReadLine() is { } line)
+        {
+            if (line.StartsWith('#')) continue;
+            foreach (string entry in line.Split(' ', StringSplitOptions.RemoveEmptyEntries)) yield return entry;
+        }
+    }
+
+    /// <summary>FB01>66+69, as the file's head explains.</summary>
+    private static FrozenDictionary<int, int[]> ReadCompatible() => EntriesOf(CompatibleResource).Select(entry => entry.Split('>'))
+        .ToFrozenDictionary(sides => Hexadecimal(sides[0]), sides => sides[1].Split('+').Select(Hexadecimal).ToArray());
+
+    private static int Hexadecimal(string number) => int.Parse(number, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+
     /// <param name="Parts">What a character decomposes to in one step; the second part may be 0.</param>
     /// <param name="Pairs">What two characters become.</param>
     /// <param name="Classes">Canonical combining classes other than 0.</param>
@@ -108,16 +136,10 @@ internal static class CanonicalComposition
     {
         public static Table Read()
         {
-            using Stream stream = typeof(CanonicalComposition).Assembly.GetManifestResourceStream(Resource) ?? throw new InvalidOperationException($"{Resource} is not in the program");
-            using var reader = new StreamReader(stream);
             var parts = new Dictionary<int, (int, int)>();
             var pairs = new Dictionary<(int, int), int>();
             var classes = new Dictionary<int, byte>();
-            while (reader.ReadLine() is { } line)
-            {
-                if (line.StartsWith('#')) continue;
-                foreach (string entry in line.Split(' ', StringSplitOptions.RemoveEmptyEntries)) ReadEntry(entry, parts, pairs, classes);
-            }
+            foreach (string entry in EntriesOf(Resource)) ReadEntry(entry, parts, pairs, classes);
             return new Table(parts.ToFrozenDictionary(), pairs.ToFrozenDictionary(), classes.ToFrozenDictionary());
         }
 
@@ -137,6 +159,5 @@ internal static class CanonicalComposition
             if (entry.Contains('=', StringComparison.Ordinal)) pairs.Add(pair, left[0]);
         }
 
-        private static int Hexadecimal(string number) => int.Parse(number, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
     }
 }

@@ -5,16 +5,11 @@ namespace EdgeLlm.Tokenization;
 /// <summary>A tokenizer that merges characters to tokens pair by pair.</summary>
 internal abstract class MergingTokenizer : Tokenizer
 {
-    // A merger that served a longer text than this is not kept: its memory is 8 bytes for each byte of text.
-    private const int KeptCapacity = 1 << 16;
-
     private readonly WordCache _cache = new();
-    private PairMerger? _idle;
+    private readonly MergerPool _mergers;
 
     private protected MergingTokenizer(Vocabulary vocabulary, Defaults defaults)
-        : base(vocabulary, defaults)
-    {
-    }
+        : base(vocabulary, defaults) => _mergers = new MergerPool(Rank);
 
     /// <summary>The rank of a pair of neighbours, or <see cref="PairMerger.None"/>.</summary>
     private protected abstract uint Rank(ReadOnlySpan<byte> pair, int leftLength);
@@ -56,10 +51,7 @@ internal abstract class MergingTokenizer : Tokenizer
         }
     }
 
-    private protected PairMerger RentMerger() => Interlocked.Exchange(ref _idle, null) ?? new PairMerger(Rank);
+    private protected PairMerger RentMerger() => _mergers.Rent();
 
-    private protected void ReturnMerger(PairMerger merger)
-    {
-        if (merger.Capacity <= KeptCapacity) _idle = merger;
-    }
+    private protected void ReturnMerger(PairMerger merger) => _mergers.Return(merger);
 }

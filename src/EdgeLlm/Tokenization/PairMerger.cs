@@ -96,3 +96,19 @@ internal sealed class PairMerger(PairMerger.PairRank rank)
         if (pairRank != None) _queue.Enqueue(size, (ulong)pairRank << 32 | (uint)left);
     }
 }
+
+/// <summary>Keeps a merger that is not in use, for any thread.</summary>
+internal sealed class MergerPool(PairMerger.PairRank rank)
+{
+    // A merger that served a longer text than this is not kept: its memory is 8 bytes for each byte of text.
+    private const int KeptCapacity = 1 << 16;
+
+    private PairMerger? _idle;
+
+    public PairMerger Rent() => Interlocked.Exchange(ref _idle, null) ?? new PairMerger(rank);
+
+    public void Return(PairMerger merger)
+    {
+        if (merger.Capacity <= KeptCapacity) _idle = merger;
+    }
+}

@@ -31,7 +31,12 @@ internal sealed class PrecompiledCharsmap
     }
 
     /// <summary>How many bytes at the start of <paramref name="text"/> are to be replaced, and by what; 0 for none.</summary>
-    public int Match(ReadOnlySpan<byte> text, out ReadOnlySpan<byte> replacement)
+    public int Match(ReadOnlySpan<byte> text, out ReadOnlySpan<byte> replacement) => Match(text, isShortest: false, out replacement);
+
+    /// <summary>Whether an entry is what the text starts with, and what the shortest such is replaced by.</summary>
+    public bool MatchShortest(ReadOnlySpan<byte> text, out ReadOnlySpan<byte> replacement) => Match(text, isShortest: true, out replacement) > 0;
+
+    private int Match(ReadOnlySpan<byte> text, bool isShortest, out ReadOnlySpan<byte> replacement)
     {
         int length = 0;
         uint offset = 0;
@@ -45,6 +50,7 @@ internal sealed class PrecompiledCharsmap
             if ((unit & 0x100) == 0) continue;         // has a leaf, whose unit is the value
             length = i + 1;
             offset = Unit(node) & 0x7FFFFFFF;
+            if (isShortest) break;
         }
         replacement = default;
         if (length == 0 || offset >= (uint)(_data.Length - _replacements)) return 0;

@@ -84,7 +84,8 @@ internal sealed class SpecialTokens
         return result;
     }
 
-    private static bool Touches(ReadOnlySpan<(int Start, int End)> ranges, int start, int end)
+    /// <summary>Whether a stretch overlaps one of others.</summary>
+    public static bool Touches(ReadOnlySpan<(int Start, int End)> ranges, int start, int end)
     {
         foreach ((int rangeStart, int rangeEnd) in ranges)
         {

@@ -23,10 +23,10 @@ public abstract partial class Tokenizer
             case TokenType.Control or TokenType.Unknown:
                 if (!renderSpecial) break;
                 if (SpacesSpecial) output.Write(" "u8);
-                output.Write(token);
+                DecodeAdded(token, output);
                 break;
             case TokenType.UserDefined:
-                output.Write(token);
+                DecodeAdded(token, output);
                 break;
             case TokenType.Byte when ByteOf(token) is { } value:
                 output.Write([value]);
@@ -67,6 +67,9 @@ public abstract partial class Tokenizer
 
     /// <summary>Whether a control token that is written has a space before it, as if it were a word.</summary>
     private protected virtual bool SpacesSpecial => false;
+
+    /// <summary>Writes the bytes that the entry <paramref name="token"/> of a control or user-defined token stands for.</summary>
+    private protected virtual void DecodeAdded(ReadOnlySpan<byte> token, IBufferWriter<byte> output) => output.Write(token);
 
     /// <summary>Writes the bytes that the entry <paramref name="token"/> of an ordinary token stands for.</summary>
     private protected abstract void DecodeText(ReadOnlySpan<byte> token, IBufferWriter<byte> output);

@@ -47,25 +47,31 @@ public abstract partial class Tokenizer
     /// <param name="output">Where the ids are appended.</param>
     private protected abstract void EncodeText(ReadOnlySpan<byte> text, bool atStart, List<int> output);
 
-    /// <summary>What <c>addSpecial</c> puts before a text, if anything.</summary>
-    private protected virtual int? Prefix => AddsBos ? BosId : null;
+    /// <summary>Appends the ids of a whole text: of its special tokens, and of what is between them.</summary>
+    private protected virtual void EncodeAll(ReadOnlySpan<byte> text, bool parseSpecial, ReadOnlySpan<(int Start, int End)> literals, List<int> output)
+    {
+        bool atStart = true;
+        foreach (SpecialTokens.Fragment fragment in CollectionsMarshal.AsSpan(_specialTokens.Value.Split(text, parseSpecial, literals)))
+        {
+            if (fragment.Token >= 0) output.Add(fragment.Token);
+            else EncodeText(text.Slice(fragment.Start, fragment.Length), atStart, output);
+            atStart = fragment.Token >= 0 && !Vocabulary.Data.SpacePrefixOnlyFirst;
+        }
+    }
 
-    /// <summary>What <c>addSpecial</c> puts after a text, if anything.</summary>
-    private protected virtual int? Suffix => AddsEos ? EosId : null;
+    /// <summary>What <c>addSpecial</c> puts before a text.</summary>
+    private protected virtual IReadOnlyList<int> Before => AddsBos && BosId is { } bos ? [bos] : [];
+
+    /// <summary>What <c>addSpecial</c> puts after a text.</summary>
+    private protected virtual IReadOnlyList<int> After => AddsEos && EosId is { } eos ? [eos] : [];
 
     private void Encode(ReadOnlySpan<char> text, bool parseSpecial, ReadOnlySpan<(int, int)> literals, List<int> output, bool addSpecial)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetByteCount(text));
         ReadOnlySpan<byte> bytes = buffer.AsSpan(0, Encoding.UTF8.GetBytes(text, buffer));
-        if (addSpecial && Prefix is { } prefix) output.Add(prefix);
-        bool atStart = true;
-        foreach (SpecialTokens.Fragment fragment in CollectionsMarshal.AsSpan(_specialTokens.Split(bytes, parseSpecial, literals)))
-        {
-            if (fragment.Token >= 0) output.Add(fragment.Token);
-            else EncodeText(bytes.Slice(fragment.Start, fragment.Length), atStart, output);
-            atStart = fragment.Token >= 0 && !Vocabulary.Data.SpacePrefixOnlyFirst;
-        }
-        if (addSpecial && Suffix is { } suffix) output.Add(suffix);
+        if (addSpecial) output.AddRange(Before);
+        EncodeAll(bytes, parseSpecial, literals, output);
+        if (addSpecial) output.AddRange(After);
         ArrayPool<byte>.Shared.Return(buffer);
     }
 }

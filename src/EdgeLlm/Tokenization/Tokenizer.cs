@@ -1,11 +1,12 @@
 using System.Text;
+using EdgeLlm.Tokenization.Pipeline;
 
 namespace EdgeLlm.Tokenization;
 
 /// <summary>Text to token ids and back, by the rules of one model. Safe for use by several threads at once.</summary>
 public abstract partial class Tokenizer
 {
-    private readonly SpecialTokens _specialTokens;
+    private readonly Lazy<SpecialTokens> _specialTokens;
 
     private protected Tokenizer(Vocabulary vocabulary, Defaults defaults)
     {
@@ -19,7 +20,7 @@ public abstract partial class Tokenizer
         AddsBos = Adds("bos", data.AddBos, defaults.AddBos, BosId);
         AddsEos = Adds("eos", data.AddEos, defaults.AddEos, EosId);
         AddsSeparator = Adds("sep", data.AddSeparator, defaults.AddSeparator, SeparatorId);
-        _specialTokens = new SpecialTokens(vocabulary);
+        _specialTokens = new Lazy<SpecialTokens>(() => new SpecialTokens(vocabulary));
     }
 
     /// <summary>How many tokens there are; ids are 0 to this, exclusive.</summary>
@@ -74,6 +75,7 @@ public abstract partial class Tokenizer
     public static Tokenizer Create(TokenizerData data)
     {
         ArgumentNullException.ThrowIfNull(data);
+        if (data.Pipeline is { } pipeline) return new PipelineTokenizer(new Vocabulary(data), pipeline);
         return data.Model switch
         {
             "llama" => new SentencePieceTokenizer(new Vocabulary(data)),

@@ -1,3 +1,5 @@
+using EdgeLlm.Tokenization.Pipeline;
+
 namespace EdgeLlm.Tokenization;
 
 /// <summary>
@@ -101,4 +103,8 @@ public sealed record TokenizerData
     /// <summary><c>edgellm.tokenizer.clean_up_spaces</c>, of WordPiece: whether decoding leaves out the space before . , ! ?
     /// Of our own: GGUF has no key for it.</summary>
     public bool CleansUpSpaces { get; init; }
+
+    /// <summary><c>edgellm.tokenizer.pipeline</c>: the tokenizer as Hugging Face's tokenizer.json has it; with it the rest is for other readers.
+    /// Of our own: GGUF has no key for it.</summary>
+    internal TokenizerPipeline? Pipeline { get; init; }
 }

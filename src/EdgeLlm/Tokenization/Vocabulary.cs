@@ -79,6 +79,17 @@ internal sealed class Vocabulary
     /// </summary>
     public bool IsMarkup(int id) => _types[id] == TokenType.UserDefined && !IsPlain(Data.Tokens[id]);
 
+    /// <summary>Appends the tokens of a text's bytes if there are all of them.</summary>
+    public bool AddBytes(ReadOnlySpan<byte> text, List<int> output)
+    {
+        foreach (byte value in text)
+        {
+            if (_byteTokens[value] < 0) return false;
+        }
+        foreach (byte value in text) output.Add(_byteTokens[value]);
+        return true;
+    }
+
     /// <summary>The id of <c>&lt;0xXX&gt;</c>, or -1.</summary>
     public int ByteToken(byte value) => _byteTokens[value];
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using EdgeLlm.Tokenization.Pipeline;
 
 namespace EdgeLlm.Tokenization;
 
@@ -12,33 +13,30 @@ internal sealed class WordPieceTokenizer : Tokenizer
 {
     private const int LongestWord = 100; // in characters; a longer one is unknown, as in BERT
 
-    private readonly int _unknown;
-    private readonly PrefixIndex _index;
+    private readonly WordPieceModel _model;
     private readonly bool _lowercase, _stripsAccents;
 
     public WordPieceTokenizer(Vocabulary vocabulary)
         : base(vocabulary, new Defaults { BosId = 101, UnknownId = 100, SeparatorId = 102, AddBos = true, AddSeparator = true })
     {
-        _unknown = UnknownId ?? throw new TokenizerException("tokenizer.ggml.unknown_token_id names no token, which the model 'bert' needs");
+        int unknown = UnknownId ?? throw new TokenizerException("tokenizer.ggml.unknown_token_id names no token, which the model 'bert' needs");
         _lowercase = vocabulary.Data.Lowercase ?? true;
         _stripsAccents = vocabulary.Data.StripAccents ?? _lowercase;
-        _index = new PrefixIndex(vocabulary.Data.Tokens, Enumerable.Range(0, vocabulary.Count).Where(id =>
-            vocabulary.TypeOf(id) is not (TokenType.Control or TokenType.Unknown or TokenType.Byte) && !vocabulary[id].IsEmpty));
+        _model = new WordPieceModel(vocabulary, unknown, LongestWord);
     }
 
     private protected override bool HasSpacePrefix => true;
 
     private protected override bool SpacesSpecial => true;
 
-    private protected override int? Prefix => AddsBos ? Vocabulary.InRange(Vocabulary.Data.ClsId, BosId) : null;
+    private protected override IReadOnlyList<int> Before => AddsBos && Vocabulary.InRange(Vocabulary.Data.ClsId, BosId) is { } cls ? [cls] : [];
 
-    private protected override int? Suffix => AddsSeparator ? SeparatorId : AddsEos ? EosId : null;
+    private protected override IReadOnlyList<int> After => (AddsSeparator ? SeparatorId : AddsEos ? EosId : null) is { } end ? [end] : [];
 
     private protected override void EncodeText(ReadOnlySpan<byte> text, bool atStart, List<int> output)
     {
         ArrayBufferWriter<byte> word = new();
         int characters = 0;
-        List<int> found = [];
         for (int i = 0, width; i < text.Length; i += width)
         {
             width = Utf8.WidthAt(text, i);
@@ -63,39 +61,28 @@ internal sealed class WordPieceTokenizer : Tokenizer
 
         void EndWord()
         {
-            if (characters > 0) EncodeWord(characters <= LongestWord ? word.WrittenSpan : [], found, output);
+            if (characters > 0) _model.EncodeMarked(characters <= LongestWord ? word.WrittenSpan : [], output);
             word.ResetWrittenCount();
             characters = 0;
         }
     }
 
-    private protected override void DecodeText(ReadOnlySpan<byte> token, IBufferWriter<byte> output)
+    private protected override void DecodeText(ReadOnlySpan<byte> token, IBufferWriter<byte> output) =>
+        DecodeWord(token, Vocabulary.Data.CleansUpSpaces, output);
+
+    /// <summary>Writes an entry, with a space before one that starts a word.</summary>
+    internal static void DecodeWord(ReadOnlySpan<byte> token, bool cleansUpSpaces, IBufferWriter<byte> output)
     {
         ReadOnlySpan<byte> word = token.StartsWith(SpaceMark.Bytes) ? token[SpaceMark.Bytes.Length..] : [];
         // The reference's "cleanup" joins more, but nothing that a word of WordPiece, which never holds punctuation, could be.
-        bool isJoined = Vocabulary.Data.CleansUpSpaces && word is [(byte)'.' or (byte)',' or (byte)'!' or (byte)'?'];
+        bool isJoined = cleansUpSpaces && word is [(byte)'.' or (byte)',' or (byte)'!' or (byte)'?'];
         SpaceMark.Unescape(isJoined ? word : token, output);
-    }
-
-    private void EncodeWord(ReadOnlySpan<byte> word, List<int> found, List<int> output)
-    {
-        int first = output.Count;
-        while (!word.IsEmpty)
-        {
-            _index.Find(word, found);
-            if (found.Count == 0) break;
-            output.Add(found[^1]);
-            word = word[Vocabulary[found[^1]].Length..];
-        }
-        if (word.IsEmpty && output.Count > first) return;
-        output.RemoveRange(first, output.Count - first);
-        output.Add(_unknown);
     }
 
     private static bool IsPunctuation(Rune rune, UnicodeCategory category) => Rune.IsPunctuation(rune)
         || rune.IsAscii && category is UnicodeCategory.MathSymbol or UnicodeCategory.CurrencySymbol or UnicodeCategory.ModifierSymbol;
 
-    private static bool IsIdeograph(int codePoint) => codePoint
+    internal static bool IsIdeograph(int codePoint) => codePoint
         is >= 0x3400 and <= 0x4DBF or >= 0x4E00 and <= 0x9FFF or >= 0xF900 and <= 0xFAFF or >= 0x20000 and <= 0x2A6DF
         or >= 0x2A700 and <= 0x2B81F or >= 0x2B820 and <= 0x2CEAF or >= 0x2F800 and <= 0x2FA1F;
 }

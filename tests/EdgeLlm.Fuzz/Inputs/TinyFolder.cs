@@ -1,17 +1,18 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json.Nodes;
+using EdgeLlm.Tests;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Fuzz.Inputs;
 
-/// <summary>A tiny llama as a Hugging Face folder: with tokenizer.json and one safetensors file, or with tokenizer.model and two.</summary>
+/// <summary>A tiny llama as a Hugging Face folder: with tokenizer.json and one file of weights, torch's or safetensors, or with tokenizer.model and two of the latter.</summary>
 internal static class TinyFolder
 {
     private const int Width = 32, Heads = 4, KeyValueHeads = 2, FeedForward = 64, Layers = 1;
 
     /// <summary>The files by name.</summary>
-    public static Dictionary<string, byte[]> Files(bool sharded)
+    public static Dictionary<string, byte[]> Files(bool sharded, bool isTorch = false)
     {
         var files = new Dictionary<string, byte[]>
         {
@@ -30,7 +31,8 @@ internal static class TinyFolder
         List<(string Name, int[] Shape)> tensors = [.. Tensors()];
         if (!sharded)
         {
-            files["model.safetensors"] = Safetensors(tensors);
+            if (isTorch) files["pytorch_model.bin"] = Torch(tensors);
+            else files["model.safetensors"] = Safetensors(tensors);
             return files;
         }
         var map = new JsonObject();
@@ -129,6 +131,14 @@ internal static class TinyFolder
         }
         yield return ("model.norm.weight", [Width]);
         yield return ("lm_head.weight", [TinyVocabulary.Size, Width]);
+    }
+
+    /// <summary>F32 of normal numbers.</summary>
+    private static byte[] Torch(List<(string Name, int[] Shape)> tensors)
+    {
+        var dice = new Dice(tensors.Count);
+        return TorchFile.Write([.. tensors.Select(tensor => new TorchEntry(tensor.Name, "FloatStorage", [.. tensor.Shape.Select(size => (long)size)],
+            [.. Enumerable.Range(0, tensor.Shape.Aggregate(1, (product, size) => product * size)).SelectMany(_ => BitConverter.GetBytes(tensor.Shape.Length == 1 ? 1f : (float)(dice.Normal() / 6)))]))]);
     }
 
     /// <summary>BF16 of normal numbers.</summary>

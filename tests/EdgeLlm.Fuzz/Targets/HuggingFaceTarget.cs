@@ -4,7 +4,7 @@ using EdgeLlm.Quantization.Import;
 
 namespace EdgeLlm.Fuzz.Targets;
 
-/// <summary>Folders as Hugging Face's tools write them: imported, and run as what they become.</summary>
+/// <summary>Folders as Hugging Face's tools write them: run as they are, or imported and run as what they become.</summary>
 internal static class HuggingFaceTarget
 {
     private static readonly string[] Names =
@@ -27,6 +27,11 @@ internal static class HuggingFaceTarget
         foreach ((string name, byte[] bytes) in files) File.WriteAllBytes(Path.Combine(folder, name), bytes);
 
         current.Begin(files.Values.Sum(bytes => (long)bytes.Length));
+        if (dice.OneIn(2))
+        {
+            ModelUse.Load(current, folder);
+            return null;
+        }
         string target = current.PathOf("imported.gguf");
         using (var model = HuggingFaceModel.Open(folder)) model.Save(target, _ => { }, CancellationToken.None);
         ModelUse.Load(current, target);
@@ -42,7 +47,7 @@ internal static class HuggingFaceTarget
             case 0: files.Remove(name); break;
             case 1: files[name] = dice.Damage(bytes); break;
             case 2: files[name] = files[dice.Of(files.Keys.ToArray())]; break;
-            case 3: files[dice.Pick("special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "model.safetensors", "tokenizer.json", "generation_config.json")] = bytes; break;
+            case 3: files[dice.Pick("special_tokens_map.json", "pytorch_model.bin", "added_tokens.json", "chat_template.jinja", "model.safetensors", "tokenizer.json", "generation_config.json")] = bytes; break;
             default: files[name] = Edited(dice, name, bytes); break;
         }
     }
@@ -50,6 +55,7 @@ internal static class HuggingFaceTarget
     private static byte[] Edited(Dice dice, string name, byte[] bytes)
     {
         if (name.EndsWith(".json", StringComparison.Ordinal)) return JsonMutator.Mutate(dice, bytes, Names);
+        if (name.EndsWith(".bin", StringComparison.Ordinal)) return Torch(dice, bytes);
         if (!name.EndsWith(".safetensors", StringComparison.Ordinal) || bytes.Length < 8) return dice.Damage(bytes);
         long header = BinaryPrimitives.ReadInt64LittleEndian(bytes);
         if (header < 0 || header > bytes.Length - 8) return dice.Damage(bytes);
@@ -59,6 +65,18 @@ internal static class HuggingFaceTarget
             0 => TinyFolder.Join(json, dice.Damage(data), null),
             1 => TinyFolder.Join(json, data, dice.Integer((ulong)header)),
             _ => TinyFolder.Join(JsonMutator.Mutate(dice, json, Names), data, null),
+        };
+    }
+
+    /// <summary>Damages what is small and says much: the pickle near the file's start, or the directory at its end.</summary>
+    private static byte[] Torch(Dice dice, byte[] bytes)
+    {
+        int part = Math.Min(bytes.Length, 3000);
+        return dice.Below(3) switch
+        {
+            0 => dice.Damage(bytes),
+            1 => [.. dice.Damage(bytes[..part]), .. bytes[part..]],
+            _ => [.. bytes[..^part], .. dice.Damage(bytes[^part..])],
         };
     }
 }

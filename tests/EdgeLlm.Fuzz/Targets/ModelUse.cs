@@ -116,8 +116,8 @@ internal static class ModelUse
     /// <summary>Makes the page after the mapped file, which ends at the end of one, untouchable.</summary>
     private static nint GuardEnd(LanguageModel model)
     {
-        IReadOnlyList<GgufPart> parts = FileOf(model).Parts;
-        return GuardedMemory.GuardEnd(parts[0].Map.Address(0, 0), parts[0].Map.Length);
+        MappedFile map = FileOf(model).Maps[0];
+        return GuardedMemory.GuardEnd(map.Address(0, 0), map.Length);
     }
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_file")]

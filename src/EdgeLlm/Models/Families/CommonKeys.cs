@@ -87,7 +87,7 @@ internal static class CommonKeys
         return new RopeSpec
         {
             Dimension = dimension,
-            IsSplit = isSplit,
+            IsSplit = isSplit || keys.Flag(ModelKeys.RopeInHalves),
             Base = keys.NumberOr(ModelKeys.RopeBase, 10_000f),
             Scaling = isLong ? RopeScaling.Long : scaling switch
             {

@@ -53,6 +53,7 @@ internal sealed class ModelKeys
         Activation = new("hidden_activation"),
         RopeDimension = new("rope.dimension_count", 0) { IsPerLayer = true },
         RopeBaseOfWindows = new("rope.freq_base_swa", 1e-6, 1e30), // of the layers with a window
+        RopeInHalves = new("rope.in_halves"), // of folders that are run as they are: pairs are (i, i + d / 2), whatever a GGUF file of the architecture has
         RopeBase = new("rope.freq_base", 1e-6, 1e30),
         ExpertCount = new("expert_count", 0, MaximumLength),
         RopeScaleLinear = new("rope.scale_linear", 0, 100_000), // what the oldest files have instead of the next two
@@ -111,11 +112,8 @@ internal sealed class ModelKeys
     /// <summary>Says that the model has an optional tensor, in every layer where it is a layer's.</summary>
     public void Set(params IEnumerable<TensorRole> tensors) => _tensors.UnionWith(tensors);
 
-    /// <summary>Writes the keys that were set.</summary>
-    public void Write(GgufWriter writer)
-    {
-        foreach ((string key, GgufValue value) in _set) writer.Set(key, value);
-    }
+    /// <summary>The keys that were set, by their names with the architecture's.</summary>
+    public IEnumerable<KeyValuePair<string, GgufValue>> Values => _set;
 
     public bool Has(ModelKey key)
     {

@@ -1,6 +1,6 @@
 namespace EdgeLlm.Tokenization.Patterns;
 
-/// <summary><c>[class]{minimum,maximum}</c>, as many as there are, then fewer until the rest matches.</summary>
+/// <summary><c>[class]{minimum,maximum}</c>, as many as there are, then fewer until the rest matches; lazy, as few as do; possessive, all or none.</summary>
 /// <param name="set">The class.</param>
 /// <param name="minimum">At least so many.</param>
 /// <param name="maximum">At most so many; <see cref="int.MaxValue"/> is unbounded.</param>
@@ -9,8 +9,13 @@ internal sealed class ClassRun(CodePointClass set, int minimum, int maximum, int
 {
     public CodePointClass? Single => minimum == 1 && maximum == 1 ? set : null;
 
+    public bool IsLazy { get; init; }
+
+    public bool IsPossessive { get; init; }
+
     public override int Match(in PatternInput input, int position)
     {
+        if (IsLazy) return MatchLazily(input, position);
         // A run that failed also fails from any later position in it, as the rest fails at each of its ends. Without this memory
         // `\s*[\r\n]+` would look through a megabyte of spaces again and again.
         bool unbounded = maximum == int.MaxValue;
@@ -29,9 +34,22 @@ internal sealed class ClassRun(CodePointClass set, int minimum, int maximum, int
         {
             int match = Next.Match(input, end);
             if (match >= 0) return match;
+            if (IsPossessive) break;
             if (count > 0) end = Utf8.Previous(text, end);
         }
         if (unbounded) (input.Failures[2 * index], input.Failures[2 * index + 1]) = (position, furthest);
         return -1;
+    }
+
+    private int MatchLazily(in PatternInput input, int position)
+    {
+        for (int count = 0; ; count++)
+        {
+            int match = count >= minimum ? Next.Match(input, position) : -1;
+            if (match >= 0 || count == maximum || position == input.Text.Length) return match;
+            int width = set.WidthAt(input.Text, position);
+            if (width == 0) return -1;
+            position += width;
+        }
     }
 }

@@ -30,6 +30,25 @@ internal sealed class CodePointClass
     {
     }
 
+    /// <summary>The code points that a condition holds for.</summary>
+    public static CodePointClass Where(Predicate<int> condition)
+    {
+        List<(int, int)> ranges = [];
+        int start = -1;
+        for (int codePoint = 0; codePoint <= 0x110000; codePoint++)
+        {
+            bool isMember = codePoint < 0x110000 && condition(codePoint);
+            if (isMember && start < 0) start = codePoint;
+            if (isMember || start < 0) continue;
+            ranges.Add((start, codePoint - 1));
+            start = -1;
+        }
+        return new CodePointClass(0, false, ranges, negated: false);
+    }
+
+    /// <summary>Whether a code point belongs to the class.</summary>
+    public bool Contains(int codePoint) => Computed(codePoint);
+
     /// <summary>The code points that both classes have.</summary>
     public CodePointClass And(CodePointClass other) =>
         _and is null ? new CodePointClass(this, other) : throw new NotSupportedException("three classes in one");

@@ -8,7 +8,7 @@ namespace EdgeLlm.Tokenization.Patterns;
 internal sealed class Pattern(PatternNode root, int unboundedRuns) : Splitter
 {
     /// <exception cref="NotSupportedException">The expression has something that this dialect lacks.</exception>
-    public static Pattern Parse(string expression) => new PatternParser(expression).Parse();
+    public static Pattern Parse(string expression, Dialect dialect = Dialect.LlamaCpp) => new PatternParser(expression, dialect).Parse();
 
     /// <summary>Cuts out every match; what lies between two matches is a piece too.</summary>
     public override void Split(ReadOnlySpan<byte> text, int offset, List<int> ends)
@@ -16,19 +16,34 @@ internal sealed class Pattern(PatternNode root, int unboundedRuns) : Splitter
         Span<int> failures = stackalloc int[2 * unboundedRuns];
         failures.Fill(-1);
         PatternInput input = new(text, failures);
-        int position = 0, pieceStart = 0;
-        while (position < text.Length)
+        int done = 0;
+        while (Next(input, done) is (int start, int end))
+        {
+            if (start > done) ends.Add(offset + start);
+            ends.Add(offset + end);
+            done = end;
+        }
+        if (done < text.Length) ends.Add(offset + text.Length);
+    }
+
+    /// <summary>Appends the matches that are not empty, from the left.</summary>
+    public void Find(ReadOnlySpan<byte> text, List<(int Start, int End)> matches)
+    {
+        Span<int> failures = stackalloc int[2 * unboundedRuns];
+        failures.Fill(-1);
+        PatternInput input = new(text, failures);
+        for (int done = 0; Next(input, done) is (int start, int end); done = end) matches.Add((start, end));
+    }
+
+    /// <summary>The first match from a position on that is not empty, or null.</summary>
+    private (int Start, int End)? Next(in PatternInput input, int position)
+    {
+        while (position < input.Text.Length)
         {
             int end = root.Match(input, position);
-            if (end <= position)
-            {
-                position += Utf8.WidthAt(text, position);
-                continue;
-            }
-            if (position > pieceStart) ends.Add(offset + position);
-            ends.Add(offset + end);
-            position = pieceStart = end;
+            if (end > position) return (position, end);
+            position += Utf8.WidthAt(input.Text, position);
         }
-        if (pieceStart < text.Length) ends.Add(offset + text.Length);
+        return null;
     }
 }

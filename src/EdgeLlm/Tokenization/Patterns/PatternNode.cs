@@ -8,6 +8,9 @@ internal abstract class PatternNode
 {
     private protected PatternNode Next { get; private set; } = Accept.Instance;
 
+    /// <summary>Whether nothing comes after it.</summary>
+    public bool IsLast => Next == Accept.Instance;
+
     /// <summary>Where the match ends that starts at <paramref name="position"/>, or -1.</summary>
     public abstract int Match(in PatternInput input, int position);
 

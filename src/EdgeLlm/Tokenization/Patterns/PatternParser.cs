@@ -1,28 +1,36 @@
-using System.Globalization;
-using System.Text;
-
 namespace EdgeLlm.Tokenization.Patterns;
 
-/// <summary>
-/// Reads an expression: characters, <c>[classes]</c> with ranges, <c>\s \S \d \p{..}</c>, <c>(groups)</c>, <c>|</c>, the quantifiers
-/// <c>? * + {n} {n,m}</c>, <c>$</c>, and look-ahead at one character.
-/// </summary>
-internal sealed class PatternParser(string expression)
+/// <summary>Whose expressions are read: what some signs mean differs.</summary>
+internal enum Dialect
 {
-    // llama.cpp's notion of \p{Han}: the ideographs, not the whole script.
-    private static readonly (int, int)[] Han =
-    [
-        (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
-        (0x2B820, 0x2CEAF), (0x2CEB0, 0x2EBEF), (0x2F800, 0x2FA1F),
-    ];
+    /// <summary>Those that GGUF's names of pre-tokenizers stand for, as llama.cpp has them.</summary>
+    LlamaCpp,
+
+    /// <summary>Those of a tokenizer.json, which Hugging Face's tokenizers give to Oniguruma with Ruby's syntax (its doc/RE).</summary>
+    Oniguruma,
+}
+
+/// <summary>
+/// Reads an expression: characters, classes, groups (with <c>(?i:</c>, atomic ones), <c>|</c>, quantifiers, lazy and possessive ones, <c>^ $ \A \z</c>, look-ahead, and look-behind at
+/// one character. What it does not know is an error: captures that are referred to, named groups, word boundaries, POSIX brackets.
+/// </summary>
+internal sealed partial class PatternParser(string expression, Dialect dialect = Dialect.LlamaCpp)
+{
+    private const int MostRepetitions = 1000;
+    private const int MostDepth = 50;
+    private const int MostLetters = 4000; // calls nest as deep as an expression is long
 
     private int _position;
     private int _unboundedRuns;
+    private int _depth;
+    private bool _ignoresCase;
 
     private bool AtEnd => _position == expression.Length;
 
+    /// <exception cref="NotSupportedException">It has something that is not known here.</exception>
     public Pattern Parse()
     {
+        if (expression.Length > MostLetters) throw new NotSupportedException($"an expression of {expression.Length} letters");
         PatternNode root = ParseAlternation().First;
         return AtEnd ? new Pattern(root, _unboundedRuns) : throw Unsupported();
     }
@@ -34,10 +42,27 @@ internal sealed class PatternParser(string expression)
         return AtEnd ? set : throw Unsupported();
     }
 
+    /// <summary>An expression that matches a text.</summary>
+    public static Pattern Literal(string text)
+    {
+        PatternNode? first = null, last = null;
+        foreach (System.Text.Rune rune in text.EnumerateRunes())
+        {
+            ClassRun next = new(new CodePointClass(0, false, [(rune.Value, rune.Value)], negated: false), 1, 1, -1);
+            last?.ContinueWith(next);
+            first ??= next;
+            last = next;
+        }
+        return new Pattern(first ?? throw new NotSupportedException("an empty text"), 0);
+    }
+
     private (PatternNode First, PatternNode Last) ParseAlternation()
     {
+        if (++_depth > MostDepth) throw Unsupported();
+        bool ignoredCase = _ignoresCase; // (?i) holds to the end of its group
         List<(PatternNode First, PatternNode Last)> branches = [ParseSequence()];
         while (TryTake("|")) branches.Add(ParseSequence());
+        (_ignoresCase, _depth) = (ignoredCase, _depth - 1);
         if (branches.Count == 1) return branches[0];
         Alternation alternation = new([.. branches.Select(branch => branch.First)], [.. branches.Select(branch => branch.Last)]);
         return (alternation, alternation);
@@ -49,6 +74,11 @@ internal sealed class PatternParser(string expression)
         List<PatternNode> ends = [];
         while (!AtEnd && expression[_position] is not ('|' or ')'))
         {
+            if (TryTake("(?i)"))
+            {
+                _ignoresCase = true;
+                continue;
+            }
             (PatternNode first, PatternNode last) = ParseQuantified();
             if (nodes is [.., Lookahead lookahead] && first is ClassRun { Single: { } set } && lookahead.Fold(set) is { } folded)
             {
@@ -66,128 +96,90 @@ internal sealed class PatternParser(string expression)
 
     private (PatternNode First, PatternNode Last) ParseQuantified()
     {
-        if (TryTake("$"))
+        if (ParseAssertion() is { } assertion) return (assertion, assertion);
+        if (TryTake("(?>"))
         {
-            Lookahead atEnd = new(new CodePointClass(0, false, [], negated: true), negative: true);
-            return (atEnd, atEnd);
+            AtomicGroup atomic = new(ParseAlternation().First);
+            Take(")");
+            return Quantify(atomic, atomic);
         }
-        if (TryTake("(?=") || TryTake("(?!"))
+        bool ignoredCase = _ignoresCase;
+        bool beginsIgnoring = TryTake("(?i:");
+        if (beginsIgnoring || TryTake("(?:") || TryTake("("))
         {
-            Lookahead lookahead = new(ParseLookaheadClass(out bool negative), negative);
-            return (lookahead, lookahead);
-        }
-        PatternNode node;
-        if (TryTake("(?:") || TryTake("("))
-        {
+            if (expression[_position - 1] == '(' && !AtEnd && expression[_position] == '?') throw Unsupported();
+            _ignoresCase |= beginsIgnoring;
             (PatternNode first, PatternNode last) = ParseAlternation();
             Take(")");
-            CodePointClass? single = first == last ? (first as ClassRun)?.Single : null;
-            (int minimum, int maximum) = ParseQuantifier();
-            if ((minimum, maximum) == (1, 1)) return (first, last);
-            node = single is null ? new GroupLoop(first, minimum, maximum) : NewRun(single, minimum, maximum);
+            _ignoresCase = ignoredCase;
+            return Quantify(first, last);
         }
-        else
+        ClassRun single = NewRun(ParseClass(), 1, 1);
+        return Quantify(single, single);
+    }
+
+    /// <summary>What matches a place: <c>^ $ \A \z</c>, look-ahead, look-behind; or null.</summary>
+    private PatternNode? ParseAssertion()
+    {
+        CodePointClass nothing = new(0, false, [], negated: true), noBreak = new(0, false, [('\n', '\n')], negated: true);
+        bool ofLine = dialect == Dialect.Oniguruma; // Ruby's: a line's begin and end
+        if (TryTake("$")) return new Lookahead(ofLine ? noBreak : nothing, negative: true);
+        if (dialect == Dialect.Oniguruma && TryTake("^")) return new Lookbehind(noBreak, negative: true);
+        if (TryTake("\\A")) return new Lookbehind(nothing, negative: true);
+        if (TryTake("\\z")) return new Lookahead(nothing, negative: true);
+        if (TryTake("(?<=") || TryTake("(?<!"))
         {
-            CodePointClass set = ParseClass();
-            (int minimum, int maximum) = ParseQuantifier();
-            node = NewRun(set, minimum, maximum);
+            bool isNegative = expression[_position - 1] == '!';
+            CodePointClass before = ParseClass();
+            Take(")");
+            return new Lookbehind(before, isNegative);
         }
-        return (node, node);
-    }
-
-    private ClassRun NewRun(CodePointClass set, int minimum, int maximum) =>
-        new(set, minimum, maximum, maximum == int.MaxValue ? _unboundedRuns++ : -1);
-
-    private CodePointClass ParseLookaheadClass(out bool negative)
-    {
-        negative = expression[_position - 1] == '!';
-        CodePointClass set = ParseClass();
+        if (!TryTake("(?=") && !TryTake("(?!")) return null;
+        bool negative = expression[_position - 1] == '!';
+        PatternNode inside = ParseAlternation().First;
         Take(")");
-        return set;
+        return inside is ClassRun { Single: { } set, IsLast: true } ? new Lookahead(set, negative) : new GroupLookahead(inside, negative);
     }
 
-    private (int Minimum, int Maximum) ParseQuantifier()
+    private (PatternNode First, PatternNode Last) Quantify(PatternNode first, PatternNode last)
     {
-        if (TryTake("?")) return (0, 1);
-        if (TryTake("*")) return (0, int.MaxValue);
-        if (TryTake("+")) return (1, int.MaxValue);
-        if (!TryTake("{")) return (1, 1);
-        int minimum = ParseNumber();
-        int maximum = TryTake(",") ? ParseNumber() : minimum;
+        while (ParseQuantifier() is var (minimum, maximum, isInterval))
+        {
+            bool isLazy = TryTake("?");
+            // After an interval a plus is Ruby's repetition of it.
+            bool isPossessive = !isLazy && !isInterval && TryTake("+");
+            if ((minimum, maximum) == (1, 1)) continue;
+            PatternNode node;
+            if (first == last && (first as ClassRun)?.Single is { } set) node = NewRun(set, minimum, maximum, isLazy, isPossessive);
+            else if (isLazy) throw Unsupported();
+            else node = isPossessive ? new AtomicGroup(new GroupLoop(first, minimum, maximum)) : new GroupLoop(first, minimum, maximum);
+            first = last = node;
+        }
+        return (first, last);
+    }
+
+    private ClassRun NewRun(CodePointClass set, int minimum, int maximum, bool isLazy = false, bool isPossessive = false) =>
+        new(set, minimum, maximum, maximum == int.MaxValue && !isLazy ? _unboundedRuns++ : -1) { IsLazy = isLazy, IsPossessive = isPossessive };
+
+    private (int Minimum, int Maximum, bool IsInterval)? ParseQuantifier()
+    {
+        if (TryTake("?")) return (0, 1, false);
+        if (TryTake("*")) return (0, int.MaxValue, false);
+        if (TryTake("+")) return (1, int.MaxValue, false);
+        if (!TryTake("{")) return null;
+        int minimum = TryTake(",") ? 0 : ParseNumber();
+        int maximum = expression[_position - 1] == ',' ? ParseNumber() : minimum;
+        if (TryTake(",")) maximum = !AtEnd && expression[_position] == '}' ? int.MaxValue : ParseNumber();
         Take("}");
-        return (minimum, maximum);
+        if (minimum > MostRepetitions || maximum is > MostRepetitions and < int.MaxValue || maximum < minimum) throw Unsupported();
+        return (minimum, maximum, true);
     }
 
     private int ParseNumber()
     {
         int start = _position;
         while (!AtEnd && char.IsAsciiDigit(expression[_position])) _position++;
-        return int.TryParse(expression.AsSpan(start, _position - start), CultureInfo.InvariantCulture, out int number)
-            ? number
-            : throw Unsupported();
-    }
-
-    private CodePointClass ParseClass()
-    {
-        if (TryTake("\\S")) return new CodePointClass(0, whiteSpace: true, [], negated: true);
-        bool bracketed = TryTake("["), negated = bracketed && TryTake("^");
-        if (!bracketed && !AtEnd && "*+?{}[]().|^".Contains(expression[_position])) throw Unsupported();
-
-        uint categories = 0;
-        bool whiteSpace = false;
-        List<(int, int)> ranges = [];
-        do
-        {
-            if (TryTake("\\s")) whiteSpace = true;
-            else if (TryTake("\\d")) categories |= CategoryBits("Nd");
-            else if (TryTake("\\p{Han}")) ranges.AddRange(Han);
-            else if (TryTake("\\p{")) categories |= ParseCategory();
-            else ranges.Add(ParseRange(bracketed));
-        }
-        while (bracketed && !TryTake("]"));
-        return new CodePointClass(categories, whiteSpace, ranges, negated);
-    }
-
-    private (int First, int Last) ParseRange(bool bracketed)
-    {
-        int first = ParseCodePoint();
-        bool isRange = bracketed && _position + 1 < expression.Length && expression[_position] == '-' && expression[_position + 1] != ']';
-        if (!isRange) return (first, first);
-        _position++;
-        return (first, ParseCodePoint());
-    }
-
-    private int ParseCodePoint()
-    {
-        if (TryTake("\\r")) return '\r';
-        if (TryTake("\\n")) return '\n';
-        if (TryTake("\\t")) return '\t';
-        if (TryTake("\\") && !AtEnd && char.IsAsciiLetterOrDigit(expression[_position])) throw Unsupported();
-        if (AtEnd) throw Unsupported();
-        Rune rune = Rune.GetRuneAt(expression, _position);
-        _position += rune.Utf16SequenceLength;
-        return rune.Value;
-    }
-
-    private uint ParseCategory()
-    {
-        int end = expression.IndexOf('}', _position);
-        uint bits = end < 0 ? 0 : CategoryBits(expression[_position..end]);
-        if (bits == 0) throw Unsupported();
-        _position = end + 1;
-        return bits;
-    }
-
-    /// <summary>The categories whose two-letter name starts with <paramref name="prefix"/>, as bits.</summary>
-    private static uint CategoryBits(string prefix)
-    {
-        const string InOrderOfUnicodeCategory = "LuLlLtLmLoMnMcMeNdNlNoZsZlZpCcCfCsCoPcPdPsPePiPfPoSmScSkSoCn";
-        uint bits = 0;
-        for (int i = 0; i < InOrderOfUnicodeCategory.Length / 2; i++)
-        {
-            if (InOrderOfUnicodeCategory.AsSpan(2 * i, 2).StartsWith(prefix, StringComparison.Ordinal)) bits |= 1u << i;
-        }
-        return bits;
+        return int.TryParse(expression.AsSpan(start, _position - start), System.Globalization.CultureInfo.InvariantCulture, out int number) ? number : throw Unsupported();
     }
 
     private bool TryTake(string text)

@@ -126,7 +126,7 @@ public sealed class FolderErrorTests : IDisposable
         string folder = _folder.CopyOf("llama3-rope");
         byte[] header = Encoding.UTF8.GetBytes("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}""");
         TestSafetensors.Write(Path.Combine(folder, "model.safetensors"), header, []);
-        Refuses(folder, "header.a is there twice");
+        Refuses(folder, "tensor a is there twice");
     }
 
     [Theory]
@@ -174,7 +174,7 @@ public sealed class FolderErrorTests : IDisposable
         TestFolder.EditJson(index, json => json["weight_map"]!["model.norm.weight"] = 5);
         Refuses(folder, "weight_map.model.norm.weight is no text");
         File.Delete(index);
-        Refuses(folder, "has neither model.safetensors nor model.safetensors.index.json");
+        Refuses(folder, "has neither model.safetensors nor pytorch_model.bin, nor one of them followed by .index.json");
     }
 
     [Fact]
@@ -187,11 +187,11 @@ public sealed class FolderErrorTests : IDisposable
     }
 
     [Fact]
-    public void Pickled_weights_and_a_folder_of_something_else_are_refused_with_advice()
+    public void Weights_of_another_form_and_a_folder_of_something_else_are_refused()
     {
         string folder = _folder.CopyOf("llama3-rope");
         File.Move(Path.Combine(folder, "model.safetensors"), Path.Combine(folder, "pytorch_model.bin"));
-        Refuses(folder, "pickled weights (pytorch_model*.bin) are not read: save it as safetensors");
+        Refuses(folder, "pytorch_model.bin: is no zip archive");
         File.Delete(Path.Combine(folder, "config.json"));
         Refuses(folder, "is a folder without config.json");
     }
@@ -201,21 +201,23 @@ public sealed class FolderErrorTests : IDisposable
     {
         string folder = _folder.CopyOf("llama3-rope"), path = Path.Combine(folder, "tokenizer.json");
         string original = File.ReadAllText(path);
-        Edit(root => root["pre_tokenizer"]!["pretokenizers"]![0]!["pattern"]!["Regex"] = @"\p{L}{1,7}|.", "tokenizer.json: pre_tokenizer splits text in a way that is not known here: \\p{L}{1,7}|.");
-        Edit(root => root["model"]!["type"] = "Unigram", "model has the type 'Unigram'");
+        Edit(root => root["pre_tokenizer"]!["pretokenizers"]![0]!["pattern"]!["Regex"] = @"(?<a>x)\k<a>", "tokenizer.json: pre_tokenizer.pretokenizers[0].pattern.Regex has something that is not known here, at 1 in the expression (?<a>");
+        Edit(root => root["model"]!["type"] = "Unigram", "model.vocab is no list");
+        Edit(root => root["model"]!["type"] = "WordLevel", "model has the type 'WordLevel'");
         Edit(root => root["model"]!["vocab"]!["!"] = 700, "token '!' has the id 700, and the model's embedding has 512 rows");
         Edit(root => root["model"]!["vocab"]!["!"] = -1, "model.vocab.! is -1");
         Edit(root => root["model"]!["merges"]![3] = "abc", "model.merges[3] is not a pair");
         Edit(root => root["model"]!["dropout"] = 0.1, "model.dropout is not 0");
         Edit(root => root["model"]!["unk_token"] = "<none>", "model.unk_token is '<none>', which is no token");
-        Edit(root => root["normalizer"] = JsonNode.Parse("""{"type":"NFKC"}"""), "normalizer is NFKC");
-        Edit(root => root["post_processor"] = JsonNode.Parse("""{"type":"RobertaProcessing"}"""), "post_processor.type is 'RobertaProcessing'");
-        Edit(root => root["pre_tokenizer"] = JsonNode.Parse("""{"type":"ByteLevel","add_prefix_space":true}"""), "pre_tokenizer.add_prefix_space is true");
+        Edit(root => root["normalizer"] = JsonNode.Parse("""{"type":"Nmt"}"""), "normalizer.type is 'Nmt'");
+        Edit(root => root["post_processor"] = JsonNode.Parse("""{"type":"OtherProcessing"}"""), "post_processor.type is 'OtherProcessing'");
+        Edit(root => root["pre_tokenizer"] = JsonNode.Parse("""{"type":"UnicodeScripts"}"""), "pre_tokenizer.type is 'UnicodeScripts'");
+        Edit(root => root["decoder"] = JsonNode.Parse("""{"type":"CTC"}"""), "decoder.type is 'CTC'");
         Edit(root => root.Remove("model"), "tokenizer.json: model is missing");
         TestFolder.EditJson(Path.Combine(folder, "tokenizer_config.json"), config => config["bos_token"] = "<nothing>");
         Edit(_ => { }, "tokenizer_config.json: bos_token is '<nothing>', which is no token");
         File.Delete(path);
-        Refuses(folder, "has neither tokenizer.json nor tokenizer.model");
+        Refuses(folder, "has no tokenizer: neither tokenizer.json nor tokenizer.model, nor vocab.json with merges.txt, nor vocab.txt");
 
         void Edit(Action<JsonObject> change, string message)
         {

@@ -4,6 +4,7 @@ using EdgeLlm.Gguf;
 using EdgeLlm.HuggingFace;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Folders;
 using EdgeLlm.Quantization.Import;
 using EdgeLlm.Tokenization;
 
@@ -171,7 +172,7 @@ public sealed class FolderImportTests : IDisposable
         string Spelled(string source)
         {
             var writer = new GgufWriter();
-            TokenizerKeys.Write(writer, HuggingFaceTokenizer.Read(source, modelConfig: null, rows: 512));
+            foreach ((string key, GgufValue value) in TokenizerKeys.Of(HuggingFaceTokenizer.Read(source, modelConfig: null, rows: 512))) writer.Set(key, value);
             string path = _folder.PathOf("tokenizer.gguf");
             writer.Save(path);
             using GgufFile file = GgufFile.Open(path);
@@ -257,12 +258,20 @@ public sealed class FolderImportTests : IDisposable
     }
 
     [Fact]
-    public void What_a_file_can_t_say_is_noted()
+    public void What_a_token_takes_of_the_spaces_beside_it_is_kept_in_a_file()
     {
         string folder = _folder.CopyOf("llama3-rope");
+        int[] Ids(string text)
+        {
+            using GgufFile file = Import(folder);
+            return ModelLoader.MakeTokenizer(file).Encode(text, parseSpecial: true);
+        }
+
+        Assert.NotEqual(Ids("a<|eot_id|>b"), Ids("a<|eot_id|>  b"));
         TestFolder.EditJson(Path.Combine(folder, "tokenizer.json"), root => root["added_tokens"]![2]!["rstrip"] = true);
-        using var model = HuggingFaceModel.Open(folder);
-        Assert.Contains("'<|eot_id|>' takes the spaces beside it", Assert.Single(model.Notes));
+        Assert.Equal(Ids("a<|eot_id|>b"), Ids("a<|eot_id|>  b"));
+        TestFolder.EditJson(Path.Combine(folder, "tokenizer.json"), root => root["added_tokens"]![2]!["single_word"] = true);
+        Assert.NotEqual(Ids("a<|eot_id|> b"), Ids("a <|eot_id|> b"));
     }
 
     private byte[] ImportBytes(string folder)

@@ -9,7 +9,7 @@ using EdgeLlm.Tests.Models;
 
 namespace EdgeLlm.Tests.Quantization.Import;
 
-/// <summary>Tiny checkpoints imported from their folders against float64 transformers: the bounds of `golden/logits/README.md`.</summary>
+/// <summary>Tiny checkpoints from their folders, as they are and imported, against float64 transformers: the bounds of `golden/logits/README.md`.</summary>
 public sealed class FolderLogitsTests : IDisposable
 {
     private static readonly string[] Folders = ["llama", "llama-linear", "llama-yarn", "llama3-rope", "llama-mha-tied-bias", "mistral-window", "qwen2", "stablelm2"];
@@ -26,6 +26,14 @@ public sealed class FolderLogitsTests : IDisposable
     {
         string folder = SharedFolder.Require("golden", "logits", family);
         GoldenLogitsTests.CheckPrompts(Import(folder), folder, [0, 1, 2, 3], int.MaxValue);
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void The_folder_itself_gives_the_reference_s_logits_and_greedy_tokens(string family)
+    {
+        string folder = SharedFolder.Require("golden", "logits", family);
+        GoldenLogitsTests.CheckPrompts(folder, folder, [0, 1, 2, 3], int.MaxValue);
     }
 
     [Theory]

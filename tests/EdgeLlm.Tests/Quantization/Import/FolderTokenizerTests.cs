@@ -1,8 +1,8 @@
 using EdgeLlm.HuggingFace;
-using EdgeLlm.Quantization.Import;
 using System.Text.Json;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Folders;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Tests.Quantization.Import;
@@ -27,6 +27,8 @@ public sealed class FolderTokenizerTests : IDisposable
     [InlineData("bert")]
     [InlineData("spm")]
     [InlineData("unigram")]
+    [InlineData("gemma-json")]
+    [InlineData("xlmr")]
     public void Ids_and_texts_are_those_of_the_reference(string name)
     {
         bool parsesSpecial = name is not ("spm" or "unigram");
@@ -50,7 +52,7 @@ public sealed class FolderTokenizerTests : IDisposable
     private Tokenizer Import(string folder)
     {
         var writer = new GgufWriter();
-        TokenizerKeys.Write(writer, HuggingFaceTokenizer.Read(folder, modelConfig: null, Rows));
+        foreach ((string key, GgufValue value) in TokenizerKeys.Of(HuggingFaceTokenizer.Read(folder, modelConfig: null, Rows))) writer.Set(key, value);
         string path = _folder.PathOf("tokenizer.gguf");
         writer.Save(path);
         using GgufFile file = GgufFile.Open(path);

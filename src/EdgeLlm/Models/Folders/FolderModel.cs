@@ -1,0 +1,141 @@
+using EdgeLlm.Gguf;
+using EdgeLlm.HuggingFace;
+using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models.Families;
+using EdgeLlm.Models.Spec;
+
+namespace EdgeLlm.Models.Folders;
+
+/// <summary>A model in a Hugging Face folder (config.json, weights, tokenizer), checked as a whole when it is opened: its keys and tensors by GGUF's names.</summary>
+internal sealed class FolderModel : IDisposable
+{
+    private readonly HuggingFaceFolder _folder;
+    private readonly Family _family;
+    private readonly ModelKeys _modelKeys;
+    private readonly ModelSpec _spec;
+    private readonly HuggingFaceTokenizer _tokenizer;
+    private readonly List<ImportedTensor> _tensors = [];
+
+    private FolderModel(HuggingFaceFolder folder, bool runsAsItIs)
+    {
+        _folder = folder;
+        _family = Family.Of(folder.Config);
+        _modelKeys = _family.ReadConfig(folder.Config);
+        _spec = _family.MakeSpec(_modelKeys);
+        // Heads turn in halves in folders, and in some architectures' files in neighbours: rows don't have to move where they run as they are in the folder.
+        if (runsAsItIs && TensorTable.Of(_spec).Any(use => use.Entry.RotatedHeads?.Invoke(_spec.Layers[use.Layer].Attention) > 0))
+        {
+            _modelKeys.Set(ModelKeys.RopeInHalves, true);
+            _spec = _family.MakeSpec(_modelKeys);
+        }
+        MapTensors();
+        _tokenizer = HuggingFaceTokenizer.Read(folder.Path, folder.Config, _spec.VocabularySize);
+        Keys = MakeKeys();
+    }
+
+    /// <summary>The files with weights.</summary>
+    public IReadOnlyList<WeightFile> Files => _folder.Files;
+
+    /// <summary>Its tensors but <see cref="RopeDivisors"/>, in the order of use.</summary>
+    public IReadOnlyList<ImportedTensor> Tensors => _tensors;
+
+    /// <summary>[pairs] The tensor rope_freqs.weight, which folders have as settings, or empty.</summary>
+    public IReadOnlyList<float> RopeDivisors => _modelKeys.RopeDivisors;
+
+    /// <summary>GGUF's keys.</summary>
+    public OrderedDictionary<string, GgufValue> Keys { get; }
+
+    /// <summary>What of the folder can't be kept, a line each.</summary>
+    public IReadOnlyList<string> Notes => _tokenizer.Notes;
+
+    /// <param name="runsAsItIs">Whether its tensors are going to be used where they are; otherwise they are as a GGUF file has them.</param>
+    /// <exception cref="ModelException">A file of the folder is missing, damaged or not understood; the message names it, and the field or tensor.</exception>
+    /// <exception cref="IOException">A file can't be read.</exception>
+    public static FolderModel Open(string folder, bool runsAsItIs)
+    {
+        HuggingFaceFolder files = HuggingFaceFolder.Open(folder);
+        try
+        {
+            return new FolderModel(files, runsAsItIs);
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A folder as a file: matrices stay in their files' maps, vectors become F32.</summary>
+    /// <exception cref="ModelException">As of <see cref="Open"/>, or a matrix can't be used where it is; then the message has the line to type.</exception>
+    public static GgufFile Map(string folder)
+    {
+        FolderModel model = Open(folder, runsAsItIs: true);
+        try
+        {
+            var tensors = new OrderedDictionary<string, GgufTensor>();
+            Dictionary<WeightFile, int> numbers = model.Files.Index().ToDictionary(file => file.Item, file => file.Index);
+            if (model.RopeDivisors.Count > 0)
+            {
+                float[] divisors = GC.AllocateArray<float>(model.RopeDivisors.Count, pinned: true);
+                for (int i = 0; i < divisors.Length; i++) divisors[i] = model.RopeDivisors[i];
+                string name = TensorTable.Name(TensorRole.RopeDivisors);
+                tensors.Add(name, new GgufTensor(name, [divisors.Length], ElementType.F32, 0, sizeof(float) * (long)divisors.Length, 0) { Converted = divisors });
+            }
+            foreach (ImportedTensor tensor in model.Tensors) tensors.Add(tensor.Target, tensor.View(numbers[tensor.Source.File], folder));
+            return new GgufFile(folder, model.Keys, tensors, [.. model.Files.Select(file => file.Map)]) { Notes = model.Notes };
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private OrderedDictionary<string, GgufValue> MakeKeys()
+    {
+        var keys = new OrderedDictionary<string, GgufValue>
+        {
+            ["general.architecture"] = GgufValue.Of(_family.Architecture),
+            ["general.type"] = GgufValue.Of("model"),
+        };
+        IEnumerable<(string, GgufValue)> own = _modelKeys.Values.Select(pair => (pair.Key, pair.Value));
+        foreach ((string key, GgufValue value) in ModelCard.Keys(_folder.Path).Append(("general.file_type", GgufValue.Of(FileType))).Concat(own).Concat(TokenizerKeys.Of(_tokenizer)))
+            keys[key] = value;
+        return keys;
+    }
+
+    /// <summary>llama.h's LLAMA_FTYPE of most of the weights.</summary>
+    private uint FileType => _tensors.GroupBy(tensor => tensor.Type).MaxBy(group => group.Sum(tensor => tensor.ByteCount))!.Key switch
+    {
+        ElementType.F32 => 0,
+        ElementType.F16 => 1,
+        _ => 32,
+    };
+
+    private void MapTensors()
+    {
+        var used = new HashSet<string>();
+        foreach (TensorUse use in TensorTable.Of(_spec).Where(use => use.Role != TensorRole.RopeDivisors))
+        {
+            string name = use.Entry.FolderNameIn(use.Layer);
+            FolderTensor tensor = Find(name) ?? throw new ModelException(_folder.Path, $"has no tensor {name}, which config.json asks for");
+            used.Add(tensor.Name);
+            _tensors.Add(ImportedTensor.Of(tensor, use, _spec));
+        }
+        foreach (FolderTensor tensor in _folder.Tensors.Values)
+        {
+            // Buffers are computed anew; a head that is tied is the embedding whatever lies under its name.
+            bool isNoWeight = tensor.Name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal) || _spec.IsTied && tensor.Name == "lm_head.weight";
+            if (!used.Contains(tensor.Name) && !isNoWeight)
+                throw new ModelException(tensor.File.Path, $"has the tensor {FolderFile.Printable(tensor.Name)}, which by config.json a model of type {_family.ModelType} has not");
+        }
+    }
+
+    private FolderTensor? Find(string name)
+    {
+        if (_folder.Tensors.TryGetValue(name, out FolderTensor? tensor)) return tensor;
+        return name.StartsWith(_family.Prefix, StringComparison.Ordinal) ? _folder.Tensors.GetValueOrDefault(name[_family.Prefix.Length..]) : null;
+    }
+}
