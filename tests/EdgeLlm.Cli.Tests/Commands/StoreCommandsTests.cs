@@ -158,13 +158,24 @@ public sealed class StoreCommandsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_folder_as_model_is_answered_with_the_line_to_type()
+    public async Task A_folder_without_a_model_is_answered_with_what_is_missing()
     {
         string folder = Path.GetDirectoryName(_folder.Write("it's a folder/config.json", "{}"))!;
-        Assert.Contains($"edgellm quantize '{folder.Replace("'", @"'\''")}' OUT.gguf", (await RunAsync("run", "-m", folder, "hi")).Error);
+        Assert.Contains($"{folder} is a Hugging Face folder without weights that are read here (model.safetensors or pytorch_model.bin)", (await RunAsync("run", "-m", folder, "hi")).Error);
         SampleGguf.Writer().Save(_folder.ModelPath("small.gguf"));
         Assert.Contains("such as " + _folder.ModelPath("small.gguf"), (await RunAsync("run", "-m", _folder.Models, "hi")).Error);
         Assert.Contains("without a model", (await RunAsync("run", "-m", _folder.Root, "hi")).Error);
+    }
+
+    [Fact]
+    public async Task A_hugging_face_folder_is_a_model_to_all_commands_that_read_one()
+    {
+        string folder = SharedFolder.Require("golden", "logits", "llama3-rope"), ids = _folder.Write("ids", "1 5 300 17\n"), output = _folder.PathOf("logits.safetensors");
+        Assert.Contains("a Hugging Face folder", (await RunAsync("inspect", folder)).Output);
+        Assert.Contains("llama3-rope", (await RunAsync("serve", "--check", "--model", folder)).Output);
+        Assert.StartsWith("logits_0 4 ", (await RunAsync("logits", "--model", folder, "--ids", ids, "--output", output)).Output);
+        Assert.Equal(0, (await RunAsync("run", folder, "--raw", "--max-tokens", "3", "Once upon")).ExitCode);
+        Assert.Matches("^[0-9 ]+\n$", (await TestCli.RunAsync(["tokenize", "--model", folder], "Once upon"u8.ToArray(), _folder.Environment)).Output);
     }
 
     [Fact]

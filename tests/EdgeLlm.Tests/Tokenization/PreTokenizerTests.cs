@@ -90,11 +90,14 @@ public sealed class PreTokenizerTests
     }
 
     [Theory]
-    [InlineData("a**")]
+    [InlineData("*a")]
     [InlineData("(a")]
     [InlineData("[a")]
     [InlineData("a{x}")]
-    [InlineData("\\w")]
+    [InlineData("\\b")]
+    [InlineData("(?<n>a)")]
+    [InlineData("(a)\\1")]
+    [InlineData("[[:alpha:]]")]
     [InlineData("\\p{Q}")]
     [InlineData("")]
     public void An_expression_beyond_the_dialect_is_refused(string expression) =>
