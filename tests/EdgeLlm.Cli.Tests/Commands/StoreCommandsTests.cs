@@ -1,5 +1,6 @@
 using System.Text.Json;
 using EdgeLlm.Models;
+using EdgeLlm.Tests;
 
 namespace EdgeLlm.Cli.Tests.Commands;
 
