@@ -155,6 +155,7 @@ internal sealed class InferenceEngine : IDisposable
                     ChatTemplate = _options.ChatTemplate,
                     IdentityFolder = _options.IdentityFolder,
                     Contexts = contexts,
+                    OtherBytes = ServerOptions.ServiceBytes,
                 };
                 return (LanguageModel.Load(path, options), contexts);
             }

@@ -41,6 +41,9 @@ public sealed record ServerOptions
     /// <summary>How many conversations' contexts are kept, so that their next turn is not computed from the start.</summary>
     public int Conversations { get; init; } = 2;
 
+    /// <summary>Bytes that connections and requests take beside the model, at most: measured with 128 clients and 512 idle connections (`tools/test-storm`).</summary>
+    public const long ServiceBytes = 14_000_000;
+
     /// <summary>How many requests may wait for their turn.</summary>
     public int Queue { get; init; } = 16;
 

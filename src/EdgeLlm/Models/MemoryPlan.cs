@@ -12,7 +12,7 @@ public sealed record MemoryPlan
     /// <summary>The key/value cache when the context is full.</summary>
     public required long Cache { get; init; }
 
-    /// <summary>Scratch of a forward pass, logits, and the program itself (an estimate of 24 MB).</summary>
+    /// <summary>Scratch of a forward pass, logits, and the program itself (<see cref="ProgramBytes"/>).</summary>
     public required long Working { get; init; }
 
     /// <summary>Positions of the context.</summary>
@@ -21,8 +21,11 @@ public sealed record MemoryPlan
     /// <summary>All together.</summary>
     public long Total => Weights + Cache + Working;
 
-    /// <summary>Bytes of the program itself: code, runtime, vocabulary (an estimate).</summary>
-    internal const long ProgramBytes = 24_000_000;
+    /// <summary>
+    /// Bytes of the program itself: data, runtime, vocabulary. Measured (`tools/test-memory`): the compiled program takes 6.5 to 8.3 MB, and 60 to 90 bytes for each token of a
+    /// vocabulary with merges.
+    /// </summary>
+    internal static long ProgramBytes(int vocabulary) => 8_500_000 + 80L * vocabulary;
 
     /// <summary>The plan for a model, of the numbers that are going to be allocated.</summary>
     /// <param name="weights">Bytes of the file.</param>
@@ -35,7 +38,7 @@ public sealed record MemoryPlan
         {
             Weights = weights,
             Cache = (long)Int128.Min(cache, long.MaxValue / 4),
-            Working = passes + 4L * steps.Model.VocabularySize * options.Contexts + ProgramBytes,
+            Working = passes + 4L * steps.Model.VocabularySize * options.Contexts + ProgramBytes(steps.Model.VocabularySize) + options.OtherBytes,
             ContextLength = context,
         };
     }

@@ -23,6 +23,9 @@ internal static class OptionsTarget
 
     private static readonly string[] Settings = [.. Setting.All.Select(setting => setting.Name)];
 
+    // Made once, as in the program: options that commands share note each command that they are given to.
+    private static readonly RootCommand Root = EdgeLlmCommand.Create();
+
     private const string SettingsFile = """{"model":"model.gguf","name":"tiny","listen":"127.0.0.1:11500","origins":["http://a"],"hosts":"x.lan","context":64,"threads":1,"kv":"f16","conversations":2,"queue":4,"bodyLimit":65536,"stopSeconds":3}""";
 
     public static string? Run(FuzzCase current)
@@ -30,10 +33,9 @@ internal static class OptionsTarget
         Dice dice = current.Dice;
         if (dice.OneIn(4)) return ReadSettings(current);
         if (!File.Exists("model.gguf")) Prepare();
-        RootCommand root = EdgeLlmCommand.Create();
-        string[] arguments = MakeArguments(dice, root);
+        string[] arguments = MakeArguments(dice, Root);
         current.Begin(arguments.Sum(argument => 2 * argument.Length));
-        return ParsedOnly.Contains(arguments[0]) ? Parse(root, arguments) : Run(root, arguments);
+        return ParsedOnly.Contains(arguments[0]) ? Parse(Root, arguments) : Run(Root, arguments);
     }
 
     private static string? Parse(RootCommand root, string[] arguments) => CommandRunner.Parse(root, arguments).Errors.Count > 0 ? "usage" : null;
