@@ -8,7 +8,7 @@ namespace EdgeLlm.Cli.Commands;
 /// <summary>`edgellm quantize`: what its command line may say. <see cref="QuantizeRun"/> does it.</summary>
 internal static class QuantizeCommand
 {
-    private static readonly Argument<string> Input = new("input") { Description = "A GGUF file, a model's name as `edgellm list` shows it, or a Hugging Face folder (config.json, safetensors, tokenizer; llama, mistral, qwen2 and stablelm)", HelpName = "INPUT" };
+    private static readonly Argument<string> Input = new("input") { Description = "A GGUF file, a model's name as `edgellm list` shows it, or a Hugging Face folder (config.json, safetensors, tokenizer)", HelpName = "INPUT" };
 
     private static readonly Argument<string> Target = new("output") { Description = "The packed GGUF file to write", HelpName = "OUTPUT.gguf" };
 
@@ -60,7 +60,7 @@ internal static class QuantizeCommand
 
     public static Command Create()
     {
-        var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here, and Hugging Face folders of llama, mistral, qwen2 and stablelm.")
+        var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here, and Hugging Face folders of the same families.")
         {
             Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Size, Bits, SharedOptions.ChatTemplate, Evaluate, NoReport, Force, DryRun,
         };

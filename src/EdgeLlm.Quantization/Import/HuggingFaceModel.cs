@@ -63,8 +63,8 @@ internal sealed class HuggingFaceModel : IDisposable
     {
         var writer = new GgufWriter();
         foreach ((string key, GgufValue value) in _model.Keys) writer.Set(key, value);
-        if (_model.RopeDivisors is { Count: > 0 } divisors)
-            writer.SetTensor(TensorTable.Name(TensorRole.RopeDivisors), [divisors.Count], ElementType.F32, output => output.Write(MemoryMarshal.AsBytes(divisors.ToArray().AsSpan())));
+        foreach ((TensorRole role, IReadOnlyList<float> numbers) in _model.RopeTables)
+            writer.SetTensor(TensorTable.Name(role), [numbers.Count], ElementType.F32, output => output.Write(MemoryMarshal.AsBytes(numbers.ToArray().AsSpan())));
         foreach (ImportedTensor tensor in _model.Tensors) writer.SetTensor(tensor.Target, tensor.Shape, tensor.Type, write(tensor));
         return writer;
     }

@@ -14,33 +14,43 @@ internal static class TensorCopy
     /// <exception cref="ModelException">A weight is infinite or not a number.</exception>
     public static void Write(ImportedTensor tensor, Stream output, Action<long> advance)
     {
-        int rowBytes = checked((int)ElementFormat.ByteCount(tensor.SourceType, tensor.Columns)), chunkRows = (int)Math.Clamp(ChunkBytes / rowBytes, 1, tensor.Rows);
-        byte[] moved = tensor.Heads > 0 ? new byte[chunkRows * rowBytes] : [];
+        int rowBytes = checked((int)ElementFormat.ByteCount(tensor.Type, tensor.Columns)), chunkRows = (int)Math.Clamp(ChunkBytes / rowBytes, 1, tensor.Rows);
+        bool isCopied = !tensor.IsVector && (tensor.IsTransposed || tensor.SourceRow is not null);
+        byte[] moved = isCopied ? new byte[chunkRows * rowBytes] : [];
         float[] floats = tensor.IsVector ? new float[chunkRows] : [];
         for (long first = 0; first < tensor.Rows; first += chunkRows)
         {
             int count = (int)Math.Min(chunkRows, tensor.Rows - first);
-            ReadOnlySpan<byte> chunk = tensor.Heads > 0 ? Gather(tensor, first, count, rowBytes, moved) : tensor.Source.Bytes(first * rowBytes, count * rowBytes);
-            if (!Finite.All(tensor.SourceType, chunk)) throw tensor.Source.Error($"has a weight that is not finite, near row {first}");
+            ReadOnlySpan<byte> chunk;
             if (tensor.IsVector)
             {
-                Dequantizer.ToFloat(tensor.SourceType, chunk, floats.AsSpan(0, count));
+                tensor.Read(first, floats.AsSpan(0, count));
                 chunk = MemoryMarshal.AsBytes(floats.AsSpan(0, count));
             }
+            else if (tensor.IsTransposed) chunk = Transpose(tensor, first, count, moved);
+            else chunk = isCopied ? Gather(tensor, first, count, rowBytes, moved) : tensor.Source.Bytes(first * rowBytes, count * rowBytes);
+            if (!Finite.All(tensor.Type, chunk)) throw tensor.Source.Error($"has a weight that is not finite, near row {first}");
             output.Write(chunk);
             advance(chunk.Length);
         }
     }
 
-    /// <summary>Rows of the target, each from its place in the source: 2 i + j of a head is j d/2 + i there.</summary>
+    /// <summary>Rows of the target, each from its place in the source.</summary>
     private static Span<byte> Gather(ImportedTensor tensor, long first, int count, int rowBytes, byte[] rows)
     {
-        long dimension = tensor.Rows / tensor.Heads;
-        for (int i = 0; i < count; i++)
-        {
-            long row = first + i, inHead = row % dimension, from = row - inHead + inHead % 2 * (dimension / 2) + inHead / 2;
-            tensor.Source.Bytes(from * rowBytes, rowBytes).CopyTo(rows.AsSpan(i * rowBytes));
-        }
+        for (int i = 0; i < count; i++) tensor.Source.Bytes(tensor.SourceRow!(first + i) * rowBytes, rowBytes).CopyTo(rows.AsSpan(i * rowBytes));
         return rows.AsSpan(0, count * rowBytes);
+    }
+
+    /// <summary>Rows of the target, which are columns of the source.</summary>
+    private static Span<byte> Transpose(ImportedTensor tensor, long first, int count, byte[] rows)
+    {
+        int size = (int)ElementFormat.ByteCount(tensor.SourceType, 1), columns = (int)tensor.Columns;
+        for (int column = 0; column < columns; column++)
+        {
+            ReadOnlySpan<byte> source = tensor.Source.Bytes((column * tensor.Rows + first) * size, count * size);
+            for (int i = 0; i < count; i++) source.Slice(i * size, size).CopyTo(rows.AsSpan((i * columns + column) * size));
+        }
+        return rows.AsSpan(0, count * columns * size);
     }
 }

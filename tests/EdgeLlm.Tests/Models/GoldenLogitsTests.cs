@@ -13,7 +13,15 @@ public sealed class GoldenLogitsTests
     [
         "llama", "llama-linear", "llama-yarn", "llama3-rope", "llama-mha-tied-bias", "mistral-window", "qwen2", "qwen3", "stablelm2", "gemma", "gemma2", "gemma3", "gpt2", "gpt-neox",
         "phi2", "phi3", "phi3-longrope", "olmo2", "smollm3", "starcoder2", "falcon-7b-style", "falcon-40b-style", "bloom", "mpt", "mpt-clip",
+        "ministral3",
     ];
+
+    /// <summary>All checkpoints of this class of models.</summary>
+    public static readonly string[] Decoders = [.. WithFile, "gemma2-scale", "gpt-neox-sequential", "falcon-rw", "gptj", "gpt-neo"];
+
+    /// <summary>Those whose folders have matrices in another form than they run in.</summary>
+    public static readonly string[] Rewritten = ["gpt2", "gpt-neox", "gpt-neox-sequential", "falcon-40b-style", "falcon-rw", "bloom"];
+
 
     public static TheoryData<string> Families() => [.. WithFile];
 

@@ -35,6 +35,9 @@ internal static class FalconFamily
         },
     };
 
+    // transformers' eager attention, the reference here, adds ALiBi to the scores before they are scaled, and once more, scaled, with the mask (modeling_falcon.py).
+    private const int AlibiCount = 2;
+
     private static ModelSpec MakeSpec(ModelKeys keys)
     {
         bool isParallel = !keys.Has(ModelKeys.ParallelResidual) || keys.Flag(ModelKeys.ParallelResidual);
@@ -47,7 +50,7 @@ internal static class FalconFamily
             return new LayerSpec
             {
                 AttentionNorm = CommonKeys.LayerNorm(keys, TensorRole.AttentionNormBias, l),
-                Attention = attention with { Rope = rope, MaxAlibiBias = alibi, IsAlibiScaled = true },
+                Attention = attention with { Rope = rope, MaxAlibiBias = alibi, AlibiFactor = AlibiCount * attention.Scale },
                 IsParallel = isParallel,
                 HasSecondNorm = isParallel && keys.Has(TensorRole.SecondNorm, l),
                 FeedForwardNorm = isParallel ? null : CommonKeys.LayerNorm(keys, TensorRole.FeedForwardNormBias, l),
@@ -71,12 +74,9 @@ internal static class FalconFamily
         keys.Set(ModelKeys.KeyValueHeadCount, keyValueHeads);
         CommonConfig.SetEpsilon(config, "layer_norm_epsilon", ModelKeys.NormEpsilon, 1e-5, keys);
         if (!isParallel) keys.Set(ModelKeys.ParallelResidual, false);
+        if (!isAlibi) CommonConfig.RequireWholeRotation(config);
+        RopeConfig.Read(config, isAlibi ? new ModelKeys(config.File, keys.Architecture) : keys, attention.Dimension, context); // checked with ALiBi, too, as by the reference
         if (isAlibi) keys.Set(ModelKeys.MaxAlibiBias, 8f);
-        else
-        {
-            CommonConfig.RequireWholeRotation(config);
-            RopeConfig.Read(config, keys, attention.Dimension, context);
-        }
         keys.Set(TensorRole.QueryKeyValue, TensorRole.AttentionNormBias, TensorRole.OutputNormBias);
         if (!isParallel) keys.Set(TensorRole.FeedForwardNormBias);
         else if (norms == 2 && isNew) keys.Set(TensorRole.SecondNorm, TensorRole.SecondNormBias);

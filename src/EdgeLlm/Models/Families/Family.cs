@@ -54,18 +54,33 @@ internal sealed record Family
     /// <summary>Ends of the names of a folder's tensors that are no weights.</summary>
     public IReadOnlyList<string> Buffers { get; init; } = [];
 
+    /// <summary>The field of config.json that has the text model's fields, where others are beside it; null: none.</summary>
+    public string? TextPart { get; init; }
+
+    /// <summary>What the names of a text model's tensors begin with in a folder of more than text, in place of <see cref="Prefix"/>; null: there is none.</summary>
+    public string? TextPrefix { get; init; }
+
+    /// <summary>Starts of the names of tensors of other parts than the text model, which are left out.</summary>
+    public IReadOnlyList<string> LeftOut { get; init; } = [];
+
+    /// <summary>A tensor's name in a folder.</summary>
+    public FolderName NameOf(TensorEntry entry) => FolderNames.TryGetValue(entry.Role, out FolderName? name) ? name : new FolderName(entry.HuggingFace);
+
     /// <summary>Keys to spec.</summary>
     public required Func<ModelKeys, ModelSpec> MakeSpec { get; init; }
 
     /// <summary>config.json to keys.</summary>
     public required Func<JsonPart, ModelKeys> ReadConfig { get; init; }
 
+    /// <summary>The text model's fields of a config.json, as keys.</summary>
+    public ModelKeys KeysOf(JsonPart config) => ReadConfig(TextPart is not null && config.Find(TextPart) is { } text ? text : config);
+
     /// <summary>All that run here.</summary>
     public static IReadOnlyList<Family> All { get; } = 
     [
         LlamaFamily.Llama, LlamaFamily.Mistral, LlamaFamily.Qwen2, LlamaFamily.Qwen3, StableLmFamily.StableLm, GemmaFamily.Gemma, GemmaFamily.Gemma2, GemmaFamily.Gemma3,
         Gpt2Family.Gpt2, Gpt2Family.GptNeo, GptNeoXFamily.GptNeoX, GptNeoXFamily.GptJ, PhiFamily.Phi, PhiFamily.Phi3, ModernFamilies.Olmo2, ModernFamilies.SmolLm3,
-        ModernFamilies.StarCoder2, FalconFamily.Falcon, AlibiFamilies.Bloom, AlibiFamilies.Mpt,
+        ModernFamilies.StarCoder2, FalconFamily.Falcon, AlibiFamilies.Bloom, AlibiFamilies.Mpt, MinistralFamily.Mistral3, MinistralFamily.Ministral3,
     ];
 
     /// <summary>The family of a GGUF file.</summary>

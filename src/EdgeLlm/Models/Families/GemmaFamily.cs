@@ -139,6 +139,7 @@ internal static class GemmaFamily
         {
             throw old.Error("is not read by the reference of this family; rope_type is");
         }
+        if (parameters?.Find("truncate") is { } truncate && !truncate.Flag()) throw truncate.Error("is false, which the reference of this family does not read");
         if (parameters?.Find("rope_theta") is null && global is null) keys.Set(ModelKeys.RopeBase, 1_000_000f);
         else RopeConfig.Read(parameters, global, keys, attention.Dimension, context);
         if (parameters is { } stretched && global is null && stretched.Find("rope_theta") is null) RopeConfig.Read(parameters, null, keys, attention.Dimension, context);

@@ -55,7 +55,7 @@ internal sealed class RopeConfig
                 Scale("dynamic", given); // by max_position_embeddings: the reference does not read the original length of this type
                 break;
             case "yarn":
-                AllowOnly(given, "factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate");
+                AllowOnly(given, "factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate", "llama_4_scaling_beta");
                 ReadYarn(given, contextLength);
                 break;
             case "llama3":
@@ -88,17 +88,20 @@ internal sealed class RopeConfig
         double factor = given.Require("factor").Number(1, MostFactor), usual = Magnitude(factor, 1), magnitude = usual;
         if (given.Find("attention_factor") is { } attention) magnitude = attention.Number(1e-3, 1e3);
         else if (given.Find("mscale") is { } scale && given.Find("mscale_all_dim") is { } all && scale.Number(0, 1e3) != 0 && all.Number(0, 1e3) != 0)
-            magnitude = Magnitude(factor, scale.Number(0, 1e3)) / Magnitude(factor, all.Number(0, 1e3));
+        {
+            if (scale.Number(0, 1e3) == 1) _keys.Set(ModelKeys.YarnLogMultiplier, (float)all.Number(0, 1e3)); // what its key divides by
+            else magnitude = Magnitude(factor, scale.Number(0, 1e3)) / Magnitude(factor, all.Number(0, 1e3));
+        }
         // The key multiplies what a reader of GGUF computes from the factor.
         if (magnitude != usual) _keys.Set(ModelKeys.RopeAttentionFactor, (float)(magnitude / usual));
     }
 
     private void ReadLongRope(JsonPart given, int rotated, int contextLength)
     {
-        int trained = _trained ?? OriginalLength(given) ?? throw given.Error("has no original_max_position_embeddings");
+        int trained = OriginalLength(given) ?? _trained ?? throw given.Error("has no original_max_position_embeddings");
         _keys.Set(ModelKeys.RopeScaling, "longrope");
         _keys.Set(ModelKeys.RopeOriginalLength, trained);
-        double factor = _trained is null && given.Find("factor") is { } stretch ? stretch.Number(1, MostFactor) : (double)contextLength / trained;
+        double factor = given.Find("factor")?.Number(1, MostFactor) ?? (double)contextLength / trained;
         double magnitude = given.Find("attention_factor")?.Number(1e-3, 1e3) ?? (factor <= 1 ? 1 : Math.Sqrt(1 + Math.Log(factor) / Math.Log(trained)));
         _keys.Set(ModelKeys.RopeAttentionFactor, (float)magnitude);
         _keys.RopeFactors = (Factors(given.Require("short_factor"), rotated / 2), Factors(given.Require("long_factor"), rotated / 2));

@@ -15,15 +15,17 @@ internal sealed class FolderModel : IDisposable
     private readonly ModelSpec _spec;
     private readonly HuggingFaceTokenizer _tokenizer;
     private readonly List<ImportedTensor> _tensors = [];
+    private readonly List<string> _leftOut = [];
 
     private FolderModel(HuggingFaceFolder folder, bool runsAsItIs)
     {
         _folder = folder;
         _family = Family.Of(folder.Config);
-        _modelKeys = _family.ReadConfig(folder.Config);
+        _modelKeys = _family.KeysOf(folder.Config);
+        if (HasOtherHead()) _modelKeys.Set(TensorRole.Output);
         _spec = _family.MakeSpec(_modelKeys);
         // Heads turn in halves in folders, and in some architectures' files in neighbours: rows don't have to move where they run as they are in the folder.
-        if (runsAsItIs && TensorTable.Of(_spec).Any(use => use.Entry.RotatedHeads?.Invoke(_spec.Layers[use.Layer].Attention) > 0))
+        if (runsAsItIs && !_family.RotatesNeighbours && TensorTable.Of(_spec).Any(use => use.Entry.RotatedHeads?.Invoke(_spec.Layers[use.Layer].Attention) > 0))
         {
             _modelKeys.Set(ModelKeys.RopeInHalves, true);
             _spec = _family.MakeSpec(_modelKeys);
@@ -36,17 +38,17 @@ internal sealed class FolderModel : IDisposable
     /// <summary>The files with weights.</summary>
     public IReadOnlyList<WeightFile> Files => _folder.Files;
 
-    /// <summary>Its tensors but <see cref="RopeDivisors"/>, in the order of use.</summary>
+    /// <summary>Its tensors but <see cref="RopeTables"/>, in the order of use.</summary>
     public IReadOnlyList<ImportedTensor> Tensors => _tensors;
 
-    /// <summary>[pairs] The tensor rope_freqs.weight, which folders have as settings, or empty.</summary>
-    public IReadOnlyList<float> RopeDivisors => _modelKeys.RopeDivisors;
+    /// <summary>Tensors of rotary positions [pairs], which folders have as settings.</summary>
+    public IEnumerable<(TensorRole Role, IReadOnlyList<float> Numbers)> RopeTables => _modelKeys.RopeTables;
 
     /// <summary>GGUF's keys.</summary>
     public OrderedDictionary<string, GgufValue> Keys { get; }
 
     /// <summary>What of the folder can't be kept, a line each.</summary>
-    public IReadOnlyList<string> Notes => _tokenizer.Notes;
+    public IReadOnlyList<string> Notes => [.. LeftOut(), .. _tokenizer.Notes];
 
     /// <param name="runsAsItIs">Whether its tensors are going to be used where they are; otherwise they are as a GGUF file has them.</param>
     /// <exception cref="ModelException">A file of the folder is missing, damaged or not understood; the message names it, and the field or tensor.</exception>
@@ -74,11 +76,11 @@ internal sealed class FolderModel : IDisposable
         {
             var tensors = new OrderedDictionary<string, GgufTensor>();
             Dictionary<WeightFile, int> numbers = model.Files.Index().ToDictionary(file => file.Item, file => file.Index);
-            if (model.RopeDivisors.Count > 0)
+            foreach ((TensorRole role, IReadOnlyList<float> numbersOf) in model.RopeTables)
             {
-                float[] divisors = GC.AllocateArray<float>(model.RopeDivisors.Count, pinned: true);
-                for (int i = 0; i < divisors.Length; i++) divisors[i] = model.RopeDivisors[i];
-                string name = TensorTable.Name(TensorRole.RopeDivisors);
+                float[] divisors = GC.AllocateArray<float>(numbersOf.Count, pinned: true);
+                for (int i = 0; i < divisors.Length; i++) divisors[i] = numbersOf[i];
+                string name = TensorTable.Name(role);
                 tensors.Add(name, new GgufTensor(name, [divisors.Length], ElementType.F32, 0, sizeof(float) * (long)divisors.Length, 0) { Converted = divisors });
             }
             foreach (ImportedTensor tensor in model.Tensors) tensors.Add(tensor.Target, tensor.View(numbers[tensor.Source.File], folder));
@@ -117,25 +119,58 @@ internal sealed class FolderModel : IDisposable
     private void MapTensors()
     {
         var used = new HashSet<string>();
-        foreach (TensorUse use in TensorTable.Of(_spec).Where(use => use.Role != TensorRole.RopeDivisors))
+        foreach (TensorUse use in TensorTable.Of(_spec).Where(use => !use.Entry.IsRopeTable))
         {
-            string name = use.Entry.FolderNameIn(use.Layer);
-            FolderTensor tensor = Find(name) ?? throw new ModelException(_folder.Path, $"has no tensor {name}, which config.json asks for");
+            FolderName name = _family.NameOf(use.Entry);
+            FolderTensor tensor = Find(name, use.Layer) ?? throw new ModelException(_folder.Path, $"has no tensor {TensorEntry.InLayer(name.Name, use.Layer)}, which config.json asks for");
             used.Add(tensor.Name);
-            _tensors.Add(ImportedTensor.Of(tensor, use, _spec));
+            _tensors.Add(ImportedTensor.Of(tensor, use, _spec, name.Form, _family.RotatesNeighbours));
         }
         foreach (FolderTensor tensor in _folder.Tensors.Values)
         {
-            // Buffers are computed anew; a head that is tied is the embedding whatever lies under its name.
-            bool isNoWeight = tensor.Name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal) || _spec.IsTied && tensor.Name == "lm_head.weight";
-            if (!used.Contains(tensor.Name) && !isNoWeight)
+            if (_family.LeftOut.Any(start => tensor.Name.StartsWith(start, StringComparison.Ordinal))) _leftOut.Add(tensor.Name);
+            else if (!used.Contains(tensor.Name) && !IsNoWeight(tensor.Name))
                 throw new ModelException(tensor.File.Path, $"has the tensor {FolderFile.Printable(tensor.Name)}, which by config.json a model of type {_family.ModelType} has not");
         }
     }
 
-    private FolderTensor? Find(string name)
+    private IEnumerable<string> LeftOut()
     {
-        if (_folder.Tensors.TryGetValue(name, out FolderTensor? tensor)) return tensor;
-        return name.StartsWith(_family.Prefix, StringComparison.Ordinal) ? _folder.Tensors.GetValueOrDefault(name[_family.Prefix.Length..]) : null;
+        if (_leftOut.Count == 0) yield break;
+        string names = string.Join(", ", _leftOut.Order().Take(8).Select(FolderFile.Printable));
+        yield return $"only the text model runs: {_leftOut.Count} tensors of other parts are left out ({names}{(_leftOut.Count > 8 ? ", ..." : "")})";
+    }
+
+    /// <summary>Buffers, which are computed anew, and a head that is the embedding again.</summary>
+    private bool IsNoWeight(string name) =>
+        name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal) || _family.Buffers.Any(end => name.EndsWith(end, StringComparison.Ordinal))
+        || _spec.IsTied && name == _family.NameOf(TensorTable.Get(TensorRole.Output)).Name;
+
+    /// <summary>
+    /// Whether a head that config.json calls tied is there and another than the embedding: then the reference takes it (transformers 5, modeling_utils.py). A
+    /// head of other weights differs from its beginning on.
+    /// </summary>
+    private bool HasOtherHead()
+    {
+        const int Compared = 1 << 20;
+        if (_modelKeys.Has(TensorRole.Output) || Find(_family.NameOf(TensorTable.Get(TensorRole.Output)), 0) is not { } head) return false;
+        if (Find(_family.NameOf(TensorTable.Get(TensorRole.TokenEmbedding)), 0) is not { } embedding) return true;
+        int bytes = (int)Math.Min(Compared, Math.Min(head.ByteCount, embedding.ByteCount));
+        return head.Stored.Kind != embedding.Stored.Kind || head.ByteCount != embedding.ByteCount || !head.Bytes(0, bytes).SequenceEqual(embedding.Bytes(0, bytes));
+    }
+
+    private FolderTensor? Find(FolderName names, int layer)
+    {
+        foreach (string template in names.Others.Prepend(names.Name))
+        {
+            string name = TensorEntry.InLayer(template, layer);
+            if (_folder.Tensors.TryGetValue(name, out FolderTensor? tensor)) return tensor;
+            bool hasPrefix = name.StartsWith(_family.Prefix, StringComparison.Ordinal);
+            if (hasPrefix && _folder.Tensors.TryGetValue(name[_family.Prefix.Length..], out tensor)) return tensor;
+            if (_family.TextPrefix is not { } outer) continue;
+            if (hasPrefix && _folder.Tensors.TryGetValue(outer + name[_family.Prefix.Length..], out tensor)) return tensor;
+            if (!hasPrefix && outer.EndsWith(_family.Prefix, StringComparison.Ordinal) && _folder.Tensors.TryGetValue(outer[..^_family.Prefix.Length] + name, out tensor)) return tensor;
+        }
+        return null;
     }
 }

@@ -45,8 +45,8 @@ internal sealed record AttentionSpec
     /// </summary>
     public float MaxAlibiBias { get; init; }
 
-    /// <summary>ALiBi's slopes are multiplied by <see cref="Scale"/>, as the scores are.</summary>
-    public bool IsAlibiScaled { get; init; }
+    /// <summary>Factor of ALiBi's slopes.</summary>
+    public float AlibiFactor { get; init; } = 1f;
 
     /// <summary>Whether the one matrix of queries, keys and values has a bias.</summary>
     public bool HasFusedBias { get; init; }
@@ -87,7 +87,7 @@ internal sealed record AttentionSpec
         for (int h = 0; h < Heads; h++)
         {
             double exponent = h < power ? MaxAlibiBias * (h + 1.0) / power : MaxAlibiBias * (2 * (h - power) + 1.0) / (2 * power);
-            slopes[h] = (float)Polynomials.Pow(2, -exponent) * (IsAlibiScaled ? Scale : 1f);
+            slopes[h] = (float)Polynomials.Pow(2, -exponent) * AlibiFactor;
         }
     }
 }

@@ -39,10 +39,8 @@ internal sealed record TensorEntry(TensorRole Role, string Gguf, string HuggingF
     /// <summary>GGUF's name.</summary>
     public string NameIn(int layer) => InLayer(Gguf, layer);
 
-    /// <summary>The name in a folder.</summary>
-    public string FolderNameIn(int layer) => InLayer(HuggingFace, layer);
-
-    private static string InLayer(string name, int layer) => name.Replace("{}", layer.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+    /// <summary>A name with the number of the layer.</summary>
+    public static string InLayer(string name, int layer) => name.Replace("{}", layer.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 }
 
 /// <summary>A tensor of a model, its place and shape.</summary>

@@ -12,11 +12,11 @@ namespace EdgeLlm.Tests.Quantization.Import;
 /// <summary>Tiny checkpoints from their folders, as they are and imported, against float64 transformers: the bounds of `golden/logits/README.md`.</summary>
 public sealed class FolderLogitsTests : IDisposable
 {
-    private static readonly string[] Folders = ["llama", "llama-linear", "llama-yarn", "llama3-rope", "llama-mha-tied-bias", "mistral-window", "qwen2", "stablelm2"];
-
     private readonly TestFolder _folder = new();
 
-    public static TheoryData<string> Families() => [.. Folders];
+    public static TheoryData<string> Families() => [.. GoldenLogitsTests.Decoders];
+
+    public static TheoryData<string> FamiliesWithFile() => [.. GoldenLogitsTests.WithFile];
 
     public void Dispose() => _folder.Dispose();
 
@@ -33,7 +33,9 @@ public sealed class FolderLogitsTests : IDisposable
     public void The_folder_itself_gives_the_reference_s_logits_and_greedy_tokens(string family)
     {
         string folder = SharedFolder.Require("golden", "logits", family);
-        GoldenLogitsTests.CheckPrompts(folder, folder, [0, 1, 2, 3], int.MaxValue);
+        if (GoldenLogitsTests.Rewritten.Contains(family))
+            Assert.Contains("so the folder can't run as it is: first edgellm quantize", Assert.Throws<ModelException>(() => LanguageModel.Load(folder)).Message, StringComparison.Ordinal);
+        else GoldenLogitsTests.CheckPrompts(folder, folder, [0, 1, 2, 3], int.MaxValue);
     }
 
     [Theory]
@@ -56,7 +58,7 @@ public sealed class FolderLogitsTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Families))]
+    [MemberData(nameof(FamiliesWithFile))]
     public void Keys_and_weights_are_those_of_the_reference_converter(string family)
     {
         string folder = SharedFolder.Require("golden", "logits", family);
@@ -66,15 +68,18 @@ public sealed class FolderLogitsTests : IDisposable
         {
             GgufTensor mine = ours.FindTensor(tensor.Name)!;
             Assert.Equal(tensor.Shape, mine.Shape);
+            // The converter puts heads in pairs in layers that are not rotated, too: queries and keys alike, so that nothing changes.
+            if (family == "smollm3" && tensor.Name is "blk.3.attn_q.weight" or "blk.3.attn_k.weight") continue;
             float[] expected = Values(reference, tensor), actual = Values(ours, mine);
-            if (tensor.Name == "rope_freqs.weight") Assert.Equal(expected, actual, (x, y) => Math.Abs(x - y) <= 1e-6 * x);
+            if (tensor.Name.StartsWith("rope_", StringComparison.Ordinal)) Assert.Equal(expected, actual, (x, y) => Math.Abs(x - y) <= 1e-6 * x);
             else Assert.Equal(expected, actual);
         }
         // Ours and not the converter's, or the other way round.
-        string[] others = ["general.name", "general.size_label", "general.file_type", "general.quantization_version", "tokenizer.ggml.pre", "tokenizer.ggml.add_sep_token", "tokenizer.ggml.scores"];
+        string[] others = ["general.name", "general.size_label", "general.file_type", "general.quantization_version", "tokenizer.ggml.pre", "tokenizer.ggml.add_sep_token", "tokenizer.ggml.scores",
+            "falcon.tensor_data_layout", "falcon.context_length", "bloom.context_length"]; // the converter writes a length of its own making
         foreach ((string key, GgufValue value) in reference.Metadata)
         {
-            if (others.Contains(key)) continue;
+            if (others.Contains(key) || family.StartsWith("gemma", StringComparison.Ordinal) && key is "tokenizer.ggml.eot_token_id" or "tokenizer.ggml.add_space_prefix") continue;
             Assert.True(ours.Metadata.TryGet(key, out GgufValue? mine), key);
             Assert.Equal((key, Convert.ToHexString(value.Bytes)), (key, Convert.ToHexString(mine.Bytes)));
         }
@@ -87,7 +92,8 @@ public sealed class FolderLogitsTests : IDisposable
         long written = 0;
         model.Save(path, bytes => written += bytes, CancellationToken.None);
         Assert.Equal(model.ByteCount, written);
-        Assert.Empty(model.Notes);
+        if (Path.GetFileName(folder) == "ministral3") Assert.Contains("4 tensors of other parts are left out", Assert.Single(model.Notes), StringComparison.Ordinal);
+        else Assert.Empty(model.Notes);
         return path;
     }
 

@@ -1,0 +1,135 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using EdgeLlm.Kernels;
+using EdgeLlm.Models;
+using EdgeLlm.Quantization.Import;
+
+namespace EdgeLlm.Tests.Models;
+
+/// <summary>
+/// Single changes of a config.json: what the reference computes with them, ours computes, too, or refuses by the field's name; what it refuses, ours refuses
+/// (`golden/logits/README.md`, flips).
+/// </summary>
+public sealed class GoldenFlipsTests : IDisposable
+{
+    private readonly TestFolder _folder = new();
+    private readonly List<string> _faults = [];
+    private int _rows, _agreed, _refused;
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_changed_field_changes_what_the_reference_changes_or_is_refused_by_name()
+    {
+        string golden = SharedFolder.Require("golden", "logits");
+        using JsonDocument flips = JsonDocument.Parse(File.ReadAllText(Path.Combine(golden, "flips.json")));
+        Dictionary<string, (int[] Shape, float[] Values)> rows = Safetensors.Read(Path.Combine(golden, "flips.safetensors"));
+        foreach (string family in GoldenLogitsTests.Decoders)
+        {
+            (int rowsBefore, int agreedBefore, int refusedBefore) = (_rows, _agreed, _refused);
+            JsonElement all = flips.RootElement.GetProperty(family);
+            (int[] shape, float[] values) = rows[family];
+            var checkpoint = new Checkpoint(golden, family, _folder);
+            foreach (JsonElement flip in all.GetProperty("flips").EnumerateArray())
+            {
+                if (flip.TryGetProperty("row", out JsonElement row)) CheckRow(checkpoint, flip, values.AsSpan(row.GetInt32() * shape[1], shape[1]));
+                else CheckError(checkpoint, flip);
+            }
+            foreach (JsonElement set in all.GetProperty("no_effect").EnumerateArray()) CheckSame(checkpoint, set, checkpoint.Unchanged, 2e-4);
+            TestContext.Current.TestOutputHelper?.WriteLine($"{family}: {_rows - rowsBefore} rows, {_agreed - agreedBefore} computed and agree, {_refused - refusedBefore} refused by name");
+        }
+        TestContext.Current.TestOutputHelper?.WriteLine($"all: {_rows} rows, {_agreed} computed and agree, {_refused} refused by name, {_faults.Count} faults");
+        Assert.True(_faults.Count == 0, string.Join('\n', _faults));
+        Assert.True(_agreed >= 0.85 * _rows, $"{_agreed} of {_rows} are computed");
+    }
+
+    private void CheckRow(Checkpoint checkpoint, JsonElement flip, ReadOnlySpan<float> wanted)
+    {
+        _rows++;
+        if (CheckSame(checkpoint, flip.GetProperty("set"), wanted, Math.Max(2e-4, 20 * flip.GetProperty("f32_error").GetDouble()))) _agreed++;
+        else _refused++;
+    }
+
+    /// <summary>Whether it is computed; if not, it has to be refused by the field's name, or a tensor's.</summary>
+    private bool CheckSame(Checkpoint checkpoint, JsonElement set, ReadOnlySpan<float> wanted, double bound)
+    {
+        (float[]? logits, string? message) = checkpoint.Run(set);
+        if (logits is null)
+        {
+            string field = set.EnumerateObject().First().Name.Split('.')[^1];
+            if (!message!.Contains(field, StringComparison.Ordinal) && !message.Contains("tensor ", StringComparison.Ordinal)) Fault(checkpoint, set, $"is refused without its name: {message}");
+            return false;
+        }
+        double worst = 0;
+        for (int i = 0; i < wanted.Length; i++) worst = Math.Max(worst, Math.Abs(wanted[i] - (double)logits[i]));
+        if (!(worst <= bound)) Fault(checkpoint, set, $"a logit is off by {worst}, the bound is {bound}");
+        return true;
+    }
+
+    private void CheckError(Checkpoint checkpoint, JsonElement flip)
+    {
+        string error = flip.GetProperty("error").GetString()!;
+        bool mustRefuse = error.StartsWith("shapes", StringComparison.Ordinal) || error.Contains("no_such", StringComparison.Ordinal)
+            || error.Contains("at random", StringComparison.Ordinal) && !error.EndsWith(": lm_head.weight", StringComparison.Ordinal);
+        (float[]? logits, _) = checkpoint.Run(flip.GetProperty("set"));
+        if (logits is not null && mustRefuse) Fault(checkpoint, flip.GetProperty("set"), $"is computed, and the reference says: {error}");
+    }
+
+    private void Fault(Checkpoint checkpoint, JsonElement set, string what) => _faults.Add($"{checkpoint.Family} {set.GetRawText()}: {what}");
+
+    /// <summary>A folder, and copies of it with a changed config.json.</summary>
+    private sealed class Checkpoint
+    {
+        private readonly string _folder;
+        private readonly string _config;
+        private readonly string _imported;
+        private readonly int[] _ids;
+
+        public Checkpoint(string golden, string family, TestFolder folder)
+        {
+            Family = family;
+            _folder = folder.CopyOf(family);
+            _config = File.ReadAllText(Path.Combine(_folder, "config.json"));
+            _imported = folder.PathOf("flipped.gguf");
+            using JsonDocument expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(golden, family, "expected.json")));
+            _ids = [.. expected.RootElement.GetProperty("prompts")[3].GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())];
+            (int[] shape, float[] values) = Safetensors.Read(Path.Combine(golden, family, "expected.safetensors"))["logits_3"];
+            Unchanged = values[^shape[1]..];
+        }
+
+        public string Family { get; }
+
+        /// <summary>The last row of logits without a change.</summary>
+        public float[] Unchanged { get; }
+
+        /// <summary>The last row of logits of prompt 3, or the line that it is refused with.</summary>
+        public (float[]? Logits, string? Message) Run(JsonElement set)
+        {
+            JsonNode config = JsonNode.Parse(_config)!;
+            foreach (JsonProperty change in set.EnumerateObject()) Change(config, change);
+            File.WriteAllText(Path.Combine(_folder, "config.json"), config.ToJsonString());
+            try
+            {
+                File.Delete(_imported);
+                using (var model = HuggingFaceModel.Open(_folder)) model.Save(_imported, _ => { }, CancellationToken.None);
+                using LanguageModel loaded = LanguageModel.Load(_imported, new ModelOptions { CacheType = KeyValueType.F32, ContextLength = 256, Threads = 1 });
+                using KvCache cache = loaded.CreateCache();
+                return (loaded.Forward(_ids, cache).ToArray(), null);
+            }
+            catch (ModelException exception)
+            {
+                Assert.DoesNotContain('\n', exception.Message);
+                return (null, exception.Message);
+            }
+        }
+
+        private static void Change(JsonNode config, JsonProperty change)
+        {
+            string[] path = change.Name.Split('.');
+            JsonObject parent = path[..^1].Aggregate(config, (node, name) => node[name] ??= new JsonObject()).AsObject();
+            parent.Remove(path[^1]);
+            bool isAbsent = change.Value.ValueKind == JsonValueKind.String && change.Value.GetString() == "absent";
+            if (!isAbsent) parent[path[^1]] = JsonNode.Parse(change.Value.GetRawText());
+        }
+    }
+}
