@@ -12,7 +12,7 @@ internal static class Gpt2Family
 {
     public static Family Gpt2 { get; } = new()
     {
-        Architecture = "gpt2", ModelType = "gpt2", ModelClass = "GPT2LMHeadModel", Prefix = "transformer.", MakeSpec = MakeSpec, ReadConfig = ReadGpt2,
+        Architecture = "gpt2", ModelType = "gpt2", ModelClass = "GPT2LMHeadModel", Prefix = "transformer.", MakeSpec = MakeSpec, ReadConfig = config => ReadGpt2(config, "gpt2"),
         Buffers = [".attn.bias", ".attn.masked_bias"],
         FolderNames = new Dictionary<TensorRole, FolderName>
         {
@@ -75,10 +75,11 @@ internal static class Gpt2Family
         return spec with { Positions = new LearnedPositions(spec.ContextLength) };
     }
 
-    private static ModelKeys ReadGpt2(JsonPart config)
+    /// <summary>The fields of GPT-2 and of what is built as it is.</summary>
+    public static ModelKeys ReadGpt2(JsonPart config, string architecture)
     {
         foreach (string name in new[] { "add_cross_attention", "scale_attn_by_inverse_layer_idx" }) CommonConfig.RefuseFlag(config, name);
-        ModelKeys keys = ReadCommon(config, "gpt2", Names2);
+        ModelKeys keys = ReadCommon(config, architecture, Names2);
         if (config.Find("scale_attn_weights") is { } scaled && !scaled.Flag()) keys.Set(ModelKeys.ScoreScale, 1f);
         keys.Set(TensorRole.QueryKeyValue, TensorRole.QueryKeyValueBias);
         return keys;
