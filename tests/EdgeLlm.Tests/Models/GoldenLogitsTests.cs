@@ -13,7 +13,7 @@ public sealed class GoldenLogitsTests
     [
         "llama", "llama-linear", "llama-yarn", "llama3-rope", "llama-mha-tied-bias", "mistral-window", "qwen2", "qwen3", "stablelm2", "gemma", "gemma2", "gemma3", "gpt2", "gpt-neox",
         "phi2", "phi3", "phi3-longrope", "olmo2", "smollm3", "starcoder2", "falcon-7b-style", "falcon-40b-style", "bloom", "mpt", "mpt-clip",
-        "ministral3", "starcoder",
+        "ministral3", "starcoder", "granite",
     ];
 
     /// <summary>All checkpoints of this class of models.</summary>

@@ -80,7 +80,7 @@ internal sealed record Family
     [
         LlamaFamily.Llama, LlamaFamily.Mistral, LlamaFamily.Qwen2, LlamaFamily.Qwen3, StableLmFamily.StableLm, GemmaFamily.Gemma, GemmaFamily.Gemma2, GemmaFamily.Gemma3,
         Gpt2Family.Gpt2, Gpt2Family.GptNeo, GptNeoXFamily.GptNeoX, GptNeoXFamily.GptJ, PhiFamily.Phi, PhiFamily.Phi3, ModernFamilies.Olmo2, ModernFamilies.SmolLm3,
-        ModernFamilies.StarCoder2, FalconFamily.Falcon, AlibiFamilies.Bloom, AlibiFamilies.Mpt, BigCodeFamily.StarCoder, MinistralFamily.Mistral3, MinistralFamily.Ministral3,
+        ModernFamilies.StarCoder2, FalconFamily.Falcon, AlibiFamilies.Bloom, AlibiFamilies.Mpt, BigCodeFamily.StarCoder, GraniteFamily.Granite, MinistralFamily.Mistral3, MinistralFamily.Ministral3,
     ];
 
     /// <summary>The family of a GGUF file.</summary>

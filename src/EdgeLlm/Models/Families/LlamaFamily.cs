@@ -8,7 +8,7 @@ internal static class LlamaFamily
 {
     public static Family Llama { get; } = new()
     {
-        Architecture = "llama", ModelType = "llama", ModelClass = "LlamaForCausalLM", Prefix = "model.", MakeSpec = keys => MakeSpec(keys, isSplit: false), ReadConfig = ReadLlama,
+        Architecture = "llama", ModelType = "llama", ModelClass = "LlamaForCausalLM", Prefix = "model.", MakeSpec = keys => MakeSpec(keys, isSplit: false), ReadConfig = config => ReadLlama(config, "llama"),
     };
 
     public static Family Mistral { get; } = Llama with { ModelType = "mistral", ModelClass = "MistralForCausalLM", ReadConfig = ReadMistral };
@@ -54,9 +54,10 @@ internal static class LlamaFamily
         return keys.Has(ModelKeys.SlidingWindowPattern) && !keys.HasWindow(layer, 1) ? 0 : window;
     }
 
-    private static ModelKeys ReadLlama(JsonPart config)
+    /// <summary>The fields of Llama and of what is built as it is.</summary>
+    public static ModelKeys ReadLlama(JsonPart config, string architecture)
     {
-        ModelKeys keys = ReadConfig(config, "llama", window: null);
+        ModelKeys keys = ReadConfig(config, architecture, window: null);
         if (CommonConfig.Flag(config, "attention_bias")) keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
         if (CommonConfig.Flag(config, "mlp_bias")) keys.Set(TensorRole.GateBias, TensorRole.UpBias, TensorRole.DownBias);
         return keys;
