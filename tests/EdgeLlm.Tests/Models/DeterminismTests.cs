@@ -35,6 +35,26 @@ public sealed class DeterminismTests
             Assert.Equal(expected, Hash(path, ids, new ModelOptions { Kernel = kernel.Name, Threads = 2, PrefillChunk = 33, CacheType = cacheType }));
     }
 
+    public static TheoryData<string> Families() => [.. GoldenLogitsTests.WithFile];
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void A_family_s_logits_are_the_same_on_every_kernel_thread_count_chunk_and_batch(string family)
+    {
+        string path = SharedFolder.Require("golden", "logits", family, "model.gguf");
+        foreach (KeyValueType cacheType in new[] { KeyValueType.F16, KeyValueType.I8 })
+        {
+            string expected = Hash(path, Ids, new ModelOptions { Threads = 2, CacheType = cacheType });
+            foreach (Kernel kernel in Kernel.Available)
+            {
+                foreach ((int chunk, int threads) in new[] { (1, 1), (7, 2) })
+                    Assert.Equal(expected, Hash(path, Ids, new ModelOptions { Kernel = kernel.Name, Threads = threads, PrefillChunk = chunk, CacheType = cacheType }));
+            }
+        }
+        using var model = LanguageModel.Load(path, new ModelOptions { Threads = 2, ContextLength = 64 });
+        CheckBatches(model);
+    }
+
     [Theory]
     [InlineData("stories260K.f32.gguf")]
     [InlineData("SmolLM2-135M-Instruct.Q4_1.gguf")]

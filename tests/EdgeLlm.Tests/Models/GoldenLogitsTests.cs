@@ -57,6 +57,14 @@ public sealed class GoldenLogitsTests
         }
     }
 
+    [Fact]
+    public void A_context_beyond_learned_positions_is_refused()
+    {
+        string path = SharedFolder.Require("golden", "logits", "gpt2", "model.gguf");
+        string message = Assert.Throws<ModelException>(() => LanguageModel.Load(path, new ModelOptions { ContextLength = 257 })).Message;
+        Assert.Contains("knows 256 positions (position_embd.weight): a context of 257 is too long", message, StringComparison.Ordinal);
+    }
+
     internal static int IndexOfLargest(ReadOnlySpan<float> logits)
     {
         int best = 0;

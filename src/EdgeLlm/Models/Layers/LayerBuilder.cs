@@ -91,7 +91,7 @@ internal sealed class LayerBuilder
     {
         yield return new EmbedStep(TensorTable.Use(_model, TensorRole.TokenEmbedding), _stream);
         if (_model.EmbeddingScale != 1) yield return new ScaleStep(_stream, _model.EmbeddingScale);
-        if (_model.Positions is { } positions) yield return new PositionStep(TensorTable.Use(_model, TensorRole.PositionEmbedding), positions, _stream, _registers.Use("position", _model.Width));
+        if (_model.Positions is { } positions) yield return new PositionStep(TensorTable.Use(_model, TensorRole.PositionEmbedding), positions, _stream, _normed);
         if (_model.EmbeddingNorm is { } norm) yield return Norm(norm, TensorRole.EmbeddingNorm, TensorRole.EmbeddingNormBias, 0, _stream, _stream);
         foreach ((RopeSpec rope, Operand angles) in _angles) yield return new AnglesStep(rope, angles);
     }
