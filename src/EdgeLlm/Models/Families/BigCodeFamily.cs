@@ -1,5 +1,4 @@
 using EdgeLlm.HuggingFace;
-using EdgeLlm.Kernels;
 using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Families;

@@ -19,7 +19,7 @@ internal static class CommonConfig
         ConfigNames names = given ?? new ConfigNames();
         if (config.Find("quantization_config") is { } quantized) throw quantized.Error("is there: the weights are quantized already, in a form that is not read");
         attention = Attention(config, names);
-        context = names.Context.Length == 0 ? 0 : Length(config, names.Context);
+        context = names.Context.Length == 0 ? 0 : names.UsualContext > 0 && config.Find(names.Context) is null ? names.UsualContext : Length(config, names.Context);
         var keys = new ModelKeys(config.File, architecture);
         keys.Set(ModelKeys.VocabularySize, Width(config, "vocab_size"));
         if (context > 0) keys.Set(ModelKeys.ContextLength, context);
@@ -109,6 +109,9 @@ internal sealed record ConfigNames
 
     /// <summary>Positions; "" where the family has no such field.</summary>
     public string Context { get; init; } = "max_position_embeddings";
+
+    /// <summary>Positions where the field is missing; 0: it may not be.</summary>
+    public int UsualContext { get; init; }
 
     public string Activation { get; init; } = "hidden_act";
 

@@ -65,7 +65,7 @@ internal static class FalconFamily
         bool isParallel = config.Find("parallel_attn")?.Flag() ?? true;
         int norms = config.Find("num_ln_in_parallel_attn") is { } count ? (int)count.Integer(1, 2) : isNew ? 2 : 1;
         if (isNew && !isParallel) throw config.Require("parallel_attn").Error("is false, which new_decoder_architecture does not have");
-        var names = new ConfigNames { KeyValueHeads = "", FeedForward = "ffn_hidden_size", Activation = "activation", IsFeedForwardFourfold = true, IsRotated = !isAlibi };
+        var names = new ConfigNames { KeyValueHeads = "", FeedForward = "ffn_hidden_size", Activation = "activation", UsualContext = 2048, IsFeedForwardFourfold = true, IsRotated = !isAlibi };
         ModelKeys keys = CommonConfig.Decoder(config, "falcon", out AttentionConfig attention, out int context, Activation.Gelu, names);
         int keyValueHeads = attention.Heads;
         if (isNew) keyValueHeads = (int)(config.Find("num_kv_heads")?.Integer(1, attention.Heads) ?? attention.Heads);

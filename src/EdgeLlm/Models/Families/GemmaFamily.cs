@@ -119,6 +119,7 @@ internal static class GemmaFamily
     private static ModelKeys ReadGemma2(JsonPart config)
     {
         ModelKeys keys = ReadWindows(config, "gemma2", Interval2, "", out AttentionConfig attention, out int context);
+        foreach (string name in new[] { "attn_logit_softcapping", "final_logit_softcapping" }) config.RequireField(name); // as of the head's size
         SetCap(config, "attn_logit_softcapping", ModelKeys.ScoreCap, keys);
         RopeConfig.Read(config, keys, attention.Dimension, context);
         return keys;
@@ -163,13 +164,12 @@ internal static class GemmaFamily
 
     private static void SetCap(JsonPart config, string name, ModelKey key, ModelKeys keys)
     {
-        config.RequireField(name); // where it is missing the reference takes the number of one particular model
         if (config.Find(name) is { } cap) keys.Set(key, (float)cap.Number(1e-3, 1e9));
     }
 
     private static ModelKeys ReadCommon(JsonPart config, string architecture, string activation, out AttentionConfig attention, out int context)
     {
-        foreach (string name in new[] { "head_dim", "num_key_value_heads" }) config.Require(name); // as of the caps
+        foreach (string name in new[] { "head_dim", "num_key_value_heads" }) config.Require(name); // where they are missing the reference takes numbers of one particular model
         var names = new ConfigNames { Activation = activation };
         ModelKeys keys = CommonConfig.Decoder(config, architecture, out attention, out context, Activation.GeluTanh, names);
         CommonConfig.SetEpsilon(config, "rms_norm_eps", ModelKeys.RmsEpsilon, 1e-6, keys);

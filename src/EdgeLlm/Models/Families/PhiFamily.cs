@@ -100,7 +100,7 @@ internal static class PhiFamily
         int rotated = (int)(attention.Dimension * (RopeConfig.RotatedShare(config)?.Number(0, 1) ?? 1));
         if (rotated < 2 || rotated % 2 != 0) throw config.Error($"rotates {rotated} numbers of a head; it has to be an even number");
         keys.Set(ModelKeys.RopeDimension, rotated);
-        if (RopeConfig.Parameters(config) is { } scaling && (scaling.Find("rope_type") ?? scaling.Find("type")) is { } type && type.Text() is not ("default" or "longrope"))
+        if (RopeConfig.Parameters(config) is { } scaling && (scaling.Find("rope_type") ?? scaling.Find("type")) is { } type && type.Text() is not ("default" or "longrope" or "su"))
             throw type.Error($"is '{Printable.Line(type.Text())}'; this family knows default and longrope");
         RopeConfig.Read(config, keys, rotated, context, trained: trained);
         keys.Set(TensorRole.QueryKeyValue);

@@ -62,7 +62,7 @@ internal sealed class RopeConfig
                 AllowOnly(given, "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor");
                 _keys.RopeDivisors = Llama3Divisors(given, rotationBase, rotated);
                 break;
-            case "longrope":
+            case "longrope" or "su": // its first name
                 AllowOnly(given, "factor", "original_max_position_embeddings", "attention_factor", "short_factor", "long_factor");
                 ReadLongRope(given, rotated, contextLength);
                 break;
@@ -89,7 +89,8 @@ internal sealed class RopeConfig
         if (given.Find("attention_factor") is { } attention) magnitude = attention.Number(1e-3, 1e3);
         else if (given.Find("mscale") is { } scale && given.Find("mscale_all_dim") is { } all && scale.Number(0, 1e3) != 0 && all.Number(0, 1e3) != 0)
         {
-            if (scale.Number(0, 1e3) == 1) _keys.Set(ModelKeys.YarnLogMultiplier, (float)all.Number(0, 1e3)); // what its key divides by
+            // Ministral 3's files have the divisor itself, which llama.cpp reads of no other of these architectures.
+            if (scale.Number(0, 1e3) == 1 && given.Find("llama_4_scaling_beta") is not null) _keys.Set(ModelKeys.YarnLogMultiplier, (float)all.Number(0, 1e3));
             else magnitude = Magnitude(factor, scale.Number(0, 1e3)) / Magnitude(factor, all.Number(0, 1e3));
         }
         // The key multiplies what a reader of GGUF computes from the factor.
@@ -98,7 +99,7 @@ internal sealed class RopeConfig
 
     private void ReadLongRope(JsonPart given, int rotated, int contextLength)
     {
-        int trained = OriginalLength(given) ?? _trained ?? throw given.Error("has no original_max_position_embeddings");
+        int trained = _trained ?? OriginalLength(given) ?? throw given.Error("has no original_max_position_embeddings");
         _keys.Set(ModelKeys.RopeScaling, "longrope");
         _keys.Set(ModelKeys.RopeOriginalLength, trained);
         double factor = given.Find("factor")?.Number(1, MostFactor) ?? (double)contextLength / trained;

@@ -51,14 +51,18 @@ public sealed class FolderImportTests : IDisposable
             weights.Header[name["model.".Length..]] = entry;
         }
         int end = weights.Data.Length;
-        weights.Header["layers.0.self_attn.rotary_emb.inv_freq"] = Entry(8, end);
-        weights.Header["lm_head.weight"] = Entry(512 * 64, end + 32); // of a model whose head is tied
-        weights.Data = [.. weights.Data, .. new byte[32 + 512 * 64 * 4]];
+        weights.Header["layers.0.self_attn.rotary_emb.inv_freq"] = new JsonObject { ["dtype"] = "F32", ["shape"] = new JsonArray(8), ["data_offsets"] = new JsonArray(end, end + 32) };
+        JsonNode head = weights.Header["embed_tokens.weight"]!.DeepClone(); // of a model whose head is tied
+        int[] place = [.. head["data_offsets"]!.AsArray().Select(offset => (int)offset!)];
+        head["data_offsets"] = new JsonArray(end + 32, end + 32 + place[1] - place[0]);
+        weights.Header["lm_head.weight"] = head;
+        weights.Data = [.. weights.Data, .. new byte[32], .. weights.Data[place[0]..place[1]]];
         weights.Save();
         Assert.Equal(before, ImportBytes(folder));
 
-        static JsonObject Entry(int count, int start) =>
-            new() { ["dtype"] = "F32", ["shape"] = new JsonArray(count == 8 ? [8] : [512, 64]), ["data_offsets"] = new JsonArray(start, start + 4 * count) };
+        weights.Data[^2] ^= 1; // another head than the embedding: it is taken, as by the reference
+        weights.Save();
+        Assert.InRange(ImportBytes(folder).Length, before.Length + place[1] - place[0], int.MaxValue);
     }
 
     [Theory]
