@@ -16,10 +16,11 @@ internal static partial class CommandLineErrors
     {
         Command command = result.CommandResult.Command;
         string[] unknown = [.. result.UnmatchedTokens, .. OptionsTakenForArguments(result)];
-        if (command is RootCommand && unknown is [var word, ..] && !IsOptionLike(word)) return [AdviceOnCommand(result, word, args)];
+        if (result.CommandResult == result.RootCommandResult && unknown is [var word, ..] && !IsOptionLike(word)) return [AdviceOnCommand(result, word, args)];
         if (unknown.FirstOrDefault(IsOptionLike) is { } option) return [AdviceOnOption(command, option, args)];
-        if (unknown.Length > 0) return [$"{command.Name} takes no '{Printable.Line(unknown[0], 100)}'"];
-        return [.. result.Errors.Select(MessageOf)];
+        if (unknown.Length > 0) return [AdviceOnWord(command, Printable.Line(unknown[0], 100))];
+        string[] missing = [.. command.Arguments.Where(argument => argument.Arity.MinimumNumberOfValues > 0 && result.GetResult(argument) is not { Tokens.Count: > 0 }).Select(argument => argument.HelpName ?? argument.Name)];
+        return missing.Length > 0 && result.Errors.Count > 0 ? [$"{command.Name} takes {string.Join(" and ", missing)}"] : [.. result.Errors.Select(MessageOf)];
     }
 
     /// <summary>A word like `--tmeperature` would pass for a command's argument; after `--` it may.</summary>
@@ -32,12 +33,19 @@ internal static partial class CommandLineErrors
 
     private static bool IsOptionLike(string word) => OptionPattern().IsMatch(word);
 
+    private static string AdviceOnWord(Command command, string word)
+    {
+        string problem = $"{command.Name} takes no '{word}'";
+        if (command.Name == "tokenize") return $"{problem}: the text comes on standard input, echo -n TEXT | edgellm tokenize";
+        return command.Arguments.Count == 0 && NamesOf(command).Contains(SharedOptions.Model.Name) ? $"{problem}; a model goes after {SharedOptions.Model.Name}" : problem;
+    }
+
     private static string AdviceOnOption(Command command, string word, string[] args)
     {
         string name = word.Split('=')[0];
-        if (command is RootCommand root)
+        if (!command.Parents.Any())
         {
-            Command run = root.Subcommands.First(one => one.Name == "run");
+            Command run = command.Subcommands.First(one => one.Name == "run");
             if (NamesOf(run).Contains(name)) return $"options follow a command: edgellm run {Line(args)}";
         }
         string problem = $"there is no option {name}";

@@ -15,7 +15,7 @@ internal static class CommandRunner
     // System.CommandLine takes no notice of Ctrl-C (and SIGTERM) unless it is told how long a command may take to stop.
     private static readonly TimeSpan TimeToStop = TimeSpan.FromSeconds(5);
 
-    public static async Task<int> RunAsync(RootCommand root, string[] args)
+    public static async Task<int> RunAsync(Command root, string[] args)
     {
         try
         {
@@ -47,7 +47,7 @@ internal static class CommandRunner
     }
 
     /// <summary>A command line's commands and options. Text is text: by itself the parser reads a prompt that begins with @ as a file of arguments, and -nx as -n x.</summary>
-    public static ParseResult Parse(RootCommand root, string[] args) =>
+    public static ParseResult Parse(Command root, string[] args) =>
         root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
 
     /// <summary>Whether it comes from files, options and the machine rather than from a mistake of ours.</summary>
@@ -76,5 +76,5 @@ internal static class CommandRunner
     };
 
     private static IEnumerable<string> CommandPath(ParseResult result) =>
-        result.CommandResult.Command is RootCommand ? [] : [result.CommandResult.Command.Name + " "];
+        result.CommandResult == result.RootCommandResult ? [] : [result.CommandResult.Command.Name + " "];
 }

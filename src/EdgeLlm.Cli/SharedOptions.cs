@@ -29,13 +29,13 @@ internal static class SharedOptions
     public static Option<string?> Kernel { get; } = new("--kernel")
     {
         Description = "The kernel that computes, as `edgellm kernels` names them (default: the best for this processor)",
-        HelpName = "NAME",
+        HelpName = "KERNEL",
     };
 
     public static Option<KeyValueType?> CacheType { get; } = new("--kv")
     {
-        Description = "How the context is kept: f16, f32 or i8 (default: f16)",
-        HelpName = "TYPE",
+        Description = "How the context is kept (default: f16)",
+        HelpName = "f16|f32|i8",
         CustomParser = ParseCacheType,
     };
 

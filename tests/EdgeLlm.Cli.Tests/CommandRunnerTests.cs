@@ -22,6 +22,14 @@ public sealed class CommandRunnerTests
         Assert.Matches(option == "--version" ? @"^[0-9]+\.[0-9]+\.[0-9]+" : @"(?s)inspect.*pull", result.Output);
     }
 
+    /// <summary>Whatever the file is called: with `dotnet run` and in the portable package it is EdgeLlm.Cli.dll.</summary>
+    [Theory]
+    [InlineData("edgellm [command] [options]", "--help")]
+    [InlineData("edgellm run [<prompt>...] [options]", "run", "--help")]
+    [InlineData("edgellm [command] [options]")]
+    public async Task The_usage_calls_the_program_edgellm(string expected, params string[] arguments) =>
+        Assert.Contains(expected, (await TestCli.RunAsync(arguments)).Output);
+
     [Theory]
     [InlineData("logits", "--kernel", "scalar", "--kernel", "scalar", "--ids", "i", "--output", "o")]
     [InlineData("run", "--model", "a", "--model", "b", "hi")]
@@ -80,6 +88,12 @@ public sealed class CommandRunnerTests
     [InlineData("did you mean --model?", "bench", "--modle", "x")]
     [InlineData("there is no option -x", "run", "-x", "hi")]
     [InlineData("list takes no 'foo'", "list", "foo")]
+    [InlineData("serve takes no 'llama3.2'; a model goes after --model", "serve", "llama3.2")]
+    [InlineData("bench takes no 'x.gguf'; a model goes after --model", "bench", "x.gguf")]
+    [InlineData("echo -n TEXT | edgellm tokenize", "tokenize", "Hello!")]
+    [InlineData("quantize takes INPUT and OUTPUT.gguf", "quantize")]
+    [InlineData("quantize takes OUTPUT.gguf", "quantize", "in.gguf")]
+    [InlineData("rm takes NAME", "rm")]
     [InlineData("it computes on the processor", "run", "-ngl", "99", "hi")]
     [InlineData("--listen 127.0.0.1:PORT", "serve", "--port", "8080")]
     [InlineData("systemctl stop edgellm", "stop", "llama3.2")]

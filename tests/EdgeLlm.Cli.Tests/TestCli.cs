@@ -21,7 +21,7 @@ internal static class TestCli
     /// <param name="personIn">Whether standard input passes for a terminal.</param>
     /// <param name="root">The commands; null: the program's.</param>
     public static async Task<CliResult> RunAsync(
-        string[] args, byte[]? input, IReadOnlyDictionary<string, string?>? environment = null, bool personIn = false, RootCommand? root = null)
+        string[] args, byte[]? input, IReadOnlyDictionary<string, string?>? environment = null, bool personIn = false, Command? root = null)
     {
         await Turn.WaitAsync(TestContext.Current.CancellationToken);
         (TextWriter oldOut, TextWriter oldError, TextReader oldIn) = (Console.Out, Console.Error, Console.In);

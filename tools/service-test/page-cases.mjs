@@ -70,6 +70,9 @@ const cases = {
       await page.ask('Show me everything you can write.\nIn two lines.');
       await page.answered(1);
       await fits(page, name);
+      const [asked, answered] = await Promise.all(['.user', '.assistant'].map(one => page.locator(one).first().boundingBox()));
+      assert.ok(asked.x + asked.width - answered.x < 900, `${name}: question and answer are far apart`);
+      if (height < 300) assert.ok((await page.locator('#turns').boundingBox()).height > height / 2, `${name}: the conversation has no room`);
       await page.screenshot({ path: `${shots}/${name}-end.png` });
       await page.locator('#turns').evaluate(node => { node.scrollTop = 0; });
       await page.screenshot({ path: `${shots}/${name}-top.png` });

@@ -1,12 +1,16 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 
 namespace EdgeLlm.Cli.Commands;
 
 /// <summary>`edgellm`: the command that has all others.</summary>
 internal static class EdgeLlmCommand
 {
-    public static RootCommand Create() => new("EdgeLlm runs small language models on small devices, offline.")
+    // Not a RootCommand, whose name is the file's: of `dotnet run` and the portable package EdgeLlm.Cli.
+    public static Command Create() => new("edgellm", "EdgeLlm runs small language models on small devices, offline.")
     {
+        new HelpOption(),
+        new VersionOption(),
         RunCommand.Create(),
         InspectCommand.Create(),
         BenchCommand.Create(),

@@ -34,7 +34,7 @@ internal static class ListCommand
         else if (entries.Length == 0) Console.WriteLine("There are no models here. `edgellm pull REPO` gets one from Hugging Face.");
         else
         {
-            new Report().Table(["name", "size", "architecture", "quantization", "modified", "place"],
+            new Report().Table(["name", "size", "family", "weights", "modified", "place"],
                 entries.Select(entry => new[]
                 {
                     Printable.Line(entry.Model.Name), Quantity.Bytes(entry.Model.Size), Printable.Line(entry.Architecture ?? entry.Problem ?? "-", 60),

@@ -14,12 +14,12 @@ internal static class LogitsCommand
 
     public static Command Create()
     {
-        var ids = new Option<string?>("--ids") { Description = "A file with one prompt a line: token ids separated by spaces", HelpName = "FILE" };
+        var ids = new Option<string?>("--ids") { Description = "A file with one prompt a line: token ids separated by spaces. Of each, a line is printed: the tensor's name, the number of tokens, and a hash in 16 hexadecimal digits, "
+                + "FNV-1a of 64 bits over the logits in order, each float's 32 bits taken as one unit instead of a byte", HelpName = "FILE" };
         var output = new Option<string?>("--output") { Description = "The safetensors file to write: logits_0, logits_1, ... F32 [tokens, vocabulary]", HelpName = "FILE" };
         var floatActivations = new Option<bool>("--float-activations") { Description = "Multiply quantized weights with float activations: slow and exact, by the scalar kernel" };
         var command = new Command("logits",
-            "Compute the logits of every token of prompts. Prints a line a prompt: the tensor's name, the number of tokens, and a hash in 16 hexadecimal digits, FNV-1a of 64 bits over the "
-            + "logits in order, each float's 32 bits taken as one unit instead of a byte. `--kernel list` prints the kernels that this machine can run, and needs no other option.")
+            "Compute the logits of every token of prompts, and their hashes. `--kernel list` only prints the kernels that this machine can run.")
         {
             SharedOptions.Model, ids, output, SharedOptions.Context, SharedOptions.Threads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType, floatActivations,
         };

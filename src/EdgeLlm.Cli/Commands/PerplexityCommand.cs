@@ -14,7 +14,7 @@ internal static class PerplexityCommand
 
     public static Command Create()
     {
-        var text = new Option<string>("--text") { Description = "The text, UTF-8; nothing in it is a special token", HelpName = "FILE", Required = true };
+        var text = new Option<string>("--text") { Description = "The text, UTF-8; nothing in it is a special token. It is cut into windows of --context tokens, each scored on its second half; a rest shorter than a window is dropped", HelpName = "FILE", Required = true };
         Option<int?> context = SharedOptions.Between(TextWindows.MinimumLength, ModelOptions.MaximumContextLength, "--context", "TOKENS", $"Tokens of a window (default: {DefaultContext})");
         var against = new Option<string?>("--against") { Description = "A reference model with the same vocabulary: how far the predictions are from its own", HelpName = "MODEL" };
         var keep = new Option<string?>("--keep-logits")
@@ -27,7 +27,7 @@ internal static class PerplexityCommand
             Description = "One JSON object: perplexity, windows, tokens (predicted ones) and, with --against, reference_perplexity, kl_mean, kl_median, kl_99 (nats) and same_top (0 to 1)",
         };
         var command = new Command("perplexity",
-            "Measure how well a model predicts a text, as llama-perplexity does: in windows one after the other, each scored on its second half, a rest shorter than a window dropped.")
+            "Measure how well a model predicts a text, as llama-perplexity does.")
         {
             SharedOptions.Model, text, context, against, keep, json,
         };

@@ -88,19 +88,18 @@ internal static class PullCommand
     {
         var recommended = RecommendedModels.Load();
         var report = new Report();
-        report.Line($"Good small models that this version runs (a list of {recommended.Date}):");
+        report.Line($"Good small models to pull, which this version runs (a list of {recommended.Date}):");
         report.Line();
-        report.Table(["edgellm pull", "MB", "licence", "good for"], recommended.Models.Select(RowOf), 1);
+        string[] names = [.. recommended.Models.Select(model => ShellWord.Quote(model.Reference))];
+        foreach ((RecommendedModel model, string name) in recommended.Models.Zip(names))
+        {
+            report.Line($"  {name.PadRight(names.Max(other => other.Length))}  {model.Megabytes.ToString("F0", CultureInfo.InvariantCulture),4} MB");
+            report.Paragraph($"{model.GoodFor} ({model.Licence}{(model.IsFree ? "" : "*")})", indent: 4);
+        }
         report.Line();
         foreach (RecommendedModel model in recommended.Models.Where(model => !model.IsFree))
             report.Line($"* {model.Licence}: commercial use {model.Commercial}");
         report.Line("Others with GGUF files: https://huggingface.co/models?library=gguf (Llama, Mistral, Qwen2 and StableLM 2 run)");
-
-        static string[] RowOf(RecommendedModel model) =>
-        [
-            ShellWord.Quote(model.Reference), model.Megabytes.ToString("F0", CultureInfo.InvariantCulture),
-            model.Licence + (model.IsFree ? "" : " *"), model.GoodFor,
-        ];
     }
 
     /// <summary>The folder into which the model goes, made where it is missing.</summary>

@@ -76,7 +76,7 @@ internal static class RemoveCommand
                 : $"{elsewhere.Path} is not in {folder}: it stays";
         }
         string? near = Suggestion.For(name, store.Models().Where(model => model.Place == place).Select(model => model.Name));
-        string advice = near is null ? "`edgellm list` shows those that are" : $"did you mean {Printable.Line(near)}?";
+        string advice = near is null ? "`edgellm list` shows the models that are here" : $"did you mean {Printable.Line(near)}?";
         return $"there is no model '{Printable.Line(name, 100)}' in {folder}: {advice}";
     }
 }

@@ -18,6 +18,13 @@ internal sealed class Report
         else _console.WriteLine(text);
     }
 
+    /// <summary>Lines that all begin with so many spaces.</summary>
+    public void Paragraph(string text, int indent)
+    {
+        if (_console is null) Console.WriteLine(new string(' ', indent) + text);
+        else _console.Write(new Padder(new Text(text), new Padding(indent, 0, 0, 0)));
+    }
+
     public void Heading(string text)
     {
         if (_console is null) Console.WriteLine(text);

@@ -23,6 +23,8 @@ internal static class AnswerParameters
         ["stop"] = (o, text) => o with { StopStrings = [text] },
     };
 
+    public static IEnumerable<string> Names => Known.Keys;
+
     /// <summary>Sets one.</summary>
     /// <param name="options">Changed, unless the text is wrong.</param>
     /// <param name="text">The name and the value.</param>

@@ -24,9 +24,9 @@ internal sealed class GenerationArguments
     private readonly Option<bool> _noLoopGuard = new("--no-loop-guard") { Description = "Let an answer go on that says the same words 8 times over." };
     private readonly Option<string[]> _stop = new("--stop") { Description = "A text that ends the answer; may be given several times.", HelpName = "TEXT" };
     private readonly Option<bool> _ignoreEnd = new("--ignore-eos") { Description = "Go on where the model would end the answer." };
-    private readonly Option<ContextPolicy> _whenFull = new("--when-full")
+    private readonly Option<ContextPolicy?> _whenFull = new("--when-full")
     {
-        Description = "When the context is full: `error`, or `drop` the oldest turns and keep the system prompt (the default).",
+        Description = "When the context is full: `error`, or `drop` the oldest turns and keep the system prompt (default: drop).",
         HelpName = "error|drop",
         CustomParser = result => result.Tokens[0].Value switch
         {
@@ -34,7 +34,6 @@ internal sealed class GenerationArguments
             "drop" => ContextPolicy.DropOldestTurns,
             var other => Fail(result, $"--when-full takes `error` or `drop`, not `{other}`"),
         },
-        DefaultValueFactory = _ => ContextPolicy.DropOldestTurns,
     };
 
     private readonly Option<float> _temperature = Number("--temperature", "0: always the likeliest token. Higher is more varied.", Defaults.Temperature, "--temp");
@@ -73,7 +72,7 @@ internal sealed class GenerationArguments
             StopStrings = result.GetValue(_stop) ?? [],
             IgnoreEndOfText = result.GetValue(_ignoreEnd),
             DryBreakers = result.GetValue(_dryBreakers) is { Length: > 0 } breakers ? breakers : GenerationDefaults.DryBreakers,
-            WhenContextIsFull = result.GetValue(_whenFull),
+            WhenContextIsFull = result.GetValue(_whenFull) ?? ContextPolicy.DropOldestTurns,
             Sampling = new SamplingOptions
             {
                 Temperature = result.GetValue(_temperature),
@@ -138,10 +137,10 @@ internal sealed class GenerationArguments
         return biases;
     }
 
-    private static ContextPolicy Fail(System.CommandLine.Parsing.ArgumentResult result, string message)
+    private static ContextPolicy? Fail(System.CommandLine.Parsing.ArgumentResult result, string message)
     {
         result.AddError(message);
-        return ContextPolicy.Error;
+        return null;
     }
 
     private static ulong? ReadSeed(string? text)

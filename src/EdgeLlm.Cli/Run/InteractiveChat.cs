@@ -2,6 +2,7 @@ using EdgeLlm.Cli.Output;
 using EdgeLlm.Cli.Terminal;
 using EdgeLlm.Files;
 using EdgeLlm.Generation;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Run;
 
@@ -12,15 +13,26 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
     private const string Help = """"
         /help, /?        this list
         /clear           forget the conversation (also /reset)
-        /set ...         system TEXT, parameter NAME VALUE, wordwrap, nowordwrap, verbose, quiet
+        /set ...         system TEXT, parameter NAME VALUE, verbose, quiet,
+                         wordwrap, nowordwrap, history, nohistory
         /show ...        info, system, parameters, template
-        /system [TEXT]   set the system prompt, or remove it, and forget the conversation
-        /save FILE       keep the conversation, with its computed context; asks before it replaces another (/save --force FILE does not)
+        /system [TEXT]   set or remove the system prompt, and forget the conversation
+        /save FILE       keep the conversation, with its computed context; asks before
+                         it replaces another one (/save --force FILE does not ask)
         /load FILE       take up a conversation that was kept
         /stats           what the last answer took, and how full the context is
         /bye             leave (also /exit, /quit, Ctrl-D)
-        Ctrl-C stops an answer, or clears what is typed. Several lines: paste them, or put """ before and after them, or end a line with \ or Ctrl-J.
+        Ctrl-C           stop an answer, or clear what is typed
+        Tab, Up, Ctrl-R  complete a command, bring an earlier line, search for one
+        Several lines: paste them, put """ around them, or end a line with \ or Ctrl-J.
         """";
+
+    private static readonly string[] Lines =
+    [
+        "/help", "/?", "/clear", "/reset", "/system ", "/save ", "/load ", "/stats", "/bye", "/exit", "/quit",
+        .. PromptLoop.Settings.Select(word => $"/set {word}"), "/set system ", "/set verbose", "/set quiet", .. AnswerParameters.Names.Select(name => $"/set parameter {name} "),
+        "/show info", "/show system", "/show parameters", "/show template",
+    ];
 
     private GenerationOptions _options = options;
     private bool _isVerbose;
@@ -34,6 +46,7 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
             NoteOnAnswer = NoteOnAnswer,
             HasConversation = () => session.Messages.Count > 0,
         };
+        input.CompleteWith(new CommandCompletion(Lines, filesAfter: ["/save ", "/save --force ", "/load "]).For);
         if (StandardStreams.HasPersonIn()) AnswerWriter.Say($"{session.Model.Name}, {session.Model.ContextLength} tokens of context. /help lists the commands.", output);
         return await loop.RunAsync(cancellation).ConfigureAwait(false);
     }
@@ -55,7 +68,7 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
         "/save" => WithFile(argument, Save),
         "/load" => WithFile(argument, Load),
         "/stats" => $"{AnswerWriter.Describe(session.Statistics)}\n{DescribeContext()}",
-        _ => $"there is no command {name}; /help lists them",
+        _ => CommandCompletion.Unknown(name, Lines),
     };
 
     private string Set(PromptLoop loop, string text)
@@ -68,12 +81,6 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
                 return SetSystem(system.Length > 1 && system[0] == '"' && system[^1] == '"' ? system.Trim('"') : system);
             case "parameter":
                 return AnswerParameters.Set(ref _options, words.Length > 1 ? words[1] : "");
-            case "wordwrap":
-                loop.Wraps = true;
-                return "lines are broken between words";
-            case "nowordwrap":
-                loop.Wraps = false;
-                return "lines are broken where the terminal does";
             case "verbose":
                 _isVerbose = true;
                 return "each answer is followed by what it took";
@@ -81,7 +88,7 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
                 _isVerbose = false;
                 return "answers are followed by nothing";
             default:
-                return "/set system TEXT, parameter NAME VALUE, wordwrap, nowordwrap, verbose, quiet";
+                return loop.Set(words[0].ToLowerInvariant()) ?? "/set system TEXT, parameter NAME VALUE, wordwrap, nowordwrap, history, nohistory, verbose, quiet";
         }
     }
 
@@ -135,14 +142,17 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
 
     private string Load(string path)
     {
+        if (FileStatus.Of(path) is null && ModelStore.OfThisMachine().Find(path) is not null)
+            return $"{path} is a model; another one is for another conversation: edgellm run {ShellWord.Quote(path)}";
         using FileStream file = InputFile.Open(path);
         session.Load(file);
-        return $"{session.Messages.Count} messages, {session.ContextUsed} tokens";
+        return $"{Quantity.Of(session.Messages.Count, "message")}, {Quantity.Of(session.ContextUsed, "token")}";
     }
 
     private static string WithFile(string path, Func<string, string> action)
     {
         if (path.Length == 0) return "which file?";
+        path = CommandCompletion.PathOf(path);
         try
         {
             return action(path);

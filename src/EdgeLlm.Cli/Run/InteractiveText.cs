@@ -7,6 +7,9 @@ namespace EdgeLlm.Cli.Run;
 /// <summary>`edgellm run` at a terminal, or with lines on standard input, with a model that has no chat template: each entry is a text to continue.</summary>
 internal sealed class InteractiveText(LanguageModel model, GenerationOptions options, LineInput input, TextWriter output)
 {
+    private static readonly string[] Lines =
+        ["/help", "/?", "/bye", "/exit", "/quit", .. PromptLoop.Settings.Select(word => $"/set {word}"), .. AnswerParameters.Names.Select(name => $"/set parameter {name} ")];
+
     private GenerationOptions _options = options;
 
     public async Task<int> RunAsync(CancellationToken cancellation)
@@ -19,6 +22,7 @@ internal sealed class InteractiveText(LanguageModel model, GenerationOptions opt
             NoteOnAnswer = () => GenerationArguments.NoteOn(generator.Statistics, _options, model.ContextLength),
             HasConversation = static () => false,
         };
+        input.CompleteWith(new CommandCompletion(Lines, filesAfter: []).For);
         return await loop.RunAsync(cancellation).ConfigureAwait(false);
     }
 
@@ -30,10 +34,12 @@ internal sealed class InteractiveText(LanguageModel model, GenerationOptions opt
                 return null;
             case "/help" or "/?":
                 return "Each line is a text that the model continues. /set parameter NAME VALUE changes how (temperature, num_predict, ...), /bye leaves.";
-            case "/set" when rest.StartsWith("parameter ", StringComparison.Ordinal):
-                return AnswerParameters.Set(ref _options, rest["parameter ".Length..]);
+            case "/set" when rest.StartsWith("parameter", StringComparison.Ordinal):
+                return AnswerParameters.Set(ref _options, rest["parameter".Length..]);
+            case "/set":
+                return loop.Set(rest) ?? "/set parameter NAME VALUE, wordwrap, nowordwrap, history, nohistory";
             default:
-                return $"there is no command {name}; /help lists them";
+                return CommandCompletion.Unknown(name, Lines);
         }
     }
 }

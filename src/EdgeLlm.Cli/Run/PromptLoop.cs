@@ -12,7 +12,7 @@ namespace EdgeLlm.Cli.Run;
 /// <param name="output">Where answers go.</param>
 internal sealed class PromptLoop(LineInput input, TextWriter output)
 {
-    private const string Quotes = "\"\"\"";
+    private const string Quotes = "\"\"\"", LeavingAdvice = "(Ctrl-C again, Ctrl-D or /bye leaves)";
 
     private CancellationTokenSource? _answering;
 
@@ -28,8 +28,33 @@ internal sealed class PromptLoop(LineInput input, TextWriter output)
     /// <summary>Whether leaving loses something: then one Ctrl-C at an empty prompt is not enough.</summary>
     public required Func<bool> HasConversation { get; init; }
 
-    /// <summary>Whether answers are broken between words.</summary>
-    public bool Wraps { get; set; } = true;
+    // Whether answers are broken between words.
+    private bool _wraps = true;
+
+    /// <summary>Words of /set for the terminal.</summary>
+    public static string[] Settings { get; } = ["wordwrap", "nowordwrap", "history", "nohistory"];
+
+    /// <summary>Does what `/set` says of the terminal; null where it is not about that.</summary>
+    public string? Set(string setting)
+    {
+        switch (setting)
+        {
+            case "wordwrap":
+                _wraps = true;
+                return "lines are broken between words";
+            case "nowordwrap":
+                _wraps = false;
+                return "lines are broken where the terminal does";
+            case "history" or "nohistory" when !input.KeepHistory(setting == "history"):
+                return "nothing is kept of what is typed here";
+            case "history":
+                return "what you type is kept for later conversations, for the Up key";
+            case "nohistory":
+                return "what you type is kept no longer; the Up key has this conversation's lines";
+            default:
+                return null;
+        }
+    }
 
     /// <summary>Until somebody leaves.</summary>
     /// <returns>The program's exit code.</returns>
@@ -39,7 +64,8 @@ internal sealed class PromptLoop(LineInput input, TextWriter output)
         {
             if (_answering is not { } answering)
             {
-                input.Release(); // nothing is answered: the program ends, and the terminal is as it was
+                press.Cancel = HasConversation() && input.Interrupt(LeavingAdvice);
+                if (!press.Cancel) input.Release(); // nothing is answered: the program ends, and the terminal is as it was
                 return;
             }
             press.Cancel = true;
@@ -59,7 +85,7 @@ internal sealed class PromptLoop(LineInput input, TextWriter output)
                     case LineEnd.Interrupt when warned || (entry.Text.Length == 0 && !HasConversation()):
                         return ExitCode.Interrupted;
                     case LineEnd.Interrupt:
-                        AnswerWriter.Say("(Ctrl-C again, Ctrl-D or /bye leaves)", output);
+                        AnswerWriter.Say(LeavingAdvice, output);
                         warned = true;
                         continue;
                 }
@@ -112,7 +138,7 @@ internal sealed class PromptLoop(LineInput input, TextWriter output)
         _answering = answering;
         try
         {
-            await AnswerWriter.WriteAsync(Ask(text.Trim('\n'), answering.Token), output, Wraps, answering.Token).ConfigureAwait(false);
+            await AnswerWriter.WriteAsync(Ask(text.Trim('\n'), answering.Token), output, _wraps, answering.Token).ConfigureAwait(false);
             if (NoteOnAnswer() is { } note) AnswerWriter.Say($"({note})", output);
         }
         catch (OperationCanceledException)

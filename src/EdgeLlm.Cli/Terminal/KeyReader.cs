@@ -6,7 +6,7 @@ namespace EdgeLlm.Cli.Terminal;
 internal enum KeyKind
 {
     Text, Paste, Enter, NewLine, Backspace, Delete, Left, Right, WordLeft, WordRight, Up, Down, Home, End,
-    KillToEnd, KillToStart, KillWord, KillNextWord, Yank, ClearScreen, Interrupt, EndOfInput, Suspend, Other,
+    KillToEnd, KillToStart, KillWord, KillNextWord, Yank, Complete, Search, Cancel, ClearScreen, Interrupt, EndOfInput, Suspend, Other,
 }
 
 /// <param name="Text">Of <see cref="KeyKind.Text"/> and <see cref="KeyKind.Paste"/>.</param>
@@ -50,13 +50,16 @@ internal sealed class KeyReader(Func<int, int> nextByte)
         4 => KeyKind.EndOfInput,
         5 => KeyKind.End,
         6 => KeyKind.Right,
+        7 => KeyKind.Cancel,
         8 or 127 => KeyKind.Backspace,
+        9 => KeyKind.Complete,
         10 => KeyKind.NewLine,
         11 => KeyKind.KillToEnd,
         12 => KeyKind.ClearScreen,
         13 => KeyKind.Enter,
         14 => KeyKind.Down,
         16 => KeyKind.Up,
+        18 => KeyKind.Search,
         21 => KeyKind.KillToStart,
         23 => KeyKind.KillWord,
         25 => KeyKind.Yank,

@@ -16,6 +16,9 @@ internal sealed class LineBuffer
 
     public void Insert(string text) => (Text, Cursor) = (Text.Insert(Cursor, text), Cursor + text.Length);
 
+    /// <summary>Puts a text in the place of what is before the cursor.</summary>
+    public void ReplaceBefore(string text) => (Text, Cursor) = (text + Text[Cursor..], text.Length);
+
     /// <summary>Does what a key says; false where the key is none that edits or moves.</summary>
     public bool Apply(Key key)
     {

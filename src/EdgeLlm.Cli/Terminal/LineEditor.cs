@@ -3,8 +3,8 @@ using System.Text;
 namespace EdgeLlm.Cli.Terminal;
 
 /// <summary>
-/// A line editor for a terminal: the keys of readline(3), history, bracketed paste, several lines, wide characters, a text that is longer than the
-/// screen. What is shown is drawn anew from the prompt on with each key, but for a character that is typed at the end.
+/// A line editor for a terminal: the keys of readline(3), history with Ctrl-R, Tab, bracketed paste, several lines, wide characters, a text that is
+/// longer than the screen. What is shown is drawn anew from the prompt on with each key, but for a character that is typed at the end.
 /// </summary>
 /// <param name="keys">Where keys come from.</param>
 /// <param name="output">The terminal.</param>
@@ -20,6 +20,10 @@ internal sealed class LineEditor(KeyReader keys, TextWriter output, LineHistory 
     private int _top; // the first of the shown rows that is on the screen
     private int _place; // in the history
     private string _draft = "";
+    private HistorySearch? _search; // null: none is going on
+
+    /// <summary>The texts that Tab may make of the text before the cursor.</summary>
+    public Func<string, IReadOnlyList<string>> Completions { get; set; } = static _ => [];
 
     /// <summary>What is being typed, or was last.</summary>
     internal LineBuffer Buffer => _buffer;
@@ -30,7 +34,7 @@ internal sealed class LineEditor(KeyReader keys, TextWriter output, LineHistory 
     {
         lock (_turn)
         {
-            (_buffer, _prompt, _place, _draft) = (new LineBuffer(), (prompt, continuation), history.Lines.Count, "");
+            (_buffer, _prompt, _place, _draft, _search) = (new LineBuffer(), (prompt, continuation), history.Lines.Count, "", null);
             output.Write(PasteOn);
             Draw();
         }
@@ -40,40 +44,83 @@ internal sealed class LineEditor(KeyReader keys, TextWriter output, LineHistory 
             lock (_turn)
             {
                 if (key is null) return End(new LineEntry(LineEnd.EndOfInput, ""));
-                switch (key.Value.Kind)
-                {
-                    case KeyKind.Enter:
-                        return End(new LineEntry(LineEnd.Line, _buffer.Text));
-                    case KeyKind.Interrupt:
-                        return End(new LineEntry(LineEnd.Interrupt, _buffer.Text), "^C");
-                    case KeyKind.EndOfInput when _buffer.Text.Length == 0:
-                        return End(new LineEntry(LineEnd.EndOfInput, ""));
-                    case KeyKind.EndOfInput:
-                        _buffer.Apply(new Key(KeyKind.Delete));
-                        break;
-                    case KeyKind.Up:
-                        if (!_buffer.MoveLine(up: true)) Recall(_place - 1);
-                        break;
-                    case KeyKind.Down:
-                        if (!_buffer.MoveLine(up: false)) Recall(_place + 1);
-                        break;
-                    case KeyKind.ClearScreen:
-                        output.Write(ClearAll);
-                        (_shown, _top) = (null, 0);
-                        break;
-                    case KeyKind.Suspend:
-                        Leave();
-                        output.Write(PasteOff);
-                        suspend();
-                        output.Write(PasteOn);
-                        break;
-                    default:
-                        _buffer.Apply(key.Value);
-                        break;
-                }
+                if (!Search(key.Value) && Apply(key.Value, suspend) is { } entry) return entry;
                 Draw();
             }
         }
+    }
+
+    /// <summary>Does what a key says; gives the entry that it ends.</summary>
+    private LineEntry? Apply(Key key, Action suspend)
+    {
+        switch (key.Kind)
+        {
+            case KeyKind.Enter:
+                return End(new LineEntry(LineEnd.Line, _buffer.Text));
+            case KeyKind.Interrupt:
+                return End(new LineEntry(LineEnd.Interrupt, _buffer.Text), "^C");
+            case KeyKind.EndOfInput when _buffer.Text.Length == 0:
+                return End(new LineEntry(LineEnd.EndOfInput, ""));
+            case KeyKind.EndOfInput:
+                _buffer.Apply(new Key(KeyKind.Delete));
+                break;
+            case KeyKind.Up:
+                if (!_buffer.MoveLine(up: true)) Recall(_place - 1);
+                break;
+            case KeyKind.Down:
+                if (!_buffer.MoveLine(up: false)) Recall(_place + 1);
+                break;
+            case KeyKind.Complete:
+                Complete();
+                break;
+            case KeyKind.ClearScreen:
+                output.Write(ClearAll);
+                (_shown, _top) = (null, 0);
+                break;
+            case KeyKind.Suspend:
+                Leave();
+                output.Write(PasteOff);
+                suspend();
+                output.Write(PasteOn);
+                break;
+            default:
+                _buffer.Apply(key);
+                break;
+        }
+        return null;
+    }
+
+    /// <summary>Begins, goes on with or ends a search of the history; whether that is all that the key does.</summary>
+    private bool Search(Key key)
+    {
+        if (_search is null && key.Kind != KeyKind.Search) return false;
+        if (_search is null && _place == history.Lines.Count) _draft = _buffer.Text;
+        _search ??= new HistorySearch(history.Lines, _buffer.Text);
+        bool isAll = _search.Apply(key);
+        if (_buffer.Text != _search.Text) _buffer.Set(_search.Text);
+        if (!_search.HasEnded) return isAll;
+        if (_search.Place < history.Lines.Count) _place = _search.Place; // Up goes on from there
+        _search = null;
+        if (!isAll) Draw(fully: true); // with the usual prompt, in case the key leaves it so
+        return isAll;
+    }
+
+    /// <summary>Tab: what is certain of the completions is written, and where nothing is, they are listed.</summary>
+    private void Complete()
+    {
+        string typed = _buffer.Text[.._buffer.Cursor];
+        IReadOnlyList<string> texts = Completions(typed);
+        if (texts.Count == 0) return;
+        string common = texts.Aggregate(static (a, b) => a[..a.AsSpan().CommonPrefixLength(b)]);
+        if (common.Length > typed.Length || texts.Count == 1)
+        {
+            _buffer.ReplaceBefore(common);
+            return;
+        }
+        Leave();
+        var list = new WordWrap(output, () => size().Columns);
+        list.Write(string.Join("  ", texts.Select(text => text.TrimEnd()[(typed.LastIndexOf(' ') + 1)..])) + "\n");
+        list.End();
     }
 
     /// <summary>Draws again, on a screen of another size or after another program used it.</summary>
@@ -97,7 +144,7 @@ internal sealed class LineEditor(KeyReader keys, TextWriter output, LineHistory 
         _buffer.Set(place == history.Lines.Count ? _draft : history.Lines[place]);
     }
 
-    private ScreenText Layout() => ScreenText.Of(_prompt.First, _prompt.Next, _buffer.Text, _buffer.Cursor, Math.Max(4, size().Columns));
+    private ScreenText Layout() => ScreenText.Of(_search?.Prompt ?? _prompt.First, _prompt.Next, _buffer.Text, _buffer.Cursor, Math.Max(4, size().Columns));
 
     private void Draw(bool fully = false)
     {

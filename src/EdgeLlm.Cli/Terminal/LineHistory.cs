@@ -16,7 +16,7 @@ internal sealed class LineHistory
 
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    private readonly string? _path;
+    private string? _path;
     private readonly List<string> _lines;
 
     /// <param name="path">The file; null: nothing is read or kept.</param>
@@ -30,6 +30,10 @@ internal sealed class LineHistory
     public static string UsualPath => StateFolder.FileNamed("history");
 
     public IReadOnlyList<string> Lines => _lines;
+
+    /// <summary>Keeps later entries in the file, or for this conversation only.</summary>
+    /// <param name="path">The file; null: none.</param>
+    public void KeepIn(string? path) => _path = path;
 
     /// <summary>Keeps an entry, unless it repeats the last one. Where the file can't be written, for this conversation only.</summary>
     public void Add(string text)

@@ -40,8 +40,21 @@ internal abstract class LineInput : IDisposable
     /// <param name="prompt">Shown to a person.</param>
     public abstract LineEntry Read(string prompt);
 
+    /// <summary>Ctrl-C during <see cref="Read"/>, where it is a signal: clears the line, gives advice and reads on, the first time.</summary>
+    /// <returns>Whether it did; else the program is to end.</returns>
+    public virtual bool Interrupt(string advice) => false;
+
     /// <summary>Keeps what was typed for the Up key.</summary>
     public virtual void Remember(string text)
+    {
+    }
+
+    /// <summary>Keeps what is typed from now on for later conversations, or does not.</summary>
+    /// <returns>Whether there is a history at all.</returns>
+    public virtual bool KeepHistory(bool on) => false;
+
+    /// <summary>Says which texts Tab may make of what is typed.</summary>
+    public virtual void CompleteWith(Func<string, IReadOnlyList<string>> completions)
     {
     }
 
@@ -57,13 +70,27 @@ internal abstract class LineInput : IDisposable
 /// <param name="prompts">Where prompts go; null: nowhere.</param>
 internal sealed class PlainLines(TextReader reader, TextWriter? prompts) : LineInput
 {
+    private string _prompt = "";
+    private bool _warned;
+
     public override LineEntry Read(string prompt)
     {
+        (_prompt, _warned) = (prompt, false);
         prompts?.Write(prompt);
         prompts?.Flush();
         string? line = reader.ReadLine();
         if (line is null) prompts?.WriteLine();
         return line is null ? new LineEntry(LineEnd.EndOfInput, "") : new LineEntry(LineEnd.Line, line);
+    }
+
+    /// <summary>The terminal's own editing has dropped the line by then.</summary>
+    public override bool Interrupt(string advice)
+    {
+        if (prompts is null || _warned) return false;
+        _warned = true;
+        prompts.Write($"\n{advice}\n{_prompt}");
+        prompts.Flush();
+        return true;
     }
 }
 
@@ -107,6 +134,14 @@ internal sealed class EditedLines : LineInput
     }
 
     public override void Remember(string text) => _history.Add(text);
+
+    public override bool KeepHistory(bool on)
+    {
+        _history.KeepIn(on ? LineHistory.UsualPath : null);
+        return true;
+    }
+
+    public override void CompleteWith(Func<string, IReadOnlyList<string>> completions) => _editor.Completions = completions;
 
     public override void Release()
     {

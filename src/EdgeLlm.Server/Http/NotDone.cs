@@ -4,7 +4,7 @@ namespace EdgeLlm.Server.Http;
 
 /// <summary>
 /// Fields of these and similar APIs that ask for what this version does not do. To ignore one would give an answer that looks right and is not what was
-/// asked for, so it is refused by name. Fields that are hints (`user`, `store`, `reasoning_effort`, `num_ctx`) are not here: they are ignored.
+/// asked for, so it is refused by name. Fields that are hints (`user`, `store`, `reasoning_effort`) are not here: they are ignored.
 /// </summary>
 internal static class NotDone
 {

@@ -18,10 +18,13 @@ namespace EdgeLlm.Server.Ollama;
 internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served, ServerOptions settings, ServerLog log)
 {
     private static readonly TimeSpan FirstSign = TimeSpan.FromMilliseconds(500);
+
     /// <summary>When a model that stays loaded expires, as Ollama writes it.</summary>
     private const string Never = "2318-01-01T00:00:00Z";
 
     private static readonly string[] Read = ["GET", "HEAD"];
+
+    private int _longestContextAskedFor;
 
     public void Map(IEndpointRouteBuilder routes)
     {
@@ -48,6 +51,7 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
         }
         List<ChatMessage> turns = [.. messages.Select((message, i) => (message ?? throw ApiException.Field($"messages[{i}]", "is null")).ToTurn($"messages[{i}]"))];
         engine.RequireRoom();
+        NoteContextLength(context, request, current.Model);
         bool mayDrop = request.Truncate != false;
         List<int> prompt = await Prompts.EncodeAsync(current, turns, options.MaxTokens, mayDrop, context.RequestAborted).ConfigureAwait(false);
         await AnswerAsync(context, request, prompt, options, Piece, withContext: false).ConfigureAwait(false);
@@ -70,10 +74,23 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
             return;
         }
         engine.RequireRoom();
+        NoteContextLength(context, request, current.Model);
         List<int> prompt = await PromptAsync(request, current, context.RequestAborted).ConfigureAwait(false);
         await AnswerAsync(context, request, prompt, options, Piece, withContext: request.Raw != true).ConfigureAwait(false);
 
         OllamaAnswer Piece(string text) => new(request.Model!, OllamaAnswer.Now(), false) { Response = text };
+    }
+
+    /// <summary>
+    /// Logs that a client counts on a longer context than there is, once for each length that is longer than those before. Not refused: Ollama cuts
+    /// num_ctx down as well, and clients such as Home Assistant always send one (8192).
+    /// </summary>
+    private void NoteContextLength(HttpContext context, OllamaRequest request, LanguageModel model)
+    {
+        int asked = request.ContextLength;
+        if (asked <= model.ContextLength || asked <= Volatile.Read(ref _longestContextAskedFor)) return;
+        Volatile.Write(ref _longestContextAskedFor, asked);
+        log.Warning($"{AccessRules.ClientOf(context)} asks for a context of {asked} tokens (num_ctx) and gets the {model.ContextLength} that are served; the setting context (--context) makes it longer");
     }
 
     private static async Task<List<int>> PromptAsync(

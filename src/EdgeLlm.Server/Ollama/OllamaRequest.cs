@@ -28,6 +28,9 @@ internal abstract record OllamaRequest
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Others { get; set; }
 
+    /// <summary>How many tokens the client thinks that the context has; 0: it does not say.</summary>
+    public int ContextLength => Integer("num_ctx", 0);
+
     public bool Streams => Stream != false;
 
     /// <summary>Whether an empty request asks for the model to be let go.</summary>

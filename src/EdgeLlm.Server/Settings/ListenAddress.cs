@@ -31,7 +31,7 @@ public readonly record struct ListenAddress(IPAddress Address, int Port)
             _ => IPAddress.TryParse(host, out IPAddress? parsed) ? parsed : null,
         };
         if (address is null || (port is not null && (!int.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out number) || number > 65535)))
-            throw new FormatException("an address and port such as 127.0.0.1:11434, [::1]:11434, localhost, *:11434 or a port of this machine alone, 11434");
+            throw new FormatException("a port (8080: for this machine alone), or an address with one (127.0.0.1:8080, [::1]:8080; *:8080 for other machines too)");
         return new ListenAddress(address, number);
     }
 

@@ -27,7 +27,7 @@ public sealed class Setting
     public static IReadOnlyList<Setting> All { get; } =
     [
         new("model", "MODEL", "A GGUF file, a Hugging Face folder, or a model's name as `edgellm list` shows it (default: the model that comes with the program)", (o, v) => o with { Model = v }),
-        new("name", "NAME", "What clients call the model (default: what it calls itself)", (o, v) => o with { Name = NameOf(v) }),
+        new("name", "TEXT", "What clients call the model (default: what it calls itself)", (o, v) => o with { Name = NameOf(v) }),
         new("chatTemplate", NamedTemplates.Choices, "A chat template instead of the model's: a name or a file with Jinja (default: the model's own)", (o, v) => o with { ChatTemplate = TemplateOf(v) }),
         new("listen", "ADDRESS", "Address and port, or a port of this machine alone; other machines may come only with an API key (default: 127.0.0.1:11434)", (o, v) => o with { Listen = ListenAddress.Parse(v) }),
         new("apiKey", "KEY", "What clients have to send as a bearer token", (o, v) => o with { ApiKey = KeyOf(v) }, secret: true),
@@ -37,7 +37,7 @@ public sealed class Setting
         new("context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)", (o, v) => o with { Context = Number(v, 16, ModelOptions.MaximumContextLength) }),
         new("threads", "N", "Threads that compute (default: one per processor core)", (o, v) => o with { Threads = Number(v, 1, ModelOptions.MaximumThreads) }),
         new("decodeThreads", "N", "Threads that decode, where memory is what limits (default: what `edgellm bench` once measured as this user, else all)", (o, v) => o with { DecodeThreads = Number(v, 1, ModelOptions.MaximumThreads) }),
-        new("kv", "TYPE", "How a context is kept: f16, f32 or i8 (default: f16)", (o, v) => o with { CacheType = CacheTypeOf(v) }),
+        new("kv", "f16|f32|i8", "How a context is kept (default: f16)", (o, v) => o with { CacheType = CacheTypeOf(v) }),
         new("conversations", "N", "How many conversations' contexts are kept for their next turn (default: 2)", (o, v) => o with { Conversations = Number(v, 1, 64) }),
         new("queue", "N", "How many requests may wait for their turn (default: 16)", (o, v) => o with { Queue = Number(v, 0, 1024) }),
         new("bodyLimit", "BYTES", "Most bytes of a request (default: 1048576)", (o, v) => o with { BodyLimit = Number(v, 1024, 1 << 28) }),

@@ -77,7 +77,7 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <summary>How many of them compute passes of few tokens.</summary>
     public int DecodeThreads { get; }
 
-    /// <summary>Layers computed so far, of all passes: what stands still under a pass that hangs.</summary>
+    /// <summary>Number of layers computed so far, over all passes. A watchdog can see by it whether a pass hangs.</summary>
     public long Progress => _transformer.Progress;
 
     /// <summary>Text to tokens and back; made when first asked for.</summary>

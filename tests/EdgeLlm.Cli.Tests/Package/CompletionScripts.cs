@@ -22,21 +22,23 @@ internal static class CompletionScripts
               case $command in
 
             """.ReplaceLineEndings("\n"));
-        script.Append($"    '') options='{string.Join(' ', CommandTree.Commands.SelectMany(command => command.Aliases.Prepend(command.Name)))} --help --version' ;;\n");
+        script.Append($"    '') options='{string.Join(' ', CommandTree.Commands.SelectMany(CommandTree.NamesOf))} --help --version' ;;\n");
         foreach (Command command in CommandTree.Commands)
-            script.Append($"    {string.Join(" | ", command.Aliases.Prepend(command.Name))}) options='{string.Join(' ', CommandTree.OptionsOf(command).SelectMany(CommandTree.NamesOf))} --help' ;;\n");
+            script.Append($"    {string.Join(" | ", CommandTree.NamesOf(command))}) options='{string.Join(' ', [.. CommandTree.OptionsOf(command).SelectMany(CommandTree.NamesOf), "--help"])}' ;;\n");
         script.Append("  esac\n  case $command:$previous in\n");
         foreach (Command command in CommandTree.Commands)
         {
             foreach (Option option in CommandTree.OptionsOf(command).Where(CommandTree.TakesValue))
             {
-                string patterns = string.Join(" | ", command.Aliases.Prepend(command.Name).SelectMany(name => CommandTree.NamesOf(option).Select(other => $"{name}:{other}")));
-                script.Append($"    {patterns}) {BashWords(option.HelpName)} return ;;\n");
+                string patterns = string.Join(" | ", CommandTree.NamesOf(command).SelectMany(name => CommandTree.NamesOf(option).Select(other => $"{name}:{other}")));
+                script.Append($"    {patterns}) {BashWords(CompletedValue.Of(option.HelpName))} return ;;\n");
             }
         }
         script.Append("  esac\n  if [[ $word == -* || -z $command ]]; then\n    COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n    return\n  fi\n  case $command in\n");
-        foreach (Command command in CommandTree.Commands.Where(command => command.Arguments.Count > 0 || command.Name == "run"))
-            script.Append($"    {string.Join(" | ", command.Aliases.Prepend(command.Name))}) {BashWords(ArgumentOf(command))} ;;\n");
+        foreach (Command command in CommandTree.Commands)
+        {
+            if (CommandTree.WordsOf(command) is { } words) script.Append($"    {string.Join(" | ", CommandTree.NamesOf(command))}) {BashWords(words)} ;;\n");
+        }
         script.Append("  esac\n}\n\ncomplete -o filenames -F _edgellm edgellm\n");
         return script.ToString();
     }
@@ -47,11 +49,11 @@ internal static class CompletionScripts
             #compdef edgellm
             # zsh completion for edgellm, {{Origin}}
 
-            _edgellm_models() {
-              local -a names
-              names=(${(f)"$(edgellm list --names 2> /dev/null)"})
-              compadd -a names
-              _files -g '*.gguf'
+            _edgellm_words() { # --files, words
+              local -i files=0
+              if [[ $1 == --files ]]; then files=1; shift; fi
+              (($#)) && compadd -- "$@"
+              ((files)) && _files
             }
 
             _edgellm() {
@@ -61,18 +63,21 @@ internal static class CompletionScripts
             """.ReplaceLineEndings("\n"));
         foreach (Command command in CommandTree.Commands)
         {
-            foreach (string name in command.Aliases.Prepend(command.Name)) script.Append($"    '{name}:{ZshText(CommandTree.Short(command.Description))}'\n");
+            foreach (string name in CommandTree.NamesOf(command)) script.Append($"    {ShellText($"{name}:{CommandTree.Short(command.Description)}")}\n");
         }
-        script.Append("  )\n  if ((CURRENT == 2)); then\n    _describe command commands\n    return\n  fi\n  shift words\n  ((CURRENT--))\n  case $words[1] in\n");
+        script.Append("  )\n  if ((CURRENT == 2)); then\n    if [[ $words[2] == -* ]]; then compadd -- --help --version; else _describe command commands; fi\n    return\n  fi\n  shift words\n  ((CURRENT--))\n  case $words[1] in\n");
         foreach (Command command in CommandTree.Commands)
         {
-            script.Append($"    {string.Join('|', command.Aliases.Prepend(command.Name))})\n      _arguments '--help[Show help]'");
+            script.Append($"    {string.Join('|', CommandTree.NamesOf(command))})\n      _arguments '--help[Show help]'");
             foreach (Option option in CommandTree.OptionsOf(command))
             {
-                string value = CommandTree.TakesValue(option) ? $":{ZshText(option.HelpName ?? "VALUE")}:{ZshAction(option.HelpName)}" : "";
-                foreach (string name in CommandTree.NamesOf(option)) script.Append($" \\\n        '{name}[{ZshText(CommandTree.Short(option.Description))}]{value}'");
+                string[] names = CommandTree.NamesOf(option);
+                string value = CommandTree.TakesValue(option) ? $":{ZshText(option.HelpName ?? "VALUE")}:{ZshAction(CompletedValue.Of(option.HelpName))}" : "";
+                // Of several names one is enough, unless it may be given several times.
+                string before = CommandTree.Repeats(option) ? "*" : names.Length > 1 ? $"({string.Join(' ', names)})" : "";
+                foreach (string name in names) script.Append($" \\\n        {ShellText($"{before}{name}[{ZshText(CommandTree.Short(option.Description))}]{value}")}");
             }
-            if (ArgumentOf(command) is { } argument) script.Append($" \\\n        '*:{ZshText(argument)}:{ZshAction(argument)}'");
+            if (CommandTree.WordsOf(command) is { } words) script.Append($" \\\n        {ShellText($"*:{ZshText(words.Name)}:{ZshAction(words)}")}");
             script.Append("\n      ;;\n");
         }
         script.Append("  esac\n}\n\n_edgellm \"$@\"\n");
@@ -84,49 +89,51 @@ internal static class CompletionScripts
         var script = new StringBuilder($"# fish completion for edgellm, {Origin}\n\ncomplete -c edgellm -f\ncomplete -c edgellm -n __fish_use_subcommand -l help -d 'Show help'\ncomplete -c edgellm -n __fish_use_subcommand -l version -d 'Show the version'\n");
         foreach (Command command in CommandTree.Commands)
         {
-            foreach (string name in command.Aliases.Prepend(command.Name)) script.Append($"complete -c edgellm -n __fish_use_subcommand -a {name} -d {FishText(CommandTree.Short(command.Description))}\n");
+            foreach (string name in CommandTree.NamesOf(command)) script.Append($"complete -c edgellm -n __fish_use_subcommand -a {name} -d {FishText(CommandTree.Short(command.Description))}\n");
         }
         foreach (Command command in CommandTree.Commands)
         {
-            string condition = $"complete -c edgellm -n '__fish_seen_subcommand_from {string.Join(' ', command.Aliases.Prepend(command.Name))}'";
+            string condition = $"complete -c edgellm -n '__fish_seen_subcommand_from {string.Join(' ', CommandTree.NamesOf(command))}'";
             foreach (Option option in CommandTree.OptionsOf(command))
             {
                 string names = string.Concat(CommandTree.NamesOf(option).Select(name => name.StartsWith("--", StringComparison.Ordinal) ? $" -l {name[2..]}" : name.Length == 2 ? $" -s {name[1..]}" : $" -o {name[1..]}"));
-                script.Append($"{condition}{names}{(CommandTree.TakesValue(option) ? FishValue(option.HelpName) : "")} -d {FishText(CommandTree.Short(option.Description))}\n");
+                string value = CommandTree.TakesValue(option) ? FishValue(CompletedValue.Of(option.HelpName)) : "";
+                script.Append($"{condition}{names}{value} -d {FishText(CommandTree.Short(option.Description))}\n");
             }
-            if (ArgumentOf(command) is { } argument && CommandTree.KindOf(argument) is ValueKind.Model or ValueKind.File) script.Append($"{condition}{FishValue(argument).Replace(" -r", "", StringComparison.Ordinal)}\n");
+            if (CommandTree.WordsOf(command) is { Command: not null } or { IsFile: true }) script.Append($"{condition}{FishWords(CommandTree.WordsOf(command)!)}\n");
         }
         return script.ToString();
     }
 
-    /// <summary>What a command's words are: of `run`, whose first may be a model, a model.</summary>
-    private static string? ArgumentOf(Command command) => command.Name == "run" ? "MODEL" : command.Arguments.Count > 0 ? command.Arguments[0].HelpName ?? command.Arguments[0].Name.ToUpperInvariant() : null;
-
-    private static string BashWords(string? helpName) => CommandTree.KindOf(helpName) switch
+    private static string BashWords(CompletedValue value)
     {
-        ValueKind.Model => "COMPREPLY=($(compgen -W \"$(edgellm list --names 2> /dev/null)\" -- \"$word\") $(compgen -f -- \"$word\"));",
-        ValueKind.File => "COMPREPLY=($(compgen -f -- \"$word\"));",
-        ValueKind.Choice => $"COMPREPLY=($(compgen -W '{string.Join(' ', CommandTree.ChoicesOf(helpName!))}' -- \"$word\"));",
-        _ => "COMPREPLY=();",
-    };
+        string[] words = [.. value.Words, .. value.Command is { } command ? [$"$({command} 2> /dev/null)"] : Array.Empty<string>()];
+        string list = words.Length > 0 ? $"$(compgen -W \"{string.Join(' ', words)}\" -- \"$word\")" : "";
+        string files = value.IsFile ? "$(compgen -f -- \"$word\")" : "";
+        return $"COMPREPLY=({$"{list} {files}".Trim()});";
+    }
 
-    private static string ZshAction(string? helpName) => CommandTree.KindOf(helpName) switch
+    /// <summary>A call whose first space keeps zsh from adding arguments.</summary>
+    private static string ZshAction(CompletedValue value)
     {
-        ValueKind.Model => "_edgellm_models",
-        ValueKind.File => "_files",
-        ValueKind.Choice => $"({string.Join(' ', CommandTree.ChoicesOf(helpName!))})",
-        _ => " ",
-    };
+        if (value is { Words: [], Command: null }) return value.IsFile ? "_files" : " ";
+        string list = string.Join(' ', [.. value.Words, .. value.Command is { } command ? [$"${{(f)\"$({command} 2> /dev/null)\"}}"] : Array.Empty<string>()]);
+        return $" _edgellm_words {(value.IsFile ? "--files " : "")}{list}";
+    }
 
-    private static string FishValue(string? helpName) => CommandTree.KindOf(helpName) switch
+    private static string FishValue(CompletedValue value) => value is { Words: [], Command: null, IsFile: false } ? " -x" : (value.IsFile ? " -r" : " -x") + FishWords(value);
+
+    private static string FishWords(CompletedValue value)
     {
-        ValueKind.Model => " -r -F -a '(edgellm list --names 2> /dev/null)'",
-        ValueKind.File => " -r -F",
-        ValueKind.Choice => $" -x -a '{string.Join(' ', CommandTree.ChoicesOf(helpName!))}'",
-        _ => " -x",
-    };
+        string list = string.Join(' ', [.. value.Words, .. value.Command is { } command ? [$"({command} 2> /dev/null)"] : Array.Empty<string>()]);
+        return (value.IsFile ? " -F" : "") + (list.Length > 0 ? $" -a '{list}'" : "");
+    }
 
-    private static string ZshText(string text) => text.Replace("'", "", StringComparison.Ordinal).Replace("[", "", StringComparison.Ordinal).Replace("]", "", StringComparison.Ordinal).Replace(":", " ", StringComparison.Ordinal).Replace("\\", "", StringComparison.Ordinal);
+    /// <summary>A text of a specification of _arguments: brackets and colons end its parts.</summary>
+    private static string ZshText(string text) =>
+        text.Replace("\\", "", StringComparison.Ordinal).Replace("[", "\\[", StringComparison.Ordinal).Replace("]", "\\]", StringComparison.Ordinal).Replace(":", "\\:", StringComparison.Ordinal);
+
+    private static string ShellText(string text) => $"'{text.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 
     private static string FishText(string text) => $"'{text.Replace("\\", "", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}'";
 }

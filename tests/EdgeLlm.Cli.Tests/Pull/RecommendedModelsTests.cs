@@ -11,7 +11,7 @@ public sealed class RecommendedModelsTests
         CliResult result = await TestCli.RunAsync("pull");
         Assert.Equal(("", 0), (result.Error, result.ExitCode));
         Assert.Contains("2026-11-29", result.Output);
-        Assert.Matches(@"HuggingFaceTB/SmolLM2-360M-Instruct-GGUF:Q8_0 +386 +Apache-2\.0 ", result.Output);
+        Assert.Matches(@"HuggingFaceTB/SmolLM2-360M-Instruct-GGUF:Q8_0 +386 MB\n    English chat and summaries on any Pi \(Apache-2\.0\)\n", result.Output);
         Assert.Contains("* Llama 3.2 Community License: commercial use with conditions", result.Output);
         Assert.DoesNotContain("gemma", result.Output);
     }

@@ -63,6 +63,33 @@ public sealed class ConversationTests : IDisposable
     }
 
     [Fact]
+    public async Task Set_nohistory_keeps_nothing_more_and_Tab_completes_it()
+    {
+        using var terminal = PseudoTerminal.Start(Run, stateFolder: _folder.Root);
+        await terminal.TypeAsync("/show parameters\r");
+        await terminal.TypeAsync("/set noh\t\r");
+        await terminal.WaitForAsync("is kept no longer");
+        await terminal.TypeAsync("/shw\r");
+        await terminal.WaitForAsync("did you mean /show?");
+        await terminal.TypeAsync("/load smollm2-135m-instruct\r");
+        await terminal.WaitForAsync("is a model");
+        await terminal.TypeAsync("/set history\r");
+        await terminal.TypeAsync("/show template\r");
+        await terminal.TypeAsync("/bye\r");
+        Assert.Equal(0, await terminal.ExitCodeAsync());
+        Assert.Equal(["/show parameters", "/set nohistory", "/show template", "/bye"], File.ReadAllLines(_folder.PathOf("edgellm/history")));
+    }
+
+    /// <summary>A terminal has 80 columns by itself: a line that is broken there is hard to read as a list.</summary>
+    [Fact]
+    public async Task The_list_of_commands_fits_80_columns()
+    {
+        CliResult result = await TestCli.RunAsync(["run", "--chat"], "/help\n"u8.ToArray());
+        Assert.All(result.Output.Split('\n'), line => Assert.InRange(line.Length, 0, 80));
+        Assert.Contains("/save FILE", result.Output);
+    }
+
+    [Fact]
     public async Task A_terminal_that_can_do_nothing_gets_no_sequences_and_the_kernels_editing()
     {
         using var terminal = PseudoTerminal.Start(Run, terminal: "dumb", stateFolder: _folder.Root);
@@ -70,6 +97,15 @@ public sealed class ConversationTests : IDisposable
         await terminal.SendAsync("/hexx\x7f\x7flp\n");
         await terminal.WaitForAsync("forget the conversation");
         await terminal.WaitForAsync("> ");
+        await terminal.SendAsync("Hi\n");
+        await terminal.WaitForAsync("\n> ");
+        await terminal.SendAsync("half a line\x03"); // the conversation is not lost by it
+        await terminal.WaitForAsync("(Ctrl-C again, Ctrl-D or /bye leaves)");
+        await terminal.SendAsync("/stats\n");
+        await terminal.WaitForAsync("2 messages");
+        await terminal.WaitForAsync("> ");
+        await terminal.SendAsync("\x03");
+        await terminal.WaitForAsync("(Ctrl-C again, Ctrl-D or /bye leaves)");
         await terminal.SendAsync("\x04");
         Assert.Equal(0, await terminal.ExitCodeAsync());
         Assert.DoesNotContain("\e", terminal.Output);

@@ -1,4 +1,5 @@
 using System.Text;
+using EdgeLlm.Cli.Run;
 using EdgeLlm.Cli.Terminal;
 
 namespace EdgeLlm.Cli.Tests.Terminal;
@@ -95,6 +96,70 @@ public sealed class LineEditorTests
         Assert.Equal("first", terminal.Read(Up + Up + Up + Up + Up + Up + Up + "\r").Text);
         Assert.Equal("draft!", terminal.Read("draft" + Up + Down + Down + "!\r").Text);
         Assert.Equal("secondx", terminal.Read("\x10\x10\x10x\r").Text); // Ctrl-P
+    }
+
+    [Theory]
+    [InlineData("Why is the sky blue?", "\x12sky\r")] // Ctrl-R, in small or capital letters
+    [InlineData("what is the SKY?", "\x12sky\x12\r")] // the one before
+    [InlineData("what is the SKY?", "\x12sky\x12\x12\x12\r")] // and none before that
+    [InlineData("Why is the sky blue?!", "\x12sky\x05!\r")] // another key takes the line
+    [InlineData("Why is the sky blue?", "\x12skz" + Backspace + "\r")]
+    [InlineData("draft!", "draft\x12sky\a!\r")] // Ctrl-G
+    [InlineData("draft", "draft\x12nothing has this\r")]
+    [InlineData("Write a poem.", "\x12" + "blue" + Up + "\r")]
+    public void Ctrl_R_searches_earlier_lines(string expected, string keys)
+    {
+        var terminal = new Typed(40, 10);
+        foreach (string line in (string[])["what is the SKY?", "Write a poem.", "Why is the sky blue?"]) terminal.History.Add(line);
+        Assert.Equal(expected, terminal.Read(keys).Text);
+        Assert.Equal(["> " + expected], terminal.Screen.Visible); // with the usual prompt again
+    }
+
+    [Fact]
+    public void Ctrl_R_shows_what_is_sought_and_what_is_found()
+    {
+        var terminal = new Typed(40, 10);
+        terminal.History.Add("Why is the sky blue?");
+        var shown = new List<string>();
+        terminal.Check = () => shown.Add(string.Join('|', terminal.Screen.Visible));
+        terminal.Read("draft\x12sky");
+        Assert.Equal("(search: sky) Why is the sky blue?", shown[^1]);
+        terminal = new Typed(40, 10); // without a history
+        terminal.Check = () => shown.Add(string.Join('|', terminal.Screen.Visible));
+        terminal.Read("draft\x12sky");
+        Assert.Equal("(not found: sky) draft", shown[^1]);
+    }
+
+    [Fact]
+    public void Tab_writes_what_is_certain_and_lists_the_rest()
+    {
+        string[] lines = ["/save ", "/set history", "/set parameter top_k ", "/set parameter top_p ", "/show info", "/stats"];
+        var terminal = new Typed(40, 10);
+        terminal.Editor.Completions = new CommandCompletion(lines, []).For;
+        Assert.Equal("/stats", terminal.Read("/st\t\r").Text);
+        Assert.Equal("/set history", terminal.Read("/SET H\t\r").Text);
+        Assert.Equal("/set parameter top_k 5", terminal.Read("/set p\tt\tk\t5\r").Text);
+        Assert.Equal("no\tcommand", terminal.Read("no\t\e[200~\t\e[201~command\r").Text); // Tab does nothing, a pasted one is text
+        terminal = new Typed(40, 10);
+        terminal.Editor.Completions = new CommandCompletion(lines, []).For;
+        Assert.Equal("/show info", terminal.Read("/s\th\ti\t\r").Text);
+        Assert.Equal(["> /s", "/save  /set  /show  /stats", "> /show info"], terminal.Screen.Visible);
+    }
+
+    [Fact]
+    public void Tab_knows_files_after_commands_that_take_one()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("talk one.chat", "");
+        folder.Write("talks/two.chat", "");
+        folder.Write(".hidden", "");
+        var completion = new CommandCompletion(["/load ", "/save "], ["/save ", "/save --force ", "/load "]);
+        string root = folder.Root + "/";
+        Assert.Equal([$"/load {root}talk one.chat", $"/load {root}talks/"], completion.For($"/load {root}t"));
+        Assert.Equal([$"/save --force {root}talks/two.chat"], completion.For($"/save --force {root}talks/"));
+        Assert.Equal([$"/load {root}.hidden"], completion.For($"/load {root}."));
+        Assert.Empty(completion.For("/load /nonexistent/x"));
+        Assert.Empty(completion.For("What is /etc"));
     }
 
     /// <summary>After every key, the screen is as if the text had been written anew.</summary>

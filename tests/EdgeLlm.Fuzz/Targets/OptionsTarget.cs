@@ -24,7 +24,7 @@ internal static class OptionsTarget
     private static readonly string[] Settings = [.. Setting.All.Select(setting => setting.Name)];
 
     // Made once, as in the program: options that commands share note each command that they are given to.
-    private static readonly RootCommand Root = EdgeLlmCommand.Create();
+    private static readonly Command Root = EdgeLlmCommand.Create();
 
     private const string SettingsFile = """{"model":"model.gguf","name":"tiny","listen":"127.0.0.1:11500","origins":["http://a"],"hosts":"x.lan","context":64,"threads":1,"kv":"f16","conversations":2,"queue":4,"bodyLimit":65536,"stopSeconds":3}""";
 
@@ -38,9 +38,9 @@ internal static class OptionsTarget
         return ParsedOnly.Contains(arguments[0]) ? Parse(Root, arguments) : Run(Root, arguments);
     }
 
-    private static string? Parse(RootCommand root, string[] arguments) => CommandRunner.Parse(root, arguments).Errors.Count > 0 ? "usage" : null;
+    private static string? Parse(Command root, string[] arguments) => CommandRunner.Parse(root, arguments).Errors.Count > 0 ? "usage" : null;
 
-    private static string? Run(RootCommand root, string[] arguments)
+    private static string? Run(Command root, string[] arguments)
     {
         var errors = new StringWriter();
         Console.SetError(errors);
@@ -63,7 +63,7 @@ internal static class OptionsTarget
         WrongResultException Wrong(string what) => new($"{what}: edgellm {string.Join(' ', arguments.Select(argument => $"'{argument}'"))}\n{text}");
     }
 
-    private static string[] MakeArguments(Dice dice, RootCommand root)
+    private static string[] MakeArguments(Dice dice, Command root)
     {
         string name = dice.Of(Commands);
         Command command = root.Subcommands.First(command => command.Name == name);

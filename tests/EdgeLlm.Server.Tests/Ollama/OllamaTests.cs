@@ -118,7 +118,20 @@ public sealed class OllamaTests : IAsyncLifetime
         "stream":false,"think":false,"keep_alive":-1,"format":"","tools":[],"options":{"num_predict":2,"num_ctx":8192,"tfs_z":1,"mirostat":0,"numa":false,"stop":["x"],"top_k":5,"use_mmap":true}
         """));
 
+    [Fact]
+    public async Task A_client_that_counts_on_a_longer_context_gets_its_answer_and_the_log_says_what_there_is()
+    {
+        foreach (int length in (int[])[128, 4096, 4096, 2048, 8192]) await _server.AskAsync("/api/chat", Chat($$"""
+            "stream":false,"options":{"num_predict":1,"num_ctx":{{length}}}
+            """));
+        await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"Hi","stream":false,"options":{"num_predict":1,"num_ctx":16384}}""");
+        string[] warnings = [.. _server.Log.Split('\n').Where(line => line.Contains("num_ctx", StringComparison.Ordinal))];
+        Assert.Equal(3, warnings.Length);
+        Assert.All(new[] { 4096, 8192, 16384 }.Zip(warnings), pair => Assert.Contains($"asks for a context of {pair.First} tokens (num_ctx) and gets the 128 that are served", pair.Second));
+    }
+
     [Theory]
+    [InlineData("\"options\":{\"num_ctx\":\"long\"}", "option \"num_ctx\" must be a number")]
     [InlineData("\"options\":{\"num_predict\":1.5}", "option \"num_predict\" must be of type integer")]
     [InlineData("\"options\":{\"temperature\":\"hot\"}", "option \"temperature\" must be a number")]
     [InlineData("\"options\":{\"top_p\":7}", "top_p is 7")]

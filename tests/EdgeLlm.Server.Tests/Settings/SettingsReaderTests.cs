@@ -38,7 +38,7 @@ public sealed class SettingsReaderTests : IDisposable
     [Theory]
     [InlineData("{\n \"queue\": 1,\n \"prot\": 1\n}", 3, "there is no setting \"prot\"")]
     [InlineData("{\n\n \"queue\": \"many\"\n}", 3, "queue takes a whole number from 0 to 1024, not 'many'")]
-    [InlineData("{\n \"listen\": \"pi:x\"\n}", 2, "listen takes an address and port")]
+    [InlineData("{\n \"listen\": \"pi:x\"\n}", 2, "listen takes a port")]
     [InlineData("{\n \"queue\": 1\n \"context\": 5\n}", 3, "not valid JSON")]
     [InlineData("{\n \"queue\": {}\n}", 2, "one value or a list of texts")]
     [InlineData("{\n \"queue\": 1,\n \"queue\": 2\n}", 3, "twice")]
