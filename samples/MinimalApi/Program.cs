@@ -14,7 +14,7 @@ builder.Services.Configure<EdgeLlmOptions>(builder.Configuration.GetSection("Edg
 builder.Services.AddEdgeLlm();
 WebApplication app = builder.Build();
 
-var options = new ChatOptions { Instructions = "Answer in a few short sentences.", MaxOutputTokens = 200 };
+var options = new ChatOptions { Instructions = "Answer in a few short sentences.", MaxOutputTokens = 200, Temperature = 0.3f };
 
 app.MapGet("/ask", async (string question, IChatClient client, CancellationToken cancellationToken) =>
 {
