@@ -18,7 +18,7 @@ _edgellm() {
     list | ls) options='--json --names --help' ;;
     ps) options='--service --json --help' ;;
     rm) options='--system --yes -y --help' ;;
-    kernels) options=' --help' ;;
+    kernels) options='--help' ;;
     logits) options='--model -m --ids --output --context --ctx-size -c --threads -t --chunk --kernel --kv --float-activations --help' ;;
     perplexity) options='--model -m --text --context --against --keep-logits --json --help' ;;
     template) options='--model -m --template --chat-template --input --now --help' ;;
@@ -28,13 +28,13 @@ _edgellm() {
     run:--model | run:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     run:--prompt | run:-p) COMPREPLY=(); return ;;
     run:--system | run:--system-prompt | run:-sys) COMPREPLY=(); return ;;
-    run:--chat-template) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    run:--chat-template) COMPREPLY=($(compgen -W "vicuna alpaca dolly llama2 chatml" -- "$word") $(compgen -f -- "$word")); return ;;
     run:--context | run:--ctx-size | run:-c) COMPREPLY=(); return ;;
     run:--threads | run:-t) COMPREPLY=(); return ;;
     run:--decode-threads) COMPREPLY=(); return ;;
     run:--chunk) COMPREPLY=(); return ;;
-    run:--kernel) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
-    run:--kv) COMPREPLY=(); return ;;
+    run:--kernel) COMPREPLY=($(compgen -W "$(edgellm kernels 2> /dev/null)" -- "$word")); return ;;
+    run:--kv) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$word")); return ;;
     run:--max-tokens | run:--n-predict | run:--predict | run:-n) COMPREPLY=(); return ;;
     run:--temperature | run:--temp) COMPREPLY=(); return ;;
     run:--top-k) COMPREPLY=(); return ;;
@@ -53,9 +53,9 @@ _edgellm() {
     run:--dry-breaker) COMPREPLY=(); return ;;
     run:--logit-bias) COMPREPLY=(); return ;;
     run:--stop) COMPREPLY=(); return ;;
-    run:--when-full) COMPREPLY=($(compgen -W 'error drop' -- "$word")); return ;;
+    run:--when-full) COMPREPLY=($(compgen -W "error drop" -- "$word")); return ;;
     inspect:--context | inspect:--ctx-size | inspect:-c | show:--context | show:--ctx-size | show:-c) COMPREPLY=(); return ;;
-    inspect:--kv | show:--kv) COMPREPLY=(); return ;;
+    inspect:--kv | show:--kv) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$word")); return ;;
     bench:--model | bench:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     bench:--threads | bench:-t) COMPREPLY=(); return ;;
     bench:--decode-threads) COMPREPLY=(); return ;;
@@ -63,25 +63,25 @@ _edgellm() {
     bench:--decode | bench:-n) COMPREPLY=(); return ;;
     bench:--depth | bench:-d) COMPREPLY=(); return ;;
     bench:--rounds | bench:-r) COMPREPLY=(); return ;;
-    bench:--kernel) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    bench:--kernel) COMPREPLY=($(compgen -W "$(edgellm kernels 2> /dev/null)" -- "$word")); return ;;
     bench:--chunk) COMPREPLY=(); return ;;
-    bench:--kv) COMPREPLY=(); return ;;
+    bench:--kv) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$word")); return ;;
     bench:--peer-decode) COMPREPLY=(); return ;;
     bench:--peer-model) COMPREPLY=($(compgen -f -- "$word")); return ;;
     quantize:--calibrate) COMPREPLY=($(compgen -f -- "$word")); return ;;
-    quantize:--type) COMPREPLY=($(compgen -W 'f16 bf16 f32' -- "$word")); return ;;
+    quantize:--type) COMPREPLY=($(compgen -W "q4_0 q8_0 iq4_nl q4_k f16 bf16 f32" -- "$word")); return ;;
     quantize:--imatrix) COMPREPLY=($(compgen -f -- "$word")); return ;;
     quantize:--write-imatrix) COMPREPLY=($(compgen -f -- "$word")); return ;;
-    quantize:--group) COMPREPLY=($(compgen -W '32 16' -- "$word")); return ;;
-    quantize:--embedding) COMPREPLY=($(compgen -W 'e8 e4' -- "$word")); return ;;
+    quantize:--group) COMPREPLY=($(compgen -W "32 16" -- "$word")); return ;;
+    quantize:--embedding) COMPREPLY=($(compgen -W "e8 e4" -- "$word")); return ;;
     quantize:--size) COMPREPLY=(); return ;;
     quantize:--bits) COMPREPLY=(); return ;;
-    quantize:--chat-template) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    quantize:--chat-template) COMPREPLY=($(compgen -W "vicuna alpaca dolly llama2 chatml" -- "$word") $(compgen -f -- "$word")); return ;;
     quantize:--evaluate) COMPREPLY=($(compgen -f -- "$word")); return ;;
     serve:--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
     serve:--model | serve:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
-    serve:--name) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
-    serve:--chat-template) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    serve:--name) COMPREPLY=(); return ;;
+    serve:--chat-template) COMPREPLY=($(compgen -W "vicuna alpaca dolly llama2 chatml" -- "$word") $(compgen -f -- "$word")); return ;;
     serve:--listen) COMPREPLY=(); return ;;
     serve:--api-key-file) COMPREPLY=($(compgen -f -- "$word")); return ;;
     serve:--origins) COMPREPLY=(); return ;;
@@ -89,7 +89,7 @@ _edgellm() {
     serve:--context) COMPREPLY=(); return ;;
     serve:--threads) COMPREPLY=(); return ;;
     serve:--decode-threads) COMPREPLY=(); return ;;
-    serve:--kv) COMPREPLY=(); return ;;
+    serve:--kv) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$word")); return ;;
     serve:--conversations) COMPREPLY=(); return ;;
     serve:--queue) COMPREPLY=(); return ;;
     serve:--body-limit) COMPREPLY=(); return ;;
@@ -102,8 +102,8 @@ _edgellm() {
     logits:--context | logits:--ctx-size | logits:-c) COMPREPLY=(); return ;;
     logits:--threads | logits:-t) COMPREPLY=(); return ;;
     logits:--chunk) COMPREPLY=(); return ;;
-    logits:--kernel) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
-    logits:--kv) COMPREPLY=(); return ;;
+    logits:--kernel) COMPREPLY=($(compgen -W "$(edgellm kernels 2> /dev/null)" -- "$word")); return ;;
+    logits:--kv) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$word")); return ;;
     perplexity:--model | perplexity:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     perplexity:--text) COMPREPLY=($(compgen -f -- "$word")); return ;;
     perplexity:--context) COMPREPLY=(); return ;;
@@ -111,7 +111,7 @@ _edgellm() {
     perplexity:--keep-logits) COMPREPLY=($(compgen -f -- "$word")); return ;;
     template:--model | template:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     template:--template) COMPREPLY=($(compgen -f -- "$word")); return ;;
-    template:--chat-template) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    template:--chat-template) COMPREPLY=($(compgen -W "vicuna alpaca dolly llama2 chatml" -- "$word") $(compgen -f -- "$word")); return ;;
     template:--input) COMPREPLY=($(compgen -f -- "$word")); return ;;
     template:--now) COMPREPLY=(); return ;;
     tokenize:--model | tokenize:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
@@ -123,9 +123,9 @@ _edgellm() {
   case $command in
     run) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); ;;
     inspect | show) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); ;;
-    pull) COMPREPLY=($(compgen -f -- "$word")); ;;
-    quantize) COMPREPLY=(); ;;
-    rm) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); ;;
+    pull) COMPREPLY=(); ;;
+    quantize) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); ;;
+    rm) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word")); ;;
   esac
 }
 
