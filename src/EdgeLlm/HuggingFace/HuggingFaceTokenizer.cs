@@ -10,6 +10,9 @@ internal sealed class HuggingFaceTokenizer
     private const int MostEndIds = 1000;
     private const string ModelFile = "tokenizer.model", JsonFile = "tokenizer.json";
 
+    // Classes that number the pieces of a tokenizer.model in another way (fairseq's).
+    private static readonly string[] OtherIds = ["XLMRoberta", "Camembert", "MBart", "NllbTokenizer", "M2M100", "XGLM", "BarthezTokenizer"];
+
     private readonly string _folder;
     private readonly JsonPart? _config; // tokenizer_config.json
     private readonly JsonPart? _specialTokens; // special_tokens_map.json
@@ -73,6 +76,8 @@ internal sealed class HuggingFaceTokenizer
 
     private TokenizerData ReadSentencePiece(SentencePieceModel model)
     {
+        if (_config?.Find("tokenizer_class") is { } name && OtherIds.Any(kind => name.Text().StartsWith(kind, StringComparison.Ordinal)))
+            throw name.Error($"is '{FolderFile.Printable(name.Text())}', whose ids are not those of {ModelFile}: {JsonFile} is needed");
         List<string> notes = [];
         AddTokens(model.Table, notes);
         TokenizerData data = model.Read();

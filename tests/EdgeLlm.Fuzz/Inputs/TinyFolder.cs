@@ -71,6 +71,42 @@ internal static class TinyFolder
         };
     }
 
+    /// <summary>Tokenizers of every kind of model, with steps of every kind.</summary>
+    public static JsonObject[] TokenizerJsons()
+    {
+        JsonObject steps = TokenizerJson(), pairs = TokenizerJson(), unigram = TokenizerJson(), words = TokenizerJson();
+        steps["normalizer"] = Json("""{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Replace","pattern":{"Regex":"(?i:x)+ {2,}"},"content":" "},{"type":"Strip","strip_left":true,"strip_right":false}]}""");
+        steps["pre_tokenizer"] = Json("""
+            {"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"(?i:'s|'t)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}++|(?:ab)*c|[\\w&&[^\\d]]|\\s+(?!\\S)|(?<=a)\\s*?$"},"behavior":"Isolated","invert":false},
+            {"type":"Digits","individual_digits":true},{"type":"Punctuation","behavior":"Contiguous"},{"type":"ByteLevel","add_prefix_space":true,"use_regex":true}]}
+            """);
+        steps["post_processor"] = Json("""{"type":"RobertaProcessing","cls":["<|im_start|>",1],"sep":["<|im_end|>",2]}""");
+        foreach (JsonNode? token in steps["added_tokens"]!.AsArray()) (token!["lstrip"], token["rstrip"], token["normalized"]) = (true, true, true);
+
+        pairs["normalizer"] = Json("""{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]}""");
+        pairs["pre_tokenizer"] = Json("""{"type":"Split","pattern":{"String":" "},"behavior":"MergedWithPrevious","invert":false}""");
+        pairs["decoder"] = Json("""{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}""");
+        (pairs["model"]!["byte_fallback"], pairs["model"]!["fuse_unk"], pairs["model"]!["unk_token"]) = (true, true, "a");
+
+        unigram["normalizer"] = Json("""{"type":"Precompiled","precompiled_charsmap":""}""");
+        unigram["pre_tokenizer"] = Json("""{"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":true}]}""");
+        unigram["decoder"] = Json("""{"type":"Metaspace","replacement":"▁","prepend_scheme":"always"}""");
+        unigram["model"] = new JsonObject
+        {
+            ["type"] = "Unigram", ["unk_id"] = 0, ["byte_fallback"] = true,
+            ["vocab"] = new JsonArray([.. TinyVocabulary.SentencePiece().Select((token, id) => (JsonNode)new JsonArray(token.Text, -(double)id))]),
+        };
+
+        words["normalizer"] = Json("""{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}""");
+        words["pre_tokenizer"] = Json("""{"type":"BertPreTokenizer"}""");
+        words["decoder"] = Json("""{"type":"WordPiece","prefix":"##","cleanup":true}""");
+        words["model"]!["type"] = "WordPiece";
+        (words["model"]!["unk_token"], words["model"]!["max_input_chars_per_word"], words["model"]!["continuing_subword_prefix"]) = ("a", 100, "##");
+        return [TokenizerJson(), steps, pairs, unigram, words];
+
+        static JsonNode Json(string text) => JsonNode.Parse(text)!;
+    }
+
     /// <summary>A tokenizer.model: SentencePiece's ModelProto (sentencepiece_model.proto).</summary>
     public static byte[] SentencePiece(bool isUnigram)
     {

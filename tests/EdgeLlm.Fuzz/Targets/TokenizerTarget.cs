@@ -14,10 +14,12 @@ internal static class TokenizerTarget
     [
         "added_tokens", "id", "content", "single_word", "lstrip", "rstrip", "normalized", "special", "normalizer", "type", "normalizers", "prepend", "pattern", "String", "Regex", "pre_tokenizer", "pretokenizers",
         "ByteLevel", "add_prefix_space", "trim_offsets", "use_regex", "Metaspace", "replacement", "prepend_scheme", "post_processor", "processors", "single", "SpecialToken", "Sequence", "decoder", "decoders",
-        "model", "vocab", "merges", "byte_fallback", "fuse_unk", "ignore_merges", "continuing_subword_prefix", "unk_token", "max_input_chars_per_word", "behavior", "invert", "lowercase", "strip_accents", "split",
+        "model", "vocab", "merges", "byte_fallback", "fuse_unk", "ignore_merges", "continuing_subword_prefix", "unk_token", "max_input_chars_per_word", "behavior", "invert", "lowercase", "strip_accents", "split", "unk_id",
+        "NFKC", "Replace", "Prepend", "Precompiled", "BertNormalizer", "Split", "Digits", "Punctuation", "WhitespaceSplit", "BertPreTokenizer", "content", "individual_digits", "precompiled_charsmap",
+        "ByteFallback", "Fuse", "Strip", "WordPiece", "Unigram", "BPE", "Removed", "Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext", "decoders", "start", "stop", "cleanup",
     ];
 
-    private static readonly Lazy<byte[]> Json = new(() => Encoding.UTF8.GetBytes(TinyFolder.TokenizerJson().ToJsonString()));
+    private static readonly Lazy<byte[][]> Jsons = new(() => [.. TinyFolder.TokenizerJsons().Select(json => Encoding.UTF8.GetBytes(json.ToJsonString()))]);
     private static readonly Lazy<byte[][]> Protos = new(() => [TinyFolder.SentencePiece(isUnigram: false), TinyFolder.SentencePiece(isUnigram: true)]);
 
     public static string? Run(FuzzCase current)
@@ -25,7 +27,7 @@ internal static class TokenizerTarget
         Dice dice = current.Dice;
         TokenizerData data = dice.Below(5) switch
         {
-            0 => FromFolder(current, "tokenizer.json", JsonMutator.Mutate(dice, Json.Value, Names)),
+            0 => FromFolder(current, "tokenizer.json", JsonMutator.Mutate(dice, dice.Of(Jsons.Value), Names)),
             1 => FromFolder(current, "tokenizer.model", Proto(dice)),
             _ => FromGguf(current, GgufMutator.Mutate(dice, dice.Of(Samples.Tokenizers.Value))),
         };
