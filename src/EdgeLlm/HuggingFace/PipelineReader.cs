@@ -206,8 +206,7 @@ internal static class PipelineReader
                 steps.Add(new SplitStep(PatternOf(step), BehaviorOf(step), Flag(step, "invert")));
                 break;
             case "Metaspace":
-                string mark = step.Require("replacement").Text();
-                if (mark.EnumerateRunes().Count() != 1) throw step.Require("replacement").Error("must be one character");
+                string mark = MarkOf(step);
                 steps.Add(new MetaspaceStep(mark, SchemeOf(step)));
                 if (step.Find("split")?.Flag() ?? true) steps.Add(new SplitStep(PatternParser.Literal(mark), SplitBehavior.MergedWithNext, isInverted: false));
                 break;
@@ -235,6 +234,13 @@ internal static class PipelineReader
             default:
                 throw Unknown(type);
         }
+    }
+
+    /// <summary>The character that Metaspace writes spaces as.</summary>
+    private static string MarkOf(JsonPart step)
+    {
+        string mark = step.Require("replacement").Text();
+        return mark.EnumerateRunes().Count() == 1 ? mark : throw step.Require("replacement").Error("must be one character");
     }
 
     private static SplitStep Split(string expression, SplitBehavior behavior) => new(Pattern.Parse(expression, Dialect.Oniguruma), behavior, isInverted: false);
@@ -299,7 +305,7 @@ internal static class PipelineReader
                     decoder = decoder with { JoinsWords = true, CleansUpSpaces = Flag(step, "cleanup") };
                     break;
                 case "Metaspace":
-                    replacements.Add((step.Require("replacement").Text(), " "));
+                    replacements.Add((MarkOf(step), " "));
                     decoder = decoder with { DropsFirstSpace = SchemeOf(step) != PrependScheme.Never };
                     break;
                 case "Replace" when step.Require("pattern").Find("String") is { } from && from.Text().Length > 0:

@@ -268,9 +268,16 @@ internal sealed class TokenizerJson
             case "TemplateProcessing":
                 return AroundOfTemplate(processor.Require("single"));
             case "BertProcessing" or "RobertaProcessing":
-                return ([TokenOf(processor.Require("cls").Items().First())], [TokenOf(processor.Require("sep").Items().First())]);
+                return ([Named("cls")], [Named("sep")]);
             default:
                 throw type.Error($"is '{FolderFile.Printable(type.Text())}', which is not known here");
+        }
+
+        // A token and its id.
+        int Named(string field)
+        {
+            JsonPart[] pair = [.. processor.Require(field).Items().Take(1)];
+            return pair.Length > 0 ? TokenOf(pair[0]) : throw processor.Require(field).Error("is empty");
         }
     }
 

@@ -104,6 +104,7 @@ public sealed class PipelineTests
     [InlineData("pre_tokenizer", """{"type":"Split","pattern":{"Regex":"\\b"},"behavior":"Isolated"}""", "pre_tokenizer.pattern.Regex has something that is not known here")]
     [InlineData("pre_tokenizer", """{"type":"Split","pattern":{"String":"a"},"behavior":"Mixed"}""", "pre_tokenizer.behavior is 'Mixed'")]
     [InlineData("pre_tokenizer", """{"type":"Metaspace","replacement":"▁","prepend_scheme":"last"}""", "pre_tokenizer.prepend_scheme is 'last'")]
+    [InlineData("decoder", """{"type":"Metaspace","replacement":""}""", "decoder.replacement must be one character")]
     [InlineData("decoder", """{"type":"BPEDecoder","suffix":"</w>"}""", "decoder.type is 'BPEDecoder'")]
     [InlineData("decoder", """{"type":"Strip","content":"_","start":1,"stop":0}""", "decoder.type is 'Strip'")]
     [InlineData("model", """{"type":"BPE","end_of_word_suffix":"</w>"}""", "model.end_of_word_suffix is '</w>'")]

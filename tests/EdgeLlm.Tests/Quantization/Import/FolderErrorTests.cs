@@ -211,6 +211,7 @@ public sealed class FolderErrorTests : IDisposable
         Edit(root => root["model"]!["unk_token"] = "<none>", "model.unk_token is '<none>', which is no token");
         Edit(root => root["normalizer"] = JsonNode.Parse("""{"type":"Nmt"}"""), "normalizer.type is 'Nmt'");
         Edit(root => root["post_processor"] = JsonNode.Parse("""{"type":"OtherProcessing"}"""), "post_processor.type is 'OtherProcessing'");
+        Edit(root => root["post_processor"] = JsonNode.Parse("""{"type":"BertProcessing","cls":[],"sep":["x",1]}"""), "post_processor.cls is empty");
         Edit(root => root["pre_tokenizer"] = JsonNode.Parse("""{"type":"UnicodeScripts"}"""), "pre_tokenizer.type is 'UnicodeScripts'");
         Edit(root => root["decoder"] = JsonNode.Parse("""{"type":"CTC"}"""), "decoder.type is 'CTC'");
         Edit(root => root.Remove("model"), "tokenizer.json: model is missing");
