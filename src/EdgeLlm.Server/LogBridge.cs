@@ -13,6 +13,7 @@ internal sealed class LogBridge(ServerLog log) : ILoggerProvider, ILogger
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
+        if (eventId.Name == "HostedServiceStartupFaulted") return; // thrown as well, and said once, in our words
         string message = formatter(state, exception) + (exception is null ? "" : $": {exception.Message}");
         // A client's fault that was answered with a 400, yet the web server can't read on to the request's end.
         if (eventId.Name == "RequestBodyDrainBodyReaderInvalidState") logLevel = LogLevel.Warning;

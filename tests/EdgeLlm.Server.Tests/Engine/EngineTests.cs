@@ -163,8 +163,12 @@ public sealed class EngineTests
     {
         await using TestServer first = await TestServer.StartAsync();
         var listen = new ListenAddress(IPAddress.Loopback, first.Server.Address.Port);
-        var exception = await Assert.ThrowsAsync<IOException>(() => TestServer.StartAsync(new ServerOptions { Listen = listen }));
+        using var log = new StringWriter();
+        var served = new ServedModel(TestServer.Name, first.ModelPath, "llama", 260_000, "F32", 1, DateTime.UnixEpoch);
+        await using var second = new ModelServer(new ServerOptions { Listen = listen }, served, new ServerLog(log, forJournal: false));
+        var exception = await Assert.ThrowsAsync<IOException>(() => second.StartAsync());
         Assert.Contains($"{listen} is in use", exception.Message, StringComparison.Ordinal);
+        Assert.Empty(log.ToString()); // the error is one line
     }
 
     private static string TextOf(JsonElement completion) => completion.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString()!;
