@@ -20,4 +20,10 @@ internal enum Activation
 
     /// <summary>max(x, 0)^2.</summary>
     ReluSquared,
+
+    /// <summary>1 / (1 + exp(-x)).</summary>
+    Logistic,
+
+    /// <summary>x.</summary>
+    Identity,
 }

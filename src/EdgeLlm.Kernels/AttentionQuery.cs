@@ -30,6 +30,9 @@ internal unsafe struct AttentionQuery
     /// <summary>[GroupSize]: a score loses this times the distance of the key (ALiBi); null: nothing.</summary>
     public float* Slopes;
 
+    /// <summary>[GroupSize]: a score of each head that takes part in the softmax without a value; null: none.</summary>
+    public float* Sinks;
+
     /// <summary>The first position that token <paramref name="token"/> sees.</summary>
     public readonly int FirstKey(int token) => Window == 0 ? 0 : Math.Max(0, FirstPosition + token - Window + 1);
 }

@@ -60,6 +60,9 @@ internal abstract unsafe class Kernel
     /// <summary>x = f(x) * factors, or f(x) where <paramref name="factors"/> is null.</summary>
     public abstract void Activate(Activation activation, float* x, float* factors, int count);
 
+    /// <summary>x = (y + 1) * x / (1 + exp(-factor * x)), with x up to the limit and y within it: gpt-oss's clamped SwiGLU.</summary>
+    public abstract void ActivateClamped(float* x, float* y, float factor, float limit, int count);
+
     /// <summary>x = cap * tanh(x / cap): a soft cap.</summary>
     public abstract void Cap(float* x, float cap, int count);
 
@@ -84,6 +87,21 @@ internal abstract unsafe class Kernel
 
     /// <summary>Scratch that <see cref="Attend"/> needs a thread.</summary>
     public abstract long AttentionScratchBytes(int dimension, int tokens, int groupSize);
+
+    /// <summary>One token's step of a convolution, channel by channel, in place: x [channels] becomes the results.</summary>
+    /// <param name="before">[taps - 1][channels] earlier inputs, the oldest first; null: zeros.</param>
+    /// <param name="after">The same after this token; may be <paramref name="before"/>.</param>
+    public abstract void Convolve(in Convolution convolution, float* before, float* after, float* x, int firstChannel, int endChannel);
+
+    /// <summary>y[j] = chain over i of fma(key[i], state[i, j], y[j]), for a state [keys, values].</summary>
+    public abstract void Recall(float* state, float* key, float* y, int keys, int values);
+
+    /// <summary>
+    /// A state [keys, values] decays and takes up a pair: after[i, j] = fma(key[i], value[j], before[i, j] * decay); then y[j] = chain over i of
+    /// fma(query[i], after[i, j], y[j]).
+    /// </summary>
+    /// <param name="before">null: zeros. May be <paramref name="after"/>.</param>
+    public abstract void Associate(float* before, float* after, float decay, float* key, float* value, float* query, float* y, int keys, int values);
 
     private static List<Kernel> FindAvailable()
     {

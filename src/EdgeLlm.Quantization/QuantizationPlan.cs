@@ -18,9 +18,9 @@ internal sealed class QuantizationPlan : TensorPlan
         foreach (GgufTensor tensor in Tensors.Where(CanPack)) _packings[tensor.Name] = TensorTable.IsLayerMatrix(tensor.Name) ? body : embedding;
     }
 
-    /// <summary>Whether a tensor is a matrix of a layer, an embedding or a head, of a shape and type that can be packed.</summary>
+    /// <summary>Whether a tensor is a matrix, or a stack of matrices, of a layer, an embedding or a head, of a shape and type that can be packed.</summary>
     public static bool CanPack(GgufTensor tensor) =>
-        tensor.MatrixShape.Count == 2 && tensor.Columns % PackedLayout.BlockColumns == 0 && tensor.Rows <= int.MaxValue && WeightRows.CanRead(tensor)
+        (tensor.MatrixShape.Count == 2 || tensor.MatrixShape.Count == 3 && tensor.MatrixShape[1] % PackedLayout.GroupRows == 0) && tensor.Type != ElementType.MXFP4 && tensor.Columns % PackedLayout.BlockColumns == 0 && tensor.Rows <= int.MaxValue && WeightRows.CanRead(tensor)
         && (TensorTable.IsLayerMatrix(tensor.Name) || tensor.Name is TensorTable.Embedding or TensorTable.Head);
 
     /// <summary>About what metadata and alignment add to <see cref="TensorPlan.OutputBytes"/>, at least: the source's own header and what tells of the packed tensors.</summary>

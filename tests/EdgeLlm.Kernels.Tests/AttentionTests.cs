@@ -83,16 +83,29 @@ public sealed unsafe class AttentionTests
         }
     }
 
+    [Theory]
+    [InlineData(KeyValueType.F16)]
+    [InlineData(KeyValueType.F32)]
+    [InlineData(KeyValueType.I8)]
+    public void A_window_in_a_ring_of_tiles_gives_the_bits_of_all_positions(KeyValueType type)
+    {
+        foreach (Kernel kernel in Kernel.Available)
+        {
+            foreach ((int window, int chunk, int places) in new[] { (1, 1, 2), (16, 8, 3), (32, 7, 3), (33, 40, 4), (5, 32, 3) })
+                KernelTests.AssertSameBits(Run(Specification, type, 16, 2, 300, window, chunk), Run(kernel, type, 16, 2, 300, window, chunk, places: places), $"{kernel.Name}, {window}, {chunk}");
+        }
+    }
+
     private static (float[] Q, float[] K, float[] V) Inputs(int dimension, int group, int positions) =>
         (KernelTests.RandomFloats(positions * group * dimension, 1), KernelTests.RandomFloats(positions * dimension, 2), KernelTests.RandomFloats(positions * dimension, 3));
 
-    private static float[] Run(Kernel kernel, KeyValueType type, int dimension, int group, int positions, int window, int chunk, float cap = 0, bool hasSlopes = false)
+    private static float[] Run(Kernel kernel, KeyValueType type, int dimension, int group, int positions, int window, int chunk, float cap = 0, bool hasSlopes = false, int places = 0)
     {
         (float[] q, float[] k, float[] v) = Inputs(dimension, group, positions);
-        int size = KeyValueHead.ElementBytes(type), tiles = (positions + 31) / 32;
-        using GuardedBuffer keys = new((long)tiles * 32 * dimension * size), values = new((long)positions * dimension * size);
-        using GuardedBuffer keyScales = new(tiles * 32 * 4L), valueScales = new(positions * 4L), queries = GuardedBuffer.Of<float>(q), output = new(q.Length * 4L);
-        var cache = new KeyValueHead(type, dimension, keys.Start, values.Start, keyScales.Floats, valueScales.Floats);
+        int size = KeyValueHead.ElementBytes(type), tiles = places > 0 ? places : (positions + 31) / 32, stored = places > 0 ? 32 * places : positions;
+        using GuardedBuffer keys = new((long)tiles * 32 * dimension * size), values = new((long)stored * dimension * size);
+        using GuardedBuffer keyScales = new(tiles * 32 * 4L), valueScales = new(stored * 4L), queries = GuardedBuffer.Of<float>(q), output = new(q.Length * 4L);
+        var cache = new KeyValueHead(type, dimension, keys.Start, values.Start, keyScales.Floats, valueScales.Floats, tiles);
         void* scratch = NativeMemory.AlignedAlloc((nuint)kernel.AttentionScratchBytes(dimension, chunk, group), 64);
         int stride = group * dimension;
         float[] slopes = [.. Enumerable.Range(1, group).Select(g => 0.7f / g)];

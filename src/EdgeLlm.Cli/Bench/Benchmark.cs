@@ -38,12 +38,12 @@ internal sealed class Benchmark : IDisposable
     public BenchResult Run(Action<string> progress)
     {
         int[] tokens = FixedTokens(_options.Depth + _options.Prompt);
-        ReadOnlyMemory<int> depth = tokens.AsMemory(0, _options.Depth), prompt = tokens.AsMemory(_options.Depth);
+        ReadOnlyMemory<int> prompt = tokens.AsMemory(_options.Depth);
         _cache.Truncate(0);
-        if (!depth.IsEmpty)
+        if (_options.Depth > 0)
         {
-            progress($"fills the context with {depth.Length} tokens");
-            _model.Forward(depth.Span, _cache, _cancellation);
+            progress($"fills the context with {_options.Depth} tokens");
+            GoTo(_options.Depth);
         }
         double? promptRate = Median(_options.Prompt, progress, "prompt", () => _model.Forward(prompt.Span, _cache, _cancellation));
         double? decodeRate = Median(_options.Decode, progress, "decode", Decode);
@@ -78,6 +78,15 @@ internal sealed class Benchmark : IDisposable
         _model.Dispose();
     }
 
+    /// <summary>Fills the context, or cuts it, to this depth.</summary>
+    private void GoTo(int depth)
+    {
+        int kept = _cache.Truncate(depth);
+        if (kept == depth) return;
+        _model.Forward(FixedTokens(depth).AsSpan(kept), _cache, _cancellation);
+        _cache.Checkpoint();
+    }
+
     /// <summary>Tokens a second; null where there is nothing to measure.</summary>
     private double? Median(int tokens, Action<string> progress, string what, Action measured)
     {
@@ -86,7 +95,7 @@ internal sealed class Benchmark : IDisposable
         for (int round = -1; round < rates.Length; round++)
         {
             progress(round < 0 ? $"{what}: warms up" : $"{what}: round {round + 1} of {rates.Length}");
-            _cache.Truncate(_options.Depth);
+            GoTo(_options.Depth);
             long start = Stopwatch.GetTimestamp();
             measured();
             if (round >= 0) rates[round] = tokens / Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -103,13 +112,13 @@ internal sealed class Benchmark : IDisposable
         OperationProfile promptProfile = new(), decodeProfile = new();
         if (!prompt.IsEmpty)
         {
-            _cache.Truncate(_options.Depth);
+            GoTo(_options.Depth);
             _model.Profile = promptProfile;
             _model.Forward(prompt.Span, _cache, _cancellation);
         }
         if (_options.Decode > 0)
         {
-            _cache.Truncate(_options.Depth);
+            GoTo(_options.Depth);
             _model.Profile = decodeProfile;
             Decode();
         }

@@ -42,7 +42,8 @@ internal unsafe partial class NeonKernel
             largest = AdvSimd.Max(largest, AdvSimd.Max(AdvSimd.Abs(Vector128.Load(key + d)), AdvSimd.Abs(Vector128.Load(value + d))));
         if (!float.IsFinite(AdvSimd.Arm64.MaxAcross(largest).ToScalar())) return false; // FMAX hands a NaN on
         nint row = Tile;
-        ushort* keys = (ushort*)cache.Keys + (nint)(position / Tile) * dimension * Tile + position % Tile, values = (ushort*)cache.Values + (nint)position * dimension;
+        int place = cache.PlaceOf(position / Tile), inTile = position % Tile;
+        ushort* keys = (ushort*)cache.Keys + (nint)place * dimension * Tile + inTile, values = (ushort*)cache.Values + ((nint)place * Tile + inTile) * dimension;
         for (nint d = 0; d < dimension; d += 8, keys += 8 * row)
         {
             Halves(value + d).Store(values + d);

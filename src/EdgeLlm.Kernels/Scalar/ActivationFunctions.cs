@@ -41,7 +41,9 @@ internal static class ActivationFunctions
         Activation.GeluTanh => 0.5f * x * (1f + Tanh(x * MathF.FusedMultiplyAdd(GeluCubic, x * x, RootTwoOverPi))),
         Activation.GeluQuick => x / (1f + Polynomials.Exp(-(x * QuickFactor))),
         Activation.Relu => x < 0 ? 0 : x,
-        _ => x < 0 ? 0 : x * x,
+        Activation.ReluSquared => x < 0 ? 0 : x * x,
+        Activation.Logistic => 1f / (1f + Polynomials.Exp(-x)),
+        _ => x,
     };
 
     /// <summary>The hyperbolic tangent, to about 2 ulp.</summary>

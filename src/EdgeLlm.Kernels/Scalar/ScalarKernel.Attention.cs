@@ -15,7 +15,8 @@ internal unsafe partial class ScalarKernel
         bool finite = true;
         for (int d = 0; d < dimension; d++) finite &= float.IsFinite(key[d]) & float.IsFinite(value[d]);
         if (!finite) return false;
-        long keyStart = (long)(position / Tile) * dimension * Tile + position % Tile, valueStart = (long)position * dimension;
+        int slot = cache.PlaceOf(position / Tile) * Tile + position % Tile;
+        long keyStart = (long)(slot / Tile) * dimension * Tile + slot % Tile, valueStart = (long)slot * dimension;
         switch (cache.Type)
         {
             case KeyValueType.F32:
@@ -27,8 +28,8 @@ internal unsafe partial class ScalarKernel
                 for (int d = 0; d < dimension; d++) ((ushort*)cache.Values)[valueStart + d] = HalfConversion.FromFloat(Math.Clamp(value[d], -LargestHalf, LargestHalf));
                 break;
             default:
-                cache.KeyScales[position] = QuantizeVector(key, dimension, (sbyte*)cache.Keys + keyStart, Tile);
-                cache.ValueScales[position] = QuantizeVector(value, dimension, (sbyte*)cache.Values + valueStart, 1);
+                cache.KeyScales[slot] = QuantizeVector(key, dimension, (sbyte*)cache.Keys + keyStart, Tile);
+                cache.ValueScales[slot] = QuantizeVector(value, dimension, (sbyte*)cache.Values + valueStart, 1);
                 break;
         }
         return true;
@@ -65,7 +66,7 @@ internal unsafe partial class ScalarKernel
                 for (int d = 0; d < dimension; d++) output[d] = 0;
                 for (int tile = first / Tile; tile <= last / Tile; tile++)
                 {
-                    LoadTile(cache, tile, Math.Min(Tile, last - tile * Tile + 1), keys, values);
+                    LoadTile(cache, cache.PlaceOf(tile), Math.Min(Tile, last - tile * Tile + 1), keys, values);
                     int from = Math.Max(0, first - tile * Tile), to = Math.Min(Tile - 1, last - tile * Tile);
                     float larger = maximum;
                     for (int j = from; j <= to; j++)
@@ -91,10 +92,24 @@ internal unsafe partial class ScalarKernel
                         for (int d = 0; d < dimension; d++) output[d] = MathF.FusedMultiplyAdd(p[j], values[j * dimension + d], output[d]);
                     }
                 }
+                if (query.Sinks != null) AddSink(query.Sinks[g], ref maximum, ref sum, output, dimension);
                 float inverse = 1f / sum;
                 for (int d = 0; d < dimension; d++) output[d] = output[d] * inverse + 0f; // -0, which a skipped key could leave or not, becomes 0
             }
         }
+    }
+
+    /// <summary>A score at the end of a softmax: what was summed so far is scaled where it is larger than all others.</summary>
+    protected static void AddSink(float sink, ref float maximum, ref float sum, float* output, int dimension)
+    {
+        if (sink > maximum)
+        {
+            float shrink = Polynomials.Exp(maximum - sink);
+            sum *= shrink;
+            for (int d = 0; d < dimension; d++) output[d] *= shrink;
+            maximum = sink;
+        }
+        sum += Polynomials.Exp(sink - maximum);
     }
 
     public override long AttentionScratchBytes(int dimension, int tokens, int groupSize) =>

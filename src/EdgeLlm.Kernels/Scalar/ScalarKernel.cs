@@ -72,6 +72,15 @@ internal unsafe partial class ScalarKernel : Kernel
         for (int j = 0; j < count; j++) x[j] = factors == null ? ActivationFunctions.Of(activation, x[j]) : ActivationFunctions.Of(activation, x[j]) * factors[j];
     }
 
+    public override void ActivateClamped(float* x, float* y, float factor, float limit, int count)
+    {
+        for (int j = 0; j < count; j++)
+        {
+            float gate = x[j] > limit ? limit : x[j], up = y[j] > limit ? limit : y[j] < -limit ? -limit : y[j];
+            x[j] = (up + 1f) * (gate / (1f + Polynomials.Exp(-(gate * factor))));
+        }
+    }
+
     public override void Cap(float* x, float cap, int count)
     {
         for (int j = 0; j < count; j++) x[j] = ActivationFunctions.Tanh(x[j] / cap) * cap;

@@ -45,6 +45,16 @@ internal readonly struct ReluSquaredFunction : IActivationFunction
     public static Vector<float> Of(Vector<float> x) => Vector.ConditionalSelect(Vector.LessThan(x, Vector<float>.Zero), Vector<float>.Zero, x * x);
 }
 
+internal readonly struct LogisticFunction : IActivationFunction
+{
+    public static Vector<float> Of(Vector<float> x) => Vector<float>.One / (Vector<float>.One + VectorKernel.Exp(-x));
+}
+
+internal readonly struct IdentityFunction : IActivationFunction
+{
+    public static Vector<float> Of(Vector<float> x) => x;
+}
+
 /// <summary>What activations are made of, lane by lane with the bits of <see cref="Scalar.ActivationFunctions"/>.</summary>
 internal static class VectorActivations
 {

@@ -27,8 +27,8 @@ internal abstract unsafe partial class VectorKernel
         for (int tile = query.FirstKey(0) / Tile; tile <= last / Tile; tile++)
         {
             int start = tile * Tile, positions = Math.Min(Tile, last - start + 1);
-            LoadKeys(cache, tile, positions, keys);
-            LoadValues(cache, tile, positions, values);
+            LoadKeys(cache, cache.PlaceOf(tile), positions, keys);
+            LoadValues(cache, cache.PlaceOf(tile), positions, values);
             int firstToken = Math.Max(0, start - query.FirstPosition), endToken = query.Tokens; // tokens that see a key of the tile
             if (query.Window != 0) endToken = Math.Min(endToken, start + Tile - 1 + query.Window - query.FirstPosition);
             int firstRow = firstToken * query.GroupSize, endRow = endToken * query.GroupSize;
@@ -59,6 +59,7 @@ internal abstract unsafe partial class VectorKernel
             }
         }
 
+        for (int r = 0; r < rows && query.Sinks != null; r++) AddSink(query.Sinks[r % query.GroupSize], ref maxima[r], ref sums[r], Row(query.Output, query, dimension, r), dimension);
         for (int r = 0; r < rows; r++) ScaleLast(Row(query.Output, query, dimension, r), 1f / sums[r], dimension);
     }
 

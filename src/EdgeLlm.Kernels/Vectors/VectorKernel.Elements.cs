@@ -15,8 +15,25 @@ internal abstract unsafe partial class VectorKernel
             case Activation.GeluTanh: Apply<GeluTanhFunction>(activation, x, factors, count); break;
             case Activation.GeluQuick: Apply<GeluQuickFunction>(activation, x, factors, count); break;
             case Activation.Relu: Apply<ReluFunction>(activation, x, factors, count); break;
-            default: Apply<ReluSquaredFunction>(activation, x, factors, count); break;
+            case Activation.ReluSquared: Apply<ReluSquaredFunction>(activation, x, factors, count); break;
+            case Activation.Logistic: Apply<LogisticFunction>(activation, x, factors, count); break;
+            default: Apply<IdentityFunction>(activation, x, factors, count); break;
         }
+    }
+
+    public override void ActivateClamped(float* x, float* y, float factor, float limit, int count)
+    {
+        Vector<float> most = new(limit), least = new(-limit), factors = new(factor);
+        int j = 0;
+        for (; j <= count - Width; j += Width)
+        {
+            Vector<float> gate = Vector.Load(x + j), up = Vector.Load(y + j);
+            gate = Vector.ConditionalSelect(Vector.GreaterThan(gate, most), most, gate);
+            up = Vector.ConditionalSelect(Vector.GreaterThan(up, most), most, up);
+            up = Vector.ConditionalSelect(Vector.LessThan(up, least), least, up);
+            ((up + Vector<float>.One) * (gate / (Vector<float>.One + Exp(-(gate * factors))))).Store(x + j);
+        }
+        base.ActivateClamped(x + j, y + j, factor, limit, count - j);
     }
 
     public override void Cap(float* x, float cap, int count)

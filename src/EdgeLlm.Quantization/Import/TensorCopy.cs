@@ -15,7 +15,7 @@ internal static class TensorCopy
     public static void Write(ImportedTensor tensor, Stream output, Action<long> advance)
     {
         int rowBytes = checked((int)ElementFormat.ByteCount(tensor.Type, tensor.Columns)), chunkRows = (int)Math.Clamp(ChunkBytes / rowBytes, 1, tensor.Rows);
-        bool isCopied = !tensor.IsVector && (tensor.IsTransposed || tensor.SourceRow is not null);
+        bool isCopied = tensor.IsGathered || tensor.IsTransposed;
         byte[] moved = isCopied ? new byte[chunkRows * rowBytes] : [];
         float[] floats = tensor.IsVector ? new float[chunkRows] : [];
         for (long first = 0; first < tensor.Rows; first += chunkRows)
@@ -29,7 +29,7 @@ internal static class TensorCopy
             }
             else if (tensor.IsTransposed) chunk = Transpose(tensor, first, count, moved);
             else chunk = isCopied ? Gather(tensor, first, count, rowBytes, moved) : tensor.Source.Bytes(first * rowBytes, count * rowBytes);
-            if (!Finite.All(tensor.Type, chunk)) throw tensor.Source.Error($"has a weight that is not finite, near row {first}");
+            if (Finite.Knows(tensor.Type) && !Finite.All(tensor.Type, chunk)) throw tensor.Source.Error($"has a weight that is not finite, near row {first}");
             output.Write(chunk);
             advance(chunk.Length);
         }
@@ -38,7 +38,7 @@ internal static class TensorCopy
     /// <summary>Rows of the target, each from its place in the source.</summary>
     private static Span<byte> Gather(ImportedTensor tensor, long first, int count, int rowBytes, byte[] rows)
     {
-        for (int i = 0; i < count; i++) tensor.Source.Bytes(tensor.SourceRow!(first + i) * rowBytes, rowBytes).CopyTo(rows.AsSpan(i * rowBytes));
+        for (int i = 0; i < count; i++) tensor.CopyRow(first + i, rows.AsSpan(i * rowBytes, rowBytes));
         return rows.AsSpan(0, count * rowBytes);
     }
 

@@ -18,7 +18,7 @@ internal sealed class Contexts(LanguageModel model, int most) : IDisposable
         int longest = 0;
         foreach (SequenceCache candidate in _caches)
         {
-            int common = candidate.CommonWith(prompt);
+            int common = candidate.Memory.Keeps(candidate.CommonWith(prompt));
             if (common <= longest || 2 * common < candidate.Tokens.Count) continue;
             cache = candidate;
             longest = common;

@@ -99,6 +99,7 @@ internal sealed class Sequence
     public string Accept(Span<float> logits)
     {
         _cache.Append(_pending);
+        if (_tokens.Count == 0) _cache.Memory.Checkpoint(); // the next prompt often begins as this one
         int token = _sampler.Sample(logits);
         if (_tokens.Count == 0) _firstToken = _clock.Elapsed;
         if (!_options.IgnoreEndOfText && _model.Tokenizer.IsEndOfGeneration(token)) return End(FinishReason.EndOfText);

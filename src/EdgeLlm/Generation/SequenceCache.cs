@@ -22,12 +22,11 @@ internal sealed class SequenceCache(LanguageModel model) : IDisposable
         return common;
     }
 
-    /// <summary>Forgets all but the longest common beginning with a prompt; the prompt's last token is computed in any case, for its logits.</summary>
+    /// <summary>Forgets all but the longest common beginning with a prompt that the model can go on from; the prompt's last token is computed in any case, for its logits.</summary>
     /// <returns>How many tokens need not be computed.</returns>
     public int Reuse(IReadOnlyList<int> prompt)
     {
-        int common = Math.Min(CommonWith(prompt), prompt.Count - 1);
-        Memory.Truncate(common);
+        int common = Memory.Truncate(Math.Min(CommonWith(prompt), prompt.Count - 1));
         _tokens.RemoveRange(common, _tokens.Count - common);
         return common;
     }

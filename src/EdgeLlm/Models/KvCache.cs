@@ -1,42 +1,43 @@
-using System.Buffers.Binary;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// What a model keeps of one conversation: the entries that its steps ask for, one after the other. An entry of keys and values is [heads], each
-/// contiguous over its positions.
+/// What a model keeps of one conversation: the entries that its steps ask for, one after the other, then room for checkpoints. Keys and values of all positions can be cut
+/// anywhere; those of a window and recurrent states can't, and go back to a checkpoint.
 /// </summary>
-public sealed unsafe class KvCache : IDisposable
+public sealed unsafe partial class KvCache : IDisposable
 {
-    private const int MostBytesAtOnce = 1 << 30;
+    /// <summary>A checkpoint is kept each time that a text passes a multiple of so many positions.</summary>
+    internal const int CheckpointPositions = 4096;
 
-    private static ReadOnlySpan<byte> FileMark => "EDGEKV01"u8;
+    private const int MostCheckpoints = 16;
 
     private readonly AlignedBuffer _memory;
-    private readonly Entry[] _entries;
+    private readonly CacheEntry[] _entries;
+    private readonly Checkpoints _checkpoints;
+    private readonly bool _hasStates;
+    private int _current; // which of the two of each state is that of Length
+    private int _previous = -1; // the length that the other one is of; -1: none
     private volatile bool _disposed;
 
-    /// <param name="entries">Those that the model's steps ask for.</param>
+    /// <param name="specs">Those that the model's steps ask for.</param>
     /// <param name="capacity">Positions that it can hold.</param>
+    /// <param name="chunk">Most tokens of a pass.</param>
     /// <param name="vocabulary">Logits of a token.</param>
-    internal KvCache(IReadOnlyList<CacheSpec> entries, int capacity, KeyValueType type, int vocabulary)
+    internal KvCache(IReadOnlyList<CacheSpec> specs, int capacity, int chunk, KeyValueType type, int vocabulary)
     {
         Type = type;
         Capacity = capacity;
-        _entries = new Entry[entries.Count];
-        long bytes = 0;
-        for (int i = 0; i < _entries.Length; i++)
-        {
-            _entries[i] = new Entry(entries[i], bytes, capacity, type);
-            bytes += _entries[i].ByteCount;
-        }
-        _memory = new AlignedBuffer(bytes);
+        _entries = Place(specs, capacity, chunk, type, out long bytes);
+        _hasStates = _entries.Any(entry => entry.KeyValue is null);
+        _checkpoints = new Checkpoints(_entries, bytes);
+        _memory = new AlignedBuffer(bytes + _checkpoints.ByteCount);
         Logits = GC.AllocateUninitializedArray<float>(vocabulary, pinned: true);
     }
 
-    /// <summary>How its numbers are stored.</summary>
+    /// <summary>How its keys and values are stored.</summary>
     public KeyValueType Type { get; }
 
     /// <summary>Positions that it can hold.</summary>
@@ -51,18 +52,58 @@ public sealed unsafe class KvCache : IDisposable
     /// <summary>Held by a pass, a save or a load, so that <see cref="Dispose"/> frees nothing under it.</summary>
     internal Lock InUse { get; } = new();
 
-    /// <summary>Bytes that the entries of a cache of this capacity take when full.</summary>
-    internal static long ByteCount(IEnumerable<CacheSpec> entries, int capacity, KeyValueType type) => entries.Sum(spec => new Entry(spec, 0, capacity, type).ByteCount);
+    /// <summary>Bytes that a cache of this capacity takes when full, its checkpoints among them.</summary>
+    internal static long ByteCount(IReadOnlyList<CacheSpec> specs, int capacity, int chunk, KeyValueType type)
+    {
+        CacheEntry[] entries = Place(specs, capacity, chunk, type, out long bytes);
+        return bytes + new Checkpoints(entries, bytes).ByteCount;
+    }
 
-    /// <summary>Bytes allocated for the entries.</summary>
+    /// <summary>Bytes allocated for the entries and their checkpoints.</summary>
     internal long AllocatedBytes => _memory.Bytes;
 
-    /// <summary>Forgets the positions from <paramref name="length"/> on.</summary>
-    public void Truncate(int length)
+    /// <summary>How many of its first positions would be left by <see cref="Truncate"/>.</summary>
+    public int Keeps(int length)
+    {
+        if (length >= Length) return Length;
+        if (length <= 0) return 0;
+        return IsThere(length) ? length : _checkpoints.Before(length);
+    }
+
+    /// <summary>
+    /// Forgets the positions from <paramref name="length"/> on. Where a model has windows or recurrent layers, more may have to go: only some positions are kept that it
+    /// can go back to.
+    /// </summary>
+    /// <returns>How many positions are left; the others up to <paramref name="length"/> have to be computed again.</returns>
+    public int Truncate(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
+        using Lock.Scope use = InUse.EnterScope();
         ThrowIfDisposed();
-        Length = Math.Min(Length, length);
+        int kept = Keeps(length);
+        if (kept == Length) return kept;
+        if (kept == 0) Array.ForEach(_entries, entry => entry.Clear());
+        else if (!IsThere(kept)) Restore(kept);
+        else if (_hasStates) _current = 1 - _current;
+        _previous = -1;
+        _checkpoints.Drop(kept);
+        return Length = kept;
+    }
+
+    /// <summary>
+    /// Keeps what it takes to go back to this length later: worth it at the end of a prompt. Where a length alone is enough, or there is no room in the plan, nothing is done.
+    /// </summary>
+    internal void Checkpoint()
+    {
+        using Lock.Scope use = InUse.EnterScope();
+        ThrowIfDisposed();
+        if (Length == 0 || _checkpoints.Place(Length) is not { } place) return;
+        byte* to = _memory.Start + place;
+        ForEachOfCheckpoint(Length, (start, bytes) =>
+        {
+            Buffer.MemoryCopy(start, to, bytes, bytes);
+            to += bytes;
+        });
     }
 
     /// <summary>Gives the memory back. A pass that computes with it ends with <see cref="ObjectDisposedException"/> at its next layer, which is waited for.</summary>
@@ -75,106 +116,149 @@ public sealed unsafe class KvCache : IDisposable
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
-    internal void Advance(int tokens) => Length += tokens;
+    /// <summary>A pass is going to write the next positions. Until <see cref="Advance"/> the length and states stay, so that a pass may end anywhere.</summary>
+    internal void BeginPass(int tokens)
+    {
+        _previous = -1;
+        foreach (CacheEntry entry in _entries)
+        {
+            if (entry.IsRing) entry.Write(Length + tokens);
+        }
+    }
+
+    /// <summary>A pass has written these positions.</summary>
+    internal void Advance(int tokens)
+    {
+        int before = Length;
+        Length += tokens;
+        if (!_hasStates) return;
+        (_previous, _current) = (before, 1 - _current);
+    }
 
     /// <summary>A head of an entry of keys and values.</summary>
     internal KeyValueHead Head(int entry, int head)
     {
-        ref readonly Entry place = ref _entries[entry];
+        CacheEntry place = _entries[entry];
         byte* start = _memory.Start + place.Offset + head * place.HeadBytes;
         byte* values = start + place.KeyBytes;
         float* keyScales = (float*)(values + place.KeyBytes);
-        return new KeyValueHead(Type, place.KeyValue.Dimension, start, values, keyScales, keyScales + Padded(Capacity));
+        return new KeyValueHead(Type, place.KeyValue!.Dimension, start, values, keyScales, keyScales + place.Tiles * KeyValueHead.TilePositions, (int)place.Tiles);
     }
 
-    /// <summary>Writes the positions that it holds: a mark, length, type, then each head's whole tiles of keys, values and scales.</summary>
-    internal void Save(Stream stream)
+    /// <summary>An entry's state before the pass at hand, null where nothing has been computed (all zeros), and where the pass leaves it.</summary>
+    internal (nint Before, nint After) State(int entry)
     {
-        using Lock.Scope use = InUse.EnterScope();
-        ThrowIfDisposed();
-        Span<byte> header = stackalloc byte[16];
-        FileMark.CopyTo(header);
-        BinaryPrimitives.WriteInt32LittleEndian(header[8..], Length);
-        BinaryPrimitives.WriteInt32LittleEndian(header[12..], (int)Type);
-        stream.Write(header);
-        ForEachPart((start, bytes) => stream.Write(new ReadOnlySpan<byte>((void*)start, bytes)), Length);
+        CacheEntry place = _entries[entry];
+        byte* start = _memory.Start + place.Offset;
+        return (Length == 0 ? 0 : (nint)(start + _current * place.StateBytes), (nint)(start + (1 - _current) * place.StateBytes));
     }
 
-    /// <summary>Reads what <see cref="Save"/> wrote for the same model.</summary>
-    /// <exception cref="InvalidDataException">It is no such data, of another type, longer than this cache, or cut off.</exception>
-    internal void Load(Stream stream)
+    /// <summary>Whether an earlier length is there without a checkpoint: all that a window sees, and the states of before the last pass.</summary>
+    private bool IsThere(int length) =>
+        (!_hasStates || length == _previous) && _entries.All(entry => entry.KeyValue is null || entry.Reaches(length));
+
+    private void Restore(int length)
     {
-        using Lock.Scope use = InUse.EnterScope();
-        ThrowIfDisposed();
-        Length = 0;
-        Span<byte> header = stackalloc byte[16];
-        if (stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) < header.Length || !header.StartsWith(FileMark))
-            throw new InvalidDataException("not a saved conversation of this version");
-        int length = BinaryPrimitives.ReadInt32LittleEndian(header[8..]), type = BinaryPrimitives.ReadInt32LittleEndian(header[12..]);
-        if (type != (int)Type) throw new InvalidDataException($"saved with a cache of another type than {Type}");
-        if (length < 0 || length > Capacity) throw new InvalidDataException($"saved with {length} positions, this context has {Capacity}");
-        ForEachPart((start, bytes) =>
+        byte* from = _memory.Start + _checkpoints.Find(length);
+        ForEachOfCheckpoint(length, (start, bytes) =>
         {
-            var part = new Span<byte>((void*)start, bytes);
-            if (stream.ReadAtLeast(part, part.Length, throwOnEndOfStream: false) < part.Length) throw new InvalidDataException("the saved conversation is cut off");
-        }, length);
-        Length = length;
-    }
-
-    private void ForEachPart(Action<nint, int> action, int length)
-    {
-        long positions = Padded(length);
-        for (int entry = 0; entry < _entries.Length; entry++)
+            Buffer.MemoryCopy(from, start, bytes, bytes);
+            from += bytes;
+        });
+        foreach (CacheEntry entry in _entries)
         {
-            KeyValueSpec spec = _entries[entry].KeyValue;
-            long numberBytes = positions * spec.Dimension * KeyValueHead.ElementBytes(Type);
-            for (int h = 0; h < spec.Heads; h++)
-            {
-                KeyValueHead head = Head(entry, h);
-                InPieces((nint)head.Keys, numberBytes);
-                InPieces((nint)head.Values, numberBytes);
-                if (Type != KeyValueType.I8) continue;
-                InPieces((nint)head.KeyScales, positions * sizeof(float));
-                InPieces((nint)head.ValueScales, positions * sizeof(float));
-            }
+            if (entry.IsRing) entry.Restore(length);
         }
+    }
 
-        void InPieces(nint start, long bytes)
+    private delegate void BytesAction(byte* start, long bytes);
+
+    /// <summary>What a checkpoint of this length keeps of the entries.</summary>
+    private void ForEachOfCheckpoint(int length, BytesAction action)
+    {
+        foreach (CacheEntry entry in _entries)
         {
-            for (long done = 0; done < bytes; done += MostBytesAtOnce)
+            if (entry.KeyValue is null)
             {
-                ThrowIfDisposed();
-                action(start + (nint)done, (int)Math.Min(MostBytesAtOnce, bytes - done));
+                action(_memory.Start + entry.Offset + _current * entry.StateBytes, entry.StateBytes);
+            }
+            else if (entry.IsRing)
+            {
+                foreach ((long offset, long bytes) in entry.Pieces(entry.FirstTileSeen(length), CacheEntry.TilesOf(length))) action(_memory.Start + offset, bytes);
             }
         }
     }
 
-    private static long Padded(int positions) => ((long)positions + KeyValueHead.TilePositions - 1) / KeyValueHead.TilePositions * KeyValueHead.TilePositions;
-
-    /// <summary>Where an entry is.</summary>
-    private readonly struct Entry
+    private static CacheEntry[] Place(IReadOnlyList<CacheSpec> specs, int capacity, int chunk, KeyValueType type, out long bytes)
     {
-        public Entry(CacheSpec spec, long offset, int capacity, KeyValueType type)
+        var entries = new CacheEntry[specs.Count];
+        bytes = 0;
+        for (int i = 0; i < entries.Length; i++)
         {
-            KeyValue = (KeyValueSpec)spec;
-            Offset = offset;
-            KeyBytes = Padded(capacity) * KeyValue.Dimension * KeyValueHead.ElementBytes(type);
-            long scales = type == KeyValueType.I8 ? 2 * Padded(capacity) * sizeof(float) : 0;
-            HeadBytes = (2 * KeyBytes + scales + 63) & ~63L;
-            ByteCount = HeadBytes * KeyValue.Heads;
+            entries[i] = new CacheEntry(specs[i], bytes, capacity, chunk, type);
+            bytes += entries[i].ByteCount;
         }
+        return entries;
+    }
 
-        public KeyValueSpec KeyValue { get; }
+    /// <summary>Which lengths a cache can go back to, and where in it that is kept: after the entries, within a tenth of what they take.</summary>
+    private sealed class Checkpoints
+    {
+        private readonly long _start;
+        private readonly long _bytes; // of one
+        private readonly Stack<int> _free = [];
+        private readonly List<(int Length, int Slot)> _kept = []; // the longest last
 
-        /// <summary>Its first byte in the cache.</summary>
-        public long Offset { get; }
-
-        /// <summary>Bytes of a head's keys, and of its values.</summary>
-        public long KeyBytes { get; }
-
-        /// <summary>Bytes from a head to the next.</summary>
-        public long HeadBytes { get; }
+        public Checkpoints(CacheEntry[] entries, long entryBytes)
+        {
+            _start = entryBytes;
+            _bytes = entries.Sum(entry => entry.CheckpointBytes);
+            if (_bytes == 0) return;
+            int slots = (int)Math.Min(MostCheckpoints, entryBytes / 10 / _bytes);
+            for (int slot = slots - 1; slot >= 0; slot--) _free.Push(slot);
+            ByteCount = slots * _bytes;
+        }
 
         public long ByteCount { get; }
+
+        /// <summary>The largest length up to this one that is kept; 0: none.</summary>
+        public int Before(int length) => _kept.FindLast(checkpoint => checkpoint.Length <= length).Length;
+
+        /// <summary>Where in the cache this length is kept.</summary>
+        public long Find(int length) => _start + _kept.Find(checkpoint => checkpoint.Length == length).Slot * _bytes;
+
+        /// <summary>Where this length, the longest so far, is to be kept; null where it is already, or nothing is.</summary>
+        public long? Place(int length)
+        {
+            if (ByteCount == 0 || _kept is [.., { Length: var last }] && last == length) return null;
+            if (_free.Count == 0) DropAt(MostCrowded(length));
+            int slot = _free.Pop();
+            _kept.Add((length, slot));
+            return _start + slot * _bytes;
+        }
+
+        /// <summary>Forgets those beyond a length.</summary>
+        public void Drop(int length)
+        {
+            while (_kept is [.., { Length: var last }] && last > length) DropAt(_kept.Count - 1);
+        }
+
+        /// <summary>The one that is closest to its neighbours: without it the way from the next earlier one is the least.</summary>
+        private int MostCrowded(int next)
+        {
+            int best = 0, least = int.MaxValue;
+            for (int i = 0; i < _kept.Count; i++)
+            {
+                int gap = (i + 1 < _kept.Count ? _kept[i + 1].Length : next) - (i == 0 ? 0 : _kept[i - 1].Length);
+                if (gap < least) (best, least) = (i, gap);
+            }
+            return best;
+        }
+
+        private void DropAt(int index)
+        {
+            _free.Push(_kept[index].Slot);
+            _kept.RemoveAt(index);
+        }
     }
 }

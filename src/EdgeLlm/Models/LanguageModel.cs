@@ -114,7 +114,7 @@ public sealed unsafe class LanguageModel : IDisposable
     internal (long Bytes, long MultiplyAdds) Cost(Operation operation) => _steps.Cost(operation);
 
     /// <summary>Bytes that the first positions of a context take.</summary>
-    internal long CacheBytes(int positions) => KvCache.ByteCount(_steps.Cache, positions, Options.CacheType);
+    internal long CacheBytes(int positions) => KvCache.ByteCount(_steps.Cache, positions, Options.PrefillChunk, Options.CacheType);
 
     /// <summary>Bytes allocated outside the managed heap, without caches.</summary>
     internal long AllocatedBytes => _transformer.AllocatedBytes + (_batchLogits?.Bytes ?? 0);
@@ -179,9 +179,10 @@ public sealed unsafe class LanguageModel : IDisposable
     internal static MemoryPlan PlanMemory(ModelSteps steps, long fileSize, ModelOptions options, long converted = 0)
     {
         int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(steps.Model.ContextLength, DefaultContextLength);
-        long passes = converted + steps.Registers.ByteCount(KernelOf(options), ChunkOf(steps, options, context), ThreadsOf(options).All);
+        int chunk = ChunkOf(steps, options, context);
+        long passes = converted + steps.Registers.ByteCount(KernelOf(options), chunk, ThreadsOf(options).All);
         if (options.Contexts > 1) passes += BatchBytes(steps.Model.VocabularySize, options.Contexts);
-        return MemoryPlan.For(steps, fileSize, context, options, passes);
+        return MemoryPlan.For(steps, fileSize, context, chunk, options, passes);
     }
 
     /// <summary>A new, empty context.</summary>
@@ -189,7 +190,7 @@ public sealed unsafe class LanguageModel : IDisposable
     public KvCache CreateCache()
     {
         ThrowIfDisposed();
-        return new KvCache(_steps.Cache, ContextLength, Options.CacheType, Info.VocabularySize);
+        return new KvCache(_steps.Cache, ContextLength, Options.PrefillChunk, Options.CacheType, Info.VocabularySize);
     }
 
     /// <summary>
@@ -342,6 +343,7 @@ public sealed unsafe class LanguageModel : IDisposable
             int count = Math.Min(_transformer.Chunk, tokens.Length - done), after = tokens.Length - done - count;
             int wanted = Math.Clamp(logitTokens - after, 0, count);
             Run(tokens.Slice(done, count), cache, logits, null, wanted, cancellation);
+            if (cache.Length / KvCache.CheckpointPositions > (cache.Length - count) / KvCache.CheckpointPositions) cache.Checkpoint();
             logits += (nint)wanted * Info.VocabularySize;
             done += count;
         }

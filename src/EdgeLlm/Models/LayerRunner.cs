@@ -28,7 +28,7 @@ internal sealed unsafe class LayerRunner : IDisposable
         Steps.Registers.Allocate(kernel, length, _pool.Threads);
         _pass = new Pass(kernel, _pool, Steps.Registers, floatActivations: false, length);
         bool isShared = Steps.Layers.Any(layer => layer.OfType<AttendStep>().Any(attend => !layer.OfType<StoreStep>().Any(store => store.Entry == attend.Entry)));
-        _caches = [.. Enumerable.Range(0, isShared ? windows : 1).Select(_ => new KvCache(Steps.Cache, length, KeyValueType.F32, vocabulary: 0))];
+        _caches = [.. Enumerable.Range(0, isShared ? windows : 1).Select(_ => new KvCache(Steps.Cache, length, length, KeyValueType.F32, vocabulary: 0))];
     }
 
     public ModelSteps Steps { get; }

@@ -30,10 +30,11 @@ public sealed record MemoryPlan
     /// <summary>The plan for a model, of the numbers that are going to be allocated.</summary>
     /// <param name="weights">Bytes of the file.</param>
     /// <param name="context">Positions of a context.</param>
+    /// <param name="chunk">Most tokens of a pass.</param>
     /// <param name="passes">Bytes that passes work in, whatever the contexts.</param>
-    internal static MemoryPlan For(ModelSteps steps, long weights, int context, ModelOptions options, long passes)
+    internal static MemoryPlan For(ModelSteps steps, long weights, int context, int chunk, ModelOptions options, long passes)
     {
-        Int128 cache = (Int128)KvCache.ByteCount(steps.Cache, context, options.CacheType) * options.Contexts;
+        Int128 cache = (Int128)KvCache.ByteCount(steps.Cache, context, chunk, options.CacheType) * options.Contexts;
         return new MemoryPlan
         {
             Weights = weights,

@@ -23,10 +23,22 @@ internal sealed unsafe class ModelTensors(GgufFile file)
         return new WeightMatrix((byte*)file.Pointer(tensor), tensor.Type, use.Rows, use.Columns);
     }
 
+    /// <summary>The matrices of a stack, one after the other.</summary>
+    /// <exception cref="ModelException">It is missing, or of another shape or of a type that weights can't have.</exception>
+    public WeightMatrix[] Stack(TensorUse use)
+    {
+        WeightMatrix all = Matrix(use);
+        int rows = use.Rows / use.Experts;
+        if (all.IsPacked && rows % PackedLayout.GroupRows != 0) throw new ModelException(file.Path, $"tensor {use.Name} is packed, and its matrices have {rows} rows, not a multiple of {PackedLayout.GroupRows}");
+        return [.. Enumerable.Range(0, use.Experts).Select(e => all.IsPacked
+            ? new WeightMatrix(all.Group(e * rows), all.Packing, all.Codebook, rows, use.Columns)
+            : new WeightMatrix(all.Row(e * rows), all.Type, rows, use.Columns))];
+    }
+
     /// <exception cref="ModelException">It is missing, or of another length or type than F32.</exception>
     public float* Vector(TensorUse use)
     {
-        GgufTensor tensor = Find(use);
+        GgufTensor tensor = Find(use, isVector: true);
         if (tensor.Type != ElementType.F32) throw new ModelException(file.Path, $"tensor {tensor.Name} is {tensor.Type}; norms and biases have to be F32");
         return (float*)file.Pointer(tensor);
     }
@@ -34,11 +46,13 @@ internal sealed unsafe class ModelTensors(GgufFile file)
     /// <summary>An error about the file.</summary>
     public ModelException Error(string problem) => new(file.Path, problem);
 
-    private GgufTensor Find(TensorUse use)
+    private GgufTensor Find(TensorUse use, bool isVector = false)
     {
         _read.Add(use.Name);
         GgufTensor tensor = file.FindTensor(use.Name) ?? throw new ModelException(file.Path, $"has no tensor {use.Name}: the file is incomplete or not a language model");
-        if (tensor.Columns != use.Columns || tensor.Rows != use.Rows)
+        // Some files have a vector's numbers in rows of one each.
+        bool fits = isVector ? tensor.Columns * tensor.Rows == (long)use.Columns * use.Rows : tensor.Columns == use.Columns && tensor.Rows == use.Rows;
+        if (!fits)
             throw new ModelException(file.Path, $"tensor {tensor.Name} has the shape {Shape(tensor.Rows, tensor.Columns)}, expected {Shape(use.Rows, use.Columns)}");
         return tensor;
     }

@@ -18,8 +18,14 @@ internal enum Operation
     /// <summary>Softmax over keys, times values.</summary>
     Attention,
 
-    /// <summary>Attention's output product.</summary>
+    /// <summary>Convolutions and states of recurrent layers.</summary>
+    Recurrence,
+
+    /// <summary>Attention's output product, or a recurrence's.</summary>
     AttentionOutput,
+
+    /// <summary>The choice of experts: the router's product, tokens to their rows and back.</summary>
+    Route,
 
     /// <summary>Gate and up: one product.</summary>
     GateUp,

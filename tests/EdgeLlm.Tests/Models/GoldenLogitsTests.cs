@@ -14,14 +14,18 @@ public sealed class GoldenLogitsTests
         "llama", "llama-linear", "llama-yarn", "llama3-rope", "llama-mha-tied-bias", "mistral-window", "qwen2", "qwen3", "stablelm2", "gemma", "gemma2", "gemma3", "gpt2", "gpt-neox",
         "phi2", "phi3", "phi3-longrope", "olmo2", "smollm3", "starcoder2", "falcon-7b-style", "falcon-40b-style", "bloom", "mpt", "mpt-clip",
         "ministral3", "starcoder", "granite",
+        "qwen3-5", "lfm2", "lfm2-moe", "mixtral", "qwen2-moe", "qwen3-moe", "gpt-oss", "granite4-hybrid",
     ];
 
     /// <summary>All checkpoints of this class of models.</summary>
     public static readonly string[] Decoders = [.. WithFile, "gemma2-scale", "gpt-neox-sequential", "falcon-rw", "gptj", "gpt-neo"];
 
     /// <summary>Those whose folders have matrices in another form than they run in.</summary>
-    public static readonly string[] Rewritten = ["gpt2", "gpt-neox", "gpt-neox-sequential", "falcon-40b-style", "falcon-rw", "bloom"];
+    public static readonly string[] Rewritten = ["gpt2", "gpt-neox", "gpt-neox-sequential", "falcon-40b-style", "falcon-rw", "bloom", "qwen3-5", "lfm2-moe", "mixtral", "qwen2-moe", "qwen3-moe", "gpt-oss",
+        "granite4-hybrid"];
 
+    /// <summary>Those whose changed configs are not compared yet.</summary>
+    public static readonly string[] WithoutFlips = ["qwen3-5", "lfm2", "lfm2-moe", "mixtral", "qwen2-moe", "qwen3-moe", "gpt-oss", "granite4-hybrid"];
 
     public static TheoryData<string> Families() => [.. WithFile];
 
@@ -83,7 +87,9 @@ public sealed class GoldenLogitsTests
         bool isLong = Path.GetFileName(folder) == "phi3-longrope";
         foreach (IGrouping<int, int> group in prompts.GroupBy(prompt => isLong && prompt < 2 ? 32 : 256))
         {
-            using var model = LanguageModel.Load(path, new ModelOptions { CacheType = KeyValueType.F32, ContextLength = group.Key, Threads = 2 });
+            // Experts in MXFP4 are quantized: the reference multiplies them with floats.
+            bool areQuantized = Path.GetFileName(folder) == "gpt-oss";
+            using var model = LanguageModel.Load(path, new ModelOptions { CacheType = KeyValueType.F32, ContextLength = group.Key, Threads = 2, FloatActivations = areQuantized });
             foreach (int prompt in group) CheckPrompt(model, prompt, expected.RootElement.GetProperty("prompts")[prompt], reference[$"logits_{prompt}"].Values, mostPositions);
         }
     }

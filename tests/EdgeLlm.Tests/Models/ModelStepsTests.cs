@@ -24,8 +24,8 @@ public sealed class ModelStepsTests : IDisposable
         string[] steps = [.. LayerBuilder.Build(spec).All.SelectMany(step => step.Tensors).Select(use => use.Name).Distinct()];
         Assert.Equal(table.Order(), steps.Order());
         Assert.Equal(table.Order(), file.Tensors.Select(tensor => tensor.Name).Where(name => !name.StartsWith("rope_", StringComparison.Ordinal)).Order());
-        Assert.Equal(steps.Where(name => name.EndsWith("weight", StringComparison.Ordinal)),
-            steps.Where(name => name.EndsWith("weight", StringComparison.Ordinal)).OrderBy(name => TensorTable.Rank(name, isTied: false)));
+        string[] weights = [.. steps.Where(name => name.EndsWith("weight", StringComparison.Ordinal) && (name != "token_embd_norm.weight" || !folder.StartsWith("lfm2", StringComparison.Ordinal)))];
+        Assert.Equal(weights, weights.OrderBy(name => TensorTable.Rank(name, isTied: false)));
     }
 
     [Fact]

@@ -102,7 +102,7 @@ public sealed class ParallelResidualTests : IDisposable
         float[] output = GC.AllocateArray<float>(heads * Dimension, pinned: true);
         foreach (Kernel kernel in Kernel.Available)
         {
-            using var cache = new KvCache([new KeyValueSpec(1, Dimension)], Positions, KeyValueType.F32, 1);
+            using var cache = new KvCache([new KeyValueSpec(1, Dimension)], Positions, 64, KeyValueType.F32, 1);
             using var scratch = new AlignedBuffer(kernel.AttentionScratchBytes(Dimension, 1, heads));
             fixed (float* x = numbers, y = output, s = slopes)
             {

@@ -77,7 +77,7 @@ public sealed class UnreadPartsTests : IDisposable
 
     [Fact]
     public void A_mixture_of_experts_is_said_to_be_whole() =>
-        Assert.Contains("is a mixture of 8 experts (llama.expert_count): the file is whole", Refusal(writer => writer.Set("llama.expert_count", GgufValue.Of(8u))), StringComparison.Ordinal);
+        Assert.Contains("llama.expert_used_count", Refusal(writer => writer.Set("llama.expert_count", GgufValue.Of(8u))), StringComparison.Ordinal);
 
     [Fact]
     public void A_rope_factor_without_a_type_is_linear_and_a_factor_of_0_is_none()

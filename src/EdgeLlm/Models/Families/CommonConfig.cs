@@ -14,10 +14,11 @@ internal static class CommonConfig
     public static bool Flag(JsonPart config, string name) => config.Find(name)?.Flag() ?? false;
 
     /// <summary>Sizes that all decoders have, and that nothing is asked for that none has here.</summary>
-    public static ModelKeys Decoder(JsonPart config, string architecture, out AttentionConfig attention, out int context, Activation activation = Activation.Silu, ConfigNames? given = null)
+    public static ModelKeys Decoder(JsonPart config, string architecture, out AttentionConfig attention, out int context, Activation activation = Activation.Silu, ConfigNames? given = null,
+        int? feedForward = null)
     {
         ConfigNames names = given ?? new ConfigNames();
-        if (config.Find("quantization_config") is { } quantized) throw quantized.Error("is there: the weights are quantized already, in a form that is not read");
+        if (config.Find("quantization_config") is { } quantized && quantized.Find("quant_method")?.Text() != names.Quantization) throw quantized.Error("is there: the weights are quantized already, in a form that is not read");
         attention = Attention(config, names);
         context = names.Context.Length == 0 ? 0 : names.UsualContext > 0 && config.Find(names.Context) is null ? names.UsualContext : Length(config, names.Context);
         var keys = new ModelKeys(config.File, architecture);
@@ -26,8 +27,8 @@ internal static class CommonConfig
         int width = Width(config, names.Width);
         keys.Set(ModelKeys.EmbeddingLength, width);
         keys.Set(ModelKeys.BlockCount, (int)config.Require(names.Layers).Integer(1, ModelKeys.MaximumLayers));
-        keys.Set(ModelKeys.FeedForwardLength, names.IsFeedForwardFourfold && config.Find(names.FeedForward) is null ? checked(4 * width) : Width(config, names.FeedForward));
-        if (config.Find(names.Activation) is { } function) SetActivation(function, activation, keys);
+        keys.Set(ModelKeys.FeedForwardLength, feedForward is { } length ? length : names.IsFeedForwardFourfold && config.Find(names.FeedForward) is null ? checked(4 * width) : Width(config, names.FeedForward));
+        if (names.Activation.Length > 0 && config.Find(names.Activation) is { } function) SetActivation(function, activation, keys);
         attention.Write(keys);
         return keys;
     }
@@ -114,6 +115,9 @@ internal sealed record ConfigNames
     public int UsualContext { get; init; }
 
     public string Activation { get; init; } = "hidden_act";
+
+    /// <summary>The method of quantized weights that are read; null: none.</summary>
+    public string? Quantization { get; init; }
 
     /// <summary>The feed-forward part is four times as wide as the stream where its field is missing.</summary>
     public bool IsFeedForwardFourfold { get; init; }

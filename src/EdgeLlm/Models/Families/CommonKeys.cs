@@ -27,6 +27,7 @@ internal static class CommonKeys
     {
         int heads = keys.Size(ModelKeys.HeadCount, layer), keyValueHeads = keys.SizeOr(ModelKeys.KeyValueHeadCount, heads, layer);
         int dimension = keys.SizeOr(ModelKeys.KeyLength, keys.Size(ModelKeys.EmbeddingLength) / heads);
+        if (keyValueHeads == 0) throw keys.Error(ModelKeys.KeyValueHeadCount, "is 0 in a layer with attention");
         if (dimension == 0 || (long)heads * dimension > ModelKeys.MaximumWidth || (long)keyValueHeads * dimension > ModelKeys.MaximumWidth)
             throw keys.Error(ModelKeys.HeadCount, $"{heads} times a head's {dimension} numbers is more than {ModelKeys.MaximumWidth}, or nothing");
         if (heads % keyValueHeads != 0) throw keys.Error(ModelKeys.HeadCount, $"{heads} is not a multiple of head_count_kv {keyValueHeads}");

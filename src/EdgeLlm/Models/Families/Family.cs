@@ -25,6 +25,24 @@ internal enum FolderForm
 
     /// <summary>The weight less 1.</summary>
     LessOne,
+
+    /// <summary>Value heads of the gated delta rule by the key head that they use; a file has them with the first of each key head first.</summary>
+    ValueHeads,
+
+    /// <summary>The same of the columns of a matrix.</summary>
+    ValueHeadColumns,
+
+    /// <summary>The first half of the rows of a matrix, or of each matrix of a stack.</summary>
+    FirstHalf,
+
+    /// <summary>The second half of them.</summary>
+    SecondHalf,
+
+    /// <summary>Every other row, from the first on.</summary>
+    EvenRows,
+
+    /// <summary>Every other row, from the second on.</summary>
+    OddRows,
 }
 
 /// <summary>A family of models: how its files are recognized, and what spec their keys make.</summary>
@@ -81,6 +99,8 @@ internal sealed record Family
         LlamaFamily.Llama, LlamaFamily.Mistral, LlamaFamily.Qwen2, LlamaFamily.Qwen3, StableLmFamily.StableLm, GemmaFamily.Gemma, GemmaFamily.Gemma2, GemmaFamily.Gemma3,
         Gpt2Family.Gpt2, Gpt2Family.GptNeo, GptNeoXFamily.GptNeoX, GptNeoXFamily.GptJ, PhiFamily.Phi, PhiFamily.Phi3, ModernFamilies.Olmo2, ModernFamilies.SmolLm3,
         ModernFamilies.StarCoder2, FalconFamily.Falcon, AlibiFamilies.Bloom, AlibiFamilies.Mpt, BigCodeFamily.StarCoder, GraniteFamily.Granite, MinistralFamily.Mistral3, MinistralFamily.Ministral3,
+        Qwen35Family.Qwen35, Qwen35Family.Qwen35Text, Lfm2Family.Lfm2, Lfm2Family.Lfm2Moe, MoeFamilies.Mixtral, MoeFamilies.Qwen2Moe, MoeFamilies.Qwen3Moe, GptOssFamily.GptOss,
+        GraniteHybridFamily.GraniteHybrid,
     ];
 
     /// <summary>The family of a GGUF file.</summary>

@@ -25,10 +25,9 @@ internal static class LlamaFamily
         Architecture = "qwen3", ModelType = "qwen3", ModelClass = "Qwen3ForCausalLM", MakeSpec = keys => MakeSpec(keys, isSplit: true, hasHeadNorms: true), ReadConfig = ReadQwen3,
     };
 
-    private static ModelSpec MakeSpec(ModelKeys keys, bool isSplit, bool hasHeadNorms = false)
+    /// <summary>Layers of this family, with experts where the file has some.</summary>
+    public static ModelSpec MakeSpec(ModelKeys keys, bool isSplit, bool hasHeadNorms = false, bool areExpertsNormalized = true)
     {
-        if (keys.SizeOr(ModelKeys.ExpertCount, 0) is > 0 and var experts)
-            throw keys.Error($"is a mixture of {experts} experts ({keys.NameOf(ModelKeys.ExpertCount)}): the file is whole, but experts do not run in this version yet");
         var norm = new NormSpec(keys.Number(ModelKeys.RmsEpsilon));
         RopeSpec? rope = null;
         return CommonKeys.Decoder(keys, norm, Layer);
@@ -43,6 +42,7 @@ internal static class LlamaFamily
                 Attention = attention with { Rope = rope, Window = WindowOf(keys, l), HeadNorm = hasHeadNorms ? norm : null },
                 FeedForwardNorm = norm,
                 FeedForward = CommonKeys.FeedForward(keys, l),
+                Experts = ExpertKeys.Read(keys, l, RouterScore.Softmax, areExpertsNormalized),
             };
         }
     }
@@ -78,16 +78,20 @@ internal static class LlamaFamily
         return keys;
     }
 
-    private static ModelKeys ReadQwen3(JsonPart config)
+    private static ModelKeys ReadQwen3(JsonPart config) => ReadQwen3(config, "qwen3");
+
+    /// <summary>Qwen3's fields.</summary>
+    public static ModelKeys ReadQwen3(JsonPart config, string architecture)
     {
         config.Require("head_dim"); // where it is missing the reference takes the number of one particular model
-        ModelKeys keys = ReadQwen(config, "qwen3");
+        ModelKeys keys = ReadQwen(config, architecture);
         if (CommonConfig.Flag(config, "attention_bias")) keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
         keys.Set(TensorRole.QueryNorm, TensorRole.KeyNorm);
         return keys;
     }
 
-    private static ModelKeys ReadQwen(JsonPart config, string architecture)
+    /// <summary>Fields that all Qwen models have.</summary>
+    public static ModelKeys ReadQwen(JsonPart config, string architecture)
     {
         config.RequireField("num_key_value_heads"); // where it is missing the reference takes the number of one particular model
         ModelKeys keys = ReadConfig(config, architecture, window: null);
@@ -104,7 +108,8 @@ internal static class LlamaFamily
         return keys;
     }
 
-    private static ModelKeys ReadConfig(JsonPart config, string architecture, JsonPart? window)
+    /// <summary>Fields that all models of Llama's kind have.</summary>
+    public static ModelKeys ReadConfig(JsonPart config, string architecture, JsonPart? window)
     {
         ModelKeys keys = CommonConfig.Decoder(config, architecture, out AttentionConfig attention, out int context);
         if (window is { } given) keys.Set(ModelKeys.SlidingWindow, (int)given.Integer(1, 1 << 28));

@@ -19,13 +19,13 @@ internal sealed class RopeConfig
 
     /// <summary>Sets the keys, and Llama 3's and LongRoPE's divisors.</summary>
     /// <param name="trained">Positions that the model was trained on, where the config has them outside of the parameters.</param>
-    public static void Read(JsonPart config, ModelKeys keys, int rotated, int contextLength, string theta = "rope_theta", int? trained = null) =>
-        Read(Parameters(config), config.Find(theta), keys, rotated, contextLength, trained);
+    public static void Read(JsonPart config, ModelKeys keys, int rotated, int contextLength, string theta = "rope_theta", int? trained = null, double fallback = 10_000) =>
+        Read(Parameters(config), config.Find(theta), keys, rotated, contextLength, trained, fallback);
 
     /// <summary>Of parameters apart from the config, and the base where they have none.</summary>
-    public static void Read(JsonPart? parameters, JsonPart? theta, ModelKeys keys, int rotated, int contextLength, int? trained = null)
+    public static void Read(JsonPart? parameters, JsonPart? theta, ModelKeys keys, int rotated, int contextLength, int? trained = null, double fallback = 10_000)
     {
-        double rotationBase = (parameters?.Find("rope_theta") ?? theta)?.Number(1e-6, 1e30) ?? 10_000;
+        double rotationBase = (parameters?.Find("rope_theta") ?? theta)?.Number(1e-6, 1e30) ?? fallback;
 
         keys.Set(ModelKeys.RopeBase, (float)rotationBase);
         if (parameters is not { } given) return;
@@ -137,7 +137,7 @@ internal sealed class RopeConfig
     {
         foreach ((string name, JsonPart field) in given.Fields())
         {
-            if (name is "rope_type" or "type" or "rope_theta" or "partial_rotary_factor" || names.Contains(name)) continue;
+            if (name is "rope_type" or "type" or "rope_theta" or "partial_rotary_factor" or "mrope_section" or "mrope_interleaved" || names.Contains(name)) continue;
             if (field.Element.ValueKind != System.Text.Json.JsonValueKind.Null) throw field.Error("is a setting of the rotary positions that is not known here");
         }
     }

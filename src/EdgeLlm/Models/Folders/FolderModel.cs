@@ -1,3 +1,4 @@
+using System.Globalization;
 using EdgeLlm.Gguf;
 using EdgeLlm.HuggingFace;
 using EdgeLlm.Kernels.Formats;
@@ -9,6 +10,8 @@ namespace EdgeLlm.Models.Folders;
 /// <summary>A model in a Hugging Face folder (config.json, weights, tokenizer), checked as a whole when it is opened: its keys and tensors by GGUF's names.</summary>
 internal sealed class FolderModel : IDisposable
 {
+    private const string Expert = "{e}";
+
     private readonly HuggingFaceFolder _folder;
     private readonly Family _family;
     private readonly ModelKeys _modelKeys;
@@ -113,6 +116,7 @@ internal sealed class FolderModel : IDisposable
     {
         ElementType.F32 => 0,
         ElementType.F16 => 1,
+        ElementType.MXFP4 => 38,
         _ => 32,
     };
 
@@ -122,9 +126,9 @@ internal sealed class FolderModel : IDisposable
         foreach (TensorUse use in TensorTable.Of(_spec).Where(use => !use.Entry.IsRopeTable))
         {
             FolderName name = _family.NameOf(use.Entry);
-            FolderTensor tensor = Find(name, use.Layer) ?? throw new ModelException(_folder.Path, $"has no tensor {TensorEntry.InLayer(name.Name, use.Layer)}, which config.json asks for");
-            used.Add(tensor.Name);
-            _tensors.Add(ImportedTensor.Of(tensor, use, _spec, name.Form, _family.RotatesNeighbours));
+            FolderTensor[] sources = SourcesOf(name, use);
+            used.UnionWith(sources.Select(source => source.Name));
+            _tensors.Add(ImportedTensor.Of(sources, use, _spec, name.Form, _family.RotatesNeighbours));
         }
         foreach (FolderTensor tensor in _folder.Tensors.Values)
         {
@@ -157,6 +161,19 @@ internal sealed class FolderModel : IDisposable
         if (Find(_family.NameOf(TensorTable.Get(TensorRole.TokenEmbedding)), 0) is not { } embedding) return true;
         int bytes = (int)Math.Min(Compared, Math.Min(head.ByteCount, embedding.ByteCount));
         return head.Stored.Kind != embedding.Stored.Kind || head.ByteCount != embedding.ByteCount || !head.Bytes(0, bytes).SequenceEqual(embedding.Bytes(0, bytes));
+    }
+
+    /// <summary>The tensor, or each matrix of a stack that has tensors of its own (`{e}` is the number of the expert), or codes and scales of a stack in MXFP4.</summary>
+    /// <exception cref="ModelException">One is missing.</exception>
+    private FolderTensor[] SourcesOf(FolderName name, TensorUse use)
+    {
+        if (name.Name.Contains(Expert, StringComparison.Ordinal))
+            return [.. Enumerable.Range(0, use.Experts).Select(e => Require(new FolderName(name.Name.Replace(Expert, e.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal))))];
+        if (use.Experts > 1 && Find(name with { Name = name.Name + "_blocks" }, use.Layer) is { } codes) return [codes, Require(name with { Name = name.Name + "_scales" })];
+        return [Require(name)];
+
+        FolderTensor Require(FolderName wanted) =>
+            Find(wanted, use.Layer) ?? throw new ModelException(_folder.Path, $"has no tensor {TensorEntry.InLayer(wanted.Name, use.Layer)}, which config.json asks for");
     }
 
     private FolderTensor? Find(FolderName names, int layer)

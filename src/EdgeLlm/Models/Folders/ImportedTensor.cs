@@ -6,14 +6,23 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Folders;
 
-/// <summary>A tensor of a folder as a model uses it: matrices in their own type, vectors as F32, as ggml wants them.</summary>
-/// <param name="Source">The tensor.</param>
+/// <summary>A tensor of a folder as a model uses it: matrices in their own type, vectors and small matrices as F32, as ggml wants them.</summary>
+/// <param name="Source">The tensor; of a stack whose matrices are tensors of their own, the first.</param>
 /// <param name="Target">Its name in GGUF.</param>
-/// <param name="Columns">The length of a row; of a vector, each of whose numbers is a row, 1.</param>
+/// <param name="Columns">The length of a row; of what becomes F32, each of whose numbers is a row, 1.</param>
 internal sealed record ImportedTensor(FolderTensor Source, string Target, ElementType SourceType, bool IsVector, long Rows, long Columns)
 {
+    /// <summary>The matrices of a stack that are tensors of their own; otherwise empty.</summary>
+    public IReadOnlyList<FolderTensor> Stack { get; private init; } = [];
+
+    /// <summary>The scales of a stack in MXFP4 [experts, rows, columns / 32], whose codes are <see cref="Source"/>; null: it is of another type.</summary>
+    public FolderTensor? Scales { get; private init; }
+
     /// <summary>From a row to the row of the source that it is; null: none moves.</summary>
     public Func<long, long>? SourceRow { get; private init; }
+
+    /// <summary>From a column to the column of the source that it is; null: none moves.</summary>
+    public Func<long, long>? SourceColumn { get; private init; }
 
     /// <summary>Whether the source is a matrix [columns, rows].</summary>
     public bool IsTransposed { get; private init; }
@@ -21,34 +30,59 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
     /// <summary>What is added to the numbers of a vector.</summary>
     public float Offset { get; private init; }
 
+    /// <summary>Whether x becomes -exp(x).</summary>
+    public bool IsLogarithm { get; private init; }
+
     public ElementType Type => IsVector ? ElementType.F32 : SourceType;
 
     /// <summary>ggml's order of dimensions.</summary>
-    public long[] Shape => IsVector ? [Rows] : [Columns, Rows];
+    public required long[] Shape { get; init; }
 
     public long ByteCount => ElementFormat.ByteCount(Type, Columns) * Rows;
 
+    /// <summary>Whether rows of the file are copied one by one from their places in the folder.</summary>
+    public bool IsGathered => !IsVector && (SourceRow is not null || SourceColumn is not null || Stack.Count > 0 || Scales is not null);
+
     /// <summary>Whether the rows are used where they are.</summary>
-    private bool IsView => SourceRow is null && !IsTransposed;
+    private bool IsView => SourceRow is null && SourceColumn is null && !IsTransposed && !IsLogarithm && Stack.Count == 0 && Scales is null;
 
     /// <summary>A tensor of a folder as a model uses it, checked against what the config says of its shape.</summary>
+    /// <param name="sources">One; or the matrices of a stack; or codes and scales of a stack in MXFP4.</param>
     /// <param name="rotatesNeighbours">Heads of the folder are rotated in neighbours: they don't have to be put in pairs.</param>
     /// <exception cref="ModelException">Its type or shape is another.</exception>
-    public static ImportedTensor Of(FolderTensor source, TensorUse use, ModelSpec model, FolderForm form, bool rotatesNeighbours)
+    public static ImportedTensor Of(IReadOnlyList<FolderTensor> sources, TensorUse use, ModelSpec model, FolderForm form, bool rotatesNeighbours)
     {
-        ElementType type = source.Type ?? throw source.Error($"is {source.Stored.Kind}; weights are read as F32, F16 and BF16");
-        bool isVector = !use.Entry.IsMatrix, isTransposed = form == FolderForm.Transposed;
-        long[] wanted = isVector ? [use.Columns] : isTransposed ? [use.Columns, use.Rows] : [use.Rows, use.Columns];
-        if (!source.Shape.AsSpan().SequenceEqual(wanted))
-            throw source.Error($"has the shape [{string.Join(", ", source.Shape)}]; by config.json it should have [{string.Join(", ", wanted)}]");
-        AttentionSpec attention = model.Layers[use.Layer].Attention;
-        long rows = isVector ? use.Columns : use.Rows;
-        int heads = rotatesNeighbours ? 0 : use.Entry.RotatedHeads?.Invoke(attention) ?? 0;
-        return new ImportedTensor(source, use.Name, type, isVector, rows, isVector ? 1 : use.Columns)
+        var forms = new TensorForm(use, model.Layers[use.Layer], form, rotatesNeighbours);
+        bool isCoded = sources.Count == 2 && sources[0].Stored.Kind == "U8" && use.Experts > 1;
+        ElementType type = isCoded ? ElementType.MXFP4 : sources[0].Type ?? throw sources[0].Error($"is {sources[0].Stored.Kind}; weights are read as F32, F16 and BF16");
+        if (isCoded)
         {
-            SourceRow = heads > 0 ? row => RowOfPairs(row, rows / heads) : form == FolderForm.HeadGroups && attention.KeyValueHeads > 1 ? row => RowOfGroups(row, attention) : null,
-            IsTransposed = isTransposed,
+            Require(sources[0], [.. forms.SourceShape[..^1], use.Columns / 32, 16]);
+            Require(sources[1], [.. forms.SourceShape[..^1], use.Columns / 32]);
+        }
+        else if (sources.Count > 1)
+        {
+            foreach (FolderTensor source in sources)
+            {
+                Require(source, forms.SourceShape[1..]);
+                if (source.Type != type) throw source.Error($"is {source.Stored.Kind}, and another of its stack {sources[0].Stored.Kind}");
+            }
+        }
+        else if (!(use.Entry.IsFloat && sources[0].Shape.AsSpan().SequenceEqual([use.Rows, 1, use.Columns]))) // a convolution's, of one channel each
+        {
+            Require(sources[0], forms.SourceShape);
+        }
+        bool isVector = !use.Entry.IsMatrix || use.Entry.IsFloat;
+        return new ImportedTensor(sources[0], use.Name, type, isVector, isVector ? (long)use.Rows * use.Columns : use.Rows, isVector ? 1 : use.Columns)
+        {
+            Shape = forms.TargetShape,
+            Stack = sources.Count > 1 && !isCoded ? sources : [],
+            Scales = isCoded ? sources[1] : null,
+            SourceRow = forms.SourceRow,
+            SourceColumn = forms.SourceColumn,
+            IsTransposed = form == FolderForm.Transposed,
             Offset = form == FolderForm.LessOne ? 1 : 0,
+            IsLogarithm = use.Role == TensorRole.RecurrenceRate,
         };
     }
 
@@ -59,24 +93,51 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
         int size = (int)ElementFormat.ByteCount(SourceType, 1);
         if (SourceRow is null) Dequantizer.ToFloat(SourceType, Source.Bytes(first * size, floats.Length * size), floats);
         else for (int i = 0; i < floats.Length; i++) Dequantizer.ToFloat(SourceType, Source.Bytes(SourceRow(first + i) * size, size), floats.Slice(i, 1));
-        if (Offset == 0) return;
-        for (int i = 0; i < floats.Length; i++) floats[i] += Offset;
+        for (int i = 0; i < floats.Length && Offset != 0; i++) floats[i] += Offset;
+        for (int i = 0; i < floats.Length && IsLogarithm; i++) floats[i] = (float)-Math.Exp(floats[i]);
     }
 
-    /// <summary>2 i + j of a head is j d/2 + i in a folder.</summary>
-    private static long RowOfPairs(long row, long dimension)
+    /// <summary>A row of a matrix that is gathered.</summary>
+    /// <exception cref="ModelException">A scale of MXFP4 is not a number.</exception>
+    public void CopyRow(long row, Span<byte> destination)
     {
-        long inHead = row % dimension;
-        return row - inHead + inHead % 2 * (dimension / 2) + inHead / 2;
+        long from = SourceRow?.Invoke(row) ?? row;
+        if (Scales is not null)
+        {
+            CopyCodes(from, destination);
+            return;
+        }
+        FolderTensor source = Source;
+        if (Stack.Count > 0)
+        {
+            long each = Rows / Stack.Count;
+            (source, from) = (Stack[(int)(from / each)], from % each);
+        }
+        ReadOnlySpan<byte> bytes = source.Bytes(from * destination.Length, destination.Length);
+        if (SourceColumn is null)
+        {
+            bytes.CopyTo(destination);
+            return;
+        }
+        int size = (int)(destination.Length / Columns);
+        for (int column = 0; column < Columns; column++) bytes.Slice((int)SourceColumn(column) * size, size).CopyTo(destination[(column * size)..]);
     }
 
-    /// <summary>Queries, keys, values one after the other here; in a folder of each key/value head its queries, key and value.</summary>
-    private static long RowOfGroups(long row, AttentionSpec attention)
+    /// <summary>A row in ggml's MXFP4: of 32 columns the scale, then bytes of which number j has column j in its lower half and j + 16 in its upper one. In folders byte j has columns 2 j and 2 j + 1.</summary>
+    private void CopyCodes(long row, Span<byte> destination)
     {
-        long head = row / attention.Dimension, group = attention.GroupSize, heads = attention.Heads, keyValueHeads = attention.KeyValueHeads;
-        long from = head < heads ? head / group * (group + 2) + head % group
-            : head < heads + keyValueHeads ? (head - heads) * (group + 2) + group : (head - heads - keyValueHeads) * (group + 2) + group + 1;
-        return from * attention.Dimension + row % attention.Dimension;
+        int blocks = (int)(Columns / 32);
+        ReadOnlySpan<byte> codes = Source.Bytes(row * blocks * 16, blocks * 16), scales = Scales!.Bytes(row * blocks, blocks);
+        for (int block = 0; block < blocks; block++)
+        {
+            if (scales[block] == 255) throw Scales.Error($"has a scale that is not a number, near row {row}");
+            ReadOnlySpan<byte> from = codes.Slice(16 * block, 16);
+            Span<byte> to = destination.Slice(17 * block, 17);
+            to[0] = scales[block];
+            for (int j = 0; j < 16; j++) to[1 + j] = (byte)(Code(from, j) | Code(from, j + 16) << 4);
+        }
+
+        static int Code(ReadOnlySpan<byte> bytes, int column) => bytes[column / 2] >> (column % 2 * 4) & 15;
     }
 
     /// <summary>The tensor without a copy, or of a vector a converted one.</summary>
@@ -92,5 +153,10 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
         float[]? numbers = IsVector && (SourceType != ElementType.F32 || !IsView || Offset != 0) ? GC.AllocateArray<float>((int)Rows, pinned: true) : null;
         if (numbers is not null) Read(0, numbers);
         return new GgufTensor(Target, Shape, Type, Source.Stored.Offset, ByteCount, file) { Converted = numbers };
+    }
+
+    private static void Require(FolderTensor source, long[] shape)
+    {
+        if (!source.Shape.AsSpan().SequenceEqual(shape)) throw source.Error($"has the shape [{string.Join(", ", source.Shape)}]; by config.json it should have [{string.Join(", ", shape)}]");
     }
 }

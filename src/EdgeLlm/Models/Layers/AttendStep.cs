@@ -37,13 +37,16 @@ internal sealed unsafe class StoreStep(AttentionSpec attention, int entry, Opera
 internal sealed unsafe class AttendStep : Step
 {
     private readonly Action<int, int> _attend;
+    private readonly TensorUse? _sinks;
     private readonly float[]? _slopes; // [heads], pinned
+    private float* _sink; // [heads], or null
     private Pass _pass = null!;
 
     /// <param name="entry">Index of the cache's entry.</param>
-    public AttendStep(AttentionSpec attention, int entry, Operand queries, Operand to)
+    /// <param name="sinks">[heads] scores of their own, or null.</param>
+    public AttendStep(AttentionSpec attention, int entry, Operand queries, Operand to, TensorUse? sinks = null)
     {
-        (Attention, Entry, Queries, To) = (attention, entry, queries, to);
+        (Attention, Entry, Queries, To, _sinks) = (attention, entry, queries, to, sinks);
         _attend = Attend;
         if (attention.MaxAlibiBias == 0) return;
         _slopes = GC.AllocateArray<float>(attention.Heads, pinned: true);
@@ -61,6 +64,8 @@ internal sealed unsafe class AttendStep : Step
 
     public override Operation Operation => Operation.Attention;
 
+    public override IEnumerable<TensorUse> Tensors => _sinks is null ? [] : [_sinks];
+
     public override IEnumerable<Operand> Inputs => [Queries];
 
     public override IEnumerable<Operand> Outputs => [To];
@@ -72,6 +77,8 @@ internal sealed unsafe class AttendStep : Step
         foreach (ref readonly SequencePart part in pass.Parts) blocks += BlocksOf(part);
         pass.Pool.Run(Attention.KeyValueHeads * blocks, _attend);
     }
+
+    public override void Bind(ModelTensors tensors, int context) => _sink = _sinks is null ? null : tensors.Vector(_sinks);
 
     private static int BlocksOf(in SequencePart part) => (part.Tokens + Registers.AttentionTokens - 1) / Registers.AttentionTokens;
 
@@ -95,6 +102,7 @@ internal sealed unsafe class AttendStep : Step
             Window = Attention.Window,
             Scale = Attention.Scale,
             Cap = Attention.ScoreCap,
+            Sinks = _sink == null ? null : _sink + head * Attention.GroupSize,
             Slopes = _slopes is null ? null : (float*)Unsafe.AsPointer(ref _slopes[head * Attention.GroupSize]),
         };
         _pass.Kernel.Attend(part.Cache.Head(Entry, head), query, _pass.ScratchOf(thread));

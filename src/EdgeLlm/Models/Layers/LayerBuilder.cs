@@ -1,3 +1,4 @@
+using EdgeLlm.Kernels;
 using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Layers;
@@ -45,7 +46,7 @@ internal sealed class ModelSteps
 }
 
 /// <summary>From a spec to steps: the one place that knows what a layer is made of.</summary>
-internal sealed class LayerBuilder
+internal sealed partial class LayerBuilder
 {
     private readonly ModelSpec _model;
     private readonly Registers _registers = new();
@@ -68,7 +69,7 @@ internal sealed class LayerBuilder
         List<List<Step>> layers = [.. _model.Layers.Select((layer, l) => new List<Step>(layer.IsParallel ? Parallel(l, layer) : Sequential(l, layer)))];
         Step[] epilogue =
         [
-            new NormStep(_model.OutputNorm, TensorTable.Use(_model, TensorRole.OutputNorm), TensorTable.UseOptional(_model, TensorRole.OutputNormBias), _stream, _normed) { IsLast = true },
+            new NormStep(_model.OutputNorm, TensorTable.Use(_model, _model.OutputNormRole), TensorTable.UseOptional(_model, TensorRole.OutputNormBias), _stream, _normed) { IsLast = true },
         ];
         var logits = new Operand(new Register(), _model.VocabularySize);
         AddNarrow(layers, epilogue);
@@ -110,7 +111,7 @@ internal sealed class LayerBuilder
         if (layer.AttentionNorm is { } attentionNorm) yield return Norm(attentionNorm, TensorRole.AttentionNorm, TensorRole.AttentionNormBias, l, _stream, _normed);
         foreach (Step step in Attention(l, layer, layer.AttentionNorm is null ? _stream : _normed, _normed)) yield return step;
         yield return new AddStep(_stream, _normed);
-        if (layer.FeedForwardNorm is { } feedForwardNorm) yield return Norm(feedForwardNorm, TensorRole.FeedForwardNorm, TensorRole.FeedForwardNormBias, l, _stream, _normed);
+        if (layer.FeedForwardNorm is { } feedForwardNorm) yield return Norm(feedForwardNorm, layer.FeedForwardNormRole, TensorRole.FeedForwardNormBias, l, _stream, _normed);
         foreach (Step step in FeedForward(l, layer, layer.FeedForwardNorm is null ? _stream : _normed)) yield return step;
         yield return new AddStep(_stream, _normed);
     }
@@ -133,15 +134,22 @@ internal sealed class LayerBuilder
     private NormStep Norm(NormSpec norm, TensorRole weight, TensorRole bias, int l, Operand from, Operand to) =>
         new(norm, TensorTable.Use(_model, weight, l), TensorTable.UseOptional(_model, bias, l), from, to);
 
-    /// <summary>From a normed stream to what attention adds.</summary>
+    /// <summary>From a normed stream to what attention, or what is in its place, adds.</summary>
     private IEnumerable<Step> Attention(int l, LayerSpec layer, Operand from, Operand to)
     {
-        AttentionSpec attention = layer.Attention;
+        foreach (Step step in layer.Recurrence is { } recurrence ? Recurrence(l, recurrence, from, to) : Attend(l, layer.Attention, from, to)) yield return step;
+        if (layer.PostAttentionNorm is { } after) yield return new NormStep(after, TensorTable.Use(_model, TensorRole.PostAttentionNorm, l), null, to, to);
+        if (layer.ResidualScale != 1) yield return new ScaleStep(to, layer.ResidualScale);
+    }
+
+    private IEnumerable<Step> Attend(int l, AttentionSpec attention, Operand from, Operand to)
+    {
         Operand queries = _registers.Use("queries", attention.QueryWidth), attended = _registers.Use("attended", attention.QueryWidth);
         Operand keys = _registers.Use("keys", attention.KeyValueWidth), values = _registers.Use("values", attention.KeyValueWidth);
+        Operand gates = attention.HasGate ? _registers.Use("gates", attention.QueryWidth) : attended;
         _registers.UseAttention(attention.Dimension, attention.GroupSize);
         int entry = _cache.Count;
-        _cache.Add(new KeyValueSpec(attention.KeyValueHeads, attention.Dimension));
+        _cache.Add(new KeyValueSpec(attention.KeyValueHeads, attention.Dimension) { Window = attention.Window });
 
         if (attention.IsFused)
         {
@@ -151,8 +159,10 @@ internal sealed class LayerBuilder
         }
         else
         {
+            Operand rows = attention.HasGate ? _registers.Use("queries and gates", attention.QueryRows) : queries;
             yield return Project(Operation.QueryKeyValue, from, isLast: false,
-                To(TensorRole.Query, TensorRole.QueryBias, l, queries), To(TensorRole.Key, TensorRole.KeyBias, l, keys), To(TensorRole.Value, TensorRole.ValueBias, l, values));
+                To(TensorRole.Query, TensorRole.QueryBias, l, rows), To(TensorRole.Key, TensorRole.KeyBias, l, keys), To(TensorRole.Value, TensorRole.ValueBias, l, values));
+            if (attention.HasGate) yield return new SplitHeadsStep(attention.Dimension, rows, queries, gates);
         }
         if (attention.Clip != 0) yield return new ClampStep(attention.Clip, queries, keys, values);
         if (attention.HeadNorm is { } norm)
@@ -163,16 +173,21 @@ internal sealed class LayerBuilder
         if (attention.Rope is { } rope) yield return new RotateStep(attention, AnglesOf(rope), queries, keys);
         if (attention.Growth is { } growth) yield return new GrowStep(growth, queries);
         yield return new StoreStep(attention, entry, keys, values);
-        yield return new AttendStep(attention, entry, queries, attended);
-        yield return Project(Operation.AttentionOutput, attended, isLast: false, To(TensorRole.AttentionOutput, TensorRole.AttentionOutputBias, l, to));
-        if (layer.PostAttentionNorm is { } after) yield return new NormStep(after, TensorTable.Use(_model, TensorRole.PostAttentionNorm, l), null, to, to);
-        if (layer.ResidualScale != 1) yield return new ScaleStep(to, layer.ResidualScale);
+        yield return new AttendStep(attention, entry, queries, attended, TensorTable.UseOptional(_model, TensorRole.Sinks, l));
+        if (attention.HasGate) yield return new ActivateStep(Activation.Logistic, gates, attended);
+        yield return Project(Operation.AttentionOutput, gates, isLast: false, To(TensorRole.AttentionOutput, TensorRole.AttentionOutputBias, l, to));
     }
 
     /// <summary>From a normed stream to what the feed-forward part adds, in the register of the normed stream.</summary>
     private IEnumerable<Step> FeedForward(int l, LayerSpec layer, Operand from)
     {
-        FeedForwardSpec feedForward = layer.FeedForward;
+        foreach (Step step in layer.Experts is { } experts ? Experts(l, experts, layer.FeedForward.Activation, from, _normed) : FeedForward(l, layer.FeedForward, from)) yield return step;
+        if (layer.PostFeedForwardNorm is { } after) yield return new NormStep(after, TensorTable.Use(_model, TensorRole.PostFeedForwardNorm, l), null, _normed, _normed);
+        if (layer.ResidualScale != 1) yield return new ScaleStep(_normed, layer.ResidualScale);
+    }
+
+    private IEnumerable<Step> FeedForward(int l, FeedForwardSpec feedForward, Operand from)
+    {
         Operand up = _registers.Use("up", feedForward.UpRows), first = feedForward.IsGated ? _registers.Use("gate", feedForward.Width) : up;
         Projection upwards = To(TensorRole.Up, TensorRole.UpBias, l, up);
         if (feedForward.IsFused)
@@ -188,12 +203,10 @@ internal sealed class LayerBuilder
             yield return new ActivateStep(feedForward.Activation, first, feedForward.IsGated ? up : null);
         }
         yield return Project(Operation.Down, first, isLast: false, To(TensorRole.Down, TensorRole.DownBias, l, _normed));
-        if (layer.PostFeedForwardNorm is { } after) yield return new NormStep(after, TensorTable.Use(_model, TensorRole.PostFeedForwardNorm, l), null, _normed, _normed);
-        if (layer.ResidualScale != 1) yield return new ScaleStep(_normed, layer.ResidualScale);
     }
 
-    private Projection To(TensorRole weight, TensorRole bias, int layer, Operand to) =>
-        new(TensorTable.Use(_model, weight, layer), TensorTable.UseOptional(_model, bias, layer), to);
+    private Projection To(TensorRole weight, TensorRole? bias, int layer, Operand to) =>
+        new(TensorTable.Use(_model, weight, layer), bias is { } role ? TensorTable.UseOptional(_model, role, layer) : null, to);
 
     private ProjectStep Project(Operation operation, Operand from, bool isLast, params IReadOnlyList<Projection> projections)
     {

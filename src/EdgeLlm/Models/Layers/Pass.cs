@@ -54,6 +54,7 @@ internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers regi
     /// <param name="logits">How many of the last of them go on to the head.</param>
     public void Add(ReadOnlySpan<int> ids, KvCache cache, int logits)
     {
+        cache.BeginPass(ids.Length);
         ids.CopyTo(_ids.AsSpan(Tokens));
         _counts[_partCount] = ids.Length;
         _parts[_partCount++] = new SequencePart(cache, Tokens, ids.Length, cache.Length, logits);

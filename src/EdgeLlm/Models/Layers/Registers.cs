@@ -33,7 +33,9 @@ internal sealed unsafe class Registers : IDisposable
 
     private readonly Dictionary<string, Register> _registers = [];
     private readonly List<(int Dimension, int GroupSize)> _attentions = [];
+    private readonly List<(int Columns, int Rows)> _rows = []; // inputs of products that have several rows a token
     private int _columns;
+    private long _scratch;
     private AlignedBuffer? _memory;
 
     /// <summary>The widest row of a register or product: tokens times this fits an int.</summary>
@@ -65,6 +67,16 @@ internal sealed unsafe class Registers : IDisposable
     /// <summary>Asks for room to quantize the inputs of a product.</summary>
     public void UseProduct(int columns) => _columns = Math.Max(_columns, columns);
 
+    /// <summary>Asks for room to quantize so many rows a token, each by itself.</summary>
+    public void UseRows(int columns, int rows)
+    {
+        UseProduct(columns);
+        _rows.Add((columns, rows));
+    }
+
+    /// <summary>Asks for so many bytes of each thread's scratch.</summary>
+    public void UseScratch(long bytes) => _scratch = Math.Max(_scratch, bytes);
+
     /// <summary>Asks for scratch to attend in.</summary>
     public void UseAttention(int dimension, int groupSize) => _attentions.Add((dimension, groupSize));
 
@@ -91,14 +103,17 @@ internal sealed unsafe class Registers : IDisposable
 
     private static long RowBytes(Register register, int tokens) => Align(4L * tokens * register.Width);
 
-    private long QuantizedBytes(int tokens) => Align(QuantizedActivations.ByteCount(tokens, WholeBlocks(_columns)));
+    private long QuantizedBytes(int tokens) => BytesOf(tokens, QuantizedActivations.ByteCount);
 
-    private long PackedBytes(int tokens) => Align(PackedActivations.ByteCount(tokens, WholeBlocks(_columns)));
+    private long PackedBytes(int tokens) => BytesOf(tokens, PackedActivations.ByteCount);
+
+    private long BytesOf(int tokens, Func<int, int, long> count) =>
+        Align(_rows.Select(rows => (long)tokens * rows.Rows * count(1, WholeBlocks(rows.Columns))).Append(count(tokens, WholeBlocks(_columns))).Max());
 
     /// <summary>Scratch of one thread.</summary>
     private long ScratchBytes(Kernel kernel, int tokens)
     {
-        long bytes = kernel.ScratchBytes(_columns);
+        long bytes = Math.Max(_scratch, kernel.ScratchBytes(_columns));
         foreach ((int dimension, int groupSize) in _attentions)
             bytes = Math.Max(bytes, kernel.AttentionScratchBytes(dimension, Math.Min(tokens, AttentionTokens), groupSize));
         return Align(bytes);

@@ -6,6 +6,9 @@ namespace EdgeLlm.Models.Spec;
 /// <summary>Causal attention: Heads queries a token, groups of Heads / KeyValueHeads of which share a key and a value.</summary>
 internal sealed record AttentionSpec
 {
+    /// <summary>Of a layer without attention.</summary>
+    public static AttentionSpec None { get; } = new() { Heads = 0, KeyValueHeads = 0, Dimension = 0, Scale = 0 };
+
     public required int Heads { get; init; }
 
     public required int KeyValueHeads { get; init; }
@@ -34,6 +37,12 @@ internal sealed record AttentionSpec
     /// <summary>How queries grow with their positions; null: they do not.</summary>
     public QueryGrowth? Growth { get; init; }
 
+    /// <summary>Whether the matrix of queries has a gate after each head's query, by whose logistic function the head's result is multiplied.</summary>
+    public bool HasGate { get; init; }
+
+    /// <summary>Whether each head has a score of its own that takes part in the softmax, with no value.</summary>
+    public bool HasSinks { get; init; }
+
     /// <summary>Rotary positions; null: the layer knows no positions.</summary>
     public RopeSpec? Rope { get; init; }
 
@@ -61,6 +70,12 @@ internal sealed record AttentionSpec
 
     /// <summary>Width of all queries together.</summary>
     public int QueryWidth => checked(Heads * Dimension);
+
+    /// <summary>Rows of the matrix of queries.</summary>
+    public int QueryRows => HasGate ? checked(2 * QueryWidth) : QueryWidth;
+
+    /// <summary>Whether there is attention at all.</summary>
+    public bool IsThere => Heads > 0;
 
     /// <summary>Width of all keys (or values) together.</summary>
     public int KeyValueWidth => checked(KeyValueHeads * Dimension);

@@ -33,7 +33,7 @@ internal sealed class ModelKeys
         BlockCount = new("block_count", 1, MaximumLayers),
         FeedForwardLength = new("feed_forward_length", 1) { IsPerLayer = true },
         HeadCount = new("attention.head_count", 1, MaximumHeads) { IsPerLayer = true },
-        KeyValueHeadCount = new("attention.head_count_kv", 1, MaximumHeads) { IsPerLayer = true },
+        KeyValueHeadCount = new("attention.head_count_kv", 0, MaximumHeads) { IsPerLayer = true },
         KeyLength = new("attention.key_length", 1),
         ValueLength = new("attention.value_length", 1),
         SlidingWindow = new("attention.sliding_window", 0, MaximumLength) { IsPerLayer = true },
@@ -55,7 +55,24 @@ internal sealed class ModelKeys
         RopeBaseOfWindows = new("rope.freq_base_swa", 1e-6, 1e30), // of the layers with a window
         RopeInHalves = new("rope.in_halves"), // of folders that are run as they are: pairs are (i, i + d / 2), whatever a GGUF file of the architecture has
         RopeBase = new("rope.freq_base", 1e-6, 1e30),
-        ExpertCount = new("expert_count", 0, MaximumLength),
+        ExpertCount = new("expert_count", 0, MaximumHeads),
+        ExpertUsedCount = new("expert_used_count", 0, MaximumHeads),
+        ExpertFeedForwardLength = new("expert_feed_forward_length", 0) { IsPerLayer = true },
+        SharedExpertLength = new("expert_shared_feed_forward_length", 0),
+        ExpertGating = new("expert_gating_func", 0, 100),
+        ExpertWeightsNorm = new("expert_weights_norm"),
+        ExpertWeightsScale = new("expert_weights_scale", 0, float.MaxValue),
+        LeadingDenseBlocks = new("leading_dense_block_count", 0, MaximumLayers),
+        ConvolutionTaps = new("ssm.conv_kernel", 1, 64),
+        StateSize = new("ssm.state_size", 1, 1 << 14),
+        GroupCount = new("ssm.group_count", 1, MaximumHeads),
+        TimeStepRank = new("ssm.time_step_rank", 1, MaximumHeads),
+        InnerSize = new("ssm.inner_size", 1),
+        RecurrentLayers = new("attention.recurrent_layers"),
+        FullAttentionInterval = new("full_attention_interval", 1, MaximumLayers),
+        ShortConvolutionTaps = new("shortconv.l_cache", 1, 64),
+        RopeFinetuned = new("rope.scaling.finetuned"),
+        RopeSections = new("rope.dimension_sections"),
         RopeScaleLinear = new("rope.scale_linear", 0, 100_000), // what the oldest files have instead of the next two
         RopeScaling = new("rope.scaling.type"),
         RopeFactor = new("rope.scaling.factor", 0, 100_000),
@@ -160,6 +177,14 @@ internal sealed class ModelKeys
         if (!_data.TryGet(name, out GgufValue? value) || value.Type != GgufValueType.Array) return Size(SlidingWindowPattern) is var given && (given == 0 || layer % given < given - 1);
         if (value.Count != Size(BlockCount)) throw Error(SlidingWindowPattern, $"has {value.Count} flags instead of one for each layer");
         return _data.GetArray<int>(name)[layer] != 0;
+    }
+
+    /// <summary>A flag for each layer, or null where there is no such key.</summary>
+    public bool[]? Flags(ModelKey key)
+    {
+        if (!Has(key)) return null;
+        bool[] flags = [.. _data.GetArray<int>(NameOf(key)).Select(flag => flag != 0)];
+        return flags.Length == Size(BlockCount) ? flags : throw Error(key, $"has {flags.Length} flags instead of one for each layer");
     }
 
     public float NumberOr(ModelKey key, float fallback) => Has(key) ? Number(key) : fallback;

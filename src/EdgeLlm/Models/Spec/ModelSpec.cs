@@ -35,6 +35,9 @@ internal sealed record ModelSpec
     /// <summary>The norm before the head.</summary>
     public required NormSpec OutputNorm { get; init; }
 
+    /// <summary>The tensor of <see cref="OutputNorm"/>.</summary>
+    public TensorRole OutputNormRole { get; init; } = TensorRole.OutputNorm;
+
     /// <summary>Whether the embedding is the head too.</summary>
     public required bool IsTied { get; init; }
 
@@ -60,6 +63,12 @@ internal sealed record LayerSpec
 
     public required AttentionSpec Attention { get; init; }
 
+    /// <summary>What takes attention's place; null: nothing.</summary>
+    public RecurrenceSpec? Recurrence { get; init; }
+
+    /// <summary>Experts in the feed-forward part's place; null: none.</summary>
+    public ExpertsSpec? Experts { get; init; }
+
     /// <summary>The norm of what attention adds; null: none.</summary>
     public NormSpec? PostAttentionNorm { get; init; }
 
@@ -67,6 +76,9 @@ internal sealed record LayerSpec
     public required NormSpec? FeedForwardNorm { get; init; }
 
     public required FeedForwardSpec FeedForward { get; init; }
+
+    /// <summary>The tensor of <see cref="FeedForwardNorm"/>: some architectures' files call it as others' the norm of what attention adds.</summary>
+    public TensorRole FeedForwardNormRole { get; init; } = TensorRole.FeedForwardNorm;
 
     /// <summary>The norm of what the feed-forward part adds; null: none.</summary>
     public NormSpec? PostFeedForwardNorm { get; init; }

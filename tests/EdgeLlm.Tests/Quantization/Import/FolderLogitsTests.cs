@@ -70,8 +70,10 @@ public sealed class FolderLogitsTests : IDisposable
             Assert.Equal(tensor.Shape, mine.Shape);
             // The converter puts heads in pairs in layers that are not rotated, too: queries and keys alike, so that nothing changes.
             if (family == "smollm3" && tensor.Name is "blk.3.attn_q.weight" or "blk.3.attn_k.weight") continue;
+            if (family == "granite4-hybrid" && tensor.Name is "blk.2.attn_q.weight" or "blk.2.attn_k.weight") continue;
             float[] expected = Values(reference, tensor), actual = Values(ours, mine);
             if (tensor.Name.StartsWith("rope_", StringComparison.Ordinal)) Assert.Equal(expected, actual, (x, y) => Math.Abs(x - y) <= 1e-6 * x);
+            else if (tensor.Name.EndsWith("ssm_a", StringComparison.Ordinal)) Assert.Equal(expected, actual, (x, y) => Math.Abs(x - y) <= 1e-6 * Math.Abs(x)); // an exponential
             else Assert.Equal(expected, actual);
         }
         // Ours and not the converter's, or the other way round.
@@ -92,7 +94,8 @@ public sealed class FolderLogitsTests : IDisposable
         long written = 0;
         model.Save(path, bytes => written += bytes, CancellationToken.None);
         Assert.Equal(model.ByteCount, written);
-        if (Path.GetFileName(folder) == "ministral3") Assert.Contains("4 tensors of other parts are left out", Assert.Single(model.Notes), StringComparison.Ordinal);
+        if (Path.GetFileName(folder) == "qwen3-5") Assert.Contains("10 tensors of other parts are left out", Assert.Single(model.Notes), StringComparison.Ordinal);
+        else if (Path.GetFileName(folder) == "ministral3") Assert.Contains("4 tensors of other parts are left out", Assert.Single(model.Notes), StringComparison.Ordinal);
         else Assert.Empty(model.Notes);
         return path;
     }
