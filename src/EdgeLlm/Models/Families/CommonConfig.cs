@@ -18,7 +18,7 @@ internal static class CommonConfig
         int? feedForward = null)
     {
         ConfigNames names = given ?? new ConfigNames();
-        if (config.Find("quantization_config") is { } quantized && quantized.Find("quant_method")?.Text() != names.Quantization) throw quantized.Error("is there: the weights are quantized already, in a form that is not read");
+        if (config.Find("quantization_config") is { } quantized && (names.Quantization is null || quantized.Find("quant_method")?.Text() != names.Quantization)) throw quantized.Error("is there: the weights are quantized already, in a form that is not read");
         attention = Attention(config, names);
         context = names.Context.Length == 0 ? 0 : names.UsualContext > 0 && config.Find(names.Context) is null ? names.UsualContext : Length(config, names.Context);
         var keys = new ModelKeys(config.File, architecture);
