@@ -76,7 +76,7 @@ internal sealed class InputEstimate
                 entries[store.Entry] = Of(store.Values);
                 break;
             case AttendStep attend:
-                Lazy<float[]> values = entries[attend.Entry];
+                Lazy<float[]> values = entries.TryGetValue(attend.Entry, out Lazy<float[]>? own) ? own : new(() => [.. Enumerable.Repeat(1f, attend.Attention.KeyValueWidth)]); // of an earlier layer: not carried along
                 (int dimension, int group) = (attend.Attention.Dimension, attend.Attention.GroupSize);
                 squares[attend.To.Register] = new(() => [.. Enumerable.Range(0, attend.To.Width)
                     .Select(i => AttentionShare * values.Value[i / dimension / group * dimension + i % dimension])]);
@@ -115,7 +115,8 @@ internal sealed class InputEstimate
                 break;
         }
 
-        Lazy<float[]> Of(Operand operand) => squares[operand.Register];
+        // What the prologue made is not carried along.
+        Lazy<float[]> Of(Operand operand) => squares.TryGetValue(operand.Register, out Lazy<float[]>? known) ? known : new(() => [.. Enumerable.Repeat(1f, operand.Width)]);
     }
 
     /// <summary>Mean squares of the embedding's columns, of some tokens: as they are, and each token over its own mean square.</summary>

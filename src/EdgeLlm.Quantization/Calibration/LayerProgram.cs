@@ -114,8 +114,8 @@ internal sealed class LayerProgram
             case ProjectStep project:
                 Append(new ProjectOperation(project, Of(project.From)), [.. project.Projections.Select(projection => projection.To)]);
                 break;
-            case RotateStep rotate:
-                Append(new RotateOperation(rotate, Of(rotate.Queries), Of(rotate.Keys)));
+            case RotateStep { Keys: { } rotated } rotate:
+                Append(new RotateOperation(rotate, Of(rotate.Queries), Of(rotated)));
                 break;
             case AttendStep { Attention.ScoreCap: 0 } attend:
                 if (!IsKnown(attend.Attention)) throw NoForm(step);

@@ -100,7 +100,7 @@ internal sealed record Family
         Gpt2Family.Gpt2, Gpt2Family.GptNeo, GptNeoXFamily.GptNeoX, GptNeoXFamily.GptJ, PhiFamily.Phi, PhiFamily.Phi3, ModernFamilies.Olmo2, ModernFamilies.SmolLm3,
         ModernFamilies.StarCoder2, FalconFamily.Falcon, AlibiFamilies.Bloom, AlibiFamilies.Mpt, BigCodeFamily.StarCoder, GraniteFamily.Granite, MinistralFamily.Mistral3, MinistralFamily.Ministral3,
         Qwen35Family.Qwen35, Qwen35Family.Qwen35Text, Lfm2Family.Lfm2, Lfm2Family.Lfm2Moe, MoeFamilies.Mixtral, MoeFamilies.Qwen2Moe, MoeFamilies.Qwen3Moe, GptOssFamily.GptOss,
-        GraniteHybridFamily.GraniteHybrid,
+        GraniteHybridFamily.GraniteHybrid, Gemma4Family.Gemma4, Gemma4Family.Gemma4Text,
     ];
 
     /// <summary>The family of a GGUF file.</summary>

@@ -51,6 +51,7 @@ internal sealed partial class LayerBuilder
     private readonly ModelSpec _model;
     private readonly Registers _registers = new();
     private readonly List<CacheSpec> _cache = [];
+    private readonly Dictionary<int, int> _entries = []; // of each layer with attention, the cache's
     private readonly Dictionary<RopeSpec, Operand> _angles = [];
     private readonly Operand _stream;
     private readonly Operand _normed;
@@ -93,6 +94,10 @@ internal sealed partial class LayerBuilder
         yield return new EmbedStep(TensorTable.Use(_model, TensorRole.TokenEmbedding), _stream);
         if (_model.EmbeddingScale != 1) yield return new ScaleStep(_stream, _model.EmbeddingScale);
         if (_model.Positions is { } positions) yield return new PositionStep(TensorTable.Use(_model, TensorRole.PositionEmbedding), positions, _stream, _normed);
+        if (_model.PerLayer is { } inputs)
+        {
+            foreach (Step step in PerLayerPrologue(inputs)) yield return step;
+        }
         if (_model.EmbeddingNorm is { } norm) yield return Norm(norm, TensorRole.EmbeddingNorm, TensorRole.EmbeddingNormBias, 0, _stream, _stream);
         foreach ((RopeSpec rope, Operand angles) in _angles) yield return new AnglesStep(rope, angles);
     }
@@ -114,6 +119,11 @@ internal sealed partial class LayerBuilder
         if (layer.FeedForwardNorm is { } feedForwardNorm) yield return Norm(feedForwardNorm, layer.FeedForwardNormRole, TensorRole.FeedForwardNormBias, l, _stream, _normed);
         foreach (Step step in FeedForward(l, layer, layer.FeedForwardNorm is null ? _stream : _normed)) yield return step;
         yield return new AddStep(_stream, _normed);
+        if (_model.PerLayer is { } inputs)
+        {
+            foreach (Step step in PerLayer(l, layer, inputs)) yield return step;
+        }
+        if (layer.HasOutputScale) yield return new FileScaleStep(Use(TensorRole.LayerScale, l), _stream);
     }
 
     /// <summary>Both parts on the same stream, normed once or for each part.</summary>
@@ -147,9 +157,11 @@ internal sealed partial class LayerBuilder
         Operand queries = _registers.Use("queries", attention.QueryWidth), attended = _registers.Use("attended", attention.QueryWidth);
         Operand keys = _registers.Use("keys", attention.KeyValueWidth), values = _registers.Use("values", attention.KeyValueWidth);
         Operand gates = attention.HasGate ? _registers.Use("gates", attention.QueryWidth) : attended;
+        bool hasOwn = attention.Source is null;
         _registers.UseAttention(attention.Dimension, attention.GroupSize);
-        int entry = _cache.Count;
-        _cache.Add(new KeyValueSpec(attention.KeyValueHeads, attention.Dimension) { Window = attention.Window });
+        int entry = attention.Source is { } source ? _entries[source] : _cache.Count;
+        _entries[l] = entry;
+        if (attention.Source is null) _cache.Add(new KeyValueSpec(attention.KeyValueHeads, attention.Dimension) { Window = attention.Window });
 
         if (attention.IsFused)
         {
@@ -160,19 +172,21 @@ internal sealed partial class LayerBuilder
         else
         {
             Operand rows = attention.HasGate ? _registers.Use("queries and gates", attention.QueryRows) : queries;
+            Projection ofQueries = To(TensorRole.Query, TensorRole.QueryBias, l, rows);
             yield return Project(Operation.QueryKeyValue, from, isLast: false,
-                To(TensorRole.Query, TensorRole.QueryBias, l, rows), To(TensorRole.Key, TensorRole.KeyBias, l, keys), To(TensorRole.Value, TensorRole.ValueBias, l, values));
+                hasOwn ? [ofQueries, To(TensorRole.Key, TensorRole.KeyBias, l, keys), To(TensorRole.Value, TensorRole.ValueBias, l, values)] : [ofQueries]);
             if (attention.HasGate) yield return new SplitHeadsStep(attention.Dimension, rows, queries, gates);
         }
         if (attention.Clip != 0) yield return new ClampStep(attention.Clip, queries, keys, values);
         if (attention.HeadNorm is { } norm)
         {
             yield return new HeadNormStep(norm, TensorTable.Use(_model, TensorRole.QueryNorm, l), queries);
-            yield return new HeadNormStep(norm, TensorTable.Use(_model, TensorRole.KeyNorm, l), keys);
+            if (hasOwn) yield return new HeadNormStep(norm, TensorTable.Use(_model, TensorRole.KeyNorm, l), keys);
+            if (hasOwn && attention.HasValueNorm) yield return new PlainHeadNormStep(norm, attention.Dimension, values);
         }
-        if (attention.Rope is { } rope) yield return new RotateStep(attention, AnglesOf(rope), queries, keys);
+        if (attention.Rope is { } rope) yield return new RotateStep(attention, AnglesOf(rope), queries, hasOwn ? keys : null);
         if (attention.Growth is { } growth) yield return new GrowStep(growth, queries);
-        yield return new StoreStep(attention, entry, keys, values);
+        if (hasOwn) yield return new StoreStep(attention, entry, keys, values);
         yield return new AttendStep(attention, entry, queries, attended, TensorTable.UseOptional(_model, TensorRole.Sinks, l));
         if (attention.HasGate) yield return new ActivateStep(Activation.Logistic, gates, attended);
         yield return Project(Operation.AttentionOutput, gates, isLast: false, To(TensorRole.AttentionOutput, TensorRole.AttentionOutputBias, l, to));

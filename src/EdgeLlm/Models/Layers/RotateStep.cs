@@ -24,20 +24,20 @@ internal sealed unsafe class AnglesStep(RopeSpec rope, Operand to) : Step
     }
 }
 
-/// <summary>Rotates queries and keys by the tokens' positions.</summary>
-internal sealed unsafe class RotateStep(AttentionSpec attention, Operand angles, Operand queries, Operand keys) : TokenStep
+/// <summary>Rotates queries, and keys where the layer has its own, by the tokens' positions.</summary>
+internal sealed unsafe class RotateStep(AttentionSpec attention, Operand angles, Operand queries, Operand? keys) : TokenStep
 {
     public AttentionSpec Attention => attention;
 
     public Operand Queries => queries;
 
-    public Operand Keys => keys;
+    public Operand? Keys => keys;
 
     public override Operation Operation => Operation.RotateAndStore;
 
-    public override IEnumerable<Operand> Inputs => [angles, queries, keys];
+    public override IEnumerable<Operand> Inputs => keys is { } rotated ? [angles, queries, rotated] : [angles, queries];
 
-    public override IEnumerable<Operand> Outputs => [Queries, Keys];
+    public override IEnumerable<Operand> Outputs => keys is { } rotated ? [queries, rotated] : [queries];
 
     protected override void RunToken(int token, int thread)
     {
@@ -45,6 +45,6 @@ internal sealed unsafe class RotateStep(AttentionSpec attention, Operand angles,
         int pairs = rope.Dimension / 2, dimension = Attention.Dimension;
         float* cosines = angles.Row(token), sines = cosines + pairs;
         Pass.Kernel.Rotate(Queries.Row(token), Attention.Heads, dimension, cosines, sines, pairs, rope.IsSplit);
-        Pass.Kernel.Rotate(Keys.Row(token), Attention.KeyValueHeads, dimension, cosines, sines, pairs, rope.IsSplit);
+        if (keys is { } rotated) Pass.Kernel.Rotate(rotated.Row(token), Attention.KeyValueHeads, dimension, cosines, sines, pairs, rope.IsSplit);
     }
 }

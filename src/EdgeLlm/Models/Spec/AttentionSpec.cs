@@ -43,6 +43,12 @@ internal sealed record AttentionSpec
     /// <summary>Whether each head has a score of its own that takes part in the softmax, with no value.</summary>
     public bool HasSinks { get; init; }
 
+    /// <summary>Whether each head's value is normed, without weights, as <see cref="HeadNorm"/> says.</summary>
+    public bool HasValueNorm { get; init; }
+
+    /// <summary>The earlier layer whose keys and values it uses; null: it has its own.</summary>
+    public int? Source { get; init; }
+
     /// <summary>Rotary positions; null: the layer knows no positions.</summary>
     public RopeSpec? Rope { get; init; }
 

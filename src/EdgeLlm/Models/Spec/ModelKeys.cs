@@ -71,6 +71,11 @@ internal sealed class ModelKeys
         RecurrentLayers = new("attention.recurrent_layers"),
         FullAttentionInterval = new("full_attention_interval", 1, MaximumLayers),
         ShortConvolutionTaps = new("shortconv.l_cache", 1, 64),
+        SharedKeyValueLayers = new("attention.shared_kv_layers", 0, MaximumLayers),
+        PerLayerWidth = new("embedding_length_per_layer_input", 0, 1 << 14),
+        WindowKeyLength = new("attention.key_length_swa", 0, 1 << 14), // of the layers with a window, as the next two
+        WindowValueLength = new("attention.value_length_swa", 0, 1 << 14),
+        WindowRopeDimension = new("rope.dimension_count_swa", 0, 1 << 14),
         RopeFinetuned = new("rope.scaling.finetuned"),
         RopeSections = new("rope.dimension_sections"),
         RopeScaleLinear = new("rope.scale_linear", 0, 100_000), // what the oldest files have instead of the next two

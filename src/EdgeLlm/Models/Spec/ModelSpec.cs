@@ -46,6 +46,9 @@ internal sealed record ModelSpec
     /// <summary>Factor of the logits.</summary>
     public float LogitScale { get; init; } = 1f;
 
+    /// <summary>Inputs of each layer beside the stream; null: none.</summary>
+    public PerLayerSpec? PerLayer { get; init; }
+
     /// <summary>Soft cap of the logits, cap * tanh(logit / cap); 0: none.</summary>
     public float LogitCap { get; init; }
 }
@@ -91,6 +94,9 @@ internal sealed record LayerSpec
     /// </summary>
     public bool HasSecondNorm { get; init; }
 
+    /// <summary>Whether the stream is multiplied by a number of the file at the layer's end.</summary>
+    public bool HasOutputScale { get; init; }
+
     /// <summary>Factor of what each part adds.</summary>
     public float ResidualScale { get; init; } = 1f;
 }
@@ -103,6 +109,11 @@ internal sealed record NormSpec(float Epsilon)
 
     public bool HasBias { get; init; }
 }
+
+/// <summary>Inputs of each layer beside the stream, as Gemma 4 has them.</summary>
+/// <param name="Width">Numbers of a layer's.</param>
+/// <param name="Norm">The norm of what the embedded token adds to it, and of what a layer makes of it.</param>
+internal sealed record PerLayerSpec(int Width, NormSpec Norm);
 
 /// <summary>y = Down (f(Gate x) * Up x), or Down f(Up x).</summary>
 internal sealed record FeedForwardSpec

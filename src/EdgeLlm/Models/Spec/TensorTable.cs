@@ -12,6 +12,7 @@ internal enum TensorRole
     ConvolutionInput, ConvolutionInputBias, ShortConvolution, ShortConvolutionBias, ConvolutionOutput, ConvolutionOutputBias,
     RecurrenceGate, RecurrenceStep, RecurrenceShare, RecurrenceConvolution, RecurrenceConvolutionBias, RecurrenceOffset, RecurrenceRate, RecurrenceNorm, RecurrenceOutput,
     ScanInput, ScanSkip,
+    PerLayerEmbedding, PerLayerProjection, PerLayerProjectionNorm, PerLayerGate, PerLayerOutput, PerLayerNorm, LayerScale,
     Router, RouterBias, ChoiceBias, GateExperts, GateExpertsBias, UpExperts, UpExpertsBias, DownExperts, DownExpertsBias, SharedExpertGate, SharedGate, SharedUp, SharedDown,
 }
 
@@ -87,6 +88,9 @@ internal static class TensorTable
         new(TensorRole.PositionEmbedding, "position_embd.weight", "", (m, _) => m.Positions!.Rows, (m, _) => m.Width) { When = (m, _) => m.Positions is not null },
         new(TensorRole.EmbeddingNorm, "token_embd_norm.weight", "", null, (m, _) => m.Width) { When = (m, _) => m.EmbeddingNorm is not null || m.OutputNormRole == TensorRole.EmbeddingNorm },
         new(TensorRole.EmbeddingNormBias, "token_embd_norm.bias", "", null, (m, _) => m.Width) { When = (m, _) => m.EmbeddingNorm is { HasBias: true } },
+        new(TensorRole.PerLayerProjection, "per_layer_model_proj.weight", "model.per_layer_model_projection.weight", (m, _) => m.PerLayer!.Width * m.Layers.Count, (m, _) => m.Width) { When = HasPerLayer },
+        new(TensorRole.PerLayerProjectionNorm, "per_layer_proj_norm.weight", "model.per_layer_projection_norm.weight", null, (m, _) => m.PerLayer!.Width) { When = HasPerLayer },
+        new(TensorRole.PerLayerEmbedding, "per_layer_token_embd.weight", "model.embed_tokens_per_layer.weight", (m, _) => m.VocabularySize, (m, _) => m.PerLayer!.Width * m.Layers.Count) { When = HasPerLayer },
         new(TensorRole.AttentionNorm, "blk.{}.attn_norm.weight", "model.layers.{}.input_layernorm.weight", null, (m, _) => m.Width)
             { When = (_, l) => l.AttentionNorm is not null },
         new(TensorRole.AttentionNormBias, "blk.{}.attn_norm.bias", "model.layers.{}.input_layernorm.bias", null, (m, _) => m.Width)
@@ -98,8 +102,8 @@ internal static class TensorTable
         new(TensorRole.QueryKeyValueBias, "blk.{}.attn_qkv.bias", "", null, (_, l) => l.Attention.FusedWidth)
             { When = (_, l) => l.Attention is { IsFused: true, HasFusedBias: true } },
         new(TensorRole.Query, "blk.{}.attn_q.weight", "model.layers.{}.self_attn.q_proj.weight", (_, l) => l.Attention.QueryRows, (m, _) => m.Width) { When = Separate, RotatedHeads = a => InPairs(a, a.Heads) },
-        new(TensorRole.Key, "blk.{}.attn_k.weight", "model.layers.{}.self_attn.k_proj.weight", (_, l) => l.Attention.KeyValueWidth, (m, _) => m.Width) { When = Separate, RotatedHeads = a => InPairs(a, a.KeyValueHeads) },
-        new(TensorRole.Value, "blk.{}.attn_v.weight", "model.layers.{}.self_attn.v_proj.weight", (_, l) => l.Attention.KeyValueWidth, (m, _) => m.Width) { When = Separate },
+        new(TensorRole.Key, "blk.{}.attn_k.weight", "model.layers.{}.self_attn.k_proj.weight", (_, l) => l.Attention.KeyValueWidth, (m, _) => m.Width) { When = HasOwnKeys, RotatedHeads = a => InPairs(a, a.KeyValueHeads) },
+        new(TensorRole.Value, "blk.{}.attn_v.weight", "model.layers.{}.self_attn.v_proj.weight", (_, l) => l.Attention.KeyValueWidth, (m, _) => m.Width) { When = HasOwnKeys },
         new(TensorRole.QueryBias, "blk.{}.attn_q.bias", "model.layers.{}.self_attn.q_proj.bias", null, (_, l) => l.Attention.QueryWidth)
             { RotatedHeads = a => InPairs(a, a.Heads), When = (_, l) => l.Attention.HasQueryBias },
         new(TensorRole.KeyBias, "blk.{}.attn_k.bias", "model.layers.{}.self_attn.k_proj.bias", null, (_, l) => l.Attention.KeyValueWidth)
@@ -108,7 +112,7 @@ internal static class TensorTable
         new(TensorRole.QueryNorm, "blk.{}.attn_q_norm.weight", "model.layers.{}.self_attn.q_norm.weight", null, (_, l) => l.Attention.QueryNormWidth)
             { When = (_, l) => l.Attention.HeadNorm is not null, RotatedHeads = a => a.IsHeadNormWide ? InPairs(a, a.Heads) : InPairs(a, 1) },
         new(TensorRole.KeyNorm, "blk.{}.attn_k_norm.weight", "model.layers.{}.self_attn.k_norm.weight", null, (_, l) => l.Attention.KeyNormWidth)
-            { When = (_, l) => l.Attention.HeadNorm is not null, RotatedHeads = a => a.IsHeadNormWide ? InPairs(a, a.KeyValueHeads) : InPairs(a, 1) },
+            { When = (_, l) => l.Attention is { HeadNorm: not null, Source: null }, RotatedHeads = a => a.IsHeadNormWide ? InPairs(a, a.KeyValueHeads) : InPairs(a, 1) },
         new(TensorRole.ConvolutionInput, "blk.{}.shortconv.in_proj.weight", "", (_, l) => 3 * RecurrentWidth(l), (m, _) => m.Width) { When = IsShort },
         new(TensorRole.ConvolutionInputBias, "blk.{}.shortconv.in_proj.bias", "", null, (_, l) => 3 * RecurrentWidth(l)) { When = HasShortBias },
         new(TensorRole.ShortConvolution, "blk.{}.shortconv.conv.weight", "", (_, l) => RecurrentWidth(l), (_, l) => TapsOf(l)) { When = IsShort, IsFloat = true },
@@ -158,6 +162,10 @@ internal static class TensorTable
         new(TensorRole.SharedDown, "blk.{}.ffn_down_shexp.weight", "model.layers.{}.mlp.shared_expert.down_proj.weight", (m, _) => m.Width, (_, l) => l.Experts!.SharedWidth) { When = HasShared },
         new(TensorRole.PostFeedForwardNorm, "blk.{}.post_ffw_norm.weight", "model.layers.{}.post_feedforward_layernorm.weight", null, (m, _) => m.Width)
             { When = (_, l) => l.PostFeedForwardNorm is not null },
+        new(TensorRole.PerLayerGate, "blk.{}.inp_gate.weight", "model.layers.{}.per_layer_input_gate.weight", (m, _) => m.PerLayer!.Width, (m, _) => m.Width) { When = HasPerLayer },
+        new(TensorRole.PerLayerOutput, "blk.{}.proj.weight", "model.layers.{}.per_layer_projection.weight", (m, _) => m.Width, (m, _) => m.PerLayer!.Width) { When = HasPerLayer },
+        new(TensorRole.PerLayerNorm, "blk.{}.post_norm.weight", "model.layers.{}.post_per_layer_input_norm.weight", null, (m, _) => m.Width) { When = HasPerLayer },
+        new(TensorRole.LayerScale, "blk.{}.layer_output_scale.weight", "model.layers.{}.layer_scalar", null, (_, _) => 1) { When = (_, l) => l.HasOutputScale },
         new(TensorRole.OutputNorm, "output_norm.weight", "model.norm.weight", null, (m, _) => m.Width) { When = (m, _) => m.OutputNormRole == TensorRole.OutputNorm },
         new(TensorRole.OutputNormBias, "output_norm.bias", "model.norm.bias", null, (m, _) => m.Width) { When = (m, _) => m.OutputNorm.HasBias },
         new(TensorRole.Output, Head, "lm_head.weight", (m, _) => m.VocabularySize, (m, _) => m.Width) { When = (m, _) => !m.IsTied },
@@ -174,7 +182,8 @@ internal static class TensorTable
 
     private static bool Separate(ModelSpec model, LayerSpec layer) => layer.Attention is { IsThere: true, IsFused: false };
 
-    private static RopeSpec? FirstRope(ModelSpec model) => model.Layers.Select(layer => layer.Attention.Rope).FirstOrDefault(rope => rope is not null);
+    /// <summary>The rotary positions that tables are of: those of the first layer without a window, where there is one.</summary>
+    private static RopeSpec? FirstRope(ModelSpec model) => model.Layers.OrderBy(layer => layer.Attention.Window > 0).Select(layer => layer.Attention.Rope).FirstOrDefault(rope => rope is not null);
 
     private static bool IsShort(ModelSpec model, LayerSpec layer) => layer.Recurrence is ShortConvolutionSpec;
 
@@ -203,6 +212,10 @@ internal static class TensorTable
         SelectiveScanSpec scan => scan.Width,
         _ => ((ShortConvolutionSpec)layer.Recurrence!).Width,
     };
+
+    private static bool HasPerLayer(ModelSpec model, LayerSpec layer) => model.PerLayer is not null;
+
+    private static bool HasOwnKeys(ModelSpec model, LayerSpec layer) => layer.Attention is { IsThere: true, IsFused: false, Source: null };
 
     private static bool HasExperts(ModelSpec model, LayerSpec layer) => layer.Experts is not null;
 
