@@ -8,7 +8,7 @@ public sealed partial class ChatSession
 {
     private const int MaximumHeaderBytes = 64 << 20;
 
-    private static ReadOnlySpan<byte> FileMark => "EDGECHAT2"u8;
+    private static ReadOnlySpan<byte> FileMark => "EDGECHAT3"u8;
 
     /// <summary>Whether a stream begins as <see cref="Save"/> writes, in this version or another.</summary>
     internal static bool IsSaved(Stream stream)

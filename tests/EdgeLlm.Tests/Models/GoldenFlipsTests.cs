@@ -19,12 +19,18 @@ public sealed class GoldenFlipsTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void A_changed_field_changes_what_the_reference_changes_or_is_refused_by_name()
+    public void A_changed_field_changes_what_the_reference_changes_or_is_refused_by_name() => Check(GoldenLogitsTests.Decoders.Except(GoldenLogitsTests.WithoutFlips));
+
+    /// <summary>Not part of a usual run: these families' fields are still being gone through.</summary>
+    [Fact(Explicit = true)]
+    public void A_changed_field_of_the_newest_families_changes_what_the_reference_changes_or_is_refused_by_name() => Check(GoldenLogitsTests.WithoutFlips);
+
+    private void Check(IEnumerable<string> families)
     {
         string golden = SharedFolder.Require("golden", "logits");
         using JsonDocument flips = JsonDocument.Parse(File.ReadAllText(Path.Combine(golden, "flips.json")));
         Dictionary<string, (int[] Shape, float[] Values)> rows = Safetensors.Read(Path.Combine(golden, "flips.safetensors"));
-        foreach (string family in GoldenLogitsTests.Decoders.Except(GoldenLogitsTests.WithoutFlips))
+        foreach (string family in families)
         {
             (int rowsBefore, int agreedBefore, int refusedBefore) = (_rows, _agreed, _refused);
             JsonElement all = flips.RootElement.GetProperty(family);
