@@ -118,7 +118,7 @@ public sealed class GoldenFlipsTests : IDisposable
             {
                 File.Delete(_imported);
                 using (var model = HuggingFaceModel.Open(_folder)) model.Save(_imported, _ => { }, CancellationToken.None);
-                using LanguageModel loaded = LanguageModel.Load(_imported, new ModelOptions { CacheType = KeyValueType.F32, ContextLength = 256, Threads = 1 });
+                using LanguageModel loaded = LanguageModel.Load(_imported, new ModelOptions { CacheType = KeyValueType.F32, ContextLength = 256, Threads = 1, FloatActivations = Family == "gpt-oss" });
                 using KvCache cache = loaded.CreateCache();
                 return (loaded.Forward(_ids, cache).ToArray(), null);
             }

@@ -68,6 +68,7 @@ internal static class GptOssFamily
         keys.Set(ModelKeys.ExpertFeedForwardLength, CommonConfig.Width(config, "intermediate_size"));
         if (config.Find("attention_bias")?.Flag() ?? true) keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
         keys.Set(TensorRole.RouterBias, TensorRole.GateExpertsBias);
+        CommonConfig.RefuseFlag(config, "tie_word_embeddings"); // the reference ties a head that is there, too, of this family alone
         CommonConfig.SetHead(config, keys);
         return keys;
     }

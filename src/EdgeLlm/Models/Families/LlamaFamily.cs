@@ -109,14 +109,14 @@ internal static class LlamaFamily
     }
 
     /// <summary>Fields that all models of Llama's kind have.</summary>
-    public static ModelKeys ReadConfig(JsonPart config, string architecture, JsonPart? window)
+    public static ModelKeys ReadConfig(JsonPart config, string architecture, JsonPart? window, double theta = 10_000)
     {
         ModelKeys keys = CommonConfig.Decoder(config, architecture, out AttentionConfig attention, out int context);
         if (window is { } given) keys.Set(ModelKeys.SlidingWindow, (int)given.Integer(1, 1 << 28));
         CommonConfig.SetEpsilon(config, "rms_norm_eps", ModelKeys.RmsEpsilon, 1e-6, keys);
         CommonConfig.RequireWholeRotation(config);
         keys.Set(ModelKeys.RopeDimension, attention.Dimension);
-        RopeConfig.Read(config, keys, attention.Dimension, context);
+        RopeConfig.Read(config, keys, attention.Dimension, context, fallback: theta);
         CommonConfig.SetHead(config, keys);
         return keys;
     }

@@ -35,7 +35,7 @@ internal static class MoeFamilies
     private static ModelKeys ReadMixtral(JsonPart config)
     {
         config.RequireField("num_key_value_heads"); // where it is missing the reference takes the number of one particular model
-        ModelKeys keys = LlamaFamily.ReadConfig(config, "llama", config.Find("sliding_window"));
+        ModelKeys keys = LlamaFamily.ReadConfig(config, "llama", config.Find("sliding_window"), theta: 1_000_000);
         ExpertConfig.Set(config, keys, new ExpertConfig { Counts = ["num_local_experts", "num_experts"], Length = "intermediate_size" });
         return keys;
     }
