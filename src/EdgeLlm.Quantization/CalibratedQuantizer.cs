@@ -15,7 +15,7 @@ namespace EdgeLlm.Quantization;
 /// Packs a model at the best quality: layer by layer every matrix is rounded for what it multiplies on a calibration text, some with scaled inputs, then the scales of rows
 /// and norms are tuned on the whole. Finished layers wait in a file beside the output, so that a run that was cut short goes on from there.
 /// </summary>
-internal sealed class CalibratedQuantizer
+internal sealed class CalibratedQuantizer : ModelQuantizer
 {
     private readonly QuantizationPlan _plan;
     private readonly QuantizationSettings _settings;
@@ -50,9 +50,8 @@ internal sealed class CalibratedQuantizer
         return [state, state + ".stream", state + ".source", state + ".tuning"];
     }
 
-    /// <summary>Writes the packed file.</summary>
-    /// <param name="progress">Gets what is being done and the share of the work that is done, 0 to 1.</param>
-    public void Save(string path, Action<string, double> progress, CancellationToken cancellation)
+    /// <inheritdoc/>
+    public override void Save(string path, Action<string, double> progress, CancellationToken cancellation)
     {
         string[] beside = FilesBeside(path);
         string statePath = beside[0];

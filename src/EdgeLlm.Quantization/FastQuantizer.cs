@@ -5,19 +5,17 @@ namespace EdgeLlm.Quantization;
 
 /// <summary>Packs a model without calibration: every weight is rounded to the nearest, scales are searched, codebooks learned.</summary>
 /// <param name="importance">What errors of each column count in that; null: what the weights alone say of it.</param>
-internal sealed class FastQuantizer(QuantizationPlan plan, ImportanceMatrix? importance = null)
+internal sealed class FastQuantizer(QuantizationPlan plan, ImportanceMatrix? importance = null) : ModelQuantizer
 {
     // Enough for 16 values; more of them do not move these.
     private const int SampleWeights = 16_384;
 
-    /// <summary>Writes the packed file.</summary>
-    /// <param name="progress">Gets the bytes written so far.</param>
-    /// <exception cref="ModelException">A weight is not finite, or the importance is another model's.</exception>
-    public void Save(string path, Action<long> progress, CancellationToken cancellation)
+    /// <inheritdoc/>
+    public override void Save(string path, Action<string, double> progress, CancellationToken cancellation)
     {
         foreach (GgufTensor tensor in plan.Tensors) importance?.RequireFit(tensor);
         ImportanceMatrix inputs = importance ?? InputEstimate.Of(plan.File, cancellation);
-        var writer = new PackedModelWriter(plan, progress, cancellation);
+        var writer = new PackedModelWriter(plan, written => progress("packing", (double)written / plan.OutputBytes), cancellation);
         Codebook[] codebooks = LearnCodebooks(inputs, cancellation);
         for (int i = 0; i < plan.Tensors.Count; i++)
         {

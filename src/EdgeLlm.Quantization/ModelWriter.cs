@@ -3,6 +3,15 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Quantization;
 
+/// <summary>What writes a model in another form.</summary>
+internal abstract class ModelQuantizer
+{
+    /// <summary>Writes the file, first under another name beside its place.</summary>
+    /// <param name="progress">Gets what is being done and the share of the work that is done, 0 to 1.</param>
+    /// <exception cref="ModelException">A weight is not finite, or the importance is another model's.</exception>
+    public abstract void Save(string path, Action<string, double> progress, CancellationToken cancellation);
+}
+
 /// <summary>Puts a model's new file together: the source's keys and its tensors, some as they are, some from whoever has their new bytes.</summary>
 internal sealed class ModelWriter
 {

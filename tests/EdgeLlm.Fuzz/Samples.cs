@@ -52,7 +52,7 @@ internal static class Samples
         {
             (int model, Packing body, Packing embedding) = Packings[i];
             using GgufFile source = GgufFile.Open(PathOf("model", model));
-            new FastQuantizer(new QuantizationPlan(source, body, embedding)).Save(PathOf("packed", i), _ => { }, CancellationToken.None);
+            new FastQuantizer(new QuantizationPlan(source, body, embedding)).Save(PathOf("packed", i), (_, _) => { }, CancellationToken.None);
         }
     }
 

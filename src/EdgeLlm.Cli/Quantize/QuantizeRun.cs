@@ -54,15 +54,12 @@ internal sealed class QuantizeRun(QuantizeOptions options)
         FreeSpace.Require(options.Output, plan.OutputBytes * (rounds ? 1 : 2)); // a calibrated run keeps its finished layers beside the output
         if (rounds)
         {
-            var quantizer = new FastQuantizer(plan, importance);
-            await ByteProgress.RunAsync("packing", plan.OutputBytes, (at, _) => Task.Run(() => quantizer.Save(options.Output, at, cancellation), cancellation)).ConfigureAwait(false);
-            return await FinishAsync(file, importance?.Name, cancellation).ConfigureAwait(false);
+            return await SaveAsync(file, new FastQuantizer(plan, importance), importance?.Name, cancellation).ConfigureAwait(false);
         }
         if (options.KeptImportance is not null) await CollectImportanceAsync(file, text, cancellation).ConfigureAwait(false);
         var calibrated = new CalibratedQuantizer(plan, new QuantizationSettings(), text) { IdentityFolder = StateFolder.Identities };
         await Console.Error.WriteLineAsync(Quantity.Text($"edgellm: this takes about {Quantity.Duration(calibrated.EstimateTime())}; if it is cut short, the same command goes on from there")).ConfigureAwait(false);
-        await WorkProgress.RunAsync(report => Task.Run(() => calibrated.Save(options.Output, report, cancellation), cancellation)).ConfigureAwait(false);
-        return await FinishAsync(file, options.CalibrationName, cancellation).ConfigureAwait(false);
+        return await SaveAsync(file, calibrated, options.CalibrationName, cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Into a standard type.</summary>
@@ -81,9 +78,13 @@ internal sealed class QuantizeRun(QuantizeOptions options)
         if (weighs && options.Importance is { } path) importance = ImportanceMatrix.Read(path);
         else if (weighs || options.KeptImportance is not null) importance = await CollectImportanceAsync(file, await ReadCalibrationAsync(cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
         if (!weighs) importance = null;
-        var quantizer = new StandardQuantizer(plan, importance);
-        await ByteProgress.RunAsync("writing", plan.OutputBytes, (at, _) => Task.Run(() => quantizer.Save(options.Output, at, cancellation), cancellation)).ConfigureAwait(false);
-        return await FinishAsync(file, importance?.Name, cancellation).ConfigureAwait(false);
+        return await SaveAsync(file, new StandardQuantizer(plan, importance), importance?.Name, cancellation).ConfigureAwait(false);
+    }
+
+    private async Task<int> SaveAsync(GgufFile file, ModelQuantizer quantizer, string? calibration, CancellationToken cancellation)
+    {
+        await WorkProgress.RunAsync(report => Task.Run(() => quantizer.Save(options.Output, report, cancellation), cancellation)).ConfigureAwait(false);
+        return await FinishAsync(file, calibration, cancellation).ConfigureAwait(false);
     }
 
     private Task FitBudgetAsync(QuantizationPlan plan, string? text, CancellationToken cancellation) => WorkProgress.RunAsync(report => Task.Run(() =>

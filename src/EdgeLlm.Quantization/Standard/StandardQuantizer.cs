@@ -8,18 +8,16 @@ namespace EdgeLlm.Quantization.Standard;
 
 /// <summary>Writes a model as a GGUF file of a standard type, tensor by tensor.</summary>
 /// <param name="importance">What scales are searched with, or null.</param>
-internal sealed class StandardQuantizer(StandardPlan plan, ImportanceMatrix? importance)
+internal sealed class StandardQuantizer(StandardPlan plan, ImportanceMatrix? importance) : ModelQuantizer
 {
     // ggml.h's GGML_QNT_VERSION: the layouts of the quantized types as they have been since 2023.
     private const uint QuantizationVersion = 2;
 
-    /// <summary>Writes the file, first under another name beside its place.</summary>
-    /// <param name="progress">Gets the bytes written so far.</param>
-    /// <exception cref="ModelException">A weight is not finite, or the importance is another model's.</exception>
-    public void Save(string path, Action<long> progress, CancellationToken cancellation)
+    /// <inheritdoc/>
+    public override void Save(string path, Action<string, double> progress, CancellationToken cancellation)
     {
         foreach (GgufTensor tensor in plan.Tensors) importance?.RequireFit(tensor);
-        var output = new ModelWriter(plan.File, progress, cancellation);
+        var output = new ModelWriter(plan.File, written => progress("writing", (double)written / plan.OutputBytes), cancellation);
         foreach (GgufTensor tensor in plan.Tensors)
         {
             ElementType type = plan.TypeOf(tensor);

@@ -72,7 +72,7 @@ public sealed class DeterminismTests
         using var folder = new TemporaryFolder();
         string path = folder.PathOf("packed.gguf");
         using (GgufFile file = GgufFile.Open(SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf")))
-            new FastQuantizer(new QuantizationPlan(file, PackedTensor.PackingOf(kind), Packing.E8Group32)).Save(path, _ => { }, CancellationToken.None);
+            new FastQuantizer(new QuantizationPlan(file, PackedTensor.PackingOf(kind), Packing.E8Group32)).Save(path, (_, _) => { }, CancellationToken.None);
         using var model = LanguageModel.Load(path, new ModelOptions { Threads = 2, ContextLength = 64 });
         CheckBatches(model);
     }

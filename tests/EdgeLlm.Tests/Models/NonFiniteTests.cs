@@ -29,7 +29,7 @@ public sealed class NonFiniteTests : IDisposable
     {
         string path = Path.Combine(_folder, "packed.gguf");
         using (GgufFile source = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf")))
-            new FastQuantizer(new QuantizationPlan(source, Packing.E4Group32, Packing.E8Group32)).Save(path, _ => { }, CancellationToken.None);
+            new FastQuantizer(new QuantizationPlan(source, Packing.E4Group32, Packing.E8Group32)).Save(path, (_, _) => { }, CancellationToken.None);
         RequireNoticed(path, static _ => 2 * sizeof(float));
     }
 

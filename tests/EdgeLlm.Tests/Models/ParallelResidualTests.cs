@@ -54,7 +54,7 @@ public sealed class ParallelResidualTests : IDisposable
         }
         using (GgufFile file = GgufFile.Open(path))
         {
-            new FastQuantizer(new QuantizationPlan(file, Packing.E4Group32, Packing.E8Group32)).Save(fast, _ => { }, CancellationToken.None);
+            new FastQuantizer(new QuantizationPlan(file, Packing.E4Group32, Packing.E8Group32)).Save(fast, (_, _) => { }, CancellationToken.None);
             var settings = new QuantizationSettings { WindowLength = 32, Windows = 16 };
             new CalibratedQuantizer(new QuantizationPlan(file, Packing.E4Group32, Packing.E8Group32), settings, null).Save(calibrated, (_, _) => { }, CancellationToken.None);
         }

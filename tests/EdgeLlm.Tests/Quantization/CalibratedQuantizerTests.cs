@@ -29,7 +29,7 @@ public sealed class CalibratedQuantizerTests : IDisposable
     {
         using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
         string fast = Path.Combine(_folder, "fast.gguf"), calibrated = Path.Combine(_folder, "calibrated.gguf");
-        new FastQuantizer(Plan(file)).Save(fast, _ => { }, CancellationToken.None);
+        new FastQuantizer(Plan(file)).Save(fast, (_, _) => { }, CancellationToken.None);
         new CalibratedQuantizer(Plan(file), Settings, null).Save(calibrated, (_, _) => { }, CancellationToken.None);
         Assert.Equal(new FileInfo(fast).Length, new FileInfo(calibrated).Length, 1024.0); // what was done is recorded
         Assert.InRange(Divergence(file.Path, calibrated), 0, 0.8 * Divergence(file.Path, fast));

@@ -25,7 +25,7 @@ public sealed class PackedSourceTests : IDisposable
         using (GgufFile file = GgufFile.Open(packed))
         {
             var plan = new StandardPlan(file, type, hasImportance: false);
-            new StandardQuantizer(plan, importance: null).Save(unpacked, _ => { }, CancellationToken.None);
+            new StandardQuantizer(plan, importance: null).Save(unpacked, (_, _) => { }, CancellationToken.None);
             Assert.Equal(kind, plan.QuantizedAlready);
         }
         using (GgufFile result = GgufFile.Open(unpacked))
@@ -68,7 +68,7 @@ public sealed class PackedSourceTests : IDisposable
             Assert.Equal("e4g32", file.Metadata.GetString("edgellm.quantization.requantized_from"));
             Assert.Equal("e4g16", file.FindTensor("blk.0.attn_q.weight")!.TypeName);
             Assert.True(file.Metadata.Contains("edgellm.quantization.calibration.tokens"));
-            new FastQuantizer(Plan(file, Packing.E4Group32)).Save(fast, _ => { }, CancellationToken.None);
+            new FastQuantizer(Plan(file, Packing.E4Group32)).Save(fast, (_, _) => { }, CancellationToken.None);
         }
         using GgufFile result = GgufFile.Open(fast);
         Assert.Equal("e4g16", result.Metadata.GetString("edgellm.quantization.requantized_from"));
@@ -94,7 +94,7 @@ public sealed class PackedSourceTests : IDisposable
             writer.Save(renamed);
         }
         using GgufFile input = GgufFile.Open(renamed);
-        new FastQuantizer(Plan(input, Packing.E4Group16)).Save(output, _ => { }, CancellationToken.None);
+        new FastQuantizer(Plan(input, Packing.E4Group16)).Save(output, (_, _) => { }, CancellationToken.None);
         using GgufFile result = GgufFile.Open(output);
         Assert.Equal(("e4g16", "e4g32"), (result.FindTensor("blk.0.attn_q.weight")!.TypeName, result.FindTensor("extra.weight")!.TypeName));
         Assert.Equal(0, Error(input, result, "extra.weight"));
@@ -106,7 +106,7 @@ public sealed class PackedSourceTests : IDisposable
     {
         string path = Path.Combine(_folder, "packed.gguf");
         using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
-        new FastQuantizer(Plan(file, body)).Save(path, _ => { }, CancellationToken.None);
+        new FastQuantizer(Plan(file, body)).Save(path, (_, _) => { }, CancellationToken.None);
         return path;
     }
 

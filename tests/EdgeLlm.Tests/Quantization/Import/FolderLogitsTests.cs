@@ -43,7 +43,7 @@ public sealed class FolderLogitsTests : IDisposable
     public void Packed_without_calibration_it_is_no_further_off_than_plain_rounding(string family)
     {
         string folder = SharedFolder.Require("golden", "logits", family), packed = _folder.PathOf("packed.gguf");
-        using (GgufFile file = GgufFile.Open(Import(folder))) new FastQuantizer(Plan(file)).Save(packed, _ => { }, CancellationToken.None);
+        using (GgufFile file = GgufFile.Open(Import(folder))) new FastQuantizer(Plan(file)).Save(packed, (_, _) => { }, CancellationToken.None);
         CheckDivergence(folder, packed);
     }
 
