@@ -60,10 +60,20 @@ internal static class InspectText
     {
         string name = Short(data, "general.architecture") ?? "not stated in the file";
         if (model is null) return name;
-        AttentionSpec attention = model.Layers[0].Attention;
-        string heads = attention.KeyValueHeads == attention.Heads ? $"{attention.Heads} heads" : $"{attention.Heads} heads on {attention.KeyValueHeads} for keys and values";
-        return $"{name}: {model.Layers.Count} layers, {model.Width} wide, {heads}, feed-forward {model.Layers[0].FeedForward.Width}";
+        int attending = model.Layers.Count(layer => layer.Attention.Heads > 0);
+        string layers = attending == model.Layers.Count ? $"{attending} layers" : $"{model.Layers.Count} layers, {attending} of them with attention";
+        return $"{name}: {layers}, {model.Width} wide, {Heads(model)}{FeedForward(model)}";
     }
+
+    private static string Heads(ModelSpec model)
+    {
+        if (model.Layers.FirstOrDefault(layer => layer.Attention.Heads > 0)?.Attention is not { } attention) return "";
+        return attention.KeyValueHeads == attention.Heads ? $"{attention.Heads} heads, " : $"{attention.Heads} heads on {attention.KeyValueHeads} for keys and values, ";
+    }
+
+    private static string FeedForward(ModelSpec model) => model.Layers.FirstOrDefault(layer => layer.Experts is not null)?.Experts is { } experts
+        ? $"{experts.Used} of {experts.Count} experts, each with feed-forward {experts.Width}"
+        : $"feed-forward {model.Layers[0].FeedForward.Width}";
 
     private static string Licence(GgufMetadata data)
     {

@@ -32,18 +32,24 @@ internal sealed record RecommendedModels(string Date, IReadOnlyList<RecommendedM
 
     /// <summary>
     /// The smallest model whose name begins with another library's (`llama3.2:1b`, `SmolLM2-135M-Instruct`) and has its other parts, or
-    /// null.
+    /// null. One whose first words are that name comes before one whose name only begins so: `qwen3` is not Qwen3.5.
     /// </summary>
     public RecommendedModel? Find(string name)
     {
         string[] parts = [.. name.Split(':', '-').Select(Letters).Where(part => part.Length > 0 && part != "latest")];
-        return Models.Where(Has).MinBy(model => model.Megabytes);
+        return Models.Where(Has).OrderBy(model => IsFirstWords(model) ? 0 : 1).ThenBy(model => model.Megabytes).FirstOrDefault();
 
         bool Has(RecommendedModel model)
         {
             string letters = Letters(model.Repository.Split('/')[1]);
             return parts.Length > 0 && letters.StartsWith(parts[0], StringComparison.Ordinal)
                 && parts.All(part => letters.Contains(part, StringComparison.Ordinal));
+        }
+
+        bool IsFirstWords(RecommendedModel model)
+        {
+            string[] words = [.. model.Repository.Split('/')[1].Split('-').Select(Letters)];
+            return Enumerable.Range(1, words.Length).Any(count => string.Concat(words.Take(count)) == parts[0]);
         }
     }
 

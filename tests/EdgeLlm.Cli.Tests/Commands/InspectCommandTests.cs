@@ -32,6 +32,16 @@ public sealed class InspectCommandTests : IDisposable
         Assert.Contains("sample", document.RootElement.GetProperty("memory_plan_problem").GetString());
     }
 
+    [Theory]
+    [InlineData("qwen3-5", "4 layers, 1 of them with attention, 64 wide, 4 heads on 2 for keys and values, feed-forward 160")]
+    [InlineData("mixtral", "2 layers, 64 wide, 4 heads on 2 for keys and values, 2 of 4 experts, each with feed-forward 96")]
+    [InlineData("gpt-oss", "4 layers, 64 wide, 4 heads on 2 for keys and values, 2 of 4 experts, each with feed-forward 96")]
+    public async Task Layers_without_attention_and_experts_are_counted(string name, string line)
+    {
+        CliResult result = await TestCli.RunAsync("inspect", SharedFolder.Require("golden", "logits", name, "model.gguf"));
+        Assert.Contains(line, result.Output);
+    }
+
     [Fact]
     public async Task Verify_reads_every_weight_and_names_the_tensor_and_row_of_one_that_is_wrong()
     {

@@ -13,7 +13,8 @@ public sealed class RecommendedModelsTests
         Assert.Contains("2026-11-29", result.Output);
         Assert.Matches(@"HuggingFaceTB/SmolLM2-360M-Instruct-GGUF:Q8_0 +386 MB\n    English chat and summaries on any Pi \(Apache-2\.0\)\n", result.Output);
         Assert.Contains("* Llama 3.2 Community License: commercial use with conditions", result.Output);
-        Assert.DoesNotContain("gemma", result.Output);
+        Assert.Contains("* Gemma Terms of Use: commercial use with conditions", result.Output);
+        Assert.DoesNotContain("whisper", result.Output);
     }
 
     [Fact]
@@ -32,6 +33,12 @@ public sealed class RecommendedModelsTests
     [InlineData("llama3.2:1b", "bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_0")]
     [InlineData("smollm2:135m", "bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M")]
     [InlineData("smollm2:1.7b", "HuggingFaceTB/SmolLM2-1.7B-Instruct-GGUF:Q4_K_M")]
+    [InlineData("qwen3:0.6b", "Qwen/Qwen3-0.6B-GGUF:Q8_0")]
+    [InlineData("qwen3", "Qwen/Qwen3-0.6B-GGUF:Q8_0")]
+    [InlineData("qwen3.5", "ggml-org/Qwen3.5-0.8B-GGUF:Q4_0")]
+    [InlineData("gemma3:1b", "ggml-org/gemma-3-1b-it-qat-GGUF:Q4_0")]
+    [InlineData("phi4-mini", "unsloth/Phi-4-mini-instruct-GGUF:Q4_K_M")]
+    [InlineData("lfm2", "LiquidAI/LFM2-700M-GGUF:Q4_0")]
     [InlineData("tinyllama:latest", "TheBloke/TinyLlama-1.1B-Chat-v1.0-GGUF:Q4_K_M")]
     [InlineData("https://ollama.com/library/llama3.2", "bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_0")]
     [InlineData("SmolLM2-360M-Instruct", "HuggingFaceTB/SmolLM2-360M-Instruct-GGUF:Q8_0")]
@@ -44,8 +51,8 @@ public sealed class RecommendedModelsTests
 
     [Theory]
     [InlineData("llama3.2:3b")]
-    [InlineData("qwen3:0.6b")]
-    [InlineData("phi4-mini")]
+    [InlineData("qwen3:32b")]
+    [InlineData("deepseek-r1")]
     public async Task One_that_is_not_in_the_list_is_answered_with_where_to_look(string name)
     {
         CliResult result = await TestCli.RunAsync("pull", name);
