@@ -15,11 +15,17 @@ internal unsafe struct AttentionQuery
     public int Tokens;
     public int GroupSize;
 
-    /// <summary>Position of the first token: token t sees the keys of positions up to FirstPosition + t.</summary>
+    /// <summary>Position of the first token: token t sees the keys of positions up to FirstPosition + t, and <see cref="After"/> more.</summary>
     public int FirstPosition;
 
     /// <summary>How many positions a token sees, its own among them; 0: all.</summary>
     public int Window;
+
+    /// <summary>How many positions after its own a token sees, of those that there are.</summary>
+    public int After;
+
+    /// <summary>Positions that there are; read where <see cref="After"/> is not 0.</summary>
+    public int Keys;
 
     /// <summary>Factor of the scores, usually 1 / sqrt(dimension).</summary>
     public float Scale;
@@ -35,4 +41,7 @@ internal unsafe struct AttentionQuery
 
     /// <summary>The first position that token <paramref name="token"/> sees.</summary>
     public readonly int FirstKey(int token) => Window == 0 ? 0 : Math.Max(0, FirstPosition + token - Window + 1);
+
+    /// <summary>The last position that token <paramref name="token"/> sees.</summary>
+    public readonly int LastKey(int token) => After == 0 ? FirstPosition + token : (int)Math.Min(Keys - 1, (long)FirstPosition + token + After);
 }

@@ -57,7 +57,7 @@ internal unsafe partial class ScalarKernel
         float* p = values + Tile * dimension;
         for (int t = 0; t < query.Tokens; t++)
         {
-            int last = query.FirstPosition + t, first = query.FirstKey(t);
+            int last = query.LastKey(t), first = query.FirstKey(t);
             for (int g = 0; g < query.GroupSize; g++)
             {
                 float* q = query.Queries + t * query.Stride + g * dimension;
@@ -75,7 +75,7 @@ internal unsafe partial class ScalarKernel
                         for (int d = 0; d < dimension; d++) score = MathF.FusedMultiplyAdd(q[d], keys[d * Tile + j], score);
                         p[j] = score * query.Scale;
                         if (query.Cap != 0) p[j] = ActivationFunctions.Tanh(p[j] / query.Cap) * query.Cap;
-                        if (query.Slopes != null) p[j] = MathF.FusedMultiplyAdd(query.Slopes[g], tile * Tile + j - last, p[j]);
+                        if (query.Slopes != null) p[j] = MathF.FusedMultiplyAdd(query.Slopes[g], tile * Tile + j - (query.FirstPosition + t), p[j]);
                         if (p[j] > larger) larger = p[j];
                     }
                     if (larger > maximum && maximum != float.NegativeInfinity)

@@ -23,13 +23,13 @@ internal abstract unsafe partial class VectorKernel
             new Span<float>(Row(query.Output, query, dimension, r), dimension).Clear();
         }
 
-        int last = query.FirstPosition + query.Tokens - 1;
+        int last = query.LastKey(query.Tokens - 1);
         for (int tile = query.FirstKey(0) / Tile; tile <= last / Tile; tile++)
         {
             int start = tile * Tile, positions = Math.Min(Tile, last - start + 1);
             LoadKeys(cache, cache.PlaceOf(tile), positions, keys);
             LoadValues(cache, cache.PlaceOf(tile), positions, values);
-            int firstToken = Math.Max(0, start - query.FirstPosition), endToken = query.Tokens; // tokens that see a key of the tile
+            int firstToken = (int)Math.Max(0, (long)start - query.FirstPosition - query.After), endToken = query.Tokens; // tokens that see a key of the tile
             if (query.Window != 0) endToken = Math.Min(endToken, start + Tile - 1 + query.Window - query.FirstPosition);
             int firstRow = firstToken * query.GroupSize, endRow = endToken * query.GroupSize;
             for (int r = firstRow; r < endRow; r += 4)
@@ -71,7 +71,7 @@ internal abstract unsafe partial class VectorKernel
         Row(first, query, dimension, Math.Min(row + 2, endRow - 1)), Row(first, query, dimension, Math.Min(row + 3, endRow - 1)));
 
     /// <summary>The last key in a tile that a row's token sees.</summary>
-    private static int LastKey(in AttentionQuery query, int row, int start) => Math.Min(Tile - 1, query.FirstPosition + row / query.GroupSize - start);
+    private static int LastKey(in AttentionQuery query, int row, int start) => Math.Min(Tile - 1, query.LastKey(row / query.GroupSize) - start);
 
     /// <summary>Scale, cap and slope of a row's scores.</summary>
     /// <param name="to">The last key that the row's token sees.</param>
@@ -87,7 +87,7 @@ internal abstract unsafe partial class VectorKernel
         }
         if (query.Slopes == null) return;
         var slope = new Vector<float>(query.Slopes[row % query.GroupSize]);
-        int distance = start - (query.FirstPosition + row / query.GroupSize); // of the tile's first key from the token, not positive
+        int distance = start - (query.FirstPosition + row / query.GroupSize); // of the tile's first key from the token
         for (int j = 0; j < end; j += width) Vector.FusedMultiplyAdd(slope, new Vector<float>(distance + j) + Vector<float>.Indices, Vector.Load(p + j)).Store(p + j);
     }
 

@@ -15,7 +15,7 @@ namespace EdgeLlm.Models;
 /// A model mapped from a GGUF file or a Hugging Face folder, ready to compute. Opening reads the header only: weights stay in the file's pages. Several threads may
 /// use it, each with a cache of its own: their passes take turns.
 /// </summary>
-public sealed unsafe class LanguageModel : IDisposable
+public sealed unsafe partial class LanguageModel : IDisposable
 {
     /// <summary>The context when the caller names none and the model allows it.</summary>
     public const int DefaultContextLength = 4096;
@@ -146,7 +146,13 @@ public sealed unsafe class LanguageModel : IDisposable
     public static LanguageModel Load(string path, ModelOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        options ??= new ModelOptions();
+        return Open(path, options ?? new ModelOptions(), encoders: false);
+    }
+
+    /// <param name="encoders">Whether encoders are opened, too.</param>
+    internal static LanguageModel Open(string path, ModelOptions options, bool encoders)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         options.Validate();
         bool isFolder = Directory.Exists(path);
         if (!isFolder && !File.Exists(path)) throw new FileNotFoundException(Printable.Line($"{path}: there is no such file"), path);
@@ -158,7 +164,10 @@ public sealed unsafe class LanguageModel : IDisposable
         GgufFile file = ModelFile.Open(path);
         try
         {
-            ModelSteps steps = LayerBuilder.Build(ModelLoader.ReadSpec(file));
+            ModelSpec spec = ModelLoader.ReadSpec(file);
+            RequireKind(spec, path, encoders);
+            ModelSteps steps = LayerBuilder.Build(spec);
+            options = OptionsFor(steps, options);
             MemoryPlan plan = PlanMemory(steps, file, options);
             if (plan.Refusal(total, available) is { } refusal) throw new ModelException(path, refusal);
             file.Advise(MapAdvice.WillNeed); // from an SD card, reading ahead is what the first token waits for
@@ -178,6 +187,7 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <param name="converted">Bytes of weights that are not.</param>
     internal static MemoryPlan PlanMemory(ModelSteps steps, long fileSize, ModelOptions options, long converted = 0)
     {
+        options = OptionsFor(steps, options);
         int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(steps.Model.ContextLength, DefaultContextLength);
         int chunk = ChunkOf(steps, options, context);
         long passes = converted + steps.Registers.ByteCount(KernelOf(options), chunk, ThreadsOf(options).All);

@@ -62,6 +62,18 @@ internal sealed unsafe class Transformer : IDisposable
         Run(logits, null, cancellation);
     }
 
+    /// <summary>
+    /// Runs an encoder's texts, each with an empty cache of its own: hidden states [tokens of all, width], and a classifier's logits [texts, labels] where
+    /// <paramref name="logits"/> is not null.
+    /// </summary>
+    /// <exception cref="NotFiniteException">An activation is infinite or not a number; the message names the layer.</exception>
+    public void Encode(ReadOnlySpan<EncoderText> texts, IReadOnlyList<KvCache> caches, float* logits, float* hidden, CancellationToken cancellation)
+    {
+        _pass.Begin();
+        for (int i = 0; i < texts.Length; i++) _pass.Add(texts[i].Ids, caches[i], texts[i].Ids.Length, texts[i].Types);
+        Run(logits, hidden, cancellation);
+    }
+
     /// <summary>Ends the pass that is computing at its next layer, with <see cref="ObjectDisposedException"/>; no other one begins.</summary>
     public void Close() => _closing = true;
 

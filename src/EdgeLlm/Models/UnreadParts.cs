@@ -11,7 +11,7 @@ internal static class UnreadParts
     // Keys, after the architecture, that say nothing about what is computed, or only together with one that is refused.
     private static readonly HashSet<string> HarmlessKeys =
     [
-        "vocab_size", "tensor_data_layout", "rope.scaling.finetuned", "pooling_type", "attention.layer_norm_epsilon", "classifier.output_labels",
+        "vocab_size", "tensor_data_layout", "rope.scaling.finetuned", "pooling_type", "attention.layer_norm_epsilon", "classifier.output_labels", "classifier.pooling_type", "classifier.label_count",
         "expert_used_count", "expert_feed_forward_length", "expert_shared_feed_forward_length", "expert_gating_func", "expert_weights_norm",
     ];
 

@@ -82,7 +82,7 @@ public sealed class ImportanceMatrixTests : IDisposable
         double[] expected = new double[weight.Length];
         for (int start = 0; start < x.Length; start += weight.Length)
         {
-            double mean = x.AsSpan(start, weight.Length).ToArray().Average(value => (double)value * value) + source.Model.OutputNorm.Epsilon;
+            double mean = x.AsSpan(start, weight.Length).ToArray().Average(value => (double)value * value) + source.Model.OutputNorm!.Epsilon;
             for (int k = 0; k < weight.Length; k++) expected[k] += x[start + k] * x[start + k] / mean * weight[k] * weight[k] / text.Tokens.Length;
         }
         float[] query = importance.Of("blk.0.attn_q.weight")!;

@@ -39,8 +39,8 @@ internal static class CommonConfig
         int width = Width(config, names.Width), heads = Width(config, names.Heads);
         int keyValueHeads = config.Find(names.KeyValueHeads) is { } few ? (int)few.Integer(1, heads) : heads;
         if (heads % keyValueHeads != 0) throw config.Require(names.KeyValueHeads).Error($"is {keyValueHeads}, and {names.Heads} {heads} is no multiple of it");
-        if (config.Find("head_dim") is null && width % heads != 0) throw config.Require(names.Heads).Error($"is {heads}, and {names.Width} {width} is no multiple of it");
-        int dimension = config.Find("head_dim") is { } given ? (int)given.Integer(2, 1 << 14) : width / heads;
+        if (config.Find(names.HeadDimension) is null && width % heads != 0) throw config.Require(names.Heads).Error($"is {heads}, and {names.Width} {width} is no multiple of it");
+        int dimension = config.Find(names.HeadDimension) is { } given ? (int)given.Integer(2, 1 << 14) : width / heads;
         if (names.IsRotated && dimension % 2 != 0) throw config.Error($"has heads of {dimension} numbers; rotary positions need an even number");
         if ((long)heads * dimension > ModelKeys.MaximumWidth) throw config.Require(names.Heads).Error($"is {heads}: heads of {dimension} numbers are too many");
         return new AttentionConfig(heads, keyValueHeads, dimension);
@@ -105,6 +105,9 @@ internal sealed record ConfigNames
     public string Heads { get; init; } = "num_attention_heads";
 
     public string KeyValueHeads { get; init; } = "num_key_value_heads";
+
+    /// <summary>Numbers of a head; "" where the family has no such field.</summary>
+    public string HeadDimension { get; init; } = "head_dim";
 
     public string FeedForward { get; init; } = "intermediate_size";
 

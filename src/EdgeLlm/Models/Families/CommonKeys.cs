@@ -7,7 +7,7 @@ namespace EdgeLlm.Models.Families;
 internal static class CommonKeys
 {
     /// <summary>A decoder: its sizes, and the layers that a family makes one by one.</summary>
-    public static ModelSpec Decoder(ModelKeys keys, NormSpec outputNorm, Func<int, LayerSpec> layer) => new()
+    public static ModelSpec Decoder(ModelKeys keys, NormSpec? outputNorm, Func<int, LayerSpec> layer) => new()
     {
         Architecture = keys.Architecture,
         ContextLength = keys.Size(ModelKeys.ContextLength),
@@ -17,6 +17,12 @@ internal static class CommonKeys
         OutputNorm = outputNorm,
         IsTied = !keys.Has(TensorRole.Output),
     };
+
+    /// <summary>Refuses an encoder whose tokens see only those before them.</summary>
+    public static void RequireEncoder(ModelKeys keys)
+    {
+        if (keys.Flag(ModelKeys.IsCausal)) throw keys.Error(ModelKeys.IsCausal, "is true, which this architecture can't have here");
+    }
 
     /// <summary>A layer norm, with a bias where the model has one.</summary>
     public static NormSpec LayerNorm(ModelKeys keys, TensorRole bias, int layer = 0) =>

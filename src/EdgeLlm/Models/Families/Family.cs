@@ -101,6 +101,7 @@ internal sealed record Family
         ModernFamilies.StarCoder2, FalconFamily.Falcon, AlibiFamilies.Bloom, AlibiFamilies.Mpt, BigCodeFamily.StarCoder, GraniteFamily.Granite, MinistralFamily.Mistral3, MinistralFamily.Ministral3,
         Qwen35Family.Qwen35, Qwen35Family.Qwen35Text, Lfm2Family.Lfm2, Lfm2Family.Lfm2Moe, MoeFamilies.Mixtral, MoeFamilies.Qwen2Moe, MoeFamilies.Qwen3Moe, GptOssFamily.GptOss,
         GraniteHybridFamily.GraniteHybrid, Gemma4Family.Gemma4, Gemma4Family.Gemma4Text,
+        BertFamily.Bert, BertFamily.Roberta, BertFamily.XlmRoberta, BertFamily.Nomic, ModernBertFamily.ModernBert, GemmaFamily.Embedding,
     ];
 
     /// <summary>The family of a GGUF file.</summary>
@@ -118,11 +119,12 @@ internal sealed record Family
     public static Family Of(JsonPart config)
     {
         JsonPart type = config.Require("model_type");
-        Family family = All.FirstOrDefault(family => family.ModelType == type.Text())
-            ?? throw type.Error($"is '{FolderFile.Printable(type.Text())}', not one that is read here ({string.Join(", ", All.Select(family => family.ModelType))})");
         JsonPart[] classes = config.Find("architectures") is { } names ? [.. names.Items().Take(2)] : [];
+        Family[] ofType = [.. All.Where(family => family.ModelType == type.Text())];
+        Family family = ofType.FirstOrDefault(family => classes.Length == 1 && classes[0].Text() == family.ModelClass) ?? ofType.FirstOrDefault()
+            ?? throw type.Error($"is '{FolderFile.Printable(type.Text())}', not one that is read here ({string.Join(", ", All.Select(family => family.ModelType))})");
         if (classes.Length > 0 && (classes.Length > 1 || classes[0].Text() != family.ModelClass && classes[0].Text() != family.OtherClass))
-            throw classes[0].Error($"is '{FolderFile.Printable(classes[0].Text())}', and of model_type {family.ModelType} only {family.ModelClass} is read here");
+            throw classes[0].Error($"is '{FolderFile.Printable(classes[0].Text())}', and of model_type {family.ModelType} only {string.Join(" and ", ofType.Select(family => family.ModelClass))} is read here");
         return family;
     }
 }

@@ -47,6 +47,12 @@ internal static class GemmaFamily
         Architecture = "gemma3", ModelType = "gemma3_text", ModelClass = "Gemma3ForCausalLM", MakeSpec = MakeGemma3, ReadConfig = ReadGemma3,
     };
 
+    /// <summary>EmbeddingGemma: Gemma 3's layers as an encoder.</summary>
+    public static Family Embedding { get; } = Gemma3 with
+    {
+        Architecture = "gemma-embedding", ModelClass = "Gemma3TextModel", MakeSpec = MakeEmbedding, ReadConfig = ReadEmbedding,
+    };
+
     private static ModelSpec MakeGemma(ModelKeys keys)
     {
         var norm = new NormSpec(keys.Number(ModelKeys.RmsEpsilon));
@@ -79,6 +85,17 @@ internal static class GemmaFamily
             local ??= new RopeSpec { Dimension = rope.Dimension, Base = localBase, IsSplit = true, TrainedLength = rope.TrainedLength };
             return attention with { Rope = hasWindow ? local : rope, HeadNorm = norm };
         });
+    }
+
+    private static ModelSpec MakeEmbedding(ModelKeys keys)
+    {
+        CommonKeys.RequireEncoder(keys);
+        ModelSpec spec = MakeGemma3(keys);
+        return spec with
+        {
+            IsEncoder = true, IsTied = false, LogitCap = 0,
+            Layers = [.. spec.Layers.Select(layer => layer with { Attention = layer.Attention with { IsBidirectional = true } })],
+        };
     }
 
     /// <summary>Norms around both parts, and layers with windows.</summary>
@@ -127,8 +144,19 @@ internal static class GemmaFamily
 
     private static ModelKeys ReadGemma3(JsonPart config)
     {
-        if (CommonConfig.Flag(config, "use_bidirectional_attention")) throw config.Require("use_bidirectional_attention").Error("is true: a model of embeddings, which does not run in this version");
-        ModelKeys keys = ReadWindows(config, "gemma3", Interval3, "sliding_window_pattern", out AttentionConfig attention, out int context);
+        if (CommonConfig.Flag(config, "use_bidirectional_attention")) throw config.Require("use_bidirectional_attention").Error("is true: of models of embeddings only Gemma3TextModel is read here");
+        return ReadLayers(config, "gemma3");
+    }
+
+    private static ModelKeys ReadEmbedding(JsonPart config)
+    {
+        if (!CommonConfig.Flag(config, "use_bidirectional_attention")) throw config.Error("has the class Gemma3TextModel without use_bidirectional_attention: only models of embeddings are read without a head");
+        return ReadLayers(config, "gemma-embedding");
+    }
+
+    private static ModelKeys ReadLayers(JsonPart config, string architecture)
+    {
+        ModelKeys keys = ReadWindows(config, architecture, Interval3, "sliding_window_pattern", out AttentionConfig attention, out int context);
         JsonPart? parameters = RopeConfig.Parameters(config), local = config.Find("rope_local_base_freq"), global = config.Find("rope_theta");
         if (parameters?.Find("full_attention") is { } full)
         {

@@ -33,6 +33,7 @@ internal sealed class FolderModel : IDisposable
             _modelKeys.Set(ModelKeys.RopeInHalves, true);
             _spec = _family.MakeSpec(_modelKeys);
         }
+        SentenceModules.Read(folder.Path, _modelKeys);
         MapTensors();
         _tokenizer = HuggingFaceTokenizer.Read(folder.Path, folder.Config, _spec.VocabularySize);
         Keys = MakeKeys();
@@ -128,7 +129,8 @@ internal sealed class FolderModel : IDisposable
             FolderName name = _family.NameOf(use.Entry);
             FolderTensor[] sources = SourcesOf(name, use);
             used.UnionWith(sources.Select(source => source.Name));
-            _tensors.Add(ImportedTensor.Of(sources, use, _spec, name.Form, _family.RotatesNeighbours));
+            _tensors.Add(ImportedTensor.Of(sources, use, _spec, name.Form, _family.RotatesNeighbours,
+                use.Role == TensorRole.PositionEmbedding ? _modelKeys.SkippedPositions : 0));
         }
         foreach (FolderTensor tensor in _folder.Tensors.Values)
         {

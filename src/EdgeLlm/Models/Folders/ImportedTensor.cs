@@ -24,6 +24,9 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
     /// <summary>From a column to the column of the source that it is; null: none moves.</summary>
     public Func<long, long>? SourceColumn { get; private init; }
 
+    /// <summary>Rows of the source before the first.</summary>
+    public int Skipped { get; private init; }
+
     /// <summary>Whether the source is a matrix [columns, rows].</summary>
     public bool IsTransposed { get; private init; }
 
@@ -44,13 +47,14 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
     public bool IsGathered => !IsVector && (SourceRow is not null || SourceColumn is not null || Stack.Count > 0 || Scales is not null);
 
     /// <summary>Whether the rows are used where they are.</summary>
-    private bool IsView => SourceRow is null && SourceColumn is null && !IsTransposed && !IsLogarithm && Stack.Count == 0 && Scales is null;
+    private bool IsView => (SourceRow is null || Skipped > 0) && SourceColumn is null && !IsTransposed && !IsLogarithm && Stack.Count == 0 && Scales is null;
 
     /// <summary>A tensor of a folder as a model uses it, checked against what the config says of its shape.</summary>
     /// <param name="sources">One; or the matrices of a stack; or codes and scales of a stack in MXFP4.</param>
     /// <param name="rotatesNeighbours">Heads of the folder are rotated in neighbours: they don't have to be put in pairs.</param>
+    /// <param name="skipped">Rows at the start of a matrix that are left out.</param>
     /// <exception cref="ModelException">Its type or shape is another.</exception>
-    public static ImportedTensor Of(IReadOnlyList<FolderTensor> sources, TensorUse use, ModelSpec model, FolderForm form, bool rotatesNeighbours)
+    public static ImportedTensor Of(IReadOnlyList<FolderTensor> sources, TensorUse use, ModelSpec model, FolderForm form, bool rotatesNeighbours, int skipped = 0)
     {
         var forms = new TensorForm(use, model.Layers[use.Layer], form, rotatesNeighbours);
         bool isCoded = sources.Count == 2 && sources[0].Stored.Kind == "U8" && use.Experts > 1;
@@ -70,7 +74,7 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
         }
         else if (!(use.Entry.IsFloat && sources[0].Shape.AsSpan().SequenceEqual([use.Rows, 1, use.Columns]))) // a convolution's, of one channel each
         {
-            Require(sources[0], forms.SourceShape);
+            Require(sources[0], skipped > 0 ? [use.Rows + skipped, use.Columns] : forms.SourceShape);
         }
         bool isVector = !use.Entry.IsMatrix || use.Entry.IsFloat;
         return new ImportedTensor(sources[0], use.Name, type, isVector, isVector ? (long)use.Rows * use.Columns : use.Rows, isVector ? 1 : use.Columns)
@@ -78,7 +82,8 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
             Shape = forms.TargetShape,
             Stack = sources.Count > 1 && !isCoded ? sources : [],
             Scales = isCoded ? sources[1] : null,
-            SourceRow = forms.SourceRow,
+            Skipped = skipped,
+            SourceRow = skipped > 0 ? row => row + skipped : forms.SourceRow,
             SourceColumn = forms.SourceColumn,
             IsTransposed = form == FolderForm.Transposed,
             Offset = form == FolderForm.LessOne ? 1 : 0,
@@ -152,7 +157,7 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
         }
         float[]? numbers = IsVector && (SourceType != ElementType.F32 || !IsView || Offset != 0) ? GC.AllocateArray<float>((int)Rows, pinned: true) : null;
         if (numbers is not null) Read(0, numbers);
-        return new GgufTensor(Target, Shape, Type, Source.Stored.Offset, ByteCount, file) { Converted = numbers };
+        return new GgufTensor(Target, Shape, Type, Source.Stored.Offset + Skipped * ElementFormat.ByteCount(Type, Columns), ByteCount, file) { Converted = numbers };
     }
 
     private static void Require(FolderTensor source, long[] shape)

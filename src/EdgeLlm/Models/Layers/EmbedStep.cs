@@ -38,8 +38,7 @@ internal sealed class PositionStep(TensorUse table, LearnedPositions positions, 
 
     public override void Bind(ModelTensors tensors, int context)
     {
-        int most = positions.Rows - positions.Offset;
-        if (context > most) throw tensors.Error($"knows {most} positions ({table.Name}): a context of {context} is too long");
+        if (context > positions.Rows) throw tensors.Error($"knows {positions.Rows} positions ({table.Name}): a context of {context} is too long");
         _rows = tensors.Matrix(table);
     }
 
@@ -47,8 +46,50 @@ internal sealed class PositionStep(TensorUse table, LearnedPositions positions, 
     {
         for (int t = 0; t < pass.Tokens; t++)
         {
-            _rows.RowToFloat(pass.PositionOf(t) + positions.Offset, row.Start);
+            _rows.RowToFloat(pass.PositionOf(t), row.Start);
             pass.Kernel.Add(to.Row(t), row.Start, to.Width);
         }
+    }
+}
+
+/// <summary>Adds the rows of the tokens' types.</summary>
+internal sealed class TokenTypeStep(TensorUse table, Operand to, Operand row) : Step
+{
+    private WeightMatrix _rows;
+
+    public override Operation Operation => Operation.Embed;
+
+    public override IEnumerable<TensorUse> Tensors => [table];
+
+    public override IEnumerable<Operand> Inputs => [to];
+
+    public override IEnumerable<Operand> Outputs => [to, row];
+
+    public override void Bind(ModelTensors tensors, int context) => _rows = tensors.Matrix(table);
+
+    public override unsafe void Run(Pass pass)
+    {
+        ReadOnlySpan<byte> types = pass.Types;
+        for (int t = 0; t < types.Length; t++)
+        {
+            _rows.RowToFloat(types[t], row.Start);
+            pass.Kernel.Add(to.Row(t), row.Start, to.Width);
+        }
+    }
+}
+
+/// <summary>Leaves each sequence's first token alone, for a classifier.</summary>
+internal sealed class FirstTokenStep(Operand from, Operand to) : Step
+{
+    public override Operation Operation => Operation.Head;
+
+    public override IEnumerable<Operand> Inputs => [from];
+
+    public override IEnumerable<Operand> Outputs => [to];
+
+    public override unsafe void Run(Pass pass)
+    {
+        for (int i = 0; i < pass.Parts.Length; i++) Buffer.MemoryCopy(from.Row(pass.Parts[i].First), to.Row(i), 4L * to.Width, 4L * to.Width);
+        pass.KeepFirst();
     }
 }

@@ -68,11 +68,11 @@ internal sealed partial class LayerBuilder
     private ModelSteps Build()
     {
         List<List<Step>> layers = [.. _model.Layers.Select((layer, l) => new List<Step>(layer.IsParallel ? Parallel(l, layer) : Sequential(l, layer)))];
-        Step[] epilogue =
+        Step[] epilogue = _model.OutputNorm is not { } outputNorm ? [] :
         [
-            new NormStep(_model.OutputNorm, TensorTable.Use(_model, _model.OutputNormRole), TensorTable.UseOptional(_model, TensorRole.OutputNormBias), _stream, _normed) { IsLast = true },
+            new NormStep(outputNorm, TensorTable.Use(_model, _model.OutputNormRole), TensorTable.UseOptional(_model, TensorRole.OutputNormBias), _stream, _normed) { IsLast = true },
         ];
-        var logits = new Operand(new Register(), _model.VocabularySize);
+        var logits = new Operand(new Register(), _model.IsEncoder ? _model.Labels : _model.VocabularySize);
         AddNarrow(layers, epilogue);
         return new ModelSteps
         {
@@ -83,17 +83,21 @@ internal sealed partial class LayerBuilder
             Head = [.. Head(logits)],
             Registers = _registers,
             Stream = _stream,
-            Hidden = _normed,
+            Hidden = Hidden,
             Logits = logits,
             Cache = _cache,
         };
     }
+
+    /// <summary>The last hidden state.</summary>
+    private Operand Hidden => _model.OutputNorm is null ? _stream : _normed;
 
     private IEnumerable<Step> Prologue()
     {
         yield return new EmbedStep(TensorTable.Use(_model, TensorRole.TokenEmbedding), _stream);
         if (_model.EmbeddingScale != 1) yield return new ScaleStep(_stream, _model.EmbeddingScale);
         if (_model.Positions is { } positions) yield return new PositionStep(TensorTable.Use(_model, TensorRole.PositionEmbedding), positions, _stream, _normed);
+        if (_model.TokenTypes > 0) yield return new TokenTypeStep(TensorTable.Use(_model, TensorRole.TokenTypes), _stream, _normed);
         if (_model.PerLayer is { } inputs)
         {
             foreach (Step step in PerLayerPrologue(inputs)) yield return step;
@@ -104,10 +108,26 @@ internal sealed partial class LayerBuilder
 
     private IEnumerable<Step> Head(Operand logits)
     {
+        if (_model.IsEncoder)
+        {
+            foreach (Step step in Classifier(logits)) yield return step;
+            yield break;
+        }
         TensorUse head = TensorTable.Use(_model, _model.IsTied ? TensorRole.TokenEmbedding : TensorRole.Output);
         yield return Project(Operation.Head, _normed, isLast: true, new Projection(head, TensorTable.UseOptional(_model, TensorRole.OutputBias), logits));
         if (_model.LogitScale != 1) yield return new ScaleStep(logits, _model.LogitScale) { Of = Operation.Head };
         if (_model.LogitCap != 0) yield return new CapStep(logits, _model.LogitCap);
+    }
+
+    /// <summary>An encoder's classifier of its first token: tanh of a matrix's product, then the labels' matrix.</summary>
+    private IEnumerable<Step> Classifier(Operand logits)
+    {
+        if (_model.Labels == 0) yield break;
+        Operand first = _registers.Use("first token", _model.Width), pooled = _registers.Use("pooled", _model.Width);
+        yield return new FirstTokenStep(Hidden, first);
+        yield return Project(Operation.Head, first, isLast: false, To(TensorRole.Pooler, TensorRole.PoolerBias, 0, pooled));
+        yield return new CapStep(pooled, 1);
+        yield return Project(Operation.Head, pooled, isLast: true, To(TensorRole.Classifier, TensorRole.ClassifierBias, 0, logits));
     }
 
     /// <summary>Attention, then the feed-forward part on what it made of the stream.</summary>
@@ -116,6 +136,7 @@ internal sealed partial class LayerBuilder
         if (layer.AttentionNorm is { } attentionNorm) yield return Norm(attentionNorm, TensorRole.AttentionNorm, TensorRole.AttentionNormBias, l, _stream, _normed);
         foreach (Step step in Attention(l, layer, layer.AttentionNorm is null ? _stream : _normed, _normed)) yield return step;
         yield return new AddStep(_stream, _normed);
+        if (layer.AddedAttentionNorm is { } addedAttention) yield return Norm(addedAttention, TensorRole.AddedAttentionNorm, TensorRole.AddedAttentionNormBias, l, _stream, _stream);
         if (layer.FeedForwardNorm is { } feedForwardNorm) yield return Norm(feedForwardNorm, layer.FeedForwardNormRole, TensorRole.FeedForwardNormBias, l, _stream, _normed);
         foreach (Step step in FeedForward(l, layer, layer.FeedForwardNorm is null ? _stream : _normed)) yield return step;
         yield return new AddStep(_stream, _normed);
@@ -124,6 +145,10 @@ internal sealed partial class LayerBuilder
             foreach (Step step in PerLayer(l, layer, inputs)) yield return step;
         }
         if (layer.HasOutputScale) yield return new FileScaleStep(Use(TensorRole.LayerScale, l), _stream);
+        if (layer.AddedFeedForwardNorm is not { } added) yield break;
+        bool isLast = _model.OutputNorm is null && l == _model.Layers.Count - 1;
+        yield return new NormStep(added, TensorTable.Use(_model, TensorRole.AddedFeedForwardNorm, l), TensorTable.UseOptional(_model, TensorRole.AddedFeedForwardNormBias, l), _stream, _stream)
+            { IsLast = isLast };
     }
 
     /// <summary>Both parts on the same stream, normed once or for each part.</summary>
@@ -159,9 +184,11 @@ internal sealed partial class LayerBuilder
         Operand gates = attention.HasGate ? _registers.Use("gates", attention.QueryWidth) : attended;
         bool hasOwn = attention.Source is null;
         _registers.UseAttention(attention.Dimension, attention.GroupSize);
-        int entry = attention.Source is { } source ? _entries[source] : _cache.Count;
+        // An encoder's text is computed in one pass: keys and values are not read after their layer, and all layers share an entry.
+        var cache = new KeyValueSpec(attention.KeyValueHeads, attention.Dimension) { Window = _model.IsEncoder ? 0 : attention.Window };
+        int entry = attention.Source is { } source ? _entries[source] : _model.IsEncoder && _cache.IndexOf(cache) is >= 0 and var shared ? shared : _cache.Count;
         _entries[l] = entry;
-        if (attention.Source is null) _cache.Add(new KeyValueSpec(attention.KeyValueHeads, attention.Dimension) { Window = attention.Window });
+        if (entry == _cache.Count) _cache.Add(cache);
 
         if (attention.IsFused)
         {

@@ -22,6 +22,7 @@ internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers regi
 
     private readonly SequencePart[] _parts = new SequencePart[MostSequences];
     private readonly int[] _ids = new int[mostTokens];
+    private readonly byte[] _types = new byte[mostTokens];
     private readonly int[] _counts = new int[MostSequences]; // tokens of each sequence as the pass began
     private int _partCount;
     private volatile bool _isNotFinite;
@@ -41,6 +42,9 @@ internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers regi
     /// <summary>The tokens' ids, as the pass began.</summary>
     public ReadOnlySpan<int> Ids => _ids.AsSpan(0, Tokens);
 
+    /// <summary>The tokens' types (0: of a first text, 1: of a second), as the pass began.</summary>
+    public ReadOnlySpan<byte> Types => _types.AsSpan(0, Tokens);
+
     /// <summary>The sequences, in the order of their tokens.</summary>
     public ReadOnlySpan<SequencePart> Parts => _parts.AsSpan(0, _partCount);
 
@@ -52,10 +56,13 @@ internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers regi
 
     /// <summary>Adds a sequence's next tokens.</summary>
     /// <param name="logits">How many of the last of them go on to the head.</param>
-    public void Add(ReadOnlySpan<int> ids, KvCache cache, int logits)
+    /// <param name="types">Types of the tokens; empty: all are 0.</param>
+    public void Add(ReadOnlySpan<int> ids, KvCache cache, int logits, ReadOnlySpan<byte> types = default)
     {
         cache.BeginPass(ids.Length);
         ids.CopyTo(_ids.AsSpan(Tokens));
+        if (types.IsEmpty) _types.AsSpan(Tokens, ids.Length).Clear();
+        else types.CopyTo(_types.AsSpan(Tokens, ids.Length));
         _counts[_partCount] = ids.Length;
         _parts[_partCount++] = new SequencePart(cache, Tokens, ids.Length, cache.Length, logits);
         Tokens += ids.Length;
@@ -71,6 +78,13 @@ internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers regi
             first += part.Tokens;
         }
         Tokens = first;
+    }
+
+    /// <summary>Keeps only the first token of each sequence; see <see cref="FirstTokenStep"/>.</summary>
+    public void KeepFirst()
+    {
+        for (int i = 0; i < _partCount; i++) _parts[i] = _parts[i] with { First = i, Tokens = 1 };
+        Tokens = _partCount;
     }
 
     /// <summary>All tokens of the pass are in the caches.</summary>

@@ -3,7 +3,7 @@ using EdgeLlm.Kernels.Scalar;
 
 namespace EdgeLlm.Models.Spec;
 
-/// <summary>Causal attention: Heads queries a token, groups of Heads / KeyValueHeads of which share a key and a value.</summary>
+/// <summary>Attention, causal or to both directions: Heads queries a token, groups of Heads / KeyValueHeads of which share a key and a value.</summary>
 internal sealed record AttentionSpec
 {
     /// <summary>Of a layer without attention.</summary>
@@ -52,8 +52,11 @@ internal sealed record AttentionSpec
     /// <summary>Rotary positions; null: the layer knows no positions.</summary>
     public RopeSpec? Rope { get; init; }
 
-    /// <summary>Positions that a token sees, its own among them; 0: all.</summary>
+    /// <summary>Positions that a token sees, its own among them; 0: all. To both directions half of it (rounded down) on each side.</summary>
     public int Window { get; init; }
+
+    /// <summary>A token sees those after it, too.</summary>
+    public bool IsBidirectional { get; init; }
 
     /// <summary>
     /// ALiBi (arXiv 2108.12409): the largest bias of a head, 8 in the paper; 0: none. A score loses its head's slope times the distance of the key.

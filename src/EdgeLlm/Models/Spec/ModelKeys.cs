@@ -8,6 +8,9 @@ internal sealed record ModelKey(string Name, double Least = 0, double Most = Mod
 {
     /// <summary>Whether it may be an array with a number for each layer.</summary>
     public bool IsPerLayer { get; init; }
+
+    /// <summary>Whether its name is whole, without the architecture's.</summary>
+    public bool IsGlobal { get; init; }
 }
 
 /// <summary>
@@ -51,6 +54,11 @@ internal sealed class ModelKeys
         QueryGrowth = new("attention.temperature_scale", 0, float.MaxValue),
         SlidingWindowPattern = new("attention.sliding_window_pattern", 0, MaximumLayers) { IsPerLayer = true },
         Activation = new("hidden_activation"),
+        IsCausal = new("attention.causal"),
+        LabelCount = new("classifier.label_count", 1), // ours, of folders; files' tensors tell
+        IsNormalized = new("edgellm.embedding.normalize") { IsGlobal = true }, // ours: vectors of texts are divided by their lengths
+        PoolingType = new("pooling_type", 0, 4),
+        TokenTypeCount = new("tokenizer.ggml.token_type_count", 1) { IsGlobal = true },
         RopeDimension = new("rope.dimension_count", 0) { IsPerLayer = true },
         RopeBaseOfWindows = new("rope.freq_base_swa", 1e-6, 1e30), // of the layers with a window
         RopeInHalves = new("rope.in_halves"), // of folders that are run as they are: pairs are (i, i + d / 2), whatever a GGUF file of the architecture has
@@ -112,6 +120,9 @@ internal sealed class ModelKeys
 
     /// <summary>[pairs] divisors for short and for long contexts (rope_factors_short.weight, rope_factors_long.weight), or empty.</summary>
     public (IReadOnlyList<float> Short, IReadOnlyList<float> Long) RopeFactors { get; set; } = ([], []);
+
+    /// <summary>Rows of a folder's table of positions that are before the first position's, and that no file has.</summary>
+    public int SkippedPositions { get; set; }
 
     /// <summary>The tables of rotary positions that a file has as tensors.</summary>
     public IEnumerable<(TensorRole Role, IReadOnlyList<float> Numbers)> RopeTables =>
@@ -175,13 +186,16 @@ internal sealed class ModelKeys
     /// Whether a layer has a window, by sliding_window_pattern: a flag for each layer, or the distance between layers without one. Where a file has neither,
     /// every <paramref name="interval"/>th layer has none.
     /// </summary>
-    public bool HasWindow(int layer, int interval)
+    /// <param name="isFirstWhole">Of each interval the first layer has none, instead of the last.</param>
+    public bool HasWindow(int layer, int interval, bool isFirstWhole = false)
     {
-        if (!Has(SlidingWindowPattern)) return layer % interval < interval - 1;
+        if (!Has(SlidingWindowPattern)) return InPattern(interval);
         string name = NameOf(SlidingWindowPattern);
-        if (!_data.TryGet(name, out GgufValue? value) || value.Type != GgufValueType.Array) return Size(SlidingWindowPattern) is var given && (given == 0 || layer % given < given - 1);
+        if (!_data.TryGet(name, out GgufValue? value) || value.Type != GgufValueType.Array) return Size(SlidingWindowPattern) is var given && (given == 0 || InPattern(given));
         if (value.Count != Size(BlockCount)) throw Error(SlidingWindowPattern, $"has {value.Count} flags instead of one for each layer");
         return _data.GetArray<int>(name)[layer] != 0;
+
+        bool InPattern(int every) => isFirstWhole ? layer % every != 0 : layer % every < every - 1;
     }
 
     /// <summary>A flag for each layer, or null where there is no such key.</summary>
@@ -200,10 +214,15 @@ internal sealed class ModelKeys
 
     /// <summary>Rows of the embedding.</summary>
     /// <exception cref="ModelException">There is no embedding, or it is too long.</exception>
-    public int EmbeddingRows()
+    public int EmbeddingRows() => Rows(TensorRole.TokenEmbedding, VocabularySize);
+
+    /// <summary>Rows of a matrix; in a folder as a key says.</summary>
+    /// <exception cref="ModelException">There is no such tensor, or it is too long.</exception>
+    public int Rows(TensorRole role, ModelKey key)
     {
-        if (_file is null) return Size(VocabularySize);
-        string name = TensorTable.Get(TensorRole.TokenEmbedding).NameIn(0);
+        if (_file is null) return Size(key);
+        _read.Add(NameOf(key));
+        string name = TensorTable.Get(role).NameIn(0);
         long rows = (_file.FindTensor(name) ?? throw new ModelException(_path, $"has no tensor {name}: the file is incomplete or not a language model")).Rows;
         return rows <= MaximumWidth ? (int)rows : throw new ModelException(_path, $"tensor {name} has more than {MaximumWidth} rows");
     }
@@ -227,5 +246,5 @@ internal sealed class ModelKeys
     }
 
     /// <summary>The name of a key with the architecture's.</summary>
-    public string NameOf(ModelKey key) => $"{Architecture}.{key.Name}";
+    public string NameOf(ModelKey key) => key.IsGlobal ? key.Name : $"{Architecture}.{key.Name}";
 }

@@ -32,8 +32,17 @@ internal sealed record ModelSpec
     /// <summary>One per layer.</summary>
     public required IReadOnlyList<LayerSpec> Layers { get; init; }
 
-    /// <summary>The norm before the head.</summary>
-    public required NormSpec OutputNorm { get; init; }
+    /// <summary>The norm before the head; null: none (an encoder whose layers end with one).</summary>
+    public required NormSpec? OutputNorm { get; init; }
+
+    /// <summary>Makes a hidden state of each token, and no logits of a next one: attention goes to both directions, and a text is computed in one pass.</summary>
+    public bool IsEncoder { get; init; }
+
+    /// <summary>Rows of the table of token types, one of which is added to each embedded token; 0: there is none.</summary>
+    public int TokenTypes { get; init; }
+
+    /// <summary>Numbers that an encoder's classifier gives for a text; 0: it has none.</summary>
+    public int Labels { get; init; }
 
     /// <summary>The tensor of <see cref="OutputNorm"/>.</summary>
     public TensorRole OutputNormRole { get; init; } = TensorRole.OutputNorm;
@@ -55,8 +64,7 @@ internal sealed record ModelSpec
 
 /// <summary>A table with a row for each position.</summary>
 /// <param name="Rows">Rows of the table.</param>
-/// <param name="Offset">Row of the first position.</param>
-internal sealed record LearnedPositions(int Rows, int Offset = 0);
+internal sealed record LearnedPositions(int Rows);
 
 /// <summary>One layer: what is added to the residual stream by attention, then by the feed-forward part.</summary>
 internal sealed record LayerSpec
@@ -75,6 +83,9 @@ internal sealed record LayerSpec
     /// <summary>The norm of what attention adds; null: none.</summary>
     public NormSpec? PostAttentionNorm { get; init; }
 
+    /// <summary>The norm of the stream after attention was added to it; null: none.</summary>
+    public NormSpec? AddedAttentionNorm { get; init; }
+
     /// <summary>The norm of the feed-forward part's input; null: none, or attention's where both run beside each other.</summary>
     public required NormSpec? FeedForwardNorm { get; init; }
 
@@ -85,6 +96,9 @@ internal sealed record LayerSpec
 
     /// <summary>The norm of what the feed-forward part adds; null: none.</summary>
     public NormSpec? PostFeedForwardNorm { get; init; }
+
+    /// <summary>The norm of the stream after the feed-forward part was added to it; null: none.</summary>
+    public NormSpec? AddedFeedForwardNorm { get; init; }
 
     /// <summary>Both parts take the layer's input, and their results are added together.</summary>
     public bool IsParallel { get; init; }

@@ -5,7 +5,7 @@ namespace EdgeLlm.Models.Spec;
 /// <summary>What a tensor does in a model.</summary>
 internal enum TensorRole
 {
-    RopeDivisors, RopeShortDivisors, RopeLongDivisors, TokenEmbedding, PositionEmbedding, EmbeddingNorm, EmbeddingNormBias, OutputNorm, Output, OutputBias,
+    RopeDivisors, RopeShortDivisors, RopeLongDivisors, TokenEmbedding, PositionEmbedding, TokenTypes, EmbeddingNorm, EmbeddingNormBias, OutputNorm, Output, OutputBias,
     AttentionNorm, AttentionNormBias, SecondNorm, SecondNormBias, FeedForwardNormBias, OutputNormBias, QueryKeyValue, QueryKeyValueBias, QueryNorm, KeyNorm,
     PostAttentionNorm, PostFeedForwardNorm, Query, Key, Value, QueryBias, KeyBias, ValueBias, AttentionOutput, AttentionOutputBias,
     FeedForwardNorm, Gate, Up, GateBias, UpBias, Down, DownBias, Sinks,
@@ -14,6 +14,7 @@ internal enum TensorRole
     ScanInput, ScanSkip,
     PerLayerEmbedding, PerLayerProjection, PerLayerProjectionNorm, PerLayerGate, PerLayerOutput, PerLayerNorm, LayerScale,
     Router, RouterBias, ChoiceBias, GateExperts, GateExpertsBias, UpExperts, UpExpertsBias, DownExperts, DownExpertsBias, SharedExpertGate, SharedGate, SharedUp, SharedDown,
+    AddedAttentionNorm, AddedAttentionNormBias, AddedFeedForwardNorm, AddedFeedForwardNormBias, Pooler, PoolerBias, Classifier, ClassifierBias,
 }
 
 /// <summary>A row of <see cref="TensorTable"/>.</summary>
@@ -86,6 +87,7 @@ internal static class TensorTable
             { When = (m, _) => FirstRope(m) is { ShortDivisors.Count: > 0 } },
         new(TensorRole.TokenEmbedding, Embedding, "model.embed_tokens.weight", (m, _) => m.VocabularySize, (m, _) => m.Width),
         new(TensorRole.PositionEmbedding, "position_embd.weight", "", (m, _) => m.Positions!.Rows, (m, _) => m.Width) { When = (m, _) => m.Positions is not null },
+        new(TensorRole.TokenTypes, "token_types.weight", "", (m, _) => m.TokenTypes, (m, _) => m.Width) { When = (m, _) => m.TokenTypes > 0 },
         new(TensorRole.EmbeddingNorm, "token_embd_norm.weight", "", null, (m, _) => m.Width) { When = (m, _) => m.EmbeddingNorm is not null || m.OutputNormRole == TensorRole.EmbeddingNorm },
         new(TensorRole.EmbeddingNormBias, "token_embd_norm.bias", "", null, (m, _) => m.Width) { When = (m, _) => m.EmbeddingNorm is { HasBias: true } },
         new(TensorRole.PerLayerProjection, "per_layer_model_proj.weight", "model.per_layer_model_projection.weight", (m, _) => m.PerLayer!.Width * m.Layers.Count, (m, _) => m.Width) { When = HasPerLayer },
@@ -134,6 +136,8 @@ internal static class TensorTable
         new(TensorRole.Sinks, "blk.{}.attn_sinks.weight", "model.layers.{}.self_attn.sinks", null, (_, l) => l.Attention.Heads) { When = (_, l) => l.Attention.HasSinks },
         new(TensorRole.AttentionOutput, "blk.{}.attn_output.weight", "model.layers.{}.self_attn.o_proj.weight", (m, _) => m.Width, (_, l) => l.Attention.QueryWidth) { When = (_, l) => l.Attention.IsThere },
         new(TensorRole.AttentionOutputBias, "blk.{}.attn_output.bias", "model.layers.{}.self_attn.o_proj.bias", null, (m, _) => m.Width) { When = (_, l) => l.Attention.HasOutputBias },
+        new(TensorRole.AddedAttentionNorm, "blk.{}.attn_output_norm.weight", "", null, (m, _) => m.Width) { When = (_, l) => l.AddedAttentionNorm is not null },
+        new(TensorRole.AddedAttentionNormBias, "blk.{}.attn_output_norm.bias", "", null, (m, _) => m.Width) { When = (_, l) => l.AddedAttentionNorm is { HasBias: true } },
         new(TensorRole.PostAttentionNorm, "blk.{}.post_attention_norm.weight", "model.layers.{}.post_attention_layernorm.weight", null, (m, _) => m.Width)
             { When = (_, l) => l.PostAttentionNorm is not null || l.FeedForwardNormRole == TensorRole.PostAttentionNorm },
         new(TensorRole.FeedForwardNorm, "blk.{}.ffn_norm.weight", "model.layers.{}.post_attention_layernorm.weight", null, (m, _) => m.Width)
@@ -166,10 +170,16 @@ internal static class TensorTable
         new(TensorRole.PerLayerOutput, "blk.{}.proj.weight", "model.layers.{}.per_layer_projection.weight", (m, _) => m.Width, (m, _) => m.PerLayer!.Width) { When = HasPerLayer },
         new(TensorRole.PerLayerNorm, "blk.{}.post_norm.weight", "model.layers.{}.post_per_layer_input_norm.weight", null, (m, _) => m.Width) { When = HasPerLayer },
         new(TensorRole.LayerScale, "blk.{}.layer_output_scale.weight", "model.layers.{}.layer_scalar", null, (_, _) => 1) { When = (_, l) => l.HasOutputScale },
-        new(TensorRole.OutputNorm, "output_norm.weight", "model.norm.weight", null, (m, _) => m.Width) { When = (m, _) => m.OutputNormRole == TensorRole.OutputNorm },
-        new(TensorRole.OutputNormBias, "output_norm.bias", "model.norm.bias", null, (m, _) => m.Width) { When = (m, _) => m.OutputNorm.HasBias },
-        new(TensorRole.Output, Head, "lm_head.weight", (m, _) => m.VocabularySize, (m, _) => m.Width) { When = (m, _) => !m.IsTied },
+        new(TensorRole.AddedFeedForwardNorm, "blk.{}.layer_output_norm.weight", "", null, (m, _) => m.Width) { When = (_, l) => l.AddedFeedForwardNorm is not null },
+        new(TensorRole.AddedFeedForwardNormBias, "blk.{}.layer_output_norm.bias", "", null, (m, _) => m.Width) { When = (_, l) => l.AddedFeedForwardNorm is { HasBias: true } },
+        new(TensorRole.OutputNorm, "output_norm.weight", "model.norm.weight", null, (m, _) => m.Width) { When = (m, _) => m.OutputNorm is not null && m.OutputNormRole == TensorRole.OutputNorm },
+        new(TensorRole.OutputNormBias, "output_norm.bias", "model.norm.bias", null, (m, _) => m.Width) { When = (m, _) => m.OutputNorm is { HasBias: true } },
+        new(TensorRole.Output, Head, "lm_head.weight", (m, _) => m.VocabularySize, (m, _) => m.Width) { When = (m, _) => !m.IsTied && !m.IsEncoder },
         new(TensorRole.OutputBias, "output.bias", "lm_head.bias", null, (m, _) => m.VocabularySize) { When = (m, _) => m.HasHeadBias },
+        new(TensorRole.Pooler, "cls.weight", "", (m, _) => m.Width, (m, _) => m.Width) { When = (m, _) => m.Labels > 0 },
+        new(TensorRole.PoolerBias, "cls.bias", "", null, (m, _) => m.Width) { When = (m, _) => m.Labels > 0 },
+        new(TensorRole.Classifier, "cls.output.weight", "", (m, _) => m.Labels, (m, _) => m.Width) { When = (m, _) => m.Labels > 0 },
+        new(TensorRole.ClassifierBias, "cls.output.bias", "", null, (m, _) => m.Labels) { When = (m, _) => m.Labels > 0 },
     ];
 
     private static readonly Dictionary<TensorRole, TensorEntry> ByRole = Entries.ToDictionary(entry => entry.Role);

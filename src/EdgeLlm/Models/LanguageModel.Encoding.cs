@@ -1,0 +1,105 @@
+using EdgeLlm.Models.Layers;
+using EdgeLlm.Models.Spec;
+
+namespace EdgeLlm.Models;
+
+public sealed unsafe partial class LanguageModel
+{
+    /// <summary>Positions of an encoder's context when the caller names none and the model allows it: all of them are computed in one pass.</summary>
+    private const int DefaultEncoderLength = 2048;
+
+    internal bool IsEncoder => _steps.Model.IsEncoder;
+
+    /// <summary>Numbers that an encoder's classifier gives; 0: it has none.</summary>
+    internal int Labels => _steps.Model.Labels;
+
+    /// <summary>Types that a token may have; 0: there are none.</summary>
+    internal int TokenTypes => _steps.Model.TokenTypes;
+
+    /// <summary>What the file says is done with hidden states; null: nothing.</summary>
+    internal (Pooling? Pooling, bool? IsNormalized) PoolingOfFile() => ReadFile(file =>
+    {
+        var keys = new ModelKeys(file, Info.Architecture);
+        int pooling = keys.SizeOr(ModelKeys.PoolingType, 0);
+        bool? isNormalized = keys.Has(ModelKeys.IsNormalized) ? keys.Flag(ModelKeys.IsNormalized) : null;
+        return (pooling is >= (int)Pooling.Mean and <= (int)Pooling.Last ? (Pooling?)pooling : null, isNormalized); // 4 is a classifier's
+    });
+
+    /// <summary>Computes texts, several in a pass where they fit.</summary>
+    /// <param name="take">Is called with each text's hidden states and logits, in order.</param>
+    /// <exception cref="ArgumentException">A text has no token, too many, or one that is not in the vocabulary.</exception>
+    internal void Encode(IReadOnlyList<EncoderText> texts, EncodedText take, CancellationToken cancellation)
+    {
+        int width = Info.EmbeddingLength;
+        for (int first = 0; first < texts.Count;)
+        {
+            int count = 0, tokens = 0;
+            while (first + count < texts.Count && count < Pass.MostSequences && (count == 0 || IsEncoder && tokens + texts[first + count].Ids.Length <= _transformer.Chunk))
+                tokens += texts[first + count++].Ids.Length;
+            float[] hidden = GC.AllocateUninitializedArray<float>(checked(tokens * width), pinned: true), logits = GC.AllocateArray<float>(Math.Max(1, count * Labels), pinned: true);
+            EncodeTogether([.. texts.Skip(first).Take(count)], hidden, logits, cancellation);
+            for (int i = 0, start = 0; i < count; i++)
+            {
+                int floats = texts[first + i].Ids.Length * width;
+                take(first + i, hidden.AsSpan(start, floats), logits.AsSpan(i * Labels, Labels));
+                start += floats;
+            }
+            first += count;
+        }
+    }
+
+    private void EncodeTogether(EncoderText[] texts, float[] hidden, float[] logits, CancellationToken cancellation)
+    {
+        ThrowIfDisposed();
+        var caches = new List<KvCache>();
+        try
+        {
+            foreach (EncoderText text in texts)
+            {
+                if (text.Ids.Length > ContextLength) throw new ArgumentException($"{text.Ids.Length} tokens exceed the context of {ContextLength}", nameof(texts));
+                caches.Add(new KvCache(_steps.Cache, Math.Max(1, text.Ids.Length), Options.PrefillChunk, Options.CacheType, 1));
+                CheckTokens(text.Ids, caches[^1]);
+                foreach (byte type in text.Types)
+                {
+                    if (type >= Math.Max(1, TokenTypes)) throw new ArgumentException($"a token has the type {type}, and the model knows {TokenTypes}", nameof(texts));
+                }
+            }
+            fixed (float* hiddenStart = hidden, logitsStart = logits)
+            {
+                if (IsEncoder)
+                {
+                    using Lock.Scope turn = EnterTurn();
+                    _transformer.Encode(texts, caches, Labels > 0 ? logitsStart : null, hiddenStart, cancellation);
+                    return;
+                }
+                int[] ids = texts[0].Ids;
+                for (int done = 0; done < ids.Length; done += _transformer.Chunk)
+                {
+                    int count = Math.Min(_transformer.Chunk, ids.Length - done);
+                    Run(ids.AsSpan(done, count), caches[0], null, hiddenStart + (nint)done * Info.EmbeddingLength, count, cancellation);
+                }
+            }
+        }
+        finally
+        {
+            foreach (KvCache cache in caches) cache.Dispose();
+        }
+    }
+
+    /// <summary>Refuses an encoder where text is to be generated.</summary>
+    private static void RequireKind(ModelSpec spec, string path, bool encoders)
+    {
+        if (spec.IsEncoder && !encoders)
+            throw new ModelException(path, $"is an encoder ({spec.Architecture}), which makes vectors of texts and no text: {(spec.Labels > 0 ? "edgellm rerank" : "edgellm embed")} runs it");
+    }
+
+    /// <summary>Options as a kind of model takes them: an encoder computes a text in one pass, and keeps its keys as floats.</summary>
+    private static ModelOptions OptionsFor(ModelSteps steps, ModelOptions options)
+    {
+        if (!steps.Model.IsEncoder) return options;
+        int most = Math.Max(1, Math.Min(ModelOptions.MaximumChunk, (1 << 26) / steps.Registers.Widest));
+        int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(Math.Min(steps.Model.ContextLength, DefaultEncoderLength), most);
+        if (context > most) throw new ArgumentOutOfRangeException(nameof(options), $"ContextLength is {context}; this encoder's can be {most}, as a text is computed in one pass");
+        return options with { ContextLength = context, PrefillChunk = context, CacheType = Kernels.KeyValueType.F32 };
+    }
+}

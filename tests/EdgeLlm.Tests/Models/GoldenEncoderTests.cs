@@ -1,0 +1,105 @@
+using System.Text.Json;
+using EdgeLlm.Models;
+using EdgeLlm.Quantization.Import;
+
+namespace EdgeLlm.Tests.Models;
+
+/// <summary>Hidden states and vectors of tiny encoders against float64 transformers: the bounds of `golden/logits/README.md`.</summary>
+public sealed class GoldenEncoderTests : IDisposable
+{
+    private readonly TestFolder _folder = new();
+
+    public static TheoryData<string> Encoders => ["bert", "roberta", "nomic-bert", "modernbert", "bert-classifier", "roberta-classifier", "xlm-roberta-classifier"];
+
+    /// <summary>Those that have a file of the reference converter.</summary>
+    public static TheoryData<string> WithFile => ["bert", "roberta", "nomic-bert", "modernbert", "embedding-gemma", "roberta-classifier"];
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [MemberData(nameof(Encoders))]
+    public void Hidden_states_of_the_folder_are_those_of_the_reference(string name)
+    {
+        string folder = SharedFolder.Require("golden", "logits", name);
+        Check(folder, folder);
+    }
+
+    [Theory]
+    [MemberData(nameof(Encoders))]
+    public void Hidden_states_of_our_file_are_those_of_the_reference(string name)
+    {
+        string folder = SharedFolder.Require("golden", "logits", name);
+        Check(Import(folder), folder);
+    }
+
+    [Theory]
+    [MemberData(nameof(WithFile))]
+    public void Hidden_states_of_the_converter_s_file_are_those_of_the_reference(string name)
+    {
+        string folder = SharedFolder.Require("golden", "logits", name);
+        Check(Path.Combine(folder, "model.gguf"), folder);
+    }
+
+    [Theory]
+    [MemberData(nameof(WithFile))]
+    public void Several_texts_in_a_pass_have_the_bits_that_each_has_alone(string name)
+    {
+        string folder = SharedFolder.Require("golden", "logits", name);
+        using TextEncoder encoder = TextEncoder.Load(Path.Combine(folder, "model.gguf"), new ModelOptions { Threads = 2, ContextLength = 100 });
+        EncoderText[] texts = [.. Enumerable.Range(0, 20).Select(i => new EncoderText([.. Enumerable.Range(0, 1 + 37 * i % 50).Select(t => (7 * i + 13 * t) % 500)]))];
+        float[][] together = encoder.Pool(texts);
+        for (int i = 0; i < texts.Length; i++) Assert.Equal(encoder.Pool([texts[i]])[0], together[i]);
+    }
+
+    [Fact]
+    public void A_file_says_how_its_vectors_are_pooled_and_the_caller_may_say_otherwise()
+    {
+        string path = SharedFolder.Require("golden", "logits", "embedding-gemma", "model.gguf");
+        using (TextEncoder encoder = TextEncoder.Load(path)) Assert.Equal((Pooling.Mean, true), (encoder.Pooling, encoder.IsNormalized));
+        using (TextEncoder encoder = TextEncoder.Load(path, null, Pooling.Last, normalize: false)) Assert.Equal((Pooling.Last, false), (encoder.Pooling, encoder.IsNormalized));
+    }
+
+    [Fact]
+    public void A_generating_model_refuses_cls_and_an_encoder_refuses_to_generate()
+    {
+        string generating = SharedFolder.Require("golden", "logits", "llama"), encoder = SharedFolder.Require("golden", "logits", "bert");
+        Assert.Contains("pooling can't be cls", Assert.Throws<ModelException>(() => TextEncoder.Load(generating, null, Pooling.Cls)).Message, StringComparison.Ordinal);
+        Assert.Contains("is an encoder (bert), which makes vectors of texts and no text: edgellm embed runs it", Assert.Throws<ModelException>(() => LanguageModel.Load(encoder)).Message, StringComparison.Ordinal);
+    }
+
+    private string Import(string folder)
+    {
+        string path = _folder.PathOf("imported.gguf");
+        using var model = HuggingFaceModel.Open(folder);
+        model.Save(path, _ => { }, CancellationToken.None);
+        return path;
+    }
+
+    private static void Check(string path, string folder)
+    {
+        using JsonDocument expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "expected.json")));
+        Dictionary<string, (int[] Shape, float[] Values)> reference = Safetensors.Read(Path.Combine(folder, "expected.safetensors"));
+        JsonElement[] prompts = [.. expected.RootElement.GetProperty("prompts").EnumerateArray()];
+        EncoderText[] texts = [.. prompts.Select(prompt => new EncoderText([.. Numbers(prompt, "ids")]) { Types = [.. Numbers(prompt, "token_type_ids").Select(type => (byte)type)] })];
+        var options = new ModelOptions { Threads = 2, ContextLength = 100 };
+        using TextEncoder mean = TextEncoder.Load(path, options, Pooling.Mean, normalize: false), first = TextEncoder.Load(path, options, Pooling.Cls, normalize: false);
+        mean.Encode(texts, (i, hidden, logits) =>
+        {
+            double bound = Math.Max(2e-4, 20 * prompts[i].GetProperty("f32_error").GetDouble());
+            AssertNear(reference[$"hidden_{i}"].Values, hidden, bound);
+            if (reference.TryGetValue($"mean_{i}", out (int[] Shape, float[] Values) wanted)) AssertNear(wanted.Values, mean.PooledOf(hidden), bound);
+            if (reference.TryGetValue($"cls_{i}", out wanted)) AssertNear(wanted.Values, first.PooledOf(hidden), bound);
+            if (reference.TryGetValue($"logits_{i}", out wanted)) AssertNear(wanted.Values, logits, bound);
+        });
+    }
+
+    private static IEnumerable<int> Numbers(JsonElement prompt, string name) => prompt.TryGetProperty(name, out JsonElement numbers) ? numbers.EnumerateArray().Select(number => number.GetInt32()) : [];
+
+    private static void AssertNear(float[] wanted, ReadOnlySpan<float> actual, double bound)
+    {
+        Assert.Equal(wanted.Length, actual.Length);
+        double worst = 0;
+        for (int i = 0; i < wanted.Length; i++) worst = Math.Max(worst, Math.Abs(wanted[i] - (double)actual[i]));
+        Assert.True(worst <= bound, $"a number is off by {worst}, the bound is {bound}");
+    }
+}
