@@ -36,6 +36,33 @@ public sealed unsafe class AttentionTests
 
     [Theory]
     [MemberData(nameof(Cases))]
+    public void Attention_to_both_directions_has_the_bits_of_the_scalar_kernel(string kernelName, KeyValueType type)
+    {
+        Kernel kernel = Kernel.Choose(kernelName);
+        foreach ((int dimension, int group, int positions, int window, int after) in new[] { (64, 1, 77, 0, 77), (8, 2, 5, 0, 5), (20, 2, 70, 17, 16), (63, 3, 100, 5, 4), (16, 1, 33, 1, 40), (16, 1, 64, 40, 1) })
+        {
+            float[] expected = Run(Specification, type, dimension, group, positions, window, positions, after: after);
+            foreach (int chunk in new[] { positions, 1, 7 })
+                KernelTests.AssertSameBits(expected, Run(kernel, type, dimension, group, positions, window, chunk, after: after), $"{type} dimension {dimension}, chunks of {chunk}, window {window}, {after} after");
+        }
+    }
+
+    [Fact]
+    public void Attention_to_both_directions_is_its_formula()
+    {
+        const int Dimension = 16, Positions = 40, Before = 6, After = 5;
+        float[] actual = Run(Specification, KeyValueType.F32, Dimension, 1, Positions, Before, Positions, after: After);
+        (float[] q, float[] k, float[] v) = Inputs(Dimension, 1, Positions);
+        for (int t = 0; t < Positions; t++)
+        {
+            int[] seen = [.. Enumerable.Range(0, Positions).Where(j => j > t - Before && j <= t + After)];
+            double[] p = [.. seen.Select(j => Math.Exp(Enumerable.Range(0, Dimension).Sum(d => (double)q[t * Dimension + d] * k[j * Dimension + d]) * 0.25))];
+            for (int d = 0; d < Dimension; d++) Assert.Equal(seen.Select((j, i) => p[i] * v[j * Dimension + d]).Sum() / p.Sum(), actual[t * Dimension + d], 1e-5);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
     public void Attention_is_the_softmax_of_scores_times_values(string kernelName, KeyValueType type)
     {
         const int Dimension = 16, Positions = 40;
@@ -99,7 +126,7 @@ public sealed unsafe class AttentionTests
     private static (float[] Q, float[] K, float[] V) Inputs(int dimension, int group, int positions) =>
         (KernelTests.RandomFloats(positions * group * dimension, 1), KernelTests.RandomFloats(positions * dimension, 2), KernelTests.RandomFloats(positions * dimension, 3));
 
-    private static float[] Run(Kernel kernel, KeyValueType type, int dimension, int group, int positions, int window, int chunk, float cap = 0, bool hasSlopes = false, int places = 0)
+    private static float[] Run(Kernel kernel, KeyValueType type, int dimension, int group, int positions, int window, int chunk, float cap = 0, bool hasSlopes = false, int places = 0, int after = 0)
     {
         (float[] q, float[] k, float[] v) = Inputs(dimension, group, positions);
         int size = KeyValueHead.ElementBytes(type), tiles = places > 0 ? places : (positions + 31) / 32, stored = places > 0 ? 32 * places : positions;
@@ -114,9 +141,11 @@ public sealed unsafe class AttentionTests
             for (int start = 0; start < positions; start += chunk)
             {
                 int tokens = Math.Min(chunk, positions - start);
-                for (int t = start; t < start + tokens; t++) kernel.Store(cache, t, key + t * dimension, value + t * dimension);
+                for (int t = after == 0 ? start : 0; t < (after == 0 ? start + tokens : positions); t++) kernel.Store(cache, t, key + t * dimension, value + t * dimension);
                 kernel.Attend(cache, new AttentionQuery
                 {
+                    After = after,
+                    Keys = positions,
                     Queries = queries.Floats + start * stride,
                     Output = output.Floats + start * stride,
                     Stride = stride,

@@ -26,5 +26,7 @@ internal static class EdgeLlmCommand
         PerplexityCommand.Create(),
         TemplateCommand.Create(),
         TokenizeCommand.Create(),
+        EmbedCommand.Create(),
+        RerankCommand.Create(),
     };
 }

@@ -77,6 +77,7 @@ internal static class ServeCommand
     {
         using GgufFile file = ModelFile.Open(path);
         var plan = ModelPlan.Of(file, new ModelOptions { ContextLength = settings.Context, CacheType = settings.CacheType, ChatTemplate = settings.ChatTemplate, OtherBytes = ServerOptions.ServiceBytes });
+        if (plan.Model is { } model) LanguageModel.RequireGenerating(model, path);
         if (plan.Refusal is { } refusal) throw new ModelException(path, refusal);
         foreach (string note in plan.Notes) Console.Error.WriteLine($"edgellm: {Printable.Line(path)}: {note}");
         string ownName = ModelStore.NameOf(path);

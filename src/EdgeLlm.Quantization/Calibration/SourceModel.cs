@@ -10,11 +10,12 @@ namespace EdgeLlm.Quantization.Calibration;
 /// <summary>The model that is quantized, read as floats a part at a time.</summary>
 internal sealed class SourceModel
 {
-    /// <exception cref="ModelException">It is not a model that runs here.</exception>
+    /// <exception cref="ModelException">It is not a model that runs here, or an encoder.</exception>
     public SourceModel(GgufFile file)
     {
         File = file;
         Steps = LayerBuilder.Build(ModelLoader.ReadSpec(file));
+        if (Model.IsEncoder) throw new ModelException(file.Path, "is an encoder, which is not calibrated in this version: quantize it with --fast");
         try
         {
             LayerProgram.RequireFrame(Steps);

@@ -19,15 +19,19 @@ internal readonly struct JsonPart
     /// <exception cref="ModelException">It is no JSON object, is longer than allowed or has text that is no Unicode.</exception>
     public static JsonPart Read(string file, int mostBytes) => Parse(file, FolderFile.Read(file, mostBytes), "");
 
+    /// <exception cref="ModelException">It is no JSON list, is longer than allowed or has text that is no Unicode.</exception>
+    public static JsonPart ReadList(string file, int mostBytes) => Parse(file, FolderFile.Read(file, mostBytes), "", JsonValueKind.Array);
+
     /// <param name="what">What the bytes are, where they are not the whole file.</param>
-    public static JsonPart Parse(string file, ReadOnlyMemory<byte> utf8, string what)
+    /// <param name="kind">An object or a list.</param>
+    public static JsonPart Parse(string file, ReadOnlyMemory<byte> utf8, string what, JsonValueKind kind = JsonValueKind.Object)
     {
         var whole = new JsonPart(file, what, default);
         try
         {
             whole.RequireUnicode(utf8.Span);
             JsonElement root = JsonDocument.Parse(utf8).RootElement;
-            return root.ValueKind == JsonValueKind.Object ? new JsonPart(file, what, root) : throw whole.Error("is no JSON object");
+            return root.ValueKind == kind ? new JsonPart(file, what, root) : throw whole.Error(kind == JsonValueKind.Array ? "is no JSON list" : "is no JSON object");
         }
         catch (JsonException exception)
         {

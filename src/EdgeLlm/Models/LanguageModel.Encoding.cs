@@ -87,9 +87,10 @@ public sealed unsafe partial class LanguageModel
     }
 
     /// <summary>Refuses an encoder where text is to be generated.</summary>
-    private static void RequireKind(ModelSpec spec, string path, bool encoders)
+    /// <exception cref="ModelException">It is an encoder.</exception>
+    internal static void RequireGenerating(ModelSpec spec, string path)
     {
-        if (spec.IsEncoder && !encoders)
+        if (spec.IsEncoder)
             throw new ModelException(path, $"is an encoder ({spec.Architecture}), which makes vectors of texts and no text: {(spec.Labels > 0 ? "edgellm rerank" : "edgellm embed")} runs it");
     }
 

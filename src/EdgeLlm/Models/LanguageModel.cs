@@ -165,7 +165,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
         try
         {
             ModelSpec spec = ModelLoader.ReadSpec(file);
-            RequireKind(spec, path, encoders);
+            if (!encoders) RequireGenerating(spec, path);
             ModelSteps steps = LayerBuilder.Build(spec);
             options = OptionsFor(steps, options);
             MemoryPlan plan = PlanMemory(steps, file, options);

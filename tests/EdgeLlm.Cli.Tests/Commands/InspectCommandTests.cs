@@ -33,7 +33,7 @@ public sealed class InspectCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("qwen3-5", "4 layers, 1 of them with attention, 64 wide, 4 heads on 2 for keys and values, feed-forward 160")]
+    [InlineData("qwen3-5", "4 layers, 1 of them with attention, 64 wide, 4 heads on 1 for keys and values, feed-forward 160")]
     [InlineData("mixtral", "2 layers, 64 wide, 4 heads on 2 for keys and values, 2 of 4 experts, each with feed-forward 96")]
     [InlineData("gpt-oss", "4 layers, 64 wide, 4 heads on 2 for keys and values, 2 of 4 experts, each with feed-forward 96")]
     public async Task Layers_without_attention_and_experts_are_counted(string name, string line)

@@ -51,6 +51,43 @@ public sealed class GoldenEncoderTests : IDisposable
         for (int i = 0; i < texts.Length; i++) Assert.Equal(encoder.Pool([texts[i]])[0], together[i]);
     }
 
+    [Theory]
+    [InlineData("cls_token", Pooling.Cls)]
+    [InlineData("mean_tokens", Pooling.Mean)]
+    [InlineData("lasttoken", Pooling.Last)]
+    public void A_folder_s_modules_say_how_its_vectors_are_pooled(string mode, Pooling expected)
+    {
+        string folder = CopyWith($$"""{"word_embedding_dimension": 64, "pooling_mode_{{mode}}": true, "pooling_mode_max_tokens": false}""", "Normalize");
+        using TextEncoder encoder = TextEncoder.Load(folder);
+        Assert.Equal((expected, true), (encoder.Pooling, encoder.IsNormalized));
+        float[] vector = encoder.Embed(["the cat"])[0];
+        Assert.Equal(1, vector.Sum(number => (double)number * number), 1e-5);
+    }
+
+    [Theory]
+    [InlineData("""{"pooling_mode_max_tokens": true}""", "Normalize", "pooling_mode_max_tokens is true")]
+    [InlineData("""{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}""", "Normalize", "asks for 2 ways of pooling")]
+    [InlineData("""{"pooling_mode_cls_token": true}""", "Dense", "Dense', not one that is computed here")]
+    public void Modules_that_are_not_computed_are_refused_by_name(string pooling, string module, string message)
+    {
+        string folder = CopyWith(pooling, module);
+        Assert.Contains(message, Assert.Throws<ModelException>(() => TextEncoder.Load(folder)).Message);
+    }
+
+    private string CopyWith(string pooling, string module)
+    {
+        string folder = _folder.PathOf("encoder");
+        Directory.CreateDirectory(Path.Combine(folder, "1_Pooling"));
+        foreach (string file in Directory.GetFiles(SharedFolder.Require("golden", "logits", "bert"))) File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);
+        File.WriteAllText(Path.Combine(folder, "1_Pooling", "config.json"), pooling);
+        File.WriteAllText(Path.Combine(folder, "modules.json"), $$"""
+            [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+             {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+             {"idx": 2, "name": "2", "path": "2_{{module}}", "type": "sentence_transformers.models.{{module}}"}]
+            """);
+        return folder;
+    }
+
     [Fact]
     public void A_file_says_how_its_vectors_are_pooled_and_the_caller_may_say_otherwise()
     {

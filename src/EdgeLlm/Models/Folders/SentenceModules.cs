@@ -16,7 +16,7 @@ internal static class SentenceModules
         string path = Path.Combine(folder, "modules.json");
         if (!File.Exists(path)) return;
         bool isNormalized = false;
-        foreach (JsonPart module in JsonPart.Read(path, MostBytes).Items())
+        foreach (JsonPart module in JsonPart.ReadList(path, MostBytes).Items())
         {
             JsonPart type = module.Require("type");
             switch (type.Text().StartsWith(Start, StringComparison.Ordinal) ? type.Text().Split('.')[^1] : "")
