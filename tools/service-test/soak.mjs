@@ -55,6 +55,7 @@ const end = Date.now() + seconds * 1000;
 const counts = { finished: 0, refused: 0, aborted: 0, slow: 0, malformed: 0, idleClosed: 0 };
 const idle = new Set();
 function stayIdle() {
+  if (Date.now() >= end) return; // a second ago it was not the end yet
   const socket = net.connect({ host: hostname, port, localAddress: values.idle });
   idle.add(socket);
   socket.on('error', () => {});
