@@ -47,6 +47,9 @@ internal readonly unsafe struct WeightMatrix
     /// <summary>Bytes from eight rows to the next eight of a packed matrix, else 0.</summary>
     public nint GroupBytes { get; }
 
+    /// <summary>Bytes of all rows.</summary>
+    public long ByteCount => IsPacked ? Layout.ByteCount(Rows) : Rows * (long)RowBytes;
+
     public bool IsPacked => Packing != Packing.None;
 
     public PackedLayout Layout => new(Packing, Columns);

@@ -1,18 +1,14 @@
 using System.CommandLine;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using EdgeLlm.Cli.Evaluation;
+using EdgeLlm.Cli.Output;
 using EdgeLlm.Models;
-using TextEncoder = EdgeLlm.Models.TextEncoder;
 
 namespace EdgeLlm.Cli.Commands;
 
 /// <summary>`edgellm rerank`: lines of text by how well they answer a query.</summary>
 internal static class RerankCommand
 {
-    // Everything but quotes, backslashes and control characters stays as it is: it is for programs and eyes, not for a web page.
-    private static readonly JsonWriterOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     public static Command Create()
     {
         var query = new Argument<string>("query") { HelpName = "QUERY", Description = "What is asked for" };
@@ -38,7 +34,7 @@ internal static class RerankCommand
         using Stream output = StandardStreams.OpenOutput();
         foreach (RankedText text in encoder.Rerank(query, [.. TextLines.Read(input)], cancellation))
         {
-            using (var json = new Utf8JsonWriter(output, Json))
+            using (var json = new Utf8JsonWriter(output, JsonOutput.Line))
             {
                 json.WriteStartObject();
                 json.WriteNumber("index", text.Index);

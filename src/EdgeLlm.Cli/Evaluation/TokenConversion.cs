@@ -1,8 +1,8 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
+using EdgeLlm.Cli.Output;
 using EdgeLlm.Files;
 using EdgeLlm.Tokenization;
 
@@ -14,9 +14,6 @@ namespace EdgeLlm.Cli.Evaluation;
 internal sealed class TokenConversion(Tokenizer tokenizer, bool special, bool addSpecial)
 {
     private const string InputName = "standard input";
-
-    // Everything but quotes, backslashes and control characters stays as it is: it is for programs and eyes, not for a web page.
-    private static readonly JsonWriterOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>UTF-8 text in; its ids out on one line with spaces between them.</summary>
     public void Encode(Stream input, Stream output)
@@ -64,7 +61,7 @@ internal sealed class TokenConversion(Tokenizer tokenizer, bool special, bool ad
     {
         using LineReader lines = new(InputName, input, Encoding.UTF8, InputFile.MostTextBytes / 2);
         ArrayBufferWriter<byte> answer = new();
-        using Utf8JsonWriter json = new(answer, Json);
+        using Utf8JsonWriter json = new(answer, JsonOutput.Line);
         for (int number = 1; lines.ReadLine() is { } line; number++)
         {
             convert(line, $"{InputName}, line {number}", json);

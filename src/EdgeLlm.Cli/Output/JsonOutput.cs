@@ -9,6 +9,9 @@ internal static class JsonOutput
     // Only JSON's own characters and control characters are escaped: it is for programs and terminals, not for the inside of HTML.
     private static readonly JsonWriterOptions Options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    /// <summary>The same for a value a line.</summary>
+    public static JsonWriterOptions Line { get; } = Options with { Indented = false };
+
     public static void Write(Action<Utf8JsonWriter> write)
     {
         using Stream output = StandardStreams.OpenOutput();

@@ -117,7 +117,7 @@ internal sealed class LayerProgram
             case RotateStep { Keys: { } rotated } rotate:
                 Append(new RotateOperation(rotate, Of(rotate.Queries), Of(rotated)));
                 break;
-            case AttendStep { Attention.ScoreCap: 0 } attend:
+            case AttendStep attend:
                 if (!IsKnown(attend.Attention)) throw NoForm(step);
                 (LayerValue keys, LayerValue values) = _entries[attend.Entry];
                 Append(new AttendOperation(attend, Of(attend.Queries), keys, values), attend.To);

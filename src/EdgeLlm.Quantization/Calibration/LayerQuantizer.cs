@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using EdgeLlm.Models.Layers;
 using EdgeLlm.Quantization.Numerics;
 using EdgeLlm.Quantization.Rounding;
 
@@ -15,17 +16,17 @@ internal abstract class LayerQuantizer
     private readonly int _batchWindows;
     private readonly float[] _weighted;
 
-    /// <param name="widest">Columns of the widest matrix of a layer.</param>
-    protected LayerQuantizer(SourceModel source, CalibrationText text, int widest, OperationRounder rounder)
+    protected LayerQuantizer(SourceModel source, CalibrationText text, OperationRounder rounder)
     {
+        Widest = Math.Max(source.Model.Width, source.Steps.Layers.SelectMany(layer => layer).OfType<ProjectStep>().Max(step => step.From.Width));
         (Source, Rounder, Width, Length, Windows) = (source, rounder, source.Model.Width, text.Length, text.Count);
         int[] order = [.. Enumerable.Range(0, Windows).OrderBy(CalibrationText.IsHeldOut)];
         TrainingWindows = order.Count(window => !CalibrationText.IsHeldOut(window));
         Tokens = [.. order.SelectMany(window => text[window].ToArray())];
-        _batchWindows = (int)Math.Clamp(BatchBytes / ((long)Length * widest * sizeof(float)), 1, 4);
+        _batchWindows = (int)Math.Clamp(BatchBytes / ((long)Length * Widest * sizeof(float)), 1, 4);
         Stream = new float[Tokens.Length * Width];
         Written = new float[BatchTokens * Width];
-        _weighted = new float[BatchTokens * widest];
+        _weighted = new float[BatchTokens * Widest];
     }
 
     protected SourceModel Source { get; }
@@ -34,6 +35,9 @@ internal abstract class LayerQuantizer
 
     /// <summary>Width of the residual stream.</summary>
     protected int Width { get; }
+
+    /// <summary>Columns of the widest matrix of a layer.</summary>
+    protected int Widest { get; }
 
     /// <summary>Tokens of a window.</summary>
     protected int Length { get; }

@@ -18,7 +18,7 @@ internal sealed class ProgramQuantizer : LayerQuantizer
     private float[] _kept = []; // inputs of a matrix, of all tokens, where that is not too much
 
     public ProgramQuantizer(SourceModel source, CalibrationText text, OperationRounder rounder)
-        : base(source, text, Math.Max(source.Model.Width, source.Steps.Layers.SelectMany(layer => layer).OfType<ProjectStep>().Max(step => step.From.Width)), rounder)
+        : base(source, text, rounder)
     {
         _arithmetic = new LayerArithmetic(Length);
         _pass = new LayerPass(_arithmetic, BatchTokens, new PassArrays(BatchTokens));

@@ -182,7 +182,7 @@ internal sealed class SourceModel
             {
                 cancellation.ThrowIfCancellationRequested();
                 progress(l + window / (double)text.Count);
-                runner.Run(l, window, text[window], stream.AsSpan(window * size, size), (step, inputs) => see?.Invoke(step, new FloatRows(inputs.ToArray(), 0), text.Length));
+                runner.Run(l, window, text[window], stream.AsSpan(window * size, size), see is null ? null : (step, inputs) => see(step, new FloatRows(inputs.ToArray(), 0), text.Length));
             }
         }
         progress(LayerCount);

@@ -17,10 +17,10 @@ internal sealed class StepwiseQuantizer : LayerQuantizer, IDisposable
     private readonly float[] _inputs;
 
     public StepwiseQuantizer(SourceModel source, CalibrationText text, OperationRounder rounder)
-        : base(source, text, WidestOf(source), rounder)
+        : base(source, text, rounder)
     {
         _runner = new LayerRunner(source.Steps, source.File, Windows, Length);
-        _inputs = new float[BatchTokens * WidestOf(source)];
+        _inputs = new float[BatchTokens * Widest];
         for (int first = 0; first < Tokens.Length; first += Length) _runner.Embed(Window(first), Stream.AsSpan(first * Width, Length * Width));
     }
 
@@ -53,9 +53,6 @@ internal sealed class StepwiseQuantizer : LayerQuantizer, IDisposable
             _runner.Finish(Window(first + at), StreamOf(first + at), _inputs.AsSpan(at * Width, Length * Width));
         return new MatrixView(_inputs, tokens, Width);
     });
-
-    private static int WidestOf(SourceModel source) =>
-        Math.Max(source.Model.Width, source.Steps.Layers.SelectMany(layer => layer).OfType<ProjectStep>().Max(step => step.From.Width));
 
     private ReadOnlySpan<int> Window(int firstToken) => Tokens.AsSpan(firstToken, Length);
 

@@ -13,28 +13,33 @@ internal static class AlibiFamilies
     // Where a config.json has no length: ALiBi itself knows none.
     private const int UsualContext = 2048;
 
+    /// <summary>Names that BLOOM's folders have; Falcon's have them too.</summary>
+    public static IReadOnlyDictionary<TensorRole, FolderName> BloomNames { get; } = new Dictionary<TensorRole, FolderName>
+    {
+        [TensorRole.TokenEmbedding] = new("transformer.word_embeddings.weight"),
+        [TensorRole.AttentionNorm] = new("transformer.h.{}.input_layernorm.weight"),
+        [TensorRole.AttentionNormBias] = new("transformer.h.{}.input_layernorm.bias"),
+        [TensorRole.QueryKeyValue] = new("transformer.h.{}.self_attention.query_key_value.weight", FolderForm.HeadGroups),
+        [TensorRole.QueryKeyValueBias] = new("transformer.h.{}.self_attention.query_key_value.bias", FolderForm.HeadGroups),
+        [TensorRole.AttentionOutput] = new("transformer.h.{}.self_attention.dense.weight"),
+        [TensorRole.AttentionOutputBias] = new("transformer.h.{}.self_attention.dense.bias"),
+        [TensorRole.FeedForwardNorm] = new("transformer.h.{}.post_attention_layernorm.weight"),
+        [TensorRole.FeedForwardNormBias] = new("transformer.h.{}.post_attention_layernorm.bias"),
+        [TensorRole.Up] = new("transformer.h.{}.mlp.dense_h_to_4h.weight"),
+        [TensorRole.UpBias] = new("transformer.h.{}.mlp.dense_h_to_4h.bias"),
+        [TensorRole.Down] = new("transformer.h.{}.mlp.dense_4h_to_h.weight"),
+        [TensorRole.DownBias] = new("transformer.h.{}.mlp.dense_4h_to_h.bias"),
+        [TensorRole.OutputNorm] = new("transformer.ln_f.weight"),
+        [TensorRole.OutputNormBias] = new("transformer.ln_f.bias"),
+    };
+
     public static Family Bloom { get; } = new()
     {
         Architecture = "bloom", ModelType = "bloom", ModelClass = "BloomForCausalLM", Prefix = "transformer.", MakeSpec = MakeBloom, ReadConfig = ReadBloom,
-        FolderNames = new Dictionary<TensorRole, FolderName>
+        FolderNames = new Dictionary<TensorRole, FolderName>(BloomNames)
         {
-            [TensorRole.TokenEmbedding] = new("transformer.word_embeddings.weight"),
             [TensorRole.EmbeddingNorm] = new("transformer.word_embeddings_layernorm.weight"),
             [TensorRole.EmbeddingNormBias] = new("transformer.word_embeddings_layernorm.bias"),
-            [TensorRole.AttentionNorm] = new("transformer.h.{}.input_layernorm.weight"),
-            [TensorRole.AttentionNormBias] = new("transformer.h.{}.input_layernorm.bias"),
-            [TensorRole.QueryKeyValue] = new("transformer.h.{}.self_attention.query_key_value.weight", FolderForm.HeadGroups),
-            [TensorRole.QueryKeyValueBias] = new("transformer.h.{}.self_attention.query_key_value.bias", FolderForm.HeadGroups),
-            [TensorRole.AttentionOutput] = new("transformer.h.{}.self_attention.dense.weight"),
-            [TensorRole.AttentionOutputBias] = new("transformer.h.{}.self_attention.dense.bias"),
-            [TensorRole.FeedForwardNorm] = new("transformer.h.{}.post_attention_layernorm.weight"),
-            [TensorRole.FeedForwardNormBias] = new("transformer.h.{}.post_attention_layernorm.bias"),
-            [TensorRole.Up] = new("transformer.h.{}.mlp.dense_h_to_4h.weight"),
-            [TensorRole.UpBias] = new("transformer.h.{}.mlp.dense_h_to_4h.bias"),
-            [TensorRole.Down] = new("transformer.h.{}.mlp.dense_4h_to_h.weight"),
-            [TensorRole.DownBias] = new("transformer.h.{}.mlp.dense_4h_to_h.bias"),
-            [TensorRole.OutputNorm] = new("transformer.ln_f.weight"),
-            [TensorRole.OutputNormBias] = new("transformer.ln_f.bias"),
         },
     };
 

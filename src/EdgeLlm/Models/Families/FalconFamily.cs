@@ -13,25 +13,12 @@ internal static class FalconFamily
     public static Family Falcon { get; } = new()
     {
         Architecture = "falcon", ModelType = "falcon", ModelClass = "FalconForCausalLM", Prefix = "transformer.", MakeSpec = MakeSpec, ReadConfig = ReadConfig,
-        FolderNames = new Dictionary<TensorRole, FolderName>
+        FolderNames = new Dictionary<TensorRole, FolderName>(AlibiFamilies.BloomNames)
         {
-            [TensorRole.TokenEmbedding] = new("transformer.word_embeddings.weight"),
             [TensorRole.AttentionNorm] = new("transformer.h.{}.input_layernorm.weight") { Others = ["transformer.h.{}.ln_mlp.weight"] },
             [TensorRole.AttentionNormBias] = new("transformer.h.{}.input_layernorm.bias") { Others = ["transformer.h.{}.ln_mlp.bias"] },
             [TensorRole.SecondNorm] = new("transformer.h.{}.ln_attn.weight"),
             [TensorRole.SecondNormBias] = new("transformer.h.{}.ln_attn.bias"),
-            [TensorRole.QueryKeyValue] = new("transformer.h.{}.self_attention.query_key_value.weight", FolderForm.HeadGroups),
-            [TensorRole.QueryKeyValueBias] = new("transformer.h.{}.self_attention.query_key_value.bias", FolderForm.HeadGroups),
-            [TensorRole.AttentionOutput] = new("transformer.h.{}.self_attention.dense.weight"),
-            [TensorRole.AttentionOutputBias] = new("transformer.h.{}.self_attention.dense.bias"),
-            [TensorRole.FeedForwardNorm] = new("transformer.h.{}.post_attention_layernorm.weight"),
-            [TensorRole.FeedForwardNormBias] = new("transformer.h.{}.post_attention_layernorm.bias"),
-            [TensorRole.Up] = new("transformer.h.{}.mlp.dense_h_to_4h.weight"),
-            [TensorRole.UpBias] = new("transformer.h.{}.mlp.dense_h_to_4h.bias"),
-            [TensorRole.Down] = new("transformer.h.{}.mlp.dense_4h_to_h.weight"),
-            [TensorRole.DownBias] = new("transformer.h.{}.mlp.dense_4h_to_h.bias"),
-            [TensorRole.OutputNorm] = new("transformer.ln_f.weight"),
-            [TensorRole.OutputNormBias] = new("transformer.ln_f.bias"),
         },
     };
 

@@ -56,7 +56,7 @@ internal sealed unsafe class ExpertProjectStep : Step
             foreach (Target target in _targets)
             {
                 WeightMatrix weight = target.Experts[0];
-                bytes += weight.IsPacked ? weight.Layout.ByteCount(weight.Rows) : weight.Rows * (long)weight.RowBytes;
+                bytes += weight.ByteCount;
                 multiplyAdds += (long)weight.Rows * weight.Columns;
             }
             return (bytes * _routing.Experts.Used, multiplyAdds * _routing.Experts.Used);
@@ -78,17 +78,13 @@ internal sealed unsafe class ExpertProjectStep : Step
         (_isInteger, _isPacked, _chunks) = (false, false, 0);
         foreach (ref Target target in _targets.AsSpan())
         {
-            _isInteger |= IsInteger(target.Experts[0]);
-            _isPacked |= IsPacked(target.Experts[0]);
+            _isInteger |= _pass.IsInteger(target.Experts[0]);
+            _isPacked |= _pass.IsPacked(target.Experts[0]);
             target.EndChunk = _chunks += (target.Experts[0].Rows + ChunkRows - 1) / ChunkRows;
         }
         if (_isInteger || _isPacked) pass.Pool.Run(_routing.ActiveCount, _quantize);
         pass.Pool.Run(_routing.ActiveCount * _chunks, _multiply);
     }
-
-    private bool IsInteger(in WeightMatrix weight) => !_pass.FloatActivations && !weight.IsFloat && !weight.IsPacked;
-
-    private bool IsPacked(in WeightMatrix weight) => !_pass.FloatActivations && weight.IsPacked;
 
     // An expert's rows are quantized by themselves: row r of a register has its place after r times a row's bytes.
     private QuantizedActivations QuantizedOf(int start, int count) => new(_pass.Registers.Quantized + start * QuantizedActivations.ByteCount(1, _columns), count, _columns);
@@ -117,8 +113,8 @@ internal sealed unsafe class ExpertProjectStep : Step
         Kernel kernel = _pass.Kernel;
         byte* scratch = _pass.ScratchOf(thread);
         float* y = target.To.Start + (nint)start * weight.Rows;
-        if (IsPacked(weight)) kernel.MultiplyPacked(weight, PackedOf(start, count), count, y, weight.Rows, firstRow, endRow, scratch);
-        else if (IsInteger(weight)) kernel.Multiply(weight, QuantizedOf(start, count), count, y, weight.Rows, firstRow, endRow, scratch);
+        if (_pass.IsPacked(weight)) kernel.MultiplyPacked(weight, PackedOf(start, count), count, y, weight.Rows, firstRow, endRow, scratch);
+        else if (_pass.IsInteger(weight)) kernel.Multiply(weight, QuantizedOf(start, count), count, y, weight.Rows, firstRow, endRow, scratch);
         else kernel.Multiply(weight, From.Start + (nint)start * _columns, _columns, count, y, weight.Rows, firstRow, endRow, scratch);
         if (target.Bias == null) return;
         float* bias = target.Bias + (nint)expert * weight.Rows + firstRow;

@@ -36,6 +36,12 @@ internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers regi
     /// <summary>Multiply quantized weights with float activations.</summary>
     public bool FloatActivations { get; } = floatActivations;
 
+    /// <summary>Whether activations are quantized to integers of 32 columns for these weights.</summary>
+    public bool IsInteger(in WeightMatrix weight) => !FloatActivations && !weight.IsFloat && !weight.IsPacked;
+
+    /// <summary>Whether activations are quantized in the packed form for these weights.</summary>
+    public bool IsPacked(in WeightMatrix weight) => !FloatActivations && weight.IsPacked;
+
     /// <summary>Tokens that are computed; fewer from where the rest is dropped.</summary>
     public int Tokens { get; private set; }
 

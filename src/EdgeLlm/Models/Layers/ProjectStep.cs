@@ -57,7 +57,7 @@ internal sealed unsafe class ProjectStep : Step
             foreach (Target target in _targets)
             {
                 WeightMatrix weight = target.Weight;
-                bytes += weight.IsPacked ? weight.Layout.ByteCount(weight.Rows) : weight.Rows * (long)weight.RowBytes;
+                bytes += weight.ByteCount;
                 multiplyAdds += (long)weight.Rows * weight.Columns;
             }
             return (bytes, multiplyAdds);
@@ -84,8 +84,8 @@ internal sealed unsafe class ProjectStep : Step
         foreach (ref Target target in _targets.AsSpan())
         {
             rows += target.Weight.Rows;
-            areInteger |= IsInteger(target.Weight);
-            arePacked |= IsPacked(target.Weight);
+            areInteger |= _pass.IsInteger(target.Weight);
+            arePacked |= _pass.IsPacked(target.Weight);
         }
         _chunkRows = ChunkRows(rows);
         int chunks = 0;
@@ -117,10 +117,6 @@ internal sealed unsafe class ProjectStep : Step
         return _pass.Tokens > 8 ? Math.Clamp(rows / (threads * 3) / 32 * 32, 32, 128) : Math.Clamp(rows / (threads * 4) / 32 * 32, 32, 256);
     }
 
-    private bool IsInteger(in WeightMatrix weight) => !_pass.FloatActivations && !weight.IsFloat && !weight.IsPacked;
-
-    private bool IsPacked(in WeightMatrix weight) => !_pass.FloatActivations && weight.IsPacked;
-
     private void Multiply(int chunk, int thread)
     {
         int first = 0, index = 0;
@@ -135,8 +131,8 @@ internal sealed unsafe class ProjectStep : Step
         byte* scratch = _pass.ScratchOf(thread);
         float* y = target.To.Start;
         int tokens = _pass.Tokens, firstRow = chunk * _chunkRows, endRow = Math.Min(firstRow + _chunkRows, weight.Rows);
-        if (IsPacked(weight)) kernel.MultiplyPacked(weight, _packed, tokens, y, weight.Rows, firstRow, endRow, scratch);
-        else if (IsInteger(weight)) kernel.Multiply(weight, _quantized, tokens, y, weight.Rows, firstRow, endRow, scratch);
+        if (_pass.IsPacked(weight)) kernel.MultiplyPacked(weight, _packed, tokens, y, weight.Rows, firstRow, endRow, scratch);
+        else if (_pass.IsInteger(weight)) kernel.Multiply(weight, _quantized, tokens, y, weight.Rows, firstRow, endRow, scratch);
         else kernel.Multiply(weight, From.Start, From.Width, tokens, y, weight.Rows, firstRow, endRow, scratch);
         if (target.Bias == null) return;
         for (int t = 0; t < tokens; t++) kernel.Add(y + (nint)t * weight.Rows + firstRow, target.Bias + firstRow, endRow - firstRow);
