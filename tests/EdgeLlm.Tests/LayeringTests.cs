@@ -24,10 +24,12 @@ public sealed partial class LayeringTests
         ["Sampling"] = ["Kernels"],
         ["Generation"] = ["Models", "Sampling", "Tokenization", "Chat"],
         ["DefaultModel"] = [], // a file without code: its name may stand in messages
-        ["Extensions.AI"] = ["Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
-        ["Quantization"] = ["Files", "Kernels", "Gguf", "HuggingFace", "Models", "Tokenization", "Chat"],
-        ["Server"] = ["Files", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
-        ["Cli"] = ["Files", "Server", "Kernels", "Gguf", "HuggingFace", "Tokenization", "Chat", "Models", "Sampling", "Generation", "Quantization", "Extensions.AI"],
+        ["Speech"] = ["Files", "Gguf", "HuggingFace", "Tokenization", "Models", "Sampling", "Generation", "Kernels"],
+        ["Extensions.AI"] = ["Speech", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
+        ["Quantization"] = ["Files", "Kernels", "Gguf", "HuggingFace", "Models", "Tokenization", "Chat", "Speech"],
+        ["Server"] = ["Files", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels", "Speech"],
+        ["Assistant"] = ["Files", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Speech", "Devices"],
+        ["Cli"] = ["Files", "Server", "Assistant", "Speech", "Kernels", "Gguf", "HuggingFace", "Tokenization", "Chat", "Models", "Sampling", "Generation", "Quantization", "Extensions.AI"],
     };
 
     /// <summary>Inside Kernels: a processor's own code may use the portable one, never the other way round.</summary>
@@ -111,7 +113,7 @@ public sealed partial class LayeringTests
 
     private static string WithoutComments(string text) => Comment().Replace(text, "");
 
-    [GeneratedRegex(@"\bEdgeLlm\.((?:Kernels|Files|Gguf|HuggingFace|Tokenization|Chat|Models|Sampling|Generation|Quantization|Extensions\.AI|Devices|Server|Assistant|Cli)(?:\.(?:Formats|Threading|Scalar|Vectors|X86|Arm))?)\b")]
+    [GeneratedRegex(@"\bEdgeLlm\.((?:Kernels|Files|Gguf|HuggingFace|Tokenization|Chat|Models|Sampling|Generation|Quantization|Speech|Extensions\.AI|Devices|Server|Assistant|Cli)(?:\.(?:Formats|Threading|Scalar|Vectors|X86|Arm))?)\b")]
     private static partial Regex OurName();
 
     [GeneratedRegex(@"\bunsafe\s+[\w{]")]
