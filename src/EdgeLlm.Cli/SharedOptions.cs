@@ -17,6 +17,12 @@ internal static class SharedOptions
         HelpName = "MODEL",
     };
 
+    public static Option<string?> Voice { get; } = new("--voice")
+    {
+        Description = "The voice: a packed file, a voice's folder, or the name of one that is on this machine (default: the first)",
+        HelpName = "VOICE",
+    };
+
     public static Option<int?> Context { get; } =
         Between(1, ModelOptions.MaximumContextLength, "--context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)", "-c", "--ctx-size");
 

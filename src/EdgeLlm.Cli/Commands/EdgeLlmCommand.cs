@@ -26,6 +26,7 @@ internal static class EdgeLlmCommand
         PerplexityCommand.Create(),
         TemplateCommand.Create(),
         TokenizeCommand.Create(),
+        PhonemesCommand.Create(),
         EmbedCommand.Create(),
         RerankCommand.Create(),
     };

@@ -2,13 +2,14 @@ using System.CommandLine;
 using EdgeLlm.Chat;
 using EdgeLlm.Cli.Quantize;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Quantization;
 
 namespace EdgeLlm.Cli.Commands;
 
 /// <summary>`edgellm quantize`: what its command line may say. <see cref="QuantizeRun"/> does it.</summary>
 internal static class QuantizeCommand
 {
-    private static readonly Argument<string> Input = new("input") { Description = "A GGUF file, a model's name as `edgellm list` shows it, or a Hugging Face folder (config.json, safetensors, tokenizer)", HelpName = "INPUT" };
+    private static readonly Argument<string> Input = new("input") { Description = "A GGUF file, a model's name as `edgellm list` shows it, a Hugging Face folder (config.json, safetensors, tokenizer), or a voice's folder", HelpName = "INPUT" };
 
     private static readonly Argument<string> Target = new("output") { Description = "The packed GGUF file to write", HelpName = "OUTPUT.gguf" };
 
@@ -64,7 +65,8 @@ internal static class QuantizeCommand
         {
             Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Size, Bits, SharedOptions.ChatTemplate, Evaluate, NoReport, Force, DryRun,
         };
-        command.SetAction((result, cancellation) => new QuantizeRun(Read(result)).RunAsync(cancellation));
+        command.SetAction((result, cancellation) => Read(result) is var options && VoiceWriter.IsVoice(options.Input)
+            ? VoiceRun.RunAsync(options, cancellation) : new QuantizeRun(options).RunAsync(cancellation));
         return command;
     }
 

@@ -7,7 +7,7 @@ _edgellm() {
   done
   COMPREPLY=()
   case $command in
-    '') options='run inspect show bench doctor pull quantize serve list ls ps rm kernels logits perplexity template tokenize embed rerank --help --version' ;;
+    '') options='run inspect show bench doctor pull quantize serve list ls ps rm kernels logits perplexity template tokenize phonemes embed rerank --help --version' ;;
     run) options='--model -m --prompt -p --system --system-prompt -sys --chat-template --raw --chat -cnv --no-stdin --no-history --force --stats --verbose --context --ctx-size -c --threads -t --decode-threads --chunk --kernel --kv --max-tokens --n-predict --predict -n --temperature --temp --top-k --top-p --min-p --typical-p --seed -s --repeat-penalty --repeat-last-n --presence-penalty --frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-breaker --logit-bias --stop --ignore-eos --no-loop-guard --when-full --help' ;;
     inspect | show) options='--context --ctx-size -c --kv --tensors --verify --json --help' ;;
     bench) options='--model -m --threads -t --decode-threads --tune --prompt -p --decode -n --depth -d --rounds -r --kernel --chunk --kv --profile --peer-decode --peer-model --json --help' ;;
@@ -23,6 +23,7 @@ _edgellm() {
     perplexity) options='--model -m --text --context --against --keep-logits --json --help' ;;
     template) options='--model -m --template --chat-template --input --now --help' ;;
     tokenize) options='--model -m --special --add-special --jsonl --decode --help' ;;
+    phonemes) options='--voice --json --help' ;;
     embed) options='--model -m --pooling --no-normalize --output -o --context --ctx-size -c --threads -t --kernel --help' ;;
     rerank) options='--model -m --context --ctx-size -c --threads -t --kernel --help' ;;
   esac
@@ -117,6 +118,7 @@ _edgellm() {
     template:--input) COMPREPLY=($(compgen -f -- "$word")); return ;;
     template:--now) COMPREPLY=(); return ;;
     tokenize:--model | tokenize:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    phonemes:--voice) COMPREPLY=(); return ;;
     embed:--model | embed:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     embed:--pooling) COMPREPLY=($(compgen -W "mean cls last" -- "$word")); return ;;
     embed:--output | embed:-o) COMPREPLY=($(compgen -f -- "$word")); return ;;
@@ -138,6 +140,7 @@ _edgellm() {
     pull) COMPREPLY=(); ;;
     quantize) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); ;;
     rm) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word")); ;;
+    phonemes) COMPREPLY=(); ;;
     embed) COMPREPLY=($(compgen -f -- "$word")); ;;
     rerank) COMPREPLY=(); ;;
   esac
