@@ -103,6 +103,19 @@ internal abstract unsafe class Kernel
     /// <param name="before">null: zeros. May be <paramref name="after"/>.</param>
     public abstract void Associate(float* before, float* after, float decay, float* key, float* value, float* query, float* y, int keys, int values);
 
+    /// <summary>
+    /// A row of a convolution of each channel with its neighbours: y[c] = bias[c] + the sum over t of weights[t, c] * x[t * stride + c], a chain of fused multiply-adds
+    /// in order of the taps.
+    /// </summary>
+    /// <param name="stride">Floats from one tap's input to the next tap's.</param>
+    public abstract void ConvolveRow(float* x, nint stride, float* weights, float* bias, float* y, int taps, int channels);
+
+    /// <summary>x = exp(min(x, most)).</summary>
+    public abstract void Exponential(float* x, float most, int count);
+
+    /// <summary>Cosines and sines of angles in radians, to about 1e-7 for magnitudes below 10^4; what is larger than 10^6 or not finite gives numbers without a meaning.</summary>
+    public abstract void Turn(float* angles, float* cosines, float* sines, int count);
+
     private static List<Kernel> FindAvailable()
     {
         var kernels = new List<Kernel>();

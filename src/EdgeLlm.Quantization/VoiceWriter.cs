@@ -1,6 +1,7 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Speech;
 using EdgeLlm.Speech.Phonemes;
+using EdgeLlm.Speech.Synthesis;
 
 namespace EdgeLlm.Quantization;
 
@@ -26,6 +27,7 @@ public static class VoiceWriter
         writer.Set("edgellm.voice.version", GgufValue.Of(1u));
         writer.Set("edgellm.voice.language", GgufValue.Of("en-US"));
         TextFolder.Read(folder).AddTo(writer);
+        PackedTensors.Write(writer, VoiceNetworkWriter.Add(writer, folder));
         writer.Save(output);
     }
 }

@@ -29,5 +29,6 @@ internal static class EdgeLlmCommand
         PhonemesCommand.Create(),
         EmbedCommand.Create(),
         RerankCommand.Create(),
+        SayCommand.Create(),
     };
 }

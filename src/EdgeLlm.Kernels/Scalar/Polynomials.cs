@@ -59,6 +59,37 @@ internal static class Polynomials
         };
     }
 
+    // Sine and cosine of r, |r| <= pi / 4, in floats: Cephes' sinf and cosf; pi / 2 in two parts.
+    public const float TurnRounder = 12582912f; // 1.5 * 2^23: what is added to it is rounded, and its lower bits count
+    public const float TwoOverPi = 0.63661977f;
+    public const float HalfPiHigh = 1.57079637f;
+    public const float HalfPiLow = -4.37113883e-8f;
+    public const float Sin0 = -1.6666654611e-1f;
+    public const float Sin1 = 8.3321608736e-3f;
+    public const float Sin2 = -1.9515295891e-4f;
+    public const float Cos0 = 4.166664568298827e-2f;
+    public const float Cos1 = -1.388731625493765e-3f;
+    public const float Cos2 = 2.443315711809948e-5f;
+
+    /// <summary>Sine and cosine of an angle in radians, |angle| below 10^4, to about 1e-7.</summary>
+    public static (float Sin, float Cos) SinCos(float angle)
+    {
+        float shifted = angle * TwoOverPi + TurnRounder, n = shifted - TurnRounder;
+        float r = MathF.FusedMultiplyAdd(n, -HalfPiHigh, angle);
+        r = MathF.FusedMultiplyAdd(n, -HalfPiLow, r);
+        float z = r * r;
+        float p = MathF.FusedMultiplyAdd(Sin2, z, Sin1);
+        p = MathF.FusedMultiplyAdd(p, z, Sin0);
+        float sin = MathF.FusedMultiplyAdd(p * z, r, r);
+        p = MathF.FusedMultiplyAdd(Cos2, z, Cos1);
+        p = MathF.FusedMultiplyAdd(p, z, Cos0);
+        p = MathF.FusedMultiplyAdd(p, z, -.5f);
+        float cos = MathF.FusedMultiplyAdd(p, z, 1f);
+        int quadrant = BitConverter.SingleToInt32Bits(shifted);
+        if ((quadrant & 1) != 0) (sin, cos) = (cos, sin);
+        return ((quadrant & 2) == 0 ? sin : -sin, (quadrant + 1 & 2) == 0 ? cos : -cos);
+    }
+
     /// <summary>Natural logarithm of a positive, normal number, to about 1e-15 relative.</summary>
     public static double Log(double x)
     {

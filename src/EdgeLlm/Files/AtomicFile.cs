@@ -27,6 +27,9 @@ internal sealed class AtomicFile : IDisposable
         }
     }
 
+    /// <summary>The file while it is written: for what goes back in it.</summary>
+    public FileStream Stream => _stream;
+
     /// <summary>The name that a file has until it is whole.</summary>
     public static string TemporaryPath(string target) => target + ".edgellm.tmp";
 

@@ -7,7 +7,7 @@ _edgellm() {
   done
   COMPREPLY=()
   case $command in
-    '') options='run inspect show bench doctor pull quantize serve list ls ps rm kernels logits perplexity template tokenize phonemes embed rerank --help --version' ;;
+    '') options='run inspect show bench doctor pull quantize serve list ls ps rm kernels logits perplexity template tokenize phonemes embed rerank say --help --version' ;;
     run) options='--model -m --prompt -p --system --system-prompt -sys --chat-template --raw --chat -cnv --no-stdin --no-history --force --stats --verbose --context --ctx-size -c --threads -t --decode-threads --chunk --kernel --kv --max-tokens --n-predict --predict -n --temperature --temp --top-k --top-p --min-p --typical-p --seed -s --repeat-penalty --repeat-last-n --presence-penalty --frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-breaker --logit-bias --stop --ignore-eos --no-loop-guard --when-full --help' ;;
     inspect | show) options='--context --ctx-size -c --kv --tensors --verify --json --help' ;;
     bench) options='--model -m --threads -t --decode-threads --tune --prompt -p --decode -n --depth -d --rounds -r --kernel --chunk --kv --profile --peer-decode --peer-model --json --help' ;;
@@ -26,6 +26,7 @@ _edgellm() {
     phonemes) options='--voice --json --help' ;;
     embed) options='--model -m --pooling --no-normalize --output -o --context --ctx-size -c --threads -t --kernel --help' ;;
     rerank) options='--model -m --context --ctx-size -c --threads -t --kernel --help' ;;
+    say) options='--file -f --output -o --voice --speed --volume --seed --pause --phonemes --stages --float-activations --threads -t --kernel --help' ;;
   esac
   case $command:$previous in
     run:--model | run:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
@@ -129,6 +130,16 @@ _edgellm() {
     rerank:--context | rerank:--ctx-size | rerank:-c) COMPREPLY=(); return ;;
     rerank:--threads | rerank:-t) COMPREPLY=(); return ;;
     rerank:--kernel) COMPREPLY=($(compgen -W "$(edgellm kernels 2> /dev/null)" -- "$word")); return ;;
+    say:--file | say:-f) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    say:--output | say:-o) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    say:--voice) COMPREPLY=(); return ;;
+    say:--speed) COMPREPLY=(); return ;;
+    say:--volume) COMPREPLY=(); return ;;
+    say:--seed) COMPREPLY=(); return ;;
+    say:--pause) COMPREPLY=($(compgen -W "reference" -- "$word")); return ;;
+    say:--stages) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    say:--threads | say:-t) COMPREPLY=(); return ;;
+    say:--kernel) COMPREPLY=($(compgen -W "$(edgellm kernels 2> /dev/null)" -- "$word")); return ;;
   esac
   if [[ $word == -* || -z $command ]]; then
     COMPREPLY=($(compgen -W "$options" -- "$word"))
@@ -143,6 +154,7 @@ _edgellm() {
     phonemes) COMPREPLY=(); ;;
     embed) COMPREPLY=($(compgen -f -- "$word")); ;;
     rerank) COMPREPLY=(); ;;
+    say) COMPREPLY=(); ;;
   esac
 }
 

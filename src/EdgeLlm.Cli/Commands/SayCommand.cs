@@ -1,0 +1,128 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Diagnostics;
+using System.Globalization;
+using EdgeLlm.Cli.Speak;
+using EdgeLlm.Files;
+using EdgeLlm.Speech;
+using EdgeLlm.Speech.Synthesis;
+
+namespace EdgeLlm.Cli.Commands;
+
+/// <summary>`edgellm say`: text to sound.</summary>
+internal sealed class SayCommand
+{
+    private const int MostTextBytes = 64 << 20;
+
+    private readonly Argument<string?> _text = new("text")
+    {
+        Description = "What to say; - is standard input, sentence by sentence as it comes",
+        HelpName = "TEXT",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<string?> _file = new("--file", "-f") { Description = "Say the text of this file", HelpName = "FILE" };
+    private readonly Option<string?> _output = new("--output", "-o") { Description = "Write the sound to this file, WAV or FLAC by its ending; - is standard output, as WAV (default: play it with aplay or pw-play)", HelpName = "FILE" };
+    private readonly Option<double?> _speed = Number("--speed", "FACTOR", "Tempo, 0.5 to 2 (default: 1)", SpeechOptions.LeastSpeed, SpeechOptions.GreatestSpeed);
+    private readonly Option<double?> _volume = Number("--volume", "FACTOR", "Loudness, 0 to 4 (default: 1)", 0, 4);
+    private readonly Option<ulong?> _seed = new("--seed") { Description = "Seed of the voice's noise: the same seed gives the same sound (default: 0)", HelpName = "N" };
+    private readonly Option<string?> _pause = new("--pause") { Description = "Seconds between sentences (twice as long between paragraphs), 0 to 2.5, or `reference` for the voice's own silence (default: 0.25)", HelpName = "S|reference" };
+    private readonly Option<bool> _phonemes = new("--phonemes") { Description = "The text is phonemes, a line a sentence" };
+    private readonly Option<string?> _stages = new("--stages") { Description = "Write every stage of the network and the sound to this safetensors file", HelpName = "FILE" };
+    private readonly Option<bool> _exact = new("--float-activations") { Description = "Multiply with float activations: slower, and nearer to the voice as it was trained" };
+
+    public static Command Create()
+    {
+        var say = new SayCommand();
+        var command = new Command("say", "Speak: text to sound, by a voice that was made with `edgellm quantize`.")
+        {
+            say._text, say._file, say._output, SharedOptions.Voice, say._speed, say._volume, say._seed, say._pause, say._phonemes, say._stages, say._exact, SharedOptions.Threads, SharedOptions.Kernel,
+        };
+        command.SetAction(say.RunAsync);
+        return command;
+    }
+
+    private static Option<double?> Number(string name, string helpName, string description, double least, double most)
+    {
+        return new Option<double?>(name) { Description = description, HelpName = helpName, CustomParser = Parse };
+
+        double? Parse(ArgumentResult result)
+        {
+            string text = result.Tokens[0].Value;
+            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value >= least && value <= most) return value;
+            result.AddError($"{name} takes a number from {least} to {most}, not '{text}'");
+            return null;
+        }
+    }
+
+    private async Task<int> RunAsync(ParseResult result, CancellationToken cancellation)
+    {
+        SpeechOptions options = OptionsOf(result);
+        if (result.GetValue(_output) is { } target)
+        {
+            SoundOutput.RequireFormat(target);
+            if (target != "-") OutputFile.Require(target, force: true, result.GetValue(_file) is { } file ? [file] : []);
+        }
+        string text = TextOf(result);
+        var recorder = result.GetValue(_stages) is null ? null : new StageRecorder();
+        using SpeechSynthesizer synthesizer = Load(result, recorder);
+        IAsyncEnumerable<ReadOnlyMemory<float>> sound;
+        try
+        {
+            sound = result.GetValue(_phonemes) ? synthesizer.SynthesizePhonemesAsync(text, options, cancellation) : synthesizer.SynthesizeAsync(text, options, cancellation);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new UsageException(exception.Message);
+        }
+        await SpeakAsync(sound, result.GetValue(_output), cancellation).ConfigureAwait(false);
+        if (result.GetValue(_stages) is { } stages) recorder!.Save(stages);
+        return ExitCode.Success;
+    }
+
+    private SpeechSynthesizer Load(ParseResult result, StageRecorder? recorder)
+    {
+        var options = new VoiceOptions
+        {
+            Kernel = SharedOptions.ModelOptionsOf(result).Kernel,
+            Threads = result.GetValue(SharedOptions.Threads) ?? 1,
+            UsesFloatActivations = result.GetValue(_exact),
+        };
+        return SpeechSynthesizer.Load(result.GetValue(SharedOptions.Voice), options, recorder);
+    }
+
+    private static async Task SpeakAsync(IAsyncEnumerable<ReadOnlyMemory<float>> sound, string? target, CancellationToken cancellation)
+    {
+        using var output = new SoundOutput(target, VoiceModel.SampleRate);
+        long started = Stopwatch.GetTimestamp();
+        await foreach (ReadOnlyMemory<float> samples in sound.ConfigureAwait(false)) await output.WriteAsync(samples, cancellation).ConfigureAwait(false);
+        await output.FinishAsync(cancellation).ConfigureAwait(false);
+        if (target is null or "-") return;
+        double seconds = output.Samples / (double)VoiceModel.SampleRate, took = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{Printable.Line(target)}: {seconds:0.0} s of sound in {took:0.00} s")).ConfigureAwait(false);
+    }
+
+    private SpeechOptions OptionsOf(ParseResult result)
+    {
+        var options = new SpeechOptions { Speed = result.GetValue(_speed) ?? 1, Volume = result.GetValue(_volume) ?? 1, Seed = result.GetValue(_seed) ?? 0 };
+        switch (result.GetValue(_pause))
+        {
+            case null: return options;
+            case "reference": return options with { KeepsSilence = true };
+            case var text when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double seconds) && seconds is >= 0 and <= SpeechOptions.LongestPause / 2:
+                return options with { SentencePause = seconds, ParagraphPause = 2 * seconds };
+            case var text: throw new UsageException($"--pause takes seconds from 0 to {SpeechOptions.LongestPause / 2}, or 'reference', not '{text}'");
+        }
+    }
+
+    private string TextOf(ParseResult result)
+    {
+        string? text = result.GetValue(_text), file = result.GetValue(_file);
+        if (text is not null && file is not null) throw new UsageException("the text is there twice: as an argument and with --file");
+        if (file is not null) return InputFile.ReadText(file, MostTextBytes);
+        if (text is null && StandardStreams.HasPersonIn()) throw new UsageException("there is nothing to say: give a text, --file FILE, or - for standard input");
+        if (text is not (null or "-")) return text;
+        using var input = new StreamReader(StandardStreams.OpenInput());
+        return input.ReadToEnd();
+    }
+}

@@ -1,0 +1,80 @@
+using System.Diagnostics;
+using EdgeLlm.Files;
+using EdgeLlm.Speech.Audio;
+
+namespace EdgeLlm.Cli.Speak;
+
+/// <summary>Plays samples through the machine's own program: `aplay` (ALSA), else `pw-play` (PipeWire). Disposing of it before <see cref="FinishAsync"/> stops the sound at once.</summary>
+internal sealed class Player : IDisposable
+{
+    private static readonly (string Program, Func<int, string[]> Arguments)[] Programs =
+    [
+        ("aplay", rate => ["-q", "-t", "raw", "-f", "S16_LE", "-c", "1", "-r", $"{rate}", "-"]),
+        ("pw-play", rate => ["--raw", "--format", "s16", "--channels", "1", "--rate", $"{rate}", "-"]),
+    ];
+
+    private readonly Process _process;
+    private byte[] _bytes = [];
+    private bool _finished;
+
+    private Player(string program, Process process) => (Program, _process) = (program, process);
+
+    /// <summary>The program that plays.</summary>
+    public string Program { get; }
+
+    /// <summary>Starts a player.</summary>
+    /// <exception cref="FileException">There is none on this machine.</exception>
+    public static Player Start(int sampleRate)
+    {
+        foreach ((string program, Func<int, string[]> arguments) in Programs)
+        {
+            if (Find(program) is not { } path) continue;
+            var start = new ProcessStartInfo(path, arguments(sampleRate)) { RedirectStandardInput = true, UseShellExecute = false };
+            return new Player(program, Process.Start(start)!);
+        }
+        throw new FileException("aplay", "is not on this machine, and neither is pw-play: install alsa-utils or pipewire-bin, or write a file with -o FILE.wav");
+    }
+
+    /// <summary>Plays samples after those that were there before; waits while the player has enough.</summary>
+    /// <exception cref="FileException">The player ended.</exception>
+    public async Task WriteAsync(ReadOnlyMemory<float> samples, CancellationToken cancellation)
+    {
+        if (_bytes.Length < 2 * samples.Length) _bytes = new byte[2 * samples.Length];
+        SamplesOf16Bits.Write(samples.Span, _bytes);
+        try
+        {
+            await _process.StandardInput.BaseStream.WriteAsync(_bytes.AsMemory(0, 2 * samples.Length), cancellation).ConfigureAwait(false);
+            await _process.StandardInput.BaseStream.FlushAsync(cancellation).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            throw new FileException(Program, "ended before the sound did: is there a sound card (`aplay -l`)? -o FILE.wav writes a file instead");
+        }
+    }
+
+    /// <summary>Waits until all is played.</summary>
+    /// <exception cref="FileException">The player could not play.</exception>
+    public async Task FinishAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            _process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It ended: its exit code says how.
+        }
+        await _process.WaitForExitAsync(cancellation).ConfigureAwait(false);
+        _finished = true;
+        if (_process.ExitCode != 0) throw new FileException(Program, $"ended with code {_process.ExitCode}: is there a sound card (`aplay -l`)? -o FILE.wav writes a file instead");
+    }
+
+    public void Dispose()
+    {
+        if (!_finished && !_process.HasExited) _process.Kill();
+        _process.Dispose();
+    }
+
+    private static string? Find(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+        .Where(folder => folder.Length > 0).Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+}

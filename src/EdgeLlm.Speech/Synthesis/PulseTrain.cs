@@ -1,0 +1,80 @@
+using EdgeLlm.Kernels.Scalar;
+
+namespace EdgeLlm.Speech.Synthesis;
+
+/// <summary>
+/// The voice's source: a train of pulses with the pitch of the frames, as the sum of all cosines below 11 kHz in closed form (Dirichlet's kernel), 0 where there is
+/// no voice. Samples are made in order, a frame at a time: the phase is a running sum in doubles.
+/// </summary>
+internal sealed class PulseTrain
+{
+    private const double LeastPitch = 40;
+    private const double HighestFrequency = 11000;
+
+    // Beside a peak, where the closed form divides two small numbers, its limit stands for it.
+    private const double LeastSine = 2e-3;
+
+    private double _turns; // cycles since the start, whole ones too
+
+    /// <summary>Begins a sentence.</summary>
+    public void Begin() => _turns = 0;
+
+    /// <summary>The next frame's samples.</summary>
+    /// <param name="pitch">Hz of every frame.</param>
+    /// <param name="frame">The frame; each is made once, in order.</param>
+    /// <param name="samples">[<see cref="VoiceModel.Hop"/>].</param>
+    public void Next(ReadOnlySpan<float> pitch, int frame, Span<float> samples)
+    {
+        double before = pitch[Math.Max(frame - 1, 0)], here = pitch[frame], after = pitch[Math.Min(frame + 1, pitch.Length - 1)];
+        for (int i = 0; i < VoiceModel.Hop; i++)
+        {
+            // The pitch is linear between the frames' centres.
+            double place = (i + 0.5) / VoiceModel.Hop - 0.5;
+            double f = place < 0 ? before * -place + here * (1 + place) : here * (1 - place) + after * place;
+            double voiced = f > LeastPitch ? f : LeastPitch; // also of what is not a number
+            _turns += voiced;
+            samples[i] = f > LeastPitch ? (float)Pulse(voiced, _turns / VoiceModel.SampleRate) : 0;
+        }
+    }
+
+    private static double Pulse(double f, double turns)
+    {
+        double angle = (turns - Math.Floor(turns)) * (2 * Math.PI);
+        double harmonics = Math.Floor(HighestFrequency / f) + 0.5;
+        double divisor = 2 * Polynomials.SinCos(angle / 2).Sin;
+        return Math.Abs(divisor) <= LeastSine ? harmonics - 0.5 : Polynomials.SinCos(harmonics * angle).Sin / divisor - 0.5;
+    }
+}
+
+/// <summary>
+/// Normally distributed noise that is a function of a counter: bin b of frame t is number n = 601 t + b of a seed. Two outputs of splitmix64, 2n + 1 and 2n + 2 steps
+/// after the seed, make a pair by Box and Muller's transform.
+/// </summary>
+internal static class CounterNoise
+{
+    private const ulong Step = 0x9E3779B97F4A7C15;
+    private const double Unit = 1.0 / (1L << 53);
+
+    /// <summary>The noise of a frame.</summary>
+    /// <param name="real">[601], of variance 1.</param>
+    /// <param name="imaginary">The same.</param>
+    public static void Fill(ulong seed, long frame, Span<float> real, Span<float> imaginary)
+    {
+        ulong n = (ulong)frame * VoiceModel.Bins;
+        for (int b = 0; b < real.Length; b++, n++)
+        {
+            double first = ((Mix(seed + (2 * n + 1) * Step) >> 11) + 0.5) * Unit, second = (Mix(seed + (2 * n + 2) * Step) >> 11) * Unit;
+            double radius = Math.Sqrt(-2 * Polynomials.Log(first));
+            (double sin, double cos) = Polynomials.SinCos(2 * Math.PI * second);
+            (real[b], imaginary[b]) = ((float)(radius * cos), (float)(radius * sin));
+        }
+    }
+
+    /// <summary>The output function of splitmix64 (Steele, Lea, Flood 2014).</summary>
+    private static ulong Mix(ulong z)
+    {
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+        z = (z ^ z >> 27) * 0x94D049BB133111EB;
+        return z ^ z >> 31;
+    }
+}

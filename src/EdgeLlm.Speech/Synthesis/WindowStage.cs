@@ -1,0 +1,150 @@
+using EdgeLlm.Kernels;
+using EdgeLlm.Models;
+
+namespace EdgeLlm.Speech.Synthesis;
+
+/// <summary>
+/// A step of the network whose results depend on some rows to each side. Rows come in pieces, and each gives the results that it completes: whatever the pieces,
+/// every row is computed once and from the same numbers. What is outside the sentence is zeros.
+/// </summary>
+internal abstract unsafe class WindowStage : IDisposable
+{
+    private readonly AlignedBuffer _window; // [2 reach + most rows + reach][input width]
+    private readonly AlignedBuffer _output;
+    private readonly int _inputWidth;
+    private int _rows;
+
+    /// <param name="reach">Rows to each side that a result depends on.</param>
+    /// <param name="mostRows">Most rows that come at a time.</param>
+    protected WindowStage(VoiceMachine machine, int inputWidth, int outputWidth, int reach, int mostRows)
+    {
+        (Machine, _inputWidth, OutputWidth, Reach, MostRows) = (machine, inputWidth, outputWidth, reach, mostRows);
+        _window = new AlignedBuffer((3L * reach + mostRows) * inputWidth * sizeof(float));
+        _output = new AlignedBuffer((long)MostResults * outputWidth * sizeof(float));
+    }
+
+    public int OutputWidth { get; }
+
+    /// <summary>The last results [count][OutputWidth].</summary>
+    public float* Output => (float*)_output.Start;
+
+    /// <summary>Most results at a time: the last rows bring those that waited.</summary>
+    public int MostResults => MostRows + Reach;
+
+    protected VoiceMachine Machine { get; }
+
+    protected int Reach { get; }
+
+    protected int MostRows { get; }
+
+    /// <summary>Begins a sentence.</summary>
+    public void Begin()
+    {
+        _rows = Reach;
+        Clear(0);
+    }
+
+    /// <summary>Takes the next rows, and says how many results there are.</summary>
+    /// <param name="isLast">Whether they end the sentence.</param>
+    public int Push(float* x, int count, bool isLast)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, MostRows);
+        Copy(x, Row(_rows), count);
+        _rows += count;
+        if (isLast)
+        {
+            Clear(_rows);
+            _rows += Reach;
+        }
+        int results = _rows - 2 * Reach;
+        if (results <= 0) return 0;
+        Compute((float*)_window.Start, results, Output);
+        Copy(Row(results), Row(0), 2 * Reach);
+        _rows = 2 * Reach;
+        return results;
+    }
+
+    public void Dispose()
+    {
+        _window.Dispose();
+        _output.Dispose();
+        DisposeMore();
+    }
+
+    /// <summary>Computes `results` rows; result i is made of window rows i to i + 2 reach.</summary>
+    protected abstract void Compute(float* window, int results, float* output);
+
+    protected virtual void DisposeMore()
+    {
+    }
+
+    private float* Row(int row) => (float*)_window.Start + (nint)row * _inputWidth;
+
+    private void Copy(float* from, float* to, int rows)
+    {
+        long bytes = (long)rows * _inputWidth * sizeof(float);
+        Buffer.MemoryCopy(from, to, bytes, bytes);
+    }
+
+    private void Clear(int row) => new Span<float>(Row(row), Reach * _inputWidth).Clear();
+}
+
+/// <summary>A convolution over all channels as one product: its rows overlap in memory.</summary>
+/// <param name="taps">Odd.</param>
+internal sealed unsafe class ConvolutionStage(VoiceMachine machine, LinearMap map, int taps, int mostRows)
+    : WindowStage(machine, map.Columns / taps, map.Rows, taps / 2, mostRows)
+{
+    private readonly int _width = map.Columns / taps;
+
+    protected override void Compute(float* window, int results, float* output) => Machine.Multiply(map, window, _width, results, output);
+}
+
+/// <summary>A ConvNeXt block.</summary>
+internal sealed unsafe class BlockStage : WindowStage
+{
+    private readonly BlockWeights _weights;
+    private readonly AlignedBuffer _row; // [most rows][width]: the convolution's results, then the block's
+    private readonly AlignedBuffer _hidden;
+
+    public BlockStage(VoiceMachine machine, BlockWeights weights, int mostRows)
+        : base(machine, weights.Width, weights.Width, weights.Taps / 2 * weights.Dilation, mostRows)
+    {
+        _weights = weights;
+        int rows = Math.Min(MostResults, VoiceMachine.MostRows);
+        _row = new AlignedBuffer((long)rows * weights.Width * sizeof(float));
+        _hidden = new AlignedBuffer((long)rows * weights.Up.Rows * sizeof(float));
+    }
+
+    protected override void Compute(float* window, int results, float* output)
+    {
+        int width = _weights.Width;
+        for (int first = 0; first < results; first += VoiceMachine.MostRows)
+            ComputeRows(window + (nint)first * width, Math.Min(VoiceMachine.MostRows, results - first), output + (nint)first * width);
+    }
+
+    protected override void DisposeMore()
+    {
+        _row.Dispose();
+        _hidden.Dispose();
+    }
+
+    private void ComputeRows(float* window, int rows, float* output)
+    {
+        int width = _weights.Width, hiddenWidth = _weights.Up.Rows;
+        float* row = (float*)_row.Start, hidden = (float*)_hidden.Start, gamma = _weights.Gamma;
+        for (int t = 0; t < rows; t++)
+        {
+            float* result = row + (nint)t * width;
+            Machine.Kernel.ConvolveRow(window + (nint)t * width, (nint)_weights.Dilation * width, _weights.Convolution, _weights.ConvolutionBias, result, _weights.Taps, width);
+            Machine.Normalize(_weights.Norm, result, result, width);
+        }
+        Machine.Multiply(_weights.Up, row, width, rows, hidden);
+        Machine.Kernel.Activate(Activation.Gelu, hidden, null, rows * hiddenWidth);
+        Machine.Multiply(_weights.Down, hidden, hiddenWidth, rows, row);
+        float* input = window + (nint)Reach * width;
+        for (nint t = 0; t < rows; t++)
+        {
+            for (nint c = t * width, i = 0; i < width; c++, i++) output[c] = MathF.FusedMultiplyAdd(gamma[i], row[c], input[c]);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+using System.Buffers.Binary;
+using EdgeLlm.Tests;
+
+namespace EdgeLlm.Cli.Tests.Commands;
+
+/// <summary>`edgellm say` with the voice of `../shared`, packed once.</summary>
+public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
+{
+    private readonly Voice _voice;
+
+    public SayCommandTests(Voice voice) => _voice = voice;
+
+    [Fact]
+    public async Task A_text_becomes_a_WAV_file_with_its_length_and_the_same_from_the_folder()
+    {
+        string packed = _voice.Folder.PathOf("packed.wav"), folder = _voice.Folder.PathOf("folder.wav");
+        CliResult result = await SayAsync("Hello there.", "-o", packed);
+        Assert.Equal((0, ""), (result.ExitCode, result.Output));
+        Assert.Contains("packed.wav: ", result.Error, StringComparison.Ordinal);
+        byte[] file = File.ReadAllBytes(packed);
+        Assert.Equal(file.Length - 44, BinaryPrimitives.ReadInt32LittleEndian(file.AsSpan(40)));
+        Assert.InRange(file.Length, 30_000, 60_000); // some 0.9 s: the voice's silence is cut
+        Assert.Equal(0, (await TestCli.RunAsync("say", "Hello there.", "-o", folder, "--voice", SharedFolder.Require("models", "voice-heart"))).ExitCode);
+        Assert.Equal(file, File.ReadAllBytes(folder));
+    }
+
+    [Fact]
+    public async Task Standard_output_gets_the_same_samples_and_phonemes_say_the_same_as_their_text()
+    {
+        CliResult text = await SayAsync("Hello there.", "-o", "-"), phonemes = await SayAsync("həlˈO ðˈɛɹ.", "--phonemes", "-o", "-");
+        Assert.Equal(uint.MaxValue, BinaryPrimitives.ReadUInt32LittleEndian(text.OutputBytes.AsSpan(40)));
+        Assert.Equal(text.OutputBytes, phonemes.OutputBytes);
+        CliResult piped = await TestCli.RunAsync(["say", "-", "-o", "-", "--voice", await _voice.PathAsync()], "Hello there.\n"u8.ToArray());
+        Assert.Equal(text.OutputBytes, piped.OutputBytes);
+        CliResult other = await SayAsync("Hello there.", "-o", "-", "--seed", "8");
+        Assert.NotEqual(text.OutputBytes, other.OutputBytes);
+        Assert.Equal(text.OutputBytes.Length, other.OutputBytes.Length);
+    }
+
+    [Fact]
+    public async Task Pauses_are_as_asked_and_none_is_at_the_end()
+    {
+        int one = await LengthAsync("One."), two = await LengthAsync("One. Two."), longer = await LengthAsync("One. Two.", "--pause", "1"), none = await LengthAsync("One. Two.", "--pause", "0");
+        Assert.InRange(two - one, 24000 / 4, 24000 * 2);
+        Assert.Equal(24000 * 3 / 4, longer - two);
+        Assert.Equal(24000 / 4 - 72, two - none); // 3 ms of the pause are the sentence's end, faded out
+        Assert.InRange(await LengthAsync("One.", "--pause", "reference"), one + 12000, one + 30000);
+    }
+
+    [Fact]
+    public async Task Stages_are_written_under_the_references_names()
+    {
+        string stages = _voice.Folder.PathOf("stages.safetensors");
+        Assert.Equal(0, (await SayAsync("Hello there.", "-o", "-", "--pause", "reference", "--stages", stages)).ExitCode);
+        byte[] file = File.ReadAllBytes(stages);
+        string header = System.Text.Encoding.UTF8.GetString(file, 8, (int)BinaryPrimitives.ReadInt64LittleEndian(file));
+        foreach (string name in new[] { "text", "prosody_text", "log_duration", "f0", "energy", "dec_in", "dec_7", "head", "pulses", "source_spectrum", "noise", "audio" })
+            Assert.Contains($"\"{name}\":", header, StringComparison.Ordinal);
+        Assert.Contains("\"head\":{\"dtype\":\"F32\",\"shape\":[110,3005]", header, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("say", "--speed", "3", "Hello")]
+    [InlineData("say", "--volume", "loud", "Hello")]
+    [InlineData("say", "--pause", "9", "Hello")]
+    [InlineData("say", "-o", "a.mp3", "Hello")]
+    [InlineData("say", "Hello", "--file", "a.txt")]
+    [InlineData("say", "--phonemes", "b\u00e4d")]
+    public async Task A_wrong_command_line_is_refused_in_one_line(params string[] arguments)
+    {
+        CliResult result = await TestCli.RunAsync([.. arguments, "--voice", await _voice.PathAsync()]);
+        Assert.Equal((2, ""), (result.ExitCode, result.Output));
+        Assert.Single(result.Error.TrimEnd('\n').Split('\n'));
+    }
+
+    private async Task<CliResult> SayAsync(params string[] arguments) => await TestCli.RunAsync(["say", .. arguments, "--voice", await _voice.PathAsync()]);
+
+    /// <summary>Samples of what is said.</summary>
+    private async Task<int> LengthAsync(params string[] arguments)
+    {
+        CliResult result = await SayAsync([.. arguments, "-o", "-"]);
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        return (result.OutputBytes.Length - 44) / 2;
+    }
+
+    /// <summary>The voice as `edgellm quantize` packs it, made when it is first asked for.</summary>
+    public sealed class Voice : IDisposable
+    {
+        private Task<string>? _path;
+
+        internal TemporaryFolder Folder { get; } = new();
+
+        public Task<string> PathAsync() => _path ??= PackAsync(SharedFolder.Require("models", "voice-heart"));
+
+        public void Dispose() => Folder.Dispose();
+
+        private async Task<string> PackAsync(string folder)
+        {
+            string path = Folder.PathOf("heart.gguf");
+            Assert.Equal(0, (await TestCli.RunAsync("quantize", folder, path)).ExitCode);
+            return path;
+        }
+    }
+}
