@@ -15,6 +15,9 @@ internal unsafe interface IBlockFormat
     /// <summary>What a code is larger than the weight it stands for.</summary>
     static abstract int Bias { get; }
 
+    /// <summary>True where a block begins with the exponent of a power of two in a byte, instead of a half.</summary>
+    static virtual bool HasExponent => false;
+
     /// <summary>The codes of columns 0 to 15 and 16 to 31.</summary>
     static abstract (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block);
 }

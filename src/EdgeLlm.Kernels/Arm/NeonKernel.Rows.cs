@@ -67,7 +67,8 @@ internal unsafe partial class NeonKernel
             }
             else
             {
-                sum = sum.AddScaled(converter.Load(p0, p1, p2, p3, p4, p5, p6, p7), activationScales[b], dots);
+                RowLanes scales = TFormat.HasExponent ? MXFP4Block.Scales(p0, p1, p2, p3, p4, p5, p6, p7) : converter.Load(p0, p1, p2, p3, p4, p5, p6, p7);
+                sum = sum.AddScaled(scales, activationScales[b], dots);
             }
             values += 32;
             p0 += TFormat.BlockBytes;

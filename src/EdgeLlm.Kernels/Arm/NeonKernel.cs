@@ -29,6 +29,7 @@ internal unsafe partial class NeonKernel : VectorKernel
                 case ElementType.Q5_0: MultiplyRows<Q5_0Block, TProducts>(weights, x, y, firstRow, endRow, scratch); return;
                 case ElementType.Q8_0: MultiplyRows<Q8_0Block, TProducts>(weights, x, y, firstRow, endRow, scratch); return;
                 case ElementType.IQ4_NL: MultiplyRows<IQ4_NLBlock, TProducts>(weights, x, y, firstRow, endRow, scratch); return;
+                case ElementType.MXFP4: MultiplyRows<MXFP4Block, TProducts>(weights, x, y, firstRow, endRow, scratch); return;
                 case ElementType.Q4_K: MultiplySuperRows<Q4_KGroup, TProducts>(weights, x, y, firstRow, endRow, scratch); return;
                 case ElementType.Q6_K: MultiplySuperRows<Q6_KGroup, TProducts>(weights, x, y, firstRow, endRow, scratch); return;
             }

@@ -31,7 +31,8 @@ internal readonly unsafe partial struct WeightPanel
             }
             else
             {
-                converter.Load(p0, p1, p2, p3, p4, p5, p6, p7).Store(scales);
+                RowLanes scale = TFormat.HasExponent ? MXFP4Block.Scales(p0, p1, p2, p3, p4, p5, p6, p7) : converter.Load(p0, p1, p2, p3, p4, p5, p6, p7);
+                scale.Store(scales);
             }
             scales += Rows;
             values += 32 * Rows;

@@ -57,6 +57,7 @@ internal readonly unsafe partial struct WeightPanel
             ElementType.Q5_0 => UnpackBlocks<Q5_0Block>(weights, firstRow, rows),
             ElementType.Q8_0 => UnpackBlocks<Q8_0Block>(weights, firstRow, rows),
             ElementType.IQ4_NL => UnpackBlocks<IQ4_NLBlock>(weights, firstRow, rows),
+            ElementType.MXFP4 => UnpackBlocks<MXFP4Block>(weights, firstRow, rows),
             ElementType.Q4_K => UnpackSuperBlocks<Q4_KGroup>(weights, firstRow, rows),
             ElementType.Q6_K => UnpackSuperBlocks<Q6_KGroup>(weights, firstRow, rows),
             _ => false,

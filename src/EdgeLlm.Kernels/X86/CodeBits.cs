@@ -54,4 +54,12 @@ internal static unsafe class CodeBits
             -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113, -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
         return Avx2.Shuffle(table.AsByte(), nibbles);
     }
+
+    /// <summary>The values that MXFP4 has for nibbles, doubled.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> DoubledE2M1(Vector256<byte> nibbles)
+    {
+        Vector256<sbyte> table = Vector256.Create(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12, 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
+        return Avx2.Shuffle(table.AsByte(), nibbles);
+    }
 }

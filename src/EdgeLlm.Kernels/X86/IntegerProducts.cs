@@ -32,6 +32,7 @@ internal static unsafe class IntegerProducts<TDot>
             case ElementType.Q8_0: Multiply<Q8_0Rows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case ElementType.IQ4_NL: Multiply<IQ4_NLRows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case ElementType.IQ4_XS: Multiply<IQ4_XSRows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.MXFP4: Multiply<MXFP4Rows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case ElementType.Q2_K: Multiply<Q2_KRows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case ElementType.Q3_K: Multiply<Q3_KRows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case ElementType.Q4_K: Multiply<Q4_KRows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
