@@ -15,6 +15,9 @@ internal abstract class ModelQuantizer
 /// <summary>Puts a model's new file together: the source's keys and its tensors, some as they are, some from whoever has their new bytes.</summary>
 internal sealed class ModelWriter
 {
+    /// <summary>Names of the matrices that are Q4_0 because they were trained for it.</summary>
+    public const string LatticesKey = "edgellm.quantization.lattices";
+
     private const int ChunkBytes = 4 << 20;
 
     private readonly GgufFile _source;
@@ -61,6 +64,12 @@ internal sealed class ModelWriter
     public void SetQuantizedAlready(string? type)
     {
         if (type is not null) Set("edgellm.quantization.requantized_from", GgufValue.Of(type));
+    }
+
+    /// <summary>Records which matrices kept the codes of Q4_0 that they were trained for.</summary>
+    public void SetLattices(IReadOnlySet<string> names)
+    {
+        if (names.Count > 0) Set(LatticesKey, GgufValue.OfArray([.. names.Order(StringComparer.Ordinal)]));
     }
 
     /// <summary>Sets the keys of packed tensors.</summary>

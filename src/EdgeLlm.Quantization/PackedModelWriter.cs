@@ -18,13 +18,19 @@ internal sealed class PackedModelWriter(QuantizationPlan plan, Action<long> prog
     /// <param name="write">Writes its bytes.</param>
     public void AddPacked(PackedTensor tensor, Action<Stream> write)
     {
-        _packed.Add(tensor);
+        IReadOnlyList<long> shape = plan.File.FindTensor(tensor.Name)!.MatrixShape;
+        _packed.Add(shape.Count == 3 ? tensor with { Experts = (int)shape[2] } : tensor);
         _writer.Add(tensor.Name, [tensor.ByteCount], ElementType.I8, write);
     }
 
-    /// <summary>Adds a tensor as it is in the source.</summary>
+    /// <summary>Adds a tensor as it is in the source, or as Q4_0 where the plan keeps it on that lattice.</summary>
     public void AddCopy(GgufTensor tensor)
     {
+        if (plan.Lattices.Contains(tensor.Name))
+        {
+            _writer.Add(tensor.Name, [.. tensor.MatrixShape], ElementType.Q4_0, output => Q4Lattice.Write(plan.File, tensor, output, Advance, cancellation));
+            return;
+        }
         if (tensor.Packed is { } packed) _packed.Add(packed);
         _writer.AddCopy(tensor);
     }
@@ -46,6 +52,7 @@ internal sealed class PackedModelWriter(QuantizationPlan plan, Action<long> prog
         _writer.Set("general.file_type", GgufValue.Of(UnspecifiedFileType));
         _writer.SetQuantizedAlready(plan.QuantizedAlready);
         foreach ((string key, GgufValue value) in record) _writer.Set(key, value);
+        _writer.SetLattices(plan.Lattices);
         _writer.SetPacked(_packed);
         _writer.Save(path);
     }

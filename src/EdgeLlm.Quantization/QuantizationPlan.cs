@@ -11,11 +11,12 @@ internal sealed class QuantizationPlan : TensorPlan
 
     /// <param name="body">How matrices of layers are packed.</param>
     /// <param name="embedding">How embedding and head are.</param>
+    /// <param name="lattices">Names of the matrices that are kept on Q4_0's lattice instead; null: none.</param>
     /// <exception cref="ModelException">It is not a model that runs here.</exception>
     /// <exception cref="GgufException">A key of the model is missing or wrong.</exception>
-    public QuantizationPlan(GgufFile file, Packing body, Packing embedding) : base(file)
+    public QuantizationPlan(GgufFile file, Packing body, Packing embedding, IReadOnlySet<string>? lattices = null) : base(file, lattices)
     {
-        foreach (GgufTensor tensor in Tensors.Where(CanPack)) _packings[tensor.Name] = TensorTable.IsLayerMatrix(tensor.Name) ? body : embedding;
+        foreach (GgufTensor tensor in Tensors.Where(tensor => CanPack(tensor) && !Lattices.Contains(tensor.Name))) _packings[tensor.Name] = TensorTable.IsLayerMatrix(tensor.Name) ? body : embedding;
     }
 
     /// <summary>Whether a tensor is a matrix, or a stack of matrices, of a layer, an embedding or a head, of a shape and type that can be packed.</summary>
@@ -30,7 +31,7 @@ internal sealed class QuantizationPlan : TensorPlan
     public long PackedWeights => Tensors.Where(tensor => PackingOf(tensor.Name) != Packing.None).Sum(tensor => tensor.Rows * tensor.Columns);
 
     /// <summary>Bytes of the tensors that are not.</summary>
-    public long OtherBytes => Tensors.Where(tensor => PackingOf(tensor.Name) == Packing.None).Sum(tensor => tensor.ByteCount);
+    public long OtherBytes => Tensors.Where(tensor => PackingOf(tensor.Name) == Packing.None).Sum(BytesOf);
 
     /// <summary>How a tensor is packed; None: it stays as it is.</summary>
     public Packing PackingOf(string name) => _packings.GetValueOrDefault(name);
@@ -39,10 +40,11 @@ internal sealed class QuantizationPlan : TensorPlan
     public void SetPacking(string name, Packing packing) => _packings[name] = packing;
 
     /// <inheritdoc/>
-    public override string? NewTypeOf(GgufTensor tensor) => PackingOf(tensor.Name) is var packing && packing == Packing.None ? null : PackedTensor.NameOf(packing);
+    public override string? NewTypeOf(GgufTensor tensor) => Lattices.Contains(tensor.Name) ? ElementFormat.Get(ElementType.Q4_0).Name
+        : PackingOf(tensor.Name) is var packing && packing == Packing.None ? null : PackedTensor.NameOf(packing);
 
     /// <inheritdoc/>
-    public override long BytesOf(GgufTensor tensor) => PackingOf(tensor.Name) is var packing && packing == Packing.None
+    public override long BytesOf(GgufTensor tensor) => Lattices.Contains(tensor.Name) ? ElementFormat.ByteCount(ElementType.Q4_0, tensor.Columns) * tensor.Rows : PackingOf(tensor.Name) is var packing && packing == Packing.None
         ? tensor.ByteCount
         : new PackedLayout(packing, (int)tensor.Columns).ByteCount((int)tensor.Rows);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Spec;
@@ -7,16 +8,20 @@ namespace EdgeLlm.Quantization;
 /// <summary>What becomes of each tensor of a model.</summary>
 internal abstract class TensorPlan
 {
+    /// <param name="lattices">Names of the matrices that are kept on Q4_0's lattice; null: none.</param>
     /// <exception cref="ModelException">It is not a model that runs here.</exception>
     /// <exception cref="GgufException">A key of the model is missing or wrong.</exception>
-    protected TensorPlan(GgufFile file)
+    protected TensorPlan(GgufFile file, IReadOnlySet<string>? lattices)
     {
-        File = file;
+        (File, Lattices) = (file, lattices ?? FrozenSet<string>.Empty);
         Model = ModelLoader.ReadSpec(file);
         Tensors = [.. file.Tensors.OrderBy(tensor => TensorTable.Rank(tensor.Name, Model.IsTied))];
     }
 
     public GgufFile File { get; }
+
+    /// <summary>Names of the matrices that become Q4_0 with the codes that they were trained for.</summary>
+    public IReadOnlySet<string> Lattices { get; protected init; }
 
     /// <summary>All tensors in the order of the output.</summary>
     public IReadOnlyList<GgufTensor> Tensors { get; }

@@ -57,13 +57,18 @@ internal static class QuantizeCommand
 
     private static readonly Option<double?> Bits = new("--bits") { Description = "The same for so many bits a weight on average, 4.3 to 8.3", HelpName = "B" };
 
+    private static readonly Option<bool> NoLattice = new("--no-lattice")
+    {
+        Description = "Round matrices that were trained for Q4_0 (quantization-aware training, published as floats) as all others, instead of keeping that training's codes",
+    };
+
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Only say what would be done and how large the file would be" };
 
     public static Command Create()
     {
         var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here, and Hugging Face folders of the same families.")
         {
-            Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Size, Bits, SharedOptions.ChatTemplate, Evaluate, NoReport, Force, DryRun,
+            Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Size, Bits, NoLattice, SharedOptions.ChatTemplate, Evaluate, NoReport, Force, DryRun,
         };
         command.SetAction((result, cancellation) => Read(result) is var options && VoiceWriter.IsVoice(options.Input)
             ? VoiceRun.RunAsync(options, cancellation) : new QuantizeRun(options).RunAsync(cancellation));
@@ -90,6 +95,7 @@ internal static class QuantizeCommand
             Megabytes = result.GetValue(Size),
             BitsPerWeight = result.GetValue(Bits),
             IsFast = result.GetValue(Fast),
+            KeepsLattices = !result.GetValue(NoLattice),
             Replaces = result.GetValue(Force),
             WritesReport = !result.GetValue(NoReport),
             IsDryRun = result.GetValue(DryRun),

@@ -47,6 +47,9 @@ internal sealed record QuantizeOptions
     /// <summary>Whether it does without calibration.</summary>
     public bool IsFast { get; init; }
 
+    /// <summary>Whether matrices that were trained for Q4_0 keep its codes.</summary>
+    public bool KeepsLattices { get; init; } = true;
+
     /// <summary>Whether files that are there are replaced.</summary>
     public bool Replaces { get; init; }
 

@@ -23,13 +23,14 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     public async Task<int> RunAsync(CancellationToken cancellation)
     {
         if (!options.IsDryRun) RequireFiles();
-        bool needsWeights = !options.IsDryRun || options.HasBudget;
+        bool needsWeights = !options.IsDryRun || options.HasBudget || options.KeepsLattices;
         using QuantizeSource source = await QuantizeSource.OpenAsync(options.Input, options.ChatTemplate, options.IsDryRun ? null : options.Output, needsWeights, cancellation).ConfigureAwait(false);
         try
         {
+            IReadOnlySet<string>? lattices = options.KeepsLattices ? await Task.Run(() => Q4Lattice.Find(source.File, cancellation), cancellation).ConfigureAwait(false) : null;
             return options.StandardType is { } type
-                ? await ConvertAsync(source.File, type, cancellation).ConfigureAwait(false)
-                : await PackAsync(source.File, cancellation).ConfigureAwait(false);
+                ? await ConvertAsync(source.File, type, lattices, cancellation).ConfigureAwait(false)
+                : await PackAsync(source.File, lattices, cancellation).ConfigureAwait(false);
         }
         catch (ModelException exception) when (exception.File == source.File.Path)
         {
@@ -38,9 +39,9 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     }
 
     /// <summary>Into the packed form.</summary>
-    private async Task<int> PackAsync(GgufFile file, CancellationToken cancellation)
+    private async Task<int> PackAsync(GgufFile file, IReadOnlySet<string>? lattices, CancellationToken cancellation)
     {
-        var plan = new QuantizationPlan(file, options.Body, options.Embedding);
+        var plan = new QuantizationPlan(file, options.Body, options.Embedding, lattices);
         string? text = await ReadCalibrationAsync(cancellation).ConfigureAwait(false);
         if (options.HasBudget) await FitBudgetAsync(plan, text, cancellation).ConfigureAwait(false);
         if (options.IsDryRun)
@@ -49,6 +50,7 @@ internal sealed class QuantizeRun(QuantizeOptions options)
             return ExitCode.Success;
         }
         WarnOfQuantized(file, plan.QuantizedAlready);
+        SayLattices(plan);
         ImportanceMatrix? importance = options.Importance is { } path ? ImportanceMatrix.Read(path) : null;
         bool rounds = options.IsFast || importance is not null;
         FreeSpace.Require(options.Output, plan.OutputBytes * (rounds ? 1 : 2)); // a calibrated run keeps its finished layers beside the output
@@ -63,16 +65,17 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     }
 
     /// <summary>Into a standard type.</summary>
-    private async Task<int> ConvertAsync(GgufFile file, ElementType type, CancellationToken cancellation)
+    private async Task<int> ConvertAsync(GgufFile file, ElementType type, IReadOnlySet<string>? lattices, CancellationToken cancellation)
     {
         bool weighs = (type is ElementType.Q4_0 or ElementType.IQ4_NL or ElementType.Q4_K) && !options.IsFast; // to the others it makes no difference what the inputs are like
-        var plan = new StandardPlan(file, type, weighs);
+        var plan = new StandardPlan(file, type, weighs, lattices);
         if (options.IsDryRun)
         {
             PlanTable.Show(plan);
             return ExitCode.Success;
         }
         WarnOfQuantized(file, plan.QuantizedAlready);
+        SayLattices(plan);
         FreeSpace.Require(options.Output, plan.OutputBytes);
         ImportanceMatrix? importance = null;
         if (weighs && options.Importance is { } path) importance = ImportanceMatrix.Read(path);
@@ -131,6 +134,12 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     {
         if (type is null) return;
         Console.Error.WriteLine($"edgellm: {Printable.Line(file.Path)} is quantized already ({type}): what that lost stays lost; better begin from F16 or BF16");
+    }
+
+    private static void SayLattices(TensorPlan plan)
+    {
+        if (plan.Lattices.Count == 0) return;
+        Console.Error.WriteLine($"edgellm: {plan.Lattices.Count} {(plan.Lattices.Count == 1 ? "matrix was" : "matrices were")} trained for Q4_0 and keep its codes (--no-lattice: they are rounded as the others)");
     }
 
     /// <summary>Says what was written, and writes the report.</summary>

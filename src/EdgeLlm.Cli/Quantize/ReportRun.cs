@@ -71,6 +71,7 @@ internal static class ReportRun
         Method = file.Metadata.GetString("edgellm.quantization.method", ""),
         Calibration = calibration,
         Time = time,
+        Lattices = file.Metadata.TryGet(ModelWriter.LatticesKey, out GgufValue? lattices) ? (int)lattices.Count : 0,
         Tensors = WeightComparison.Tensors(source, file, cancellation),
     };
 

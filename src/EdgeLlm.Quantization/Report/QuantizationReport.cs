@@ -20,6 +20,9 @@ internal sealed record QuantizationReport
 
     public required TimeSpan Time { get; init; }
 
+    /// <summary>Matrices that kept the codes of Q4_0 that they were trained for.</summary>
+    public int Lattices { get; init; }
+
     public required IReadOnlyList<TensorReport> Tensors { get; init; }
 
     public IReadOnlyList<Alternative> Alternatives { get; init; } = [];

@@ -24,6 +24,7 @@ internal static class ReportHtml
         output.WriteLine("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
         output.WriteLine($"<title>{Escape(Path.GetFileName(report.Output))}: how it was made</title><style>{Style}</style></head><body>");
         output.WriteLine($"<h1>{Escape(Path.GetFileName(report.Output))}</h1><p>{Escape(report.Model)}, made by edgellm quantize from {Escape(Path.GetFileName(Path.TrimEndingDirectorySeparator(report.Source)))}: {Escape(report.Method)}{(report.Calibration is null ? "" : $", calibrated with {Escape(report.Calibration)}")}.</p>");
+        if (report.Lattices > 0) output.WriteLine(Text($"<p>{report.Lattices} matrices were trained for Q4_0: all their weights are on its lattice, and keep its codes.</p>"));
         WriteFigures(report, output);
         WriteErrors(report, output);
         WriteBits(report, output);

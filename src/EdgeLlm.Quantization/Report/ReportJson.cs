@@ -17,6 +17,7 @@ internal static class ReportJson
         json.WriteNumber("output_bytes", report.OutputBytes);
         json.WriteString("method", report.Method);
         json.WriteString("calibration", report.Calibration);
+        json.WriteNumber("lattices", report.Lattices);
         json.WriteNumber("seconds", Math.Round(report.Time.TotalSeconds, 1));
         json.WriteNumber("bits_per_weight", report.BitsPerWeight);
         json.WriteNumber("relative_squared_error", report.Error);

@@ -22,8 +22,10 @@ internal sealed class StandardQuantizer(StandardPlan plan, ImportanceMatrix? imp
         {
             ElementType type = plan.TypeOf(tensor);
             if (type == tensor.Type) output.AddCopy(tensor);
+            else if (plan.Lattices.Contains(tensor.Name)) output.Add(tensor.Name, [.. tensor.MatrixShape], type, stream => Q4Lattice.Write(plan.File, tensor, stream, output.Advance, cancellation));
             else output.Add(tensor.Name, [.. tensor.MatrixShape], type, stream => Encode(tensor, type, stream, output, cancellation));
         }
+        output.SetLattices(plan.Lattices);
         output.SetQuantizedAlready(plan.QuantizedAlready);
         foreach ((string key, GgufValue value) in Record()) output.Set(key, value);
         output.Save(path);

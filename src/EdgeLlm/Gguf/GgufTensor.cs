@@ -45,7 +45,7 @@ public sealed class GgufTensor
     public int FileIndex { get; }
 
     /// <summary>The shape of what the tensor holds: that of the matrix, where it is packed.</summary>
-    internal IReadOnlyList<long> MatrixShape => Packed is null ? Shape : [Columns, Rows];
+    internal IReadOnlyList<long> MatrixShape => Packed is null ? Shape : Packed.Experts == 1 ? [Columns, Rows] : [Columns, Rows / Packed.Experts, Packed.Experts];
 
     /// <summary>The values of a row: the first dimension; of a packed tensor the matrix' columns.</summary>
     public long Columns => Packed?.Columns ?? Shape[0];

@@ -7,6 +7,9 @@ namespace EdgeLlm.Gguf;
 /// <param name="Codebook">What the codes of E4 stand for; zeros of E8.</param>
 internal sealed record PackedTensor(string Name, Packing Packing, int Rows, int Columns, Vector128<sbyte> Codebook)
 {
+    /// <summary>Matrices of a stack, one after the other, each of a multiple of 8 rows; 1: it is none.</summary>
+    public int Experts { get; init; } = 1;
+
     public PackedLayout Layout => new(Packing, Columns);
 
     public long ByteCount => Layout.ByteCount(Rows);

@@ -12,6 +12,7 @@ internal static class PackedTensors
     public const string ColumnsKey = "edgellm.packed.columns";
     public const string KindsKey = "edgellm.packed.kinds";
     public const string CodebooksKey = "edgellm.packed.codebooks";
+    public const string ExpertsKey = "edgellm.packed.experts";
 
     private const uint Version = 1;
 
@@ -27,6 +28,8 @@ internal static class PackedTensors
         GgufStringArray names = data.GetStringArray(NamesKey), kinds = data.GetStringArray(KindsKey);
         uint[] rows = data.GetArray<uint>(RowsKey), columns = data.GetArray<uint>(ColumnsKey);
         sbyte[] codebooks = data.GetArray<sbyte>(CodebooksKey);
+        uint[]? experts = data.Contains(ExpertsKey) ? data.GetArray<uint>(ExpertsKey) : null; // absent: no tensor is a stack
+        if (experts is not null) RequireLength(ExpertsKey, experts.Length, names.Count);
         RequireLength(KindsKey, kinds.Count, names.Count);
         RequireLength(RowsKey, rows.Length, names.Count);
         RequireLength(ColumnsKey, columns.Length, names.Count);
@@ -41,7 +44,10 @@ internal static class PackedTensors
                 throw data.Error(ColumnsKey, $"item {i} ({quoted}) is {columns[i]}, no multiple of {PackedLayout.BlockColumns}");
             var codebook = Vector128.Create(codebooks, i * PackedLayout.CodebookLength);
             RequireCodebook(i, packing, codebook);
-            var tensor = new PackedTensor(name, packing, (int)rows[i], (int)columns[i], codebook);
+            uint matrices = experts?[i] ?? 1;
+            if (matrices == 0 || matrices > 1 && rows[i] % ((ulong)matrices * PackedLayout.GroupRows) != 0)
+                throw data.Error(ExpertsKey, $"item {i} ({quoted}) is {matrices}, and {rows[i]} rows are not so many matrices of a multiple of {PackedLayout.GroupRows} rows");
+            var tensor = new PackedTensor(name, packing, (int)rows[i], (int)columns[i], codebook) { Experts = (int)matrices };
             RequireBytes(i, tensor);
             if (!packed.TryAdd(name, tensor)) throw data.Error(NamesKey, $"item {i} is {quoted} again");
         }
@@ -88,5 +94,6 @@ internal static class PackedTensors
         writer.Set(ColumnsKey, GgufValue.OfArray<uint>([.. tensors.Select(tensor => (uint)tensor.Columns)]));
         writer.Set(KindsKey, GgufValue.OfArray([.. tensors.Select(tensor => tensor.Kind)]));
         writer.Set(CodebooksKey, GgufValue.OfArray<sbyte>(codebooks));
+        if (tensors.Any(tensor => tensor.Experts > 1)) writer.Set(ExpertsKey, GgufValue.OfArray<uint>([.. tensors.Select(tensor => (uint)tensor.Experts)]));
     }
 }
