@@ -77,6 +77,7 @@ internal static class InspectJson
         json.WriteStartObject("memory_plan");
         json.WriteNumber("context", memory.ContextLength);
         json.WriteNumber("weights", memory.Weights);
+        json.WriteNumber("on_disk", memory.OnDisk);
         json.WriteNumber("cache", memory.Cache);
         json.WriteNumber("working", memory.Working);
         json.WriteNumber("total", memory.Total);

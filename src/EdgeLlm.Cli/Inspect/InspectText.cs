@@ -100,6 +100,7 @@ internal static class InspectText
         report.Fields(
         [
             ("weights", $"{Quantity.Bytes(memory.Weights)}, mapped from the file and shared by all programs that run it"),
+            .. memory.OnDisk == 0 ? Array.Empty<(string, string)>() : [("on disk", $"{Quantity.Bytes(memory.OnDisk)} of tables, of which each token reads a row")],
             ("context", $"{Quantity.Bytes(memory.Cache)} when it is full"),
             ("working", Quantity.Bytes(memory.Working)),
             ("together", $"{Quantity.Bytes(memory.Total)}; {verdict}"),

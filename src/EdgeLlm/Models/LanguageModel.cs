@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels;
 using EdgeLlm.Kernels.Measurement;
@@ -7,7 +6,6 @@ using EdgeLlm.Kernels.Threading;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
 using EdgeLlm.Tokenization;
-using Microsoft.Win32.SafeHandles;
 
 namespace EdgeLlm.Models;
 
@@ -158,9 +156,6 @@ public sealed unsafe partial class LanguageModel : IDisposable
         if (!isFolder && !File.Exists(path)) throw new FileNotFoundException(Printable.Line($"{path}: there is no such file"), path);
         long total = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Total;
         long available = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Available;
-        if (!isFolder && LengthOf(path) is var size && size > total)
-            throw new ModelException(path, $"the file alone has {size / 1e6:F0} MB and this machine {total / 1e6:F0} MB of memory: take a smaller model");
-
         GgufFile file = ModelFile.Open(path);
         try
         {
@@ -170,7 +165,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
             options = OptionsFor(steps, options);
             MemoryPlan plan = PlanMemory(steps, file, options);
             if (plan.Refusal(total, available) is { } refusal) throw new ModelException(path, refusal);
-            file.Advise(MapAdvice.WillNeed); // from an SD card, reading ahead is what the first token waits for
+            Advise(file);
             return new LanguageModel(file, steps, options with { PrefillChunk = ChunkOf(steps, options, plan.ContextLength) }, plan);
         }
         catch
@@ -181,7 +176,24 @@ public sealed unsafe partial class LanguageModel : IDisposable
     }
 
     /// <summary>Memory that a model would take, from its header alone.</summary>
-    internal static MemoryPlan PlanMemory(ModelSteps steps, GgufFile file, ModelOptions options) => PlanMemory(steps, file.FileSize, options, file.ConvertedBytes);
+    internal static MemoryPlan PlanMemory(ModelSteps steps, GgufFile file, ModelOptions options) =>
+        PlanMemory(steps, file.FileSize, options, file.ConvertedBytes) is var plan && LookedUp(file).Sum(tensor => tensor.ByteCount) is > 0 and var onDisk
+            ? plan with { Weights = plan.Weights - onDisk, OnDisk = onDisk } : plan;
+
+    /// <summary>Tables of which each token reads a row.</summary>
+    private static IEnumerable<GgufTensor> LookedUp(GgufFile file) => file.Tensors.Where(tensor => TensorTable.Find(tensor.Name)?.Entry.IsLookedUp == true);
+
+    /// <summary>Tells the system what is going to be read soon: from an SD card, reading ahead is what the first token waits for. Of tables single rows are read, here and there.</summary>
+    private static void Advise(GgufFile file)
+    {
+        if (!LookedUp(file).Any())
+        {
+            file.Advise(MapAdvice.WillNeed);
+            return;
+        }
+        foreach (GgufTensor tensor in file.Tensors.Except(LookedUp(file))) file.Advise(tensor, MapAdvice.WillNeed);
+        foreach (GgufTensor table in LookedUp(file)) file.Advise(table, MapAdvice.Random);
+    }
 
     /// <param name="fileSize">Bytes that are mapped.</param>
     /// <param name="converted">Bytes of weights that are not.</param>
@@ -416,12 +428,5 @@ public sealed unsafe partial class LanguageModel : IDisposable
             if ((uint)token >= (uint)Info.VocabularySize)
                 throw new ArgumentException($"token {token} is not in the model: its embedding has rows for tokens 0 to {Info.VocabularySize - 1}");
         }
-    }
-
-    /// <summary>Bytes of a file; of a link, of the file that it leads to.</summary>
-    private static long LengthOf(string path)
-    {
-        using SafeFileHandle file = InputFile.OpenHandle(path);
-        return RandomAccess.GetLength(file);
     }
 }

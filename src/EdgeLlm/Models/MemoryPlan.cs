@@ -9,6 +9,9 @@ public sealed record MemoryPlan
     /// <summary>Weights: mapped from the file, shared by all processes that map it, dropped by the system when it needs room.</summary>
     public required long Weights { get; init; }
 
+    /// <summary>Tables of the file of which each token reads a row, such as Gemma 4's embeddings of layers: they stay on disk, and are not part of <see cref="Total"/>.</summary>
+    public long OnDisk { get; init; }
+
     /// <summary>The key/value cache when the context is full.</summary>
     public required long Cache { get; init; }
 
@@ -18,7 +21,7 @@ public sealed record MemoryPlan
     /// <summary>Positions of the context.</summary>
     public required int ContextLength { get; init; }
 
-    /// <summary>All together.</summary>
+    /// <summary>All together, without <see cref="OnDisk"/>.</summary>
     public long Total => Weights + Cache + Working;
 
     /// <summary>
@@ -28,7 +31,7 @@ public sealed record MemoryPlan
     internal static long ProgramBytes(int vocabulary) => 10_000_000 + 80L * vocabulary;
 
     /// <summary>The plan for a model, of the numbers that are going to be allocated.</summary>
-    /// <param name="weights">Bytes of the file.</param>
+    /// <param name="weights">Bytes of the file, without those that stay on disk.</param>
     /// <param name="context">Positions of a context.</param>
     /// <param name="chunk">Most tokens of a pass.</param>
     /// <param name="passes">Bytes that passes work in, whatever the contexts.</param>

@@ -1,3 +1,4 @@
+using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
 using EdgeLlm.Tokenization;
@@ -33,6 +34,18 @@ public sealed class MemoryTests
             sampler.Accept(token);
             characters += detokenizer.Add(token).Length;
         }
+    }
+
+    [Fact]
+    public void Tables_of_which_each_token_reads_a_row_stay_on_disk_and_do_not_make_a_model_refused()
+    {
+        string path = SharedFolder.Require("golden", "logits", "gemma4", "model.gguf");
+        long table;
+        using (GgufFile file = GgufFile.Open(path)) table = file.FindTensor("per_layer_token_embd.weight")!.ByteCount;
+        using var model = LanguageModel.Load(path);
+        Assert.Equal((table, new FileInfo(path).Length), (model.Plan.OnDisk, model.Plan.Weights + model.Plan.OnDisk));
+        using var tight = LanguageModel.Load(path, new ModelOptions { MemoryLimit = model.Plan.Total });
+        Assert.Throws<ModelException>(() => LanguageModel.Load(path, new ModelOptions { MemoryLimit = model.Plan.Total - 1 }));
     }
 
     [Fact]
