@@ -33,6 +33,24 @@ public static partial class EdgeLlmServices
         return services;
     }
 
+    /// <summary>
+    /// Adds a model made for embeddings, opened once and disposed of with the container, as <see cref="TextEncoder"/> and <see cref="IEmbeddingGenerator{String, Embedding}"/>;
+    /// beside <see cref="AddEdgeLlm"/> it takes the place of the language model's embeddings.
+    /// </summary>
+    /// <param name="services">The container.</param>
+    /// <param name="model">A GGUF file's or a Hugging Face folder's path, or a name of <see cref="ModelStore"/>.</param>
+    /// <param name="options">How it is opened.</param>
+    /// <param name="prompt">The name of one of its prompts, which goes before each text; null: its own default.</param>
+    public static IServiceCollection AddEdgeLlmEmbeddings(this IServiceCollection services, string model, ModelOptions? options = null, string? prompt = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentException.ThrowIfNullOrEmpty(model);
+        services.AddSingleton(_ => TextEncoder.Load(ModelStore.OfThisMachine().PathOf(model), options));
+        services.Replace(ServiceDescriptor.Singleton(provider => new EdgeLlmEmbeddingGenerator(provider.GetRequiredService<TextEncoder>(), prompt)));
+        services.Replace(ServiceDescriptor.Singleton<IEmbeddingGenerator<string, Embedding<float>>>(provider => provider.GetRequiredService<EdgeLlmEmbeddingGenerator>()));
+        return services;
+    }
+
     private static LanguageModel Load(IServiceProvider provider)
     {
         EdgeLlmOptions options = provider.GetRequiredService<IOptions<EdgeLlmOptions>>().Value;

@@ -16,7 +16,7 @@ internal static class Unsupported
     public static void Refuse(ChatOptions? options, LanguageModel model)
     {
         if (options is null) return;
-        RefuseOtherModel(options.ModelId, model);
+        RefuseOtherModel(options.ModelId, model.Name);
         if (options.ResponseFormat is not (null or ChatResponseFormatText))
             throw new NotSupportedException("ResponseFormat: answers in a given format are not supported yet; only Text is");
         if (options.ToolMode is RequiredChatToolMode)
@@ -29,10 +29,10 @@ internal static class Unsupported
     }
 
     /// <exception cref="ArgumentException">The request names another model.</exception>
-    public static void RefuseOtherModel(string? modelId, LanguageModel model)
+    public static void RefuseOtherModel(string? modelId, string name)
     {
-        if (modelId is null || modelId.Equals(model.Name, StringComparison.OrdinalIgnoreCase)) return;
-        throw new ArgumentException($"ModelId is '{modelId}', and the model here is '{model.Name}'", nameof(modelId));
+        if (modelId is null || modelId.Equals(name, StringComparison.OrdinalIgnoreCase)) return;
+        throw new ArgumentException($"ModelId is '{modelId}', and the model here is '{name}'", nameof(modelId));
     }
 
     /// <exception cref="ArgumentException">There is no message, or one has an unknown role.</exception>

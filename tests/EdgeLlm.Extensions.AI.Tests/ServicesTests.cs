@@ -1,4 +1,5 @@
 using EdgeLlm.Models;
+using EdgeLlm.Tests;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -23,6 +24,20 @@ public sealed class ServicesTests
             Assert.Single(await provider.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>().GenerateAsync(["Hi"]));
         }
         Assert.Throws<ObjectDisposedException>(() => model.Tokenizer); // the container's end is the model's
+    }
+
+    [Fact]
+    public async Task An_encoder_takes_the_place_of_the_language_model_s_embeddings()
+    {
+        string folder = SharedFolder.Require("golden", "logits", "embedding-gemma");
+        using ServiceProvider provider = new ServiceCollection().AddEdgeLlm(options => options.ModelOptions = Small).AddEdgeLlmEmbeddings(folder, prompt: "query").BuildServiceProvider();
+        IEmbeddingGenerator<string, Embedding<float>> generator = provider.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>();
+        TextEncoder encoder = provider.GetRequiredService<TextEncoder>();
+        Assert.Same(encoder, generator.GetService(typeof(TextEncoder)));
+        GeneratedEmbeddings<Embedding<float>> embeddings = await generator.GenerateAsync(["the cat"]);
+        Assert.Equal(encoder.Embed(["the cat"], "query")[0], embeddings[0].Vector.ToArray(), (a, b) => Math.Abs(a - b) < 1e-6);
+        Assert.Equal(encoder.Tokenizer.Encode("task: search result | query: the cat", addSpecial: true).Length, embeddings.Usage!.InputTokenCount);
+        Assert.Throws<ArgumentException>(() => new EdgeLlmEmbeddingGenerator(encoder, "other"));
     }
 
     [Fact]

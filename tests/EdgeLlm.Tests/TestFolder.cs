@@ -16,6 +16,11 @@ internal sealed class TestFolder : IDisposable
         Directory.CreateDirectory(copy);
         foreach (string file in Directory.GetFiles(source).Where(file => !Path.GetFileName(file).StartsWith("expected", StringComparison.Ordinal) && !file.EndsWith(".gguf", StringComparison.Ordinal)))
             File.Copy(file, Path.Combine(copy, Path.GetFileName(file)), overwrite: true);
+        foreach (string part in Directory.GetDirectories(source))
+        {
+            Directory.CreateDirectory(Path.Combine(copy, Path.GetFileName(part)));
+            foreach (string file in Directory.GetFiles(part)) File.Copy(file, Path.Combine(copy, Path.GetFileName(part), Path.GetFileName(file)), overwrite: true);
+        }
         return copy;
     }
 

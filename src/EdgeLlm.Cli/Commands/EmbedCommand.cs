@@ -21,10 +21,11 @@ internal static class EmbedCommand
         var pooling = new Option<Pooling?>("--pooling") { Description = "How the tokens' hidden states become one vector (default: as the model says, else mean)", HelpName = "mean|cls|last" };
         pooling.AcceptOnlyFromAmong("mean", "cls", "last");
         var raw = new Option<bool>("--no-normalize") { Description = "Do not divide vectors by their lengths" };
+        var prompt = new Option<string?>("--prompt") { Description = "The name of a prompt of the model's, which goes before each text, such as query (default: as the model says, else none)", HelpName = "NAME" };
         var output = new Option<string?>("--output", "-o") { Description = "Write the vectors to this file, as NumPy reads them: .npy, float32 [texts, dimensions]", HelpName = "FILE" };
         var command = new Command("embed", "Make a vector of each line of text, by an encoder or a generating model: a JSON array a line.")
         {
-            SharedOptions.Model, input, pooling, raw, output, SharedOptions.Context, SharedOptions.Threads, SharedOptions.Kernel,
+            SharedOptions.Model, input, pooling, raw, prompt, output, SharedOptions.Context, SharedOptions.Threads, SharedOptions.Kernel,
         };
         command.SetAction(async (result, cancellation) =>
         {
@@ -34,15 +35,18 @@ internal static class EmbedCommand
             ModelOptions options = SharedOptions.ModelOptionsOf(result);
             Pooling? chosen = result.GetValue(pooling);
             bool? normalize = result.GetValue(raw) ? false : null;
-            await Task.Run(() => Embed(path, options, chosen, normalize, file, target, cancellation), cancellation).ConfigureAwait(false);
+            string? kind = result.GetValue(prompt);
+            await Task.Run(() => Embed(path, options, chosen, normalize, kind, file, target, cancellation), cancellation).ConfigureAwait(false);
         });
         return command;
     }
 
-    private static void Embed(string path, ModelOptions options, Pooling? pooling, bool? normalize, string? input, string? output, CancellationToken cancellation)
+    private static void Embed(string path, ModelOptions options, Pooling? pooling, bool? normalize, string? prompt, string? input, string? output, CancellationToken cancellation)
     {
         using TextEncoder encoder = TextEncoder.Load(path, options, pooling, normalize);
-        IEnumerable<float[]> vectors = TextLines.Read(input).Chunk(BatchTexts).SelectMany(texts => encoder.Embed(texts, cancellation));
+        if (prompt is not null && !encoder.Prompts.ContainsKey(prompt))
+            throw new ModelException(path, $"has no prompt '{Printable.Line(prompt)}': {(encoder.Prompts.Count == 0 ? "it has none" : $"there are {string.Join(", ", encoder.Prompts.Keys.Select(name => Printable.Line(name)))}")}");
+        IEnumerable<float[]> vectors = TextLines.Read(input).Chunk(BatchTexts).SelectMany(texts => encoder.Embed(texts, prompt, cancellation));
         if (output is not null)
         {
             float[][] all = [.. vectors];

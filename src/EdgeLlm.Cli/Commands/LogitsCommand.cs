@@ -15,8 +15,8 @@ internal static class LogitsCommand
     public static Command Create()
     {
         var ids = new Option<string?>("--ids") { Description = "A file with one prompt a line: token ids separated by spaces. Of each, a line is printed: the tensor's name, the number of tokens, and a hash in 16 hexadecimal digits, "
-                + "FNV-1a of 64 bits over the logits in order, each float's 32 bits taken as one unit instead of a byte", HelpName = "FILE" };
-        var output = new Option<string?>("--output") { Description = "The safetensors file to write: logits_0, logits_1, ... F32 [tokens, vocabulary]", HelpName = "FILE" };
+                + "FNV-1a of 64 bits over the logits in order, each float's 32 bits taken as one unit instead of a byte. For a cross-encoder, a | between ids is between the two texts of a pair", HelpName = "FILE" };
+        var output = new Option<string?>("--output") { Description = "The safetensors file to write: logits_0, logits_1, ... F32 [tokens, vocabulary]; of an encoder hidden_0 [tokens, width], sentence_0 [1, width of vectors] and of a cross-encoder logits_0 [1, labels], ...", HelpName = "FILE" };
         var floatActivations = new Option<bool>("--float-activations") { Description = "Multiply quantized weights with float activations: slow and exact, by the scalar kernel" };
         var command = new Command("logits",
             "Compute the logits of every token of prompts, and their hashes. `--kernel list` only prints the kernels that this machine can run.")
@@ -49,17 +49,20 @@ internal static class LogitsCommand
     private static void Compute(string path, ModelOptions options, string idsFile, string outputFile, CancellationToken cancellation)
     {
         OutputFile.Require(outputFile, force: true, [.. QuantizeSource.FilesOf(path), idsFile]);
-        List<int[]> prompts = TokenIds.ReadPrompts(idsFile);
-        using LanguageModel model = LanguageModel.Load(path, options);
+        List<TokenPrompt> prompts = TokenIds.ReadPrompts(idsFile);
+        using LanguageModel model = LanguageModel.Open(path, options, encoders: true);
         int vocabulary = model.Info.VocabularySize;
         for (int i = 0; i < prompts.Count; i++)
         {
             string place = TokenIds.PlaceOf(idsFile, i);
-            TokenIds.Require(prompts[i], vocabulary, place);
-            if (prompts[i].Length > model.ContextLength)
-                throw new InvalidDataException($"{place}: {prompts[i].Length} tokens do not fit into the context of {model.ContextLength}: take a larger --context");
+            int[] ids = prompts[i].Ids;
+            TokenIds.Require(ids, vocabulary, place);
+            if (prompts[i].Second is not null && model.Labels == 0) throw new InvalidDataException($"{place}: is a pair of texts, which a cross-encoder takes, and {model.Name} is none");
+            if (ids.Length > model.ContextLength)
+                throw new InvalidDataException($"{place}: {ids.Length} tokens do not fit into the context of {model.ContextLength}: take a larger --context");
         }
-        AtomicFile.Write(outputFile, file => Compute(model, prompts, file, cancellation));
+        if (model.IsEncoder) AtomicFile.Write(outputFile, file => Encode(model, prompts, file, cancellation));
+        else AtomicFile.Write(outputFile, file => Compute(model, [.. prompts.Select(prompt => prompt.Ids)], file, cancellation));
     }
 
     private static void Compute(LanguageModel model, List<int[]> prompts, Stream file, CancellationToken cancellation)
@@ -81,6 +84,37 @@ internal static class LogitsCommand
                 hash.Append(computed);
             }
             Console.WriteLine($"logits_{i} {prompts[i].Length} {hash.Value:x16}");
+        }
+    }
+
+    private static void Encode(LanguageModel model, List<TokenPrompt> prompts, Stream file, CancellationToken cancellation)
+    {
+        TextEncoder encoder = TextEncoder.Of(model); // the model is disposed of by who opened it
+        var tensors = new SafetensorsWriter(file, prompts.SelectMany((prompt, i) => new[]
+        {
+            ($"hidden_{i}", prompt.Ids.Length, model.Info.EmbeddingLength), ($"sentence_{i}", 1, encoder.Dimensions), ($"logits_{i}", 1, model.Labels),
+        }.Where(tensor => tensor.Item3 > 0)));
+        encoder.Encode([.. prompts.Select(TextOf)], (i, hidden, logits) =>
+        {
+            Write($"hidden_{i}", hidden);
+            Write($"sentence_{i}", encoder.PooledOf(hidden));
+            if (model.Labels > 0) Write($"logits_{i}", logits);
+
+            void Write(string name, ReadOnlySpan<float> numbers)
+            {
+                var hash = new LogitsHash();
+                hash.Append(numbers);
+                tensors.Write(numbers);
+                Console.WriteLine($"{name} {prompts[i].Ids.Length} {hash.Value:x16}");
+            }
+        }, cancellation);
+
+        EncoderText TextOf(TokenPrompt prompt)
+        {
+            if (prompt.Second is not { } second || model.TokenTypes < 2) return new EncoderText(prompt.Ids);
+            byte[] types = new byte[prompt.Ids.Length];
+            types.AsSpan(second).Fill(1);
+            return new EncoderText(prompt.Ids) { Types = types };
         }
     }
 }

@@ -8,18 +8,21 @@ internal static class TokenIds
 {
     private const string Separators = " ,\t\r\n";
 
-    /// <summary>The prompts of a file that has one a line.</summary>
+    private const char PairMark = '|';
+
+    /// <summary>The prompts of a file that has one a line; a `|` is between the two texts of a pair.</summary>
     /// <exception cref="InvalidDataException">There is none, a line is empty, or something is no token id; the message names the line.</exception>
-    public static List<int[]> ReadPrompts(string path)
+    public static List<TokenPrompt> ReadPrompts(string path)
     {
-        List<int[]> prompts = [];
+        List<TokenPrompt> prompts = [];
         using var lines = new StringReader(InputFile.ReadText(path, InputFile.MostTextBytes).TrimStart('\uFEFF'));
         while (lines.ReadLine() is { } line)
         {
             string place = PlaceOf(path, prompts.Count);
-            int[] ids = Parse(line, place);
-            if (ids.Length == 0) throw new InvalidDataException($"{place}: the line is empty; each line is a prompt of token ids");
-            prompts.Add(ids);
+            int[][] texts = [.. line.Split(PairMark).Select(text => Parse(text, place))];
+            if (texts.Length > 2) throw new InvalidDataException($"{place}: has {texts.Length - 1} of {PairMark}; a pair has one, between its texts");
+            if (texts.Any(text => text.Length == 0)) throw new InvalidDataException($"{place}: {(texts.Length == 1 ? "the line" : "a text of the pair")} is empty; each line is a prompt of token ids");
+            prompts.Add(new TokenPrompt([.. texts.SelectMany(text => text)], texts.Length == 1 ? null : texts[0].Length));
         }
         if (prompts.Count == 0) throw new InvalidDataException($"{path}: the file is empty; each line is a prompt of token ids");
         return prompts;
@@ -52,3 +55,7 @@ internal static class TokenIds
         }
     }
 }
+
+/// <summary>A prompt as token ids.</summary>
+/// <param name="Second">The index of the second text's first id, where it is a pair of texts.</param>
+internal sealed record TokenPrompt(int[] Ids, int? Second);

@@ -56,6 +56,23 @@ internal sealed class HuggingFaceFolder : IDisposable
         }
     }
 
+    /// <summary>Opens the weights of a part in a folder of its own.</summary>
+    /// <param name="folder">The name of a folder in this one.</param>
+    /// <param name="name">What its tensors' names begin with here, and a dot.</param>
+    /// <exception cref="ModelException">There are none, or they are not what they should be.</exception>
+    public void AddPart(string folder, string name)
+    {
+        string path = InFolder(folder);
+        string form = Forms.FirstOrDefault(form => System.IO.File.Exists(System.IO.Path.Combine(path, form))) ?? throw new ModelException(path, $"has neither {string.Join(" nor ", Forms)}");
+        var file = WeightFile.Open(System.IO.Path.Combine(path, form));
+        _files.Add(file);
+        foreach (FolderTensor tensor in file.Tensors.Values)
+        {
+            FolderTensor named = tensor with { Stored = tensor.Stored with { Name = $"{name}.{tensor.Name}" } };
+            if (!_tensors.TryAdd(named.Name, named)) throw named.Error("is there twice");
+        }
+    }
+
     public void Dispose()
     {
         foreach (WeightFile file in _files) file.Dispose();

@@ -27,8 +27,9 @@ internal static class PipelineReader
     /// <summary>A tokenizer.json without its vocabulary, for a GGUF file's key; tokens by their ids.</summary>
     /// <param name="before">Tokens that go before a text.</param>
     /// <param name="after">Tokens that go after a text.</param>
+    /// <param name="pair">How two texts are put together.</param>
     /// <param name="unknown">The token of what is unknown.</param>
-    public static string Write(JsonPart root, IEnumerable<AddedToken> addedTokens, IReadOnlyList<int> before, IReadOnlyList<int> after, int? unknown)
+    public static string Write(JsonPart root, IEnumerable<AddedToken> addedTokens, IReadOnlyList<int> before, IReadOnlyList<int> after, IReadOnlyList<PairItem> pair, int? unknown)
     {
         using var stream = new MemoryStream();
         using (var json = new Utf8JsonWriter(stream))
@@ -63,6 +64,11 @@ internal static class PipelineReader
             json.WriteEndArray();
             WriteIds("before", before);
             WriteIds("after", after);
+            if (pair.Count > 0)
+            {
+                WriteIds("pair", [.. pair.Select(item => item.Token)]);
+                WriteIds("pair_types", [.. pair.Select(item => (int)item.Type)]);
+            }
             if (unknown is { } id) json.WriteNumber("unknown", id);
             json.WriteEndObject();
 
@@ -109,6 +115,7 @@ internal static class PipelineReader
             AddedTokens = [.. (root.Find("added_tokens")?.Items() ?? []).Select(AddedTokenOf)],
             Before = Ids("before"),
             After = Ids("after"),
+            Pair = PairOf(root),
             UnknownId = (int?)root.Find("unknown")?.Integer(0, int.MaxValue),
             IgnoresMerges = Flag(model, "ignore_merges"),
             FallsBackToBytes = Flag(model, "byte_fallback"),
@@ -117,6 +124,17 @@ internal static class PipelineReader
         };
 
         int[] Ids(string name) => [.. (root.Find(name)?.Items() ?? []).Take(MostSteps).Select(id => (int)id.Integer(0, int.MaxValue))];
+    }
+
+    /// <summary>How two texts are put together: tokens, -1 for the first text and -2 for the second, each of which is there once; and their types.</summary>
+    private static PairItem[] PairOf(JsonPart root)
+    {
+        if (root.Find("pair") is not { } items) return [];
+        int[] tokens = [.. items.Items().Take(MostSteps).Select(id => (int)id.Integer(PairItem.SecondText, int.MaxValue))];
+        byte[] types = [.. root.Require("pair_types").Items().Take(MostSteps).Select(type => (byte)type.Integer(0, byte.MaxValue))];
+        if (types.Length != tokens.Length) throw items.Error("has not as many items as pair_types");
+        if (tokens.Count(token => token == PairItem.FirstText) != 1 || tokens.Count(token => token == PairItem.SecondText) != 1) throw items.Error("has not each of two texts once");
+        return [.. tokens.Zip(types, (token, type) => new PairItem(token, type))];
     }
 
     /// <summary>The steps of a field, without the sequences that hold them.</summary>

@@ -10,6 +10,7 @@ namespace EdgeLlm.HuggingFace;
 internal sealed class TokenizerJson
 {
     private const int MostBytes = 256 << 20;
+    private const int MostOfPair = 32;
     private const string Mark = "▁";
 
     /// <summary>A name of a pre-tokenizer that other programs don't know: they refuse the file instead of splitting text in another way.</summary>
@@ -42,6 +43,9 @@ internal sealed class TokenizerJson
     /// <summary>Tokens that the post-processor puts before a text and after it.</summary>
     public (int[] Before, int[] After) Around => _root.Find("post_processor") is { } processor ? AroundOf(processor, depth: 0) : ([], []);
 
+    /// <summary>How the post-processor puts two texts together; empty where it does not say.</summary>
+    private PairItem[] Pair => _root.Find("post_processor") is { } processor ? PairOf(processor) : [];
+
     private string Kind => _model.Find("type")?.Text() ?? (_model.Find("merges") is null ? "" : "BPE");
 
     /// <summary>All but the ids of special tokens and the pipeline.</summary>
@@ -65,7 +69,7 @@ internal sealed class TokenizerJson
 
     /// <summary>The steps, checked.</summary>
     public TokenizerPipeline ReadPipeline(IReadOnlyList<int> before, IReadOnlyList<int> after, int? unknown) =>
-        PipelineReader.Read(File, PipelineReader.Write(_root, _addedTokens.Values, before, after, unknown), "");
+        PipelineReader.Read(File, PipelineReader.Write(_root, _addedTokens.Values, before, after, Pair, unknown), "");
 
     /// <summary>The token that the model's settings name as that of what is unknown.</summary>
     public int? UnknownId => _model.Find("unk_id") is { } id ? (int)id.Integer(0, Table.Count - 1)
@@ -278,6 +282,45 @@ internal sealed class TokenizerJson
         {
             JsonPart[] pair = [.. processor.Require(field).Items().Take(1)];
             return pair.Length > 0 ? TokenOf(pair[0]) : throw processor.Require(field).Error("is empty");
+        }
+    }
+
+    /// <summary>Two texts by the last step that says how they are put together (processors/bert.rs, roberta.rs and template.rs of Hugging Face's tokenizers).</summary>
+    private PairItem[] PairOf(JsonPart processor)
+    {
+        PairItem[] pair = [];
+        foreach (JsonPart step in PipelineReader.StepsOf(processor, "processors"))
+        {
+            switch (step.Require("type").Text())
+            {
+                case "BertProcessing":
+                    pair = [Token("cls"), new(PairItem.FirstText, 0), Token("sep"), new(PairItem.SecondText, 1), Token("sep", 1)];
+                    break;
+                case "RobertaProcessing":
+                    pair = [Token("cls"), new(PairItem.FirstText, 0), Token("sep"), Token("sep"), new(PairItem.SecondText, 0), Token("sep")];
+                    break;
+                case "TemplateProcessing" when step.Find("pair") is { } template:
+                    pair = [.. template.Items().Take(MostOfPair).Select(ItemOf)];
+                    if (pair.Count(item => item.Token == PairItem.FirstText) != 1 || pair.Count(item => item.Token == PairItem.SecondText) != 1)
+                        throw template.Error("has not each of two texts once");
+                    break;
+            }
+
+            PairItem Token(string field, byte type = 0) => new(TokenOf(step.Require(field).Items().First()), type);
+        }
+        return pair;
+
+        PairItem ItemOf(JsonPart item)
+        {
+            JsonPart place = item.Find("Sequence") ?? item.Require("SpecialToken"), id = place.Require("id");
+            byte type = (byte)place.Require("type_id").Integer(0, byte.MaxValue);
+            if (item.Find("Sequence") is null) return new PairItem(TokenOf(id), type);
+            return id.Text() switch
+            {
+                "A" => new PairItem(PairItem.FirstText, type),
+                "B" => new PairItem(PairItem.SecondText, type),
+                _ => throw id.Error("is neither A nor B"),
+            };
         }
     }
 

@@ -16,14 +16,39 @@ public sealed unsafe partial class LanguageModel
     /// <summary>Types that a token may have; 0: there are none.</summary>
     internal int TokenTypes => _steps.Model.TokenTypes;
 
-    /// <summary>What the file says is done with hidden states; null: nothing.</summary>
-    internal (Pooling? Pooling, bool? IsNormalized) PoolingOfFile() => ReadFile(file =>
+    /// <summary>Numbers of a text's vector.</summary>
+    internal int VectorWidth => _steps.Model.VectorWidth;
+
+    /// <summary>What the file says of the vectors of texts.</summary>
+    internal SentenceSettings ReadSentenceSettings() => ReadFile(file =>
     {
         var keys = new ModelKeys(file, Info.Architecture);
         int pooling = keys.SizeOr(ModelKeys.PoolingType, 0);
-        bool? isNormalized = keys.Has(ModelKeys.IsNormalized) ? keys.Flag(ModelKeys.IsNormalized) : null;
-        return (pooling is >= (int)Pooling.Mean and <= (int)Pooling.Last ? (Pooling?)pooling : null, isNormalized); // 4 is a classifier's
+        string[] names = keys.Texts(ModelKeys.PromptNames), prompts = keys.Texts(ModelKeys.Prompts);
+        if (names.Length != prompts.Length) throw keys.Error(ModelKeys.PromptNames, $"has {names.Length} names of {prompts.Length} prompts");
+        var byName = new Dictionary<string, string>();
+        for (int i = 0; i < names.Length; i++) byName[names[i]] = prompts[i];
+        string? usual = keys.Has(ModelKeys.DefaultPrompt) ? keys.TextOr(ModelKeys.DefaultPrompt, "") : null;
+        if (usual is not null && !byName.ContainsKey(usual)) throw keys.Error(ModelKeys.DefaultPrompt, $"is '{Printable.Line(usual)}', which is not one of the prompts");
+        return new SentenceSettings
+        {
+            Pooling = pooling is >= (int)Pooling.Mean and <= (int)Pooling.Last ? (Pooling?)pooling : null, // 4 is a classifier's
+            IsNormalized = keys.Has(ModelKeys.IsNormalized) ? keys.Flag(ModelKeys.IsNormalized) : null,
+            Prompts = byName,
+            DefaultPrompt = usual,
+        };
     });
+
+    /// <summary>A text's vector [<see cref="VectorWidth"/>] of its pooled one.</summary>
+    internal float[] Finish(float[] pooled)
+    {
+        if (_steps.Dense.Count == 0) return pooled;
+        ThrowIfDisposed();
+        float[] vector = new float[VectorWidth];
+        using Lock.Scope turn = EnterTurn();
+        _transformer.Finish(pooled, vector);
+        return vector;
+    }
 
     /// <summary>Computes texts, several in a pass where they fit.</summary>
     /// <param name="take">Is called with each text's hidden states and logits, in order.</param>
@@ -99,8 +124,26 @@ public sealed unsafe partial class LanguageModel
     {
         if (!steps.Model.IsEncoder) return options;
         int most = Math.Max(1, Math.Min(ModelOptions.MaximumChunk, (1 << 26) / steps.Registers.Widest));
-        int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(Math.Min(steps.Model.ContextLength, DefaultEncoderLength), most);
+        int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(Math.Min(steps.Model.ContextLength, Most(steps.Model)), most);
         if (context > most) throw new ArgumentOutOfRangeException(nameof(options), $"ContextLength is {context}; this encoder's can be {most}, as a text is computed in one pass");
         return options with { ContextLength = context, PrefillChunk = context, CacheType = Kernels.KeyValueType.F32 };
+
+        static int Most(ModelSpec model) => model.MostTextTokens > 0 ? model.MostTextTokens : DefaultEncoderLength;
     }
+}
+
+/// <summary>What a model's file says of the vectors of texts.</summary>
+internal sealed record SentenceSettings
+{
+    /// <summary>How hidden states become one vector; null: it does not say.</summary>
+    public Pooling? Pooling { get; init; }
+
+    /// <summary>Whether vectors are divided by their lengths; null: it does not say.</summary>
+    public bool? IsNormalized { get; init; }
+
+    /// <summary>What goes before texts of a kind, by the kind's name.</summary>
+    public required IReadOnlyDictionary<string, string> Prompts { get; init; }
+
+    /// <summary>The name of the prompt of texts whose kind nobody names; null: none.</summary>
+    public string? DefaultPrompt { get; init; }
 }

@@ -28,6 +28,8 @@ internal sealed unsafe class ModelTensors(GgufFile file)
     public WeightMatrix[] Stack(TensorUse use)
     {
         WeightMatrix all = Matrix(use);
+        if (file.FindTensor(use.Name)?.Packed is { Experts: > 1 } packed && packed.Experts != use.Experts)
+            throw new ModelException(file.Path, $"tensor {use.Name} is a stack of {packed.Experts} packed matrices, and the model has {use.Experts} experts");
         int rows = use.Rows / use.Experts;
         if (all.IsPacked && rows % PackedLayout.GroupRows != 0) throw new ModelException(file.Path, $"tensor {use.Name} is packed, and its matrices have {rows} rows, not a multiple of {PackedLayout.GroupRows}");
         return [.. Enumerable.Range(0, use.Experts).Select(e => all.IsPacked

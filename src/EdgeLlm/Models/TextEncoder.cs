@@ -28,13 +28,14 @@ public sealed record RankedText(int Index, float Score, string Text);
 public sealed class TextEncoder : IDisposable
 {
     private readonly LanguageModel _model;
+    private readonly SentenceSettings _settings;
 
     private TextEncoder(LanguageModel model, Pooling? pooling, bool? isNormalized)
     {
         _model = model;
-        (Pooling? own, bool? ownNormalized) = model.PoolingOfFile();
-        Pooling = pooling ?? own ?? Pooling.Mean;
-        IsNormalized = isNormalized ?? ownNormalized ?? true;
+        _settings = model.ReadSentenceSettings();
+        Pooling = pooling ?? _settings.Pooling ?? Pooling.Mean;
+        IsNormalized = isNormalized ?? _settings.IsNormalized ?? true;
         if (!model.IsEncoder && Pooling == Pooling.Cls)
             throw new ModelException(model.Path, "generates text: its first token knows nothing of those after it, so pooling can't be cls; take mean or last");
     }
@@ -46,7 +47,13 @@ public sealed class TextEncoder : IDisposable
     public bool IsNormalized { get; }
 
     /// <summary>Numbers of a vector.</summary>
-    public int Dimensions => _model.Info.EmbeddingLength;
+    public int Dimensions => _model.VectorWidth;
+
+    /// <summary>Texts that the model was trained to see before texts of a kind, by the kind's name, such as `query`; empty where its file has none.</summary>
+    public IReadOnlyDictionary<string, string> Prompts => _settings.Prompts;
+
+    /// <summary>The prompt (its name) of texts for which nobody names one; null: they get none.</summary>
+    public string? DefaultPrompt => _settings.DefaultPrompt;
 
     /// <summary>The model in figures.</summary>
     public ModelInfo Info => _model.Info;
@@ -62,6 +69,9 @@ public sealed class TextEncoder : IDisposable
 
     /// <summary>Numbers that a cross-encoder's classifier gives; 0: it is none.</summary>
     public int Labels => _model.Labels;
+
+    /// <summary>Over a model that is open, which is disposed of with it.</summary>
+    internal static TextEncoder Of(LanguageModel model) => new(model, null, null);
 
     /// <summary>Opens a GGUF file or a Hugging Face folder.</summary>
     /// <param name="pooling">null: as the file says.</param>
@@ -83,13 +93,31 @@ public sealed class TextEncoder : IDisposable
         }
     }
 
-    /// <summary>A vector [<see cref="Dimensions"/>] of each text.</summary>
+    /// <summary>A vector [<see cref="Dimensions"/>] of each text, after <see cref="DefaultPrompt"/> where there is one.</summary>
     /// <exception cref="ArgumentException">A text has no token, or more than <see cref="ContextLength"/>; the message has its number.</exception>
     /// <exception cref="NotFiniteException">An activation is infinite or not a number.</exception>
-    public float[][] Embed(IReadOnlyList<string> texts, CancellationToken cancellationToken = default)
+    public float[][] Embed(IReadOnlyList<string> texts, CancellationToken cancellationToken = default) => Embed(texts, prompt: null, cancellationToken);
+
+    /// <summary>A vector [<see cref="Dimensions"/>] of each text.</summary>
+    /// <param name="texts">The texts.</param>
+    /// <param name="prompt">The name of one of <see cref="Prompts"/>, which goes before each text; null: <see cref="DefaultPrompt"/>.</param>
+    /// <exception cref="ArgumentException">There is no such prompt; or a text has no token, or more than <see cref="ContextLength"/>; the message has its number.</exception>
+    /// <exception cref="NotFiniteException">An activation is infinite or not a number.</exception>
+    public float[][] Embed(IReadOnlyList<string> texts, string? prompt, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
-        return Pool([.. texts.Select((text, i) => new EncoderText(Tokens(text ?? throw new ArgumentException($"text {i + 1} is null", nameof(texts)), i)))], cancellationToken);
+        string before = PromptOf(prompt);
+        return Pool([.. texts.Select((text, i) => new EncoderText(Tokens(before + (text ?? throw new ArgumentException($"text {i + 1} is null", nameof(texts))), i)))], cancellationToken);
+    }
+
+    /// <summary>What goes before texts of a kind.</summary>
+    /// <exception cref="ArgumentException">There is no such prompt.</exception>
+    internal string PromptOf(string? name)
+    {
+        if ((name ?? DefaultPrompt) is not { } wanted) return "";
+        if (Prompts.TryGetValue(wanted, out string? prompt)) return prompt;
+        string known = Prompts.Count == 0 ? "it has none" : $"there are {string.Join(", ", Prompts.Keys.Select(known => Printable.Line(known)))}";
+        throw new ArgumentException($"{Name} has no prompt '{Printable.Line(wanted)}': {known}", nameof(name));
     }
 
     /// <summary>Texts by their scores for a query, best first; equal ones as they were given.</summary>
@@ -123,7 +151,7 @@ public sealed class TextEncoder : IDisposable
     /// <summary>A vector of hidden states [tokens, width].</summary>
     internal float[] PooledOf(ReadOnlySpan<float> hidden)
     {
-        int width = Dimensions, tokens = hidden.Length / width;
+        int width = Info.EmbeddingLength, tokens = hidden.Length / width;
         float[] vector = new float[width];
         switch (Pooling)
         {
@@ -137,12 +165,13 @@ public sealed class TextEncoder : IDisposable
                 for (int i = 0; i < width; i++) vector[i] /= tokens;
                 break;
         }
+        vector = _model.Finish(vector);
         double squares = 0;
         foreach (float number in vector) squares += (double)number * number;
         if (!double.IsFinite(squares)) throw new NotFiniteException("the sum of a text's hidden states is infinite: the model's weights are damaged");
         if (!IsNormalized || squares == 0) return vector;
         float inverse = (float)(1 / Math.Sqrt(squares));
-        for (int i = 0; i < width; i++) vector[i] *= inverse;
+        for (int i = 0; i < vector.Length; i++) vector[i] *= inverse;
         return vector;
     }
 
@@ -153,11 +182,15 @@ public sealed class TextEncoder : IDisposable
         return Fitting(ids, index);
     }
 
-    /// <summary>Query and text as BERT takes them, [CLS] query [SEP] text [SEP] with two types; with one type as RoBERTa, which has two separators between them.</summary>
+    /// <summary>
+    /// Query and text as the tokenizer puts a pair together. Where it does not say: as BERT takes them, [CLS] query [SEP] text [SEP] with two types; with one type as RoBERTa,
+    /// which has two separators between them.
+    /// </summary>
     private EncoderText Pair(string query, string text, int index)
     {
-        int[] first = Tokenizer.Encode(query, addSpecial: true), second = Tokenizer.Encode(text, addSpecial: true);
         bool hasTypes = _model.TokenTypes > 1;
+        if (Tokenizer.EncodePair(query, text) is { } pair) return new EncoderText(Fitting(pair.Ids, index)) { Types = hasTypes ? pair.Types : [] };
+        int[] first = Tokenizer.Encode(query, addSpecial: true), second = Tokenizer.Encode(text, addSpecial: true);
         int[] ids = [.. first, .. hasTypes ? [] : new[] { first[^1] }, .. second.AsSpan(1)];
         byte[] types = new byte[ids.Length];
         if (hasTypes) types.AsSpan(first.Length).Fill(1);

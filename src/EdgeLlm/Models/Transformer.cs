@@ -74,6 +74,16 @@ internal sealed unsafe class Transformer : IDisposable
         Run(logits, hidden, cancellation);
     }
 
+    /// <summary>An encoder's matrices after pooling: from a text's pooled vector [width] to its vector.</summary>
+    public void Finish(ReadOnlySpan<float> pooled, Span<float> vector)
+    {
+        _pass.BeginRow();
+        _pass.Pool.Active = _decodeThreads;
+        pooled.CopyTo(new Span<float>(_steps.Pooled.Start, _steps.Pooled.Width));
+        RunSteps(_steps.Dense);
+        new ReadOnlySpan<float>(_steps.Vector.Start, _steps.Vector.Width).CopyTo(vector);
+    }
+
     /// <summary>Ends the pass that is computing at its next layer, with <see cref="ObjectDisposedException"/>; no other one begins.</summary>
     public void Close() => _closing = true;
 

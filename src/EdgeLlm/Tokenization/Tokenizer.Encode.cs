@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text;
+using EdgeLlm.Tokenization.Pipeline;
 
 namespace EdgeLlm.Tokenization;
 
@@ -58,6 +59,27 @@ public abstract partial class Tokenizer
             atStart = fragment.Token >= 0 && !Vocabulary.Data.SpacePrefixOnlyFirst;
         }
     }
+
+    /// <summary>
+    /// The ids of two texts as one input of a cross-encoder, with the tokens that the model wants around and between them, and a type for each id (0: of the first text);
+    /// null where the tokenizer's file does not say how pairs are put together.
+    /// </summary>
+    internal (int[] Ids, byte[] Types)? EncodePair(string first, string second)
+    {
+        if (PairTemplate is not { Count: > 0 } template) return null;
+        List<int> ids = [];
+        List<byte> types = [];
+        foreach (PairItem item in template)
+        {
+            if (item.Token >= 0) ids.Add(item.Token);
+            else Encode(item.Token == PairItem.FirstText ? first : second, ids);
+            while (types.Count < ids.Count) types.Add(item.Type);
+        }
+        return ([.. ids], [.. types]);
+    }
+
+    /// <summary>How two texts are put together; empty: the file does not say.</summary>
+    private protected virtual IReadOnlyList<PairItem> PairTemplate => [];
 
     /// <summary>What <c>addSpecial</c> puts before a text.</summary>
     private protected virtual IReadOnlyList<int> Before => AddsBos && BosId is { } bos ? [bos] : [];

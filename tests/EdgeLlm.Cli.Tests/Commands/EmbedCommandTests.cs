@@ -52,6 +52,34 @@ public sealed class EmbedCommandTests : IDisposable
         Assert.Contains("the \"cat\"", lines.Select(line => line.GetProperty("text").GetString()));
     }
 
+    [Fact]
+    public async Task A_prompt_goes_before_each_text_and_one_that_the_model_has_not_is_refused()
+    {
+        string model = Golden("embedding-gemma");
+        CliResult named = await TestCli.RunAsync("embed", "-m", model, _folder.Write("plain", "the cat\n"), "--prompt", "document");
+        CliResult written = await TestCli.RunAsync("embed", "-m", model, _folder.Write("whole", "title: none | text: the cat\n"));
+        Assert.Equal((0, written.Output), (named.ExitCode, named.Output));
+        CliResult other = await TestCli.RunAsync("embed", "-m", model, _folder.Write("plain", "the cat\n"), "--prompt", "doc");
+        Assert.Contains("has no prompt 'doc': there are query, document", other.Error);
+    }
+
+    [Fact]
+    public async Task Logits_of_encoders_are_hidden_states_vectors_and_a_classifier_s_numbers()
+    {
+        string output = Path.Combine(_folder.Root, "out.safetensors"), ids = _folder.Write("ids", "2 100 101 3 | 102 3\n5 6 7\n");
+        CliResult result = await TestCli.RunAsync("logits", "-m", Golden("bert-classifier"), "--ids", ids, "--output", output);
+        Assert.Equal(("", 0), (result.Error, result.ExitCode));
+        Dictionary<string, (int[] Shape, float[] Values)> tensors = Safetensors.Read(output);
+        Assert.Equal(["hidden_0", "hidden_1", "logits_0", "logits_1", "sentence_0", "sentence_1"], tensors.Keys.Order());
+        Assert.Equal([6, 64], tensors["hidden_0"].Shape);
+        Assert.Equal([1, 1], tensors["logits_0"].Shape);
+        Assert.StartsWith("hidden_0 6 ", result.Output);
+        Assert.Equal(0, (await TestCli.RunAsync("logits", "-m", Golden("bert-classifier"), "--ids", _folder.Write("one", "2 100 101 3 102 3\n"), "--output", output)).ExitCode);
+        Assert.NotEqual(tensors["logits_0"].Values, Safetensors.Read(output)["logits_0"].Values); // the types of the second text count
+        CliResult refused = await TestCli.RunAsync("logits", "-m", Golden("llama"), "--ids", ids, "--output", output);
+        Assert.Contains("line 1: is a pair of texts, which a cross-encoder takes", refused.Error);
+    }
+
     [Theory]
     [InlineData("has no classifier: rerank takes a cross-encoder", "rerank", "query")]
     [InlineData("is an encoder (bert), which makes vectors of texts and no text: edgellm embed runs it", "run", "hi")]

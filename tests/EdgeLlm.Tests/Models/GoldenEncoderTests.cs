@@ -9,7 +9,7 @@ public sealed class GoldenEncoderTests : IDisposable
 {
     private readonly TestFolder _folder = new();
 
-    public static TheoryData<string> Encoders => ["bert", "roberta", "nomic-bert", "modernbert", "bert-classifier", "roberta-classifier", "xlm-roberta-classifier"];
+    public static TheoryData<string> Encoders => ["bert", "roberta", "nomic-bert", "modernbert", "embedding-gemma", "bert-classifier", "roberta-classifier", "xlm-roberta-classifier"];
 
     /// <summary>Those that have a file of the reference converter.</summary>
     public static TheoryData<string> WithFile => ["bert", "roberta", "nomic-bert", "modernbert", "embedding-gemma", "roberta-classifier"];
@@ -67,7 +67,8 @@ public sealed class GoldenEncoderTests : IDisposable
     [Theory]
     [InlineData("""{"pooling_mode_max_tokens": true}""", "Normalize", "pooling_mode_max_tokens is true")]
     [InlineData("""{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}""", "Normalize", "asks for 2 ways of pooling")]
-    [InlineData("""{"pooling_mode_cls_token": true}""", "Dense", "Dense', not one that is computed here")]
+    [InlineData("""{"pooling_mode_cls_token": true}""", "LSTM", "LSTM', not one that is computed here")]
+    [InlineData("""{"pooling_mode_cls_token": true, "include_prompt": false}""", "Normalize", "include_prompt is false")]
     public void Modules_that_are_not_computed_are_refused_by_name(string pooling, string module, string message)
     {
         string folder = CopyWith(pooling, module);
@@ -97,6 +98,49 @@ public sealed class GoldenEncoderTests : IDisposable
     }
 
     [Fact]
+    public void Matrices_after_pooling_prompts_and_the_longest_text_come_from_the_folder_and_are_kept_in_our_file()
+    {
+        string folder = SharedFolder.Require("golden", "logits", "embedding-gemma");
+        using TextEncoder ofFolder = TextEncoder.Load(folder), ofFile = TextEncoder.Load(Import(folder));
+        foreach (TextEncoder encoder in new[] { ofFolder, ofFile })
+        {
+            Assert.Equal((48, 200, null), (encoder.Dimensions, encoder.ContextLength, encoder.DefaultPrompt));
+            Assert.Equal("task: search result | query: ", encoder.Prompts["query"]);
+            Assert.Equal(encoder.Embed(["title: none | text: the cat"])[0], encoder.Embed(["the cat"], "document")[0]);
+            Assert.Contains("has no prompt 'other': there are query, document", Assert.Throws<ArgumentException>(() => encoder.Embed(["a"], "other")).Message);
+        }
+    }
+
+    [Theory]
+    [InlineData("2_Dense", "bias", "true", "bias is true")]
+    [InlineData("3_Dense", "activation_function", "\"torch.nn.modules.activation.Tanh\"", "torch.nn.modules.activation.Tanh', not torch.nn.modules.linear.Identity")]
+    [InlineData("3_Dense", "in_features", "64", "dense_3_feat_in is 64, and the vectors have 128 numbers")]
+    [InlineData("2_Dense", "out_features", "64", "dense_3_feat_in is 128, and the vectors have 64 numbers")]
+    public void A_matrix_after_pooling_of_another_kind_is_refused_by_its_field(string part, string field, string value, string message)
+    {
+        string folder = _folder.CopyOf("embedding-gemma");
+        TestFolder.EditJson(Path.Combine(folder, part, "config.json"), config => config[field] = System.Text.Json.Nodes.JsonNode.Parse(value));
+        Assert.Contains(message, Assert.Throws<ModelException>(() => TextEncoder.Load(folder)).Message);
+    }
+
+    [Theory]
+    [InlineData("bert-classifier", 2, 3, 3)]
+    [InlineData("xlm-roberta-classifier", 0, 2, 2)]
+    public void Pairs_are_put_together_as_the_tokenizer_s_post_processor_says(string name, int start, int middle, int end)
+    {
+        string folder = SharedFolder.Require("golden", "logits", name);
+        using LanguageModel ofFolder = LanguageModel.Open(folder, new ModelOptions(), encoders: true), ofFile = LanguageModel.Open(Import(folder), new ModelOptions(), encoders: true);
+        foreach (LanguageModel model in new[] { ofFolder, ofFile })
+        {
+            (int[] ids, byte[] types) = model.Tokenizer.EncodePair("the", "cat")!.Value;
+            int[] first = model.Tokenizer.Encode("the"), second = model.Tokenizer.Encode("cat");
+            int[] between = name == "bert-classifier" ? [middle] : [middle, middle];
+            Assert.Equal([start, .. first, .. between, .. second, end], ids);
+            Assert.Equal(name == "bert-classifier" ? second.Length + 1 : 0, types.Count(type => type == 1));
+        }
+    }
+
+    [Fact]
     public void A_generating_model_refuses_cls_and_an_encoder_refuses_to_generate()
     {
         string generating = SharedFolder.Require("golden", "logits", "llama"), encoder = SharedFolder.Require("golden", "logits", "bert");
@@ -119,13 +163,14 @@ public sealed class GoldenEncoderTests : IDisposable
         JsonElement[] prompts = [.. expected.RootElement.GetProperty("prompts").EnumerateArray()];
         EncoderText[] texts = [.. prompts.Select(prompt => new EncoderText([.. Numbers(prompt, "ids")]) { Types = [.. Numbers(prompt, "token_type_ids").Select(type => (byte)type)] })];
         var options = new ModelOptions { Threads = 2, ContextLength = 100 };
-        using TextEncoder mean = TextEncoder.Load(path, options, Pooling.Mean, normalize: false), first = TextEncoder.Load(path, options, Pooling.Cls, normalize: false);
+        using TextEncoder mean = TextEncoder.Load(path, options, Pooling.Mean, normalize: false), first = TextEncoder.Load(path, options, Pooling.Cls, normalize: false), whole = TextEncoder.Load(path, options);
         mean.Encode(texts, (i, hidden, logits) =>
         {
             double bound = Math.Max(2e-4, 20 * prompts[i].GetProperty("f32_error").GetDouble());
             AssertNear(reference[$"hidden_{i}"].Values, hidden, bound);
-            if (reference.TryGetValue($"mean_{i}", out (int[] Shape, float[] Values) wanted)) AssertNear(wanted.Values, mean.PooledOf(hidden), bound);
-            if (reference.TryGetValue($"cls_{i}", out wanted)) AssertNear(wanted.Values, first.PooledOf(hidden), bound);
+            if (mean.Dimensions == mean.Info.EmbeddingLength && reference.TryGetValue($"mean_{i}", out (int[] Shape, float[] Values) wanted)) AssertNear(wanted.Values, mean.PooledOf(hidden), bound);
+            if (mean.Dimensions == mean.Info.EmbeddingLength && reference.TryGetValue($"cls_{i}", out wanted)) AssertNear(wanted.Values, first.PooledOf(hidden), bound);
+            if (reference.TryGetValue($"sentence_{i}", out wanted) && !path.EndsWith("model.gguf", StringComparison.Ordinal)) AssertNear(wanted.Values, whole.PooledOf(hidden), bound); // that file has no matrices after pooling
             if (reference.TryGetValue($"logits_{i}", out wanted)) AssertNear(wanted.Values, logits, bound);
         });
     }

@@ -25,6 +25,10 @@ public sealed class GoldenFlipsTests : IDisposable
     [Fact(Explicit = true)]
     public void A_changed_field_of_the_newest_families_changes_what_the_reference_changes_or_is_refused_by_name() => Check(GoldenLogitsTests.WithoutFlips);
 
+    /// <summary>Of encoders the row is the last token's hidden state, and a classifier's numbers.</summary>
+    [Fact]
+    public void A_changed_field_of_an_encoder_changes_what_the_reference_changes_or_is_refused_by_name() => Check(GoldenEncoderTests.Encoders.Select(name => name.Data));
+
     private void Check(IEnumerable<string> families)
     {
         string golden = SharedFolder.Require("golden", "logits");
@@ -89,7 +93,8 @@ public sealed class GoldenFlipsTests : IDisposable
         private readonly string _folder;
         private readonly string _config;
         private readonly string _imported;
-        private readonly int[] _ids;
+        private readonly EncoderText _text;
+        private readonly bool _isEncoder;
 
         public Checkpoint(string golden, string family, TestFolder folder)
         {
@@ -98,14 +103,20 @@ public sealed class GoldenFlipsTests : IDisposable
             _config = File.ReadAllText(Path.Combine(_folder, "config.json"));
             _imported = folder.PathOf("flipped.gguf");
             using JsonDocument expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(golden, family, "expected.json")));
-            _ids = [.. expected.RootElement.GetProperty("prompts")[3].GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())];
-            (int[] shape, float[] values) = Safetensors.Read(Path.Combine(golden, family, "expected.safetensors"))["logits_3"];
-            Unchanged = values[^shape[1]..];
+            JsonElement prompt = expected.RootElement.GetProperty("prompts")[3];
+            int[] types = prompt.TryGetProperty("token_type_ids", out JsonElement given) ? Numbers(given) : [];
+            _text = new EncoderText(Numbers(prompt.GetProperty("ids"))) { Types = [.. types.Select(type => (byte)type)] };
+            Dictionary<string, (int[] Shape, float[] Values)> reference = Safetensors.Read(Path.Combine(golden, family, "expected.safetensors"));
+            _isEncoder = reference.TryGetValue("hidden_3", out (int[] Shape, float[] Values) hidden);
+            float[] logits = reference.TryGetValue("logits_3", out (int[] Shape, float[] Values) found) ? _isEncoder ? found.Values : found.Values[^found.Shape[1]..] : [];
+            Unchanged = _isEncoder ? [.. hidden.Values[^hidden.Shape[1]..], .. logits] : logits;
+
+            static int[] Numbers(JsonElement list) => [.. list.EnumerateArray().Select(id => id.GetInt32())];
         }
 
         public string Family { get; }
 
-        /// <summary>The last row of logits without a change.</summary>
+        /// <summary>The last row without a change.</summary>
         public float[] Unchanged { get; }
 
         /// <summary>The last row of logits of prompt 3, or the line that it is refused with.</summary>
@@ -118,15 +129,24 @@ public sealed class GoldenFlipsTests : IDisposable
             {
                 File.Delete(_imported);
                 using (var model = HuggingFaceModel.Open(_folder)) model.Save(_imported, _ => { }, CancellationToken.None);
+                if (_isEncoder) return (Encode(), null);
                 using LanguageModel loaded = LanguageModel.Load(_imported, new ModelOptions { CacheType = KeyValueType.F32, ContextLength = 256, Threads = 1, FloatActivations = Family == "gpt-oss" });
                 using KvCache cache = loaded.CreateCache();
-                return (loaded.Forward(_ids, cache).ToArray(), null);
+                return (loaded.Forward(_text.Ids, cache).ToArray(), null);
             }
             catch (ModelException exception)
             {
                 Assert.DoesNotContain('\n', exception.Message);
                 return (null, exception.Message);
             }
+        }
+
+        private float[] Encode()
+        {
+            float[] row = [];
+            using TextEncoder encoder = TextEncoder.Load(_imported, new ModelOptions { ContextLength = 100, Threads = 1 });
+            encoder.Encode([_text], (_, hidden, logits) => row = [.. hidden[^encoder.Info.EmbeddingLength..], .. logits]);
+            return row;
         }
 
         private static void Change(JsonNode config, JsonProperty change)

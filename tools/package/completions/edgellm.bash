@@ -13,7 +13,7 @@ _edgellm() {
     bench) options='--model -m --threads -t --decode-threads --tune --prompt -p --decode -n --depth -d --rounds -r --kernel --chunk --kv --profile --peer-decode --peer-model --json --help' ;;
     doctor) options='--json --help' ;;
     pull) options='--system --help' ;;
-    quantize) options='--calibrate --fast --type --imatrix --write-imatrix --group --embedding --size --bits --chat-template --evaluate --no-report --force --dry-run --help' ;;
+    quantize) options='--calibrate --fast --type --imatrix --write-imatrix --group --embedding --size --bits --no-lattice --chat-template --evaluate --no-report --force --dry-run --help' ;;
     serve) options='--config --check --model -m --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --queue --body-limit --stop-seconds --state --help' ;;
     list | ls) options='--json --names --help' ;;
     ps) options='--service --json --help' ;;
@@ -24,7 +24,7 @@ _edgellm() {
     template) options='--model -m --template --chat-template --input --now --help' ;;
     tokenize) options='--model -m --special --add-special --jsonl --decode --help' ;;
     phonemes) options='--voice --json --help' ;;
-    embed) options='--model -m --pooling --no-normalize --output -o --context --ctx-size -c --threads -t --kernel --help' ;;
+    embed) options='--model -m --pooling --no-normalize --prompt --output -o --context --ctx-size -c --threads -t --kernel --help' ;;
     rerank) options='--model -m --context --ctx-size -c --threads -t --kernel --help' ;;
     say) options='--file -f --output -o --voice --speed --volume --seed --pause --phonemes --stages --float-activations --threads -t --kernel --help' ;;
   esac
@@ -122,6 +122,7 @@ _edgellm() {
     phonemes:--voice) COMPREPLY=(); return ;;
     embed:--model | embed:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     embed:--pooling) COMPREPLY=($(compgen -W "mean cls last" -- "$word")); return ;;
+    embed:--prompt) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word")); return ;;
     embed:--output | embed:-o) COMPREPLY=($(compgen -f -- "$word")); return ;;
     embed:--context | embed:--ctx-size | embed:-c) COMPREPLY=(); return ;;
     embed:--threads | embed:-t) COMPREPLY=(); return ;;

@@ -100,7 +100,6 @@ internal static class BertFamily
 
     private static ModelSpec Encoder(ModelKeys keys, Func<AttentionSpec, int, AttentionSpec> finish, Activation activation, bool isGated)
     {
-        CommonKeys.RequireEncoder(keys);
         ModelSpec spec = CommonKeys.Decoder(keys, null, l => new LayerSpec
         {
             AttentionNorm = null,
@@ -110,10 +109,8 @@ internal static class BertFamily
             FeedForward = CommonKeys.FeedForward(keys, l, activation, isGated),
             AddedFeedForwardNorm = CommonKeys.LayerNorm(keys, TensorRole.AddedFeedForwardNormBias, l),
         });
-        return spec with
+        return CommonKeys.Encoder(keys, spec) with
         {
-            IsEncoder = true,
-            IsTied = false,
             EmbeddingNorm = CommonKeys.LayerNorm(keys, TensorRole.EmbeddingNormBias),
             TokenTypes = keys.Has(TensorRole.TokenTypes) ? keys.Rows(TensorRole.TokenTypes, ModelKeys.TokenTypeCount) : 0,
         };

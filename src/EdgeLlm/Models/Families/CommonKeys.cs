@@ -18,11 +18,27 @@ internal static class CommonKeys
         IsTied = !keys.Has(TensorRole.Output),
     };
 
-    /// <summary>Refuses an encoder whose tokens see only those before them.</summary>
-    public static void RequireEncoder(ModelKeys keys)
+    /// <summary>An encoder of these layers: no head, and what is done with a text's pooled vector.</summary>
+    public static ModelSpec Encoder(ModelKeys keys, ModelSpec layers)
     {
         if (keys.Flag(ModelKeys.IsCausal)) throw keys.Error(ModelKeys.IsCausal, "is true, which this architecture can't have here");
+        var widths = new List<int>();
+        foreach ((TensorRole role, ModelKey inputs, ModelKey outputs) in DenseKeys)
+        {
+            if (!keys.Has(role)) break;
+            int width = widths.Count > 0 ? widths[^1] : layers.Width;
+            if (keys.SizeOr(inputs, width) != width) throw keys.Error(inputs, $"is {keys.Size(inputs)}, and the vectors have {width} numbers");
+            widths.Add(keys.Size(outputs));
+        }
+        return layers with { IsEncoder = true, IsTied = false, DenseWidths = widths, MostTextTokens = keys.SizeOr(ModelKeys.MostTextTokens, 0) };
     }
+
+    /// <summary>The matrices after an encoder's pooling: tensor, columns, rows.</summary>
+    public static IReadOnlyList<(TensorRole Role, ModelKey Inputs, ModelKey Outputs)> DenseKeys { get; } =
+    [
+        (TensorRole.FirstDense, ModelKeys.FirstDenseInputs, ModelKeys.FirstDenseOutputs),
+        (TensorRole.SecondDense, ModelKeys.SecondDenseInputs, ModelKeys.SecondDenseOutputs),
+    ];
 
     /// <summary>A layer norm, with a bias where the model has one.</summary>
     public static NormSpec LayerNorm(ModelKeys keys, TensorRole bias, int layer = 0) =>

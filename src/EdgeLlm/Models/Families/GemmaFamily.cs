@@ -89,11 +89,10 @@ internal static class GemmaFamily
 
     private static ModelSpec MakeEmbedding(ModelKeys keys)
     {
-        CommonKeys.RequireEncoder(keys);
-        ModelSpec spec = MakeGemma3(keys);
+        ModelSpec spec = CommonKeys.Encoder(keys, MakeGemma3(keys));
         return spec with
         {
-            IsEncoder = true, IsTied = false, LogitCap = 0,
+            LogitCap = 0,
             Layers = [.. spec.Layers.Select(layer => layer with { Attention = layer.Attention with { IsBidirectional = true } })],
         };
     }

@@ -28,7 +28,6 @@ internal static class ModernBertFamily
 
     private static ModelSpec MakeSpec(ModelKeys keys)
     {
-        CommonKeys.RequireEncoder(keys);
         var norm = new NormSpec(keys.Number(ModelKeys.NormEpsilon)) { IsCentered = true };
         keys.Has(ModelKeys.RmsEpsilon); // llama.cpp's converter writes it, too, and no norm of the model is one
         int window = keys.SizeOr(ModelKeys.SlidingWindow, 0);
@@ -48,7 +47,7 @@ internal static class ModernBertFamily
                 FeedForward = CommonKeys.FeedForward(keys, l, Activation.Gelu) with { IsFused = true },
             };
         });
-        return spec with { IsEncoder = true, IsTied = false, EmbeddingNorm = norm };
+        return CommonKeys.Encoder(keys, spec) with { EmbeddingNorm = norm };
     }
 
     private static ModelKeys ReadConfig(JsonPart config)

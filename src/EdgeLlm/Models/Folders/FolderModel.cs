@@ -25,6 +25,7 @@ internal sealed class FolderModel : IDisposable
         _folder = folder;
         _family = Family.Of(folder.Config);
         _modelKeys = _family.KeysOf(folder.Config);
+        SentenceModules.Read(folder, _modelKeys);
         if (HasOtherHead()) _modelKeys.Set(TensorRole.Output);
         _spec = _family.MakeSpec(_modelKeys);
         // Heads turn in halves in folders, and in some architectures' files in neighbours: rows don't have to move where they run as they are in the folder.
@@ -33,7 +34,6 @@ internal sealed class FolderModel : IDisposable
             _modelKeys.Set(ModelKeys.RopeInHalves, true);
             _spec = _family.MakeSpec(_modelKeys);
         }
-        SentenceModules.Read(folder.Path, _modelKeys);
         MapTensors();
         _tokenizer = HuggingFaceTokenizer.Read(folder.Path, folder.Config, _spec.VocabularySize);
         Keys = MakeKeys();

@@ -20,6 +20,9 @@ internal sealed class ModelSteps
     /// <summary>From the normed hidden state to logits.</summary>
     public required IReadOnlyList<Step> Head { get; init; }
 
+    /// <summary>From an encoder's pooled vector (<see cref="Pooled"/>) to the text's (<see cref="Vector"/>); empty: they are the same.</summary>
+    public required IReadOnlyList<Step> Dense { get; init; }
+
     public required Registers Registers { get; init; }
 
     /// <summary>The residual stream [tokens, width], which goes from layer to layer.</summary>
@@ -31,11 +34,17 @@ internal sealed class ModelSteps
     /// <summary>[tokens, vocabulary]; a pass sets where they go.</summary>
     public required Operand Logits { get; init; }
 
+    /// <summary>A text's pooled vector [1, width].</summary>
+    public required Operand Pooled { get; init; }
+
+    /// <summary>A text's vector [1, vector's width].</summary>
+    public required Operand Vector { get; init; }
+
     /// <summary>Entries of a cache.</summary>
     public required IReadOnlyList<CacheSpec> Cache { get; init; }
 
     /// <summary>All steps in the order of a pass.</summary>
-    public IEnumerable<Step> All => [.. Prologue, .. Layers.SelectMany(layer => layer), .. Epilogue, .. Head];
+    public IEnumerable<Step> All => [.. Prologue, .. Layers.SelectMany(layer => layer), .. Epilogue, .. Head, .. Dense];
 
     /// <summary>Bytes of weights that an operation reads for one token, and multiply-adds it makes with them.</summary>
     public (long Bytes, long MultiplyAdds) Cost(Operation operation)
@@ -74,6 +83,8 @@ internal sealed partial class LayerBuilder
         ];
         var logits = new Operand(new Register(), _model.IsEncoder ? _model.Labels : _model.VocabularySize);
         AddNarrow(layers, epilogue);
+        // Widths on the way from a pooled vector to the text's: registers that nothing else has in use then.
+        Operand[] vectors = [_stream, .. _model.DenseWidths.Select((width, i) => _registers.Use(i % 2 == 0 ? "dense" : "vector", width))];
         return new ModelSteps
         {
             Model = _model,
@@ -81,6 +92,9 @@ internal sealed partial class LayerBuilder
             Layers = layers,
             Epilogue = epilogue,
             Head = [.. Head(logits)],
+            Dense = [.. _model.DenseWidths.Select((_, i) => Project(Operation.Head, vectors[i], isLast: false, To(i == 0 ? TensorRole.FirstDense : TensorRole.SecondDense, null, 0, vectors[i + 1])))],
+            Pooled = vectors[0],
+            Vector = vectors[^1],
             Registers = _registers,
             Stream = _stream,
             Hidden = Hidden,

@@ -60,6 +60,9 @@ internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers regi
     /// <summary>Begins a pass without sequences.</summary>
     public void Begin() => (Tokens, _partCount, _isNotFinite) = (0, 0, false);
 
+    /// <summary>Begins a pass over one row that is not a token's.</summary>
+    public void BeginRow() => (Tokens, _partCount, _isNotFinite) = (1, 0, false);
+
     /// <summary>Adds a sequence's next tokens.</summary>
     /// <param name="logits">How many of the last of them go on to the head.</param>
     /// <param name="types">Types of the tokens; empty: all are 0.</param>

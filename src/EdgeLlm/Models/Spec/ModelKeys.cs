@@ -58,6 +58,14 @@ internal sealed class ModelKeys
         LabelCount = new("classifier.label_count", 1), // ours, of folders; files' tensors tell
         IsNormalized = new("edgellm.embedding.normalize") { IsGlobal = true }, // ours: vectors of texts are divided by their lengths
         PoolingType = new("pooling_type", 0, 4),
+        MostTextTokens = new("edgellm.embedding.max_tokens", 1, MaximumLength) { IsGlobal = true }, // ours: the longest text that an encoder was tuned on
+        PromptNames = new("edgellm.embedding.prompt_names") { IsGlobal = true }, // ours: what goes before texts of a kind
+        Prompts = new("edgellm.embedding.prompts") { IsGlobal = true },
+        DefaultPrompt = new("edgellm.embedding.default_prompt") { IsGlobal = true },
+        FirstDenseInputs = new("dense_2_feat_in", 1), // sentence-transformers' modules 2_Dense and 3_Dense
+        FirstDenseOutputs = new("dense_2_feat_out", 1),
+        SecondDenseInputs = new("dense_3_feat_in", 1),
+        SecondDenseOutputs = new("dense_3_feat_out", 1),
         TokenTypeCount = new("tokenizer.ggml.token_type_count", 1) { IsGlobal = true },
         RopeDimension = new("rope.dimension_count", 0) { IsPerLayer = true },
         RopeBaseOfWindows = new("rope.freq_base_swa", 1e-6, 1e30), // of the layers with a window
@@ -142,6 +150,9 @@ internal sealed class ModelKeys
 
     public void Set(ModelKey key, string text) => _set[NameOf(key)] = GgufValue.Of(text);
 
+    /// <summary>Texts.</summary>
+    public void Set(ModelKey key, IEnumerable<string> texts) => _set[NameOf(key)] = GgufValue.OfArray([.. texts]);
+
     /// <summary>Says that the model has an optional tensor, in every layer where it is a layer's.</summary>
     public void Set(params IEnumerable<TensorRole> tensors) => _tensors.UnionWith(tensors);
 
@@ -209,6 +220,9 @@ internal sealed class ModelKeys
     public float NumberOr(ModelKey key, float fallback) => Has(key) ? Number(key) : fallback;
 
     public string TextOr(ModelKey key, string fallback) => Has(key) ? _data.GetString(NameOf(key)) : fallback;
+
+    /// <summary>Texts; none where there is no such key.</summary>
+    public string[] Texts(ModelKey key) => Has(key) && _data.GetStringArray(NameOf(key)) is var texts ? [.. Enumerable.Range(0, texts.Count).Select(i => texts[i])] : [];
 
     public bool Flag(ModelKey key) => Has(key) && _data.GetBool(NameOf(key));
 

@@ -44,6 +44,15 @@ internal sealed record ModelSpec
     /// <summary>Numbers that an encoder's classifier gives for a text; 0: it has none.</summary>
     public int Labels { get; init; }
 
+    /// <summary>Rows of the matrices that an encoder's pooled vector goes through, one after the other (sentence-transformers' Dense); empty: there are none.</summary>
+    public IReadOnlyList<int> DenseWidths { get; init; } = [];
+
+    /// <summary>Tokens of the longest text that an encoder was tuned on; 0: as many as it has positions.</summary>
+    public int MostTextTokens { get; init; }
+
+    /// <summary>Numbers of a text's vector.</summary>
+    public int VectorWidth => DenseWidths.Count > 0 ? DenseWidths[^1] : Width;
+
     /// <summary>The tensor of <see cref="OutputNorm"/>.</summary>
     public TensorRole OutputNormRole { get; init; } = TensorRole.OutputNorm;
 

@@ -15,6 +15,7 @@ internal enum TensorRole
     PerLayerEmbedding, PerLayerProjection, PerLayerProjectionNorm, PerLayerGate, PerLayerOutput, PerLayerNorm, LayerScale,
     Router, RouterBias, ChoiceBias, GateExperts, GateExpertsBias, UpExperts, UpExpertsBias, DownExperts, DownExpertsBias, SharedExpertGate, SharedGate, SharedUp, SharedDown,
     AddedAttentionNorm, AddedAttentionNormBias, AddedFeedForwardNorm, AddedFeedForwardNormBias, Pooler, PoolerBias, Classifier, ClassifierBias,
+    FirstDense, SecondDense,
 }
 
 /// <summary>A row of <see cref="TensorTable"/>.</summary>
@@ -38,6 +39,9 @@ internal sealed record TensorEntry(TensorRole Role, string Gguf, string HuggingF
 
     /// <summary>Whether its numbers are floats in every file: a small matrix that is never quantized.</summary>
     public bool IsFloat { get; init; }
+
+    /// <summary>Whether of each token one row is read, and of the others nothing: it stays on disk.</summary>
+    public bool IsLookedUp { get; init; }
 
     /// <summary>Whether it is a table of rotary positions, which the spec has the numbers of: no step binds it, and no folder has it.</summary>
     public bool IsRopeTable => Role is TensorRole.RopeDivisors or TensorRole.RopeShortDivisors or TensorRole.RopeLongDivisors;
@@ -92,7 +96,7 @@ internal static class TensorTable
         new(TensorRole.EmbeddingNormBias, "token_embd_norm.bias", "", null, (m, _) => m.Width) { When = (m, _) => m.EmbeddingNorm is { HasBias: true } },
         new(TensorRole.PerLayerProjection, "per_layer_model_proj.weight", "model.per_layer_model_projection.weight", (m, _) => m.PerLayer!.Width * m.Layers.Count, (m, _) => m.Width) { When = HasPerLayer },
         new(TensorRole.PerLayerProjectionNorm, "per_layer_proj_norm.weight", "model.per_layer_projection_norm.weight", null, (m, _) => m.PerLayer!.Width) { When = HasPerLayer },
-        new(TensorRole.PerLayerEmbedding, "per_layer_token_embd.weight", "model.embed_tokens_per_layer.weight", (m, _) => m.VocabularySize, (m, _) => m.PerLayer!.Width * m.Layers.Count) { When = HasPerLayer },
+        new(TensorRole.PerLayerEmbedding, "per_layer_token_embd.weight", "model.embed_tokens_per_layer.weight", (m, _) => m.VocabularySize, (m, _) => m.PerLayer!.Width * m.Layers.Count) { When = HasPerLayer, IsLookedUp = true },
         new(TensorRole.AttentionNorm, "blk.{}.attn_norm.weight", "model.layers.{}.input_layernorm.weight", null, (m, _) => m.Width)
             { When = (_, l) => l.AttentionNorm is not null },
         new(TensorRole.AttentionNormBias, "blk.{}.attn_norm.bias", "model.layers.{}.input_layernorm.bias", null, (m, _) => m.Width)
@@ -176,6 +180,8 @@ internal static class TensorTable
         new(TensorRole.OutputNormBias, "output_norm.bias", "model.norm.bias", null, (m, _) => m.Width) { When = (m, _) => m.OutputNorm is { HasBias: true } },
         new(TensorRole.Output, Head, "lm_head.weight", (m, _) => m.VocabularySize, (m, _) => m.Width) { When = (m, _) => !m.IsTied && !m.IsEncoder },
         new(TensorRole.OutputBias, "output.bias", "lm_head.bias", null, (m, _) => m.VocabularySize) { When = (m, _) => m.HasHeadBias },
+        new(TensorRole.FirstDense, "dense_2.weight", "dense_2.linear.weight", (m, _) => m.DenseWidths[0], (m, _) => m.Width) { When = (m, _) => m.DenseWidths.Count > 0 },
+        new(TensorRole.SecondDense, "dense_3.weight", "dense_3.linear.weight", (m, _) => m.DenseWidths[1], (m, _) => m.DenseWidths[0]) { When = (m, _) => m.DenseWidths.Count > 1 },
         new(TensorRole.Pooler, "cls.weight", "", (m, _) => m.Width, (m, _) => m.Width) { When = (m, _) => m.Labels > 0 },
         new(TensorRole.PoolerBias, "cls.bias", "", null, (m, _) => m.Width) { When = (m, _) => m.Labels > 0 },
         new(TensorRole.Classifier, "cls.output.weight", "", (m, _) => m.Labels, (m, _) => m.Width) { When = (m, _) => m.Labels > 0 },

@@ -18,7 +18,7 @@ internal sealed class PipelineTokenizer : Tokenizer
         : base(vocabulary, new Defaults())
     {
         _pipeline = pipeline;
-        foreach (int id in pipeline.AddedTokens.Select(token => token.Id).Concat(pipeline.Before).Concat(pipeline.After).Append(pipeline.UnknownId ?? 0))
+        foreach (int id in pipeline.AddedTokens.Select(token => token.Id).Concat(pipeline.Before).Concat(pipeline.After).Concat(pipeline.Pair.Select(item => item.Token).Where(id => id >= 0)).Append(pipeline.UnknownId ?? 0))
         {
             if ((uint)id >= (uint)vocabulary.Count) throw new TokenizerException($"edgellm.tokenizer.pipeline names the token {id}, and there are {vocabulary.Count}");
         }
@@ -39,6 +39,8 @@ internal sealed class PipelineTokenizer : Tokenizer
     private protected override IReadOnlyList<int> Before => _pipeline.Before;
 
     private protected override IReadOnlyList<int> After => _pipeline.After;
+
+    private protected override IReadOnlyList<PairItem> PairTemplate => _pipeline.Pair;
 
     private protected override void EncodeAll(ReadOnlySpan<byte> text, bool parseSpecial, ReadOnlySpan<(int Start, int End)> literals, List<int> output)
     {

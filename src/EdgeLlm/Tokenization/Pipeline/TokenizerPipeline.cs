@@ -20,6 +20,14 @@ internal enum PieceModelKind
 /// <param name="IsNormalized">Whether it is looked for in the normalized text, and not in the text itself.</param>
 internal readonly record struct AddedToken(int Id, bool IsSingleWord, bool StripsLeft, bool StripsRight, bool IsNormalized);
 
+/// <summary>A part of two texts that are put together: a token, or one of the texts.</summary>
+/// <param name="Token">The token's id, <see cref="FirstText"/> or <see cref="SecondText"/>.</param>
+/// <param name="Type">The type that its tokens have.</param>
+internal readonly record struct PairItem(int Token, byte Type)
+{
+    public const int FirstText = -1, SecondText = -2;
+}
+
 /// <summary>
 /// A tokenizer as Hugging Face's tokenizer.json describes it: steps that normalize a text, cut it into pieces, write these in tokens and those as text. As plain
 /// data; vocabulary and merges are in <see cref="TokenizerData"/>.
@@ -44,6 +52,9 @@ internal sealed record TokenizerPipeline
 
     /// <summary>Tokens that the model wants after a text.</summary>
     public IReadOnlyList<int> After { get; init; } = [];
+
+    /// <summary>How two texts are put together; empty: it is not said.</summary>
+    public IReadOnlyList<PairItem> Pair { get; init; } = [];
 
     /// <summary>Whether a piece that is a token is taken as it is, whatever the merges say.</summary>
     public bool IgnoresMerges { get; init; }
