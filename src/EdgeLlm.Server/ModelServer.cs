@@ -24,6 +24,7 @@ public sealed class ModelServer : IAsyncDisposable
     private readonly ServerOptions _options;
     private readonly ServedModel _model;
     private readonly ServerLog _log;
+    private readonly ServedVoices _voices;
     private readonly WebApplication _app;
 
     /// <summary>A service that does not listen yet.</summary>
@@ -38,6 +39,7 @@ public sealed class ModelServer : IAsyncDisposable
         _log = log;
         Engine = new InferenceEngine(options, log);
         Connections = new Connections(options.Connections);
+        _voices = new ServedVoices(options);
         _app = Build();
     }
 
@@ -106,6 +108,7 @@ public sealed class ModelServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _app.DisposeAsync().ConfigureAwait(false);
+        _voices.Dispose();
         Engine.Dispose();
     }
 
@@ -138,6 +141,7 @@ public sealed class ModelServer : IAsyncDisposable
         HealthEndpoints.Map(app, Engine);
         WebPage.Map(app);
         new OpenAiEndpoints(Engine, _model, _options, _log).Map(app);
+        new SpeechEndpoints(_voices, _options, _log).Map(app);
         new OllamaEndpoints(Engine, _model, _options, _log).Map(app);
         return app;
     }

@@ -16,7 +16,7 @@ internal sealed record FuzzTarget(string Name, int Share, Func<FuzzCase, string?
 {
     public static IReadOnlyList<FuzzTarget> All { get; } =
     [
-        new("gguf", 24, GgufTarget.Run, IsOfModel),
+        new("gguf", 20, GgufTarget.Run, IsOfModel),
         new("packed-gguf", 16, GgufTarget.RunPacked, IsOfModel),
         new("hugging-face", 12, HuggingFaceTarget.Run, IsOfModel),
         new("tokenizer", 12, TokenizerTarget.Run, IsOfModel),
@@ -25,6 +25,7 @@ internal sealed record FuzzTarget(string Name, int Share, Func<FuzzCase, string?
         new("http", 8, HttpTarget.Run, _ => false),
         new("options", 4, OptionsTarget.Run, exception => exception is InvalidDataException or ArgumentException { ParamName: null }),
         new("imatrix", 2, ImportanceTarget.Run, exception => exception is InvalidDataException or GgufException),
+        new("voice", 4, VoiceTarget.Run, IsOfModel),
         new("logits", 2, LogitsStoreTarget.Run, exception => exception is InvalidDataException),
     ];
 

@@ -102,8 +102,17 @@ internal static class Polynomials
             m *= 0.5;
             e++;
         }
-        double s = (m - 1) / (m + 1), z = s * s, sum = 0;
-        for (int k = 21; k >= 1; k -= 2) sum = sum * z + 1.0 / k;
+        double s = (m - 1) / (m + 1), z = s * s, sum = 1.0 / 21;
+        sum = sum * z + 1.0 / 19;
+        sum = sum * z + 1.0 / 17;
+        sum = sum * z + 1.0 / 15;
+        sum = sum * z + 1.0 / 13;
+        sum = sum * z + 1.0 / 11;
+        sum = sum * z + 1.0 / 9;
+        sum = sum * z + 1.0 / 7;
+        sum = sum * z + 1.0 / 5;
+        sum = sum * z + 1.0 / 3;
+        sum = sum * z + 1;
         return e * 0.69314718055994530942 + 2 * s * sum;
     }
 

@@ -25,6 +25,41 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
         return true;
     }
 
+    /// <summary>The sums are the scalar kernel's, one after the other; what follows them is lane by lane.</summary>
+    public override bool LayerNorm(float* x, float* weight, float* bias, float* y, int count, float epsilon)
+    {
+        double sum = 0, squares = 0;
+        int i = 0;
+        for (; i <= count - 4; i += 4)
+        {
+            sum += x[i];
+            sum += x[i + 1];
+            sum += x[i + 2];
+            sum += x[i + 3];
+        }
+        for (; i < count; i++) sum += x[i];
+        double mean = sum / count;
+        for (i = 0; i <= count - 4; i += 4)
+        {
+            double a = x[i] - mean, b = x[i + 1] - mean, c = x[i + 2] - mean, d = x[i + 3] - mean;
+            squares += a * a;
+            squares += b * b;
+            squares += c * c;
+            squares += d * d;
+        }
+        for (; i < count; i++) squares += (x[i] - mean) * (x[i] - mean);
+        double inverse = 1 / Math.Sqrt(squares / count + epsilon);
+        Vector<double> means = new(mean), inverses = new(inverse);
+        for (i = 0; i <= count - Width; i += Width)
+        {
+            Vector.Widen(Vector.Load(x + i), out Vector<double> low, out Vector<double> high);
+            Vector<float> normal = Vector.Narrow((low - means) * inverses, (high - means) * inverses);
+            Vector.FusedMultiplyAdd(normal, Vector.Load(weight + i), bias == null ? Vector<float>.Zero : Vector.Load(bias + i)).Store(y + i);
+        }
+        for (; i < count; i++) y[i] = MathF.FusedMultiplyAdd((float)((x[i] - mean) * inverse), weight[i], bias == null ? 0 : bias[i]);
+        return double.IsFinite(squares);
+    }
+
     public override void Add(float* x, float* y, int count)
     {
         int j = 0;

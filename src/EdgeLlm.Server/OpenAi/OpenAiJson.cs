@@ -10,5 +10,7 @@ namespace EdgeLlm.Server.OpenAi;
 [JsonSerializable(typeof(ChatCompletion))]
 [JsonSerializable(typeof(ChatCompletionChunk))]
 [JsonSerializable(typeof(ModelList))]
+[JsonSerializable(typeof(SpeechRequest))]
+[JsonSerializable(typeof(SpeechEvent))]
 [JsonSerializable(typeof(ErrorResponse))]
 internal sealed partial class OpenAiJson : JsonSerializerContext;

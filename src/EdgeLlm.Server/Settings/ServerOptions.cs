@@ -59,6 +59,15 @@ public sealed record ServerOptions
     /// <summary>Folder where hashes of models are remembered; null: nowhere.</summary>
     public string? IdentityFolder { get; init; }
 
+    /// <summary>The voice that speaks: a packed file, a folder, or a name; null: the first on this machine, if there is one.</summary>
+    public string? Voice { get; init; }
+
+    /// <summary>Voices by other names, `NAME=VOICE` each.</summary>
+    public IReadOnlyList<string> VoiceNames { get; init; } = [];
+
+    /// <summary>The ffmpeg that makes mp3, opus and aac; null: they are refused.</summary>
+    public string? Ffmpeg { get; init; }
+
     /// <summary>How often a stream that has no token yet gives a sign of life: proxies and clients take long silence for a dead service.</summary>
     internal TimeSpan SignInterval { get; init; } = TimeSpan.FromSeconds(5);
 

@@ -43,6 +43,9 @@ public sealed class Setting
         new("bodyLimit", "BYTES", "Most bytes of a request (default: 1048576)", (o, v) => o with { BodyLimit = Number(v, 1024, 1 << 28) }),
         new("stopSeconds", "N", "Seconds that running answers are given when the service is stopped (default: 20)", (o, v) => o with { StopSeconds = Number(v, 0, MostSeconds) }),
         new("state", "FOLDER", "A folder of its own for what the service remembers (default: systemd's STATE_DIRECTORY, else none)", (o, v) => o with { StateDirectory = v }),
+        new("voice", "VOICE", "The voice of /v1/audio/speech: a packed file, a voice's folder, or a name (default: the first voice on this machine)", (o, v) => o with { Voice = v }),
+        new("voiceNames", "LIST", "Other names of voices, separated by commas, such as alloy=heart,nova=/srv/voices/other.gguf", (o, v) => o with { VoiceNames = VoiceNamesOf(v) }),
+        new("ffmpeg", "FILE", "The ffmpeg program that makes mp3, opus and aac (default: none; wav, flac and pcm need none)", (o, v) => o with { Ffmpeg = ProgramOf(v) }),
     ];
 
     /// <summary>Its name in the file.</summary>
@@ -87,6 +90,16 @@ public sealed class Setting
         bool areNames = hosts.All(host => host.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_'));
         return areNames ? hosts : throw new FormatException("host names such as pi.fritz.box, without http:// and without a port");
     }
+
+    private static string[] VoiceNamesOf(string text)
+    {
+        string[] pairs = ListOf(text);
+        bool areWell = pairs.All(pair => pair.IndexOf('=', StringComparison.Ordinal) is > 0 and var equals && equals < pair.Length - 1)
+            && pairs.DistinctBy(pair => pair[..pair.IndexOf('=', StringComparison.Ordinal)], StringComparer.OrdinalIgnoreCase).Count() == pairs.Length;
+        return areWell ? pairs : throw new FormatException("names with their voice, NAME=VOICE, each once");
+    }
+
+    private static string ProgramOf(string text) => File.Exists(text) ? Path.GetFullPath(text) : throw new FormatException("the path of a program that is there, such as /usr/bin/ffmpeg");
 
     private static string KeyOf(string text) =>
         text.Length >= 8 && text.All(c => c is > ' ' and < (char)127) ? text : throw new FormatException("at least 8 printable ASCII characters without spaces");

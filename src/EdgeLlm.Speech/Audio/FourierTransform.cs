@@ -17,6 +17,7 @@ internal sealed unsafe class FourierTransform
     private readonly int[] _factors;
     private readonly float[] _cosines; // of 2 pi k / length, k = 0 .. length - 1
     private readonly float[] _sines;
+    private readonly float[][] _turns; // of each factor's pass
     private readonly float[] _first; // two arrays of complex numbers: all real parts, then all imaginary ones
     private readonly float[] _second;
 
@@ -31,6 +32,7 @@ internal sealed unsafe class FourierTransform
         ArgumentOutOfRangeException.ThrowIfNotEqual(2 * _factors.Aggregate(1, (product, factor) => product * factor), length, nameof(length));
         (_cosines, _sines) = (new float[length], new float[length]);
         for (int k = 0; k < length; k++) (_cosines[k], _sines[k]) = Turn(k, length);
+        _turns = TurnsOf(_factors);
         (_first, _second) = (new float[2 * _half], new float[2 * _half]);
     }
 
@@ -85,9 +87,10 @@ internal sealed unsafe class FourierTransform
     {
         (float[] from, float[] to) = (_first, _second);
         int count = _half, stride = 1;
-        foreach (int radix in _factors)
+        for (int i = 0; i < _factors.Length; i++)
         {
-            fixed (float* x = from, y = to) Pass(radix, count, stride, x, y);
+            int radix = _factors[i];
+            fixed (float* x = from, y = to, turns = _turns[i]) Pass(radix, count, stride, x, y, turns);
             (from, to) = (to, from);
             (count, stride) = (count / radix, stride * radix);
         }
@@ -98,97 +101,125 @@ internal sealed unsafe class FourierTransform
     /// Transforms of `radix` numbers, count / radix apart, for each of `stride` interleaved signals: y[q + stride (radix p + j)] = e^(-2 pi i j p / count) times the
     /// sum over k of x[q + stride (p + count / radix k)] e^(-2 pi i j k / radix).
     /// </summary>
-    private void Pass(int radix, int count, int stride, float* x, float* y)
+    /// <param name="turns">Cosine and sine of 2 pi j p / count for j = 1 to radix - 1, for each p.</param>
+    private void Pass(int radix, int count, int stride, float* x, float* y, float* turns)
     {
         int parts = count / radix;
-        nint step = (nint)stride * parts;
-        for (int p = 0; p < parts; p++)
+        nint step = (nint)stride * parts, half = _half;
+        for (int p = 0; p < parts; p++, x += stride, y += stride * radix, turns += 2 * (radix - 1))
         {
-            float* input = x + (nint)stride * p, output = y + (nint)stride * radix * p;
-            var turns = new Turns(this, p, Length / count);
             nint q = 0;
             switch (radix)
             {
                 case 2:
-                    for (; q <= stride - 4; q += 4) Two(input + q, output + q, step, stride, turns, isWide: true);
-                    for (; q < stride; q++) Two(input + q, output + q, step, stride, turns, isWide: false);
+                    for (; q <= stride - 4; q += 4) Two(x + q, y + q, step, stride, half, turns, isWide: true);
+                    for (; q < stride; q++) Two(x + q, y + q, step, stride, half, turns, isWide: false);
                     break;
                 case 3:
-                    for (; q <= stride - 4; q += 4) Three(input + q, output + q, step, stride, turns, isWide: true);
-                    for (; q < stride; q++) Three(input + q, output + q, step, stride, turns, isWide: false);
+                    for (; q <= stride - 4; q += 4) Three(x + q, y + q, step, stride, half, turns, isWide: true);
+                    for (; q < stride; q++) Three(x + q, y + q, step, stride, half, turns, isWide: false);
                     break;
                 case 4:
-                    for (; q <= stride - 4; q += 4) Four(input + q, output + q, step, stride, turns, isWide: true);
-                    for (; q < stride; q++) Four(input + q, output + q, step, stride, turns, isWide: false);
+                    for (; q <= stride - 4; q += 4) Four(x + q, y + q, step, stride, half, turns, isWide: true);
+                    for (; q < stride; q++) Four(x + q, y + q, step, stride, half, turns, isWide: false);
                     break;
                 default:
-                    for (; q <= stride - 4; q += 4) Five(input + q, output + q, step, stride, turns, isWide: true);
-                    for (; q < stride; q++) Five(input + q, output + q, step, stride, turns, isWide: false);
+                    for (; q <= stride - 4; q += 4) Five(x + q, y + q, step, stride, half, turns, isWide: true);
+                    for (; q < stride; q++) Five(x + q, y + q, step, stride, half, turns, isWide: false);
                     break;
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Two(float* x, float* y, nint step, nint stride, in Turns turns, bool isWide)
+    private static void Two(float* x, float* y, nint step, nint stride, nint half, float* turns, bool isWide)
     {
-        Complex4 a = Load(x, isWide), b = Load(x + step, isWide);
+        Vector128<float> a = Load(x, isWide), b = Load(x + step, isWide), ai = Load(x + half, isWide), bi = Load(x + step + half, isWide);
         Store(y, a + b, isWide);
-        Store(y + stride, (a - b).Turn(turns.C1, turns.S1), isWide);
+        Store(y + half, ai + bi, isWide);
+        StoreTurned(y + stride, half, a - b, ai - bi, turns, isWide);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Three(float* x, float* y, nint step, nint stride, in Turns turns, bool isWide)
+    private static void Three(float* x, float* y, nint step, nint stride, nint half, float* turns, bool isWide)
     {
         const float Sine = 0.866025404f; // of 2 pi / 3, whose cosine is -1/2
-        Complex4 a = Load(x, isWide), b = Load(x + step, isWide), c = Load(x + 2 * step, isWide);
-        Complex4 sum = b + c, difference = (b - c) * Sine, middle = a - sum * .5f;
+        Vector128<float> a = Load(x, isWide), b = Load(x + step, isWide), c = Load(x + 2 * step, isWide);
+        Vector128<float> ai = Load(x + half, isWide), bi = Load(x + step + half, isWide), ci = Load(x + 2 * step + half, isWide);
+        Vector128<float> sum = b + c, sumI = bi + ci, difference = (b - c) * Sine, differenceI = (bi - ci) * Sine;
+        Vector128<float> middle = a - sum * .5f, middleI = ai - sumI * .5f;
         Store(y, a + sum, isWide);
-        Store(y + stride, middle.MinusTurned(difference).Turn(turns.C1, turns.S1), isWide);
-        Store(y + 2 * stride, middle.PlusTurned(difference).Turn(turns.C2, turns.S2), isWide);
+        Store(y + half, ai + sumI, isWide);
+        StoreTurned(y + stride, half, middle + differenceI, middleI - difference, turns, isWide);
+        StoreTurned(y + 2 * stride, half, middle - differenceI, middleI + difference, turns + 2, isWide);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Four(float* x, float* y, nint step, nint stride, in Turns turns, bool isWide)
+    private static void Four(float* x, float* y, nint step, nint stride, nint half, float* turns, bool isWide)
     {
-        Complex4 a = Load(x, isWide), b = Load(x + step, isWide), c = Load(x + 2 * step, isWide), d = Load(x + 3 * step, isWide);
-        Complex4 sumAc = a + c, differenceAc = a - c, sumBd = b + d, differenceBd = b - d;
-        Store(y, sumAc + sumBd, isWide);
-        Store(y + stride, differenceAc.MinusTurned(differenceBd).Turn(turns.C1, turns.S1), isWide);
-        Store(y + 2 * stride, (sumAc - sumBd).Turn(turns.C2, turns.S2), isWide);
-        Store(y + 3 * stride, differenceAc.PlusTurned(differenceBd).Turn(turns.C3, turns.S3), isWide);
+        Vector128<float> a = Load(x, isWide), b = Load(x + step, isWide), c = Load(x + 2 * step, isWide), d = Load(x + 3 * step, isWide);
+        Vector128<float> ai = Load(x + half, isWide), bi = Load(x + step + half, isWide), ci = Load(x + 2 * step + half, isWide), di = Load(x + 3 * step + half, isWide);
+        Vector128<float> sum = a + c, sumI = ai + ci, difference = a - c, differenceI = ai - ci;
+        Vector128<float> other = b + d, otherI = bi + di, turned = b - d, turnedI = bi - di;
+        Store(y, sum + other, isWide);
+        Store(y + half, sumI + otherI, isWide);
+        StoreTurned(y + stride, half, difference + turnedI, differenceI - turned, turns, isWide);
+        StoreTurned(y + 2 * stride, half, sum - other, sumI - otherI, turns + 2, isWide);
+        StoreTurned(y + 3 * stride, half, difference - turnedI, differenceI + turned, turns + 4, isWide);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Five(float* x, float* y, nint step, nint stride, in Turns turns, bool isWide)
+    private static void Five(float* x, float* y, nint step, nint stride, nint half, float* turns, bool isWide)
     {
         const float Cosine1 = 0.309016994f, Sine1 = 0.951056516f, Cosine2 = -0.809016994f, Sine2 = 0.587785252f; // of 2 pi / 5 and 4 pi / 5
-        Complex4 a = Load(x, isWide), b = Load(x + step, isWide), c = Load(x + 2 * step, isWide), d = Load(x + 3 * step, isWide), e = Load(x + 4 * step, isWide);
-        Complex4 sumBe = b + e, sumCd = c + d, differenceBe = b - e, differenceCd = c - d;
-        Complex4 near = a + (sumBe * Cosine1 + sumCd * Cosine2), far = a + (sumBe * Cosine2 + sumCd * Cosine1);
-        Complex4 nearTurned = differenceBe * Sine1 + differenceCd * Sine2, farTurned = differenceBe * Sine2 - differenceCd * Sine1;
-        Store(y, a + (sumBe + sumCd), isWide);
-        Store(y + stride, near.MinusTurned(nearTurned).Turn(turns.C1, turns.S1), isWide);
-        Store(y + 2 * stride, far.MinusTurned(farTurned).Turn(turns.C2, turns.S2), isWide);
-        Store(y + 3 * stride, far.PlusTurned(farTurned).Turn(turns.C3, turns.S3), isWide);
-        Store(y + 4 * stride, near.PlusTurned(nearTurned).Turn(turns.C4, turns.S4), isWide);
+        Vector128<float> a = Load(x, isWide), b = Load(x + step, isWide), c = Load(x + 2 * step, isWide), d = Load(x + 3 * step, isWide), e = Load(x + 4 * step, isWide);
+        float* xi = x + half;
+        Vector128<float> ai = Load(xi, isWide), bi = Load(xi + step, isWide), ci = Load(xi + 2 * step, isWide), di = Load(xi + 3 * step, isWide), ei = Load(xi + 4 * step, isWide);
+        Vector128<float> outer = b + e, inner = c + d, outerTurn = b - e, innerTurn = c - d;
+        Vector128<float> outerI = bi + ei, innerI = ci + di, outerTurnI = bi - ei, innerTurnI = ci - di;
+        Store(y, a + (outer + inner), isWide);
+        Store(y + half, ai + (outerI + innerI), isWide);
+        Vector128<float> near = a + (outer * Cosine1 + inner * Cosine2), nearI = ai + (outerI * Cosine1 + innerI * Cosine2);
+        Vector128<float> nearTurn = outerTurn * Sine1 + innerTurn * Sine2, nearTurnI = outerTurnI * Sine1 + innerTurnI * Sine2;
+        StoreTurned(y + stride, half, near + nearTurnI, nearI - nearTurn, turns, isWide);
+        StoreTurned(y + 4 * stride, half, near - nearTurnI, nearI + nearTurn, turns + 6, isWide);
+        Vector128<float> far = a + (outer * Cosine2 + inner * Cosine1), farI = ai + (outerI * Cosine2 + innerI * Cosine1);
+        Vector128<float> farTurn = outerTurn * Sine2 - innerTurn * Sine1, farTurnI = outerTurnI * Sine2 - innerTurnI * Sine1;
+        StoreTurned(y + 2 * stride, half, far + farTurnI, farI - farTurn, turns + 2, isWide);
+        StoreTurned(y + 3 * stride, half, far - farTurnI, farI + farTurn, turns + 4, isWide);
+    }
+
+    /// <summary>Stores numbers times cosine - i sine.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreTurned(float* y, nint half, Vector128<float> re, Vector128<float> im, float* turn, bool isWide)
+    {
+        Store(y, re * turn[0] + im * turn[1], isWide);
+        Store(y + half, im * turn[0] - re * turn[1], isWide);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private Complex4 Load(float* x, bool isWide) => isWide
-        ? new(Vector128.Load(x), Vector128.Load(x + _half)) : new(Vector128.CreateScalar(*x), Vector128.CreateScalar(x[_half]));
+    private static Vector128<float> Load(float* x, bool isWide) => isWide ? Vector128.Load(x) : Vector128.CreateScalar(*x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Store(float* y, Complex4 number, bool isWide)
+    private static void Store(float* y, Vector128<float> numbers, bool isWide)
     {
-        if (isWide)
+        if (isWide) numbers.Store(y);
+        else *y = numbers.ToScalar();
+    }
+
+    private float[][] TurnsOf(int[] factors)
+    {
+        var turns = new float[factors.Length][];
+        for (int i = 0, count = _half; i < factors.Length; count /= factors[i++])
         {
-            number.Re.Store(y);
-            number.Im.Store(y + _half);
-            return;
+            var pass = new List<float>();
+            for (int p = 0; p < count / factors[i]; p++)
+            {
+                for (int j = 1; j < factors[i]; j++) pass.AddRange([_cosines[j * p * (Length / count)], _sines[j * p * (Length / count)]]);
+            }
+            turns[i] = [.. pass];
         }
-        *y = number.Re.ToScalar();
-        y[_half] = number.Im.ToScalar();
+        return turns;
     }
 
     private static int[] Factors(int n)
@@ -222,44 +253,5 @@ internal sealed unsafe class FourierTransform
             2 => ((float)-cosine, (float)-sine),
             _ => ((float)sine, (float)-cosine),
         };
-    }
-
-    /// <summary>Four complex numbers.</summary>
-    private readonly struct Complex4(Vector128<float> re, Vector128<float> im)
-    {
-        public Vector128<float> Re { get; } = re;
-
-        public Vector128<float> Im { get; } = im;
-
-        public static Complex4 operator +(Complex4 a, Complex4 b) => new(a.Re + b.Re, a.Im + b.Im);
-
-        public static Complex4 operator -(Complex4 a, Complex4 b) => new(a.Re - b.Re, a.Im - b.Im);
-
-        public static Complex4 operator *(Complex4 a, float factor) => new(a.Re * factor, a.Im * factor);
-
-        /// <summary>Plus i times another.</summary>
-        public Complex4 PlusTurned(Complex4 other) => new(Re - other.Im, Im + other.Re);
-
-        /// <summary>Minus i times another.</summary>
-        public Complex4 MinusTurned(Complex4 other) => new(Re + other.Im, Im - other.Re);
-
-        /// <summary>Times cosine - i sine.</summary>
-        public Complex4 Turn(float cosine, float sine) => new(Re * cosine + Im * sine, Im * cosine - Re * sine);
-    }
-
-    /// <summary>Cosines and sines of 2 pi j p / count for j = 1 to 4.</summary>
-    private readonly struct Turns
-    {
-        public readonly float C1, S1, C2, S2, C3, S3, C4, S4;
-
-        public Turns(FourierTransform tables, int p, int turn)
-        {
-            int step = p * turn, length = tables.Length;
-            float[] cosines = tables._cosines, sines = tables._sines;
-            (C1, S1) = (cosines[step % length], sines[step % length]);
-            (C2, S2) = (cosines[2 * step % length], sines[2 * step % length]);
-            (C3, S3) = (cosines[3 * step % length], sines[3 * step % length]);
-            (C4, S4) = (cosines[4 * step % length], sines[4 * step % length]);
-        }
     }
 }

@@ -38,6 +38,7 @@ internal sealed unsafe class SentenceNetwork : IDisposable
     private readonly VoiceMachine _machine;
     private readonly PhonemeEncoder _text, _prosodyText;
     private readonly ConvolutionStage _durations;
+    private readonly DecoderInputStage _decoderInput; // the decoder's first stage
     private readonly WindowStage[] _prosody, _decoder;
     private readonly AlignedBuffer _rows;  // of either chain's input
     private readonly AlignedBuffer _frames; // [results][FrameWidth]
@@ -53,10 +54,10 @@ internal sealed unsafe class SentenceNetwork : IDisposable
         (_text, _prosodyText) = (new PhonemeEncoder(machine, model.Text, MostIds), new PhonemeEncoder(machine, model.ProsodyText, MostIds));
         _durations = new ConvolutionStage(machine, model.DurationConvolution, 3, VoiceMachine.MostRows);
         _prosody = Chain(model.Prosody, PieceSteps, []);
-        _decoder = Chain(model.Decoder, MostPieceFrames, [new ConvolutionStage(machine, model.DecoderInput, 7, MostPieceFrames)]);
+        _decoderInput = new DecoderInputStage(machine, model.DecoderInput, MostPieceFrames);
+        _decoder = Chain(model.Decoder, MostPieceFrames, [_decoderInput]);
         int results = _decoder[^1].MostResults;
-        int widest = Math.Max(PieceSteps * model.ProsodyText.Width, MostPieceFrames * (model.Text.Width + 2));
-        widest = Math.Max(widest, Math.Max(_prosody[^1].MostResults * 4, VoiceMachine.MostRows));
+        int widest = Math.Max(Math.Max(PieceSteps * model.ProsodyText.Width, 2 * MostPieceFrames), Math.Max(_prosody[^1].MostResults * 4, VoiceMachine.MostRows));
         _rows = new AlignedBuffer((long)widest * sizeof(float));
         _frames = new AlignedBuffer((long)results * VoiceModel.FrameWidth * sizeof(float));
         _normed = new AlignedBuffer(Math.Max((long)results * model.Head.Columns, (long)PieceSteps * model.ProsodyText.Width) * sizeof(float));
@@ -108,6 +109,7 @@ internal sealed unsafe class SentenceNetwork : IDisposable
         (_stepsIn, _stepsOut, _framesIn, _framesOut) = (0, 0, 0, 0);
         foreach (WindowStage stage in _prosody) stage.Begin();
         foreach (WindowStage stage in _decoder) stage.Begin();
+        _decoderInput.Begin(_text.Output, ids.Length, _idOfStep);
         Recorder?.Add("text", _text.Output, ids.Length, _text.Width);
         Recorder?.Add("prosody_text", _prosodyText.Output, ids.Length, _prosodyText.Width);
     }
@@ -201,15 +203,11 @@ internal sealed unsafe class SentenceNetwork : IDisposable
     /// <summary>Takes the next frames of the decoder.</summary>
     private int AddFrames(int count)
     {
-        int width = _text.Width;
         float* rows = (float*)_rows.Start;
         for (int i = 0; i < count; i++, _framesIn++)
         {
-            float* row = rows + (nint)i * (width + 2);
-            new ReadOnlySpan<float>(_text.Output + (nint)_idOfStep[_framesIn / 2] * width, width).CopyTo(new Span<float>(row, width));
-            float f0 = _f0[_framesIn];
-            row[width] = (float)Polynomials.Log(1.0 + Math.Max(f0, 0)) / 5;
-            row[width + 1] = _energy[_framesIn] / 5;
+            rows[2 * i] = (float)Polynomials.Log(1.0 + Math.Max(_f0[_framesIn], 0)) / 5;
+            rows[2 * i + 1] = _energy[_framesIn] / 5;
         }
         int results = Push(_decoder, rows, count, _framesIn == FrameCount, "dec_"), decoderWidth = _model.Head.Columns;
         if (results == 0) return 0;

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using EdgeLlm.Kernels;
 using EdgeLlm.Kernels.Scalar;
 using EdgeLlm.Models;
@@ -18,6 +19,8 @@ internal sealed unsafe class SoundStage : IDisposable
     private const int RingFrames = 8; // of pulses: a transform needs four frames, mirrored ones at the edges two more
 
     private static readonly float[] Window = HannWindow();
+    private static readonly float[] PulseWindow = [.. Window.Select(static weight => weight * (1f / Hop))];
+    private static readonly float[] InnerPowers = Powers(2, 10);
 
     private readonly Kernel _kernel;
     private readonly FourierTransform _transform = new(Length);
@@ -68,7 +71,7 @@ internal sealed unsafe class SoundStage : IDisposable
             while (_pulseFrames < Math.Min(_frameIndex + 3, _frames)) AddPulses(pitch);
             MakeSpectrum(frames + (nint)i * VoiceModel.FrameWidth);
             _transform.Inverse(_re, _im, _frame);
-            for (int j = 0; j < Length; j++) _sums[j] = MathF.FusedMultiplyAdd(_frame[j], Window[j], _sums[j]);
+            AddFrame();
 
             // The sums' first quarter is complete; at the sentence's end the two after it are, too.
             int blocks = _frameIndex == _frames - 1 ? 3 : 1;
@@ -91,21 +94,45 @@ internal sealed unsafe class SoundStage : IDisposable
     /// <summary>Frames of samples that are complete once so many frames of spectra are in: a sample waits for the two frames after its own.</summary>
     private int Completed(int frames) => frames == _frames ? frames : Math.Max(frames - 2, 0);
 
+    /// <summary>Adds the frame at hand, windowed, to the sums.</summary>
+    private void AddFrame()
+    {
+        fixed (float* frame = _frame, window = Window, sums = _sums)
+        {
+            for (nint j = 0; j < Length; j += 4) Vector128.FusedMultiplyAdd(Vector128.Load(frame + j), Vector128.Load(window + j), Vector128.Load(sums + j)).Store(sums + j);
+        }
+    }
+
     /// <summary>Divides the first of the sums by the windows' power, which is less at a sentence's edges.</summary>
     private void Finish(int block, Span<float> samples)
     {
+        float[] powers = block > 0 && block < _frames - 2 ? InnerPowers : Powers(block, _frames);
+        Vector128<float> check = Vector128<float>.Zero; // infinite times 0 is not a number
+        fixed (float* sums = _sums, power = powers, to = samples)
+        {
+            for (nint j = 0; j < Hop; j += 4)
+            {
+                Vector128<float> four = Vector128.Load(sums + j) / Vector128.Load(power + j);
+                check += four * 0f;
+                four.Store(to + j);
+            }
+        }
+        if (check != Vector128<float>.Zero) throw new NotFiniteException("a sample of the voice is infinite or not a number: its weights are damaged");
+    }
+
+    /// <summary>Sums of the squares of the windows that overlap in a block.</summary>
+    private static float[] Powers(int block, int frames)
+    {
+        float[] powers = new float[Hop];
         for (int j = 0; j < Hop; j++)
         {
-            float power = 0;
-            for (int frame = Math.Max(block - 1, 0); frame <= Math.Min(block + 2, _frames - 1); frame++)
+            for (int frame = Math.Max(block - 1, 0); frame <= Math.Min(block + 2, frames - 1); frame++)
             {
                 float weight = Window[(block + 2 - frame) * Hop + j];
-                power += weight * weight;
+                powers[j] += weight * weight;
             }
-            float sample = _sums[j] / power;
-            if (!float.IsFinite(sample)) throw new NotFiniteException("a sample of the voice is infinite or not a number: its weights are damaged");
-            samples[j] = sample;
         }
+        return powers;
     }
 
     private void AddPulses(ReadOnlySpan<float> pitch)
@@ -129,26 +156,53 @@ internal sealed unsafe class SoundStage : IDisposable
         TransformPulses();
         if (!IsWithoutNoise) CounterNoise.Fill(_seed, _frameIndex, _noiseRe, _noiseIm);
         Recorder?.AddPairs("noise", _noiseRe, _noiseIm);
-        for (int b = 0; b < Bins; b++)
+        fixed (float* re = _re, im = _im, noiseRe = _noiseRe, noiseIm = _noiseIm)
         {
-            float re = _re[b], im = _im[b];
-            _re[b] = gain[b] * (cosines[b] * re - sines[b] * im) + noiseGain[b] * _noiseRe[b] + restGain[b] * restCosines[b];
-            _im[b] = gain[b] * (cosines[b] * im + sines[b] * re) + noiseGain[b] * _noiseIm[b] + restGain[b] * restSines[b];
+            nint b = 0;
+            for (; b <= Bins - 4; b += 4)
+            {
+                Vector128<float> g = Vector128.Load(gain + b), c = Vector128.Load(cosines + b), s = Vector128.Load(sines + b), x = Vector128.Load(re + b), y = Vector128.Load(im + b);
+                Vector128<float> n = Vector128.Load(noiseGain + b), r = Vector128.Load(restGain + b);
+                (g * (c * x - s * y) + n * Vector128.Load(noiseRe + b) + r * Vector128.Load(restCosines + b)).Store(re + b);
+                (g * (c * y + s * x) + n * Vector128.Load(noiseIm + b) + r * Vector128.Load(restSines + b)).Store(im + b);
+            }
+            for (; b < Bins; b++)
+            {
+                float x = re[b], y = im[b];
+                re[b] = gain[b] * (cosines[b] * x - sines[b] * y) + noiseGain[b] * noiseRe[b] + restGain[b] * restCosines[b];
+                im[b] = gain[b] * (cosines[b] * y + sines[b] * x) + noiseGain[b] * noiseIm[b] + restGain[b] * restSines[b];
+            }
         }
     }
 
     /// <summary>The windowed transform of the pulses around the frame's start; outside the sentence they are mirrored.</summary>
     private void TransformPulses()
     {
-        int start = _frameIndex * Hop - Length / 2, samples = _frames * Hop;
-        for (int j = 0; j < Length; j++)
+        fixed (float* ring = _ring, window = PulseWindow, frame = _frame)
         {
-            int sample = start + j;
-            while (sample < 0 || sample >= samples) sample = sample < 0 ? -sample : 2 * (samples - 1) - sample;
-            _frame[j] = _ring[sample % (RingFrames * Hop)] * (Window[j] * (1f / Hop));
+            for (int part = 0; part < Length / Hop; part++)
+            {
+                int source = _frameIndex - 2 + part;
+                float* weights = window + part * Hop, target = frame + part * Hop;
+                if (source < 0 || source >= _frames)
+                {
+                    for (int j = 0; j < Hop; j++) target[j] = ring[Mirrored(source * Hop + j) % (RingFrames * Hop)] * weights[j];
+                    continue;
+                }
+                float* pulses = ring + source % RingFrames * Hop;
+                for (nint j = 0; j < Hop; j += 4) (Vector128.Load(pulses + j) * Vector128.Load(weights + j)).Store(target + j);
+            }
         }
         _transform.Forward(_frame, _re, _im);
         Recorder?.AddPairs("source_spectrum", _re, _im);
+    }
+
+    /// <summary>The sample within the sentence that stands for one outside.</summary>
+    private int Mirrored(int sample)
+    {
+        int samples = _frames * Hop;
+        while (sample < 0 || sample >= samples) sample = sample < 0 ? -sample : 2 * (samples - 1) - sample;
+        return sample;
     }
 
     private static float[] HannWindow()

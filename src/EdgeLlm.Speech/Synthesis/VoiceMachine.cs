@@ -85,6 +85,7 @@ internal sealed unsafe class VoiceMachine : IDisposable
         byte* scratch = _scratch.Start + thread * _scratchStride;
         if (IsPacked) Kernel.MultiplyPacked(_map.Weight, _activations, _rows, _y, _map.Rows, first, end, scratch);
         else Kernel.Multiply(_map.Weight, _x, _xStride, _rows, _y, _map.Rows, first, end, scratch);
+        if (_map.Bias == null) return;
         for (int t = 0; t < _rows; t++) Kernel.Add(_y + (nint)t * _map.Rows + first, _map.Bias + first, end - first);
     }
 }

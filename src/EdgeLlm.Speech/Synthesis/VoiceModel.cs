@@ -54,7 +54,7 @@ internal sealed class VoiceModel : IDisposable
         int decoderWidth = tensors.Width("m.dec_norm.weight"), blocks = 0;
         while (blocks <= MostBlocks && tensors.Has($"m.dec.{blocks}.gamma")) blocks++;
         if (blocks is 0 or > MostBlocks) throw tensors.Error($"has {blocks} blocks in its decoder, not 1 to {MostBlocks}");
-        DecoderInput = tensors.Linear("m.dec_in", decoderWidth, 7 * (Text.Width + 2));
+        DecoderInput = tensors.DecoderInput("m.dec_in", decoderWidth, Text.Width);
         Decoder = [.. Enumerable.Range(0, blocks).Select(i => tensors.Block($"m.dec.{i}", decoderWidth, 7, 1))];
         DecoderNorm = tensors.Norm("m.dec_norm", decoderWidth);
         Head = tensors.Linear("m.head", FrameWidth, decoderWidth);
@@ -78,7 +78,7 @@ internal sealed class VoiceModel : IDisposable
     public LinearMap ProsodyOutput { get; }
 
     /// <summary>Seven rows of text, pitch and energy to one.</summary>
-    public LinearMap DecoderInput { get; }
+    public DecoderInputWeights DecoderInput { get; }
 
     public BlockWeights[] Decoder { get; }
 
@@ -91,7 +91,7 @@ internal sealed class VoiceModel : IDisposable
     {
         get
         {
-            IEnumerable<LinearMap> maps = [Head, DecoderInput, DurationConvolution, ProsodyInput, Text.Up, Text.Down, ProsodyText.Up, ProsodyText.Down];
+            IEnumerable<LinearMap> maps = [Head, DurationConvolution, ProsodyInput, Text.Up, Text.Down, ProsodyText.Up, ProsodyText.Down];
             IEnumerable<BlockWeights> blocks = [.. Decoder, .. Prosody, .. Text.Blocks, .. ProsodyText.Blocks];
             return maps.Concat(blocks.SelectMany(block => (LinearMap[])[block.Up, block.Down])).Max(map => map.Columns);
         }

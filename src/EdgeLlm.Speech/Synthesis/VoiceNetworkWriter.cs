@@ -16,6 +16,8 @@ internal static class VoiceNetworkWriter
     /// <summary>The network's file in a voice's folder.</summary>
     public const string NetworkFile = "hibari.onnx";
 
+    private const string DecoderInput = "m.dec_in.weight";
+
     private static readonly uint[] Dilations = [1, 2, 4, 8, 1, 2];
 
     /// <summary>Adds the network's keys and tensors.</summary>
@@ -59,6 +61,11 @@ internal static class VoiceNetworkWriter
         }
         if (shape.Length != 3) throw new InvalidDataException($"'{tensor.Name}' has {shape.Length} dimensions");
         (int rows, int inputs, int taps) = (shape[0], shape[1], shape[2]);
+        if (tensor.Name == DecoderInput)
+        {
+            AddDecoderInput(writer, numbers, rows, inputs, taps);
+            return;
+        }
         float[] ordered = new float[numbers.Length];
         bool isDepthwise = inputs == 1;
         for (int row = 0; row < rows; row++)
@@ -70,6 +77,30 @@ internal static class VoiceNetworkWriter
             }
         }
         Set(writer, tensor.Name, isDepthwise ? [rows, taps] : [(long)taps * inputs, rows], ordered);
+    }
+
+    /// <summary>
+    /// The convolution over text, pitch and energy in two: of the text [taps][out] rows of its columns, which are multiplied once for each phoneme, and of the
+    /// last two columns [taps][2][out].
+    /// </summary>
+    private static void AddDecoderInput(GgufWriter writer, float[] numbers, int rows, int inputs, int taps)
+    {
+        int texts = inputs - 2;
+        float[] text = new float[taps * rows * texts], prosody = new float[taps * 2 * rows];
+        for (int row = 0; row < rows; row++)
+        {
+            for (int input = 0; input < inputs; input++)
+            {
+                for (int tap = 0; tap < taps; tap++)
+                {
+                    float number = numbers[(row * inputs + input) * taps + tap];
+                    if (input < texts) text[(tap * rows + row) * texts + input] = number;
+                    else prosody[(tap * 2 + input - texts) * rows + row] = number;
+                }
+            }
+        }
+        Set(writer, "m.dec_in.text.weight", [texts, taps * rows], text);
+        Set(writer, "m.dec_in.prosody.weight", [rows, 2 * taps], prosody);
     }
 
     /// <summary>y = a W + b in integers: the bias, two operations after the product's cast, names the map.</summary>

@@ -6,7 +6,7 @@ namespace EdgeLlm.Speech.Synthesis;
 
 /// <summary>A linear map y = W x + b.</summary>
 /// <param name="weight">[rows, columns].</param>
-/// <param name="bias">[rows].</param>
+/// <param name="bias">[rows], or null.</param>
 internal readonly unsafe struct LinearMap(WeightMatrix weight, float* bias)
 {
     public WeightMatrix Weight { get; } = weight;
@@ -56,6 +56,23 @@ internal sealed unsafe class BlockWeights
     public required float* Gamma { get; init; }
 }
 
+/// <summary>The decoder's first convolution, over rows of text, pitch and energy.</summary>
+internal sealed unsafe class DecoderInputWeights
+{
+    public const int Taps = 7;
+
+    public required int Width { get; init; }
+
+    /// <summary>[Taps * Width, text]: what a phoneme's row gives to the results before, at and after it.</summary>
+    public required WeightMatrix Text { get; init; }
+
+    /// <summary>[Taps][2][Width]: of pitch and energy.</summary>
+    public required float* Prosody { get; init; }
+
+    /// <summary>[Width].</summary>
+    public required float* Bias { get; init; }
+}
+
 /// <summary>An encoder of phonemes: embedding, blocks, one attention layer that is applied several times, a norm.</summary>
 internal sealed unsafe class EncoderWeights
 {
@@ -91,13 +108,14 @@ internal sealed unsafe class EncoderWeights
 /// <summary>Tensors of a voice's file, each checked against the shape that its part of the network needs.</summary>
 internal sealed unsafe class VoiceTensors(GgufFile file)
 {
-    private const int MostWidth = 4096;
+    private const int MostWidth = 1024;
+    private const int MostRows = 4096;
 
     public ModelException Error(string problem) => new(file.Path, problem);
 
     public bool Has(string name) => file.FindTensor(name) is not null;
 
-    /// <summary>Numbers of a row of a tensor: a width of the network, a multiple of 32 and at most 4096.</summary>
+    /// <summary>Numbers of a row of a tensor: a width of the network, a multiple of 32 and at most 1024.</summary>
     public int Width(string name)
     {
         long columns = Find(name).Columns;
@@ -109,7 +127,7 @@ internal sealed unsafe class VoiceTensors(GgufFile file)
     public int Rows(string name)
     {
         long rows = Find(name).Rows;
-        return rows is > 0 and <= MostWidth ? (int)rows : throw Error($"tensor '{name}' has {rows} rows, not 1 to {MostWidth}");
+        return rows is > 0 and <= MostRows ? (int)rows : throw Error($"tensor '{name}' has {rows} rows, not 1 to {MostRows}");
     }
 
     /// <summary>A tensor of floats with so many numbers, in the file.</summary>
@@ -122,19 +140,22 @@ internal sealed unsafe class VoiceTensors(GgufFile file)
     }
 
     /// <summary>`name.weight` [rows, columns], packed or of floats, and `name.bias` [rows].</summary>
-    public LinearMap Linear(string name, int rows, int columns)
+    public LinearMap Linear(string name, int rows, int columns) => new(Matrix(name, rows, columns), Floats(name + ".bias", rows));
+
+    /// <summary>`name.weight` [rows, columns], packed or of floats.</summary>
+    public WeightMatrix Matrix(string name, int rows, int columns)
     {
         GgufTensor tensor = Find(name + ".weight");
         if (tensor.Rows != rows || tensor.Columns != columns)
             throw Error($"tensor '{name}.weight' is {tensor.Rows} x {tensor.Columns}; the voice needs {rows} x {columns}");
         byte* data = (byte*)file.Pointer(tensor);
         if (tensor.Packed is null && tensor.Type != ElementType.F32) throw Error($"tensor '{name}.weight' is {tensor.TypeName}; a voice's matrices are packed or F32");
-        WeightMatrix weight = tensor.Packed is { } packed ? new(data, packed.Packing, packed.Codebook, rows, columns) : new(data, ElementType.F32, rows, columns);
-        return new LinearMap(weight, Floats(name + ".bias", rows));
+        return tensor.Packed is { } packed ? new(data, packed.Packing, packed.Codebook, rows, columns) : new(data, ElementType.F32, rows, columns);
     }
 
     public LayerNorm Norm(string name, int width) => new(Floats(name + ".weight", width), Floats(name + ".bias", width));
 
+    /// <summary>A ConvNeXt block.</summary>
     public BlockWeights Block(string name, int width, int taps, int dilation)
     {
         int hidden = Rows(name + ".pw1.bias") is 1 ? Width(name + ".pw1.bias") : throw Error($"tensor '{name}.pw1.bias' is not a vector");
@@ -151,6 +172,14 @@ internal sealed unsafe class VoiceTensors(GgufFile file)
             Gamma = Floats(name + ".gamma", width),
         };
     }
+
+    public DecoderInputWeights DecoderInput(string name, int width, int textWidth) => new()
+    {
+        Width = width,
+        Text = Matrix(name + ".text", DecoderInputWeights.Taps * width, textWidth),
+        Prosody = Floats(name + ".prosody.weight", 2L * DecoderInputWeights.Taps * width),
+        Bias = Floats(name + ".bias", width),
+    };
 
     public EncoderWeights Encoder(string name, int repeats)
     {

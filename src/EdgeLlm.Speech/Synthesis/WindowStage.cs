@@ -99,6 +99,53 @@ internal sealed unsafe class ConvolutionStage(VoiceMachine machine, LinearMap ma
     protected override void Compute(float* window, int results, float* output) => Machine.Multiply(map, window, _width, results, output);
 }
 
+/// <summary>
+/// The decoder's first convolution. Frames of a phoneme have its row of text in common, which is multiplied once for all of them; rows that come are pitch and energy.
+/// </summary>
+internal sealed unsafe class DecoderInputStage(VoiceMachine machine, DecoderInputWeights weights, int mostRows)
+    : WindowStage(machine, 2, weights.Width, DecoderInputWeights.Taps / 2, mostRows)
+{
+    private AlignedBuffer? _texts; // [phonemes][Taps][Width]
+    private int[] _idOfStep = [];
+    private int _frame;
+
+    /// <summary>Begins a sentence.</summary>
+    /// <param name="texts">The phonemes' rows.</param>
+    /// <param name="count">How many they are.</param>
+    /// <param name="idOfStep">The phoneme of each step of two frames.</param>
+    public void Begin(float* texts, int count, int[] idOfStep)
+    {
+        Begin();
+        (_idOfStep, _frame) = (idOfStep, 0);
+        var map = new LinearMap(weights.Text, null);
+        long bytes = (long)count * map.Rows * sizeof(float);
+        if (_texts is null || _texts.Bytes < bytes)
+        {
+            _texts?.Dispose();
+            _texts = new AlignedBuffer(bytes);
+        }
+        Machine.Multiply(map, texts, map.Columns, count, (float*)_texts.Start);
+    }
+
+    protected override void Compute(float* window, int results, float* output)
+    {
+        const int Taps = DecoderInputWeights.Taps;
+        int width = weights.Width, frames = 2 * _idOfStep.Length;
+        for (int t = 0; t < results; t++, _frame++, window += 2, output += width)
+        {
+            Machine.Kernel.Recall(weights.Prosody, window, output, 2 * Taps, width);
+            Machine.Kernel.Add(output, weights.Bias, width);
+            for (int tap = 0; tap < Taps; tap++)
+            {
+                int frame = _frame + tap - Reach;
+                if (frame >= 0 && frame < frames) Machine.Kernel.Add(output, (float*)_texts!.Start + ((nint)_idOfStep[frame / 2] * Taps + tap) * width, width);
+            }
+        }
+    }
+
+    protected override void DisposeMore() => _texts?.Dispose();
+}
+
 /// <summary>A ConvNeXt block.</summary>
 internal sealed unsafe class BlockStage : WindowStage
 {

@@ -14,7 +14,7 @@ _edgellm() {
     doctor) options='--json --help' ;;
     pull) options='--system --help' ;;
     quantize) options='--calibrate --fast --type --imatrix --write-imatrix --group --embedding --size --bits --no-lattice --chat-template --evaluate --no-report --force --dry-run --help' ;;
-    serve) options='--config --check --model -m --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --queue --body-limit --stop-seconds --state --help' ;;
+    serve) options='--config --check --model -m --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --queue --body-limit --stop-seconds --state --voice --voice-names --ffmpeg --help' ;;
     list | ls) options='--json --names --help' ;;
     ps) options='--service --json --help' ;;
     rm) options='--system --yes -y --help' ;;
@@ -99,6 +99,9 @@ _edgellm() {
     serve:--body-limit) COMPREPLY=(); return ;;
     serve:--stop-seconds) COMPREPLY=(); return ;;
     serve:--state) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    serve:--voice) COMPREPLY=(); return ;;
+    serve:--voice-names) COMPREPLY=(); return ;;
+    serve:--ffmpeg) COMPREPLY=($(compgen -f -- "$word")); return ;;
     ps:--service) COMPREPLY=(); return ;;
     logits:--model | logits:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     logits:--ids) COMPREPLY=($(compgen -f -- "$word")); return ;;
