@@ -22,7 +22,7 @@ public sealed partial class LayeringTests
         ["HuggingFace"] = ["Files", "Gguf", "Kernels.Formats", "Tokenization"], // of Tokenization the plain data that tokenizer files become
         ["Models"] = ["Files", "Gguf", "HuggingFace", "Tokenization", "Kernels"],
         ["Sampling"] = ["Kernels"],
-        ["Generation"] = ["Models", "Sampling", "Tokenization", "Chat"],
+        ["Generation"] = ["Files", "Models", "Sampling", "Tokenization", "Chat"],
         ["DefaultModel"] = [], // a file without code: its name may stand in messages
         ["Speech"] = ["Files", "Gguf", "HuggingFace", "Tokenization", "Models", "Sampling", "Generation", "Kernels"],
         ["Extensions.AI"] = ["Speech", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],

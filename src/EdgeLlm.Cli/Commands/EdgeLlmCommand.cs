@@ -18,6 +18,8 @@ internal static class EdgeLlmCommand
         PullCommand.Create(),
         QuantizeCommand.Create(),
         ServeCommand.Create(),
+        SnapshotCommand.Create(),
+        CacheCommand.Create(),
         ListCommand.Create(),
         PsCommand.Create(),
         RemoveCommand.Create(),

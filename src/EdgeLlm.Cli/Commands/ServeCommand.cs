@@ -44,13 +44,15 @@ internal static class ServeCommand
             };
             if (settings is { Threads: 0, DecodeThreads: 0 } && ThreadChoice.Remembered is { } measured)
                 settings = settings with { Threads = measured.Prompt, DecodeThreads = measured.Decode };
-            settings = settings with { IdentityFolder = settings.StateDirectory is { } state ? Path.Combine(state, "identities") : StateFolder.Identities };
+            settings = settings with { IdentityFolder = FolderOf(settings, "identities"), CacheFolder = FolderOf(settings, "cache") };
             await using var server = new ModelServer(settings, model);
             await server.RunAsync(cancellation).ConfigureAwait(false);
             return ExitCode.Success;
         });
         return command;
     }
+
+    private static string FolderOf(ServerOptions settings, string name) => settings.StateDirectory is { } state ? Path.Combine(state, name) : StateFolder.FileNamed(name);
 
     private static ServerOptions ReadSettings(string? file, Dictionary<string, string> given)
     {

@@ -1,4 +1,5 @@
 using EdgeLlm.Generation;
+using EdgeLlm.Generation.Prefixes;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Server.Engine;
@@ -12,11 +13,12 @@ internal sealed class Contexts(LanguageModel model, int most) : IDisposable
     /// The context that goes on with a prompt: one that shares at least half of what it holds with it. Another would lose its conversation, so an
     /// empty one is taken, or a new one made, or at last that taken which was not used for the longest time.
     /// </summary>
-    public SequenceCache For(IReadOnlyList<int> prompt)
+    /// <param name="scope">Whose conversation it is: others' contexts do not count.</param>
+    public SequenceCache For(IReadOnlyList<int> prompt, PrefixScope scope)
     {
         SequenceCache? cache = null;
         int longest = 0;
-        foreach (SequenceCache candidate in _caches)
+        foreach (SequenceCache candidate in _caches.Where(candidate => candidate.Scope == scope))
         {
             int common = candidate.Memory.Keeps(candidate.CommonWith(prompt));
             if (common <= longest || 2 * common < candidate.Tokens.Count) continue;

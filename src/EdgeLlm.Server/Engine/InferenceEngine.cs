@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using EdgeLlm.Generation;
+using EdgeLlm.Generation.Prefixes;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
 using EdgeLlm.Server.Settings;
@@ -12,6 +13,7 @@ internal sealed class InferenceEngine : IDisposable
     private readonly ServerOptions _options;
     private readonly ServerLog _log;
     private readonly FairQueue<AnswerJob> _queue;
+    private readonly KeptPrefixes _prefixes;
     private readonly CancellationTokenSource _abort = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile Loaded? _loaded;
@@ -25,6 +27,7 @@ internal sealed class InferenceEngine : IDisposable
         _options = options;
         _log = log;
         _queue = new FairQueue<AnswerJob>(options.Queue);
+        _prefixes = new KeptPrefixes(options, log);
     }
 
     public EngineState State => _stopping ? EngineState.Stopping : _loaded is null ? EngineState.Loading : EngineState.Ready;
@@ -63,15 +66,18 @@ internal sealed class InferenceEngine : IDisposable
         {
             var format = new ChatFormat(model);
             var contexts = new Contexts(model, conversations);
-            SequenceCache cache = contexts.For([]);
+            SequenceCache cache = contexts.For([], PrefixScope.Service);
             Sequence first = new(cache, new GenerationOptions { MaxTokens = 1, Sampling = SamplingOptions.Greedy });
             first.Begin([model.Tokenizer.BosId ?? 0]);
             first.Next(CancellationToken.None);
             cache.Clear();
             if (conversations < _options.Conversations)
                 _log.Warning($"memory is short: the contexts of {Quantity(conversations, "conversation")} are kept, not of {_options.Conversations} (setting conversations; a smaller context takes less)");
+            if (model.Options.PrefixBytes == 0 && _options.CacheMemory is > 0 and var wanted)
+                _log.Warning($"memory is short: of prompts that others begin with nothing is kept, not {wanted / 1e6:F0} MB (setting cacheMemory)");
             if (_options.Context > model.Info.ContextLength)
                 _log.Warning($"context {_options.Context}: the model was trained on {model.Info.ContextLength} tokens, and beyond them its answers get worse");
+            _prefixes.Add(model, _abort.Token);
             _loaded = new Loaded(model, format, contexts);
         }
         catch
@@ -130,19 +136,22 @@ internal sealed class InferenceEngine : IDisposable
             await _abort.CancelAsync().ConfigureAwait(false);
         }
         await _ended.Task.ConfigureAwait(false);
+        _prefixes.Dispose();
     }
 
     public void Dispose()
     {
         _abort.Dispose();
+        _prefixes.Dispose();
         _loaded?.Contexts.Dispose();
         _loaded?.Model.Dispose();
     }
 
-    /// <summary>The model with as many contexts as were asked for or, where memory is short, with as many as fit.</summary>
+    /// <summary>The model with as many contexts as were asked for and room for prefixes or, where memory is short, with as many as fit.</summary>
     private (LanguageModel Model, int Contexts) LoadWithContexts(string path)
     {
-        for (int contexts = _options.Conversations; ; contexts--)
+        bool keepsPrefixes = true;
+        for (int contexts = _options.Conversations; ; contexts -= keepsPrefixes ? 1 : 0)
         {
             try
             {
@@ -156,12 +165,14 @@ internal sealed class InferenceEngine : IDisposable
                     IdentityFolder = _options.IdentityFolder,
                     Contexts = contexts,
                     OtherBytes = ServerOptions.ServiceBytes,
+                    PrefixBytes = keepsPrefixes ? _options.CacheMemory ?? ServerOptions.UsualCacheMemory : 0,
                 };
                 return (LanguageModel.Load(path, options), contexts);
             }
-            catch (ModelException) when (contexts > 1)
+            catch (ModelException) when (contexts > 1 || keepsPrefixes)
             {
-                // It may fit with fewer; what is wrong otherwise is so with one, too.
+                // It may fit with less; what is wrong otherwise is so with the least, too.
+                keepsPrefixes = !keepsPrefixes;
             }
         }
     }
@@ -201,7 +212,7 @@ internal sealed class InferenceEngine : IDisposable
         try
         {
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(job.Cancellation, _abort.Token);
-            var answer = new Sequence(_loaded!.Contexts.For(job.Prompt), job.Options);
+            var answer = new Sequence(_loaded!.Contexts.For(job.Prompt, job.Options.Scope), job.Options);
             answer.Begin(job.Prompt);
             while (answer.Next(stop.Token) is { } piece)
             {

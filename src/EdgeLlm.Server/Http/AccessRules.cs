@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using EdgeLlm.Generation.Prefixes;
 using EdgeLlm.Server.Settings;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
@@ -38,8 +39,12 @@ internal sealed class AccessRules(ServerOptions options)
 
         if (_keyHash is not null && NeedsKey(request.Path) && !HasKey(request))
             throw new ApiException(401, "this service takes an API key: Authorization: Bearer KEY", "invalid_api_key");
+        if (_keyHash is not null) context.Items[typeof(PrefixScope)] = new PrefixScope(Convert.ToHexStringLower(_keyHash));
         return next(context);
     }
+
+    /// <summary>Whose computed prompts a request may reuse: those of its API key, where there are any; else the service's.</summary>
+    public static PrefixScope ScopeOf(HttpContext context) => context.Items[typeof(PrefixScope)] is PrefixScope scope ? scope : PrefixScope.Service;
 
     /// <summary>Who a request is from, as far as turns in the queue are concerned: an address, or a network of IPv6, which one machine may have all of.</summary>
     public static string ClientOf(HttpContext context)

@@ -2,6 +2,7 @@ using EdgeLlm.Chat;
 using EdgeLlm.Generation;
 using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
+using Microsoft.AspNetCore.Http;
 
 namespace EdgeLlm.Server.Http;
 
@@ -31,6 +32,17 @@ internal static class Prompts
         if (messages.Count > MostMessages) throw ApiException.Field("messages", $"has {messages.Count} messages; at most {MostMessages} are taken");
         RequireTemplate(current.Format);
         return InTurnAsync(() => Encode(current, messages, maxTokens, dropOldest), cancellation);
+    }
+
+    /// <summary>The options with whose what is computed is, and how far it is likely to be the beginning of other conversations, too.</summary>
+    /// <param name="messages">The turns that the prompt was made of; null: it is continued as it is.</param>
+    public static async Task<GenerationOptions> ReuseAsync(
+        GenerationOptions options, (LanguageModel Model, ChatFormat Format) current, List<ChatMessage>? messages, IReadOnlyList<int> prompt, HttpContext context)
+    {
+        options = options with { Scope = AccessRules.ScopeOf(context) };
+        if (messages is null || current.Model.Options.PrefixBytes == 0) return options;
+        int count = await InTurnAsync(() => current.Format.CountInstructions(new ChatRequest { Messages = messages }, prompt), context.RequestAborted).ConfigureAwait(false);
+        return options with { Instructions = count };
     }
 
     /// <summary>The tokens of turns that follow tokens of earlier ones, the last of them an answer's: its end where it is missing, no second BOS.</summary>
@@ -72,7 +84,7 @@ internal static class Prompts
         return options with { MaxTokens = isLimited ? Math.Min(options.MaxTokens, room) : room, StopsLoops = !isLimited && !options.IgnoreEndOfText };
     }
 
-    private static async Task<List<int>> InTurnAsync(Func<List<int>> encode, CancellationToken cancellation)
+    private static async Task<T> InTurnAsync<T>(Func<T> encode, CancellationToken cancellation)
     {
         await Turn.WaitAsync(cancellation).ConfigureAwait(false);
         try

@@ -54,6 +54,7 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
         NoteContextLength(context, request, current.Model);
         bool mayDrop = request.Truncate != false;
         List<int> prompt = await Prompts.EncodeAsync(current, turns, options.MaxTokens, mayDrop, context.RequestAborted).ConfigureAwait(false);
+        options = await Prompts.ReuseAsync(options, current, turns, prompt, context).ConfigureAwait(false);
         await AnswerAsync(context, request, prompt, options, Piece, withContext: false).ConfigureAwait(false);
 
         OllamaAnswer Piece(string text) => new(request.Model!, OllamaAnswer.Now(), false) { Message = new OllamaAnswerMessage("assistant", text) };
@@ -76,6 +77,8 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
         engine.RequireRoom();
         NoteContextLength(context, request, current.Model);
         List<int> prompt = await PromptAsync(request, current, context.RequestAborted).ConfigureAwait(false);
+        bool beginsWithSystem = request.Raw != true && request.Context is not { Length: > 0 } && !string.IsNullOrEmpty(request.System);
+        options = await Prompts.ReuseAsync(options, current, beginsWithSystem ? [new ChatMessage("system", request.System!)] : null, prompt, context).ConfigureAwait(false);
         await AnswerAsync(context, request, prompt, options, Piece, withContext: request.Raw != true).ConfigureAwait(false);
 
         OllamaAnswer Piece(string text) => new(request.Model!, OllamaAnswer.Now(), false) { Response = text };

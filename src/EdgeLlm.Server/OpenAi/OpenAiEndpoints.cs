@@ -35,6 +35,7 @@ internal sealed class OpenAiEndpoints(InferenceEngine engine, ServedModel served
         List<ChatMessage> turns = [.. messages.Select((message, i) => (message ?? throw ApiException.Field($"messages[{i}]", "is null")).ToTurn($"messages[{i}]"))];
         engine.RequireRoom();
         List<int> prompt = await Prompts.EncodeAsync(current, turns, options.MaxTokens, dropOldest: false, context.RequestAborted).ConfigureAwait(false);
+        options = await Prompts.ReuseAsync(options, current, turns, prompt, context).ConfigureAwait(false);
         AnswerJob job = engine.Submit(AccessRules.ClientOf(context), prompt, Prompts.Limit(options, current.Model, prompt.Count), context.RequestAborted);
         var head = new Head("chatcmpl-" + Guid.NewGuid().ToString("N"), DateTimeOffset.UtcNow.ToUnixTimeSeconds(), served.Name, engine.Fingerprint);
         if (request.Stream == true) await StreamAsync(context, job, head, request.StreamOptions?.IncludeUsage == true).ConfigureAwait(false);

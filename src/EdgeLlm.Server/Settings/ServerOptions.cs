@@ -1,4 +1,6 @@
+using EdgeLlm.Generation.Prefixes;
 using EdgeLlm.Kernels;
+using EdgeLlm.Models;
 
 namespace EdgeLlm.Server.Settings;
 
@@ -40,6 +42,24 @@ public sealed record ServerOptions
 
     /// <summary>How many conversations' contexts are kept, so that their next turn is not computed from the start.</summary>
     public int Conversations { get; init; } = 2;
+
+    /// <summary>Bytes in which beginnings of prompts are kept, for other conversations and after a restart; 0: none; null: <see cref="UsualCacheMemory"/>.</summary>
+    public long? CacheMemory { get; init; }
+
+    /// <summary>Which of them survive a restart, in <see cref="CacheFolder"/>.</summary>
+    public PrefixDisk CacheDisk { get; init; } = PrefixDisk.Shared;
+
+    /// <summary>Most bytes of the files in which they do.</summary>
+    public long CacheDiskSize { get; init; } = 1_000_000_000;
+
+    /// <summary>The folder of these files; null: nothing survives.</summary>
+    public string? CacheFolder { get; init; }
+
+    /// <summary>A file of `edgellm snapshot`, whose prompt all clients begin with at no cost; null: those beside the model's file alone.</summary>
+    public string? Snapshot { get; init; }
+
+    /// <summary>A sixteenth of the machine's memory, at most 512 MB.</summary>
+    public static long UsualCacheMemory => Math.Min(MachineMemory.Total / 16, 512_000_000);
 
     /// <summary>Bytes that connections and requests take beside the model, at most: measured with 128 clients and 512 idle connections (`tools/test-storm`).</summary>
     public const long ServiceBytes = 14_000_000;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using EdgeLlm.Chat;
 using EdgeLlm.Files;
+using EdgeLlm.Generation.Prefixes;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models;
 
@@ -39,6 +40,10 @@ public sealed class Setting
         new("decodeThreads", "N", "Threads that decode, where memory is what limits (default: what `edgellm bench` once measured as this user, else all)", (o, v) => o with { DecodeThreads = Number(v, 1, ModelOptions.MaximumThreads) }),
         new("kv", "f16|f32|i8", "How a context is kept (default: f16)", (o, v) => o with { CacheType = CacheTypeOf(v) }),
         new("conversations", "N", "How many conversations' contexts are kept for their next turn (default: 2)", (o, v) => o with { Conversations = Number(v, 1, 64) }),
+        new("cacheMemory", "SIZE", "Memory for beginnings of prompts, which are not computed again, such as 256M; 0 for none (default: a sixteenth of the machine's, at most 512M)", (o, v) => o with { CacheMemory = BytesOf(v) }),
+        new("cacheDisk", "shared|conversations|none", "Which of them survive a restart, in files: system prompts and tools, conversations too, or none (default: shared)", (o, v) => o with { CacheDisk = CacheDiskOf(v) }),
+        new("cacheDiskSize", "SIZE", "Most that these files take, such as 500M (default: 1G)", (o, v) => o with { CacheDiskSize = BytesOf(v) }),
+        new("snapshot", "FILE", "A prompt that `edgellm snapshot` computed before, beside those in the model's folder", (o, v) => o with { Snapshot = v }),
         new("queue", "N", "How many requests may wait for their turn (default: 16)", (o, v) => o with { Queue = Number(v, 0, 1024) }),
         new("bodyLimit", "BYTES", "Most bytes of a request (default: 1048576)", (o, v) => o with { BodyLimit = Number(v, 1024, 1 << 28) }),
         new("stopSeconds", "N", "Seconds that running answers are given when the service is stopped (default: 20)", (o, v) => o with { StopSeconds = Number(v, 0, MostSeconds) }),
@@ -73,6 +78,24 @@ public sealed class Setting
     {
         if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most) return value;
         throw new FormatException($"a whole number from {least} to {most}");
+    }
+
+    private static PrefixDisk CacheDiskOf(string text) => text switch
+    {
+        "shared" => PrefixDisk.Shared,
+        "conversations" => PrefixDisk.Conversations,
+        "none" => PrefixDisk.None,
+        _ => throw new FormatException("shared, conversations or none"),
+    };
+
+    /// <summary>A number of bytes: `1500000`, `256M`, `2G` (powers of 1000, as disks are sold and this program counts).</summary>
+    private static long BytesOf(string text)
+    {
+        string digits = text.TrimEnd('B', 'b');
+        long unit = digits.Length == 0 ? 1 : char.ToUpperInvariant(digits[^1]) switch { 'K' => 1000, 'M' => 1_000_000, 'G' => 1_000_000_000, _ => 1 };
+        if (unit > 1) digits = digits[..^1];
+        if (long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number <= (1L << 50) / unit) return number * unit;
+        throw new FormatException("a number of bytes, such as 256M or 2G");
     }
 
     private static string[] ListOf(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

@@ -124,6 +124,15 @@ internal sealed class AtomicFile : IDisposable
         }
     }
 
+    /// <summary>Writes bytes anywhere.</summary>
+    /// <exception cref="FileException">The disk does not take them.</exception>
+    public T Write<T>(Func<FileStream, T> write)
+    {
+        T result = default!;
+        Do(() => result = write(_stream));
+        return result;
+    }
+
     /// <summary>Puts the file in its place. Without this, disposing drops it.</summary>
     /// <exception cref="FileException">The disk does not take it.</exception>
     public void Complete(bool waitsForDisk = true) => Do(() =>

@@ -30,13 +30,14 @@ internal enum FileKind
 /// <param name="Kind">Elsewhere than on Linux only <see cref="FileKind.Regular"/>, <see cref="FileKind.Folder"/> and <see cref="FileKind.Link"/> are told apart.</param>
 /// <param name="Identity">Equal for two paths exactly where they lead to one file, by whatever names and links.</param>
 /// <param name="Stamp">What changes with the file's bytes; null where the system doesn't say.</param>
-internal sealed partial record FileStatus(FileKind Kind, string Identity, FileStamp? Stamp = null)
+/// <param name="Owner">Number of the user whose it is; null where the system doesn't say.</param>
+internal sealed partial record FileStatus(FileKind Kind, string Identity, FileStamp? Stamp = null, uint? Owner = null)
 {
-    // statx(2): one layout on every processor. stx_mode at 28 (u16), stx_ino at 32 and stx_size at 40 (u64), stx_ctime at 96 and stx_mtime at 112
+    // statx(2): one layout on every processor. stx_uid at 20 (u32), stx_mode at 28 (u16), stx_ino at 32 and stx_size at 40 (u64), stx_ctime at 96 and stx_mtime at 112
     // (s64 seconds, u32 nanoseconds), stx_dev_major and _minor at 136 and 140 (u32).
-    private const int BufferBytes = 256, ModeOffset = 28, InodeOffset = 32, SizeOffset = 40, ChangeTimeOffset = 96, WriteTimeOffset = 112, DeviceOffset = 136;
+    private const int BufferBytes = 256, OwnerOffset = 20, ModeOffset = 28, InodeOffset = 32, SizeOffset = 40, ChangeTimeOffset = 96, WriteTimeOffset = 112, DeviceOffset = 136;
     private const int CurrentFolder = -100, NoFollow = 0x100, EmptyPath = 0x1000;
-    private const uint Fields = 0x1 | 0x40 | 0x80 | 0x100 | 0x200; // type, times of writing and of change, inode, size
+    private const uint Fields = 0x1 | 0x8 | 0x40 | 0x80 | 0x100 | 0x200; // type, owner, times of writing and of change, inode, size
     private const int NoEntry = 2, NotFolder = 20;
 
     /// <summary>The kind in a message: "is a device".</summary>
@@ -49,6 +50,9 @@ internal sealed partial record FileStatus(FileKind Kind, string Identity, FileSt
         FileKind.Socket => "a socket",
         _ => "a link",
     };
+
+    /// <summary>Whether it is this process's user's; also where the system doesn't say.</summary>
+    public bool IsOwn => Owner is not { } owner || owner == EffectiveUser();
 
     /// <summary>Whether two paths, of which nothing need be there yet, are one place: a name in one folder, by whatever way to it.</summary>
     public static bool IsSamePlace(string path, string other)
@@ -105,7 +109,7 @@ internal sealed partial record FileStatus(FileKind Kind, string Identity, FileSt
         };
         ulong device = BinaryPrimitives.ReadUInt64LittleEndian(buffer.AsSpan(DeviceOffset)), inode = BinaryPrimitives.ReadUInt64LittleEndian(buffer.AsSpan(InodeOffset));
         var stamp = new FileStamp(device, inode, BinaryPrimitives.ReadInt64LittleEndian(buffer.AsSpan(SizeOffset)), TimeAt(WriteTimeOffset), TimeAt(ChangeTimeOffset));
-        return new FileStatus(kind, $"{device:x}:{inode:x}", stamp);
+        return new FileStatus(kind, $"{device:x}:{inode:x}", stamp, BinaryPrimitives.ReadUInt32LittleEndian(buffer.AsSpan(OwnerOffset)));
 
         long TimeAt(int offset) =>
             BinaryPrimitives.ReadInt64LittleEndian(buffer.AsSpan(offset)) * 1_000_000_000 + BinaryPrimitives.ReadUInt32LittleEndian(buffer.AsSpan(offset + 8));
@@ -137,6 +141,9 @@ internal sealed partial record FileStatus(FileKind Kind, string Identity, FileSt
 
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static partial int StatX(int folder, string path, int flags, uint mask, [Out] byte[] buffer);
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    private static partial uint EffectiveUser();
 }
 
 /// <summary>What changes with a file's bytes.</summary>

@@ -62,6 +62,39 @@ public sealed class ChatFormat
         return Encode(new ChatPrompt(rest.Length > 0 ? [new(rest, FromInput: true), .. next] : next));
     }
 
+    /// <summary>How many of a conversation's first tokens are its instructions: tools and the system turns that it begins with, as the template writes them.</summary>
+    /// <param name="prompt">The conversation's tokens, of <see cref="Encode(ChatRequest)"/>.</param>
+    internal int CountInstructions(ChatRequest request, IReadOnlyList<int> prompt)
+    {
+        if (!BeginsWithInstructions(request.Messages) && request.Tools is null) return 0;
+        try
+        {
+            List<int> other = EncodeWithQuestion(request, "?");
+            int common = 0, most = Math.Min(other.Count, prompt.Count);
+            while (common < most && other[common] == prompt[common]) common++;
+            return common;
+        }
+        catch (ChatTemplateException)
+        {
+            return 0; // a template that does not take such a conversation
+        }
+    }
+
+    /// <summary>The first tokens of all conversations with these tools and system turns.</summary>
+    /// <exception cref="ChatTemplateException">There is no template, or it does not take them.</exception>
+    internal List<int> EncodeInstructions(ChatRequest request)
+    {
+        List<int> tokens = EncodeWithQuestion(request, "A");
+        return tokens[..CountInstructions(request, tokens)];
+    }
+
+    private static bool BeginsWithInstructions(IReadOnlyList<ChatMessage> messages) => messages is [{ Role: "system" or "developer" }, ..];
+
+    private List<int> EncodeWithQuestion(ChatRequest request, string question) => Encode(request with
+    {
+        Messages = [.. request.Messages.TakeWhile(message => message.Role is "system" or "developer"), new ChatMessage("user", question)], ContinueFinalMessage = false,
+    });
+
     private ChatPrompt Render(ChatRequest request) =>
         (_template ?? throw new ChatTemplateException(MissingTemplate, 0)).Render(request with { BosToken = _bos, EosToken = _eos });
 

@@ -60,7 +60,9 @@ public sealed partial class ChatSession : IDisposable
         Sequence answer;
         try
         {
-            answer = _generator.Begin(RenderWithRoom(options), options, ShortenAfterDropping);
+            List<int> prompt = RenderWithRoom(options);
+            int instructions = Model.Options.PrefixBytes > 0 ? _format.CountInstructions(Request, prompt) : 0;
+            answer = _generator.Begin(prompt, options with { Instructions = instructions }, ShortenAfterDropping);
         }
         catch
         {
@@ -118,9 +120,11 @@ public sealed partial class ChatSession : IDisposable
         return tokens.Count + answered < capacity ? tokens : null;
     }
 
+    private ChatRequest Request => new() { Messages = System is null ? [.. _messages] : [new ChatMessage("system", System), .. _messages] };
+
     private List<int> Render()
     {
-        List<int> tokens = _format.Encode(new ChatRequest { Messages = System is null ? [.. _messages] : [new ChatMessage("system", System), .. _messages] });
+        List<int> tokens = _format.Encode(Request);
         return tokens.Count > 0 ? tokens : throw new ChatTemplateException("it makes an empty text of these messages", 0);
     }
 }

@@ -1,3 +1,4 @@
+using EdgeLlm.Generation.Prefixes;
 using EdgeLlm.Sampling;
 
 namespace EdgeLlm.Generation;
@@ -31,6 +32,12 @@ public sealed record GenerationOptions
 
     /// <summary>Policy for a full context. A <see cref="TextGenerator"/> has no turns to forget: under <see cref="ContextPolicy.DropOldestTurns"/> its answer ends there.</summary>
     public ContextPolicy WhenContextIsFull { get; init; } = ContextPolicy.DropOldestTurns;
+
+    /// <summary>Who may reuse what is computed for this answer.</summary>
+    internal PrefixScope Scope { get; init; } = PrefixScope.Service;
+
+    /// <summary>How many of the prompt's first tokens other conversations are likely to begin with: those of a system prompt and tools (<see cref="ChatFormat.CountInstructions"/>).</summary>
+    internal int Instructions { get; init; }
 
     /// <exception cref="ArgumentException">A value is out of its range; the message names it.</exception>
     public void Validate()

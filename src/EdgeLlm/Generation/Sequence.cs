@@ -36,6 +36,7 @@ internal sealed class Sequence
     {
         options.Validate();
         _cache = cache;
+        cache.Scope = options.Scope;
         _model = cache.Model;
         _options = options;
         _shorten = shorten;
@@ -78,6 +79,7 @@ internal sealed class Sequence
         catch (OperationCanceledException)
         {
             _reason = FinishReason.Cancelled;
+            if (_tokens.Count > 1) _cache.Keep();
             Report();
             return null;
         }
@@ -99,7 +101,7 @@ internal sealed class Sequence
     public string Accept(Span<float> logits)
     {
         _cache.Append(_pending);
-        if (_tokens.Count == 0) _cache.Memory.Checkpoint(); // the next prompt often begins as this one
+        if (_tokens.Count == 0) _cache.Keep(); // the next prompt often begins as this one
         int token = _sampler.Sample(logits);
         if (_tokens.Count == 0) _firstToken = _clock.Elapsed;
         if (!_options.IgnoreEndOfText && _model.Tokenizer.IsEndOfGeneration(token)) return End(FinishReason.EndOfText);
@@ -109,7 +111,7 @@ internal sealed class Sequence
         _last[0] = token;
         _pending = _last;
         string text = _stops.Append(_detokenizer.Add(token).ToString(), out bool stopped);
-        if (stopped) _reason = FinishReason.Stop;
+        if (stopped) End(FinishReason.Stop); // the rest of the text is the stop string's
         else if (_options.MaxTokens > 0 && _tokens.Count >= _options.MaxTokens) text += End(FinishReason.MaxTokens);
         else if (_loops?.Add(token) == true) text += End(FinishReason.Loop);
         Report();
@@ -120,7 +122,7 @@ internal sealed class Sequence
     {
         int capacity = _cache.Memory.Capacity;
         if (prompt.Count > capacity) throw new ContextFullException(prompt.Count, capacity);
-        _reused = _cache.Reuse(prompt);
+        _reused = _cache.Reuse(prompt, _options.Instructions);
         _pending = [.. prompt.Skip(_reused)];
         _promptLength = prompt.Count - _tokens.Count;
     }
@@ -140,6 +142,7 @@ internal sealed class Sequence
     private string End(FinishReason reason)
     {
         _reason = reason;
+        if (_tokens.Count > 1) _cache.Keep(); // and the next turn's goes on after this answer
         string rest = _stops.Append(_detokenizer.Flush().ToString(), out _) + _stops.Flush();
         Report();
         return rest;

@@ -1,15 +1,32 @@
+using EdgeLlm.Generation.Prefixes;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Generation;
 
-/// <summary>A context, and the tokens whose keys and values it holds: what a prompt shares with them is not computed again.</summary>
+/// <summary>
+/// A context, and the tokens whose keys and values it holds: what a prompt shares with them, or with those of the model's <see cref="PrefixCache"/>, is not computed again.
+/// </summary>
 internal sealed class SequenceCache(LanguageModel model) : IDisposable
 {
     private readonly List<int> _tokens = [];
+    private readonly PrefixCache? _prefixes = PrefixCache.Of(model);
+    private int _instructions;
 
     public LanguageModel Model => model;
 
     public KvCache Memory { get; } = model.CreateCache();
+
+    /// <summary>Whose it is; another's tokens are forgotten.</summary>
+    public PrefixScope Scope
+    {
+        get;
+        set
+        {
+            if (field == value) return;
+            Clear();
+            field = value;
+        }
+    } = PrefixScope.Service;
 
     /// <summary>The tokens that it holds.</summary>
     public IReadOnlyList<int> Tokens => _tokens;
@@ -22,13 +39,32 @@ internal sealed class SequenceCache(LanguageModel model) : IDisposable
         return common;
     }
 
-    /// <summary>Forgets all but the longest common beginning with a prompt that the model can go on from; the prompt's last token is computed in any case, for its logits.</summary>
+    /// <summary>
+    /// Forgets all but the longest common beginning with a prompt that the model can go on from, or loads a longer one; the prompt's last token is computed in any case, for its
+    /// logits.
+    /// </summary>
+    /// <param name="instructions">How many of its tokens other conversations are likely to begin with: a system prompt and tools.</param>
     /// <returns>How many tokens need not be computed.</returns>
-    public int Reuse(IReadOnlyList<int> prompt)
+    public int Reuse(IReadOnlyList<int> prompt, int instructions = 0)
     {
-        int common = Memory.Truncate(Math.Min(CommonWith(prompt), prompt.Count - 1));
-        _tokens.RemoveRange(common, _tokens.Count - common);
-        return common;
+        int most = prompt.Count - 1, common = Math.Min(CommonWith(prompt), most);
+        (int loaded, int known) = _prefixes?.Load(Scope, prompt, most, Memory, common) ?? default;
+        int kept = loaded > 0 ? loaded : Memory.Truncate(common);
+        _tokens.RemoveRange(Math.Min(common, kept), _tokens.Count - Math.Min(common, kept));
+        for (int i = _tokens.Count; i < kept; i++) _tokens.Add(prompt[i]);
+        _instructions = Math.Min(instructions, prompt.Count);
+        // Where a length alone is not enough to go on from, one is kept where the next prompt is likely to part from this one.
+        int stop = _instructions > kept ? _instructions : known;
+        if (_prefixes is not null && Memory.Pages.CheckpointBytes > 0 && stop >= kept + KvCache.PagePositions && stop < most)
+            Memory.StopAt(stop, () => _prefixes.Store(Scope, [.. prompt.Take(stop)], Memory, _instructions));
+        return kept;
+    }
+
+    /// <summary>Keeps what it takes to go on from here, in this context and in others: at the end of a prompt and of an answer.</summary>
+    public void Keep()
+    {
+        Memory.Checkpoint();
+        _prefixes?.Store(Scope, _tokens, Memory, _instructions);
     }
 
     /// <summary>Notes tokens that a pass has computed after those that it holds.</summary>

@@ -36,6 +36,10 @@ internal sealed unsafe class AlignedBuffer : IDisposable
         }
     }
 
+    /// <summary>All of it.</summary>
+    /// <exception cref="OverflowException">It has 2 GB or more.</exception>
+    public Span<byte> Span => new(Start, checked((int)Bytes));
+
     public void Dispose()
     {
         Free();

@@ -34,6 +34,7 @@ internal sealed class CacheEntry
         HeadBytes = HeadBytesOf(Tiles);
         ByteCount = HeadBytes * KeyValue.Heads;
         if (IsRing) CheckpointBytes = HeadBytesOf(TilesOf(KeyValue.Window) + 1) * KeyValue.Heads;
+        else PageBytes = (2 * TileBytes + (_type == KeyValueType.I8 ? 2 * KeyValueHead.TilePositions * sizeof(float) : 0)) * KeyValue.Heads;
     }
 
     /// <summary>Its keys and values; null: it is a state.</summary>
@@ -46,6 +47,12 @@ internal sealed class CacheEntry
 
     /// <summary>Bytes that a checkpoint keeps of it.</summary>
     public long CheckpointBytes { get; }
+
+    /// <summary>Bytes of its keys and values of a tile, where it holds those of all positions; else 0.</summary>
+    public long PageBytes { get; }
+
+    /// <summary>What says how its bytes are laid out outside a cache.</summary>
+    public string LayoutName => KeyValue is null ? $"state:{StateBytes}" : $"{(IsRing ? $"ring{KeyValue.Window}" : "all")}:{KeyValue.Heads}x{KeyValue.Dimension}";
 
     /// <summary>Tiles of positions that there is room for.</summary>
     public long Tiles { get; }

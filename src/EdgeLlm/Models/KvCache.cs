@@ -33,6 +33,7 @@ public sealed unsafe partial class KvCache : IDisposable
         _entries = Place(specs, capacity, chunk, type, out long bytes);
         _hasStates = _entries.Any(entry => entry.KeyValue is null);
         _checkpoints = new Checkpoints(_entries, bytes);
+        Pages = new PageLayout(_entries, type);
         _memory = new AlignedBuffer(bytes + _checkpoints.ByteCount);
         Logits = GC.AllocateUninitializedArray<float>(vocabulary, pinned: true);
     }
@@ -59,6 +60,9 @@ public sealed unsafe partial class KvCache : IDisposable
         return bytes + new Checkpoints(entries, bytes).ByteCount;
     }
 
+    /// <summary>Layout of the pages of such a cache.</summary>
+    internal static PageLayout LayoutOf(IReadOnlyList<CacheSpec> specs, int capacity, int chunk, KeyValueType type) => new(Place(specs, capacity, chunk, type, out _), type);
+
     /// <summary>Bytes allocated for the entries and their checkpoints.</summary>
     internal long AllocatedBytes => _memory.Bytes;
 
@@ -80,6 +84,7 @@ public sealed unsafe partial class KvCache : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         using Lock.Scope use = InUse.EnterScope();
         ThrowIfDisposed();
+        _stop = default;
         int kept = Keeps(length);
         if (kept == Length) return kept;
         if (kept == 0) Array.ForEach(_entries, entry => entry.Clear());
@@ -131,8 +136,8 @@ public sealed unsafe partial class KvCache : IDisposable
     {
         int before = Length;
         Length += tokens;
-        if (!_hasStates) return;
-        (_previous, _current) = (before, 1 - _current);
+        if (_hasStates) (_previous, _current) = (before, 1 - _current);
+        NoteStop();
     }
 
     /// <summary>A head of an entry of keys and values.</summary>
@@ -220,6 +225,8 @@ public sealed unsafe partial class KvCache : IDisposable
         }
 
         public long ByteCount { get; }
+
+        public IEnumerable<int> Lengths => _kept.Select(checkpoint => checkpoint.Length);
 
         /// <summary>The largest length up to this one that is kept; 0: none.</summary>
         public int Before(int length) => _kept.FindLast(checkpoint => checkpoint.Length <= length).Length;

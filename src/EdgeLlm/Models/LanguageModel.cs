@@ -26,6 +26,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
     private readonly Transformer _transformer;
     private readonly Lock _turn = new(); // one pass at a time
     private readonly Lock _reading = new(); // of the file's metadata, which no pass has to wait for
+    private readonly List<IDisposable> _companions = [];
     private AlignedBuffer? _batchLogits; // [sequences, vocabulary], made for the first batch
     private byte[]? _identity;
     private volatile bool _disposed;
@@ -215,6 +216,9 @@ public sealed unsafe partial class LanguageModel : IDisposable
         return new KvCache(_steps.Cache, ContextLength, Options.PrefillChunk, Options.CacheType, Info.VocabularySize);
     }
 
+    /// <summary>Layout of pages and checkpoints of its contexts.</summary>
+    internal PageLayout Pages => KvCache.LayoutOf(_steps.Cache, ContextLength, Options.PrefillChunk, Options.CacheType);
+
     /// <summary>
     /// Computes tokens after what the cache holds, chunk by chunk, and gives the logits [vocabulary] of the last one. They are overwritten by
     /// the next call with this cache.
@@ -334,6 +338,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
             _pool.Dispose();
             lock (_reading) _file.Dispose();
         }
+        lock (_companions) _companions.ForEach(companion => companion.Dispose());
     }
 
     /// <summary>
@@ -348,13 +353,31 @@ public sealed unsafe partial class LanguageModel : IDisposable
         return _identity ??= ModelIdentity.Of(_file, Options.IdentityFolder, cancellationToken);
     }
 
-    /// <summary>What tells computed things (saved conversations, kept logits) from those of another model or way of computing [32 bytes].</summary>
+    /// <summary>
+    /// What tells computed things (saved conversations, cached prefixes, kept logits) from those of another model or way of computing [32 bytes]: every option that changes a
+    /// bit is part of it. Adapters and control vectors belong to a sequence: <see cref="Generation"/> keys what it keeps by them, too.
+    /// </summary>
     internal byte[] StateKey(CancellationToken cancellation = default)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Identity(cancellation).Span);
         hash.AppendData([ModelIdentity.Arithmetic, (byte)Options.CacheType, Options.FloatActivations ? (byte)1 : (byte)0]);
+        if (_steps.Model.DependsOnContext) hash.AppendData(BitConverter.GetBytes(ContextLength));
         return hash.GetHashAndReset();
+    }
+
+    /// <summary>Something that others keep with the model and that is disposed of with it: made when it is first asked for.</summary>
+    /// <exception cref="ObjectDisposedException">The model was disposed of.</exception>
+    internal T Companion<T>(Func<T> make) where T : class, IDisposable
+    {
+        lock (_companions)
+        {
+            ThrowIfDisposed();
+            if (_companions.OfType<T>().FirstOrDefault() is { } made) return made;
+            T companion = make();
+            _companions.Add(companion);
+            return companion;
+        }
     }
 
     private void Forward(ReadOnlySpan<int> tokens, KvCache cache, float* logits, int logitTokens, CancellationToken cancellation)
@@ -362,7 +385,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
         CheckTokens(tokens, cache);
         for (int done = 0; done < tokens.Length;)
         {
-            int count = Math.Min(_transformer.Chunk, tokens.Length - done), after = tokens.Length - done - count;
+            int count = cache.MostOfPass(Math.Min(_transformer.Chunk, tokens.Length - done)), after = tokens.Length - done - count;
             int wanted = Math.Clamp(logitTokens - after, 0, count);
             Run(tokens.Slice(done, count), cache, logits, null, wanted, cancellation);
             if (cache.Length / KvCache.CheckpointPositions > (cache.Length - count) / KvCache.CheckpointPositions) cache.Checkpoint();

@@ -18,11 +18,14 @@ public sealed record MemoryPlan
     /// <summary>Scratch of a forward pass, logits, and the program itself (<see cref="ProgramBytes"/>).</summary>
     public required long Working { get; init; }
 
+    /// <summary>Beginnings of prompts that are kept for other contexts (<see cref="ModelOptions.PrefixBytes"/>), when all of it is in use.</summary>
+    public long Prefixes { get; init; }
+
     /// <summary>Positions of the context.</summary>
     public required int ContextLength { get; init; }
 
     /// <summary>All together, without <see cref="OnDisk"/>.</summary>
-    public long Total => Weights + Cache + Working;
+    public long Total => Weights + Cache + Working + Prefixes;
 
     /// <summary>
     /// Bytes of the program itself: data, runtime, vocabulary. Measured (`tools/test-memory`): the compiled program takes 7 to 9 MB, and up to 80 bytes for each token of a
@@ -43,6 +46,7 @@ public sealed record MemoryPlan
             Weights = weights,
             Cache = (long)Int128.Min(cache, long.MaxValue / 4),
             Working = passes + 4L * steps.Model.VocabularySize * options.Contexts + ProgramBytes(steps.Model.VocabularySize) + options.OtherBytes,
+            Prefixes = options.PrefixBytes,
             ContextLength = context,
         };
     }
@@ -53,10 +57,12 @@ public sealed record MemoryPlan
     public string? Refusal(long total, long available)
     {
         string need = string.Create(CultureInfo.InvariantCulture,
-            $"needs {Total / 1e6:F0} MB (weights {Weights / 1e6:F0}, cache for {ContextLength} tokens {Cache / 1e6:F0}, working memory {Working / 1e6:F0})");
+            $"needs {Total / 1e6:F0} MB (weights {Weights / 1e6:F0}, cache for {ContextLength} tokens {Cache / 1e6:F0}, working memory {Working / 1e6:F0}{KeptText})");
         if (Total > total) return string.Create(CultureInfo.InvariantCulture, $"{need} and this machine has {total / 1e6:F0} MB: take a smaller model or a smaller --context");
-        if (Cache + Working > available)
-            return string.Create(CultureInfo.InvariantCulture, $"{need}, and of the {(Cache + Working) / 1e6:F0} MB beside the weights only {available / 1e6:F0} MB are free: take a smaller --context or stop other programs");
+        if (Total - Weights > available)
+            return string.Create(CultureInfo.InvariantCulture, $"{need}, and of the {(Total - Weights) / 1e6:F0} MB beside the weights only {available / 1e6:F0} MB are free: take a smaller --context or stop other programs");
         return null;
     }
+
+    private string KeptText => Prefixes == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", kept prompts {Prefixes / 1e6:F0}");
 }

@@ -41,6 +41,11 @@ public sealed record ModelOptions
     /// <summary>Bytes that the model and its context may take; 0: what this machine (or its control group) has.</summary>
     public long MemoryLimit { get; init; }
 
+    /// <summary>
+    /// Bytes in which beginnings of prompts are kept for other contexts of the model, so that they are not computed again; 0: none. Results don't depend on it.
+    /// </summary>
+    public long PrefixBytes { get; init; }
+
     /// <summary>Bytes that the program takes for other things than the model (a service its connections): the memory plan counts them.</summary>
     public long OtherBytes { get; init; }
 
@@ -62,6 +67,7 @@ public sealed record ModelOptions
         Require(DecodeThreads, 0, MaximumThreads, nameof(DecodeThreads));
         Require(PrefillChunk, 1, MaximumChunk, nameof(PrefillChunk));
         Require(Contexts, 1, MaximumThreads, nameof(Contexts));
+        if (PrefixBytes < 0) throw new ArgumentOutOfRangeException(null, $"{nameof(PrefixBytes)} is {PrefixBytes}; it must be 0 or more");
         if (OtherBytes < 0) throw new ArgumentOutOfRangeException(null, $"{nameof(OtherBytes)} is {OtherBytes}; it must be 0 or more");
         if (MemoryLimit < 0) throw new ArgumentOutOfRangeException(null, $"{nameof(MemoryLimit)} is {MemoryLimit}; it must be 0 or more");
         if (!Enum.IsDefined(CacheType)) throw new ArgumentOutOfRangeException(null, $"{nameof(CacheType)} is {(int)CacheType}; it must be one of the names of {nameof(KeyValueType)}");

@@ -36,6 +36,46 @@ public sealed class EngineTests
         Task<JsonElement> AskAsync(string messages) => server.AskAsync("/v1/chat/completions", $$"""{"model":"tiny","max_tokens":4,"temperature":0,"messages":{{messages}}}""");
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(64_000_000)]
+    public async Task A_system_prompt_is_computed_once_for_all_conversations_and_survives_a_restart(long memory)
+    {
+        string folder = Directory.CreateTempSubdirectory("edgellm-cache").FullName;
+        try
+        {
+            var options = new ServerOptions { CacheMemory = memory, CacheFolder = Path.Combine(folder, "cache"), IdentityFolder = Path.Combine(folder, "identities"), Conversations = 1 };
+            const string First = "Tom had a red ball.", Second = "The cat sat on a mat.";
+            (string Text, int Known, int Tokens) first, second;
+            await using (TestServer server = await TestServer.StartAsync(options))
+            {
+                first = await AskAsync(server, First);
+                second = await AskAsync(server, Second);
+                Assert.Equal(0, first.Known);
+                if (memory > 0) Assert.InRange(second.Known, 60, second.Tokens - 5);
+            }
+            await using TestServer again = await TestServer.StartAsync(options);
+            (string Text, int Known, int Tokens) after = await AskAsync(again, Second);
+            Assert.Equal((second.Text, second.Tokens), (after.Text, after.Tokens));
+            Assert.InRange(after.Known, memory > 0 ? second.Known - 2 : 0, second.Known); // both questions may begin with the same tokens
+            Assert.Equal(memory > 0, Directory.Exists(options.CacheFolder));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        static async Task<(string, int, int)> AskAsync(TestServer server, string question)
+        {
+            JsonElement answer = await server.AskAsync("/v1/chat/completions", $$$"""
+                {"model":"tiny","max_tokens":8,"temperature":0,"messages":[{"role":"system","content":"You tell short stories of animals who live in a big green forest, with words that a small child knows."},
+                {"role":"user","content":"{{{question}}}"}]}
+                """);
+            JsonElement usage = answer.GetProperty("usage");
+            return (TextOf(answer), usage.GetProperty("prompt_tokens_details").GetProperty("cached_tokens").GetInt32(), usage.GetProperty("prompt_tokens").GetInt32());
+        }
+    }
+
     /// <summary>The embedding of Q is damaged; the head, otherwise the same tensor, is not.</summary>
     [Fact]
     public async Task A_result_that_is_not_a_number_fails_its_request_alone()

@@ -56,6 +56,67 @@ public sealed class ModelIdentityTests : IDisposable
     }
 
     [Fact]
+    public void An_option_that_is_not_known_to_change_no_bit_is_part_of_the_key()
+    {
+        string[] withoutEffect =
+        [
+            nameof(ModelOptions.Name), nameof(ModelOptions.ContextLength), nameof(ModelOptions.Threads), nameof(ModelOptions.DecodeThreads), nameof(ModelOptions.PrefillChunk),
+            nameof(ModelOptions.Kernel), nameof(ModelOptions.Contexts), nameof(ModelOptions.ChatTemplate), nameof(ModelOptions.IdentityFolder), nameof(ModelOptions.MemoryLimit),
+            nameof(ModelOptions.PrefixBytes), nameof(ModelOptions.OtherBytes),
+        ];
+        string path = Stories;
+        Assert.Empty(Ignored(new ModelOptions(), KeyOf, withoutEffect));
+        Assert.Equal([nameof(Pretended.NewKnob)], Ignored(new Pretended(), pretended => KeyOf(pretended.Model), [nameof(Pretended.Model)]));
+
+        byte[] KeyOf(ModelOptions options)
+        {
+            using LanguageModel model = LanguageModel.Load(path, options);
+            return model.StateKey();
+        }
+    }
+
+    [Fact]
+    public void Where_angles_depend_on_the_context_it_is_part_of_the_key()
+    {
+        string longer = SharedFolder.Require("golden", "logits", "phi3-longrope", "model.gguf");
+        Assert.NotEqual(KeyOf(40), KeyOf(41));
+
+        byte[] KeyOf(int context)
+        {
+            using LanguageModel model = LanguageModel.Load(longer, new ModelOptions { ContextLength = context });
+            return model.StateKey();
+        }
+    }
+
+    private sealed record Pretended
+    {
+        public ModelOptions Model { get; init; } = new();
+
+        public double NewKnob { get; init; }
+    }
+
+    /// <summary>Names of the properties that the key does not change with, beside those that are known.</summary>
+    private static List<string> Ignored<T>(T options, Func<T, byte[]> key, string[] known) where T : class
+    {
+        byte[] before = key(options);
+        var ignored = new List<string>();
+        foreach (System.Reflection.PropertyInfo property in typeof(T).GetProperties().Where(property => property.CanWrite && !known.Contains(property.Name)))
+        {
+            var changed = (T)typeof(T).GetMethod("<Clone>$")!.Invoke(options, null)!;
+            object? value = property.GetValue(options);
+            property.SetValue(changed, value switch
+            {
+                bool on => !on,
+                Enum kind => Enum.GetValues(kind.GetType()).Cast<object>().First(other => !other.Equals(kind)),
+                null => "other",
+                _ => Convert.ChangeType(1 + Convert.ToInt64(value), property.PropertyType),
+            });
+            if (before.AsSpan().SequenceEqual(key(changed))) ignored.Add(property.Name);
+        }
+        return ignored;
+    }
+
+    [Fact]
     public void A_remembered_hash_is_taken_for_the_same_file_and_for_no_other()
     {
         string path = WithOtherWeights(), memory = _folder.PathOf("memory");

@@ -7,14 +7,16 @@ _edgellm() {
   done
   COMPREPLY=()
   case $command in
-    '') options='run inspect show bench doctor pull quantize serve list ls ps rm kernels logits perplexity template tokenize phonemes embed rerank say --help --version' ;;
+    '') options='run inspect show bench doctor pull quantize serve snapshot cache list ls ps rm kernels logits perplexity template tokenize phonemes embed rerank say --help --version' ;;
     run) options='--model -m --prompt -p --system --system-prompt -sys --chat-template --raw --chat -cnv --no-stdin --no-history --force --stats --verbose --context --ctx-size -c --threads -t --decode-threads --chunk --kernel --kv --max-tokens --n-predict --predict -n --temperature --temp --top-k --top-p --min-p --typical-p --seed -s --repeat-penalty --repeat-last-n --presence-penalty --frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-breaker --logit-bias --stop --ignore-eos --no-loop-guard --when-full --help' ;;
     inspect | show) options='--context --ctx-size -c --kv --tensors --verify --json --help' ;;
     bench) options='--model -m --threads -t --decode-threads --tune --prompt -p --decode -n --depth -d --rounds -r --kernel --chunk --kv --profile --peer-decode --peer-model --json --help' ;;
     doctor) options='--json --help' ;;
     pull) options='--system --help' ;;
     quantize) options='--calibrate --fast --type --imatrix --write-imatrix --group --embedding --size --bits --no-lattice --chat-template --evaluate --no-report --force --dry-run --help' ;;
-    serve) options='--config --check --model -m --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --queue --body-limit --stop-seconds --state --voice --voice-names --ffmpeg --help' ;;
+    serve) options='--config --check --model -m --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --cache-memory --cache-disk --cache-disk-size --snapshot --queue --body-limit --stop-seconds --state --help' ;;
+    snapshot) options='--model -m --system --tools --output -o --force --context --ctx-size -c --chat-template --kv --threads -t --kernel --help' ;;
+    cache) options='--help' ;;
     list | ls) options='--json --names --help' ;;
     ps) options='--service --json --help' ;;
     rm) options='--system --yes -y --help' ;;
@@ -95,13 +97,23 @@ _edgellm() {
     serve:--decode-threads) COMPREPLY=(); return ;;
     serve:--kv) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$word")); return ;;
     serve:--conversations) COMPREPLY=(); return ;;
+    serve:--cache-memory) COMPREPLY=(); return ;;
+    serve:--cache-disk) COMPREPLY=($(compgen -W "shared conversations none" -- "$word")); return ;;
+    serve:--cache-disk-size) COMPREPLY=(); return ;;
+    serve:--snapshot) COMPREPLY=($(compgen -f -- "$word")); return ;;
     serve:--queue) COMPREPLY=(); return ;;
     serve:--body-limit) COMPREPLY=(); return ;;
     serve:--stop-seconds) COMPREPLY=(); return ;;
     serve:--state) COMPREPLY=($(compgen -f -- "$word")); return ;;
-    serve:--voice) COMPREPLY=(); return ;;
-    serve:--voice-names) COMPREPLY=(); return ;;
-    serve:--ffmpeg) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    snapshot:--model | snapshot:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    snapshot:--system) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    snapshot:--tools) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    snapshot:--output | snapshot:-o) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    snapshot:--context | snapshot:--ctx-size | snapshot:-c) COMPREPLY=(); return ;;
+    snapshot:--chat-template) COMPREPLY=($(compgen -W "vicuna alpaca dolly llama2 chatml" -- "$word") $(compgen -f -- "$word")); return ;;
+    snapshot:--kv) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$word")); return ;;
+    snapshot:--threads | snapshot:-t) COMPREPLY=(); return ;;
+    snapshot:--kernel) COMPREPLY=($(compgen -W "$(edgellm kernels 2> /dev/null)" -- "$word")); return ;;
     ps:--service) COMPREPLY=(); return ;;
     logits:--model | logits:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     logits:--ids) COMPREPLY=($(compgen -f -- "$word")); return ;;

@@ -69,6 +69,9 @@ internal sealed record ModelSpec
 
     /// <summary>Soft cap of the logits, cap * tanh(logit / cap); 0: none.</summary>
     public float LogitCap { get; init; }
+
+    /// <summary>Whether keys of the same position have other bits in a context of another length: rotary positions that are stretched by it.</summary>
+    public bool DependsOnContext => Layers.Any(layer => layer.Attention.Rope?.Scaling is RopeScaling.Long or RopeScaling.DynamicNtk);
 }
 
 /// <summary>A table with a row for each position.</summary>
