@@ -14,7 +14,7 @@ _edgellm() {
     doctor) options='--json --help' ;;
     pull) options='--system --help' ;;
     quantize) options='--calibrate --fast --type --imatrix --write-imatrix --group --embedding --size --bits --no-lattice --chat-template --evaluate --no-report --force --dry-run --help' ;;
-    serve) options='--config --check --model -m --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --cache-memory --cache-disk --cache-disk-size --snapshot --queue --body-limit --stop-seconds --state --help' ;;
+    serve) options='--config --check --model -m --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --cache-memory --cache-disk --cache-disk-size --snapshot --queue --body-limit --stop-seconds --state --voice --voice-names --ffmpeg --help' ;;
     snapshot) options='--model -m --system --tools --output -o --force --context --ctx-size -c --chat-template --kv --threads -t --kernel --help' ;;
     cache) options='--help' ;;
     list | ls) options='--json --names --help' ;;
@@ -105,6 +105,9 @@ _edgellm() {
     serve:--body-limit) COMPREPLY=(); return ;;
     serve:--stop-seconds) COMPREPLY=(); return ;;
     serve:--state) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    serve:--voice) COMPREPLY=(); return ;;
+    serve:--voice-names) COMPREPLY=(); return ;;
+    serve:--ffmpeg) COMPREPLY=($(compgen -f -- "$word")); return ;;
     snapshot:--model | snapshot:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     snapshot:--system) COMPREPLY=($(compgen -f -- "$word")); return ;;
     snapshot:--tools) COMPREPLY=($(compgen -f -- "$word")); return ;;
