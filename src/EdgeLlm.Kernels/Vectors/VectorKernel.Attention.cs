@@ -37,6 +37,7 @@ internal abstract unsafe partial class VectorKernel
                 int to = LastKey(query, Math.Min(r + 3, endRow - 1), start);
                 FourRows scores = FourRows.Of(p, Tile, r, endRow);
                 if (r + 1 == endRow) MultiplyRow(Row(query.Queries, query, dimension, r), keys, Tile, dimension, scores.First, to + 1, true);
+                else if (r + 2 == endRow) MultiplyTwo(Row(query.Queries, query, dimension, r), Row(query.Queries, query, dimension, r + 1), keys, Tile, dimension, scores.First, scores.Second, to + 1, true);
                 else MultiplyFour(QueryRows(query.Queries, query, dimension, r, endRow), keys, Tile, dimension, scores, to + 1, true);
             }
             for (int r = firstRow; r < endRow; r++)
@@ -53,6 +54,7 @@ internal abstract unsafe partial class VectorKernel
                 float* seen = values + (nint)from * dimension;
                 int whole = dimension & ~(Strip - 1);
                 if (r + 1 == endRow) MultiplyRow(weights.First, seen, dimension, count, outputs.First, whole, false);
+                else if (r + 2 == endRow) MultiplyTwo(weights.First, weights.Second, seen, dimension, count, outputs.First, outputs.Second, whole, false);
                 else MultiplyFour(weights, seen, dimension, count, outputs, whole, false);
                 if (whole == dimension) continue;
                 for (int i = r; i < Math.Min(r + 4, endRow); i++) AccumulateRest(p + (nint)i * Tile + from, seen, count, Row(query.Output, query, dimension, i), dimension, whole);

@@ -227,6 +227,63 @@ internal abstract unsafe partial class VectorKernel
         }
     }
 
+    /// <summary>Two rows, four vectors of columns at a time as long as there are so many: heads that share keys in pairs, when one token is decoded.</summary>
+    private static void MultiplyTwo(float* first, float* second, float* matrix, nint stride, int count, float* y, float* z, int columns, bool anew)
+    {
+        int width = Vector<float>.Count;
+        nint strip = 0;
+        for (; strip < columns - 2 * width; strip += 4 * width)
+        {
+            float* o = y + strip, p = z + strip, b = matrix + strip;
+            Vector<float> c0 = Vector<float>.Zero, c1 = c0, c2 = c0, c3 = c0, d0 = c0, d1 = c0, d2 = c0, d3 = c0;
+            if (!anew)
+            {
+                (c0, c1, c2, c3) = (Vector.Load(o), Vector.Load(o + width), Vector.Load(o + 2 * width), Vector.Load(o + 3 * width));
+                (d0, d1, d2, d3) = (Vector.Load(p), Vector.Load(p + width), Vector.Load(p + 2 * width), Vector.Load(p + 3 * width));
+            }
+            for (nint j = 0; j < count; j++, b += stride)
+            {
+                Vector<float> m0 = Vector.Load(b), m1 = Vector.Load(b + width), m2 = Vector.Load(b + 2 * width), m3 = Vector.Load(b + 3 * width), factor = new(first[j]);
+                c0 = Vector.FusedMultiplyAdd(factor, m0, c0);
+                c1 = Vector.FusedMultiplyAdd(factor, m1, c1);
+                c2 = Vector.FusedMultiplyAdd(factor, m2, c2);
+                c3 = Vector.FusedMultiplyAdd(factor, m3, c3);
+                factor = new(second[j]);
+                d0 = Vector.FusedMultiplyAdd(factor, m0, d0);
+                d1 = Vector.FusedMultiplyAdd(factor, m1, d1);
+                d2 = Vector.FusedMultiplyAdd(factor, m2, d2);
+                d3 = Vector.FusedMultiplyAdd(factor, m3, d3);
+            }
+            c0.Store(o);
+            c1.Store(o + width);
+            c2.Store(o + 2 * width);
+            c3.Store(o + 3 * width);
+            d0.Store(p);
+            d1.Store(p + width);
+            d2.Store(p + 2 * width);
+            d3.Store(p + 3 * width);
+        }
+        for (; strip < columns; strip += 2 * width)
+        {
+            float* o = y + strip, p = z + strip, b = matrix + strip;
+            Vector<float> c0 = Vector<float>.Zero, c1 = c0, d0 = c0, d1 = c0;
+            if (!anew) (c0, c1, d0, d1) = (Vector.Load(o), Vector.Load(o + width), Vector.Load(p), Vector.Load(p + width));
+            for (nint j = 0; j < count; j++, b += stride)
+            {
+                Vector<float> m0 = Vector.Load(b), m1 = Vector.Load(b + width), factor = new(first[j]);
+                c0 = Vector.FusedMultiplyAdd(factor, m0, c0);
+                c1 = Vector.FusedMultiplyAdd(factor, m1, c1);
+                factor = new(second[j]);
+                d0 = Vector.FusedMultiplyAdd(factor, m0, d0);
+                d1 = Vector.FusedMultiplyAdd(factor, m1, d1);
+            }
+            c0.Store(o);
+            c1.Store(o + width);
+            d0.Store(p);
+            d1.Store(p + width);
+        }
+    }
+
     /// <summary>One row, four vectors of columns at a time as long as there are so many.</summary>
     private static void MultiplyRow(float* a, float* matrix, nint stride, int count, float* y, int columns, bool anew)
     {
