@@ -133,11 +133,7 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
             NormRate = _settings.NormRate,
             Epochs = _settings.TuningEpochs,
             Checkpoint = tuning,
-            Progress = (step, steps) =>
-            {
-                progress($"tuning step {step} of {steps}", _work.Tuning(step / (double)steps));
-                GC.Collect();
-            },
+            Progress = (step, steps) => progress($"tuning step {step} of {steps}", _work.Tuning(step / (double)steps)),
             Log = Log,
         };
         return tuner.Tune(cancellation);

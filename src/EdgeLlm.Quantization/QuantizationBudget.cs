@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Quantization.Numerics;
 using EdgeLlm.Quantization.Rounding;
 
 namespace EdgeLlm.Quantization;
@@ -32,18 +33,19 @@ internal sealed class QuantizationBudget
         sensitivities.Run(windows, share => progress("sensitivities", share / 2), cancellation);
         StageMemory.Return();
         GgufTensor[] packed = [.. plan.Tensors.Where(tensor => plan.PackingOf(tensor.Name) != Packing.None)];
+        var arena = new FloatArena();
         for (int i = 0; i < packed.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
             progress(packed[i].Name, 0.5 + 0.5 * i / packed.Length);
-            GC.Collect(); // the last matrix' arrays
-            float[] weights = source.ReadMatrix(packed[i].Name), errors = new float[weights.Length];
+            float[] weights = source.ReadMatrix(packed[i].Name, arena), errors = arena.Rent(weights.Length);
             _divergences[packed[i].Name] = [.. Forms.Select(form =>
             {
                 MatrixQuantizer.Plain(packed[i].Name, weights, (int)packed[i].Rows, new PackedLayout(form, (int)packed[i].Columns)).ToFloat(errors);
                 TensorPrimitives.Subtract(weights, errors, errors);
                 return sensitivities.Divergence(packed[i].Name, errors);
             })];
+            arena.Return(weights, errors);
         }
     }
 

@@ -72,12 +72,12 @@ internal abstract class LayerQuantizer
     /// <param name="weights">[vocabulary, width]</param>
     public PackedMatrix QuantizeHead(string name, float[] weights) => Rounder.RoundHead(name, weights, Width, HiddenMoments);
 
-    /// <summary>Second moments [columns, columns] of what goes into a matrix.</summary>
+    /// <summary>Second moments [columns, columns] of what goes into a matrix, of the rounder's arena.</summary>
     /// <param name="inputs">Computes them for a batch: its first token, its number of tokens.</param>
     /// <param name="write">Puts what the matrix adds to the stream of a batch's tokens into <see cref="Written"/>; null: it writes elsewhere.</param>
     protected float[] Moments(int firstWindow, int endWindow, int columns, Func<int, int, MatrixView> inputs, Action<MatrixView>? write = null)
     {
-        float[] moments = new float[columns * columns];
+        float[] moments = Rounder.Arena.RentZeros((long)columns * columns);
         ForBatches(firstWindow, endWindow, (first, tokens) =>
         {
             MatrixView x = inputs(first, tokens);

@@ -124,7 +124,6 @@ internal sealed class ProgramQuantizer : LayerQuantizer
         float[] moments = Moments(0, TrainingWindows, columns, Of, isToStream ? Write : null), heldOut = Moments(TrainingWindows, Windows, columns, Of, isToStream ? Write : null);
         Rounder.Log($"moments {watch.Elapsed.TotalSeconds:F1} s");
         packed.AddRange(Rounder.Round(maps, moments, heldOut, norm is null ? null : inputs.Weights[norm.Weight]));
-        GC.Collect(); // it waits for more garbage than these arrays are, and would let those of several layers pile up
 
         MatrixView Of(int first, int tokens) => Compute(inputs, first, tokens);
         void Write(MatrixView x) => ProjectOperation.Apply(inputs.Project.Step.Projections[0], inputs.Weights, new FloatRows(x.Data, x.Offset), new FloatRows(Written, 0), x.Rows);

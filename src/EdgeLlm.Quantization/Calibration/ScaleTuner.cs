@@ -22,6 +22,7 @@ internal sealed class ScaleTuner
     private readonly Dictionary<string, float[]> _norms;
     private readonly string _outputNorm;
     private readonly float[] _sourceHidden;
+    private readonly float[] _byHidden;
     private readonly DivergenceLoss _loss;
     private readonly SortedDictionary<string, AdamState> _steps = new(StringComparer.Ordinal); // of each norm and each matrix' rows
     private readonly float[] _before = [float.MaxValue]; // the held-out divergence before the tuning
@@ -33,6 +34,7 @@ internal sealed class ScaleTuner
     {
         (_source, _text, _untuned, _sourceHidden) = (source, text, norms, sourceHidden);
         _pass = new ModelPass(source, text.Length);
+        _byHidden = new float[_pass.Hidden.Length];
         _packed = packed.ToDictionary(matrix => matrix.Tensor.Name);
         _buffer = source.ReadLayer(0);
         _norms = norms.ToDictionary(norm => norm.Key, norm => (float[])norm.Value.Clone());
@@ -135,9 +137,8 @@ internal sealed class ScaleTuner
     private double Backward(int window, LayerGradient[] gradients, float[] outputGradient)
     {
         Forward(window);
-        float[] byHidden = new float[_pass.Hidden.Length];
-        double divergence = _loss.Measure(_sourceHidden, window * byHidden.Length, _pass.Hidden, _text.Length, byHidden);
-        _pass.Backward(ReadLayer, _norms[_outputNorm], byHidden, l => gradients[l], outputGradient);
+        double divergence = _loss.Measure(_sourceHidden, window * _byHidden.Length, _pass.Hidden, _text.Length, _byHidden);
+        _pass.Backward(ReadLayer, _norms[_outputNorm], _byHidden, l => gradients[l], outputGradient);
         return divergence / _text.Length;
     }
 

@@ -3,6 +3,7 @@ using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
+using EdgeLlm.Quantization.Numerics;
 using EdgeLlm.Quantization.Rounding;
 
 namespace EdgeLlm.Quantization.Calibration;
@@ -110,10 +111,11 @@ internal sealed class SourceModel
     /// <summary>Some rows of a matrix.</summary>
     public void ReadRows(string name, int firstRow, Span<float> rows) => new WeightRows(File, File.FindTensor(name)!).Read(firstRow, rows);
 
-    public float[] ReadMatrix(string name)
+    /// <param name="arena">Where the array is from; null: it is new.</param>
+    public float[] ReadMatrix(string name, FloatArena? arena = null)
     {
         GgufTensor tensor = File.FindTensor(name)!;
-        float[] weights = new float[tensor.Rows * tensor.Columns];
+        float[] weights = arena?.Rent(tensor.Rows * tensor.Columns) ?? new float[tensor.Rows * tensor.Columns];
         const int Rows = 64;
         ParallelWork.ForAll((int)((tensor.Rows + Rows - 1) / Rows), default, block =>
         {

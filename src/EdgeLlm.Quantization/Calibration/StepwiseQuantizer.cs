@@ -61,12 +61,12 @@ internal sealed class StepwiseQuantizer : LayerQuantizer, IDisposable
     private void Round(List<PackedMatrix> packed, int layer, ProjectStep project)
     {
         if (project.Projections.All(projection => Rounder.PackingOf(projection.Weight.Name) == Packing.None)) return;
-        SourceMatrix[] maps = [.. project.Projections.Select(projection => new SourceMatrix(projection.Weight, Source.ReadMatrix(projection.Weight.Name)))];
+        SourceMatrix[] maps = [.. project.Projections.Select(projection => new SourceMatrix(projection.Weight, Source.ReadMatrix(projection.Weight.Name, Rounder.Arena)))];
         int columns = project.From.Width;
         List<PackedMatrix> matrices = Rounder.Round(maps, Moments(0, TrainingWindows, columns, Of), Moments(TrainingWindows, Windows, columns, Of), norm: null);
         packed.AddRange(matrices);
         Replace(project, matrices);
-        GC.Collect(); // it waits for more garbage than these arrays are, and would let those of several layers pile up
+        Rounder.Arena.Return([.. maps.Select(map => map.Weights)]);
 
         MatrixView Of(int first, int tokens)
         {
@@ -76,8 +76,13 @@ internal sealed class StepwiseQuantizer : LayerQuantizer, IDisposable
         }
     }
 
-    private PackedMatrix Nearest(TensorUse use) =>
-        MatrixQuantizer.Plain(use.Name, Source.ReadMatrix(use.Name), use.Rows, new PackedLayout(Rounder.PackingOf(use.Name), use.Columns));
+    private PackedMatrix Nearest(TensorUse use)
+    {
+        float[] weights = Source.ReadMatrix(use.Name, Rounder.Arena);
+        PackedMatrix matrix = MatrixQuantizer.Plain(use.Name, weights, use.Rows, new PackedLayout(Rounder.PackingOf(use.Name), use.Columns));
+        Rounder.Arena.Return(weights);
+        return matrix;
+    }
 
     private void Replace(ProjectStep project, IEnumerable<PackedMatrix> matrices)
     {

@@ -1,3 +1,5 @@
+using EdgeLlm.Quantization.Numerics;
+
 namespace EdgeLlm.Quantization.Rounding;
 
 /// <summary>
@@ -11,10 +13,13 @@ internal sealed class ChannelScales
     private const double Most = 4;
 
     private readonly float[] _scales;
+    private readonly FloatArena? _arena;
 
     /// <param name="moments">Second moments of the inputs, above zero on the diagonal: [size, size].</param>
-    public ChannelScales(float[] moments, int size)
+    /// <param name="arena">Where scaled matrices are from; null: they are new.</param>
+    public ChannelScales(float[] moments, int size, FloatArena? arena = null)
     {
+        _arena = arena;
         double[] scales = [.. Enumerable.Range(0, size).Select(k => Math.Pow(Math.Max(moments[k * size + k], float.Epsilon), Power / 2))];
         double mean = Math.Exp(scales.Average(Math.Log));
         _scales = [.. scales.Select(scale => (float)Math.Clamp(scale / mean, 1 / Most, Most))];
@@ -34,7 +39,7 @@ internal sealed class ChannelScales
 
     private float[] Map(float[] matrix, Func<int, int, float> factor)
     {
-        float[] scaled = new float[matrix.Length];
+        float[] scaled = _arena?.Rent(matrix.Length) ?? new float[matrix.Length];
         Parallel.For(0, matrix.Length / _scales.Length, row =>
         {
             int start = row * _scales.Length;

@@ -1,3 +1,4 @@
+using System.Buffers;
 using EdgeLlm.Quantization.Numerics;
 
 namespace EdgeLlm.Quantization.Rounding;
@@ -14,7 +15,8 @@ internal sealed class Curvature
     /// <param name="moments">[n, n]; taken over.</param>
     /// <param name="damping">Share of the mean of the diagonal that is added to it.</param>
     /// <param name="shrinkage">Share of each element of the diagonal that is added to it: makes less of correlations, which are partly the sample's own.</param>
-    public Curvature(float[] moments, int size, double damping, double shrinkage = 0)
+    /// <param name="arena">Where <see cref="Factor"/> is from; null: it is new.</param>
+    public Curvature(float[] moments, int size, double damping, double shrinkage = 0, FloatArena? arena = null)
     {
         Size = size;
         Moments = moments;
@@ -23,7 +25,8 @@ internal sealed class Curvature
         float added = (float)(mean > 0 ? mean * damping : 1);
         for (int k = 0; k < size; k++) moments[k * size + k] += added + (float)(shrinkage * moments[k * size + k]);
         Diagonal = new float[size];
-        Factor = (float[])moments.Clone();
+        Factor = arena?.Rent(moments.Length) ?? new float[moments.Length];
+        moments.CopyTo(Factor, 0);
         Decompose();
     }
 
@@ -45,7 +48,7 @@ internal sealed class Curvature
     public static double MeanCost(float[] errors, int rows, float[] moments, int size)
     {
         const int BlockRows = 384;
-        float[] product = new float[Math.Min(rows, BlockRows) * size];
+        float[] product = ArrayPool<float>.Shared.Rent(Math.Min(rows, BlockRows) * size);
         double sum = 0;
         for (int first = 0; first < rows; first += BlockRows)
         {
@@ -53,6 +56,7 @@ internal sealed class Curvature
             MatrixMultiplier.Multiply(new MatrixView(errors, first * size, count, size, size, 1), new MatrixView(moments, size, size), new MatrixView(product, count, size));
             for (int i = 0; i < count * size; i++) sum += (double)product[i] * errors[first * size + i];
         }
+        ArrayPool<float>.Shared.Return(product);
         return sum / rows;
     }
 
@@ -62,7 +66,7 @@ internal sealed class Curvature
     /// </summary>
     private void Decompose()
     {
-        float[] rest = Factor, scaled = new float[PanelRows * Size];
+        float[] rest = Factor, scaled = ArrayPool<float>.Shared.Rent(PanelRows * Size);
         for (int end = Size; end > 0; end -= PanelRows)
         {
             int start = Math.Max(0, end - PanelRows);
@@ -91,5 +95,6 @@ internal sealed class Curvature
             var negative = new MatrixView(scaled, 0, end - start, start, Size, 1);
             MatrixMultiplier.Multiply(negative.Transposed, panel, new MatrixView(rest, 0, start, start, Size, 1), accumulate: true);
         }
+        ArrayPool<float>.Shared.Return(scaled);
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Numerics.Tensors;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models.Spec;
+using EdgeLlm.Quantization.Numerics;
 
 namespace EdgeLlm.Quantization.Rounding;
 
@@ -20,6 +21,9 @@ internal sealed class OperationRounder
 {
     private float[] _errors = [];
 
+    /// <summary>Where the arrays of an operation are from.</summary>
+    public FloatArena Arena { get; } = new();
+
     public required Func<string, Packing> PackingOf { get; init; }
 
     public required double Damping { get; init; }
@@ -36,25 +40,29 @@ internal sealed class OperationRounder
     public Action<string> Log { get; init; } = static _ => { };
 
     /// <summary>Rounds some matrices with the same inputs; their float weights become the rounded ones.</summary>
-    /// <param name="moments">Second moments of the inputs [columns, columns] on the calibration text.</param>
-    /// <param name="heldOut">The same on the text that is held out, which each matrix is judged by.</param>
+    /// <param name="moments">Second moments of the inputs [columns, columns] on the calibration text, of <see cref="Arena"/>; taken over.</param>
+    /// <param name="heldOut">The same on the text that is held out, which each matrix is judged by; taken over.</param>
     /// <param name="norm">Weights [columns] of the norm that the inputs come from, which columns may be scaled against; null: they may not be scaled.</param>
     public List<PackedMatrix> Round(IReadOnlyList<SourceMatrix> maps, float[] moments, float[] heldOut, float[]? norm)
     {
         int columns = maps[0].Columns;
-        var curvature = new Curvature(moments, columns, Damping, Shrinkage);
+        var curvature = new Curvature(moments, columns, Damping, Shrinkage, Arena);
         (List<PackedMatrix> Matrices, double Error) best = RoundAll(maps, curvature, heldOut);
         if (norm is not null && best.Matrices.Count == maps.Count && best.Matrices.All(matrix => matrix.Tensor.Layout.HasCodebook))
         {
-            var scales = new ChannelScales(curvature.Moments, columns);
+            var scales = new ChannelScales(curvature.Moments, columns, Arena);
             SourceMatrix[] scaled = [.. maps.Select(map => map with { Weights = scales.Weights(map.Weights) })];
-            (List<PackedMatrix> Matrices, double Error) other = RoundAll(scaled, new Curvature(scales.Moments(curvature.Moments), columns, damping: 0), scales.Moments(heldOut));
+            var scaledCurvature = new Curvature(scales.Moments(curvature.Moments), columns, damping: 0, arena: Arena);
+            float[] scaledHeldOut = scales.Moments(heldOut);
+            (List<PackedMatrix> Matrices, double Error) other = RoundAll(scaled, scaledCurvature, scaledHeldOut);
+            Arena.Return([.. scaled.Select(map => map.Weights), scaledCurvature.Moments, scaledCurvature.Factor, scaledHeldOut]);
             if (other.Error < best.Error)
             {
                 best = other;
                 scales.Divide(norm);
             }
         }
+        Arena.Return(curvature.Moments, curvature.Factor, heldOut);
         foreach (PackedMatrix matrix in best.Matrices) matrix.ToFloat(maps.First(map => map.Name == matrix.Tensor.Name).Weights);
         return best.Matrices;
     }
