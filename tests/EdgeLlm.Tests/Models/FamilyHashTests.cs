@@ -33,7 +33,8 @@ public sealed class FamilyHashTests
         }
         string[] lines = File.ReadAllLines(list);
         Assert.True(lines.Length >= 90, $"{lines.Length} hashes");
-        Assert.Equal(lines, lines.Select(line => line.Split(' ')[0]).Select(file => $"{file} {Hash(Path.Combine(folder, file))}"));
+        // By this processor's best kernel: that its others agree with it, KernelTests show.
+        Assert.Equal(lines, lines.Select(line => line.Split(' ')[0]).Select(file => $"{file} {HashBy(Kernel.Available[0].Name, Path.Combine(folder, file))}"));
     }
 
     [Theory]
@@ -42,6 +43,7 @@ public sealed class FamilyHashTests
     [InlineData("bert-classifier")]
     public void The_hash_is_of_what_a_model_computes(string name)
     {
+        Assert.SkipWhen(Environment.GetEnvironmentVariable(Variable) is not null, "hashes are compared");
         using var folder = new TestFolder();
         Write(SharedFolder.Require("golden", "logits", name), folder.PathOf("model"));
         string whole = Hash(folder.PathOf("model.gguf")), packed = Hash(folder.PathOf("model.packed.gguf"));
