@@ -65,6 +65,20 @@ internal static class SharedOptions
         }
     }
 
+    /// <summary>An option that takes a number from <paramref name="least"/> to <paramref name="most"/>.</summary>
+    public static Option<double?> Number(string name, string helpName, string description, double least, double most)
+    {
+        return new Option<double?>(name) { Description = description, HelpName = helpName, CustomParser = Parse };
+
+        double? Parse(ArgumentResult result)
+        {
+            string text = result.Tokens[0].Value;
+            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value >= least && value <= most) return value;
+            result.AddError($"{name} takes a number from {least} to {most}, not '{text}'");
+            return null;
+        }
+    }
+
     /// <summary>How to open a model, out of those of these options that the command has.</summary>
     public static ModelOptions ModelOptionsOf(ParseResult result)
     {

@@ -32,5 +32,8 @@ internal static class EdgeLlmCommand
         EmbedCommand.Create(),
         RerankCommand.Create(),
         SayCommand.Create(),
+        VadCommand.Create(),
+        WakeCommand.Create(),
+        WyomingCommand.Create(),
     };
 }

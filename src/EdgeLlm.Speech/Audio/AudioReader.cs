@@ -21,12 +21,12 @@ public sealed class AudioReader : IDisposable
     private readonly float[] mono = new float[PieceSamples];
     private bool hasEnded;
 
-    private AudioReader(SampleSource source, int sampleRate, Stream? owned)
+    private AudioReader(SampleSource source, Func<int, int> sampleRate, Stream? owned)
     {
         this.source = source;
         this.owned = owned;
-        SampleRate = sampleRate;
-        resampler = new Resampler(source.SampleRate, sampleRate);
+        SampleRate = sampleRate(source.SampleRate);
+        resampler = new Resampler(source.SampleRate, SampleRate);
         frames = new float[PieceSamples * source.Channels];
     }
 
@@ -52,7 +52,11 @@ public sealed class AudioReader : IDisposable
     /// <param name="path">A regular file.</param>
     /// <param name="sampleRate">Samples a second to be given.</param>
     /// <exception cref="IOException">There is no such file, it can't be read, or it is not sound in a form that is read; the message says which.</exception>
-    public static AudioReader Open(string path, int sampleRate = SpeechRate)
+    public static AudioReader Open(string path, int sampleRate = SpeechRate) => Open(path, _ => sampleRate);
+
+    /// <summary>Opens a WAV or FLAC file, whose own sample rate decides on the one to be given.</summary>
+    /// <exception cref="IOException">As of <see cref="Open(string, int)"/>.</exception>
+    internal static AudioReader Open(string path, Func<int, int> sampleRate)
     {
         FileStream file = InputFile.Open(path);
         try
@@ -71,7 +75,11 @@ public sealed class AudioReader : IDisposable
     /// <param name="name">What messages call it.</param>
     /// <param name="sampleRate">Samples a second to be given.</param>
     /// <exception cref="IOException">It can't be read, or is not sound in a form that is read.</exception>
-    public static AudioReader Open(Stream stream, string name, int sampleRate = SpeechRate) => new(Recognize(new ByteSource(stream, name)), sampleRate, null);
+    public static AudioReader Open(Stream stream, string name, int sampleRate = SpeechRate) => Open(stream, name, _ => sampleRate);
+
+    /// <summary>Opens a stream, whose own sample rate decides on the one to be given.</summary>
+    /// <exception cref="IOException">As of <see cref="Open(Stream, string, int)"/>.</exception>
+    internal static AudioReader Open(Stream stream, string name, Func<int, int> sampleRate) => new(Recognize(new ByteSource(stream, name)), sampleRate, null);
 
     /// <summary>Opens a stream of samples without a header. It stays open.</summary>
     /// <param name="stream">A pipe, such as the one from a microphone.</param>
@@ -82,7 +90,7 @@ public sealed class AudioReader : IDisposable
     public static AudioReader OpenPcm(Stream stream, string name, PcmFormat format, int sampleRate = SpeechRate)
     {
         if (format.Problem is { } problem) throw new ArgumentException($"{name}: {problem}");
-        return new AudioReader(new PcmSource(new ByteSource(stream, name), format, null), sampleRate, null);
+        return new AudioReader(new PcmSource(new ByteSource(stream, name), format, null), _ => sampleRate, null);
     }
 
     /// <summary>The next samples, as many as have come and fit: a live stream is not waited for until the span is full. 0 only at the end.</summary>

@@ -7,7 +7,7 @@ _edgellm() {
   done
   COMPREPLY=()
   case $command in
-    '') options='run inspect show bench doctor pull quantize serve snapshot cache list ls ps rm kernels logits perplexity template tokenize phonemes embed rerank say --help --version' ;;
+    '') options='run inspect show bench doctor pull quantize serve snapshot cache list ls ps rm kernels logits perplexity template tokenize phonemes embed rerank say vad wake wyoming --help --version' ;;
     run) options='--model -m --prompt -p --system --system-prompt -sys --chat-template --raw --chat -cnv --no-stdin --no-history --force --stats --verbose --context --ctx-size -c --threads -t --decode-threads --chunk --kernel --kv --max-tokens --n-predict --predict -n --temperature --temp --top-k --top-p --min-p --typical-p --seed -s --repeat-penalty --repeat-last-n --presence-penalty --frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-breaker --logit-bias --stop --ignore-eos --no-loop-guard --when-full --help' ;;
     inspect | show) options='--context --ctx-size -c --kv --tensors --verify --json --help' ;;
     bench) options='--model -m --threads -t --decode-threads --tune --prompt -p --decode -n --depth -d --rounds -r --kernel --chunk --kv --profile --peer-decode --peer-model --json --help' ;;
@@ -29,6 +29,9 @@ _edgellm() {
     embed) options='--model -m --pooling --no-normalize --prompt --output -o --context --ctx-size -c --threads -t --kernel --help' ;;
     rerank) options='--model -m --context --ctx-size -c --threads -t --kernel --help' ;;
     say) options='--file -f --output -o --voice --speed --volume --seed --pause --phonemes --stages --float-activations --threads -t --kernel --help' ;;
+    vad) options='--model -m --json --threshold --min-speech --min-silence --padding --kernel --help' ;;
+    wake) options='--model -m --json --help' ;;
+    wyoming) options='--wake --listen --allow --help' ;;
   esac
   case $command:$previous in
     run:--model | run:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
@@ -159,6 +162,16 @@ _edgellm() {
     say:--stages) COMPREPLY=($(compgen -f -- "$word")); return ;;
     say:--threads | say:-t) COMPREPLY=(); return ;;
     say:--kernel) COMPREPLY=($(compgen -W "$(edgellm kernels 2> /dev/null)" -- "$word")); return ;;
+    vad:--model | vad:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    vad:--threshold) COMPREPLY=(); return ;;
+    vad:--min-speech) COMPREPLY=(); return ;;
+    vad:--min-silence) COMPREPLY=(); return ;;
+    vad:--padding) COMPREPLY=(); return ;;
+    vad:--kernel) COMPREPLY=($(compgen -W "$(edgellm kernels 2> /dev/null)" -- "$word")); return ;;
+    wake:--model | wake:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    wyoming:--wake) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    wyoming:--listen) COMPREPLY=(); return ;;
+    wyoming:--allow) COMPREPLY=(); return ;;
   esac
   if [[ $word == -* || -z $command ]]; then
     COMPREPLY=($(compgen -W "$options" -- "$word"))
@@ -174,6 +187,8 @@ _edgellm() {
     embed) COMPREPLY=($(compgen -f -- "$word")); ;;
     rerank) COMPREPLY=(); ;;
     say) COMPREPLY=(); ;;
+    vad) COMPREPLY=($(compgen -f -- "$word")); ;;
+    wake) COMPREPLY=($(compgen -f -- "$word")); ;;
   esac
 }
 

@@ -1,0 +1,61 @@
+using System.CommandLine;
+using System.Net;
+using System.Net.Sockets;
+using EdgeLlm.Assistant.Wyoming;
+using EdgeLlm.Speech.Detection;
+
+namespace EdgeLlm.Cli.Commands;
+
+/// <summary>`edgellm wyoming`: speech for Home Assistant.</summary>
+internal static class WyomingCommand
+{
+    private const string DefaultAddress = "127.0.0.1:10300";
+
+    public static Command Create()
+    {
+        var wake = new Option<string[]>("--wake") { Description = "A wake word of microWakeWord: its JSON file, or the name of one on this machine; may be there several times", HelpName = "MODEL" };
+        var listen = new Option<string>("--listen") { Description = $"Address and port (default: {DefaultAddress}); other machines reach another address than this one's own, with --allow", HelpName = "ADDRESS:PORT", DefaultValueFactory = _ => DefaultAddress };
+        var allow = new Option<string[]>("--allow") { Description = "An address or network that may connect, such as 192.168.1.0/24; may be there several times", HelpName = "NETWORK" };
+        var command = new Command("wyoming", "Serve wake words to Home Assistant, over its Wyoming protocol.") { wake, listen, allow };
+        command.SetAction((result, cancellation) => RunAsync(result.GetValue(wake) ?? [], result.GetValue(listen)!, result.GetValue(allow) ?? [], cancellation));
+        return command;
+    }
+
+    private static async Task RunAsync(string[] wake, string listen, string[] allow, CancellationToken cancellation)
+    {
+        IPEndPoint address = AddressOf(listen);
+        IPNetwork[] allowed = [.. allow.Select(NetworkOf)];
+        if (!IPAddress.IsLoopback(address.Address) && allowed.Length == 0)
+            throw new UsageException($"--listen {listen} is open to other machines: name those that may connect with --allow, such as --allow 192.168.1.0/24");
+        WyomingWakeWord[] words = [.. (wake.Length > 0 ? wake.Select(DetectorStore.PathOf) : WakeWordsHere()).Select(WakeWord)];
+        if (words.Length == 0) throw new UsageException("there is no wake word on this machine: name one with --wake");
+        var services = new WyomingServices(typeof(WyomingCommand).Assembly.GetName().Version?.ToString(3) ?? "", null, words);
+        using var server = new WyomingServer(address, allowed, services, new WyomingLimits(), line => Console.Error.WriteLine($"edgellm: {Printable.Line(line, 300)}"));
+        try
+        {
+            server.Start();
+        }
+        catch (SocketException exception)
+        {
+            throw new IOException($"{listen}: can't be listened on ({exception.SocketErrorCode}): is another program there? --listen takes another port", exception);
+        }
+        await Console.Error.WriteLineAsync($"edgellm: {string.Join(", ", words.Select(word => Printable.Line(word.Settings.Word)))} for Home Assistant on {server.Address}").ConfigureAwait(false);
+        await server.RunAsync(cancellation).ConfigureAwait(false);
+    }
+
+    private static IEnumerable<string> WakeWordsHere() => DetectorStore.Models().Select(model => model.Path).Where(path => path.EndsWith(".json", StringComparison.Ordinal));
+
+    private static WyomingWakeWord WakeWord(string path)
+    {
+        WakeWordModel model = DetectorStore.OpenWakeWord(path); // what is wrong with it is said now
+        return new WyomingWakeWord(Path.GetFileNameWithoutExtension(path), model.Settings, () => DetectorStore.OpenWakeWord(path));
+    }
+
+    private static IPEndPoint AddressOf(string text) =>
+        text.Contains(':') && IPEndPoint.TryParse(text, out IPEndPoint? address) ? address : throw new UsageException($"--listen takes an address and a port, such as {DefaultAddress}, not '{Printable.Line(text, 100)}'");
+
+    private static IPNetwork NetworkOf(string text) =>
+        IPNetwork.TryParse(text, out IPNetwork network) ? network
+        : IPAddress.TryParse(text, out IPAddress? address) ? new IPNetwork(address, address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128)
+        : throw new UsageException($"--allow takes an address or a network, such as 192.168.1.0/24, not '{Printable.Line(text, 100)}'");
+}
