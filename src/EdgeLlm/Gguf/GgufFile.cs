@@ -61,6 +61,9 @@ public sealed class GgufFile : IDisposable
     /// <summary>Bytes of memory that hold converted tensors (<see cref="GgufTensor.Converted"/>).</summary>
     internal long ConvertedBytes => Tensors.Sum(static tensor => tensor.Converted is null ? 0 : tensor.ByteCount);
 
+    /// <summary>About how many bytes of memory reading what is beside the tensors takes: a folder's tokenizer.json. A file's is read where it is.</summary>
+    internal long ReadingBytes { get; init; }
+
     /// <summary>Opens a file, and where it is one of several splits, whichever it is, all of them.</summary>
     /// <exception cref="GgufException">It is not a GGUF file or a damaged one, or a split is missing or does not belong.</exception>
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>

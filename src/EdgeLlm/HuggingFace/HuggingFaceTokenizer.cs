@@ -42,6 +42,17 @@ internal sealed class HuggingFaceTokenizer
     /// <exception cref="ModelException">A file is missing, or has something that is not known here.</exception>
     public static HuggingFaceTokenizer Read(string folder, JsonPart? modelConfig, int rows) => new(folder, modelConfig, rows);
 
+    /// <summary>
+    /// About how many bytes of memory reading a folder's tokenizer.json takes: six times its own, as measured with one of 262,144 tokens (33 MB, 200 MB). Texts of tokens and
+    /// merges are there several times meanwhile.
+    /// </summary>
+    public static long ReadingBytes(string folder)
+    {
+        const int Times = 6;
+        var file = new FileInfo(Path.Combine(folder, JsonFile));
+        return file.Exists ? Times * file.Length : 0;
+    }
+
     private TokenizerData ReadJson(TokenizerJson json)
     {
         TokenizerData data = json.Read(_config?.Find("added_tokens_decoder"));

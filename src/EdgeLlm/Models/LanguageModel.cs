@@ -178,7 +178,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
 
     /// <summary>Memory that a model would take, from its header alone.</summary>
     internal static MemoryPlan PlanMemory(ModelSteps steps, GgufFile file, ModelOptions options) =>
-        PlanMemory(steps, file.FileSize, options, file.ConvertedBytes) is var plan && LookedUp(file).Sum(tensor => tensor.ByteCount) is > 0 and var onDisk
+        PlanMemory(steps, file.FileSize, options, file.ConvertedBytes + file.ReadingBytes) is var plan && LookedUp(file).Sum(tensor => tensor.ByteCount) is > 0 and var onDisk
             ? plan with { Weights = plan.Weights - onDisk, OnDisk = onDisk } : plan;
 
     /// <summary>Tables of which each token reads a row.</summary>
@@ -197,7 +197,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
     }
 
     /// <param name="fileSize">Bytes that are mapped.</param>
-    /// <param name="converted">Bytes of weights that are not.</param>
+    /// <param name="converted">Bytes of weights that are not, and of what a folder's tokenizer takes to read.</param>
     internal static MemoryPlan PlanMemory(ModelSteps steps, long fileSize, ModelOptions options, long converted = 0)
     {
         options = OptionsFor(steps, options);

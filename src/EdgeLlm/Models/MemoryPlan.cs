@@ -15,7 +15,7 @@ public sealed record MemoryPlan
     /// <summary>The key/value cache when the context is full.</summary>
     public required long Cache { get; init; }
 
-    /// <summary>Scratch of a forward pass, logits, and the program itself (<see cref="ProgramBytes"/>).</summary>
+    /// <summary>Scratch of a forward pass, logits, and the program itself (<see cref="ProgramBytes"/>); of a folder, what reading its tokenizer takes, too.</summary>
     public required long Working { get; init; }
 
     /// <summary>Beginnings of prompts that are kept for other contexts (<see cref="ModelOptions.PrefixBytes"/>), when all of it is in use.</summary>

@@ -5,6 +5,8 @@ using EdgeLlm.Kernels;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
 using EdgeLlm.Quantization;
+using EdgeLlm.Quantization.Import;
+using EdgeLlm.Quantization.Standard;
 
 namespace EdgeLlm.Tests.Quantization;
 
@@ -58,6 +60,28 @@ public sealed class FastQuantizerTests : IDisposable
         float[] packed = Logits(Pack(), new ModelOptions());
         Assert.InRange(Cosine(Logits(source, new ModelOptions()), packed), 0.99, 1);
         Assert.InRange(Cosine(Logits(Pack(), new ModelOptions { FloatActivations = true }), packed), 0.9995, 0.99999999); // int8 activations cost little
+    }
+
+    [Fact]
+    public void A_packed_stack_says_how_many_experts_it_has_and_another_number_is_refused()
+    {
+        string whole = Path.Combine(_folder, "whole.gguf"), packed = Path.Combine(_folder, "packed.gguf"), wrong = Path.Combine(_folder, "wrong.gguf"), back = Path.Combine(_folder, "back.gguf");
+        using (var model = HuggingFaceModel.Open(SharedFolder.Require("golden", "logits", "qwen3-moe"))) model.Save(whole, _ => { }, CancellationToken.None);
+        using (GgufFile file = GgufFile.Open(whole)) new FastQuantizer(Plan(file)).Save(packed, (_, _) => { }, CancellationToken.None);
+        using (GgufFile before = GgufFile.Open(whole), file = GgufFile.Open(packed))
+        {
+            GgufTensor stack = file.FindTensor("blk.0.ffn_up_exps.weight")!;
+            Assert.Equal(before.FindTensor(stack.Name)!.Shape, stack.MatrixShape);
+            uint[] experts = file.Metadata.GetArray<uint>("edgellm.packed.experts");
+            Assert.Equal([1u, (uint)stack.MatrixShape[2]], experts.Distinct().Order());
+            new StandardQuantizer(new StandardPlan(file, ElementType.F16, hasImportance: false), importance: null).Save(back, (_, _) => { }, CancellationToken.None);
+            GgufWriter writer = GgufWriter.CopyOf(file);
+            writer.Set("edgellm.packed.experts", GgufValue.OfArray<uint>([.. experts.Select(count => count == 1 ? 1u : 2 * count)]));
+            writer.Save(wrong);
+        }
+        using (LanguageModel.Load(packed)) { }
+        using (LanguageModel.Load(back)) { }
+        Assert.Contains("edgellm.packed.experts", Assert.ThrowsAny<Exception>(() => LanguageModel.Load(wrong).Dispose()).Message.Replace("packed matrices, and the model has", "edgellm.packed.experts", StringComparison.Ordinal), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -88,7 +88,7 @@ internal sealed class FolderModel : IDisposable
                 tensors.Add(name, new GgufTensor(name, [divisors.Length], ElementType.F32, 0, sizeof(float) * (long)divisors.Length, 0) { Converted = divisors });
             }
             foreach (ImportedTensor tensor in model.Tensors) tensors.Add(tensor.Target, tensor.View(numbers[tensor.Source.File], folder));
-            return new GgufFile(folder, model.Keys, tensors, [.. model.Files.Select(file => file.Map)]) { Notes = model.Notes };
+            return new GgufFile(folder, model.Keys, tensors, [.. model.Files.Select(file => file.Map)]) { Notes = model.Notes, ReadingBytes = HuggingFaceTokenizer.ReadingBytes(folder) };
         }
         catch
         {
