@@ -5,6 +5,7 @@ using EdgeLlm.Generation;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
+using EdgeLlm.Sampling.Constraints;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Cli;
@@ -53,7 +54,7 @@ internal static class CommandRunner
     /// <summary>Whether it comes from files, options and the machine rather than from a mistake of ours.</summary>
     public static bool IsExpected(Exception exception) =>
         exception is GgufException or ModelException or NotFiniteException or TokenizerException or IOException or UnauthorizedAccessException
-            or InvalidDataException or OutOfMemoryException or ContextFullException or ChatTemplateException or SamplingException or ObjectDisposedException;
+            or InvalidDataException or OutOfMemoryException or ContextFullException or ChatTemplateException or SamplingException or ConstraintException or ObjectDisposedException;
 
     private static void Say(string message) => Console.Error.WriteLine($"edgellm: {Printable.Line(message.ReplaceLineEndings(" "))}");
 

@@ -3,6 +3,7 @@ using System.Text.Json;
 using EdgeLlm.Chat;
 using EdgeLlm.Generation;
 using EdgeLlm.Sampling;
+using EdgeLlm.Sampling.Constraints;
 using Microsoft.Extensions.AI;
 using AiMessage = Microsoft.Extensions.AI.ChatMessage;
 using OurMessage = EdgeLlm.Chat.ChatMessage;
@@ -30,6 +31,7 @@ internal static class ChatMapping
         {
             MaxTokens = options?.MaxOutputTokens ?? 0,
             StopStrings = options?.StopSequences is { } stops ? [.. stops] : [],
+            Constraint = ToConstraint(options?.ResponseFormat),
             Sampling = defaults with
             {
                 Temperature = options?.Temperature ?? defaults.Temperature,
@@ -47,6 +49,9 @@ internal static class ChatMapping
         generation.Validate();
         return generation;
     }
+
+    private static OutputConstraint? ToConstraint(ChatResponseFormat? format) =>
+        format is not ChatResponseFormatJson json ? null : json.Schema is { } schema ? OutputConstraint.JsonSchema(schema) : OutputConstraint.AnyJsonObject;
 
     private static IEnumerable<OurMessage> ToTurns(AiMessage message)
     {

@@ -13,8 +13,9 @@ namespace EdgeLlm.Extensions.AI;
 /// model; calls come back as text until tool-call parsing is there.
 /// </summary>
 /// <remarks>
-/// Requests throw <see cref="NotSupportedException"/> where they ask for a response format, a required tool call, a kept conversation or content other than
-/// text, and <see cref="ArgumentException"/> for another model, an unknown role, no messages or an option out of its range.
+/// Requests throw <see cref="NotSupportedException"/> where they ask for a required tool call, a kept conversation or content other than
+/// text, and <see cref="ArgumentException"/> for another model, an unknown role, no messages or an option out of its range, and
+/// <see cref="EdgeLlm.Sampling.Constraints.ConstraintException"/> where a response format's schema has what is not supported or leaves no room for an answer.
 /// </remarks>
 public sealed partial class EdgeLlmChatClient : IChatClient
 {

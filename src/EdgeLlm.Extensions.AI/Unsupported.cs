@@ -17,8 +17,6 @@ internal static class Unsupported
     {
         if (options is null) return;
         RefuseOtherModel(options.ModelId, model.Name);
-        if (options.ResponseFormat is not (null or ChatResponseFormatText))
-            throw new NotSupportedException("ResponseFormat: answers in a given format are not supported yet; only Text is");
         if (options.ToolMode is RequiredChatToolMode)
             throw new NotSupportedException("ToolMode: a tool call can't be required yet: calls come back as text");
         if (options.ConversationId is not null)

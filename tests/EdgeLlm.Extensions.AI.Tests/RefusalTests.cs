@@ -13,8 +13,6 @@ public sealed class RefusalTests : IDisposable
 
     public static TheoryData<string, ChatOptions> UnsupportedOptions => new()
     {
-        { "ResponseFormat", new ChatOptions { ResponseFormat = ChatResponseFormat.Json } },
-        { "ResponseFormat", new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema<int>() } },
         { "ToolMode", new ChatOptions { ToolMode = ChatToolMode.RequireAny } },
         { "ToolMode", new ChatOptions { ToolMode = ChatToolMode.RequireSpecific("light") } },
         { "ConversationId", new ChatOptions { ConversationId = "1" } },
@@ -30,8 +28,14 @@ public sealed class RefusalTests : IDisposable
     }
 
     [Fact]
-    public async Task A_structured_answer_is_refused_instead_of_failing_as_JSON() =>
-        await Assert.ThrowsAsync<NotSupportedException>(() => _client.GetResponseAsync("Hi", new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema<Dictionary<string, string>>() }));
+    public async Task A_structured_answer_is_JSON_of_its_schema()
+    {
+        ChatResponse response = await _client.GetResponseAsync("Hi", new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema<Dictionary<string, bool>>(), MaxOutputTokens = 40 });
+        Assert.NotNull(System.Text.Json.JsonSerializer.Deserialize<Dictionary<string, bool>>(response.Text));
+        response = await _client.GetResponseAsync("Hi", new ChatOptions { ResponseFormat = ChatResponseFormat.Json, MaxOutputTokens = 40 });
+        using var json = System.Text.Json.JsonDocument.Parse(response.Text);
+        Assert.Equal(System.Text.Json.JsonValueKind.Object, json.RootElement.ValueKind);
+    }
 
     [Fact]
     public async Task Content_that_the_model_cannot_read_is_refused_with_its_place()

@@ -39,7 +39,8 @@ internal sealed partial class FuzzCase(long seed, string folder)
 
     private static long AllocatedNow() => GC.GetAllocatedBytesForCurrentThread() + GuardedMemory.AllocatedByThread;
 
-    private static unsafe long ThreadCpu()
+    /// <summary>Processor time of this thread in microseconds.</summary>
+    public static unsafe long ThreadCpu()
     {
         const int ThreadCpuClock = 3; // CLOCK_THREAD_CPUTIME_ID
         long* time = stackalloc long[2];

@@ -3,6 +3,7 @@ using EdgeLlm.Fuzz.Targets;
 using EdgeLlm.Generation;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Sampling.Constraints;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Fuzz;
@@ -27,6 +28,7 @@ internal sealed record FuzzTarget(string Name, int Share, Func<FuzzCase, string?
         new("imatrix", 2, ImportanceTarget.Run, exception => exception is InvalidDataException or GgufException),
         new("voice", 4, VoiceTarget.Run, IsOfModel),
         new("logits", 2, LogitsStoreTarget.Run, exception => exception is InvalidDataException),
+        new("constraint", 4, ConstraintTarget.Run, exception => exception is ConstraintException),
     ];
 
     public static FuzzTarget Find(string name) => All.First(target => target.Name == name);

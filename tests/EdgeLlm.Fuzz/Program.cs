@@ -13,7 +13,16 @@ var folder = new Argument<string>("folder");
 var child = new Command("child") { folder };
 child.Hidden = true;
 child.SetAction(result => ChildLoop.Run(result.GetValue(folder)!));
-var root = new RootCommand("Feeds damaged files, templates, requests and options to every parser of EdgeLlm, each in a child process.") { cases, kind, seed, children, minutes, child };
+// fuzz constraints is what tools/test-constraints runs.
+var schemas = new Option<int>("--schemas") { DefaultValueFactory = _ => 100 };
+var samples = new Option<int>("--samples") { DefaultValueFactory = _ => 2 };
+var model = new Option<string>("--model") { Required = true };
+var byHand = new Option<string?>("--by-hand");
+var output = new Option<string>("--output") { Required = true };
+var constraints = new Command("constraints", "Answers of a model within random schemas, for tools/test-constraints to check.") { schemas, samples, model, byHand, output, seed };
+constraints.SetAction(result => ConstraintAnswers.Run(
+    result.GetRequiredValue(model), result.GetValue(schemas), result.GetValue(samples), (ulong)result.GetValue(seed), result.GetValue(byHand), result.GetRequiredValue(output)));
+var root = new RootCommand("Feeds damaged files, templates, requests and options to every parser of EdgeLlm, each in a child process.") { cases, kind, seed, children, minutes, child, constraints };
 root.SetAction(result =>
 {
     var settings = new FuzzSettings(result.GetValue(cases), result.GetValue(kind), result.GetValue(seed), result.GetValue(children), TimeSpan.FromMinutes(result.GetValue(minutes)));

@@ -53,6 +53,8 @@ internal sealed class GenerationArguments
     private readonly Option<string[]> _bias = new("--logit-bias") { Description = "TOKEN=VALUE added to a token's logit; `-inf` bans it. May be given several times.", HelpName = "ID=VALUE" };
     private readonly Option<string?> _seed = new("--seed", "-s") { Description = "The same seed gives the same answer on every machine; without one, or with -1, each is different.", HelpName = "N" };
 
+    private readonly ConstraintArguments _constraint = new();
+
     public void AddTo(Command command)
     {
         foreach (Option option in new Option[]
@@ -60,6 +62,7 @@ internal sealed class GenerationArguments
             _maxTokens, _temperature, _topK, _topP, _minP, _typicalP, _seed, _repeatPenalty, _repeatLastN, _presence, _frequency,
             _dryMultiplier, _dryBase, _dryAllowed, _dryLastN, _dryBreakers, _bias, _stop, _ignoreEnd, _noLoopGuard, _whenFull,
         }) command.Options.Add(option);
+        _constraint.AddTo(command);
     }
 
     /// <exception cref="UsageException">A value is out of its range.</exception>
@@ -73,6 +76,8 @@ internal sealed class GenerationArguments
             IgnoreEndOfText = result.GetValue(_ignoreEnd),
             DryBreakers = result.GetValue(_dryBreakers) is { Length: > 0 } breakers ? breakers : GenerationDefaults.DryBreakers,
             WhenContextIsFull = result.GetValue(_whenFull) ?? ContextPolicy.DropOldestTurns,
+            Constraint = _constraint.Read(result),
+            Heal = _constraint.Heals(result),
             Sampling = new SamplingOptions
             {
                 Temperature = result.GetValue(_temperature),
@@ -106,6 +111,7 @@ internal sealed class GenerationArguments
     /// <summary>What to say of an answer that ended before the model would have ended it, and was not asked to; null: nothing.</summary>
     public static string? NoteOn(GenerationStatistics statistics, GenerationOptions options, int contextLength) => statistics.FinishReason switch
     {
+        FinishReason.MaxTokens when options.Constraint is not null => "the end of the answer was brought about early, to keep its form within --max-tokens and --context",
         FinishReason.MaxTokens when options.MaxTokens == UsualMaxTokens => $"the answer was cut at {UsualMaxTokens} tokens; -n -1 lets it go on",
         FinishReason.Loop => "the answer was cut because it said the same words 8 times over; --no-loop-guard lets it go on",
         FinishReason.ContextFull => $"the answer was cut because the context of {contextLength} tokens is full; --context makes it larger",

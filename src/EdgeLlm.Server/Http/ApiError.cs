@@ -2,6 +2,7 @@ using EdgeLlm.Chat;
 using EdgeLlm.Generation;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
+using EdgeLlm.Sampling.Constraints;
 using EdgeLlm.Server.Engine;
 using Microsoft.AspNetCore.Http;
 
@@ -37,6 +38,7 @@ internal sealed record ApiError(int Status, string Message, string? Code = null,
         ContextFullException full => new ApiError(400,
             $"the prompt has {full.Needed} tokens and the context {full.Capacity}: send less, or serve with a larger context (setting context, --context)", "context_length_exceeded", "messages"),
         ChatTemplateException template => new ApiError(400, $"the model's chat template does not take this conversation: {OneLine(template.Message)}", Parameter: "messages"),
+        ConstraintException constraint => new ApiError(400, OneLine(constraint.Message)),
         ArgumentException argument => new ApiError(400, OneLine(argument.Message)),
         SamplingException sampling => new ApiError(400, OneLine(sampling.Message), Parameter: "logit_bias"),
         NotFiniteException => new ApiError(500, OneLine(exception.Message)),

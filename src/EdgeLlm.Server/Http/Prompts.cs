@@ -75,13 +75,16 @@ internal static class Prompts
     /// <summary>An answer ends with the context at the latest, and where no limit was asked for, in an endless repetition.</summary>
     /// <exception cref="ContextFullException">The prompt alone is longer.</exception>
     /// <exception cref="ApiException">The prompt has no tokens.</exception>
+    /// <exception cref="Sampling.Constraints.ConstraintException">There is no room for an answer of the form that is asked for.</exception>
     public static GenerationOptions Limit(GenerationOptions options, LanguageModel model, int promptTokens)
     {
         if (promptTokens == 0) throw new ApiException(400, "the prompt has no tokens: there is nothing to answer");
         Check(promptTokens, model.ContextLength);
         int room = model.ContextLength - promptTokens + 1; // the last token is sampled and not computed
         bool isLimited = options.MaxTokens > 0;
-        return options with { MaxTokens = isLimited ? Math.Min(options.MaxTokens, room) : room, StopsLoops = !isLimited && !options.IgnoreEndOfText };
+        int most = isLimited ? Math.Min(options.MaxTokens, room) : room;
+        if (options.Constraint is { } constraint && constraint.ShortestBytes > most) constraint.Begin(ConstraintVocabulary.Of(model.Tokenizer)).Fit(most);
+        return options with { MaxTokens = most, StopsLoops = !isLimited && !options.IgnoreEndOfText };
     }
 
     private static async Task<T> InTurnAsync<T>(Func<T> encode, CancellationToken cancellation)

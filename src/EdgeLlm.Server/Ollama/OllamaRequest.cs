@@ -44,7 +44,6 @@ internal abstract record OllamaRequest
     /// <exception cref="ApiException">An option is wrong, or a field asks for what this version does not do.</exception>
     public GenerationOptions ToOptions(string modelName)
     {
-        if (Fields.IsSet(Format)) throw ApiException.Unsupported("format", "answers in a given format are not supported yet");
         if (Fields.IsSet(Think)) throw new ApiException(400, $"\"{modelName}\" does not support thinking");
         NotDone.Refuse(Others);
         NotDone.Refuse(Options);
@@ -54,6 +53,7 @@ internal abstract record OllamaRequest
         {
             MaxTokens = Math.Max(Integer("num_predict", -1), 0), // -1 and -2: until the model ends it
             StopStrings = Fields.Texts(Options?.GetValueOrDefault("stop"), "stop"),
+            Constraint = Constraints.Of(Format),
             Sampling = Fields.WithOff(defaults with
             {
                 Temperature = (float)Number("temperature", defaults.Temperature),

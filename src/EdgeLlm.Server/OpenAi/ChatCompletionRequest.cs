@@ -61,6 +61,15 @@ internal sealed record ChatCompletionRequest
 
     public ResponseFormat? ResponseFormat { get; init; }
 
+    /// <summary>GBNF, as llama.cpp takes it.</summary>
+    public JsonElement? Grammar { get; init; }
+
+    /// <summary>A schema, as llama.cpp takes it.</summary>
+    public JsonElement? JsonSchema { get; init; }
+
+    /// <summary>Whether the prompt's last token may be completed by the answer.</summary>
+    public bool? Heal { get; init; }
+
     public bool? IgnoreEos { get; init; }
 
     [JsonExtensionData]
@@ -81,12 +90,13 @@ internal sealed record ChatCompletionRequest
         if (Fields.IsSet(Tools) && choice != "none") throw ApiException.Unsupported("tools", "tools are not supported yet");
         if (choice is not (null or "" or "none" or "auto")) throw ApiException.Unsupported("tool_choice", "tools are not supported yet");
         NotDone.Refuse(Others);
-        if (ResponseFormat?.Type is not (null or "text")) throw ApiException.Unsupported("response_format", $"'{ResponseFormat.Type}' is not supported yet, only 'text'");
         SamplingOptions defaults = Fields.OpenAiSampling;
         return Fields.Checked(new GenerationOptions
         {
             MaxTokens = (MaxCompletionTokens ?? MaxTokens) is not (null or -1) and var most ? most.Value : 0,
             IgnoreEndOfText = IgnoreEos == true,
+            Constraint = Constraints.Of(ResponseFormat, Grammar, JsonSchema),
+            Heal = Heal == true,
             StopStrings = Fields.Texts(Stop, "stop"),
             Sampling = Fields.WithOff(defaults with
             {
@@ -123,4 +133,11 @@ internal sealed record ChatCompletionRequest
 internal sealed record StreamOptions(bool? IncludeUsage);
 
 /// <param name="Type">`text`, `json_object` or `json_schema`.</param>
-internal sealed record ResponseFormat(string? Type);
+/// <param name="JsonSchema">With `json_schema`: name, schema, strict.</param>
+/// <param name="Schema">The schema where llama.cpp takes it.</param>
+internal sealed record ResponseFormat(string? Type, NamedSchema? JsonSchema = null, JsonElement? Schema = null);
+
+/// <param name="Name">A name, which says nothing to the model.</param>
+/// <param name="Strict">Whether the answer has to satisfy it; it does in any case.</param>
+/// <param name="Schema">The schema.</param>
+internal sealed record NamedSchema(string? Name, bool? Strict, JsonElement? Schema);

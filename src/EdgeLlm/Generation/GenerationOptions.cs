@@ -1,5 +1,6 @@
 using EdgeLlm.Generation.Prefixes;
 using EdgeLlm.Sampling;
+using EdgeLlm.Sampling.Constraints;
 
 namespace EdgeLlm.Generation;
 
@@ -38,6 +39,15 @@ public sealed record GenerationOptions
 
     /// <summary>How many of the prompt's first tokens other conversations are likely to begin with: those of a system prompt and tools (<see cref="ChatFormat.CountInstructions"/>).</summary>
     internal int Instructions { get; init; }
+
+    /// <summary>
+    /// The form that the answer has, such as JSON of a schema; null: any. The end is begun early enough for <see cref="MaxTokens"/> and the context, so that
+    /// the text is whole. Stop strings, stop tokens and <see cref="StopsLoops"/> do not apply within it.
+    /// </summary>
+    public OutputConstraint? Constraint { get; init; }
+
+    /// <summary>Takes the prompt's last token back and lets the answer begin with its text, so that a word that the prompt ends in can be completed by other tokens.</summary>
+    public bool Heal { get; init; }
 
     /// <exception cref="ArgumentException">A value is out of its range; the message names it.</exception>
     public void Validate()

@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Text;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
+using EdgeLlm.Sampling.Constraints;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Generation;
@@ -23,6 +25,8 @@ internal sealed class Sequence
     private readonly int[] _last = new int[1];
     private readonly Stopwatch _clock = new();
 
+    private TokenConstraint? _constraint;
+    private string _healed = ""; // the text that the prompt's last token had, as far as the answer has not repeated it
     private int[] _pending = [];
     private int _promptLength;
     private int _reused;
@@ -42,8 +46,9 @@ internal sealed class Sequence
         _shorten = shorten;
         _sampler = new Sampler(WithDryBreakers(options, _model.Tokenizer), _model.Info.VocabularySize, _model.ContextLength);
         _detokenizer = new StreamingDetokenizer(_model.Tokenizer);
-        _stops = new StopMatcher(options.StopStrings);
-        _loops = options.StopsLoops ? new LoopGuard() : null;
+        bool isFree = options.Constraint is null;
+        _stops = new StopMatcher(isFree ? options.StopStrings : []);
+        _loops = options.StopsLoops && isFree ? new LoopGuard() : null;
     }
 
     /// <summary>Tokens of the answer so far.</summary>
@@ -60,11 +65,22 @@ internal sealed class Sequence
 
     /// <summary>Takes the prompt; nothing is computed yet.</summary>
     /// <exception cref="ContextFullException">The prompt is longer than the context.</exception>
+    /// <exception cref="ConstraintException">There is no room for an answer of the form that is asked for.</exception>
     public void Begin(IReadOnlyList<int> prompt)
     {
         if (prompt.Count == 0) throw new ArgumentException("the prompt has no tokens", nameof(prompt));
         _clock.Start();
+        if (_options.Heal) prompt = TakeBackLast(prompt);
         SetPrompt(prompt);
+        if (_options.Constraint is { } constraint)
+        {
+            _constraint = constraint.Begin(ConstraintVocabulary.Of(_model.Tokenizer), Encoding.UTF8.GetBytes(_healed));
+            _constraint.Fit(Room(prompt.Count));
+        }
+        else if (_healed.Length > 0)
+        {
+            _constraint = OutputConstraint.AnyText.Begin(ConstraintVocabulary.Of(_model.Tokenizer), Encoding.UTF8.GetBytes(_healed));
+        }
         foreach (int token in prompt) _sampler.Accept(token);
     }
 
@@ -102,20 +118,58 @@ internal sealed class Sequence
     {
         _cache.Append(_pending);
         if (_tokens.Count == 0) _cache.Keep(); // the next prompt often begins as this one
+        if (_constraint?.Apply(logits, Room(_cache.Memory.Length)) == false) return End(FinishReason.MaxTokens);
         int token = _sampler.Sample(logits);
         if (_tokens.Count == 0) _firstToken = _clock.Elapsed;
-        if (!_options.IgnoreEndOfText && _model.Tokenizer.IsEndOfGeneration(token)) return End(FinishReason.EndOfText);
-        if (_options.StopTokens.Contains(token)) return End(FinishReason.Stop);
+        bool isConstrained = _options.Constraint is not null;
+        if ((!_options.IgnoreEndOfText || isConstrained) && _model.Tokenizer.IsEndOfGeneration(token)) return End(WasForced ? FinishReason.MaxTokens : FinishReason.EndOfText);
+        if (!isConstrained && _options.StopTokens.Contains(token)) return End(FinishReason.Stop);
         _sampler.Accept(token);
         _tokens.Add(token);
         _last[0] = token;
         _pending = _last;
-        string text = _stops.Append(_detokenizer.Add(token).ToString(), out bool stopped);
+        string text = _stops.Append(WithoutHealed(_detokenizer.Add(token)), out bool stopped);
+        _constraint?.Accept(token);
         if (stopped) End(FinishReason.Stop); // the rest of the text is the stop string's
+        else if (isConstrained && _constraint!.IsComplete) text += End(WasForced ? FinishReason.MaxTokens : FinishReason.EndOfText);
         else if (_options.MaxTokens > 0 && _tokens.Count >= _options.MaxTokens) text += End(FinishReason.MaxTokens);
         else if (_loops?.Add(token) == true) text += End(FinishReason.Loop);
         Report();
         return text;
+    }
+
+    /// <summary>The tokens of the only text that can come next, where a form allows one only: a draft for speculation.</summary>
+    /// <returns>How many.</returns>
+    public int TryGetForced(Span<int> tokens) => _constraint?.TryGetForced(tokens) ?? 0;
+
+    /// <summary>Whether a constraint was closed because of the room that was left.</summary>
+    private bool WasForced => _constraint?.WasForced == true;
+
+    /// <summary>Tokens that the answer may still have, where so many are in the context.</summary>
+    private int Room(int used)
+    {
+        int room = _cache.Memory.Capacity - used + 1; // the last one is not computed
+        return _options.MaxTokens > 0 ? Math.Min(room, _options.MaxTokens - _tokens.Count) : room;
+    }
+
+    /// <summary>The prompt without its last token, if that is text; its text is to come first in the answer, and is left out there.</summary>
+    private IReadOnlyList<int> TakeBackLast(IReadOnlyList<int> prompt)
+    {
+        Tokenizer tokenizer = _model.Tokenizer;
+        int last = prompt[^1];
+        if (prompt.Count < 2 || tokenizer.IsControl(last) || tokenizer.IsEndOfGeneration(last)) return prompt;
+        string text = _detokenizer.Add(last).ToString();
+        if (_detokenizer.Flush().Length > 0 || text.Contains('\uFFFD', StringComparison.Ordinal)) return prompt; // a part of a character
+        _healed = text;
+        return [.. prompt.Take(prompt.Count - 1)];
+    }
+
+    private string WithoutHealed(ReadOnlySpan<char> text)
+    {
+        int common = Math.Min(_healed.Length, text.Length);
+        if (common == 0) return text.ToString();
+        _healed = _healed[common..];
+        return text[common..].ToString();
     }
 
     private void SetPrompt(IReadOnlyList<int> prompt)

@@ -51,6 +51,28 @@ public sealed class RunCommandTests
         Assert.Contains("twice", (await TestCli.RunAsync("run", "-m", Stories, "-p", "a", "b")).Error);
     }
 
+    [Theory]
+    [InlineData("^\\[[1-9,]*\\]$", "--format", """{"type":"array","items":{"type":"integer","minimum":1,"maximum":9}}""")]
+    [InlineData("^a[bc]+d$", "--regex", "a[bc]+d")]
+    public async Task An_answer_has_the_form_that_is_asked_for(string pattern, params string[] form)
+    {
+        CliResult result = await TestCli.RunAsync(["run", "--raw", "-m", Stories, "--temp", "1.5", "-n", "40", .. form, "Once"]);
+        Assert.Equal(0, result.ExitCode);
+        Assert.Matches(pattern, result.Output.Replace(" ", "", StringComparison.Ordinal).Replace("\n", "", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_form_comes_from_a_file_too_and_one_that_is_wrong_is_named()
+    {
+        using var folder = new TemporaryFolder();
+        string grammar = folder.Write("answer.gbnf", "root ::= \"yes\" | \"no\""), lark = folder.Write("answer.lark", "start: \"yes\" | \"no\""), schema = folder.Write("schema.json", """{"enum":["yes","no"]}""");
+        foreach (string[] form in new[] { new[] { "--grammar", grammar }, ["--grammar", lark], ["--format", schema] })
+            Assert.Contains((await TestCli.RunAsync(["run", "--raw", "-m", Stories, .. form, "Once"])).Output.Trim(), (string[])["yes", "no", "\"yes\"", "\"no\""]);
+        CliResult wrong = await TestCli.RunAsync("run", "--raw", "-m", Stories, "--format", """{"not":{}}""", "Once");
+        Assert.Equal((2, "edgellm: --format: schema #/not: is not supported\n"), (wrong.ExitCode, wrong.Error));
+        Assert.Contains("use one", (await TestCli.RunAsync("run", "--raw", "-m", Stories, "--format", "json", "--regex", "a", "Once")).Error);
+    }
+
     [Fact]
     public async Task An_answer_ends_with_the_context_with_its_text_and_a_note()
     {

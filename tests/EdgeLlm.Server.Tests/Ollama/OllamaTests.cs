@@ -131,6 +131,16 @@ public sealed class OllamaTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("\"format\":\"json\"", JsonValueKind.Object)]
+    [InlineData("\"format\":{\"type\":\"array\",\"items\":{\"type\":\"boolean\"}}", JsonValueKind.Array)]
+    public async Task An_answer_has_the_format_that_is_asked_for(string field, JsonValueKind kind)
+    {
+        JsonElement answer = await _server.AskAsync("/api/chat", Chat($"\"stream\":false,\"options\":{{\"num_predict\":30}},{field}"));
+        using JsonDocument json = JsonDocument.Parse(answer.GetProperty("message").GetProperty("content").GetString()!);
+        Assert.Equal(kind, json.RootElement.ValueKind);
+    }
+
+    [Theory]
     [InlineData("\"options\":{\"num_ctx\":\"long\"}", "option \"num_ctx\" must be a number")]
     [InlineData("\"options\":{\"num_predict\":1.5}", "option \"num_predict\" must be of type integer")]
     [InlineData("\"options\":{\"temperature\":\"hot\"}", "option \"temperature\" must be a number")]
@@ -138,7 +148,8 @@ public sealed class OllamaTests : IAsyncLifetime
     [InlineData("\"options\":5", "options has a value of the wrong type")]
     [InlineData("\"think\":true", "\"tiny\" does not support thinking")]
     [InlineData("\"tools\":[{\"type\":\"function\"}]", "\"tiny\" does not support tools")]
-    [InlineData("\"format\":\"json\"", "format: ")]
+    [InlineData("\"format\":\"yaml\"", "invalid format: expected \"json\" or a JSON schema")]
+    [InlineData("\"format\":{\"not\":{}}", "format: schema #/not: is not supported")]
     [InlineData("\"logprobs\":true", "logprobs: ")]
     [InlineData("\"options\":{\"mirostat\":1}", "mirostat: ")]
     [InlineData("\"messages\":[{\"role\":\"assistant\",\"content\":\"b\",\"tool_calls\":[null]}]", "messages[0].tool_calls[0] is null")]

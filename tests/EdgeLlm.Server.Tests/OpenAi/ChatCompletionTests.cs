@@ -47,6 +47,30 @@ public sealed class ChatCompletionTests : IAsyncLifetime
         static IEnumerable<JsonElement> Deltas(JsonElement chunk) => chunk.GetProperty("choices").EnumerateArray().Select(choice => choice.GetProperty("delta"));
     }
 
+    [Theory]
+    [InlineData("\"response_format\":{\"type\":\"json_object\"}", JsonValueKind.Object)]
+    [InlineData("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"strict\":true,\"schema\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"minItems\":2}}}", JsonValueKind.Array)]
+    [InlineData("\"response_format\":{\"type\":\"json_object\",\"schema\":{\"type\":\"string\",\"maxLength\":5}}", JsonValueKind.String)]
+    [InlineData("\"json_schema\":{\"enum\":[1,2]}", JsonValueKind.Number)]
+    [InlineData("\"grammar\":\"root ::= \\\"[\\\" [1-9]{1,3} \\\"]\\\"\"", JsonValueKind.Array)]
+    public async Task An_answer_has_the_form_that_is_asked_for_within_its_limit(string field, JsonValueKind kind)
+    {
+        foreach (int most in new[] { 20, 60 })
+        {
+            JsonElement completion = await _server.AskAsync(Path, Request($"\"max_tokens\":{most},\"temperature\":1.5,\"stop\":[\"1\",\"{{\",\"[\"],{field}"));
+            using JsonDocument answer = JsonDocument.Parse(TextOf(completion));
+            Assert.Equal(kind, answer.RootElement.ValueKind);
+            Assert.True(completion.GetProperty("usage").GetProperty("completion_tokens").GetInt32() <= most);
+        }
+    }
+
+    [Fact]
+    public async Task A_form_that_has_no_room_is_refused_before_anything_is_computed()
+    {
+        JsonElement error = await _server.AskAsync(Path, Request("\"max_tokens\":3,\"json_schema\":{\"type\":\"string\",\"minLength\":40}"), HttpStatusCode.BadRequest);
+        Assert.Contains("and there is room for 3", error.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_seed_repeats_an_answer_and_stop_ends_one()
     {
@@ -83,7 +107,9 @@ public sealed class ChatCompletionTests : IAsyncLifetime
     [InlineData("\"n\":2", "n", "one answer")]
     [InlineData("\"logprobs\":true", "logprobs", "not given")]
     [InlineData("\"tools\":[{}]", "tools", "not supported")]
-    [InlineData("\"response_format\":{\"type\":\"json_object\"}", "response_format", "not supported")]
+    [InlineData("\"response_format\":{\"type\":\"yaml\"}", "response_format", "'yaml' is not known")]
+    [InlineData("\"response_format\":{\"type\":\"json_schema\"}", "response_format.json_schema.schema", "is missing")]
+    [InlineData("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"not\":{}}}}", "response_format.json_schema.schema", "#/not: is not supported")]
     [InlineData("\"logit_bias\":{\"x\":1}", "logit_bias", "'x'")]
     [InlineData("\"logit_bias\":{\"99999\":1}", "logit_bias", "0 to 511")]
     [InlineData("\"max_tokens\":4.5", "max_tokens", "wrong type")]
@@ -91,8 +117,8 @@ public sealed class ChatCompletionTests : IAsyncLifetime
     [InlineData("\"functions\":[{\"name\":\"f\",\"parameters\":{}}],\"function_call\":{\"name\":\"f\"}", "functions", "not supported")]
     [InlineData("\"function_call\":{\"name\":\"f\"}", "function_call", "not supported")]
     [InlineData("\"top_logprobs\":2", "top_logprobs", "not given")]
-    [InlineData("\"grammar\":\"root ::= \\\"x\\\"\"", "grammar", "not supported")]
-    [InlineData("\"json_schema\":{\"type\":\"object\"}", "json_schema", "not supported")]
+    [InlineData("\"grammar\":\"x ::= y\"", "grammar", "no rule 'root'")]
+    [InlineData("\"json_schema\":{\"type\":\"objec\"}", "json_schema", "is not a type")]
     [InlineData("\"modalities\":[\"text\",\"audio\"]", "modalities", "text only")]
     [InlineData("\"mirostat\":2", "mirostat", "not supported")]
     [InlineData("\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\",\"tool_calls\":[null]}]", "messages[1].tool_calls[0]", "is null")]

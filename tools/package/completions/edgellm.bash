@@ -63,6 +63,9 @@ _edgellm() {
     run:--logit-bias) COMPREPLY=(); return ;;
     run:--stop) COMPREPLY=(); return ;;
     run:--when-full) COMPREPLY=($(compgen -W "error drop" -- "$word")); return ;;
+    run:--format | run:--json-schema | run:-j) COMPREPLY=($(compgen -W "json" -- "$word") $(compgen -f -- "$word")); return ;;
+    run:--grammar | run:--grammar-file) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    run:--regex) COMPREPLY=(); return ;;
     inspect:--context | inspect:--ctx-size | inspect:-c | show:--context | show:--ctx-size | show:-c) COMPREPLY=(); return ;;
     inspect:--kv | show:--kv) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$word")); return ;;
     bench:--model | bench:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;

@@ -1,0 +1,47 @@
+// node check.mjs ANSWERS.jsonl: each line {"schema": ..., "answers": [{"text": ..., "reason": "stop|length|cut", "bounded": ...}]}; says which are not valid.
+import { readFileSync } from 'node:fs';
+import Ajv2020 from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+
+const counts = { schemas: 0, answers: 0, invalid: 0, cut: 0, forced: 0 };
+for (const line of readFileSync(process.argv[2], 'utf8').split('\n').filter(Boolean)) {
+  const { schema, answers } = JSON.parse(line);
+  const ajv = new Ajv2020({ strict: false, logger: false, allErrors: false });
+  addFormats(ajv);
+  const validate = ajv.compile(schema);
+  counts.schemas++;
+  for (const { text, reason } of answers) {
+    counts.answers++;
+    if (reason === 'length') counts.forced++;
+    let problem = null;
+    try {
+      const value = JSON.parse(text);
+      if (!validate(value)) problem = ajv.errorsText(validate.errors);
+      else if (hasTwice(text)) problem = 'a key is there twice';
+    } catch (error) {
+      problem = error.message;
+      if (reason === 'cut') counts.cut++;
+    }
+    if (problem === null) continue;
+    counts.invalid++;
+    if (counts.invalid <= 10) console.log(`INVALID (${problem})\n  schema ${JSON.stringify(schema)}\n  answer ${text}`);
+  }
+}
+console.log(`${counts.schemas} schemas, ${counts.answers} answers: ${counts.invalid} invalid, ${counts.cut} cut, ${counts.forced} closed by force (${(100 * counts.forced / Math.max(1, counts.answers)).toFixed(1)} %)`);
+process.exit(counts.invalid > 0 || counts.answers === 0 ? 1 : 0);
+
+// Whether an object of a valid text has a key twice (JSON.parse keeps the last one): as many keys are read as members are written.
+function hasTwice(text) {
+  let keys = 0, inString = false;
+  for (let i = 0; i < text.length; i++) {
+    if (inString) {
+      if (text[i] === '\\') i++;
+      else if (text[i] === '"') inString = false;
+    } else if (text[i] === '"') inString = true;
+    else if (text[i] === ':') keys++;
+  }
+  const members = value => value === null || typeof value !== 'object' ? 0
+    : Array.isArray(value) ? value.reduce((sum, item) => sum + members(item), 0)
+    : Object.values(value).reduce((sum, item) => sum + members(item), Object.keys(value).length);
+  return members(JSON.parse(text)) !== keys;
+}
