@@ -130,6 +130,7 @@ internal sealed class Sequence
         _pending = _last;
         string text = _stops.Append(WithoutHealed(_detokenizer.Add(token)), out bool stopped);
         _constraint?.Accept(token);
+        if (!isConstrained && _healed.Length == 0) _constraint = null;
         if (stopped) End(FinishReason.Stop); // the rest of the text is the stop string's
         else if (isConstrained && _constraint!.IsComplete) text += End(WasForced ? FinishReason.MaxTokens : FinishReason.EndOfText);
         else if (_options.MaxTokens > 0 && _tokens.Count >= _options.MaxTokens) text += End(FinishReason.MaxTokens);

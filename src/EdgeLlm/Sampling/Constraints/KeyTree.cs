@@ -12,21 +12,24 @@ internal sealed class KeyTree
     private readonly CompileBudget _budget;
     private readonly Dictionary<int, int> _alone = []; // state of the automaton -> state
     private readonly List<List<(byte Value, int To)>> _children = [];
+    private readonly List<byte> _bytes = []; // class -> one of its bytes
+    private readonly List<int> _sizes = [];  // class -> number of its bytes
 
     public KeyTree(MemberSet set, Dfa? free, CompileBudget budget)
     {
         _set = set;
         _free = free;
         _budget = budget;
+        FindClasses();
         Grow(0, set.Members.Count, 0, free is null ? 0 : 1);
         if (free is null) return;
         for (int i = 0; i < States.Count; i++)
         {
             if (States[i].Free == 0) continue;
-            budget.Spend(256);
-            for (int value = 0; value < 256; value++)
+            budget.Spend(_bytes.Count);
+            for (int c = 0; c < _bytes.Count; c++)
             {
-                if (free.Step(States[i].Free, (byte)value) is > 0 and var next && !_children[i].Exists(child => child.Value == value)) Alone(next);
+                if (free.Step(States[i].Free, _bytes[c]) is > 0 and var next && ChildOf(i, c) < 0) Alone(next);
             }
         }
     }
@@ -40,35 +43,19 @@ internal sealed class KeyTree
 
     public List<State> States { get; } = [];
 
-    /// <summary>Bytes that are told apart.</summary>
-    public (byte[] Map, int Classes) Classes()
-    {
-        var map = new byte[256];
-        var numbers = new Dictionary<(int, int), byte>();
-        var own = new bool[256];
-        foreach (Member member in _set.Members)
-        {
-            foreach (byte value in member.Key) own[value] = true;
-        }
-        for (int value = 0; value < 256; value++)
-        {
-            (int, int) kind = own[value] ? (-1, value) : (_free?.Map[value] ?? 0, -1);
-            if (!numbers.TryGetValue(kind, out byte number)) numbers[kind] = number = (byte)numbers.Count;
-            map[value] = number;
-        }
-        return (map, numbers.Count);
-    }
+    /// <summary>Byte -> class: bytes that are not told apart.</summary>
+    public byte[] Map { get; } = new byte[256];
 
-    /// <summary>Where a state goes on with each byte.</summary>
-    public IEnumerable<(byte Value, int To)> Cells(int number)
+    public int Classes => _bytes.Count;
+
+    /// <summary>Where a state goes on with each class of bytes.</summary>
+    public IEnumerable<(int Class, int To)> Cells(int state)
     {
-        State state = States[number];
-        foreach ((byte Value, int To) child in _children[number]) yield return child;
-        if (_free is null || state.Free == 0) yield break;
-        for (int value = 0; value < 256; value++)
+        for (int c = 0; c < _bytes.Count; c++)
         {
-            if (_children[number].Exists(child => child.Value == value)) continue;
-            if (_free.Step(state.Free, (byte)value) is > 0 and var next) yield return ((byte)value, _alone[next]);
+            int child = ChildOf(state, c);
+            if (child >= 0) yield return (c, child);
+            else if (States[state].Free != 0 && _free!.Step(States[state].Free, _bytes[c]) is > 0 and var next) yield return (c, _alone[next]);
         }
     }
 
@@ -78,7 +65,7 @@ internal sealed class KeyTree
         var counts = new List<List<int>>();
         if (_free is null) return [.. States.Select(int[]? (_) => null)];
         foreach (State state in States) counts.Add([IsFreeEnd(state) ? 1 : 0]);
-        var cells = States.Select((_, i) => Cells(i).GroupBy(cell => cell.To).Select(group => (To: group.Key, Count: group.Count())).ToArray()).ToArray();
+        var cells = States.Select((_, i) => Cells(i).ToArray()).ToArray();
         for (int bytes = 1; bytes <= mostBytes; bytes++)
         {
             bool isDone = true;
@@ -86,13 +73,45 @@ internal sealed class KeyTree
             {
                 long sum = counts[i][0];
                 _budget.Spend(cells[i].Length);
-                foreach ((int to, int count) in cells[i]) sum += (long)count * counts[to][bytes - 1];
+                foreach ((int c, int to) in cells[i]) sum += (long)_sizes[c] * counts[to][bytes - 1];
                 counts[i].Add((int)Math.Min(Enough, sum));
                 isDone &= counts[i][bytes] >= Enough || cells[i].Length == 0;
             }
             if (isDone) break;
         }
         return [.. counts.Select(int[]? (list) => list[^1] == 0 ? null : [.. list])];
+    }
+
+    /// <summary>The node of the members' tree that a byte leads to, or -1.</summary>
+    private int ChildOf(int state, int byteClass)
+    {
+        foreach ((byte value, int to) in _children[state])
+        {
+            if (value == _bytes[byteClass]) return to;
+        }
+        return -1;
+    }
+
+    private void FindClasses()
+    {
+        var numbers = new Dictionary<(int, int), byte>();
+        var own = new bool[256];
+        foreach (Member member in _set.Members)
+        {
+            foreach (byte value in member.Key) own[value] = true;
+        }
+        for (int value = 0; value < 256; value++)
+        {
+            (int, int) kind = own[value] ? (-1, value) : (_free?.Map[value] ?? 0, -1);
+            if (!numbers.TryGetValue(kind, out byte number))
+            {
+                numbers[kind] = number = (byte)numbers.Count;
+                _bytes.Add((byte)value);
+                _sizes.Add(0);
+            }
+            Map[value] = number;
+            _sizes[number]++;
+        }
     }
 
     private bool IsFreeEnd(State state) => state.Member < 0 && state.Free > 0 && _free!.Accepts(state.Free);

@@ -186,17 +186,16 @@ internal sealed partial class SchemaCompiler
     private void AddKeys(MemberSet set, Dfa? freeKeys, int[] kindOf, bool isAny)
     {
         var tree = new KeyTree(set, freeKeys, _budget);
-        (byte[] map, int classes) = tree.Classes();
         int first = 0;
         for (int i = 0; i < tree.States.Count; i++)
         {
-            int state = _builder.AddRow(map, classes, Role.Key, set.Number);
+            int state = _builder.AddRow(tree.Map, tree.Classes, Role.Key, set.Number);
             if (i == 0) first = state;
         }
         for (int i = 0; i < tree.States.Count; i++)
         {
             KeyTree.State state = tree.States[i];
-            foreach ((byte c, int to) in tree.Cells(i)) _builder.SetCell(first + i, map[c], first + to, state.From == state.To ? Act.FreeKey : Act.Key);
+            foreach ((int c, int to) in tree.Cells(i)) _builder.SetCell(first + i, c, first + to, state.From == state.To ? Act.FreeKey : Act.Key);
             if (isAny && state.Free > 0 && freeKeys!.Accepts(freeKeys.Step(state.Free, (byte)'"'))) _builder.MarkText(first + i);
             int label = state.Member >= 0 ? state.Member : state.Free > 0 && freeKeys!.Accepts(state.Free) ? set.Members.Count + (kindOf.Length > 0 ? kindOf[state.Free] : 0) : -1;
             if (label >= 0) _builder.Label(first + i, label);
