@@ -1,3 +1,4 @@
+using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Speech;
 using EdgeLlm.Speech.Phonemes;
@@ -13,6 +14,13 @@ public static class VoiceWriter
     /// <summary>Whether a folder is a voice's.</summary>
     public static bool IsVoice(string folder) => TextFolder.Is(folder);
 
+    /// <summary>The name of a packed voice: its folder's, without the `voice-` with which some begin.</summary>
+    public static string NameOf(string folder)
+    {
+        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        return name.StartsWith("voice-", StringComparison.Ordinal) && name.Length > 6 ? name[6..] : name;
+    }
+
     /// <summary>Writes the packed voice.</summary>
     /// <param name="folder">The voice as it is published.</param>
     /// <param name="output">The file to write, which may be there already.</param>
@@ -23,11 +31,23 @@ public static class VoiceWriter
         var writer = new GgufWriter();
         writer.Set("general.alignment", GgufValue.Of(Alignment));
         writer.Set("general.architecture", GgufValue.Of(VoiceStore.Architecture));
-        writer.Set("general.name", GgufValue.Of(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)))));
+        writer.Set("general.name", GgufValue.Of(NameOf(folder)));
         writer.Set("edgellm.voice.version", GgufValue.Of(1u));
-        writer.Set("edgellm.voice.language", GgufValue.Of("en-US"));
+        writer.Set(VoiceStore.LanguageKey, GgufValue.Of("en-US"));
+        if (LicenceOf(folder) is { } licence) writer.Set("general.license", GgufValue.Of(licence));
         TextFolder.Read(folder).AddTo(writer);
         PackedTensors.Write(writer, VoiceNetworkWriter.Add(writer, folder));
         writer.Save(output);
+    }
+
+    /// <summary>The licence that the folder's LICENSE begins with, by its SPDX name; null: another, or none.</summary>
+    private static string? LicenceOf(string folder)
+    {
+        string path = Path.Combine(folder, "LICENSE");
+        if (!File.Exists(path)) return null;
+        string text = InputFile.ReadText(path, InputFile.MostSettingsBytes);
+        string head = text[..Math.Min(text.Length, 300)];
+        return head.Contains("Apache License", StringComparison.Ordinal) && head.Contains("Version 2.0", StringComparison.Ordinal) ? "apache-2.0"
+            : head.Contains("MIT License", StringComparison.Ordinal) ? "mit" : null;
     }
 }

@@ -11,6 +11,9 @@ internal static class VoiceStore
     /// <summary>A packed voice's `general.architecture`.</summary>
     public const string Architecture = "edgellm-voice";
 
+    /// <summary>Key of a voice's language, such as en-US.</summary>
+    public const string LanguageKey = "edgellm.voice.language";
+
     /// <summary>The folder of voices that come with the program or with packages of it. Tests put theirs here.</summary>
     public static string ProgramFolder { get; set; } = Path.Combine(AppContext.BaseDirectory, "voices");
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Speech;
 
 namespace EdgeLlm.Cli.Commands;
 
@@ -62,6 +63,14 @@ internal static class ListCommand
         json.WriteEndArray();
     }
 
+    /// <summary>A model's architecture; of a voice, its language and licence.</summary>
+    private static string? ArchitectureOf(GgufMetadata data)
+    {
+        string? architecture = data.GetString("general.architecture", null);
+        return architecture != VoiceStore.Architecture ? architecture
+            : $"voice, {data.GetString(VoiceStore.LanguageKey, null) ?? "language not stated"}, {data.GetString("general.license", null) ?? "licence not stated"}";
+    }
+
     private static string PlaceName(ModelPlace place) => place switch
     {
         ModelPlace.User => "user",
@@ -76,7 +85,7 @@ internal static class ListCommand
             try
             {
                 using GgufFile file = GgufFile.Open(model.Path);
-                return new Entry(model, file.Metadata.GetString("general.architecture", null), Inspect.Quantization.Of(file), null);
+                return new Entry(model, ArchitectureOf(file.Metadata), Inspect.Quantization.Of(file), null);
             }
             catch (Exception exception) when (exception is GgufException or IOException or UnauthorizedAccessException)
             {

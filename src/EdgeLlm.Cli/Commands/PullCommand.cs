@@ -7,6 +7,7 @@ using EdgeLlm.Cli.Pull;
 using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Quantization;
 
 namespace EdgeLlm.Cli.Commands;
 
@@ -24,7 +25,7 @@ internal static class PullCommand
     private static readonly Argument<string?> Reference = new("repository")
     {
         Description = "OWNER/NAME for the best file for this machine's memory; OWNER/NAME:FILE, or :Q4_K_M and the like, for a certain "
-            + "one; @REVISION after the name for a branch, tag or commit. Without it: a list of good small models",
+            + "one; @REVISION after the name for a branch, tag or commit; or the folder of a voice. Without it: a list of good small models",
         HelpName = "REPO[@REVISION][:FILE]",
         Arity = ArgumentArity.ZeroOrOne,
     };
@@ -50,8 +51,11 @@ internal static class PullCommand
             ListRecommended();
             return ExitCode.Success;
         }
-        var reference = RepositoryReference.Parse(text);
         bool forSystem = result.GetValue(ForSystem);
+        if (VoiceWriter.IsVoice(text)) return await TakeVoiceAsync(text, FolderFor(forSystem, text), forSystem, cancellation).ConfigureAwait(false);
+        if (text.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase))
+            throw new UsageException($"{Printable.Line(text)}: Piper's voices (.onnx) do not run here yet; a voice is a folder such as voice-heart, with hibari.onnx in it");
+        var reference = RepositoryReference.Parse(text);
         string folder = FolderFor(forSystem, text);
         var timing = new PullTiming();
         using var connection = new HubConnection(Variable("HF_ENDPOINT") ?? DefaultEndpoint, HubToken.Find(Variable), timing);
@@ -79,6 +83,17 @@ internal static class PullCommand
 
         Task GetAsync(RepositoryFile file, string path, Action<long> at, Action<string> say) =>
             new Downloader(hub, timing, line => say("edgellm: " + line)).DownloadAsync(file, path, at, cancellation);
+    }
+
+    /// <summary>Packs a voice's folder to where models are.</summary>
+    private static async Task<int> TakeVoiceAsync(string folder, string target, bool forSystem, CancellationToken cancellation)
+    {
+        string name = VoiceWriter.NameOf(folder), path = Path.Combine(target, name + ".gguf");
+        OutputFile.Require(path, force: true, Directory.GetFiles(folder));
+        await Task.Run(() => VoiceWriter.Write(folder, path), cancellation).ConfigureAwait(false);
+        if (forSystem && !OperatingSystem.IsWindows()) File.SetUnixFileMode(path, ReadableByAll);
+        Console.WriteLine($"{Printable.Line(path)} ({Quantity.Bytes(new FileInfo(path).Length)}); it speaks: edgellm say --voice {ShellWord.Quote(Printable.Line(name))} \"Hello there.\"");
+        return ExitCode.Success;
     }
 
     private static string? Variable(string name) =>

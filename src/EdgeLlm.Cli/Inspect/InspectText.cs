@@ -2,6 +2,7 @@ using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Spec;
+using EdgeLlm.Speech;
 
 namespace EdgeLlm.Cli.Inspect;
 
@@ -18,7 +19,8 @@ internal static class InspectText
         report.Heading(Printable.Line(ModelStore.NameOf(file.Path), LongText));
         report.Fields(Summary(file, plan));
         report.Line();
-        WritePlan(report, plan);
+        if (Short(data, "general.architecture") == VoiceStore.Architecture) report.Heading($"It speaks: edgellm say --voice {ShellWord.Quote(Printable.Line(file.Path))} TEXT");
+        else WritePlan(report, plan);
         if (file.Tensors.Count > 0)
         {
             report.Line();
@@ -46,7 +48,8 @@ internal static class InspectText
             yield return ("vocabulary", $"{Quantity.Count(tokens.Count)} tokens ({Short(data, "tokenizer.ggml.model") ?? "of no named kind"}{(Short(data, "tokenizer.ggml.pre") is { } pre ? $", split as {pre}" : "")})");
         if (plan.Model is { } model)
             yield return ("context", $"trained on {Quantity.Count(model.ContextLength)} tokens{(Window(model) is > 0 and var window ? $", each sees {Quantity.Count(window)}" : "")}");
-        yield return ("chat template", ModelLoader.HasChatTemplate(file) ? "yes" : "none in the file");
+        if (Short(data, VoiceStore.LanguageKey) is { } language) yield return ("language", language);
+        else yield return ("chat template", ModelLoader.HasChatTemplate(file) ? "yes" : "none in the file");
         foreach (string note in plan.Notes) yield return ("note", Printable.Line(note));
         yield return ("licence", Licence(data));
         string[] origin = [.. Origin(data)];

@@ -17,13 +17,7 @@ internal static unsafe class PackedPairProduct<TDots> where TDots : struct, IPac
         for (int r = firstRow; r < endRow; r += PackedLayout.GroupRows, group += weights.GroupBytes)
         {
             sbyte* values = PackedPanel.ValuesOf<TDots>(weights, group, x.Blocks, (sbyte*)scratch);
-            int t = 0;
-            if (TDots.BlockBytes == BlockBytes)
-            {
-                for (; t <= tokens - E8FourTokens.Tokens; t += E8FourTokens.Tokens)
-                    E8FourTokens.Multiply(group, values, x, t, y + r, yStride, Math.Min(endRow - r, PackedLayout.GroupRows));
-            }
-            for (; t < tokens; t += 2)
+            for (int t = 0; t < tokens; t += 2)
                 MultiplyTwo(group, values, x, t, Math.Min(t + 1, tokens - 1), y + r, yStride, Math.Min(endRow - r, PackedLayout.GroupRows));
         }
     }

@@ -83,6 +83,8 @@ internal static class VectorActivations
         p = Vector.FusedMultiplyAdd(p, z, new Vector<float>(Erf0));
         Vector<float> near = Vector.FusedMultiplyAdd(p, x, x);
 
+        if (Vector.LessThanAll(magnitude, Vector<float>.One)) return near; // as most are: no lane takes the other branch
+
         var maximum = new Vector<float>(ErfMaximum);
         Vector<float> t = Vector.ConditionalSelect(Vector.GreaterThan(magnitude, maximum), maximum, magnitude);
         Vector<float> q = Vector.FusedMultiplyAdd(new Vector<float>(ErfTail7), t, new Vector<float>(ErfTail6));

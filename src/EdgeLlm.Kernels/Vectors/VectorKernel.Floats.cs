@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.Intrinsics;
 using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Kernels.Vectors;
@@ -76,6 +77,7 @@ internal abstract unsafe partial class VectorKernel
     /// <summary>The columns after the last whole 16 to their lanes, then the tree.</summary>
     private static float Finish(Vector<float> a, Vector<float> b, Vector<float> c, Vector<float> d, float* x, float* y, int rest)
     {
+        if (rest == 0) return SumLanes(a, b, c, d);
         float* lanes = stackalloc float[Lanes];
         int width = Vector<float>.Count;
         a.Store(lanes);
@@ -87,5 +89,22 @@ internal abstract unsafe partial class VectorKernel
         }
         for (int j = 0; j < rest; j++) lanes[j] = MathF.FusedMultiplyAdd(x[j], y[j], lanes[j]);
         return SumLanes(lanes);
+    }
+
+    /// <summary><see cref="Scalar.ScalarKernel.SumLanes"/> of lanes in vectors: the same tree.</summary>
+    private static float SumLanes(Vector<float> a, Vector<float> b, Vector<float> c, Vector<float> d)
+    {
+        Vector128<float> four;
+        if (Vector<float>.Count == 8)
+        {
+            Vector256<float> eight = a.AsVector256() + b.AsVector256();
+            four = eight.GetLower() + eight.GetUpper();
+        }
+        else
+        {
+            four = a.AsVector128() + c.AsVector128() + (b.AsVector128() + d.AsVector128());
+        }
+        four += Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1));
+        return four.ToScalar() + four.GetElement(1);
     }
 }

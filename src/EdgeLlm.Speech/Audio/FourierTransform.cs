@@ -51,13 +51,23 @@ internal sealed unsafe class FourierTransform
         for (int i = 0; i < _half; i++) (_first[i], _first[_half + i]) = (signal[2 * i], signal[2 * i + 1]);
         float[] result = Transform();
         ReadOnlySpan<float> real = result.AsSpan(0, _half), imaginary = result.AsSpan(_half, _half);
-        for (int k = 0; k <= _half; k++)
+        (re[0], im[0], re[_half], im[_half]) = (real[0] + imaginary[0], 0, real[0] - imaginary[0], 0);
+        fixed (float* x = real, y = imaginary, toRe = re, toIm = im, cosines = _cosines, sines = _sines)
         {
-            int a = k == _half ? 0 : k, b = k == 0 ? 0 : _half - k;
-            float evenRe = .5f * (real[a] + real[b]), evenIm = .5f * (imaginary[a] - imaginary[b]);
-            float oddRe = .5f * (imaginary[a] + imaginary[b]), oddIm = .5f * (real[b] - real[a]);
-            re[k] = evenRe + (_cosines[k] * oddRe + _sines[k] * oddIm);
-            im[k] = evenIm + (_cosines[k] * oddIm - _sines[k] * oddRe);
+            int k = 1;
+            for (; k <= _half - 4; k += 4) // k to k + 3, and half - k downwards
+            {
+                Vector128<float> a = Vector128.Load(x + k), b = Reversed(x + _half - k), ai = Vector128.Load(y + k), bi = Reversed(y + _half - k);
+                Vector128<float> c = Vector128.Load(cosines + k), s = Vector128.Load(sines + k), oddRe = (ai + bi) * .5f, oddIm = (b - a) * .5f;
+                ((a + b) * .5f + (c * oddRe + s * oddIm)).Store(toRe + k);
+                ((ai - bi) * .5f + (c * oddIm - s * oddRe)).Store(toIm + k);
+            }
+            for (; k < _half; k++)
+            {
+                float oddRe = (y[k] + y[_half - k]) * .5f, oddIm = (x[_half - k] - x[k]) * .5f;
+                toRe[k] = (x[k] + x[_half - k]) * .5f + (cosines[k] * oddRe + sines[k] * oddIm);
+                toIm[k] = (y[k] - y[_half - k]) * .5f + (cosines[k] * oddIm - sines[k] * oddRe);
+            }
         }
     }
 
@@ -68,19 +78,34 @@ internal sealed unsafe class FourierTransform
     public void Inverse(ReadOnlySpan<float> re, ReadOnlySpan<float> im, Span<float> signal)
     {
         // A backward transform is a forward one with real and imaginary parts exchanged.
-        for (int k = 0; k < _half; k++)
+        _first[0] = re[0] - re[_half];
+        _first[_half] = re[0] + re[_half];
+        fixed (float* x = re, y = im, first = _first, cosines = _cosines, sines = _sines)
         {
-            float imA = k == 0 ? 0 : im[k], imB = k == 0 ? 0 : im[_half - k];
-            float evenRe = re[k] + re[_half - k], evenIm = imA - imB;
-            float differenceRe = re[k] - re[_half - k], differenceIm = imA + imB;
-            float oddRe = _cosines[k] * differenceRe - _sines[k] * differenceIm, oddIm = _cosines[k] * differenceIm + _sines[k] * differenceRe;
-            _first[k] = evenIm + oddRe;
-            _first[_half + k] = evenRe - oddIm;
+            float* second = first + _half;
+            int k = 1;
+            for (; k <= _half - 4; k += 4)
+            {
+                Vector128<float> a = Vector128.Load(x + k), b = Reversed(x + _half - k), ai = Vector128.Load(y + k), bi = Reversed(y + _half - k);
+                Vector128<float> c = Vector128.Load(cosines + k), s = Vector128.Load(sines + k), difference = a - b, sum = ai + bi;
+                (ai - bi + (c * difference - s * sum)).Store(first + k);
+                (a + b - (c * sum + s * difference)).Store(second + k);
+            }
+            for (; k < _half; k++)
+            {
+                float difference = x[k] - x[_half - k], sum = y[k] + y[_half - k];
+                first[k] = y[k] - y[_half - k] + (cosines[k] * difference - sines[k] * sum);
+                second[k] = x[k] + x[_half - k] - (cosines[k] * sum + sines[k] * difference);
+            }
         }
         float[] result = Transform();
         float scale = 1f / Length;
         for (int i = 0; i < _half; i++) (signal[2 * i], signal[2 * i + 1]) = (result[_half + i] * scale, result[i] * scale);
     }
+
+    /// <summary>Four numbers that end with <paramref name="last"/>, that one first.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Reversed(float* last) => Vector128.Shuffle(Vector128.Load(last - 3), Vector128.Create(3, 2, 1, 0));
 
     /// <summary>The complex transform of the first array, in the one of both that is returned.</summary>
     private float[] Transform()

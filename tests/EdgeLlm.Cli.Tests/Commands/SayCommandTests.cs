@@ -65,12 +65,28 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
     [InlineData("say", "--pause", "9", "Hello")]
     [InlineData("say", "-o", "a.mp3", "Hello")]
     [InlineData("say", "Hello", "--file", "a.txt")]
-    [InlineData("say", "--phonemes", "b\u00e4d")]
+    [InlineData("say", "--phonemes", "b\u4e00d", "-o", "-")]
+    [InlineData("pull", "en_US-joe-medium.onnx")]
     public async Task A_wrong_command_line_is_refused_in_one_line(params string[] arguments)
     {
-        CliResult result = await TestCli.RunAsync([.. arguments, "--voice", await _voice.PathAsync()]);
+        CliResult result = await TestCli.RunAsync(arguments[0] == "pull" ? arguments : [.. arguments, "--voice", await _voice.PathAsync()]);
         Assert.Equal((2, ""), (result.ExitCode, result.Output));
         Assert.Single(result.Error.TrimEnd('\n').Split('\n'));
+    }
+
+    [Fact]
+    public async Task A_voices_folder_is_pulled_and_its_language_and_licence_are_shown()
+    {
+        using var home = new TemporaryFolder();
+        CliResult pulled = await TestCli.RunAsync(["pull", SharedFolder.Require("models", "voice-heart")], null, home.Environment);
+        Assert.Equal((0, ""), (pulled.ExitCode, pulled.Error));
+        Assert.Contains("say --voice heart", pulled.Output, StringComparison.Ordinal);
+        Assert.Contains("voice, en-US, apache-2.0", (await TestCli.RunAsync(["list"], null, home.Environment)).Output, StringComparison.Ordinal);
+        string shown = (await TestCli.RunAsync(["inspect", "heart"], null, home.Environment)).Output;
+        Assert.Contains("apache-2.0", shown, StringComparison.Ordinal);
+        Assert.Contains("en-US", shown, StringComparison.Ordinal);
+        Assert.Contains("It speaks", shown, StringComparison.Ordinal);
+        Assert.Equal((await SayAsync("Hello there.", "-o", "-")).OutputBytes, (await TestCli.RunAsync(["say", "Hello there.", "-o", "-"], null, home.Environment)).OutputBytes);
     }
 
     private async Task<CliResult> SayAsync(params string[] arguments) => await TestCli.RunAsync(["say", .. arguments, "--voice", await _voice.PathAsync()]);
