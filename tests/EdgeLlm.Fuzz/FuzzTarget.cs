@@ -1,4 +1,5 @@
 using EdgeLlm.Chat;
+using EdgeLlm.Files;
 using EdgeLlm.Fuzz.Targets;
 using EdgeLlm.Generation;
 using EdgeLlm.Gguf;
@@ -17,7 +18,7 @@ internal sealed record FuzzTarget(string Name, int Share, Func<FuzzCase, string?
 {
     public static IReadOnlyList<FuzzTarget> All { get; } =
     [
-        new("gguf", 20, GgufTarget.Run, IsOfModel),
+        new("gguf", 14, GgufTarget.Run, IsOfModel),
         new("packed-gguf", 16, GgufTarget.RunPacked, IsOfModel),
         new("hugging-face", 12, HuggingFaceTarget.Run, IsOfModel),
         new("tokenizer", 12, TokenizerTarget.Run, IsOfModel),
@@ -27,6 +28,9 @@ internal sealed record FuzzTarget(string Name, int Share, Func<FuzzCase, string?
         new("options", 4, OptionsTarget.Run, exception => exception is InvalidDataException or ArgumentException { ParamName: null }),
         new("imatrix", 2, ImportanceTarget.Run, exception => exception is InvalidDataException or GgufException),
         new("voice", 4, VoiceTarget.Run, IsOfModel),
+        new("sound", 2, HearingTargets.RunSound, exception => exception is FileException),
+        new("onnx", 2, HearingTargets.RunOnnx, exception => exception is FileException),
+        new("tflite", 2, HearingTargets.RunTfLite, exception => exception is FileException),
         new("logits", 2, LogitsStoreTarget.Run, exception => exception is InvalidDataException),
         new("constraint", 4, ConstraintTarget.Run, exception => exception is ConstraintException),
     ];

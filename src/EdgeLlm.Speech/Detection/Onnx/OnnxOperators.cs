@@ -40,7 +40,7 @@ internal static partial class OnnxOperators
             "ReduceMean" => [Mean(program, node, At(0))],
             "Conv" => [Convolve(program, node, At(0), At(1), Has(2) ? At(2) : null)],
             "LSTM" => Lstm(program, node, inputs),
-            _ => throw new InvalidDataException($"needs the operator {(node.Operator.Length > 80 ? node.Operator[..80] : node.Operator)}, which is not known here"),
+            _ => throw new InvalidDataException($"needs the operator {Printable.Line(node.Operator, 80)}, which is not known here"),
         };
     }
 

@@ -10,7 +10,7 @@ namespace EdgeLlm.Speech.Detection.Onnx;
 internal sealed class OnnxProgram
 {
     private const int MostOperations = 100_000;
-    private const long MostElements = 1 << 26; // of all tensors together
+    private const long MostElements = 1 << 22; // of all tensors together
 
     private readonly List<Action> steps = [];
     private readonly OnnxValue[] outputs;
@@ -91,7 +91,7 @@ internal sealed class OnnxProgram
             {
                 if (scope.values.TryGetValue(name, out OnnxValue? value)) return value;
             }
-            throw new InvalidDataException($"uses a tensor '{(name.Length > 80 ? name[..80] : name)}' that nothing gives");
+            throw new InvalidDataException($"uses a tensor '{Printable.Line(name, 80)}' that nothing gives");
         }
 
         private Scope? Outer => outer;

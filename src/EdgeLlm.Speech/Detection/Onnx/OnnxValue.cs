@@ -8,7 +8,7 @@ namespace EdgeLlm.Speech.Detection.Onnx;
 internal sealed record OnnxValue(int[] Shape, float[]? Floats, long[]? Integers, bool IsConstant)
 {
     /// <summary>Bounds for files of anybody's making.</summary>
-    public const int MostDimensions = 8, MostElements = 1 << 24;
+    public const int MostDimensions = 8, MostElements = 1 << 20;
 
     /// <summary>Number of elements.</summary>
     public int Count => Floats?.Length ?? Integers!.Length;
