@@ -44,7 +44,7 @@ internal sealed class Nfa(CompileBudget budget)
 
     public int AddState()
     {
-        budget.Spend(1);
+        budget.Spend(3);
         CompileBudget.CheckStates(_first.Count);
         _first.Add(-1);
         _firstFree.Add(-1);
@@ -53,7 +53,7 @@ internal sealed class Nfa(CompileBudget budget)
 
     public void AddEdge(int from, Kind kind, int to, int low = 0, int high = 0)
     {
-        budget.Spend(1);
+        budget.Spend(3);
         List<int> first = kind is Kind.Bytes or Kind.Call ? _first : _firstFree;
         _edges.Add(new Edge(kind, low, high, to, first[from]));
         first[from] = _edges.Count - 1;
