@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using EdgeLlm.Generation;
+using EdgeLlm.Generation.Scheduling;
 using EdgeLlm.Models;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
@@ -8,8 +9,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace EdgeLlm.Extensions.AI;
 
 /// <summary>
-/// An <see cref="IChatClient"/> over a model in this process. Requests of several threads take turns; what one shares with the one before it is not
-/// computed again. <see cref="ChatOptions.AdditionalProperties"/> takes `min_p`, `typical_p`, `repeat_penalty` and `repeat_last_n`. Tools are shown to the
+/// An <see cref="IChatClient"/> over a model in this process. Requests at once are computed together, as far as the model has contexts for them
+/// (<see cref="ModelOptions.Contexts"/>), and wait for each other beyond; what one shares with an earlier one is not computed again. <see cref="ChatOptions.AdditionalProperties"/> takes `min_p`, `typical_p`, `repeat_penalty` and `repeat_last_n`. Tools are shown to the
 /// model; calls come back as text until tool-call parsing is there.
 /// </summary>
 /// <remarks>
@@ -19,14 +20,15 @@ namespace EdgeLlm.Extensions.AI;
 /// </remarks>
 public sealed partial class EdgeLlmChatClient : IChatClient
 {
+    private const int MostWaiting = 4096;
+
     private readonly LanguageModel _model;
     private readonly bool _ownsModel;
-    private readonly TextGenerator _generator;
+    private readonly Scheduler _scheduler = new(new SchedulerOptions { Queue = MostWaiting });
     private readonly ChatFormat _format;
     private readonly ChatClientMetadata _metadata;
     private readonly ILogger _logger;
-    private readonly SemaphoreSlim _turn = new(1); // never disposed of: those who wait for it are woken by _closing
-    private readonly CancellationTokenSource _closing = new();
+    private volatile bool _closed;
 
     /// <param name="model">The model.</param>
     /// <param name="ownsModel">Whether disposing of the client disposes of the model.</param>
@@ -37,7 +39,6 @@ public sealed partial class EdgeLlmChatClient : IChatClient
         _model = model;
         _ownsModel = ownsModel;
         _logger = logger ?? NullLogger<EdgeLlmChatClient>.Instance;
-        _generator = new TextGenerator(model);
         _format = new ChatFormat(model);
         _metadata = new ChatClientMetadata("edgellm", defaultModelId: model.Name);
     }
@@ -51,18 +52,19 @@ public sealed partial class EdgeLlmChatClient : IChatClient
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        ObjectDisposedException.ThrowIf(_closing.IsCancellationRequested, this);
+        ObjectDisposedException.ThrowIf(_closed, this);
         Unsupported.Refuse(options, _model);
         List<int> prompt = _format.Encode(ChatMapping.ToRequest([.. messages], options));
         GenerationOptions generation = ChatMapping.ToGeneration(options);
         string id = Guid.NewGuid().ToString("N");
         DateTimeOffset created = DateTimeOffset.UtcNow;
-        await WaitForTurnAsync(cancellationToken).ConfigureAwait(false);
+        using var left = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken); // fires when the reader leaves, too
         try
         {
-            await foreach (string piece in _generator.GenerateAsync(prompt, generation, cancellationToken).ConfigureAwait(false))
-                yield return Update(new TextContent(piece), null);
-            GenerationStatistics statistics = _generator.Statistics;
+            Answer answer = await OrDisposedAsync(() => ValueTask.FromResult(_scheduler.Submit(_model, new AnswerRequest(prompt) { Options = generation }, left.Token))).ConfigureAwait(false);
+            await using ConfiguredCancelableAsyncEnumerable<string>.Enumerator pieces = answer.ReadAsync(left.Token).ConfigureAwait(false).GetAsyncEnumerator();
+            while (await OrDisposedAsync(async () => await pieces.MoveNextAsync()).ConfigureAwait(false)) yield return Update(new TextContent(pieces.Current), null);
+            GenerationStatistics statistics = answer.Statistics;
             LogAnswer(_logger, statistics.PromptTokens, statistics.CachedTokens, statistics.TimeToFirstToken.TotalMilliseconds, statistics.GeneratedTokens,
                 statistics.TokensPerSecond, statistics.FinishReason);
             ChatFinishReason reason = statistics.WasCutShort ? ChatFinishReason.Length : ChatFinishReason.Stop;
@@ -76,7 +78,7 @@ public sealed partial class EdgeLlmChatClient : IChatClient
         }
         finally
         {
-            _turn.Release();
+            await left.CancelAsync().ConfigureAwait(false);
         }
 
         ChatResponseUpdate Update(AIContent content, ChatFinishReason? reason) => new(ChatRole.Assistant, [content])
@@ -102,19 +104,19 @@ public sealed partial class EdgeLlmChatClient : IChatClient
     /// <summary>Ends all requests with <see cref="ObjectDisposedException"/>; one that is computing at the model's next layer, which is waited for.</summary>
     public void Dispose()
     {
-        _closing.Cancel();
-        _generator.Dispose();
+        _closed = true;
+        _scheduler.Dispose();
         if (_ownsModel) _model.Dispose();
     }
 
-    private async Task WaitForTurnAsync(CancellationToken cancellationToken)
+    /// <summary>A step of an answer, whose end by <see cref="Dispose"/> is told as such.</summary>
+    private async ValueTask<T> OrDisposedAsync<T>(Func<ValueTask<T>> step)
     {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing.Token);
         try
         {
-            await _turn.WaitAsync(either.Token).ConfigureAwait(false);
+            return await step().ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (_closing.IsCancellationRequested)
+        catch (SchedulerBusyException) when (_closed)
         {
             throw new ObjectDisposedException(nameof(EdgeLlmChatClient));
         }

@@ -18,26 +18,26 @@ using Microsoft.Extensions.Logging;
 
 namespace EdgeLlm.Server;
 
-/// <summary>The service: a model behind the APIs of OpenAI and Ollama, and a page to talk to it.</summary>
+/// <summary>The service: models behind the APIs of OpenAI and Ollama, and a page to talk to them.</summary>
 public sealed class ModelServer : IAsyncDisposable
 {
     private readonly ServerOptions _options;
-    private readonly ServedModel _model;
+    private readonly ServedModels _models;
     private readonly ServerLog _log;
     private readonly ServedVoices _voices;
     private readonly WebApplication _app;
 
     /// <summary>A service that does not listen yet.</summary>
-    public ModelServer(ServerOptions options, ServedModel model) : this(options, model, ServerLog.Standard())
+    public ModelServer(ServerOptions options, ServedModels models) : this(options, models, ServerLog.Standard())
     {
     }
 
-    internal ModelServer(ServerOptions options, ServedModel model, ServerLog log)
+    internal ModelServer(ServerOptions options, ServedModels models, ServerLog log)
     {
         _options = options;
-        _model = model;
+        _models = models;
         _log = log;
-        Engine = new InferenceEngine(options, log);
+        Engine = new InferenceEngine(options, models, log);
         Connections = new Connections(options.Connections);
         _voices = new ServedVoices(options);
         _app = Build();
@@ -57,10 +57,10 @@ public sealed class ModelServer : IAsyncDisposable
     {
         using var notifier = new ServiceNotifier(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), _log);
         await StartAsync(cancellation).ConfigureAwait(false);
-        using RunMarker? marker = RunMarker.Leave(_options.StateDirectory, _model, _log);
+        using RunMarker? marker = RunMarker.Leave(_options.StateDirectory, _models.Own, _log);
         using Watchdog? watchdog = Watchdog.OfEnvironment(Engine, notifier, _log);
-        notifier.Ready($"{_model.Name} on {Address}");
-        _log.Info($"ready: {_model.Name} on {Address}");
+        notifier.Ready($"{_models.Own.Name} on {Address}");
+        _log.Info($"ready: {_models.Own.Name} on {Address}");
 
         IHostApplicationLifetime lifetime = _app.Services.GetRequiredService<IHostApplicationLifetime>();
         var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -77,7 +77,7 @@ public sealed class ModelServer : IAsyncDisposable
     internal async Task StartAsync(CancellationToken cancellation = default)
     {
         await ListenAsync(cancellation).ConfigureAwait(false);
-        Engine.Load(_model.Path);
+        Engine.Load();
     }
 
     /// <summary>Listens; clients are told that the model is being loaded.</summary>
@@ -140,9 +140,10 @@ public sealed class ModelServer : IAsyncDisposable
         app.Use(new AccessRules(_options).InvokeAsync);
         HealthEndpoints.Map(app, Engine);
         WebPage.Map(app);
-        new OpenAiEndpoints(Engine, _model, _options, _log).Map(app);
+        new OpenAiEndpoints(Engine, _options, _log).Map(app);
         new SpeechEndpoints(_voices, _options, _log).Map(app);
-        new OllamaEndpoints(Engine, _model, _options, _log).Map(app);
+        new OllamaEndpoints(Engine, _options, _log).Map(app);
+        new OllamaModelEndpoints(Engine).Map(app);
         return app;
     }
 }

@@ -17,11 +17,22 @@ public sealed record ServedModel(string Name, string Path, string Family, long P
     /// <summary>The file's metadata by GGUF key, without long arrays and texts.</summary>
     public IReadOnlyDictionary<string, JsonElement> Metadata { get; init; } = new Dictionary<string, JsonElement>();
 
+    /// <summary>Tokens of a context, as it is served.</summary>
+    public int ContextLength { get; init; }
+
+    /// <summary>Jinja source of its chat template; null: it has none.</summary>
+    public string? ChatTemplate { get; init; }
+
+    /// <summary>Whether it makes vectors of texts and no text.</summary>
+    public bool IsEncoder { get; init; }
+
     /// <summary>The name with a tag, which Ollama's clients expect.</summary>
     public string TaggedName => Name.Contains(':', StringComparison.Ordinal) ? Name : Name + Tag;
 
     /// <summary>Whether a client means this model: with the tag or without, in any case.</summary>
-    public bool IsCalled(string name) => WithoutTag(name).Equals(WithoutTag(Name), StringComparison.OrdinalIgnoreCase);
+    public bool IsCalled(string name) => IsCalled(Name, name);
+
+    internal static bool IsCalled(string own, string name) => WithoutTag(name).Equals(WithoutTag(own), StringComparison.OrdinalIgnoreCase);
 
     private static string WithoutTag(string name) => name.EndsWith(Tag, StringComparison.OrdinalIgnoreCase) ? name[..^Tag.Length] : name;
 }

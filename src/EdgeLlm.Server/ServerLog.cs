@@ -1,6 +1,6 @@
 using System.Globalization;
 using EdgeLlm.Generation;
-using EdgeLlm.Server.Engine;
+using EdgeLlm.Generation.Scheduling;
 using EdgeLlm.Server.Http;
 using Microsoft.AspNetCore.Http;
 
@@ -24,12 +24,12 @@ internal sealed class ServerLog(TextWriter output, bool forJournal)
     public void Error(string message) => Write(3, "error: ", message);
 
     /// <summary>What a request took; never what was said.</summary>
-    public void Answer(HttpContext context, AnswerJob job)
+    public void Answer(HttpContext context, Answer answer)
     {
-        GenerationStatistics statistics = job.Statistics;
+        GenerationStatistics statistics = answer.Statistics;
         Info(string.Create(CultureInfo.InvariantCulture,
             $"{context.Request.Path} for {AccessRules.ClientOf(context)}: {statistics.PromptTokens} prompt tokens ({statistics.CachedTokens} known), first of {statistics.GeneratedTokens} "
-            + $"after {(job.Waited + statistics.TimeToFirstToken).TotalSeconds:F2} s (waited {job.Waited.TotalSeconds:F2} s), {statistics.TokensPerSecond:F1} tokens/s, ended by {statistics.FinishReason}{(statistics.FinishReason == FinishReason.Loop ? ": the same words 8 times over" : "")}"));
+            + $"after {(answer.Waited + statistics.TimeToFirstToken).TotalSeconds:F2} s (waited {answer.Waited.TotalSeconds:F2} s), {statistics.TokensPerSecond:F1} tokens/s, ended by {statistics.FinishReason}{(statistics.FinishReason == FinishReason.Loop ? ": the same words 8 times over" : "")}"));
     }
 
     private void Write(int priority, string word, string message)

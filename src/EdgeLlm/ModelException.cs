@@ -8,4 +8,7 @@ public sealed class ModelException(string file, string problem) : Exception(Prin
 
     /// <summary>The message without the path.</summary>
     public string Problem { get; } = problem;
+
+    /// <summary>Whether the model would run if other programs, or other models, left more memory.</summary>
+    public bool LacksMemory { get; init; }
 }

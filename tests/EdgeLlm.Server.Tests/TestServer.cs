@@ -16,11 +16,13 @@ internal sealed class TestServer : IAsyncDisposable
     private readonly StringWriter _log = new();
     private readonly string _model;
 
-    private TestServer(ServerOptions options, string model)
+    private TestServer(ServerOptions options, string model, params IEnumerable<string> others)
     {
         _model = model;
         var served = new ServedModel(Name, model, "llama", 260_000, "F32", new FileInfo(model).Length, File.GetLastWriteTimeUtc(model));
-        Server = new ModelServer(options, served, new ServerLog(TextWriter.Synchronized(_log), forJournal: false));
+        var models = new ServedModels(served, () => others.Select(path => (Path.GetFileNameWithoutExtension(path), path)), (path, name) =>
+            served with { Name = name, Path = path, Size = new FileInfo(path).Length, ContextLength = 512, ChatTemplate = "other" });
+        Server = new ModelServer(options, models, new ServerLog(TextWriter.Synchronized(_log), forJournal: false));
     }
 
     public ModelServer Server { get; }
@@ -97,17 +99,21 @@ internal sealed class TestServer : IAsyncDisposable
         await Server.DisposeAsync();
     }
 
+    /// <summary>With other models beside its own, which are loaded when they are asked for.</summary>
+    public static Task<TestServer> StartWithOthersAsync(ServerOptions? options, params string[] others) =>
+        StartAsync(options, SharedFolder.Require("models", "stories260K.f32.gguf"), others: others);
+
     /// <summary>One that listens and whose model is still being loaded: until <see cref="Load"/>.</summary>
     public static Task<TestServer> StartLoadingAsync() => StartAsync(null, SharedFolder.Require("models", "stories260K.f32.gguf"), load: false);
 
     public string ModelPath => _model;
 
-    public void Load() => Server.Engine.Load(_model);
+    public void Load() => Server.Engine.Load();
 
     /// <summary>Waits until the model's file was read for its hash.</summary>
     public async Task WaitForDigestAsync()
     {
-        while (Server.Engine.Digest is null) await Task.Delay(5);
+        while (Server.Engine.DigestOf(Server.Engine.Models.Own) is null) await Task.Delay(5);
     }
 
     /// <summary>Sends bytes as they are, and gives all that comes until the service closes the connection.</summary>
@@ -123,12 +129,12 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>With a model that has no chat template.</summary>
     public static Task<TestServer> StartWithoutTemplateAsync() => StartAsync(null, SharedFolder.Require("models", "stories260K.f32.gguf"), hasTemplate: false);
 
-    private static async Task<TestServer> StartAsync(ServerOptions? options, string model, bool load = true, bool hasTemplate = true)
+    private static async Task<TestServer> StartAsync(ServerOptions? options, string model, bool load = true, bool hasTemplate = true, params string[] others)
     {
         options = (options ?? new ServerOptions()) with { Threads = 2, StopSeconds = options?.StopSeconds ?? 5 };
         if (hasTemplate) options = options with { ChatTemplate = options.ChatTemplate ?? NamedTemplates.Find("chatml") }; // the models have none of their own
         if (options.Listen == ListenAddress.Default) options = options with { Listen = new ListenAddress(IPAddress.Loopback, 0) };
-        var server = new TestServer(options, model);
+        var server = new TestServer(options, model, others);
         if (load) await server.Server.StartAsync();
         else await server.Server.ListenAsync();
         // A client that leaves a stream closes the connection; this one would else read on for two seconds.

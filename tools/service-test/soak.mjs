@@ -31,10 +31,10 @@ function send(path, body, onPiece = () => {}) {
   });
 }
 
-const model = JSON.parse(await (await fetch(`${address}/v1/models`)).text()).data[0].id;
+const models = JSON.parse(await (await fetch(`${address}/v1/models`)).text()).data.map(model => model.id), model = models[0];
 const topics = ['the sea', 'iron', 'bread', 'a clock', 'rain', 'the moon', 'salt', 'a bridge'];
 const requests = topics.map((topic, i) => JSON.stringify({
-  model, seed: i, temperature: i % 2 ? 0.9 : 0, max_tokens: 4 + 2 * i, stream: i % 3 === 0,
+  model: models[i % models.length], seed: i, temperature: i % 2 ? 0.9 : 0, max_tokens: 4 + 2 * i, stream: i % 3 === 0,
   messages: [{ role: 'system', content: 'Be brief.' }, { role: 'user', content: `Tell me about ${topic}.` }],
 }));
 const textOf = ({ text }) => text.startsWith('data:') || text.startsWith(':')

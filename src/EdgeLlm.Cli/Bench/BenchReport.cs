@@ -23,6 +23,11 @@ internal static class BenchReport
                 : "not measured"),
         };
         if (peer is { } bytes) fields.Add(("the other program", $"decodes at {Bandwidth(bytes, measured)}"));
+        foreach (ParallelRate rate in measured.Parallel)
+        {
+            string share = rate.ShareOfPrompt is { } of ? Quantity.Text($", {100 * of:F0} % of the prompt's") : "";
+            fields.Add(($"{rate.Answers} together", Quantity.Text($"{rate.Rate:F1} tokens/s, {rate.Gain:F2}x one alone: {rate.MultiplyAdds / 1e9:F1} billion multiply-adds/s{share}")));
+        }
         fields.Add(("first token", Quantity.Text($"{measured.FirstToken:F3} s (in this process, from before opening the model to the first token after 13 words)")));
         fields.Add(("memory", measured.PeakResident is { } resident && measured.PeakAnonymous is { } anonymous
             ? Quantity.Text($"{resident / 1e6:F0} MB at most, {anonymous / 1e6:F0} MB of it its own (the rest is the mapped file)")
@@ -54,6 +59,7 @@ internal static class BenchReport
         json.WriteNumber("decode_gbs", measured.DecodeRate * measured.BytesPerToken / 1e9);
         json.WriteNumber("peak_gmacs", measured.PeakMultiplyAdds / 1e9);
         json.WriteNumber("prompt_gmacs", measured.PromptRate * measured.MultiplyAddsPerToken / 1e9);
+        if (measured.Parallel.Count > 0) WriteParallel(json, measured);
         if (measured.Profile.Count > 0) WriteProfile(json, measured);
         json.WriteEndObject();
     });
@@ -74,6 +80,22 @@ internal static class BenchReport
                 Percent(time.Decode, decode),
                 time.Bytes > 0 && time.Decode > 0 ? Percent(time.Bytes / time.Decode, measured.ReadBandwidth) : "",
             }), 1, 2, 3, 4, 5, 6);
+    }
+
+    private static void WriteParallel(Utf8JsonWriter json, BenchResult measured)
+    {
+        json.WriteStartArray("parallel");
+        foreach (ParallelRate rate in measured.Parallel)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("answers", rate.Answers);
+            json.WriteNumber("tps", rate.Rate);
+            json.WriteNumber("gain", rate.Gain);
+            json.WriteNumber("gmacs", rate.MultiplyAdds / 1e9);
+            json.WriteNumber("share_of_prompt", rate.ShareOfPrompt);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
     }
 
     private static void WriteProfile(Utf8JsonWriter json, BenchResult measured)

@@ -37,6 +37,9 @@ internal sealed record BenchResult
     /// <summary>Multiply-adds with weights of a prompt token (the head is not among them).</summary>
     public required long MultiplyAddsPerToken { get; init; }
 
+    /// <summary>Answers that decode together; empty unless asked for.</summary>
+    public required IReadOnlyList<ParallelRate> Parallel { get; init; }
+
     /// <summary>Per operation; empty unless asked for.</summary>
     public required IReadOnlyList<OperationTime> Profile { get; init; }
 }

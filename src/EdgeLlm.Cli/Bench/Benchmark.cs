@@ -26,7 +26,7 @@ internal sealed class Benchmark : IDisposable
     {
         (_options, _cancellation) = (options, cancellation);
         long start = Stopwatch.GetTimestamp();
-        _model = LanguageModel.Load(path, modelOptions with { ContextLength = options.ContextLength });
+        _model = LanguageModel.Load(path, modelOptions with { ContextLength = options.ContextLength, Contexts = options.Parallel.Append(0).Max() + 1 });
         _cache = _model.CreateCache();
         int[] prompt = _model.Tokenizer.Encode(FirstPrompt, addSpecial: true);
         _greedy = new Sampler(SamplingOptions.Greedy, _model.Info.VocabularySize);
@@ -49,6 +49,12 @@ internal sealed class Benchmark : IDisposable
         double? decodeRate = Median(_options.Decode, progress, "decode", Decode);
         _memory.Sample();
         IReadOnlyList<OperationTime> profile = _options.Profile ? Profile(prompt, progress) : [];
+        IReadOnlyList<ParallelRate> together = [];
+        if (_options.Parallel.Count > 0)
+        {
+            using var parallel = new ParallelBenchmark(_model, _options, _cancellation);
+            together = parallel.Run(prompt, tokens.AsMemory(0, _options.Depth), progress);
+        }
         progress("measures the machine");
         (double bandwidth, double multiplyAdds) = _model.MeasureRoofline();
         return new BenchResult
@@ -57,6 +63,7 @@ internal sealed class Benchmark : IDisposable
             PeakMultiplyAdds = multiplyAdds,
             BytesPerToken = Enum.GetValues<Operation>().Sum(operation => _model.Cost(operation).Bytes) + _model.CacheBytes(_options.Depth),
             MultiplyAddsPerToken = Enum.GetValues<Operation>().Where(operation => operation != Operation.Head).Sum(operation => _model.Cost(operation).MultiplyAdds),
+            Parallel = together,
             Profile = profile,
             Model = _model.Name,
             Path = _model.Path,

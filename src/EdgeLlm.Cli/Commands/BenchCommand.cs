@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 using EdgeLlm.Cli.Bench;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Models;
@@ -14,6 +16,12 @@ internal static class BenchCommand
     private static readonly Option<int?> Rounds = SharedOptions.Between(1, 10_000, "--rounds", "N", "Rounds to take the median of, after one that does not count (default: 5)", "-r");
     private static readonly Option<bool> Tune = new("--tune") { Description = "Find the fastest numbers of threads again (done by itself the first time, unless --threads or other sizes are given) and remember them, where the sizes are the usual ones and the rounds within 10 % of each other" };
     private static readonly Option<bool> Profile = new("--profile") { Description = "Show the time of each operation, too" };
+    private static readonly Option<IReadOnlyList<int>?> Parallel = new("--parallel")
+    {
+        Description = $"Numbers of answers that decode together, separated by commas (1,2,4,8): also measures what they reach, over one alone and over a prompt; at most {LanguageModel.MostSequences}",
+        HelpName = "LIST",
+        CustomParser = ParseParallel,
+    };
     private static readonly Option<double?> PeerDecode = new("--peer-decode")
     {
         HelpName = "RATE",
@@ -26,7 +34,7 @@ internal static class BenchCommand
     {
         var command = new Command("bench", "Measure speed and memory of a model on this machine.")
         {
-            SharedOptions.Model, SharedOptions.Threads, SharedOptions.DecodeThreads, Tune, Prompt, Decode, Depth, Rounds, SharedOptions.Kernel, SharedOptions.Chunk, SharedOptions.CacheType, Profile,
+            SharedOptions.Model, SharedOptions.Threads, SharedOptions.DecodeThreads, Tune, Prompt, Decode, Depth, Rounds, SharedOptions.Kernel, SharedOptions.Chunk, SharedOptions.CacheType, Profile, Parallel,
             PeerDecode, PeerModel, Json,
         };
         command.SetAction((result, cancellation) => Task.Run(() => Run(result, cancellation), cancellation));
@@ -38,8 +46,9 @@ internal static class BenchCommand
         BenchOptions usual = BenchOptions.Default;
         var options = new BenchOptions(
             result.GetValue(Prompt) ?? usual.Prompt, result.GetValue(Decode) ?? usual.Decode, result.GetValue(Depth) ?? usual.Depth,
-            result.GetValue(Rounds) ?? usual.Rounds, result.GetValue(Profile));
+            result.GetValue(Rounds) ?? usual.Rounds, result.GetValue(Profile)) { Parallel = result.GetValue(Parallel) ?? [] };
         if ((long)options.Depth + Math.Max(options.Prompt, options.Decode) > ModelOptions.MaximumContextLength) throw new UsageException("--depth and --prompt or --decode together are more tokens than a context can have");
+        if (options is { Parallel.Count: > 0, Decode: 0 }) throw new UsageException("--parallel measures decoding: it takes a --decode that is not 0");
         string path = SharedOptions.ModelPathOf(result);
         Action<string> progress = StandardStreams.HasPersonOut() ? static text => Console.Error.Write($"\r\e[K{text}") : static _ => { };
         ModelOptions modelOptions = SharedOptions.ModelOptionsOf(result);
@@ -58,6 +67,18 @@ internal static class BenchCommand
         if (result.GetValue(Json)) BenchReport.WriteJson(measured, options);
         else BenchReport.WriteText(measured, options, PeerOf(result, measured));
         return ExitCode.Success;
+    }
+
+    private static List<int>? ParseParallel(ArgumentResult result)
+    {
+        var numbers = new List<int>();
+        string text = result.Tokens[0].Value;
+        foreach (string part in text.Split(','))
+        {
+            if (int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number is >= 1 and <= LanguageModel.MostSequences) numbers.Add(number);
+            else result.AddError($"--parallel takes whole numbers from 1 to {LanguageModel.MostSequences}, separated by commas, not '{text}'");
+        }
+        return numbers;
     }
 
     /// <summary>Keeps numbers of threads for later runs, where they are worth it; says what became of them.</summary>

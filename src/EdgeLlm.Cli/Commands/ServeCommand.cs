@@ -31,7 +31,7 @@ internal static class ServeCommand
                 if (result.GetValue(option) is { } value) given[name] = value;
             }
             ServerOptions settings = ReadSettings(result.GetValue(Config), given);
-            ServedModel model = Describe(MissingModel.PathOf(settings.Model), settings);
+            ServedModel model = DescribeOwn(MissingModel.PathOf(settings.Model), settings);
             if (result.GetValue(check))
             {
                 Console.WriteLine($"{model.Name} ({model.Path}) on {settings.Listen}");
@@ -45,7 +45,7 @@ internal static class ServeCommand
             if (settings is { Threads: 0, DecodeThreads: 0 } && ThreadChoice.Remembered is { } measured)
                 settings = settings with { Threads = measured.Prompt, DecodeThreads = measured.Decode };
             settings = settings with { IdentityFolder = FolderOf(settings, "identities"), CacheFolder = FolderOf(settings, "cache") };
-            await using var server = new ModelServer(settings, model);
+            await using var server = new ModelServer(settings, new ServedModels(model, () => OthersOf(settings), (path, name) => Describe(path, name, settings)));
             await server.RunAsync(cancellation).ConfigureAwait(false);
             return ExitCode.Success;
         });
@@ -74,23 +74,55 @@ internal static class ServeCommand
         return option;
     }
 
-    /// <summary>What clients are told of a model; without a name from the settings, its file's.</summary>
-    private static ServedModel Describe(string path, ServerOptions settings)
+    /// <summary>The service's own model, which has to run; without a name from the settings, it has its file's.</summary>
+    private static ServedModel DescribeOwn(string path, ServerOptions settings)
     {
         using GgufFile file = ModelFile.Open(path);
-        var plan = ModelPlan.Of(file, new ModelOptions { ContextLength = settings.Context, CacheType = settings.CacheType, ChatTemplate = settings.ChatTemplate, OtherBytes = ServerOptions.ServiceBytes });
+        ModelPlan plan = PlanOf(file, settings, settings.ChatTemplate);
         if (plan.Model is { } model) LanguageModel.RequireGenerating(model, path);
         if (plan.Refusal is { } refusal) throw new ModelException(path, refusal);
         foreach (string note in plan.Notes) Console.Error.WriteLine($"edgellm: {Printable.Line(path)}: {note}");
-        string ownName = ModelStore.NameOf(path);
-        return new ServedModel(
-            settings.Name ?? string.Concat(ownName.Select(c => c is > ' ' and < (char)127 and not '"' and not '\\' ? c : '-')),
-            Path.GetFullPath(path),
+        return Describe(file, plan, settings.Name ?? NameOf(path)) with { ChatTemplate = settings.ChatTemplate ?? ModelLoader.ReadChatTemplate(file) };
+    }
+
+    /// <summary>Another model that is offered; whether it fits is seen when it is asked for.</summary>
+    private static ServedModel Describe(string path, string name, ServerOptions settings)
+    {
+        using GgufFile file = ModelFile.Open(path);
+        return Describe(file, PlanOf(file, settings, null).RequireRunnable(path), name);
+    }
+
+    /// <summary>Names and paths of the other models: those that the settings name, else those of the folders.</summary>
+    private static IEnumerable<(string Name, string Path)> OthersOf(ServerOptions settings)
+    {
+        ModelStore store = ModelStore.OfThisMachine();
+        if (settings.Models is null) return store.Models().Select(model => (NameOf(model.Path), Path.GetFullPath(model.Path)));
+        return settings.Models.Select(one =>
+        {
+            string path = Path.GetFullPath(store.Find(one)?.Path ?? one);
+            return (NameOf(path), path);
+        });
+    }
+
+    /// <summary>What clients call the model of a path: a name without spaces.</summary>
+    private static string NameOf(string path) => string.Concat(ModelStore.NameOf(path).Select(c => c is > ' ' and < (char)127 and not '"' and not '\\' ? c : '-'));
+
+    private static ModelPlan PlanOf(GgufFile file, ServerOptions settings, string? chatTemplate) => ModelPlan.Of(
+        file, new ModelOptions { ContextLength = settings.Context, CacheType = settings.CacheType, ChatTemplate = chatTemplate, OtherBytes = ServerOptions.ServiceBytes });
+
+    private static ServedModel Describe(GgufFile file, ModelPlan plan, string name) =>
+        new(
+            name,
+            Path.GetFullPath(file.Path),
             file.Metadata.GetString("general.architecture", null) ?? "unknown",
             TypeShare.Of(file).Sum(share => share.Parameters),
             Inspect.Quantization.Of(file) ?? "unknown",
             file.FileSize,
-            File.GetLastWriteTimeUtc(path))
-        { Metadata = InspectJson.ShortMetadata(file) };
-    }
+            File.GetLastWriteTimeUtc(file.Path))
+        {
+            Metadata = InspectJson.ShortMetadata(file),
+            ContextLength = plan.Memory?.ContextLength ?? 0,
+            ChatTemplate = ModelLoader.ReadChatTemplate(file),
+            IsEncoder = plan.Model?.IsEncoder == true,
+        };
 }

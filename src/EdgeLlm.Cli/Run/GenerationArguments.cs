@@ -26,15 +26,18 @@ internal sealed class GenerationArguments
     private readonly Option<bool> _ignoreEnd = new("--ignore-eos") { Description = "Go on where the model would end the answer." };
     private readonly Option<ContextPolicy?> _whenFull = new("--when-full")
     {
-        Description = "When the context is full: `error`, or `drop` the oldest turns and keep the system prompt (default: drop).",
-        HelpName = "error|drop",
+        Description = "When the context is full: `cut` the answer there, `drop` the oldest turns before an answer and keep the system prompt, or `refuse` (default: drop).",
+        HelpName = "cut|drop|refuse",
         CustomParser = result => result.Tokens[0].Value switch
         {
-            "error" => ContextPolicy.Error,
+            "refuse" or "error" => ContextPolicy.Error,
+            "cut" => ContextPolicy.Cut,
             "drop" => ContextPolicy.DropOldestTurns,
-            var other => Fail(result, $"--when-full takes `error` or `drop`, not `{other}`"),
+            var other => Fail(result, $"--when-full takes `cut`, `drop` or `refuse`, not `{other}`"),
         },
     };
+
+    private readonly Option<bool> _shift = new("--shift") { Description = "Drop the oldest turns in the middle of an answer, too, when it fills the context." };
 
     private readonly Option<float> _temperature = Number("--temperature", "0: always the likeliest token. Higher is more varied.", Defaults.Temperature, "--temp");
     private readonly Option<int> _topK = Count("--top-k", "Keep the N likeliest tokens; 0: all.", Defaults.TopK);
@@ -60,7 +63,7 @@ internal sealed class GenerationArguments
         foreach (Option option in new Option[]
         {
             _maxTokens, _temperature, _topK, _topP, _minP, _typicalP, _seed, _repeatPenalty, _repeatLastN, _presence, _frequency,
-            _dryMultiplier, _dryBase, _dryAllowed, _dryLastN, _dryBreakers, _bias, _stop, _ignoreEnd, _noLoopGuard, _whenFull,
+            _dryMultiplier, _dryBase, _dryAllowed, _dryLastN, _dryBreakers, _bias, _stop, _ignoreEnd, _noLoopGuard, _whenFull, _shift,
         }) command.Options.Add(option);
         _constraint.AddTo(command);
     }
@@ -76,6 +79,7 @@ internal sealed class GenerationArguments
             IgnoreEndOfText = result.GetValue(_ignoreEnd),
             DryBreakers = result.GetValue(_dryBreakers) is { Length: > 0 } breakers ? breakers : GenerationDefaults.DryBreakers,
             WhenContextIsFull = result.GetValue(_whenFull) ?? ContextPolicy.DropOldestTurns,
+            Shift = result.GetValue(_shift),
             Constraint = _constraint.Read(result),
             Heal = _constraint.Heals(result),
             Sampling = new SamplingOptions

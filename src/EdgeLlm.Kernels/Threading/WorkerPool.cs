@@ -44,6 +44,9 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
+    /// <summary>Held by the one caller, where there may be several: those of all models that share the pool.</summary>
+    public Lock Turn { get; } = new();
+
     /// <summary>The caller and its workers.</summary>
     public int Threads => _workers.Length + 1;
 

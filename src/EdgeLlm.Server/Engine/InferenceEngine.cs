@@ -1,193 +1,235 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using EdgeLlm.Generation;
-using EdgeLlm.Generation.Prefixes;
+using EdgeLlm.Generation.Scheduling;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
+using EdgeLlm.Server.Http;
 using EdgeLlm.Server.Settings;
 
 namespace EdgeLlm.Server.Engine;
 
-/// <summary>One model, one thread that computes, and a queue before it: one answer at a time, those of several clients in turn.</summary>
+/// <summary>The service's models, the pool that opens them and the scheduler that computes their answers.</summary>
 internal sealed class InferenceEngine : IDisposable
 {
+    private const int MostNames = 8; // of a message
+
     private readonly ServerOptions _options;
     private readonly ServerLog _log;
-    private readonly FairQueue<AnswerJob> _queue;
+    private readonly Scheduler _scheduler;
+    private readonly ModelPool _pool;
     private readonly KeptPrefixes _prefixes;
     private readonly CancellationTokenSource _abort = new();
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private volatile Loaded? _loaded;
-    private volatile Identity? _identity;
+    private readonly ConditionalWeakTable<LanguageModel, Identity> _identities = [];
+    private volatile bool _isLoaded;
     private volatile bool _stopping;
-    private volatile AnswerJob? _running;
-    private double _usualSeconds = 5; // of an answer: a running mean
 
-    public InferenceEngine(ServerOptions options, ServerLog log)
+    public InferenceEngine(ServerOptions options, ServedModels models, ServerLog log)
     {
         _options = options;
         _log = log;
-        _queue = new FairQueue<AnswerJob>(options.Queue);
+        Models = models;
         _prefixes = new KeptPrefixes(options, log);
+        _scheduler = new Scheduler(new SchedulerOptions
+        {
+            Parallel = options.Parallel,
+            Queue = options.Queue,
+            TimeLimit = TimeSpan.FromSeconds(options.RequestSeconds),
+            Failed = exception => log.Error($"an answer failed: {exception.GetType().Name}: {exception.Message}"),
+        });
+        _pool = new ModelPool(_scheduler, new ModelPoolOptions
+        {
+            Model = new ModelOptions
+            {
+                ContextLength = options.Context,
+                Threads = options.Threads,
+                DecodeThreads = options.DecodeThreads,
+                CacheType = options.CacheType,
+                IdentityFolder = options.IdentityFolder,
+                Contexts = Math.Max(options.Parallel, options.Conversations),
+                LeastContexts = 1,
+                OtherBytes = ServerOptions.ServiceBytes,
+                PrefixBytes = options.CacheMemory ?? ServerOptions.UsualCacheMemory,
+            },
+            Freeing = _prefixes.Remove,
+            Keep = options.KeepAlive,
+            Closed = (path, why) => log.Info($"{path}: closed, as {why}"),
+        });
     }
 
-    public EngineState State => _stopping ? EngineState.Stopping : _loaded is null ? EngineState.Loading : EngineState.Ready;
+    /// <summary>The models that are offered.</summary>
+    public ServedModels Models { get; }
 
-    /// <summary>Whether an answer is being computed.</summary>
-    public bool IsComputing => _running is not null;
+    public EngineState State => _stopping ? EngineState.Stopping : _isLoaded ? EngineState.Ready : EngineState.Loading;
 
-    /// <summary>Counts on while the engine computes: what a watchdog looks at.</summary>
-    public long Progress => _loaded?.Model.Progress ?? 0;
+    /// <summary>Whether answers are being computed.</summary>
+    public bool IsComputing => _scheduler.Running > 0;
+
+    /// <summary>A number that changes while the engine computes: what a watchdog looks at.</summary>
+    public long Progress => _scheduler.Progress;
 
     /// <summary>How many requests wait.</summary>
-    public int Waiting => _queue.Count;
+    public int Waiting => _scheduler.Waiting;
 
-    /// <summary>The SHA-256 of the model in hexadecimal digits; null until it is known, which a large file takes some seconds for.</summary>
-    public string? Digest => _identity?.Digest;
+    /// <summary>The models that are open.</summary>
+    public IReadOnlyList<OpenModel> Open => _pool.Open;
+
+    /// <summary>A model that is offered, where it is open.</summary>
+    public LanguageModel? OpenOf(ServedModel served) => _pool.Open.FirstOrDefault(open => open.Path == served.Path)?.Model;
+
+    /// <summary>How many answers of a model are being computed.</summary>
+    public int AnswersOf(LanguageModel model) => _scheduler.AnswersOf(model);
+
+    /// <summary>The SHA-256 of a model in hexadecimal digits; null until it is known, which a large file takes some seconds for.</summary>
+    public string? DigestOf(ServedModel served) => OpenOf(served) is { } model && _identities.TryGetValue(model, out Identity? identity) ? identity.Digest : null;
 
     /// <summary>What tells answers of this model and way of computing from others; null until it is known.</summary>
-    public string? Fingerprint => _identity?.Fingerprint;
+    public string? FingerprintOf(LanguageModel model) => _identities.TryGetValue(model, out Identity? identity) ? identity.Fingerprint : null;
 
-    /// <summary>The model and its chat format.</summary>
-    /// <exception cref="EngineBusyException">It is not loaded yet, or the service is being stopped.</exception>
-    public (LanguageModel Model, ChatFormat Format) Current => State switch
-    {
-        EngineState.Loading => throw new EngineBusyException("the model is being loaded", queueIsFull: false, TimeSpan.FromSeconds(2)),
-        EngineState.Stopping => throw new EngineBusyException("the service is being stopped", queueIsFull: false, TimeSpan.FromSeconds(10)),
-        _ => (_loaded!.Model, _loaded.Format),
-    };
-
-    /// <summary>Maps the model, computes a token, and takes requests from then on.</summary>
+    /// <summary>Opens the service's own model, computes a token, and takes requests from then on.</summary>
     /// <exception cref="ModelException">See <see cref="LanguageModel.Load"/>, whose other exceptions come too.</exception>
-    public void Load(string path)
+    public void Load()
     {
+        ServedModel own = Models.Own;
         long start = Stopwatch.GetTimestamp();
-        (LanguageModel model, int conversations) = LoadWithContexts(path);
+        using ModelLease lease = OpenAsync(own, CancellationToken.None).GetAwaiter().GetResult();
+        LanguageModel model = lease.Model;
+        int contexts = model.Options.Contexts;
+        var first = new AnswerRequest([model.Tokenizer.BosId ?? 0]) { Options = new GenerationOptions { MaxTokens = 1, Sampling = SamplingOptions.Greedy }, Hold = lease.Again() };
+        _scheduler.Submit(model, first, _abort.Token).ReadToEndAsync().GetAwaiter().GetResult();
+        if (contexts < _options.Conversations)
+            _log.Warning($"memory is short: {Quantity(contexts, "context")} of {model.ContextLength} tokens fit, fewer than {_options.Conversations} (setting conversations; a smaller context takes less)");
+        if (model.Options.PrefixBytes == 0 && _options.CacheMemory is > 0 and var wanted)
+            _log.Warning($"memory is short: of prompts that others begin with nothing is kept, not {wanted / 1e6:F0} MB (setting cacheMemory)");
+        if (_options.Context > model.Info.ContextLength)
+            _log.Warning($"context {_options.Context}: the model was trained on {model.Info.ContextLength} tokens, and beyond them its answers get worse");
+        _prefixes.Add(model, _abort.Token);
+        _isLoaded = true;
+        _log.Info($"{own.Path}: mapped and computing after {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s, kernel {model.KernelName}, {Quantity(model.Threads, "thread")}, "
+            + $"{Quantity(contexts, "context")} of {model.ContextLength} tokens, {model.Plan.Total / 1e6:F0} MB at most");
+    }
+
+    /// <summary>Names of the models that are offered, for a message.</summary>
+    public string ModelNames
+    {
+        get
+        {
+            string[] names = [.. Models.All.Take(MostNames + 1).Select(model => $"'{model.Name}'")];
+            return names.Length > MostNames ? string.Join(", ", names.Take(MostNames)) + " and more" : string.Join(", ", names);
+        }
+    }
+
+    /// <summary>The model of a name; null where there is none.</summary>
+    /// <exception cref="ApiException">Its file is not a model that can be read.</exception>
+    public ServedModel? Find(string name)
+    {
         try
         {
-            var format = new ChatFormat(model);
-            var contexts = new Contexts(model, conversations);
-            SequenceCache cache = contexts.For([], PrefixScope.Service);
-            Sequence first = new(cache, new GenerationOptions { MaxTokens = 1, Sampling = SamplingOptions.Greedy });
-            first.Begin([model.Tokenizer.BosId ?? 0]);
-            first.Next(CancellationToken.None);
-            cache.Clear();
-            if (conversations < _options.Conversations)
-                _log.Warning($"memory is short: the contexts of {Quantity(conversations, "conversation")} are kept, not of {_options.Conversations} (setting conversations; a smaller context takes less)");
-            if (model.Options.PrefixBytes == 0 && _options.CacheMemory is > 0 and var wanted)
-                _log.Warning($"memory is short: of prompts that others begin with nothing is kept, not {wanted / 1e6:F0} MB (setting cacheMemory)");
-            if (_options.Context > model.Info.ContextLength)
-                _log.Warning($"context {_options.Context}: the model was trained on {model.Info.ContextLength} tokens, and beyond them its answers get worse");
-            _prefixes.Add(model, _abort.Token);
-            _loaded = new Loaded(model, format, contexts);
+            return Models.Find(name);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            throw NotOpened(name, exception);
+        }
+    }
+
+    /// <summary>A model for use, opened where it is not yet.</summary>
+    /// <exception cref="SchedulerBusyException">The service's own model is not loaded yet, there is no memory for this one now, or the service is being stopped.</exception>
+    /// <exception cref="ApiException">It can't be opened.</exception>
+    public async Task<ModelLease> UseAsync(ServedModel served, CancellationToken cancellation)
+    {
+        RequireReady();
+        try
+        {
+            return await OpenAsync(served, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is not (OperationCanceledException or SchedulerBusyException or ObjectDisposedException or OutOfMemoryException))
+        {
+            throw NotOpened(served.Name, exception);
+        }
+    }
+
+    /// <summary>Closes a model, after its answers.</summary>
+    public void Close(ServedModel served) => _pool.Close(served.Path);
+
+    /// <summary>Refuses a request that would find the queue full, before work is done for it.</summary>
+    /// <exception cref="SchedulerBusyException">As of <see cref="Submit"/>.</exception>
+    public void RequireRoom()
+    {
+        RequireReady();
+        _scheduler.RequireRoom();
+    }
+
+    /// <summary>Takes a request into the queue; the model stays open until its answer has ended.</summary>
+    /// <exception cref="SchedulerBusyException">The queue is full, or the engine does not take requests now.</exception>
+    public Answer Submit(ModelLease lease, AnswerRequest request, CancellationToken cancellation)
+    {
+        ModelLease hold = lease.Again();
+        try
+        {
+            return _scheduler.Submit(lease.Model, request with { Hold = hold }, cancellation);
         }
         catch
         {
-            model.Dispose();
+            hold.Dispose();
             throw;
         }
-        new Thread(Run) { Name = "engine", IsBackground = true }.Start();
-        new Thread(() => Identify(model)) { Name = "identity", IsBackground = true, Priority = ThreadPriority.Lowest }.Start();
-        _log.Info($"{path}: mapped and computing after {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s, kernel {model.KernelName}, {Quantity(model.Threads, "thread")}, "
-            + $"{Quantity(conversations, "context")} of {model.ContextLength} tokens, {model.Plan.Total / 1e6:F0} MB at most");
-    }
-
-    /// <summary>Refuses a request that would find the queue full, before work is done for it.</summary>
-    /// <exception cref="EngineBusyException">As of <see cref="Submit"/>.</exception>
-    public void RequireRoom()
-    {
-        _ = Current;
-        if (_queue.IsFull) throw QueueIsFull();
-    }
-
-    /// <summary>Takes a request into the queue.</summary>
-    /// <exception cref="EngineBusyException">The queue is full, or the engine does not take requests now.</exception>
-    public AnswerJob Submit(string client, IReadOnlyList<int> prompt, GenerationOptions options, CancellationToken cancellation)
-    {
-        _ = Current;
-        var job = new AnswerJob(client, prompt, options, cancellation);
-        if (!_queue.TryAdd(client, job))
-        {
-            _ = Current;
-            throw QueueIsFull();
-        }
-        cancellation.UnsafeRegister(static state =>
-        {
-            (InferenceEngine engine, AnswerJob job) = ((InferenceEngine, AnswerJob))state!;
-            if (engine._queue.Remove(job.Client, job)) job.Fail(new OperationCanceledException(job.Cancellation));
-        }, (this, job));
-        return job;
     }
 
     /// <summary>How many answers end before this one begins, if no other request comes; 0 from its turn on.</summary>
-    public int CountBefore(AnswerJob job) => _queue.CountBefore(job.Client, job) is { } waiting ? waiting + (IsComputing ? 1 : 0) : 0;
-
-    private EngineBusyException QueueIsFull() =>
-        new(_queue.Count == 1 ? "1 request is waiting already" : $"{_queue.Count} requests are waiting already", queueIsFull: true, TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(_usualSeconds), 1, 60)));
+    public int CountBefore(Answer answer) => _scheduler.CountBefore(answer);
 
     /// <summary>Takes nothing new and sends away those that wait; what runs may end within the limit, then it is cut off.</summary>
     public async Task StopAsync(TimeSpan limit)
     {
         _stopping = true;
-        foreach (AnswerJob job in _queue.Close()) job.Fail(new EngineBusyException("the service is being stopped", queueIsFull: false, TimeSpan.FromSeconds(10)));
-        if (_loaded is null) return;
-        if (await Task.WhenAny(_ended.Task, Task.Delay(limit)).ConfigureAwait(false) != _ended.Task)
-        {
-            if (IsComputing) _log.Warning($"an answer was still running after {limit.TotalSeconds:F0} s: it is cut off");
-            await _abort.CancelAsync().ConfigureAwait(false);
-        }
-        await _ended.Task.ConfigureAwait(false);
+        int cut = await _scheduler.StopAsync(limit).ConfigureAwait(false);
+        if (cut > 0) _log.Warning($"{Quantity(cut, "answer")} still ran after {limit.TotalSeconds:F0} s: cut off");
+        await _abort.CancelAsync().ConfigureAwait(false);
         _prefixes.Dispose();
     }
 
     public void Dispose()
     {
-        _abort.Dispose();
+        _scheduler.Dispose();
         _prefixes.Dispose();
-        _loaded?.Contexts.Dispose();
-        _loaded?.Model.Dispose();
+        _pool.Dispose();
+        _abort.Dispose();
     }
 
-    /// <summary>The model with as many contexts as were asked for and room for prefixes or, where memory is short, with as many as fit.</summary>
-    private (LanguageModel Model, int Contexts) LoadWithContexts(string path)
+    private ApiException NotOpened(string name, Exception exception)
     {
-        bool keepsPrefixes = true;
-        for (int contexts = _options.Conversations; ; contexts -= keepsPrefixes ? 1 : 0)
-        {
-            try
-            {
-                var options = new ModelOptions
-                {
-                    ContextLength = _options.Context,
-                    Threads = _options.Threads,
-                    DecodeThreads = _options.DecodeThreads,
-                    CacheType = _options.CacheType,
-                    ChatTemplate = _options.ChatTemplate,
-                    IdentityFolder = _options.IdentityFolder,
-                    Contexts = contexts,
-                    OtherBytes = ServerOptions.ServiceBytes,
-                    PrefixBytes = keepsPrefixes ? _options.CacheMemory ?? ServerOptions.UsualCacheMemory : 0,
-                };
-                return (LanguageModel.Load(path, options), contexts);
-            }
-            catch (ModelException) when (contexts > 1 || keepsPrefixes)
-            {
-                // It may fit with less; what is wrong otherwise is so with the least, too.
-                keepsPrefixes = !keepsPrefixes;
-            }
-        }
+        _log.Error($"the model '{name}' can't be opened: {exception.Message}");
+        return new ApiException(500, $"the model '{name}' can't be opened: {(exception is ModelException model ? model.Problem : exception.Message)}", "model_not_loaded", "model");
+    }
+
+    private void RequireReady()
+    {
+        if (State == EngineState.Loading) throw new SchedulerBusyException("the model is being loaded", queueIsFull: false, TimeSpan.FromSeconds(2));
+        if (State == EngineState.Stopping) throw new SchedulerBusyException("the service is being stopped", queueIsFull: false, TimeSpan.FromSeconds(10));
+    }
+
+    private async Task<ModelLease> OpenAsync(ServedModel served, CancellationToken cancellation)
+    {
+        bool isOwn = served == Models.Own;
+        ModelLease lease = await _pool.UseAsync(served.Path, isOwn ? _options.ChatTemplate : null, isOwn ? Duration.Forever : null, cancellation).ConfigureAwait(false);
+        LanguageModel model = lease.Model;
+        if (_identities.TryAdd(model, new Identity())) new Thread(() => Identify(model, isOwn)) { Name = "identity", IsBackground = true, Priority = ThreadPriority.Lowest }.Start();
+        return lease;
     }
 
     /// <summary>Reads the model's file once, beside the answers.</summary>
-    private void Identify(LanguageModel model)
+    private void Identify(LanguageModel model, bool isOwn)
     {
         try
         {
             string digest = Convert.ToHexStringLower(model.Identity(_abort.Token).Span);
-            _identity = new Identity(digest, "fp_" + Convert.ToHexStringLower(model.StateKey())[..10]);
+            _identities.AddOrUpdate(model, new Identity { Digest = digest, Fingerprint = "fp_" + Convert.ToHexStringLower(model.StateKey())[..10] });
+            if (!isOwn) _prefixes.Add(model, _abort.Token); // of the own one before it takes requests
         }
         catch (Exception exception) when (exception is ObjectDisposedException or OperationCanceledException)
         {
-            // The service was stopped.
+            // The model was closed, or the service was stopped.
         }
         catch (IOException exception)
         {
@@ -195,44 +237,12 @@ internal sealed class InferenceEngine : IDisposable
         }
     }
 
-    private void Run()
-    {
-        while (_queue.Take(out AnswerJob? job))
-        {
-            _running = job;
-            Answer(job);
-            _running = null;
-        }
-        _ended.SetResult();
-    }
-
-    private void Answer(AnswerJob job)
-    {
-        job.Begin();
-        try
-        {
-            using var stop = CancellationTokenSource.CreateLinkedTokenSource(job.Cancellation, _abort.Token);
-            var answer = new Sequence(_loaded!.Contexts.For(job.Prompt, job.Options.Scope), job.Options);
-            answer.Begin(job.Prompt);
-            while (answer.Next(stop.Token) is { } piece)
-            {
-                if (piece.Length > 0) job.Write(piece);
-            }
-            if (answer.Statistics.FinishReason != FinishReason.Cancelled) job.End(answer.Tokens, answer.Statistics);
-            else job.Fail(_abort.IsCancellationRequested ? new EngineBusyException("the service was stopped before the answer ended", queueIsFull: false, TimeSpan.FromSeconds(10)) : new OperationCanceledException(job.Cancellation));
-            _usualSeconds += ((job.Elapsed - job.Waited).TotalSeconds - _usualSeconds) / 8;
-        }
-        catch (Exception exception)
-        {
-            // One request's failure is its client's to hear of; the next one may be well.
-            _log.Error($"an answer failed: {exception.GetType().Name}: {exception.Message}");
-            job.Fail(exception);
-        }
-    }
-
     private static string Quantity(int count, string what) => count == 1 ? $"1 {what}" : $"{count} {what}s";
 
-    private sealed record Loaded(LanguageModel Model, ChatFormat Format, Contexts Contexts);
+    private sealed record Identity
+    {
+        public string? Digest { get; init; }
 
-    private sealed record Identity(string Digest, string Fingerprint);
+        public string? Fingerprint { get; init; }
+    }
 }

@@ -1,9 +1,9 @@
 using EdgeLlm.Chat;
 using EdgeLlm.Generation;
+using EdgeLlm.Generation.Scheduling;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
 using EdgeLlm.Sampling.Constraints;
-using EdgeLlm.Server.Engine;
 using Microsoft.AspNetCore.Http;
 
 namespace EdgeLlm.Server.Http;
@@ -31,8 +31,8 @@ internal sealed record ApiError(int Status, string Message, string? Code = null,
     public static ApiError Of(Exception exception, bool forOpenAi) => exception switch
     {
         ApiException api => new ApiError(api.Status, api.Message, api.Code, api.Parameter),
-        EngineBusyException { QueueIsFull: true } busy => new ApiError(forOpenAi ? 429 : 503, busy.Message, "queue_full", RetryAfter: busy.RetryAfter),
-        EngineBusyException busy => new ApiError(503, busy.Message, "not_ready", RetryAfter: busy.RetryAfter),
+        SchedulerBusyException { QueueIsFull: true } busy => new ApiError(forOpenAi ? 429 : 503, busy.Message, "queue_full", RetryAfter: busy.RetryAfter),
+        SchedulerBusyException busy => new ApiError(503, busy.Message, "not_ready", RetryAfter: busy.RetryAfter),
         BadHttpRequestException { StatusCode: 413 } => Of(ApiException.TooLarge(), forOpenAi),
         BadHttpRequestException bad => new ApiError(bad.StatusCode, OneLine(bad.Message)),
         ContextFullException full => new ApiError(400,

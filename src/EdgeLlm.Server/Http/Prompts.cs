@@ -1,5 +1,6 @@
 using EdgeLlm.Chat;
 using EdgeLlm.Generation;
+using EdgeLlm.Generation.Scheduling;
 using EdgeLlm.Models;
 using EdgeLlm.Tokenization;
 using Microsoft.AspNetCore.Http;
@@ -21,17 +22,17 @@ internal static class Prompts
     /// <param name="current">The model.</param>
     /// <param name="messages">The turns; shortened where they may be.</param>
     /// <param name="maxTokens">Most tokens of the answer, or 0.</param>
-    /// <param name="dropOldest">Whether the oldest turns, system turns excepted, may be left out so that a quarter of the context, or
-    /// <paramref name="maxTokens"/>, is free.</param>
+    /// <param name="whenFull">Whether the oldest turns, system turns excepted, are left out so that a quarter of the context, or <paramref name="maxTokens"/>, is free;
+    /// or a prompt is refused that leaves fewer than <paramref name="maxTokens"/>.</param>
     /// <param name="cancellation">Fires when the client has gone.</param>
     /// <exception cref="ContextFullException">It is longer than the context.</exception>
     /// <exception cref="ApiException">The model has no chat template, or it costs more than is done for a request before its turn.</exception>
     public static Task<List<int>> EncodeAsync(
-        (LanguageModel Model, ChatFormat Format) current, List<ChatMessage> messages, int maxTokens, bool dropOldest, CancellationToken cancellation)
+        (LanguageModel Model, ChatFormat Format) current, List<ChatMessage> messages, int maxTokens, ContextPolicy whenFull, CancellationToken cancellation)
     {
         if (messages.Count > MostMessages) throw ApiException.Field("messages", $"has {messages.Count} messages; at most {MostMessages} are taken");
         RequireTemplate(current.Format);
-        return InTurnAsync(() => Encode(current, messages, maxTokens, dropOldest), cancellation);
+        return InTurnAsync(() => Encode(current, messages, maxTokens, whenFull), cancellation);
     }
 
     /// <summary>The options with whose what is computed is, and how far it is likely to be the beginning of other conversations, too.</summary>
@@ -67,10 +68,26 @@ internal static class Prompts
         return twice ? tokens[1..] : tokens;
     }
 
+    /// <summary>A model as prompts are made for it.</summary>
+    /// <exception cref="ApiException">It makes vectors and no text.</exception>
+    public static (LanguageModel Model, ChatFormat Format) ChatOf(ModelLease lease) =>
+        (lease.Model, lease.Format ?? throw new ApiException(400, $"the model '{lease.Model.Name}' makes vectors of texts and no text", "unsupported_model", "model"));
+
     private static void RequireTemplate(ChatFormat format)
     {
         if (!format.HasTemplate) throw new ApiException(400, ChatFormat.MissingTemplate, "no_chat_template");
     }
+
+    /// <summary>Refuses a prompt that leaves less room than was asked for, where that is the policy.</summary>
+    /// <exception cref="ContextFullException">There is less.</exception>
+    public static void RequireRoomFor(int maxTokens, int promptTokens, int capacity, ContextPolicy whenFull)
+    {
+        if (whenFull == ContextPolicy.Error && maxTokens > capacity - promptTokens + 1) throw new ContextFullException(promptTokens + maxTokens - 1, capacity);
+    }
+
+    /// <summary>How a conversation is shortened in the middle of an answer: without its oldest turns.</summary>
+    public static Func<int, IReadOnlyList<int>?> Shortening((LanguageModel Model, ChatFormat Format) current, List<ChatMessage> messages) =>
+        answered => PromptFitter.Shorten(messages, current.Model.ContextLength, answered, () => EncodeTurns(current.Format, messages));
 
     /// <summary>An answer ends with the context at the latest, and where no limit was asked for, in an endless repetition.</summary>
     /// <exception cref="ContextFullException">The prompt alone is longer.</exception>
@@ -80,7 +97,7 @@ internal static class Prompts
     {
         if (promptTokens == 0) throw new ApiException(400, "the prompt has no tokens: there is nothing to answer");
         Check(promptTokens, model.ContextLength);
-        int room = model.ContextLength - promptTokens + 1; // the last token is sampled and not computed
+        int room = options.Shift ? model.ContextLength : model.ContextLength - promptTokens + 1; // the last token is sampled and not computed
         bool isLimited = options.MaxTokens > 0;
         int most = isLimited ? Math.Min(options.MaxTokens, room) : room;
         if (options.Constraint is { } constraint && constraint.ShortestBytes > most) constraint.Begin(ConstraintVocabulary.Of(model.Tokenizer)).Fit(most);
@@ -100,15 +117,16 @@ internal static class Prompts
         }
     }
 
-    private static List<int> Encode((LanguageModel Model, ChatFormat Format) current, List<ChatMessage> messages, int maxTokens, bool dropOldest)
+    private static List<int> Encode((LanguageModel Model, ChatFormat Format) current, List<ChatMessage> messages, int maxTokens, ContextPolicy whenFull)
     {
         TimeSpan start = ProcessorTime.OfThread();
         int capacity = current.Model.ContextLength;
-        List<int> tokens = dropOldest ? PromptFitter.Fit(messages, capacity - PromptFitter.RoomFor(maxTokens, capacity), Render, RequireTime) : Render();
+        List<int> tokens = whenFull == ContextPolicy.DropOldestTurns ? PromptFitter.Fit(messages, capacity - PromptFitter.RoomFor(maxTokens, capacity), Render, RequireTime) : Render();
         Check(tokens.Count, capacity);
+        RequireRoomFor(maxTokens, tokens.Count, capacity, whenFull);
         return tokens;
 
-        List<int> Render() => current.Format.Encode(new ChatRequest { Messages = messages, ContinueFinalMessage = true });
+        List<int> Render() => EncodeTurns(current.Format, messages);
 
         void RequireTime()
         {
@@ -116,6 +134,9 @@ internal static class Prompts
                 throw ApiException.Field("messages", $"take more than {MostTime.TotalSeconds} s of processor time to be made a prompt");
         }
     }
+
+    private static List<int> EncodeTurns(ChatFormat format, List<ChatMessage> messages) =>
+        format.Encode(new ChatRequest { Messages = messages, ContinueFinalMessage = true });
 
     private static void Check(int tokens, int capacity)
     {

@@ -1,5 +1,5 @@
 using System.Globalization;
-using EdgeLlm.Server.Engine;
+using EdgeLlm.Generation.Scheduling;
 
 namespace EdgeLlm.Server.Ollama;
 
@@ -31,18 +31,18 @@ internal sealed record OllamaAnswer(string Model, string CreatedAt, bool Done)
 
     public long? EvalDuration { get; init; }
 
-    /// <summary>The same, with the end of a job: what it waited counts as loading.</summary>
-    public OllamaAnswer EndOf(AnswerJob job, IReadOnlyList<int>? context) => this with
+    /// <summary>The same, with the end of an answer: what it waited counts as loading.</summary>
+    public OllamaAnswer EndOf(Answer answer, IReadOnlyList<int>? context) => this with
     {
         Done = true,
-        DoneReason = job.Statistics.WasCutShort ? "length" : "stop",
+        DoneReason = answer.Statistics.WasCutShort ? "length" : "stop",
         Context = context,
-        TotalDuration = Nanoseconds(job.Elapsed),
-        LoadDuration = Nanoseconds(job.Waited),
-        PromptEvalCount = job.Statistics.PromptTokens,
-        PromptEvalDuration = Nanoseconds(job.Statistics.TimeToFirstToken),
-        EvalCount = job.Statistics.GeneratedTokens,
-        EvalDuration = Nanoseconds(job.Statistics.DecodeTime),
+        TotalDuration = Nanoseconds(answer.Elapsed),
+        LoadDuration = Nanoseconds(answer.Waited),
+        PromptEvalCount = answer.Statistics.PromptTokens,
+        PromptEvalDuration = Nanoseconds(answer.Statistics.TimeToFirstToken),
+        EvalCount = answer.Statistics.GeneratedTokens,
+        EvalDuration = Nanoseconds(answer.Statistics.DecodeTime),
     };
 
     /// <summary>Now, as RFC 3339 with at most six digits of a second: Python's datetime.fromisoformat takes no more.</summary>

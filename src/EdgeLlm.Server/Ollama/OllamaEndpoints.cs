@@ -1,9 +1,7 @@
-using System.Globalization;
 using System.Text;
-using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 using EdgeLlm.Chat;
 using EdgeLlm.Generation;
+using EdgeLlm.Generation.Scheduling;
 using EdgeLlm.Models;
 using EdgeLlm.Server.Engine;
 using EdgeLlm.Server.Http;
@@ -14,15 +12,10 @@ using Microsoft.AspNetCore.Routing;
 
 namespace EdgeLlm.Server.Ollama;
 
-/// <summary>Ollama's API: chat, generate, tags, show, ps, version.</summary>
-internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served, ServerOptions settings, ServerLog log)
+/// <summary>Ollama's API: chat and generate; <see cref="OllamaModelEndpoints"/> tells of models.</summary>
+internal sealed class OllamaEndpoints(InferenceEngine engine, ServerOptions settings, ServerLog log)
 {
     private static readonly TimeSpan FirstSign = TimeSpan.FromMilliseconds(500);
-
-    /// <summary>When a model that stays loaded expires, as Ollama writes it.</summary>
-    private const string Never = "2318-01-01T00:00:00Z";
-
-    private static readonly string[] Read = ["GET", "HEAD"];
 
     private int _longestContextAskedFor;
 
@@ -30,32 +23,29 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
     {
         routes.MapPost("/api/chat", (RequestDelegate)ChatAsync);
         routes.MapPost("/api/generate", (RequestDelegate)GenerateAsync);
-        routes.MapMethods("/api/tags", Read, (RequestDelegate)(context => JsonResponse.WriteAsync(context, new OllamaModels([Entry()]), OllamaJson.Default.OllamaModels)));
-        routes.MapPost("/api/show", (RequestDelegate)ShowAsync);
-        routes.MapMethods("/api/ps", Read, (RequestDelegate)(context => JsonResponse.WriteAsync(context, Running(), OllamaJson.Default.OllamaRunningModels)));
-        routes.MapMethods("/api/version", Read, (RequestDelegate)(context =>
-            JsonResponse.WriteAsync(context, new OllamaVersion(typeof(OllamaEndpoints).Assembly.GetName().Version!.ToString(3)), OllamaJson.Default.OllamaVersion)));
     }
 
     private async Task ChatAsync(HttpContext context)
     {
         OllamaChatRequest request = await JsonResponse.ReadAsync(context, OllamaJson.Default.OllamaChatRequest).ConfigureAwait(false);
-        RequireModel(request.Model);
+        ServedModel served = Find(engine, request.Model);
         GenerationOptions options = request.ToOptions(served.Name);
         if (Fields.IsSet(request.Tools)) throw new ApiException(400, $"\"{request.Model}\" does not support tools");
-        (LanguageModel Model, ChatFormat Format) current = engine.Current;
         if (request.Messages is not { Count: > 0 } messages)
         {
-            await SayThatItIsLoadedAsync(context, request, Piece).ConfigureAwait(false);
+            await LoadAsync(context, served, request, Piece).ConfigureAwait(false);
             return;
         }
         List<ChatMessage> turns = [.. messages.Select((message, i) => (message ?? throw ApiException.Field($"messages[{i}]", "is null")).ToTurn($"messages[{i}]"))];
         engine.RequireRoom();
+        using ModelLease lease = await UseAsync(served, request, context.RequestAborted).ConfigureAwait(false);
+        (LanguageModel Model, ChatFormat Format) current = Prompts.ChatOf(lease);
         NoteContextLength(context, request, current.Model);
-        bool mayDrop = request.Truncate != false;
-        List<int> prompt = await Prompts.EncodeAsync(current, turns, options.MaxTokens, mayDrop, context.RequestAborted).ConfigureAwait(false);
+        ContextPolicy whenFull = request.WhenFull(settings.WhenFull);
+        List<int> prompt = await Prompts.EncodeAsync(current, turns, options.MaxTokens, whenFull, context.RequestAborted).ConfigureAwait(false);
         options = await Prompts.ReuseAsync(options, current, turns, prompt, context).ConfigureAwait(false);
-        await AnswerAsync(context, request, prompt, options, Piece, withContext: false).ConfigureAwait(false);
+        options = options with { WhenContextIsFull = whenFull, Shift = request.Shift == true && whenFull == ContextPolicy.DropOldestTurns };
+        await AnswerAsync(context, lease, request, new AnswerRequest(prompt) { Options = options, Shorten = options.Shift ? Prompts.Shortening(current, turns) : null }, Piece, withContext: false).ConfigureAwait(false);
 
         OllamaAnswer Piece(string text) => new(request.Model!, OllamaAnswer.Now(), false) { Message = new OllamaAnswerMessage("assistant", text) };
     }
@@ -63,23 +53,27 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
     private async Task GenerateAsync(HttpContext context)
     {
         OllamaGenerateRequest request = await JsonResponse.ReadAsync(context, OllamaJson.Default.OllamaGenerateRequest).ConfigureAwait(false);
-        RequireModel(request.Model);
+        ServedModel served = Find(engine, request.Model);
         GenerationOptions options = request.ToOptions(served.Name);
         if (!string.IsNullOrEmpty(request.Suffix)) throw new ApiException(400, $"\"{request.Model}\" does not support insert");
         if (!string.IsNullOrEmpty(request.Template)) throw ApiException.Unsupported("template", "only the model's own chat template is used; raw: true uses none");
         if (Fields.IsSet(request.Images)) throw ApiException.Unsupported("images", "this model reads text only");
-        (LanguageModel Model, ChatFormat Format) current = engine.Current;
         if (string.IsNullOrEmpty(request.Prompt))
         {
-            await SayThatItIsLoadedAsync(context, request, Piece).ConfigureAwait(false);
+            await LoadAsync(context, served, request, Piece).ConfigureAwait(false);
             return;
         }
         engine.RequireRoom();
+        using ModelLease lease = await UseAsync(served, request, context.RequestAborted).ConfigureAwait(false);
+        (LanguageModel Model, ChatFormat Format) current = Prompts.ChatOf(lease);
         NoteContextLength(context, request, current.Model);
         List<int> prompt = await PromptAsync(request, current, context.RequestAborted).ConfigureAwait(false);
         bool beginsWithSystem = request.Raw != true && request.Context is not { Length: > 0 } && !string.IsNullOrEmpty(request.System);
         options = await Prompts.ReuseAsync(options, current, beginsWithSystem ? [new ChatMessage("system", request.System!)] : null, prompt, context).ConfigureAwait(false);
-        await AnswerAsync(context, request, prompt, options, Piece, withContext: request.Raw != true).ConfigureAwait(false);
+        // One question has no turns to drop: where it may not be cut, it is refused.
+        ContextPolicy whenFull = request.WhenFull(settings.WhenFull) == ContextPolicy.Error ? ContextPolicy.Error : ContextPolicy.Cut;
+        Prompts.RequireRoomFor(options.MaxTokens, prompt.Count, current.Model.ContextLength, whenFull);
+        await AnswerAsync(context, lease, request, new AnswerRequest(prompt) { Options = options with { WhenContextIsFull = whenFull } }, Piece, withContext: request.Raw != true).ConfigureAwait(false);
 
         OllamaAnswer Piece(string text) => new(request.Model!, OllamaAnswer.Now(), false) { Response = text };
     }
@@ -107,7 +101,7 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
         var turns = new List<ChatMessage>();
         if (!string.IsNullOrEmpty(request.System)) turns.Add(new ChatMessage("system", request.System));
         turns.Add(new ChatMessage("user", request.Prompt!));
-        if (before.Count == 0) return await Prompts.EncodeAsync(current, turns, 0, dropOldest: false, cancellation).ConfigureAwait(false);
+        if (before.Count == 0) return await Prompts.EncodeAsync(current, turns, 0, ContextPolicy.Cut, cancellation).ConfigureAwait(false);
         try
         {
             return await Prompts.EncodeAfterAsync(current, before, turns, cancellation).ConfigureAwait(false);
@@ -120,32 +114,35 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
         }
     }
 
-    private async Task AnswerAsync(HttpContext context, OllamaRequest request, List<int> prompt, GenerationOptions options, Func<string, OllamaAnswer> piece, bool withContext)
+    private async Task AnswerAsync(HttpContext context, ModelLease lease, OllamaRequest request, AnswerRequest asked, Func<string, OllamaAnswer> piece, bool withContext)
     {
-        AnswerJob job = engine.Submit(AccessRules.ClientOf(context), prompt, Prompts.Limit(options, engine.Current.Model, prompt.Count), context.RequestAborted);
+        asked = asked with { Options = Prompts.Limit(asked.Options, lease.Model, asked.Prompt.Count), Client = AccessRules.ClientOf(context) };
+        Answer answer = engine.Submit(lease, asked, context.RequestAborted);
         if (request.Streams)
         {
             using JsonStream stream = await JsonStream.OfLinesAsync(context).ConfigureAwait(false);
             // The first sign comes soon: whoever has to wait wants to know.
-            for (TimeSpan wait = FirstSign; !await job.HasBegunAsync(wait < settings.SignInterval ? wait : settings.SignInterval).ConfigureAwait(false); wait = settings.SignInterval)
-                await stream.WriteAsync(piece("") with { QueuePosition = engine.CountBefore(job) }, OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
-            await foreach (string text in job.ReadAsync().ConfigureAwait(false)) await stream.WriteAsync(piece(text), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
-            await stream.WriteAsync(piece("").EndOf(job, Tokens()), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
+            for (TimeSpan wait = FirstSign; !await answer.HasBegunAsync(wait < settings.SignInterval ? wait : settings.SignInterval).ConfigureAwait(false); wait = settings.SignInterval)
+                await stream.WriteAsync(piece("") with { QueuePosition = engine.CountBefore(answer) }, OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
+            await foreach (string text in answer.ReadAsync().ConfigureAwait(false)) await stream.WriteAsync(piece(text), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
+            await stream.WriteAsync(piece("").EndOf(answer, Tokens()), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
         }
         else
         {
             var all = new StringBuilder();
-            await foreach (string text in job.ReadAsync().ConfigureAwait(false)) all.Append(text);
-            await JsonResponse.WriteAsync(context, piece(all.ToString()).EndOf(job, Tokens()), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
+            await foreach (string text in answer.ReadAsync().ConfigureAwait(false)) all.Append(text);
+            await JsonResponse.WriteAsync(context, piece(all.ToString()).EndOf(answer, Tokens()), OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
         }
-        log.Answer(context, job);
+        log.Answer(context, answer);
 
-        IReadOnlyList<int>? Tokens() => withContext ? [.. job.Prompt, .. job.Tokens] : null;
+        IReadOnlyList<int>? Tokens() => withContext ? [.. answer.Request.Prompt, .. answer.Tokens] : null;
     }
 
-    /// <summary>A request with nothing to answer asks for the model to be loaded (it is) or let go (it is mapped: the system drops its pages when it needs them).</summary>
-    private static async Task SayThatItIsLoadedAsync(HttpContext context, OllamaRequest request, Func<string, OllamaAnswer> piece)
+    /// <summary>A request with nothing to answer asks for the model to be loaded or let go.</summary>
+    private async Task LoadAsync(HttpContext context, ServedModel served, OllamaRequest request, Func<string, OllamaAnswer> piece)
     {
+        if (request.Unloads) engine.Close(served);
+        else (await UseAsync(served, request, context.RequestAborted).ConfigureAwait(false)).Dispose();
         OllamaAnswer answer = piece("") with { Done = true, DoneReason = request.Unloads ? "unload" : "load" };
         if (!request.Streams)
         {
@@ -156,50 +153,22 @@ internal sealed class OllamaEndpoints(InferenceEngine engine, ServedModel served
         await stream.WriteAsync(answer, OllamaJson.Default.OllamaAnswer).ConfigureAwait(false);
     }
 
-    private async Task ShowAsync(HttpContext context)
-    {
-        OllamaShowRequest request = await JsonResponse.ReadAsync(context, OllamaJson.Default.OllamaShowRequest).ConfigureAwait(false);
-        RequireModel(string.IsNullOrEmpty(request.Model) ? request.Name : request.Model);
-        LanguageModel model = engine.Current.Model;
-        var information = new Dictionary<string, JsonElement>(served.Metadata)
-        {
-            ["general.architecture"] = Json(served.Family, OllamaJson.Default.String),
-            ["general.basename"] = Json(served.Name, OllamaJson.Default.String),
-            ["general.parameter_count"] = Json(served.Parameters, OllamaJson.Default.Int64),
-            [$"{served.Family}.context_length"] = Json(model.ContextLength, OllamaJson.Default.Int32),
-        };
-        string template = model.ChatTemplateSource ?? "";
-        string? license = served.Metadata.GetValueOrDefault("general.license") is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
-        string parameters = string.Create(CultureInfo.InvariantCulture, $"num_ctx {model.ContextLength}");
-        await JsonResponse.WriteAsync(context, new OllamaModelInformation(
-            license, $"FROM {served.Name}\nPARAMETER {parameters}\n", parameters, template, Details(), information, ["completion"], OllamaAnswer.TimeOf(served.Modified)),
-            OllamaJson.Default.OllamaModelInformation).ConfigureAwait(false);
-    }
-
-    private static JsonElement Json<T>(T value, JsonTypeInfo<T> type) => JsonSerializer.SerializeToElement(value, type);
-
-    /// <summary>The model, once it is loaded; until then nothing runs.</summary>
-    private OllamaRunningModels Running()
-    {
-        if (engine.State != EngineState.Ready) return new OllamaRunningModels([]);
-        LanguageModel model = engine.Current.Model;
-        return new OllamaRunningModels([new OllamaRunningModel(served.TaggedName, served.TaggedName, model.Plan.Total, engine.Digest, Details(), Never, 0, model.ContextLength, engine.IsComputing, engine.Waiting)]);
-    }
-
-    private void RequireModel(string? name)
+    /// <summary>The model of a name.</summary>
+    /// <exception cref="ApiException">There is none, or its file can't be read.</exception>
+    internal static ServedModel Find(InferenceEngine engine, string? name)
     {
         if (string.IsNullOrEmpty(name)) throw new ApiException(400, "model is required");
-        if (!served.IsCalled(name)) throw new ApiException(404, $"model '{name}' not found; the model here is '{served.Name}'");
+        if (engine.Find(name) is { } served) return served;
+        string names = engine.ModelNames;
+        throw new ApiException(404, $"model '{name}' not found; {(names.Contains(',', StringComparison.Ordinal) ? $"the models here are {names}" : $"the model here is {names}")}");
     }
 
-    private OllamaModel Entry() => new(
-        served.TaggedName, served.TaggedName, OllamaAnswer.TimeOf(served.Modified), served.Size, engine.Digest,
-        Details());
-
-    private OllamaDetails Details() => new("", "gguf", served.Family, [served.Family], SizeOf(served.Parameters), served.Quantization);
-
-    /// <summary>As Ollama writes it: 134.5M, 1.1B.</summary>
-    private static string SizeOf(long parameters) => parameters >= 1_000_000_000
-        ? (parameters / 1e9).ToString("0.0", CultureInfo.InvariantCulture) + "B"
-        : (parameters / 1e6).ToString("0.0#", CultureInfo.InvariantCulture) + "M";
+    /// <summary>The model in use, which stays loaded for as long as the request says.</summary>
+    private async Task<ModelLease> UseAsync(ServedModel served, OllamaRequest request, CancellationToken cancellation)
+    {
+        TimeSpan? keep = request.KeepsFor;
+        ModelLease lease = await engine.UseAsync(served, cancellation).ConfigureAwait(false);
+        if (keep is { } time && served != engine.Models.Own) lease.KeepFor(time);
+        return lease;
+    }
 }

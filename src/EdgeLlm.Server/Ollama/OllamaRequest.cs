@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using EdgeLlm.Generation;
 using EdgeLlm.Sampling;
 using EdgeLlm.Server.Http;
+using EdgeLlm.Server.Settings;
 
 namespace EdgeLlm.Server.Ollama;
 
@@ -18,10 +19,14 @@ internal abstract record OllamaRequest
 
     public JsonElement? Think { get; init; }
 
-    /// <summary>Seconds, or a duration such as `5m`. The model stays mapped whatever it says; 0 with nothing to answer is told that it was unloaded.</summary>
+    /// <summary>How long the model stays loaded after this: seconds, or a duration such as `5m`; negative: for ever. The service's own model stays, unless 0 with nothing to answer asks for its end.</summary>
     public JsonElement? KeepAlive { get; init; }
 
+    /// <summary>Whether a conversation that is too long loses its oldest turns (true, as in Ollama's API where it says nothing) or is refused.</summary>
     public bool? Truncate { get; init; }
+
+    /// <summary>Whether it loses them in the middle of an answer, too; here only where it is asked for.</summary>
+    public bool? Shift { get; init; }
 
     public Dictionary<string, JsonElement>? Options { get; init; }
 
@@ -34,11 +39,36 @@ internal abstract record OllamaRequest
     public bool Streams => Stream != false;
 
     /// <summary>Whether an empty request asks for the model to be let go.</summary>
-    public bool Unloads => KeepAlive switch
+    public bool Unloads => KeepsFor == TimeSpan.Zero;
+
+    /// <summary><see cref="KeepAlive"/> as a time, negative for ever; null: it says nothing.</summary>
+    /// <exception cref="ApiException">It is not a duration.</exception>
+    public TimeSpan? KeepsFor
     {
-        { ValueKind: JsonValueKind.Number } number => number.GetDouble() == 0,
-        { ValueKind: JsonValueKind.String } text => IsZero(text.GetString()!),
-        _ => false,
+        get
+        {
+            try
+            {
+                return KeepAlive switch
+                {
+                    { ValueKind: JsonValueKind.Number } number => Duration.OfSeconds(number.GetDouble()),
+                    { ValueKind: JsonValueKind.String } text when text.GetString()!.Length > 0 => Duration.Parse(text.GetString()!),
+                    _ => null,
+                };
+            }
+            catch (FormatException exception)
+            {
+                throw ApiException.Field("keep_alive", $"has to be {exception.Message}");
+            }
+        }
+    }
+
+    /// <param name="usual">The service's policy; null: what Ollama's API says, drop.</param>
+    public ContextPolicy WhenFull(ContextPolicy? usual) => Truncate switch
+    {
+        true => ContextPolicy.DropOldestTurns,
+        false => ContextPolicy.Error,
+        _ => usual ?? ContextPolicy.DropOldestTurns,
     };
 
     /// <exception cref="ApiException">An option is wrong, or a field asks for what this version does not do.</exception>
@@ -69,9 +99,6 @@ internal abstract record OllamaRequest
             }),
         });
     }
-
-    /// <summary>Whether a duration such as `0`, `0s`, `0h0m` is none.</summary>
-    private static bool IsZero(string duration) => duration.Contains('0') && duration.All(c => !char.IsAsciiDigit(c) || c == '0');
 
     private int Integer(string name, int fallback)
     {

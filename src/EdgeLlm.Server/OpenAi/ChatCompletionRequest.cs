@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using EdgeLlm.Generation;
+using EdgeLlm.Generation.Scheduling;
 using EdgeLlm.Sampling;
 using EdgeLlm.Server.Http;
 
@@ -72,6 +73,15 @@ internal sealed record ChatCompletionRequest
 
     public bool? IgnoreEos { get; init; }
 
+    /// <summary>`flex`: after all others, as in OpenAI's API; any other value is a hint that changes nothing here.</summary>
+    public string? ServiceTier { get; init; }
+
+    /// <summary>`auto` leaves out the oldest turns of a conversation that is too long, `disabled` refuses it.</summary>
+    public string? Truncation { get; init; }
+
+    [JsonIgnore]
+    public AnswerPriority Priority => ServiceTier == "flex" ? AnswerPriority.Batch : AnswerPriority.Chat;
+
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Others { get; set; }
 
@@ -114,6 +124,16 @@ internal sealed record ChatCompletionRequest
             }),
         });
     }
+
+    /// <param name="usual">The service's policy; null: cut.</param>
+    /// <exception cref="ApiException">The field has another value.</exception>
+    public ContextPolicy WhenFull(ContextPolicy? usual) => Truncation switch
+    {
+        null or "" => usual ?? ContextPolicy.Cut,
+        "auto" => ContextPolicy.DropOldestTurns,
+        "disabled" => ContextPolicy.Error,
+        _ => throw ApiException.Field("truncation", $"is '{Truncation}'; it has to be auto or disabled"),
+    };
 
     private static Dictionary<int, float>? BiasesOf(Dictionary<string, float>? given, int vocabularySize)
     {

@@ -1,6 +1,7 @@
 using System.Text;
 using EdgeLlm.Chat;
 using EdgeLlm.Generation;
+using EdgeLlm.Generation.Scheduling;
 using EdgeLlm.Models;
 using EdgeLlm.Server.Engine;
 using EdgeLlm.Server.Http;
@@ -12,59 +13,62 @@ using Microsoft.AspNetCore.Routing;
 namespace EdgeLlm.Server.OpenAi;
 
 /// <summary>OpenAI's API: chat completions and models.</summary>
-internal sealed class OpenAiEndpoints(InferenceEngine engine, ServedModel served, ServerOptions settings, ServerLog log)
+internal sealed class OpenAiEndpoints(InferenceEngine engine, ServerOptions settings, ServerLog log)
 {
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapPost("/v1/chat/completions", (RequestDelegate)CompleteAsync);
-        routes.MapGet("/v1/models", (RequestDelegate)(context => JsonResponse.WriteAsync(context, new ModelList([Entry()]), OpenAiJson.Default.ModelList)));
+        routes.MapGet("/v1/models", (RequestDelegate)(context => JsonResponse.WriteAsync(context, new ModelList([.. engine.Models.All.Select(Entry)]), OpenAiJson.Default.ModelList)));
         routes.MapGet("/v1/models/{**id}", (RequestDelegate)(context => // names may have slashes
         {
-            RequireModel(context.Request.RouteValues["id"] as string);
-            return JsonResponse.WriteAsync(context, Entry(), OpenAiJson.Default.ModelEntry);
+            ServedModel served = Find(context.Request.RouteValues["id"] as string);
+            return JsonResponse.WriteAsync(context, Entry(served), OpenAiJson.Default.ModelEntry);
         }));
     }
 
     private async Task CompleteAsync(HttpContext context)
     {
         ChatCompletionRequest request = await JsonResponse.ReadAsync(context, OpenAiJson.Default.ChatCompletionRequest).ConfigureAwait(false);
-        RequireModel(request.Model);
+        ServedModel served = Find(request.Model);
         if (request.Messages is not { Count: > 0 } messages) throw ApiException.Field("messages", "has to be a list with at least one message");
-        (LanguageModel Model, ChatFormat Format) current = engine.Current;
+        ContextPolicy whenFull = request.WhenFull(settings.WhenFull);
+        engine.RequireRoom();
+        using ModelLease lease = await engine.UseAsync(served, context.RequestAborted).ConfigureAwait(false);
+        (LanguageModel Model, ChatFormat Format) current = Prompts.ChatOf(lease);
         GenerationOptions options = request.ToOptions(current.Model.Info.VocabularySize);
         List<ChatMessage> turns = [.. messages.Select((message, i) => (message ?? throw ApiException.Field($"messages[{i}]", "is null")).ToTurn($"messages[{i}]"))];
-        engine.RequireRoom();
-        List<int> prompt = await Prompts.EncodeAsync(current, turns, options.MaxTokens, dropOldest: false, context.RequestAborted).ConfigureAwait(false);
+        List<int> prompt = await Prompts.EncodeAsync(current, turns, options.MaxTokens, whenFull, context.RequestAborted).ConfigureAwait(false);
         options = await Prompts.ReuseAsync(options, current, turns, prompt, context).ConfigureAwait(false);
-        AnswerJob job = engine.Submit(AccessRules.ClientOf(context), prompt, Prompts.Limit(options, current.Model, prompt.Count), context.RequestAborted);
-        var head = new Head("chatcmpl-" + Guid.NewGuid().ToString("N"), DateTimeOffset.UtcNow.ToUnixTimeSeconds(), served.Name, engine.Fingerprint);
-        if (request.Stream == true) await StreamAsync(context, job, head, request.StreamOptions?.IncludeUsage == true).ConfigureAwait(false);
-        else await AnswerAsync(context, job, head).ConfigureAwait(false);
-        log.Answer(context, job);
+        Answer answer = engine.Submit(
+            lease, new AnswerRequest(prompt) { Options = Prompts.Limit(options, current.Model, prompt.Count), Client = AccessRules.ClientOf(context), Priority = request.Priority }, context.RequestAborted);
+        var head = new Head("chatcmpl-" + Guid.NewGuid().ToString("N"), DateTimeOffset.UtcNow.ToUnixTimeSeconds(), served.Name, engine.FingerprintOf(current.Model));
+        if (request.Stream == true) await StreamAsync(context, answer, head, request.StreamOptions?.IncludeUsage == true).ConfigureAwait(false);
+        else await AnswerAsync(context, answer, head).ConfigureAwait(false);
+        log.Answer(context, answer);
     }
 
-    private static async Task AnswerAsync(HttpContext context, AnswerJob job, Head head)
+    private static async Task AnswerAsync(HttpContext context, Answer answer, Head head)
     {
         var text = new StringBuilder();
-        await foreach (string piece in job.ReadAsync().ConfigureAwait(false)) text.Append(piece);
-        var choice = new Choice(0, new ResponseMessage("assistant", text.ToString()), FinishReasonOf(job));
-        var completion = new ChatCompletion(head.Id, head.Created, head.Model, head.Fingerprint, [choice], Usage.Of(job.Statistics));
+        await foreach (string piece in answer.ReadAsync().ConfigureAwait(false)) text.Append(piece);
+        var choice = new Choice(0, new ResponseMessage("assistant", text.ToString()), FinishReasonOf(answer));
+        var completion = new ChatCompletion(head.Id, head.Created, head.Model, head.Fingerprint, [choice], Usage.Of(answer.Statistics));
         await JsonResponse.WriteAsync(context, completion, OpenAiJson.Default.ChatCompletion).ConfigureAwait(false);
     }
 
-    private async Task StreamAsync(HttpContext context, AnswerJob job, Head head, bool includeUsage)
+    private async Task StreamAsync(HttpContext context, Answer answer, Head head, bool includeUsage)
     {
         using JsonStream stream = await JsonStream.OfEventsAsync(context).ConfigureAwait(false);
-        while (!await job.HasBegunAsync(settings.SignInterval).ConfigureAwait(false)) await stream.WriteCommentAsync().ConfigureAwait(false);
+        while (!await answer.HasBegunAsync(settings.SignInterval).ConfigureAwait(false)) await stream.WriteCommentAsync().ConfigureAwait(false);
         bool first = true;
-        await foreach (string piece in job.ReadAsync().ConfigureAwait(false))
+        await foreach (string piece in answer.ReadAsync().ConfigureAwait(false))
         {
             await WriteAsync(new ChunkChoice(0, new Delta(first ? "assistant" : null, piece))).ConfigureAwait(false);
             first = false;
         }
         if (first) await WriteAsync(new ChunkChoice(0, new Delta("assistant", ""))).ConfigureAwait(false);
-        await WriteAsync(new ChunkChoice(0, new Delta()) { FinishReason = FinishReasonOf(job) }).ConfigureAwait(false);
-        if (includeUsage) await stream.WriteAsync(Chunk() with { Usage = Usage.Of(job.Statistics) }, OpenAiJson.Default.ChatCompletionChunk).ConfigureAwait(false);
+        await WriteAsync(new ChunkChoice(0, new Delta()) { FinishReason = FinishReasonOf(answer) }).ConfigureAwait(false);
+        if (includeUsage) await stream.WriteAsync(Chunk() with { Usage = Usage.Of(answer.Statistics) }, OpenAiJson.Default.ChatCompletionChunk).ConfigureAwait(false);
         await stream.WriteDoneAsync().ConfigureAwait(false);
 
         Task WriteAsync(ChunkChoice choice) => stream.WriteAsync(Chunk(choice), OpenAiJson.Default.ChatCompletionChunk);
@@ -72,15 +76,15 @@ internal sealed class OpenAiEndpoints(InferenceEngine engine, ServedModel served
         ChatCompletionChunk Chunk(params ChunkChoice[] choices) => new(head.Id, head.Created, head.Model, head.Fingerprint, choices);
     }
 
-    private void RequireModel(string? name)
+    private ServedModel Find(string? name)
     {
-        if (string.IsNullOrEmpty(name)) throw ApiException.Field("model", $"is missing; this service has '{served.Name}'");
-        if (!served.IsCalled(name)) throw new ApiException(404, $"the model '{name}' is not here; this service has '{served.Name}'", "model_not_found", "model");
+        if (string.IsNullOrEmpty(name)) throw ApiException.Field("model", $"is missing; this service has '{engine.Models.Own.Name}'");
+        return engine.Find(name) ?? throw new ApiException(404, $"the model '{name}' is not here; this service has {engine.ModelNames}", "model_not_found", "model");
     }
 
-    private ModelEntry Entry() => new(served.Name, served.Modified.ToUnixTimeSeconds());
+    private static ModelEntry Entry(ServedModel served) => new(served.Name, served.Modified.ToUnixTimeSeconds());
 
-    private static string FinishReasonOf(AnswerJob job) => job.Statistics.WasCutShort ? "length" : "stop";
+    private static string FinishReasonOf(Answer answer) => answer.Statistics.WasCutShort ? "length" : "stop";
 
     /// <summary>What all chunks of an answer have in common.</summary>
     private sealed record Head(string Id, long Created, string Model, string? Fingerprint);

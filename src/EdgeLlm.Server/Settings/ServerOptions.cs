@@ -1,3 +1,4 @@
+using EdgeLlm.Generation;
 using EdgeLlm.Generation.Prefixes;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models;
@@ -39,6 +40,21 @@ public sealed record ServerOptions
 
     /// <summary>How contexts are kept.</summary>
     public KeyValueType CacheType { get; init; } = KeyValueType.F16;
+
+    /// <summary>Most answers that are computed at once.</summary>
+    public int Parallel { get; init; } = 8;
+
+    /// <summary>Policy for a full context where a request says nothing; null: that of its API (OpenAI's: cut, Ollama's: drop).</summary>
+    public ContextPolicy? WhenFull { get; init; }
+
+    /// <summary>How long a model that was loaded for a request stays loaded after its last use; negative: for ever. The service's own stays.</summary>
+    public TimeSpan KeepAlive { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Names and files of other models that are offered; null: all in the model folders.</summary>
+    public IReadOnlyList<string>? Models { get; init; }
+
+    /// <summary>Seconds that a request may take, its waiting included; 0: any.</summary>
+    public int RequestSeconds { get; init; }
 
     /// <summary>How many conversations' contexts are kept, so that their next turn is not computed from the start.</summary>
     public int Conversations { get; init; } = 2;

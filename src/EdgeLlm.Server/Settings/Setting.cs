@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Text;
 using EdgeLlm.Chat;
 using EdgeLlm.Files;
+using EdgeLlm.Generation;
 using EdgeLlm.Generation.Prefixes;
+using EdgeLlm.Generation.Scheduling;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models;
 
@@ -28,6 +30,7 @@ public sealed class Setting
     public static IReadOnlyList<Setting> All { get; } =
     [
         new("model", "MODEL", "A GGUF file, a Hugging Face folder, or a model's name as `edgellm list` shows it (default: the model that comes with the program)", (o, v) => o with { Model = v }),
+        new("models", "LIST", "Names and files of other models that are offered, separated by commas, each loaded when it is asked for; none (default: all in the model folders)", (o, v) => o with { Models = v == "none" ? [] : ListOf(v) }),
         new("name", "TEXT", "What clients call the model (default: what it calls itself)", (o, v) => o with { Name = NameOf(v) }),
         new("chatTemplate", NamedTemplates.Choices, "A chat template instead of the model's: a name or a file with Jinja (default: the model's own)", (o, v) => o with { ChatTemplate = TemplateOf(v) }),
         new("listen", "ADDRESS", "Address and port, or a port of this machine alone; other machines may come only with an API key (default: 127.0.0.1:11434)", (o, v) => o with { Listen = ListenAddress.Parse(v) }),
@@ -44,7 +47,11 @@ public sealed class Setting
         new("cacheDisk", "shared|conversations|none", "Which of them survive a restart, in files: system prompts and tools, conversations too, or none (default: shared)", (o, v) => o with { CacheDisk = CacheDiskOf(v) }),
         new("cacheDiskSize", "SIZE", "Most that these files take, such as 500M (default: 1G)", (o, v) => o with { CacheDiskSize = BytesOf(v) }),
         new("snapshot", "FILE", "A prompt that `edgellm snapshot` computed before, beside those in the model's folder", (o, v) => o with { Snapshot = v }),
+        new("parallel", "N", "How many answers are computed at once: up to 8 share each reading of the weights (default: 8, as far as memory allows)", (o, v) => o with { Parallel = Number(v, 1, SchedulerOptions.MaximumParallel) }),
         new("queue", "N", "How many requests may wait for their turn (default: 16)", (o, v) => o with { Queue = Number(v, 0, 1024) }),
+        new("requestSeconds", "N", "Seconds that a request may take, its waiting included; then its answer ends with what there is of it (default: 0, any time)", (o, v) => o with { RequestSeconds = Number(v, 0, MostSeconds) }),
+        new("keepAlive", "TIME", "How long a model that was loaded for a request stays loaded after its last use, such as 5m, 1h, 0, or -1 for ever; the service's own stays (default: 5m)", (o, v) => o with { KeepAlive = Duration.Parse(v) }),
+        new("whenFull", "cut|drop|refuse", "When the context is full and a request says nothing: cut the answer there, drop the oldest turns before an answer, or refuse (default: what the API says, cut in OpenAI's, drop in Ollama's)", (o, v) => o with { WhenFull = PolicyOf(v) }),
         new("bodyLimit", "BYTES", "Most bytes of a request (default: 1048576)", (o, v) => o with { BodyLimit = Number(v, 1024, 1 << 28) }),
         new("stopSeconds", "N", "Seconds that running answers are given when the service is stopped (default: 20)", (o, v) => o with { StopSeconds = Number(v, 0, MostSeconds) }),
         new("state", "FOLDER", "A folder of its own for what the service remembers (default: systemd's STATE_DIRECTORY, else none)", (o, v) => o with { StateDirectory = v }),
@@ -153,6 +160,14 @@ public sealed class Setting
 
     private static string NameOf(string text) =>
         text.Length > 0 && text.All(c => c is > ' ' and < (char)127 and not '"' and not '\\') ? text : throw new FormatException("printable ASCII characters without spaces");
+
+    private static ContextPolicy PolicyOf(string text) => text switch
+    {
+        "cut" => ContextPolicy.Cut,
+        "drop" => ContextPolicy.DropOldestTurns,
+        "refuse" => ContextPolicy.Error,
+        _ => throw new FormatException("cut, drop or refuse"),
+    };
 
     private static KeyValueType CacheTypeOf(string text) => text switch
     {

@@ -62,7 +62,8 @@ public sealed partial class ChatSession : IDisposable
         {
             List<int> prompt = RenderWithRoom(options);
             int instructions = Model.Options.PrefixBytes > 0 ? _format.CountInstructions(Request, prompt) : 0;
-            answer = _generator.Begin(prompt, options with { Instructions = instructions }, ShortenAfterDropping);
+            answer = _generator.Begin(prompt, options with { Instructions = instructions },
+                options.Shift ? answered => PromptFitter.Shorten(_messages, _generator.Context.Memory.Capacity, answered, Render) : null);
         }
         catch
         {
@@ -109,15 +110,6 @@ public sealed partial class ChatSession : IDisposable
         return options.WhenContextIsFull == ContextPolicy.DropOldestTurns
             ? PromptFitter.Fit(_messages, capacity - PromptFitter.RoomFor(options.MaxTokens, capacity), Render)
             : Render();
-    }
-
-    /// <summary>In the middle of an answer of <paramref name="answered"/> tokens: the prompt without turns until a quarter of the context is free, or null.</summary>
-    private List<int>? ShortenAfterDropping(int answered)
-    {
-        int capacity = _generator.Context.Memory.Capacity, prompt = capacity - answered, most = capacity * 3 / 4 - answered;
-        if (!PromptFitter.DropOldest(_messages, (double)(prompt - most) / prompt)) return null;
-        List<int> tokens = PromptFitter.Fit(_messages, most, Render);
-        return tokens.Count + answered < capacity ? tokens : null;
     }
 
     private ChatRequest Request => new() { Messages = System is null ? [.. _messages] : [new ChatMessage("system", System), .. _messages] };

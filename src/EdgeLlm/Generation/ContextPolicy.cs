@@ -6,6 +6,9 @@ public enum ContextPolicy
     /// <summary>A <see cref="ContextFullException"/>.</summary>
     Error,
 
-    /// <summary>A conversation's oldest turns are forgotten, the system prompt stays; where nothing is left to forget, the answer ends. A prompt that alone is longer than the context is an error.</summary>
+    /// <summary>Before an answer begins, a conversation's oldest turns are forgotten; the system prompt and the last question stay. An answer that fills the context ends there, unless <see cref="GenerationOptions.Shift"/> is on. A prompt that alone is longer than the context is an error.</summary>
     DropOldestTurns,
+
+    /// <summary>An answer that fills the context ends there; nothing is forgotten. A prompt that is longer than the context is an error.</summary>
+    Cut,
 }

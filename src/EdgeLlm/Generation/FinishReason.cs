@@ -15,11 +15,14 @@ public enum FinishReason
     /// <summary>The most tokens that were asked for.</summary>
     MaxTokens,
 
-    /// <summary>The context is full, and nothing is left to drop (<see cref="ContextPolicy.DropOldestTurns"/>).</summary>
+    /// <summary>The context is full, and nothing is left to drop or may be dropped (<see cref="ContextPolicy"/>).</summary>
     ContextFull,
 
     /// <summary>The model repeats itself without end (<see cref="GenerationOptions.StopsLoops"/>).</summary>
     Loop,
+
+    /// <summary>The time that a request may take is over (<see cref="Scheduling.SchedulerOptions.TimeLimit"/>).</summary>
+    TimeLimit,
 
     /// <summary>The caller cancelled.</summary>
     Cancelled,

@@ -39,6 +39,8 @@ public sealed record GenerationOptions
 
     /// <summary>How many of the prompt's first tokens other conversations are likely to begin with: those of a system prompt and tools (<see cref="ChatFormat.CountInstructions"/>).</summary>
     internal int Instructions { get; init; }
+    /// <summary>Under <see cref="ContextPolicy.DropOldestTurns"/>: whether the oldest turns are forgotten in the middle of an answer, too, when it fills the context.</summary>
+    public bool Shift { get; init; }
 
     /// <summary>
     /// The form that the answer has, such as JSON of a schema; null: any. The end is begun early enough for <see cref="MaxTokens"/> and the context, so that

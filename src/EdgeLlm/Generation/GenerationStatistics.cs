@@ -11,7 +11,7 @@ public readonly record struct GenerationStatistics(
     int PromptTokens, int CachedTokens, int GeneratedTokens, TimeSpan TimeToFirstToken, TimeSpan DecodeTime, FinishReason FinishReason)
 {
     /// <summary>Whether the answer ended before the model would have ended it: APIs call that `length`.</summary>
-    public bool WasCutShort => FinishReason is FinishReason.MaxTokens or FinishReason.ContextFull or FinishReason.Loop;
+    public bool WasCutShort => FinishReason is FinishReason.MaxTokens or FinishReason.ContextFull or FinishReason.Loop or FinishReason.TimeLimit;
 
     /// <summary>Prompt tokens computed a second, until the first token came.</summary>
     public double PromptTokensPerSecond => (PromptTokens - CachedTokens) / Math.Max(TimeToFirstToken.TotalSeconds, 1e-9);

@@ -28,6 +28,18 @@ internal static class PromptFitter
         return tokens;
     }
 
+    /// <summary>In the middle of an answer that has filled the context: the prompt without turns until a quarter of the context is free, or null where that does not make room.</summary>
+    /// <param name="messages">The turns; those that are left out are removed.</param>
+    /// <param name="answered">Tokens of the answer.</param>
+    /// <param name="render">Gives the tokens of <paramref name="messages"/> as they are.</param>
+    public static List<int>? Shorten(List<ChatMessage> messages, int capacity, int answered, Func<List<int>> render)
+    {
+        int prompt = capacity - answered, most = capacity * 3 / 4 - answered;
+        if (prompt <= 0 || !DropOldest(messages, (double)(prompt - most) / prompt)) return null;
+        List<int> tokens = Fit(messages, most, render);
+        return tokens.Count + answered < capacity ? tokens : null;
+    }
+
     /// <summary>
     /// Removes the oldest questions until about this share of the text is gone, at least one; false where only the last question is left. (One by one, each
     /// with a new rendering, would take a long conversation's square.)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics;
 using System.Text;
 using EdgeLlm.Models;
@@ -9,7 +10,8 @@ namespace EdgeLlm.Generation;
 
 /// <summary>
 /// One answer, token by token: compute, sample, detokenize, look for the end. <see cref="Next"/> does all of it; who decodes several together asks each
-/// for its <see cref="Pending"/> tokens after <see cref="Prepare"/>, computes them, and hands each its logits with <see cref="Accept"/>.
+/// for its <see cref="Pending"/> tokens after <see cref="Prepare"/>, computes them, and hands each its logits with <see cref="Accept"/>; of a long prompt it may
+/// compute some first and say so with <see cref="Advance"/>. A token that is not the first allocates nothing.
 /// </summary>
 internal sealed class Sequence
 {
@@ -21,13 +23,15 @@ internal sealed class Sequence
     private readonly StreamingDetokenizer _detokenizer;
     private readonly StopMatcher _stops;
     private readonly LoopGuard? _loops;
-    private readonly List<int> _tokens = [];
+    private readonly ArrayBufferWriter<char> _text = new(64);
+    private readonly List<int> _tokens;
     private readonly int[] _last = new int[1];
     private readonly Stopwatch _clock = new();
 
     private TokenConstraint? _constraint;
     private string _healed = ""; // the text that the prompt's last token had, as far as the answer has not repeated it
     private int[] _pending = [];
+    private int _computed; // of the pending ones
     private int _promptLength;
     private int _reused;
     private TimeSpan _firstToken;
@@ -48,6 +52,7 @@ internal sealed class Sequence
         _detokenizer = new StreamingDetokenizer(_model.Tokenizer);
         bool isFree = options.Constraint is null;
         _stops = new StopMatcher(isFree ? options.StopStrings : []);
+        _tokens = new List<int>(options.MaxTokens > 0 ? Math.Min(options.MaxTokens, _model.ContextLength) + 1 : _model.ContextLength + 1);
         _loops = options.StopsLoops && isFree ? new LoopGuard() : null;
     }
 
@@ -61,7 +66,10 @@ internal sealed class Sequence
     public KvCache Memory => _cache.Memory;
 
     /// <summary>Tokens to compute before the next one can be chosen: what is new in the prompt, then one at a time.</summary>
-    public ReadOnlySpan<int> Pending => _pending;
+    public ReadOnlySpan<int> Pending => _pending.AsSpan(_computed);
+
+    /// <summary>Whether it has ended.</summary>
+    public bool HasEnded => _reason != FinishReason.None;
 
     /// <summary>Takes the prompt; nothing is computed yet.</summary>
     /// <exception cref="ContextFullException">The prompt is longer than the context.</exception>
@@ -90,13 +98,11 @@ internal sealed class Sequence
         if (_reason != FinishReason.None) return null;
         try
         {
-            return Prepare() ? Accept(_model.Forward(_pending, _cache.Memory, cancellation)) : End(FinishReason.ContextFull);
+            return (Prepare() ? Accept(_model.Forward(Pending, _cache.Memory, cancellation)) : End(FinishReason.ContextFull)).ToString();
         }
         catch (OperationCanceledException)
         {
-            _reason = FinishReason.Cancelled;
-            if (_tokens.Count > 1) _cache.Keep();
-            Report();
+            Cancel();
             return null;
         }
     }
@@ -106,17 +112,28 @@ internal sealed class Sequence
     public bool Prepare()
     {
         int capacity = _cache.Memory.Capacity;
-        if (_cache.Memory.Length + _pending.Length <= capacity) return true;
-        if (_options.WhenContextIsFull == ContextPolicy.Error) throw new ContextFullException(_cache.Memory.Length + _pending.Length, capacity);
-        if (_shorten?.Invoke(_tokens.Count) is not { } shorter) return false;
+        int needed = _cache.Memory.Length + Pending.Length;
+        if (needed <= capacity) return true;
+        if (_options.WhenContextIsFull == ContextPolicy.Error) throw new ContextFullException(needed, capacity);
+        if (_options.WhenContextIsFull == ContextPolicy.Cut || _shorten?.Invoke(_tokens.Count) is not { } shorter) return false;
         SetPrompt([.. shorter, .. _tokens]);
         return true;
     }
 
-    /// <summary>Chooses the next token by the logits [vocabulary] of the last pending one, and gives the text that it completes. They are overwritten.</summary>
-    public string Accept(Span<float> logits)
+    /// <summary>Notes that the first of the pending tokens, not all, have been computed after what the cache holds.</summary>
+    public void Advance(int tokens)
     {
-        _cache.Append(_pending);
+        _cache.Append(Pending[..tokens]);
+        _computed += tokens;
+    }
+
+    /// <summary>
+    /// Chooses the next token by the logits [vocabulary] of the last pending one, and gives the text that it completes, valid until the next call. The logits are
+    /// overwritten.
+    /// </summary>
+    public ReadOnlySpan<char> Accept(Span<float> logits)
+    {
+        _cache.Append(Pending);
         if (_tokens.Count == 0) _cache.Keep(); // the next prompt often begins as this one
         if (_constraint?.Apply(logits, Room(_cache.Memory.Length)) == false) return End(FinishReason.MaxTokens);
         int token = _sampler.Sample(logits);
@@ -127,16 +144,33 @@ internal sealed class Sequence
         _sampler.Accept(token);
         _tokens.Add(token);
         _last[0] = token;
-        _pending = _last;
-        string text = _stops.Append(WithoutHealed(_detokenizer.Add(token)), out bool stopped);
+        (_pending, _computed) = (_last, 0);
+        _text.ResetWrittenCount();
+        _text.Write(_stops.Append(WithoutHealed(_detokenizer.Add(token)), out bool stopped));
         _constraint?.Accept(token);
         if (!isConstrained && _healed.Length == 0) _constraint = null;
-        if (stopped) End(FinishReason.Stop); // the rest of the text is the stop string's
-        else if (isConstrained && _constraint!.IsComplete) text += End(WasForced ? FinishReason.MaxTokens : FinishReason.EndOfText);
-        else if (_options.MaxTokens > 0 && _tokens.Count >= _options.MaxTokens) text += End(FinishReason.MaxTokens);
-        else if (_loops?.Add(token) == true) text += End(FinishReason.Loop);
+        if (stopped) Close(FinishReason.Stop); // the rest of the text is the stop string's
+        else if (isConstrained && _constraint!.IsComplete) Finish(WasForced ? FinishReason.MaxTokens : FinishReason.EndOfText);
+        else if (_options.MaxTokens > 0 && _tokens.Count >= _options.MaxTokens) Finish(FinishReason.MaxTokens);
+        else if (_loops?.Add(token) == true) Finish(FinishReason.Loop);
         Report();
-        return text;
+        return _text.WrittenSpan;
+    }
+
+    /// <summary>Ends the answer, and gives the text that was held back, valid until the next call.</summary>
+    public ReadOnlySpan<char> End(FinishReason reason)
+    {
+        _text.ResetWrittenCount();
+        Finish(reason);
+        Report();
+        return _text.WrittenSpan;
+    }
+
+    /// <summary>Ends the answer without the text that was held back.</summary>
+    public void Cancel()
+    {
+        Close(FinishReason.Cancelled);
+        Report();
     }
 
     /// <summary>The tokens of the only text that can come next, where a form allows one only: a draft for speculation.</summary>
@@ -165,12 +199,11 @@ internal sealed class Sequence
         return [.. prompt.Take(prompt.Count - 1)];
     }
 
-    private string WithoutHealed(ReadOnlySpan<char> text)
+    private ReadOnlySpan<char> WithoutHealed(ReadOnlySpan<char> text)
     {
         int common = Math.Min(_healed.Length, text.Length);
-        if (common == 0) return text.ToString();
-        _healed = _healed[common..];
-        return text[common..].ToString();
+        if (common > 0) _healed = _healed[common..];
+        return text[common..];
     }
 
     private void SetPrompt(IReadOnlyList<int> prompt)
@@ -178,7 +211,7 @@ internal sealed class Sequence
         int capacity = _cache.Memory.Capacity;
         if (prompt.Count > capacity) throw new ContextFullException(prompt.Count, capacity);
         _reused = _cache.Reuse(prompt, _options.Instructions);
-        _pending = [.. prompt.Skip(_reused)];
+        (_pending, _computed) = ([.. prompt.Skip(_reused)], 0);
         _promptLength = prompt.Count - _tokens.Count;
     }
 
@@ -194,13 +227,17 @@ internal sealed class Sequence
         return options.Sampling with { DrySequenceBreakers = breakers };
     }
 
-    private string End(FinishReason reason)
+    private void Finish(FinishReason reason)
+    {
+        Close(reason);
+        _text.Write(_stops.Append(_detokenizer.Flush(), out _));
+        _text.Write(_stops.Flush());
+    }
+
+    private void Close(FinishReason reason)
     {
         _reason = reason;
-        if (_tokens.Count > 1) _cache.Keep(); // and the next turn's goes on after this answer
-        string rest = _stops.Append(_detokenizer.Flush().ToString(), out _) + _stops.Flush();
-        Report();
-        return rest;
+        if (_tokens.Count > 1) _cache.Keep(); // the next turn's prompt goes on after this answer
     }
 
     private void Report() => Statistics = new GenerationStatistics(_promptLength, _reused, _tokens.Count, _firstToken, _clock.Elapsed - _firstToken, _reason);

@@ -8,7 +8,7 @@ namespace EdgeLlm.Generation;
 /// </summary>
 internal sealed class SequenceCache(LanguageModel model) : IDisposable
 {
-    private readonly List<int> _tokens = [];
+    private readonly List<int> _tokens = new(model.ContextLength); // a token allocates nothing
     private readonly PrefixCache? _prefixes = PrefixCache.Of(model);
     private int _instructions;
 

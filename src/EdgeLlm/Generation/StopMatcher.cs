@@ -1,49 +1,49 @@
-using System.Text;
-
 namespace EdgeLlm.Generation;
 
-/// <summary>Lets text through up to a stop string, and holds back what may become one.</summary>
+/// <summary>Lets text through up to a stop string, and holds back text that may become one. Allocates nothing once its buffer has grown to the longest text.</summary>
 internal sealed class StopMatcher(IReadOnlyList<string> stops)
 {
-    private readonly StringBuilder _held = new();
+    private char[] _buffer = new char[128]; // what was given last, then what is held back
+    private int _held;
+    private int _end;
 
-    /// <summary>Appends text; gives what is certain not to belong to a stop string, and whether one has come.</summary>
-    public string Append(string text, out bool stopped)
+    /// <summary>Appends text; gives what is certain not to belong to a stop string, and whether one has come. Valid until the next call.</summary>
+    public ReadOnlySpan<char> Append(ReadOnlySpan<char> text, out bool stopped)
     {
         stopped = false;
-        if (stops.Count == 0) return text;
-        string all = _held.Append(text).ToString();
-        _held.Clear();
-        int first = -1;
-        foreach (string stop in stops)
+        _buffer.AsSpan(_held, _end - _held).CopyTo(_buffer);
+        (_held, _end) = (0, _end - _held);
+        if (_buffer.Length < _end + text.Length) Array.Resize(ref _buffer, 2 * (_end + text.Length));
+        text.CopyTo(_buffer.AsSpan(_end));
+        _end += text.Length;
+        ReadOnlySpan<char> all = _buffer.AsSpan(0, _end);
+        int first = -1, keep = 0;
+        for (int i = 0; i < stops.Count; i++)
         {
-            int at = all.IndexOf(stop, StringComparison.Ordinal);
+            int at = all.IndexOf(stops[i], StringComparison.Ordinal);
             if (at >= 0 && (first < 0 || at < first)) first = at;
+            keep = Math.Max(keep, LongestOverlap(all, stops[i]));
         }
-        if (first >= 0)
-        {
-            stopped = true;
-            return all[..first];
-        }
-        int keep = stops.Max(stop => LongestOverlap(all, stop));
-        _held.Append(all, all.Length - keep, keep);
-        return all[..^keep];
+        stopped = first >= 0;
+        if (stopped) _held = _end = 0;
+        else _held = _end - keep;
+        return stopped ? all[..first] : all[.._held];
     }
 
-    /// <summary>What is still held back, at the end of the answer.</summary>
-    public string Flush()
+    /// <summary>The text that is still held back, at the end of the answer.</summary>
+    public ReadOnlySpan<char> Flush()
     {
-        string rest = _held.ToString();
-        _held.Clear();
+        ReadOnlySpan<char> rest = _buffer.AsSpan(_held, _end - _held);
+        _held = _end;
         return rest;
     }
 
     /// <summary>The longest end of the text that a stop string begins with.</summary>
-    private static int LongestOverlap(string text, string stop)
+    private static int LongestOverlap(ReadOnlySpan<char> text, string stop)
     {
         for (int length = Math.Min(stop.Length - 1, text.Length); length > 0; length--)
         {
-            if (text.AsSpan(text.Length - length).SequenceEqual(stop.AsSpan(0, length))) return length;
+            if (text[^length..].SequenceEqual(stop.AsSpan(0, length))) return length;
         }
         return 0;
     }

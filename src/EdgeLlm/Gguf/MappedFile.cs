@@ -16,6 +16,7 @@ internal sealed unsafe class MappedFile : MemoryManager<byte>
     private readonly SafeFileHandle _file;
     private readonly MemoryMappedFile? _mapping;
     private readonly MemoryMappedViewAccessor? _view;
+    private readonly DateTime _written;
     private byte* _start;
     private bool _disposed;
 
@@ -23,6 +24,7 @@ internal sealed unsafe class MappedFile : MemoryManager<byte>
     {
         (Path, _file) = (path, file);
         Length = RandomAccess.GetLength(file);
+        _written = File.GetLastWriteTimeUtc(file);
         if (Length == 0) return; // the operating systems map no empty file
         _mapping = MemoryMappedFile.CreateFromFile(
             file, mapName: null, Length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
@@ -77,6 +79,9 @@ internal sealed unsafe class MappedFile : MemoryManager<byte>
 
     /// <summary>What changes with the file's bytes; null where the system doesn't say.</summary>
     public FileStamp? Stamp => FileStatus.Of(_file)?.Stamp;
+
+    /// <summary>Whether the open file has the size and the time of writing that it had; allocates nothing.</summary>
+    public bool IsUnchanged => RandomAccess.GetLength(_file) == Length && File.GetLastWriteTimeUtc(_file) == _written;
 
     /// <summary>Reads bytes of the file without its map; 0 at its end.</summary>
     /// <exception cref="ObjectDisposedException">The file was disposed of.</exception>

@@ -24,7 +24,6 @@ public sealed unsafe partial class LanguageModel : IDisposable
     private readonly WorkerPool _pool;
     private readonly ModelSteps _steps;
     private readonly Transformer _transformer;
-    private readonly Lock _turn = new(); // one pass at a time
     private readonly Lock _reading = new(); // of the file's metadata, which no pass has to wait for
     private readonly List<IDisposable> _companions = [];
     private AlignedBuffer? _batchLogits; // [sequences, vocabulary], made for the first batch
@@ -48,7 +47,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
         Name = options.Name ?? file.Metadata.GetString("general.name", null) ?? StoredModel.NameOf(file.Path);
         _tokenizer = new Lazy<Tokenizer>(() => ReadFile(ModelLoader.MakeTokenizer));
         (int threads, DecodeThreads) = ThreadsOf(options);
-        _pool = new WorkerPool(threads);
+        _pool = options.SharedThreads?.Pool ?? new WorkerPool(threads);
         _transformer = new Transformer(steps, _kernel, _pool, DecodeThreads, options.PrefillChunk, options.FloatActivations);
     }
 
@@ -165,7 +164,14 @@ public sealed unsafe partial class LanguageModel : IDisposable
             ModelSteps steps = LayerBuilder.Build(spec);
             options = OptionsFor(steps, options);
             MemoryPlan plan = PlanMemory(steps, file, options);
-            if (plan.Refusal(total, available) is { } refusal) throw new ModelException(path, refusal);
+            long prefixes = options.PrefixBytes;
+            while (plan.Refusal(total, available) is { } refusal)
+            {
+                if (options.LeastContexts == 0 || (options.Contexts <= options.LeastContexts && options.PrefixBytes == 0)) throw new ModelException(path, refusal) { LacksMemory = plan.Total - options.OtherModelsBytes <= total };
+                // Without prefixes, else with a context less.
+                options = options.PrefixBytes > 0 ? options with { PrefixBytes = 0 } : options with { PrefixBytes = prefixes, Contexts = options.Contexts - 1 };
+                plan = PlanMemory(steps, file, options);
+            }
             Advise(file);
             return new LanguageModel(file, steps, options with { PrefillChunk = ChunkOf(steps, options, plan.ContextLength) }, plan);
         }
@@ -331,11 +337,11 @@ public sealed unsafe partial class LanguageModel : IDisposable
     {
         if (Interlocked.Exchange(ref _disposed, true)) return;
         _transformer.Close();
-        lock (_turn)
+        lock (_pool.Turn)
         {
             _transformer.Dispose();
             _batchLogits?.Dispose();
-            _pool.Dispose();
+            if (Options.SharedThreads is null) _pool.Dispose();
             lock (_reading) _file.Dispose();
         }
         lock (_companions) _companions.ForEach(companion => companion.Dispose());
@@ -414,10 +420,11 @@ public sealed unsafe partial class LanguageModel : IDisposable
 
     private Lock.Scope EnterTurn()
     {
-        Lock.Scope turn = _turn.EnterScope();
-        if (!_disposed) return turn;
+        Lock.Scope turn = _pool.Turn.EnterScope(); // one pass at a time
+        if (!_disposed && IsUnchanged) return turn;
         turn.Dispose();
-        throw new ObjectDisposedException(nameof(LanguageModel));
+        ThrowIfDisposed();
+        throw new ModelException(Path, "was written to while it was open, so what it computes is no longer this model: open it again (who replaces a model renames a new file to its name)");
     }
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
@@ -425,9 +432,9 @@ public sealed unsafe partial class LanguageModel : IDisposable
     private static Kernel KernelOf(ModelOptions options) =>
         options.FloatActivations ? Kernel.Choose("scalar") : options.Kernel is { } name ? Kernel.Choose(name) : Kernel.Best;
 
-    private static (int All, int Decode) ThreadsOf(ModelOptions options)
+    internal static (int All, int Decode) ThreadsOf(ModelOptions options)
     {
-        int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
+        int threads = options.SharedThreads is { Pool: var pool } ? pool.Threads : options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
         int decode = options.DecodeThreads > 0 ? options.DecodeThreads : threads;
         return (Math.Max(threads, decode), decode);
     }

@@ -45,7 +45,7 @@ public sealed record MemoryPlan
         {
             Weights = weights,
             Cache = (long)Int128.Min(cache, long.MaxValue / 4),
-            Working = passes + 4L * steps.Model.VocabularySize * options.Contexts + ProgramBytes(steps.Model.VocabularySize) + options.OtherBytes,
+            Working = passes + 4L * steps.Model.VocabularySize * options.Contexts + ProgramBytes(steps.Model.VocabularySize) + options.OtherBytes + options.OtherModelsBytes,
             Prefixes = options.PrefixBytes,
             ContextLength = context,
         };

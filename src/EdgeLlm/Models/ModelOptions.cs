@@ -29,6 +29,15 @@ public sealed record ModelOptions
     /// <summary>How many contexts will be in use at once: what the memory plan reckons with.</summary>
     public int Contexts { get; init; } = 1;
 
+    /// <summary>How many contexts have to fit: where memory is short, <see cref="PrefixBytes"/> becomes 0, and <see cref="Contexts"/> smaller, but not below this; 0: nothing becomes smaller.</summary>
+    internal int LeastContexts { get; init; }
+
+    /// <summary>Threads that several models share; null: <see cref="Threads"/> of the model's own.</summary>
+    internal SharedThreads? SharedThreads { get; init; }
+
+    /// <summary>Bytes that other models of this process take beside <see cref="OtherBytes"/>.</summary>
+    internal long OtherModelsBytes { get; init; }
+
     /// <summary>Multiply quantized weights with float activations: slow and exact, to check a model with.</summary>
     public bool FloatActivations { get; init; }
 

@@ -31,7 +31,21 @@ public sealed class BenchCommandTests
         Assert.Equal("scalar", document.RootElement.GetProperty("kernel").GetString());
     }
 
+    [Fact]
+    public async Task Answers_that_decode_together_are_compared_with_one_and_with_the_prompt()
+    {
+        string path = SharedFolder.Require("models", "stories260K.f32.gguf");
+        CliResult result = await TestCli.RunAsync("bench", "--model", path, "-t", "1", "-p", "8", "-n", "4", "-d", "4", "-r", "2", "--parallel", "2,8", "--json");
+        Assert.Equal("", result.Error);
+        using JsonDocument document = JsonDocument.Parse(result.OutputBytes);
+        JsonElement[] rates = [.. document.RootElement.GetProperty("parallel").EnumerateArray()];
+        Assert.Equal([2, 8], rates.Select(rate => rate.GetProperty("answers").GetInt32()));
+        foreach (string figure in (string[])["tps", "gain", "gmacs", "share_of_prompt"]) Assert.All(rates, rate => Assert.True(rate.GetProperty(figure).GetDouble() > 0, figure));
+    }
+
     [Theory]
+    [InlineData("--parallel", "9")]
+    [InlineData("--parallel", "1,,2")]
     [InlineData("--threads", "0")]
     [InlineData("--threads", "many")]
     [InlineData("--rounds", "0")]

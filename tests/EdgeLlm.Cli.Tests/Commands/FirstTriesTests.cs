@@ -71,7 +71,7 @@ public sealed class FirstTriesTests : IDisposable
     [InlineData(2, "edgellm pull OWNER/NAME", "run", "-hf", "ggml-org/gemma-3-1b-it-GGUF", "-p", "hi")]
     [InlineData(2, "edgellm run < FILE", "run", "-m", "smollm2", "-f", "prompt.txt")]
     [InlineData(2, "--listen 127.0.0.1:PORT", "serve", "-m", "smollm2", "--port", "8080")]
-    [InlineData(2, "--conversations", "serve", "-np", "4")]
+    [InlineData(2, "--parallel", "serve", "-np", "4")]
     [InlineData(2, "did you mean --system?", "run", "--sytem", "Be brief.", "hi")]
     public async Task The_line_to_type(int exitCode, string expected, params string[] line)
     {

@@ -19,7 +19,7 @@ public sealed class PsCommandTests
         int port = FreePort();
         using var stop = new CancellationTokenSource();
         var options = new ServerOptions { Listen = new ListenAddress(IPAddress.Loopback, port), ApiKey = Key, Context = 256, Threads = 1 };
-        await using var server = new ModelServer(options, new ServedModel("tiny", path, "llama", 260_000, "F32", new FileInfo(path).Length, DateTimeOffset.UtcNow));
+        await using var server = new ModelServer(options, new ServedModels(new ServedModel("tiny", path, "llama", 260_000, "F32", new FileInfo(path).Length, DateTimeOffset.UtcNow)));
         Task running = server.RunAsync(stop.Token);
         Dictionary<string, string?> environment = new() { ["EDGELLM_LISTEN"] = $"127.0.0.1:{port}", ["EDGELLM_API_KEY"] = Key };
         CliResult result = await TestCli.RunAsync(["ps"], null, environment);

@@ -80,7 +80,7 @@ public sealed class RunCommandTests
         Assert.Equal(0, result.ExitCode);
         Assert.StartsWith(", there was", result.Output);
         Assert.Equal("edgellm: the answer was cut because the context of 32 tokens is full; --context makes it larger\n", result.Error);
-        CliResult strict = await TestCli.RunAsync("run", "--raw", "-m", Stories, "--temp", "0", "-c", "32", "--when-full", "error", "Once upon a time");
+        CliResult strict = await TestCli.RunAsync("run", "--raw", "-m", Stories, "--temp", "0", "-c", "32", "--when-full", "refuse", "Once upon a time");
         Assert.Equal(1, strict.ExitCode);
     }
 

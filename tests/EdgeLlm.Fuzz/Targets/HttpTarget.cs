@@ -188,7 +188,7 @@ internal static class HttpTarget
         var log = new StringWriter();
         var options = new ServerOptions { Threads = 1, Listen = new ListenAddress(IPAddress.Loopback, 0), Context = 64, BodyLimit = 1 << 16 };
         var model = new ServedModel("tiny", Samples.ModelPath, "llama", 100_000, "F16", new FileInfo(Samples.ModelPath).Length, File.GetLastWriteTimeUtc(Samples.ModelPath));
-        var server = new ModelServer(options, model, new ServerLog(TextWriter.Synchronized(log), forJournal: false));
+        var server = new ModelServer(options, new ServedModels(model), new ServerLog(TextWriter.Synchronized(log), forJournal: false));
         server.StartAsync().GetAwaiter().GetResult();
         return (server.Address.Port, log);
     }

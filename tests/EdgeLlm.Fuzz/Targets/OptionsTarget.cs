@@ -26,7 +26,7 @@ internal static class OptionsTarget
     // Made once, as in the program: options that commands share note each command that they are given to.
     private static readonly Command Root = EdgeLlmCommand.Create();
 
-    private const string SettingsFile = """{"model":"model.gguf","name":"tiny","listen":"127.0.0.1:11500","origins":["http://a"],"hosts":"x.lan","context":64,"threads":1,"kv":"f16","conversations":2,"queue":4,"bodyLimit":65536,"stopSeconds":3}""";
+    private const string SettingsFile = """{"model":"model.gguf","name":"tiny","listen":"127.0.0.1:11500","origins":["http://a"],"hosts":"x.lan","context":64,"threads":1,"kv":"f16","conversations":2,"parallel":2,"models":"none","keepAlive":"5m","whenFull":"cut","requestSeconds":9,"queue":4,"bodyLimit":65536,"stopSeconds":3}""";
 
     public static string? Run(FuzzCase current)
     {

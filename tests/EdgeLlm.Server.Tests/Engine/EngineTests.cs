@@ -205,7 +205,7 @@ public sealed class EngineTests
         var listen = new ListenAddress(IPAddress.Loopback, first.Server.Address.Port);
         using var log = new StringWriter();
         var served = new ServedModel(TestServer.Name, first.ModelPath, "llama", 260_000, "F32", 1, DateTime.UnixEpoch);
-        await using var second = new ModelServer(new ServerOptions { Listen = listen }, served, new ServerLog(log, forJournal: false));
+        await using var second = new ModelServer(new ServerOptions { Listen = listen }, new ServedModels(served), new ServerLog(log, forJournal: false));
         var exception = await Assert.ThrowsAsync<IOException>(() => second.StartAsync());
         Assert.Contains($"{listen} is in use", exception.Message, StringComparison.Ordinal);
         Assert.Empty(log.ToString()); // the error is one line

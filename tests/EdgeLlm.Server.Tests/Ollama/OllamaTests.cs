@@ -180,7 +180,7 @@ public sealed class OllamaTests : IAsyncLifetime
         int[] context = [.. first.GetProperty("context").EnumerateArray().Select(token => token.GetInt32())];
         JsonElement next = await _server.AskAsync("/api/generate", $$$"""{"model":"tiny","prompt":"And?","context":[{{{string.Join(',', context)}}}],"stream":false,"options":{"num_predict":1}}""");
         int[] whole = [.. next.GetProperty("context").EnumerateArray().Select(token => token.GetInt32())];
-        Tokenizer tokenizer = _server.Server.Engine.Current.Model.Tokenizer;
+        Tokenizer tokenizer = _server.Server.Engine.Open[0].Model.Tokenizer;
         Assert.Equal(1, whole.Count(token => token == tokenizer.BosId));
         Assert.Equal("<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n", tokenizer.Decode([.. whole[context.Length..^1]]).TrimStart(' '));
     }

@@ -1,3 +1,4 @@
+using EdgeLlm.Generation;
 using EdgeLlm.Kernels;
 using EdgeLlm.Server.Settings;
 using EdgeLlm.Tests;
@@ -24,6 +25,7 @@ public sealed class SettingsReaderTests : IDisposable
             {
               "model": "m.gguf", "name": "n", "listen": "[::1]:99", "apiKey": "12345678", /* and lists */ "origins": ["http://a", "http://b"], "hosts": "c,d",
               "context": 64, "threads": 2, "decodeThreads": 1, "kv": "i8", "conversations": 4, "queue": 5, "bodyLimit": 2048, "stopSeconds": 6, "state": null,
+              "models": ["a", "/b.gguf"], "parallel": 3, "requestSeconds": 30, "keepAlive": "1h30m", "whenFull": "drop",
             }
             """);
         ServerOptions options = Read();
@@ -33,12 +35,35 @@ public sealed class SettingsReaderTests : IDisposable
         Assert.Equal((KeyValueType.I8, 1), (options.CacheType, options.DecodeThreads));
         Assert.Equal(("m.gguf", "n", "12345678", 64, 2, 4, 5, 2048, 6), (options.Model, options.Name, options.ApiKey, options.Context, options.Threads, options.Conversations, options.Queue, options.BodyLimit, options.StopSeconds));
         Assert.Null(options.StateDirectory);
+        Assert.Equal(["a", "/b.gguf"], options.Models!);
+        Assert.Equal((3, 30, TimeSpan.FromMinutes(90), ContextPolicy.DropOldestTurns), (options.Parallel, options.RequestSeconds, options.KeepAlive, options.WhenFull));
     }
+
+    [Theory]
+    [InlineData("300", 300)]
+    [InlineData("5m", 300)]
+    [InlineData("1h0m1.5s", 3601.5)]
+    [InlineData("250ms", 0.25)]
+    [InlineData("0", 0)]
+    [InlineData("0h0m", 0)]
+    [InlineData("-1", -1)]
+    [InlineData("-5m", -1)]
+    public void Durations_are_taken_as_Ollama_takes_them(string text, double seconds) => Assert.Equal(seconds, Duration.Parse(text).TotalSeconds, 6);
+
+    [Theory]
+    [InlineData("soon")]
+    [InlineData("5 m")]
+    [InlineData("m")]
+    [InlineData("")]
+    public void What_is_not_a_duration_is_refused(string text) => Assert.Throws<FormatException>(() => Duration.Parse(text));
 
     [Theory]
     [InlineData("{\n \"queue\": 1,\n \"prot\": 1\n}", 3, "there is no setting \"prot\"")]
     [InlineData("{\n\n \"queue\": \"many\"\n}", 3, "queue takes a whole number from 0 to 1024, not 'many'")]
     [InlineData("{\n \"listen\": \"pi:x\"\n}", 2, "listen takes a port")]
+    [InlineData("{\n \"keepAlive\": \"soon\"\n}", 2, "keepAlive takes a duration")]
+    [InlineData("{\n \"whenFull\": \"explode\"\n}", 2, "whenFull takes cut, drop or refuse, not 'explode'")]
+    [InlineData("{\n \"parallel\": 0\n}", 2, "parallel takes a whole number from 1 to 64")]
     [InlineData("{\n \"queue\": 1\n \"context\": 5\n}", 3, "not valid JSON")]
     [InlineData("{\n \"queue\": {}\n}", 2, "one value or a list of texts")]
     [InlineData("{\n \"queue\": 1,\n \"queue\": 2\n}", 3, "twice")]

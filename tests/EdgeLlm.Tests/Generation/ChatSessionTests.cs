@@ -99,6 +99,19 @@ public sealed class ChatSessionTests
         Assert.Equal((FinishReason.ContextFull, 64), (generator.Statistics.FinishReason, generator.Statistics.PromptTokens + generator.Statistics.GeneratedTokens - 1));
     }
 
+    [Theory]
+    [InlineData(ContextPolicy.Cut, true, FinishReason.ContextFull)]
+    [InlineData(ContextPolicy.DropOldestTurns, false, FinishReason.ContextFull)]
+    [InlineData(ContextPolicy.DropOldestTurns, true, FinishReason.MaxTokens)]
+    public async Task Turns_go_in_the_middle_of_an_answer_only_where_that_was_asked_for(ContextPolicy policy, bool shift, FinishReason expected)
+    {
+        using LanguageModel model = Open(context: 256);
+        using var session = new ChatSession(model);
+        await AnswerAsync(session, "What is your name?", Greedy with { MaxTokens = 60, IgnoreEndOfText = true });
+        await AnswerAsync(session, "Tell a story.", Greedy with { MaxTokens = 200, IgnoreEndOfText = true, WhenContextIsFull = policy, Shift = shift });
+        Assert.Equal(expected, session.Statistics.FinishReason);
+    }
+
     [Fact]
     public async Task An_answer_that_repeats_itself_ends_where_that_was_asked_for()
     {

@@ -19,8 +19,8 @@ public sealed class StopMatcherTests
             var matcher = new StopMatcher(["STOP", "\n\n"]);
             string actual = "";
             bool stopped = false;
-            for (int start = 0; start < text.Length && !stopped; start += size) actual += matcher.Append(text.Substring(start, Math.Min(size, text.Length - start)), out stopped);
-            if (!stopped) actual += matcher.Flush();
+            for (int start = 0; start < text.Length && !stopped; start += size) actual += matcher.Append(text.AsSpan(start, Math.Min(size, text.Length - start)), out stopped).ToString();
+            if (!stopped) actual += matcher.Flush().ToString();
             Assert.Equal((expected, expectedStop), (actual, stopped));
         }
     }
@@ -29,7 +29,7 @@ public sealed class StopMatcherTests
     public void What_can_not_become_a_stop_string_is_not_held_back()
     {
         var matcher = new StopMatcher(["###"]);
-        Assert.Equal("a", matcher.Append("a#", out _));
-        Assert.Equal("#b", matcher.Append("b", out _));
+        Assert.Equal("a", matcher.Append("a#", out _).ToString());
+        Assert.Equal("#b", matcher.Append("b", out _).ToString());
     }
 }

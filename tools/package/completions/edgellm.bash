@@ -10,13 +10,14 @@ _edgellm() {
     '') options='run inspect show bench doctor pull quantize serve snapshot cache list ls ps rm kernels logits perplexity template tokenize phonemes embed rerank say vad wake wyoming --help --version' ;;
     run) options='--model -m --prompt -p --system --system-prompt -sys --chat-template --raw --chat -cnv --no-stdin --no-history --force --stats --verbose --context --ctx-size -c --threads -t --decode-threads --chunk --kernel --kv --max-tokens --n-predict --predict -n --temperature --temp --top-k --top-p --min-p --typical-p --seed -s --repeat-penalty --repeat-last-n --presence-penalty --frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-breaker --logit-bias --stop --ignore-eos --no-loop-guard --when-full --format --json-schema -j --grammar --grammar-file --regex --heal --help' ;;
     inspect | show) options='--context --ctx-size -c --kv --tensors --verify --json --help' ;;
-    bench) options='--model -m --threads -t --decode-threads --tune --prompt -p --decode -n --depth -d --rounds -r --kernel --chunk --kv --profile --peer-decode --peer-model --json --help' ;;
+    bench) options='--model -m --threads -t --decode-threads --tune --prompt -p --decode -n --depth -d --rounds -r --kernel --chunk --kv --profile --parallel --peer-decode --peer-model --json --help' ;;
     doctor) options='--json --help' ;;
     pull) options='--system --help' ;;
     quantize) options='--calibrate --fast --type --imatrix --write-imatrix --group --embedding --size --bits --no-lattice --chat-template --evaluate --no-report --force --dry-run --help' ;;
     serve) options='--config --check --model -m --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --cache-memory --cache-disk --cache-disk-size --snapshot --queue --body-limit --stop-seconds --state --voice --voice-names --ffmpeg --help' ;;
     snapshot) options='--model -m --system --tools --output -o --force --context --ctx-size -c --chat-template --kv --threads -t --kernel --help' ;;
     cache) options='--help' ;;
+    serve) options='--config --check --model -m --models --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --parallel --queue --request-seconds --keep-alive --when-full --body-limit --stop-seconds --state --voice --voice-names --ffmpeg --help' ;;
     list | ls) options='--json --names --help' ;;
     ps) options='--service --json --help' ;;
     rm) options='--system --yes -y --help' ;;
@@ -78,6 +79,7 @@ _edgellm() {
     bench:--kernel) COMPREPLY=($(compgen -W "$(edgellm kernels 2> /dev/null)" -- "$word")); return ;;
     bench:--chunk) COMPREPLY=(); return ;;
     bench:--kv) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$word")); return ;;
+    bench:--parallel) COMPREPLY=(); return ;;
     bench:--peer-decode) COMPREPLY=(); return ;;
     bench:--peer-model) COMPREPLY=($(compgen -f -- "$word")); return ;;
     quantize:--calibrate) COMPREPLY=($(compgen -f -- "$word")); return ;;
@@ -92,6 +94,7 @@ _edgellm() {
     quantize:--evaluate) COMPREPLY=($(compgen -f -- "$word")); return ;;
     serve:--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
     serve:--model | serve:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    serve:--models) COMPREPLY=(); return ;;
     serve:--name) COMPREPLY=(); return ;;
     serve:--chat-template) COMPREPLY=($(compgen -W "vicuna alpaca dolly llama2 chatml" -- "$word") $(compgen -f -- "$word")); return ;;
     serve:--listen) COMPREPLY=(); return ;;
@@ -107,7 +110,11 @@ _edgellm() {
     serve:--cache-disk) COMPREPLY=($(compgen -W "shared conversations none" -- "$word")); return ;;
     serve:--cache-disk-size) COMPREPLY=(); return ;;
     serve:--snapshot) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    serve:--parallel) COMPREPLY=(); return ;;
     serve:--queue) COMPREPLY=(); return ;;
+    serve:--request-seconds) COMPREPLY=(); return ;;
+    serve:--keep-alive) COMPREPLY=(); return ;;
+    serve:--when-full) COMPREPLY=($(compgen -W "cut drop refuse" -- "$word")); return ;;
     serve:--body-limit) COMPREPLY=(); return ;;
     serve:--stop-seconds) COMPREPLY=(); return ;;
     serve:--state) COMPREPLY=($(compgen -f -- "$word")); return ;;
