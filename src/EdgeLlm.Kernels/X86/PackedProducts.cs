@@ -12,9 +12,12 @@ internal static unsafe class PackedProducts<TArithmetic>
     /// <summary>Groups that are unpacked at a time.</summary>
     private const int PanelGroups = 16; // 128 rows
 
+    /// <summary>Tiles that are regrouped once for all panels of a call: those of a pass of some answers that decode together, of which it would be a large part.</summary>
+    private const int KeptTiles = 2;
+
     private const int AccumulatorBytes = PackedTile.Tokens * 16 * sizeof(float);
 
-    // Scratch: accumulators [4 tokens][16 rows], then the starts of a few tokens, or a tile and unpacked groups.
+    // Scratch: accumulators [4 tokens][16 rows], then the starts of a few tokens, or tiles and unpacked groups.
     public static long ScratchBytes(int columns)
     {
         long blocks = (columns + 31) / 32;
@@ -73,7 +76,13 @@ internal static unsafe class PackedProducts<TArithmetic>
         where TCodes : struct, IPackedCodes
     {
         nint codeOffset = (nint)weights.Layout.CodeOffset, codeBytes = (nint)x.Blocks * PackedPanel.CodeBytes, scaleBytes = (nint)x.Blocks * PackedPanel.BlockScaleBytes<TCodes>();
-        byte* panelScales = scratch + PanelsAt(x.Columns), panelCodes = panelScales + PanelGroups * scaleBytes;
+        byte* panelScales = scratch + PanelsAt(x.Columns), panelCodes = panelScales + PanelGroups * scaleBytes, tiles = scratch + AccumulatorBytes;
+        nint tileBytes = (nint)x.Blocks * PackedTile.BlockBytes;
+        bool areKept = tokens <= KeptTiles * PackedTile.Tokens;
+        if (areKept)
+        {
+            for (int t = 0; t < tokens; t += PackedTile.Tokens) FillTile<TCodes>(tiles + t / PackedTile.Tokens * tileBytes, x, t, Math.Min(PackedTile.Tokens, tokens - t));
+        }
         for (int r = firstRow; r < endRow; r += 8 * PanelGroups)
         {
             int rows = Math.Min(8 * PanelGroups, endRow - r);
@@ -94,27 +103,35 @@ internal static unsafe class PackedProducts<TArithmetic>
             for (int t = 0; t < tokens; t += PackedTile.Tokens, target += PackedTile.Tokens * yStride)
             {
                 int count = Math.Min(PackedTile.Tokens, tokens - t);
-                if (count == 1) MultiplyTile<TCodes, OneToken>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x, t, count, target, yStride, rows, scratch);
-                else if (count == 2) MultiplyTile<TCodes, TwoTokens>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x, t, count, target, yStride, rows, scratch);
-                else MultiplyTile<TCodes, FourTokens>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x, t, count, target, yStride, rows, scratch);
+                byte* tile = areKept ? tiles + t / PackedTile.Tokens * tileBytes : tiles;
+                if (!areKept) FillTile<TCodes>(tile, x, t, count);
+                if (count == 1) MultiplyTile<TCodes, OneToken>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x.Blocks, tile, count, target, yStride, rows, scratch);
+                else if (count == 2) MultiplyTile<TCodes, TwoTokens>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x.Blocks, tile, count, target, yStride, rows, scratch);
+                else MultiplyTile<TCodes, FourTokens>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x.Blocks, tile, count, target, yStride, rows, scratch);
             }
         }
     }
 
+    private static void FillTile<TCodes>(byte* tile, in PackedActivations x, int firstToken, int count)
+        where TCodes : struct, IPackedCodes
+    {
+        if (count == 1) PackedTile.Fill<TArithmetic, TCodes, OneToken>(tile, x, firstToken, count);
+        else if (count == 2) PackedTile.Fill<TArithmetic, TCodes, TwoTokens>(tile, x, firstToken, count);
+        else PackedTile.Fill<TArithmetic, TCodes, FourTokens>(tile, x, firstToken, count);
+    }
+
     private static void MultiplyTile<TCodes, TTokens>(
-        byte* groups, nint groupBytes, byte* codes, nint codeStride, byte* scales, nint scaleStride, in PackedActivations x, int firstToken, int tokens, float* y, nint yStride, int rows, byte* scratch)
+        byte* groups, nint groupBytes, byte* codes, nint codeStride, byte* scales, nint scaleStride, int blocks, byte* tile, int tokens, float* y, nint yStride, int rows, byte* scratch)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
         float* accumulators = (float*)scratch;
-        byte* tile = scratch + AccumulatorBytes;
-        PackedTile.Fill<TArithmetic, TCodes, TTokens>(tile, x, firstToken, tokens);
         for (int r = 0; r < rows; r += 16, groups += 2 * groupBytes, codes += 2 * codeStride, scales += 2 * scaleStride)
         {
             bool pair = r + 8 < rows; // a lone group takes both places
             var panel = new PackedPanel(codes, pair ? codes + codeStride : codes, scales, pair ? scales + scaleStride : scales);
             new Span<float>(accumulators, TTokens.Count * 16).Clear();
-            TArithmetic.MultiplyTile<TCodes, TTokens>(panel, x.Blocks, tile, accumulators);
+            TArithmetic.MultiplyTile<TCodes, TTokens>(panel, blocks, tile, accumulators);
             for (int t = 0; t < tokens; t++)
             {
                 float* source = accumulators + t * 16, target = y + t * yStride + r;
@@ -150,6 +167,6 @@ internal static unsafe class PackedProducts<TArithmetic>
         for (int r = 0; r < rows; r++) target[r] = values.GetElement(r);
     }
 
-    // The starts of at most MostRowTokens, 32 bytes a block, or a tile.
-    private static long PanelsAt(int columns) => (AccumulatorBytes + (columns + 31L) / 32 * Math.Max(PackedTile.BlockBytes, TArithmetic.MostRowTokens * 32) + 63) & ~63L;
+    // The starts of at most MostRowTokens, 32 bytes a block, or tiles.
+    private static long PanelsAt(int columns) => (AccumulatorBytes + (columns + 31L) / 32 * Math.Max(KeptTiles * PackedTile.BlockBytes, TArithmetic.MostRowTokens * 32) + 63) & ~63L;
 }

@@ -7,6 +7,8 @@ namespace EdgeLlm.Models;
 /// <summary>The forward pass: tokens and caches in, logits out, by a model's steps. Not thread-safe: one pass at a time.</summary>
 internal sealed unsafe class Transformer : IDisposable
 {
+    private const int FewTokens = 3;
+
     private readonly ModelSteps _steps;
     private readonly Pass _pass;
     private readonly int _decodeThreads;
@@ -94,7 +96,8 @@ internal sealed unsafe class Transformer : IDisposable
 
     private void Run(float* logits, float* hidden, CancellationToken cancellation)
     {
-        _pass.Pool.Active = _pass.Tokens > Pass.MostSequences ? _pass.Pool.Threads : _decodeThreads;
+        // A few tokens wait for memory, more of them for arithmetic.
+        _pass.Pool.Active = _pass.Tokens > FewTokens ? _pass.Pool.Threads : _decodeThreads;
         Profile?.Start();
         RunSteps(_steps.Prologue);
         for (int l = 0; l < _steps.Layers.Count; l++)

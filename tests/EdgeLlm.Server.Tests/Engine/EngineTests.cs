@@ -142,7 +142,7 @@ public sealed class EngineTests
     [Fact]
     public async Task One_that_gives_up_waiting_leaves_its_place_to_another()
     {
-        await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { Queue = 1 });
+        await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { Queue = 1, Parallel = 1 });
         using HttpResponseMessage running = await server.BeginComputingAsync("/api/chat", Long);
         using (var gone = new CancellationTokenSource(TimeSpan.FromMilliseconds(200)))
         {
@@ -156,7 +156,7 @@ public sealed class EngineTests
     [Fact]
     public async Task A_full_queue_is_said_with_the_time_to_try_again()
     {
-        await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { Queue = 1, StopSeconds = 0 });
+        await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { Queue = 1, Parallel = 1, StopSeconds = 0 });
         using HttpResponseMessage running = await server.BeginComputingAsync("/api/chat", Long);
         Task<HttpResponseMessage> waiting = server.BeginAsync("/api/chat", Long);
         while (server.Server.Engine.Waiting < 1) await Task.Delay(5);

@@ -33,7 +33,7 @@ public sealed class RequestBodyTests
     [InlineData("/v1/chat/completions", """{"model":"tiny","max_tokens":1,"stop":["\ud83d"],"messages":[{"role":"user","content":[{"type":"text","text":"\ud83d"}]}]}""")]
     [InlineData("/v1/chat/completions", """{"model":"tiny","max_tokens":1,"\ud83d":"\ud83d","messages":[{"role":"user","name":"\ud83d","content":"a"}]}""")]
     [InlineData("/api/chat", """{"model":"tiny","stream":false,"options":{"num_predict":1,"stop":["\ud83d"]},"messages":[{"role":"user","content":"\ud83d"}]}""")]
-    [InlineData("/api/chat", """{"model":"tiny","stream":false,"keep_alive":"\ud83d","format":"","messages":[]}""")]
+    [InlineData("/api/chat", """{"model":"tiny","stream":false,"keep_alive":"5m","format":"","user":"\ud83d","messages":[]}""")]
     [InlineData("/api/generate", """{"model":"tiny","stream":false,"prompt":"\ud83d","system":"\udc00","options":{"num_predict":1}}""")]
     public async Task Half_a_surrogate_pair_anywhere_is_taken(string path, string request)
     {

@@ -11,7 +11,7 @@ public sealed class StreamTests
     [Fact]
     public async Task A_stream_that_waits_has_its_head_and_signs_of_life()
     {
-        await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { SignInterval = TimeSpan.FromMilliseconds(20), StopSeconds = 0 });
+        await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { Parallel = 1, SignInterval = TimeSpan.FromMilliseconds(20), StopSeconds = 0 });
         using HttpResponseMessage running = await server.BeginComputingAsync("/api/chat", $$"""{"model":"tiny","options":{"num_predict":1000},{{Messages}}}""");
         using HttpResponseMessage events = await server.BeginAsync("/v1/chat/completions", $$"""{"model":"tiny","stream":true,{{Messages}}}""");
         using HttpResponseMessage lines = await server.BeginAsync("/api/generate", """{"model":"tiny","prompt":"Hi"}""");

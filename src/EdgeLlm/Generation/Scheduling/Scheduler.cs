@@ -145,6 +145,7 @@ public sealed class Scheduler : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         lock (_gate)
         {
+            if (_computing == model) _computing = null;
             if (_models.Remove(model, out ModelRun? run)) run.Dispose();
         }
     }
@@ -238,7 +239,6 @@ public sealed class Scheduler : IDisposable
             _running[i].Sweep(_stop, _gone);
             if (_running[i].Answers.Count == 0) _running.RemoveAt(i);
         }
-        if (_running.Count == 0) _computing = null;
     }
 
     private void Gone(RunningAnswer running)

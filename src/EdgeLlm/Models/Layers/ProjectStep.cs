@@ -107,14 +107,15 @@ internal sealed unsafe class ProjectStep : Step
     }
 
     /// <summary>
-    /// Rows that a thread takes at a time, a multiple of 32: many, since memory likes long streams and a kernel regroups a prompt's activations for each
+    /// Rows that a thread takes at a time, a multiple of 32: many, since memory likes long streams and a kernel regroups the activations of several tokens for each
     /// chunk, but enough chunks for threads of unequal speed to end together. One thread alone takes all.
     /// </summary>
     private int ChunkRows(int rows)
     {
         int threads = _pass.Pool.Threads;
         if (threads == 1) return (rows + 31) / 32 * 32;
-        return _pass.Tokens > 8 ? Math.Clamp(rows / (threads * 3) / 32 * 32, 32, 128) : Math.Clamp(rows / (threads * 4) / 32 * 32, 32, 256);
+        if (_pass.Tokens is > 1 and <= Pass.MostSequences) return Math.Clamp((rows / (threads * 3) + 31) / 32 * 32, 32, 256);
+        return _pass.Tokens > 1 ? Math.Clamp(rows / (threads * 3) / 32 * 32, 32, 128) : Math.Clamp(rows / (threads * 4) / 32 * 32, 32, 256);
     }
 
     private void Multiply(int chunk, int thread)
