@@ -114,7 +114,9 @@ public sealed partial class EdgeLlmChatClient : IChatClient
     {
         try
         {
-            return await step().ConfigureAwait(false);
+            T result = await step().ConfigureAwait(false);
+            ObjectDisposedException.ThrowIf(_closed, this); // what was computed before is not given any more
+            return result;
         }
         catch (SchedulerBusyException) when (_closed)
         {

@@ -93,9 +93,6 @@ public sealed class TextEncoder : IDisposable
         }
     }
 
-    /// <summary>The vectors of a model that is open, which it disposes of with itself; pooled as its file says.</summary>
-    internal static TextEncoder Of(LanguageModel model) => new(model, null, null);
-
     /// <summary>A vector [<see cref="Dimensions"/>] of each text, after <see cref="DefaultPrompt"/> where there is one.</summary>
     /// <exception cref="ArgumentException">A text has no token, or more than <see cref="ContextLength"/>; the message has its number.</exception>
     /// <exception cref="NotFiniteException">An activation is infinite or not a number.</exception>

@@ -109,7 +109,7 @@ public sealed class PackageTextsTests
 
     [Theory]
     [InlineData("edgellm ru", "run")]
-    [InlineData("edgellm run --when-full ", "drop", "refuse")]
+    [InlineData("edgellm run --when-full ", "cut", "drop", "refuse")]
     [InlineData("edgellm run smol", "smollm-tiny")]
     [InlineData("edgellm serve --model smol", "smollm-tiny")]
     [InlineData("edgellm run --kernel ", "avx2", "scalar")]

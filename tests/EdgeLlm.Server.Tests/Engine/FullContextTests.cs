@@ -50,13 +50,13 @@ public sealed class FullContextTests
     [Fact]
     public async Task In_mid_answer_turns_go_only_with_shift()
     {
-        await using TestServer server = await StartAsync(null);
-        Assert.True(await CountAsync("") < 70);
-        Assert.Equal(70, await CountAsync(",\"shift\":true"));
+        await using TestServer server = await TestServer.StartAsync(new ServerOptions { Context = 256 });
+        Assert.InRange(await CountAsync(""), 100, 199);
+        Assert.Equal(200, await CountAsync(",\"shift\":true"));
 
         async Task<int> CountAsync(string field)
         {
-            string body = """{"model":"tiny","stream":false,"options":{"num_predict":70,"temperature":0,"logit_bias":null},"messages":[{"role":"user","content":"number 1 is good"},{"role":"assistant","content":"yes it is"},{"role":"user","content":"end"}]""";
+            string body = """{"model":"tiny","stream":false,"options":{"num_predict":200,"temperature":0,"logit_bias":null},"messages":[{"role":"user","content":"number 1 is good"},{"role":"assistant","content":"yes it is"},{"role":"user","content":"end"}]""";
             return (await server.AskAsync("/api/chat", body + field + "}")).GetProperty("eval_count").GetInt32();
         }
     }

@@ -196,12 +196,13 @@ public sealed class SchedulerTests
             StopsLoops = true,
             Sampling = new SamplingOptions { Seed = 5, Temperature = 1.2f, RepeatPenalty = 1.1f, TypicalP = 0.99f, DryMultiplier = 0.5f },
         };
-        Answer[] answers = [.. Enumerable.Range(0, 4).Select(i => scheduler.Submit(model, new AnswerRequest([1, 4 + i]) { Options = options with { MaxTokens = 300 } }))];
+        Answer[] answers = [.. Enumerable.Range(0, 4).Select(i => scheduler.Submit(model, new AnswerRequest([1, 4 + i]) { Options = options with { MaxTokens = 200 } }))];
         while (answers.Any(answer => !answer.HasEnded)) await Task.Delay(5); // a reader would make the runtime's own pool of threads allocate now and then
         Assert.Equal(4, together);
-        Assert.True(passes > 250);
+        Assert.True(passes > 160);
         // The first tokens fill buffers, and the last ones end answers.
-        Assert.Equal(allocated[100], allocated[250]);
+        long[] steps = [.. Enumerable.Range(60, 100).Select(i => allocated[i + 1] - allocated[i])];
+        Assert.True(steps.All(bytes => bytes == 0), $"bytes of the steps: {string.Join(' ', steps)}");
         foreach (Answer answer in answers) Assert.NotEmpty(await answer.ReadToEndAsync());
     }
 

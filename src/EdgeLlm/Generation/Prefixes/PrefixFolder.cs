@@ -114,7 +114,7 @@ internal sealed class PrefixFolder : IDisposable
     {
         lock (_turn)
         {
-            if (_models.Find(kept => kept.Model == model) is not { } kept) return;
+            if (_disposed || _models.Find(kept => kept.Model == model) is not { } kept) return;
             WriteAll(kept);
             _models.Remove(kept);
             kept.Files.ForEach(file => file.Dispose());

@@ -15,7 +15,7 @@ public sealed class Answer
     private readonly long _submitted = Stopwatch.GetTimestamp();
     private readonly CancellationToken _cancellation;
     private readonly CancellationTokenSource _stop;
-    private char[] _text = new char[1024];
+    private char[] _text; // large enough for an answer that nobody reads meanwhile, unless it is very long
     private int _read;
     private int _written;
     private TaskCompletionSource? _waiter; // the reader's, who waits for text or the end
@@ -28,6 +28,7 @@ public sealed class Answer
     internal Answer(LanguageModel model, AnswerRequest request, TimeSpan limit, CancellationToken abort, CancellationToken cancellation)
     {
         (Model, Request, _cancellation) = (model, request, cancellation);
+        _text = new char[request.Options.MaxTokens > 0 ? Math.Clamp(8 * (long)request.Options.MaxTokens, 256, 8192) : 8192];
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, abort);
         if (limit > TimeSpan.Zero) _stop.CancelAfter(limit);
         Stop = _stop.Token;

@@ -30,12 +30,14 @@ internal sealed class ContextPool : IDisposable
     /// <param name="scope">Whose conversation it is: others' contexts are not gone on with.</param>
     public Context? Take(IReadOnlyList<int> prompt, int positions, PrefixScope scope)
     {
+        if (_taken - _idle.Sum(idle => idle.Bytes) + BytesOf(positions) > _budget) return null; // before a conversation is forgotten for nothing
         Context? context = GoesOnWith(prompt, scope);
         if (context is not null) _idle.Remove(context);
         while (_taken + BytesMissing(context, positions) > _budget && _idle.Last is { } last)
         {
             _idle.RemoveLast();
-            Drop(last.Value);
+            if (context is null && last.Value.Positions <= positions) context = last.Value; // its memory is there already
+            else Drop(last.Value);
         }
         if (context is not null && _taken + BytesMissing(context, positions) > _budget)
         {

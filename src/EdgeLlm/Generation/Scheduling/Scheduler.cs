@@ -35,6 +35,7 @@ public sealed class Scheduler : IDisposable
     private readonly HashSet<ModelRun> _full = [];
     private ContextPool.Context? _admitted;
     private volatile int _answers;
+    private volatile bool _mayAdmit;
     private volatile bool _stopping;
     private int _isDisposed;
     private long _passes;
@@ -91,6 +92,7 @@ public sealed class Scheduler : IDisposable
             (Scheduler scheduler, Answer answer) = ((Scheduler, Answer))state!;
             scheduler.GiveUp(answer);
         }, (this, answer));
+        _mayAdmit = true;
         _wake.Set();
         return answer;
     }
@@ -248,6 +250,7 @@ public sealed class Scheduler : IDisposable
         answer.LetGo();
         _answers--;
         _queue.AddPlaces(1);
+        _mayAdmit = true;
     }
 
     /// <summary>Ends an answer before its end, and says why.</summary>
@@ -262,7 +265,8 @@ public sealed class Scheduler : IDisposable
     /// <summary>Begins answers of those that wait, as many as there is room for.</summary>
     private void Admit()
     {
-        if (_queue.Count == 0) return;
+        if (!_mayAdmit) return; // nothing has come or gone since the last look
+        _mayAdmit = false;
         _full.Clear();
         while (_queue.TryTake(_admits, out Answer? answer)) Begin(answer, _admitted);
     }
@@ -307,6 +311,7 @@ public sealed class Scheduler : IDisposable
             answer.Fail(exception);
             if (exception is not OperationCanceledException) _options.Failed?.Invoke(exception);
             if (context is not null) run.Contexts.Return(context);
+            _mayAdmit = true;
             answer.LetGo();
             _queue.AddPlaces(1);
             return;
@@ -332,7 +337,10 @@ public sealed class Scheduler : IDisposable
         bool waited = _queue.Remove(answer.Request.Client, answer.Request.Priority, answer);
         if (answer.IsCancelled) answer.Fail(new OperationCanceledException("the caller asked for the end"));
         else if (waited) answer.Fail(IsTooLate());
-        if (waited) answer.LetGo();
+        if (!waited) return;
+        answer.LetGo();
+        _mayAdmit = true; // those whom it held up
+        _wake.Set();
     }
 
     private TimeSpan RetryAfter => TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(Volatile.Read(ref _usualSeconds)), 1, 60));
