@@ -1,9 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using EdgeLlm.Generation;
 using EdgeLlm.Generation.Scheduling;
 using EdgeLlm.Models;
-using EdgeLlm.Sampling;
 using EdgeLlm.Server.Http;
 using EdgeLlm.Server.Settings;
 
@@ -95,8 +93,11 @@ internal sealed class InferenceEngine : IDisposable
         using ModelLease lease = OpenAsync(own, CancellationToken.None).GetAwaiter().GetResult();
         LanguageModel model = lease.Model;
         int contexts = model.Options.Contexts;
-        var first = new AnswerRequest([model.Tokenizer.BosId ?? 0]) { Options = new GenerationOptions { MaxTokens = 1, Sampling = SamplingOptions.Greedy }, Hold = lease.Again() };
-        _scheduler.Submit(model, first, _abort.Token).ReadToEndAsync().GetAwaiter().GetResult();
+        _scheduler.ComputeAsync(() =>
+        {
+            using KvCache cache = model.CreateCache(); // of its own: the first answer finds nothing of it
+            return model.Forward([model.Tokenizer.BosId ?? 0], cache, _abort.Token)[0];
+        }).GetAwaiter().GetResult();
         if (contexts < _options.Conversations)
             _log.Warning($"memory is short: {Quantity(contexts, "context")} of {model.ContextLength} tokens fit, fewer than {_options.Conversations} (setting conversations; a smaller context takes less)");
         if (model.Options.PrefixBytes == 0 && _options.CacheMemory is > 0 and var wanted)

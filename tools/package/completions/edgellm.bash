@@ -14,10 +14,9 @@ _edgellm() {
     doctor) options='--json --help' ;;
     pull) options='--system --help' ;;
     quantize) options='--calibrate --fast --type --imatrix --write-imatrix --group --embedding --size --bits --no-lattice --chat-template --evaluate --no-report --force --dry-run --help' ;;
-    serve) options='--config --check --model -m --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --cache-memory --cache-disk --cache-disk-size --snapshot --queue --body-limit --stop-seconds --state --voice --voice-names --ffmpeg --help' ;;
+    serve) options='--config --check --model -m --models --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --cache-memory --cache-disk --cache-disk-size --snapshot --parallel --queue --request-seconds --keep-alive --when-full --body-limit --stop-seconds --state --voice --voice-names --ffmpeg --help' ;;
     snapshot) options='--model -m --system --tools --output -o --force --context --ctx-size -c --chat-template --kv --threads -t --kernel --help' ;;
     cache) options='--help' ;;
-    serve) options='--config --check --model -m --models --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --parallel --queue --request-seconds --keep-alive --when-full --body-limit --stop-seconds --state --voice --voice-names --ffmpeg --help' ;;
     list | ls) options='--json --names --help' ;;
     ps) options='--service --json --help' ;;
     rm) options='--system --yes -y --help' ;;
