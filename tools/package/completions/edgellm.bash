@@ -8,7 +8,7 @@ _edgellm() {
   COMPREPLY=()
   case $command in
     '') options='run inspect show bench doctor pull quantize serve snapshot cache list ls ps rm kernels logits perplexity template tokenize phonemes embed rerank say vad wake wyoming --help --version' ;;
-    run) options='--model -m --prompt -p --system --system-prompt -sys --chat-template --raw --chat -cnv --no-stdin --no-history --force --stats --verbose --context --ctx-size -c --threads -t --decode-threads --chunk --kernel --kv --max-tokens --n-predict --predict -n --temperature --temp --top-k --top-p --min-p --typical-p --seed -s --repeat-penalty --repeat-last-n --presence-penalty --frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-breaker --logit-bias --stop --ignore-eos --no-loop-guard --when-full --format --json-schema -j --grammar --grammar-file --regex --heal --help' ;;
+    run) options='--model -m --prompt -p --system --system-prompt -sys --chat-template --raw --chat -cnv --no-stdin --no-history --force --stats --verbose --context --ctx-size -c --threads -t --decode-threads --chunk --kernel --kv --max-tokens --n-predict --predict -n --temperature --temp --top-k --top-p --min-p --typical-p --seed -s --repeat-penalty --repeat-last-n --presence-penalty --frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-breaker --logit-bias --stop --ignore-eos --no-loop-guard --when-full --shift --format --json-schema -j --grammar --grammar-file --regex --heal --help' ;;
     inspect | show) options='--context --ctx-size -c --kv --tensors --verify --json --help' ;;
     bench) options='--model -m --threads -t --decode-threads --tune --prompt -p --decode -n --depth -d --rounds -r --kernel --chunk --kv --profile --parallel --peer-decode --peer-model --json --help' ;;
     doctor) options='--json --help' ;;
@@ -62,7 +62,7 @@ _edgellm() {
     run:--dry-breaker) COMPREPLY=(); return ;;
     run:--logit-bias) COMPREPLY=(); return ;;
     run:--stop) COMPREPLY=(); return ;;
-    run:--when-full) COMPREPLY=($(compgen -W "error drop" -- "$word")); return ;;
+    run:--when-full) COMPREPLY=($(compgen -W "cut drop refuse" -- "$word")); return ;;
     run:--format | run:--json-schema | run:-j) COMPREPLY=($(compgen -W "json" -- "$word") $(compgen -f -- "$word")); return ;;
     run:--grammar | run:--grammar-file) COMPREPLY=($(compgen -f -- "$word")); return ;;
     run:--regex) COMPREPLY=(); return ;;
