@@ -34,6 +34,14 @@ public sealed record GenerationOptions
     /// <summary>Policy for a full context. A <see cref="TextGenerator"/> has no turns to forget: under <see cref="ContextPolicy.DropOldestTurns"/> its answer ends there.</summary>
     public ContextPolicy WhenContextIsFull { get; init; } = ContextPolicy.DropOldestTurns;
 
+    /// <summary>
+    /// Guess likely next tokens (what followed the same words before, in the prompt or the answer) and compute several in one pass, as far as that is faster. The answer doesn't depend on it.
+    /// </summary>
+    public bool Speculates { get; init; } = true;
+
+    /// <summary>Tokens to guess each time, whether that is faster or not; null: what is fastest.</summary>
+    internal int? DraftTokens { get; init; }
+
     /// <summary>Who may reuse what is computed for this answer.</summary>
     internal PrefixScope Scope { get; init; } = PrefixScope.Service;
 

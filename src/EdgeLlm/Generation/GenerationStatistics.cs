@@ -10,6 +10,12 @@ namespace EdgeLlm.Generation;
 public readonly record struct GenerationStatistics(
     int PromptTokens, int CachedTokens, int GeneratedTokens, TimeSpan TimeToFirstToken, TimeSpan DecodeTime, FinishReason FinishReason)
 {
+    /// <summary>Tokens that were guessed and computed together with the one that was due (<see cref="GenerationOptions.Speculates"/>).</summary>
+    public int DraftedTokens { get; init; }
+
+    /// <summary>How many of them were the answer's.</summary>
+    public int AcceptedTokens { get; init; }
+
     /// <summary>Whether the answer ended before the model would have ended it: APIs call that `length`.</summary>
     public bool WasCutShort => FinishReason is FinishReason.MaxTokens or FinishReason.ContextFull or FinishReason.Loop or FinishReason.TimeLimit;
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics;
 using System.Text;
+using EdgeLlm.Generation.Speculation;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
 using EdgeLlm.Sampling.Constraints;
@@ -13,7 +14,7 @@ namespace EdgeLlm.Generation;
 /// for its <see cref="Pending"/> tokens after <see cref="Prepare"/>, computes them, and hands each its logits with <see cref="Accept"/>; of a long prompt it may
 /// compute some first and say so with <see cref="Advance"/>. A token that is not the first allocates nothing.
 /// </summary>
-internal sealed class Sequence
+internal sealed partial class Sequence
 {
     private readonly SequenceCache _cache;
     private readonly LanguageModel _model;
@@ -54,6 +55,8 @@ internal sealed class Sequence
         _stops = new StopMatcher(isFree ? options.StopStrings : []);
         _tokens = new List<int>(options.MaxTokens > 0 ? Math.Min(options.MaxTokens, _model.ContextLength) + 1 : _model.ContextLength + 1);
         _loops = options.StopsLoops && isFree ? new LoopGuard() : null;
+        if (options.Speculates) (_lookup, _draftLogits) = (new NgramLookup(_model.ContextLength), DraftLogits.Of(_model));
+        _draftLength = new DraftLength { Fixed = options.DraftTokens };
     }
 
     /// <summary>Tokens of the answer so far.</summary>
@@ -89,7 +92,11 @@ internal sealed class Sequence
         {
             _constraint = OutputConstraint.AnyText.Begin(ConstraintVocabulary.Of(_model.Tokenizer), Encoding.UTF8.GetBytes(_healed));
         }
-        foreach (int token in prompt) _sampler.Accept(token);
+        foreach (int token in prompt)
+        {
+            _sampler.Accept(token);
+            _lookup?.Add(token);
+        }
     }
 
     /// <summary>The text that the next token completes, often none; null when the answer has ended.</summary>
@@ -98,7 +105,7 @@ internal sealed class Sequence
         if (_reason != FinishReason.None) return null;
         try
         {
-            return (Prepare() ? Accept(_model.Forward(Pending, _cache.Memory, cancellation)) : End(FinishReason.ContextFull)).ToString();
+            return (Prepare() ? Compute(cancellation) : End(FinishReason.ContextFull)).ToString();
         }
         catch (OperationCanceledException)
         {
@@ -135,13 +142,14 @@ internal sealed class Sequence
     {
         _cache.Append(Pending);
         if (_tokens.Count == 0) _cache.Keep(); // the next prompt often begins as this one
-        if (_constraint?.Apply(logits, Room(_cache.Memory.Length)) == false) return End(FinishReason.MaxTokens);
+        if (_constraint?.Apply(logits, Room(_cache.Tokens.Count)) == false) return End(FinishReason.MaxTokens);
         int token = _sampler.Sample(logits);
         if (_tokens.Count == 0) _firstToken = _clock.Elapsed;
         bool isConstrained = _options.Constraint is not null;
         if ((!_options.IgnoreEndOfText || isConstrained) && _model.Tokenizer.IsEndOfGeneration(token)) return End(WasForced ? FinishReason.MaxTokens : FinishReason.EndOfText);
         if (!isConstrained && _options.StopTokens.Contains(token)) return End(FinishReason.Stop);
         _sampler.Accept(token);
+        _lookup?.Add(token);
         _tokens.Add(token);
         _last[0] = token;
         (_pending, _computed) = (_last, 0);
@@ -240,5 +248,5 @@ internal sealed class Sequence
         if (_tokens.Count > 1) _cache.Keep(); // the next turn's prompt goes on after this answer
     }
 
-    private void Report() => Statistics = new GenerationStatistics(_promptLength, _reused, _tokens.Count, _firstToken, _clock.Elapsed - _firstToken, _reason);
+    private void Report() => Statistics = new GenerationStatistics(_promptLength, _reused, _tokens.Count, _firstToken, _clock.Elapsed - _firstToken, _reason) { DraftedTokens = _drafted, AcceptedTokens = _accepted };
 }

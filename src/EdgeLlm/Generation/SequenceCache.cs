@@ -63,8 +63,21 @@ internal sealed class SequenceCache(LanguageModel model) : IDisposable
     /// <summary>Keeps what it takes to go on from here, in this context and in others: at the end of a prompt and of an answer.</summary>
     public void Keep()
     {
+        Settle();
         Memory.Checkpoint();
         _prefixes?.Store(Scope, _tokens, Memory, _instructions);
+    }
+
+    /// <summary>Forgets what a pass has computed beyond the tokens that were noted; where the model can't go back so little, more.</summary>
+    /// <returns>Noted tokens that have to be computed again.</returns>
+    public ReadOnlySpan<int> Settle()
+    {
+        if (Memory.Length <= _tokens.Count) return [];
+        int kept = Memory.Truncate(_tokens.Count);
+        if (kept == _tokens.Count) return [];
+        int[] again = [.. _tokens.Skip(kept)];
+        _tokens.RemoveRange(kept, _tokens.Count - kept);
+        return again;
     }
 
     /// <summary>Notes tokens that a pass has computed after those that it holds.</summary>

@@ -211,6 +211,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
         int chunk = ChunkOf(steps, options, context);
         long passes = converted + steps.Registers.ByteCount(KernelOf(options), chunk, ThreadsOf(options).All);
         if (options.Contexts > 1) passes += BatchBytes(steps.Model.VocabularySize, options.Contexts);
+        if (!steps.Model.IsEncoder) passes += BatchBytes(steps.Model.VocabularySize, MostSequences); // of the tokens of a draft
         return MemoryPlan.For(steps, fileSize, context, chunk, options, passes);
     }
 
@@ -297,6 +298,13 @@ public sealed unsafe partial class LanguageModel : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(logits.Length, tokens.Length * (long)Info.VocabularySize, nameof(logits));
         fixed (float* start = logits) Forward(tokens, cache, start, tokens.Length, cancellation);
+    }
+
+    /// <summary>The same with the logits [count, vocabulary] of the last <paramref name="count"/> tokens.</summary>
+    internal void ForwardLast(ReadOnlySpan<int> tokens, KvCache cache, Span<float> logits, int count, CancellationToken cancellation = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(logits.Length, count * (long)Info.VocabularySize, nameof(logits));
+        fixed (float* start = logits) Forward(tokens, cache, start, count, cancellation);
     }
 
     /// <summary>The same without logits: what the cache needs of a text that others follow.</summary>

@@ -105,8 +105,32 @@ internal sealed class ModelRun(LanguageModel model, Action<Exception> failed) : 
 
     public void Dispose() => _contexts.Dispose();
 
+    /// <summary>Alone, an answer may compute several tokens in a pass.</summary>
+    private void Decode(RunningAnswer running, CancellationToken abort)
+    {
+        try
+        {
+            running.Compute();
+            Observer?.Invoke(1, 0);
+        }
+        catch (OperationCanceledException) when (abort.IsCancellationRequested || running.Answer.Stop.IsCancellationRequested)
+        {
+            // Noticed by the next sweep.
+        }
+        catch (Exception exception)
+        {
+            running.Answer.Fail(exception);
+            failed(exception);
+        }
+    }
+
     private void Decode(Span<RunningAnswer> group, CancellationToken abort)
     {
+        if (group.Length == 1)
+        {
+            Decode(group[0], abort);
+            return;
+        }
         for (int i = 0; i < group.Length; i++)
         {
             _tokens[i] = group[i].Sequence.Pending[0];
@@ -115,10 +139,9 @@ internal sealed class ModelRun(LanguageModel model, Action<Exception> failed) : 
         }
         try
         {
-            if (group.Length == 1) model.Forward(_tokens.AsSpan(0, 1), _caches[0], group[0].Answer.Stop);
-            else model.ForwardBatch(_tokens.AsSpan(0, group.Length), _caches.AsSpan(0, group.Length), abort);
+            model.ForwardBatch(_tokens.AsSpan(0, group.Length), _caches.AsSpan(0, group.Length), abort);
         }
-        catch (OperationCanceledException) when (abort.IsCancellationRequested || group[0].Answer.Stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (abort.IsCancellationRequested)
         {
             return; // noticed by the next sweep
         }
@@ -134,12 +157,6 @@ internal sealed class ModelRun(LanguageModel model, Action<Exception> failed) : 
     /// <summary>After a pass that failed for one of its answers: each is computed alone, so that only the one fails.</summary>
     private void Blame(Span<RunningAnswer> group, Exception exception)
     {
-        if (group.Length == 1)
-        {
-            group[0].Answer.Fail(exception);
-            failed(exception);
-            return;
-        }
         for (int i = 0; i < group.Length; i++)
         {
             try

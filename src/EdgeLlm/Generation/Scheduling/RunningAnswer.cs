@@ -44,6 +44,9 @@ internal sealed class RunningAnswer(Answer answer, ContextPool.Context context)
         }
     }
 
+    /// <summary>Computes what is pending, and the text that it completes.</summary>
+    public void Compute() => Write(Sequence.Compute(Answer.Stop));
+
     /// <summary>Ends it before its end, with the text so far.</summary>
     public void End(FinishReason reason) => Write(Sequence.End(reason));
 
