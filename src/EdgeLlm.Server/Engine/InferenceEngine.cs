@@ -168,7 +168,7 @@ internal sealed class InferenceEngine : IDisposable
         ModelLease hold = lease.Again();
         try
         {
-            return _scheduler.Submit(lease.Model, request with { Hold = hold }, cancellation);
+            return _scheduler.Submit(lease.Model, request with { Hold = hold, Options = request.Options with { Speculates = _options.Speculation } }, cancellation);
         }
         catch
         {

@@ -7,6 +7,15 @@ namespace EdgeLlm.Server.OpenAi;
 internal sealed record ChatCompletion(string Id, long Created, string Model, string? SystemFingerprint, Choice[] Choices, Usage Usage)
 {
     public string Object => "chat.completion";
+
+    public Timings? Timings { get; init; }
+}
+
+/// <summary>Tokens that were guessed and computed several in a pass, and how many of them were right; llama.cpp's server calls them so.</summary>
+internal sealed record Timings(int DraftN, int DraftNAccepted)
+{
+    /// <summary>Null where nothing was guessed.</summary>
+    public static Timings? Of(GenerationStatistics statistics) => statistics.DraftedTokens == 0 ? null : new Timings(statistics.DraftedTokens, statistics.AcceptedTokens);
 }
 
 internal sealed record Choice(int Index, ResponseMessage Message, string FinishReason);
@@ -19,6 +28,8 @@ internal sealed record ChatCompletionChunk(string Id, long Created, string Model
     public string Object => "chat.completion.chunk";
 
     public Usage? Usage { get; init; }
+
+    public Timings? Timings { get; init; }
 }
 
 internal sealed record ChunkChoice(int Index, Delta Delta)

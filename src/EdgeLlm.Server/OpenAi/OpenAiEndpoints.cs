@@ -52,7 +52,7 @@ internal sealed class OpenAiEndpoints(InferenceEngine engine, ServerOptions sett
         var text = new StringBuilder();
         await foreach (string piece in answer.ReadAsync().ConfigureAwait(false)) text.Append(piece);
         var choice = new Choice(0, new ResponseMessage("assistant", text.ToString()), FinishReasonOf(answer));
-        var completion = new ChatCompletion(head.Id, head.Created, head.Model, head.Fingerprint, [choice], Usage.Of(answer.Statistics));
+        var completion = new ChatCompletion(head.Id, head.Created, head.Model, head.Fingerprint, [choice], Usage.Of(answer.Statistics)) { Timings = Timings.Of(answer.Statistics) };
         await JsonResponse.WriteAsync(context, completion, OpenAiJson.Default.ChatCompletion).ConfigureAwait(false);
     }
 
@@ -68,7 +68,7 @@ internal sealed class OpenAiEndpoints(InferenceEngine engine, ServerOptions sett
         }
         if (first) await WriteAsync(new ChunkChoice(0, new Delta("assistant", ""))).ConfigureAwait(false);
         await WriteAsync(new ChunkChoice(0, new Delta()) { FinishReason = FinishReasonOf(answer) }).ConfigureAwait(false);
-        if (includeUsage) await stream.WriteAsync(Chunk() with { Usage = Usage.Of(answer.Statistics) }, OpenAiJson.Default.ChatCompletionChunk).ConfigureAwait(false);
+        if (includeUsage) await stream.WriteAsync(Chunk() with { Usage = Usage.Of(answer.Statistics), Timings = Timings.Of(answer.Statistics) }, OpenAiJson.Default.ChatCompletionChunk).ConfigureAwait(false);
         await stream.WriteDoneAsync().ConfigureAwait(false);
 
         Task WriteAsync(ChunkChoice choice) => stream.WriteAsync(Chunk(choice), OpenAiJson.Default.ChatCompletionChunk);

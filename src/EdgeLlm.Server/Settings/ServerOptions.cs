@@ -74,6 +74,9 @@ public sealed record ServerOptions
     /// <summary>A file of `edgellm snapshot`, whose prompt all clients begin with at no cost; null: those beside the model's file alone.</summary>
     public string? Snapshot { get; init; }
 
+    /// <summary>Guess likely next tokens and compute several in a pass, while that is faster; the answers are the same.</summary>
+    public bool Speculation { get; init; } = true;
+
     /// <summary>A sixteenth of the machine's memory, at most 512 MB.</summary>
     public static long UsualCacheMemory => Math.Min(MachineMemory.Total / 16, 512_000_000);
 

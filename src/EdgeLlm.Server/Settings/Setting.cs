@@ -46,6 +46,7 @@ public sealed class Setting
         new("cacheMemory", "SIZE", "Memory for beginnings of prompts, which are not computed again, such as 256M; 0 for none (default: a sixteenth of the machine's, at most 512M)", (o, v) => o with { CacheMemory = BytesOf(v) }),
         new("cacheDisk", "shared|conversations|none", "Which of them survive a restart, in files: system prompts and tools, conversations too, or none (default: shared)", (o, v) => o with { CacheDisk = CacheDiskOf(v) }),
         new("cacheDiskSize", "SIZE", "Most that these files take, such as 500M (default: 1G)", (o, v) => o with { CacheDiskSize = BytesOf(v) }),
+        new("speculation", "auto|off", "Guess likely next words from the prompt and compute several at once while that is faster; answers are the same (default: auto)", (o, v) => o with { Speculation = SpeculationOf(v) }),
         new("snapshot", "FILE", "A prompt that `edgellm snapshot` computed before, beside those in the model's folder", (o, v) => o with { Snapshot = v }),
         new("parallel", "N", "How many answers are computed at once: up to 8 share each reading of the weights (default: 8, as far as memory allows)", (o, v) => o with { Parallel = Number(v, 1, SchedulerOptions.MaximumParallel) }),
         new("queue", "N", "How many requests may wait for their turn (default: 16)", (o, v) => o with { Queue = Number(v, 0, 1024) }),
@@ -86,6 +87,13 @@ public sealed class Setting
         if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most) return value;
         throw new FormatException($"a whole number from {least} to {most}");
     }
+
+    private static bool SpeculationOf(string text) => text switch
+    {
+        "auto" => true,
+        "off" => false,
+        _ => throw new FormatException("auto or off"),
+    };
 
     private static PrefixDisk CacheDiskOf(string text) => text switch
     {
