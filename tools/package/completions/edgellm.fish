@@ -130,6 +130,7 @@ complete -c edgellm -n '__fish_seen_subcommand_from serve' -l conversations -x -
 complete -c edgellm -n '__fish_seen_subcommand_from serve' -l cache-memory -x -d 'Memory for beginnings of prompts, which are not computed again, such as 256M'
 complete -c edgellm -n '__fish_seen_subcommand_from serve' -l cache-disk -x -a 'shared conversations none' -d 'Which of them survive a restart, in files'
 complete -c edgellm -n '__fish_seen_subcommand_from serve' -l cache-disk-size -x -d 'Most that these files take, such as 500M'
+complete -c edgellm -n '__fish_seen_subcommand_from serve' -l speculation -x -a 'auto off' -d 'Guess likely next words from the prompt and compute several at once while that is faster'
 complete -c edgellm -n '__fish_seen_subcommand_from serve' -l snapshot -r -F -d 'A prompt that edgellm snapshot computed before, beside those in the model\'s folder'
 complete -c edgellm -n '__fish_seen_subcommand_from serve' -l parallel -x -d 'How many answers are computed at once'
 complete -c edgellm -n '__fish_seen_subcommand_from serve' -l queue -x -d 'How many requests may wait for their turn'
