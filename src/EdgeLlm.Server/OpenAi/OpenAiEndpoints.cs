@@ -32,11 +32,11 @@ internal sealed class OpenAiEndpoints(InferenceEngine engine, ServerOptions sett
         ServedModel served = Find(request.Model);
         if (request.Messages is not { Count: > 0 } messages) throw ApiException.Field("messages", "has to be a list with at least one message");
         ContextPolicy whenFull = request.WhenFull(settings.WhenFull);
-        engine.RequireRoom();
         using ModelLease lease = await engine.UseAsync(served, context.RequestAborted).ConfigureAwait(false);
         (LanguageModel Model, ChatFormat Format) current = Prompts.ChatOf(lease);
         GenerationOptions options = request.ToOptions(current.Model.Info.VocabularySize);
         List<ChatMessage> turns = [.. messages.Select((message, i) => (message ?? throw ApiException.Field($"messages[{i}]", "is null")).ToTurn($"messages[{i}]"))];
+        engine.RequireRoom();
         List<int> prompt = await Prompts.EncodeAsync(current, turns, options.MaxTokens, whenFull, context.RequestAborted).ConfigureAwait(false);
         options = await Prompts.ReuseAsync(options, current, turns, prompt, context).ConfigureAwait(false);
         Answer answer = engine.Submit(
