@@ -116,6 +116,6 @@ for (let i = 0; i < 100 && after > before; i++) { await wait(100); after = descr
 console.log(`${clients} clients, ${seconds} s:`, JSON.stringify(counts), `anonymous memory ${early.toFixed(1)} MB after a third, ${late.toFixed(1)} MB at the end; ${before} descriptors before, ${after} after`);
 assert.ok(counts.aborted > 0 && counts.malformed > 0 && counts.refused > 0, 'a kind of client did not get to do its work');
 assert.ok(counts.finished >= (long ? 200 : 1), 'too few answers');
-assert.ok(late <= early * 1.05 + (long ? 0 : 8), 'memory grows'); // a short run has not seen everything after a third
+assert.ok(late <= early * 1.05 + (long ? 0 : 24), 'memory grows'); // after a third of a short run not all eight contexts have been used, nor all prompts kept
 assert.ok(after <= before, 'descriptors are left over');
 process.exit(0);
