@@ -26,6 +26,7 @@ public sealed class ModelServer : IAsyncDisposable
     private readonly ServerLog _log;
     private readonly ServedVoices _voices;
     private readonly WebApplication _app;
+    private readonly Hearing _hearing;
 
     /// <summary>A service that does not listen yet.</summary>
     public ModelServer(ServerOptions options, ServedModels models) : this(options, models, ServerLog.Standard())
@@ -40,6 +41,7 @@ public sealed class ModelServer : IAsyncDisposable
         Engine = new InferenceEngine(options, models, log);
         Connections = new Connections(options.Connections);
         _voices = new ServedVoices(options);
+        _hearing = new Hearing(options, log);
         _app = Build();
     }
 
@@ -110,6 +112,7 @@ public sealed class ModelServer : IAsyncDisposable
         await _app.DisposeAsync().ConfigureAwait(false);
         _voices.Dispose();
         Engine.Dispose();
+        _hearing.Dispose();
     }
 
     private WebApplication Build()
@@ -144,6 +147,7 @@ public sealed class ModelServer : IAsyncDisposable
         new SpeechEndpoints(_voices, _options, _log).Map(app);
         new OllamaEndpoints(Engine, _options, _log).Map(app);
         new OllamaModelEndpoints(Engine).Map(app);
+        new TranscriptionEndpoints(_hearing, _options).Map(app);
         return app;
     }
 }

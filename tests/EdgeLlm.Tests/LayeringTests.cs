@@ -80,7 +80,7 @@ public sealed partial class LayeringTests
     }
 
     [Fact]
-    public void Pointers_stay_in_the_kernels_the_map_and_the_models()
+    public void Pointers_stay_in_the_kernels_the_map_and_what_runs_models()
     {
         foreach (string file in SourceFiles())
         {

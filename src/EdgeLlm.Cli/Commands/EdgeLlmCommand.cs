@@ -35,5 +35,6 @@ internal static class EdgeLlmCommand
         VadCommand.Create(),
         WakeCommand.Create(),
         WyomingCommand.Create(),
+        TranscribeCommand.Create(),
     };
 }

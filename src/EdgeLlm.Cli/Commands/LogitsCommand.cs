@@ -1,9 +1,11 @@
 using System.CommandLine;
 using EdgeLlm.Cli.Evaluation;
 using EdgeLlm.Cli.Quantize;
+using EdgeLlm.Cli.Transcription;
 using EdgeLlm.Files;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models;
+using EdgeLlm.Speech.Recognition;
 
 namespace EdgeLlm.Cli.Commands;
 
@@ -16,12 +18,13 @@ internal static class LogitsCommand
     {
         var ids = new Option<string?>("--ids") { Description = "A file with one prompt a line: token ids separated by spaces. Of each, a line is printed: the tensor's name, the number of tokens, and a hash in 16 hexadecimal digits, "
                 + "FNV-1a of 64 bits over the logits in order, each float's 32 bits taken as one unit instead of a byte. For a cross-encoder, a | between ids is between the two texts of a pair", HelpName = "FILE" };
-        var output = new Option<string?>("--output") { Description = "The safetensors file to write: logits_0, logits_1, ... F32 [tokens, vocabulary]; of an encoder hidden_0 [tokens, width], sentence_0 [1, width of vectors] and of a cross-encoder logits_0 [1, labels], ...", HelpName = "FILE" };
+        var output = new Option<string?>("--output", "-o") { Description = "The safetensors file to write: logits_0, logits_1, ... F32 [tokens, vocabulary]; of an encoder hidden_0 [tokens, width], sentence_0 [1, width of vectors] and of a cross-encoder logits_0 [1, labels], ...", HelpName = "FILE" };
+        var audio = new Option<string?>("--audio") { Description = "A recording, for a model that hears: its stages and encoder are written too, and the ids are the decoder's", HelpName = "FILE" };
         var floatActivations = new Option<bool>("--float-activations") { Description = "Multiply quantized weights with float activations: slow and exact, by the scalar kernel" };
         var command = new Command("logits",
             "Compute the logits of every token of prompts, and their hashes. `--kernel list` only prints the kernels that this machine can run.")
         {
-            SharedOptions.Model, ids, output, SharedOptions.Context, SharedOptions.Threads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType, floatActivations,
+            SharedOptions.Model, ids, audio, output, SharedOptions.Context, SharedOptions.Threads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType, floatActivations,
         };
         command.Validators.Add(result =>
         {
@@ -40,6 +43,12 @@ internal static class LogitsCommand
             }
             ModelOptions options = SharedOptions.ModelOptionsOf(result) with { FloatActivations = result.GetValue(floatActivations) };
             string path = SharedOptions.ModelPathOf(result);
+            if (result.GetValue(audio) is { } recording)
+            {
+                SpeechOptions speech = SpeechModels.OptionsOf(result) with { FloatActivations = result.GetValue(floatActivations) };
+                await Task.Run(() => AudioLogits.Compute(path, speech, recording, result.GetValue(ids)!, result.GetValue(output)!, cancellation), cancellation).ConfigureAwait(false);
+                return;
+            }
             // Elsewhere than here, so that Ctrl-C is listened to meanwhile.
             await Task.Run(() => Compute(path, options, result.GetValue(ids)!, result.GetValue(output)!, cancellation), cancellation).ConfigureAwait(false);
         });

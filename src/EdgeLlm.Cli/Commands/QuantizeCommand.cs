@@ -39,6 +39,8 @@ internal static class QuantizeCommand
 
     private static readonly Option<string?> Embedding = OneOf("--embedding", "Embedding and head in 8 bits (e8, the default) or 4 (e4)", "e8", "e4");
 
+    private static readonly Option<string?> Decoder = OneOf("--decoder", "Of a model that hears: the decoder in 4 bits (e4, the default) or 8 (e8); its encoder gets 8", "e4", "e8");
+
     private static readonly Option<bool> Force = new("--force") { Description = "Replace files that are there already" };
 
     private static readonly Option<bool> NoReport = new("--no-report") { Description = "Write no OUTPUT.report.json and OUTPUT.report.html" };
@@ -68,10 +70,16 @@ internal static class QuantizeCommand
     {
         var command = new Command("quantize", "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here, and Hugging Face folders of the same families.")
         {
-            Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Size, Bits, NoLattice, SharedOptions.ChatTemplate, Evaluate, NoReport, Force, DryRun,
+            Input, Target, Calibrate, Fast, Type, Importance, KeepImportance, Group, Embedding, Decoder, Size, Bits, NoLattice, SharedOptions.ChatTemplate, Evaluate, NoReport, Force, DryRun,
         };
-        command.SetAction((result, cancellation) => Read(result) is var options && VoiceWriter.IsVoice(options.Input)
-            ? VoiceRun.RunAsync(options, cancellation) : new QuantizeRun(options).RunAsync(cancellation));
+        command.SetAction((result, cancellation) =>
+        {
+            QuantizeOptions options = Read(result);
+            if (VoiceWriter.IsVoice(options.Input)) return VoiceRun.RunAsync(options, cancellation);
+            if (SpeechQuantizeRun.Takes(options.Input)) return new SpeechQuantizeRun(options).RunAsync(cancellation);
+            if (result.GetValue(Decoder) is not null) throw new UsageException("--decoder is of models that hear: leave it out");
+            return new QuantizeRun(options).RunAsync(cancellation);
+        });
         return command;
     }
 
@@ -92,6 +100,7 @@ internal static class QuantizeCommand
             StandardType = result.GetValue(Type) is { } type ? StandardTypes.ByName[type] : null,
             Body = body,
             Embedding = result.GetValue(Embedding) == "e4" ? body : Packing.E8Group32,
+            Decoder = result.GetValue(Decoder) is { } decoder ? decoder == "e8" ? Packing.E8Group32 : body : null,
             Megabytes = result.GetValue(Size),
             BitsPerWeight = result.GetValue(Bits),
             IsFast = result.GetValue(Fast),

@@ -89,6 +89,15 @@ public sealed record ServerOptions
     /// <summary>Most bytes of a request.</summary>
     public int BodyLimit { get; init; } = 1 << 20;
 
+    /// <summary>A model that hears, for transcriptions: a name or path; null: none.</summary>
+    public string? SpeechModel { get; init; }
+
+    /// <summary>Most bytes of a recording.</summary>
+    public int BodyLimitAudio { get; init; } = 25 << 20;
+
+    /// <summary>Most seconds of a recording.</summary>
+    public int AudioSeconds { get; init; } = 7200;
+
     /// <summary>Seconds that running answers are given when the service is stopped.</summary>
     public int StopSeconds { get; init; } = 20;
 
@@ -104,7 +113,7 @@ public sealed record ServerOptions
     /// <summary>Voices by other names, `NAME=VOICE` each.</summary>
     public IReadOnlyList<string> VoiceNames { get; init; } = [];
 
-    /// <summary>The ffmpeg that makes mp3, opus and aac; null: they are refused.</summary>
+    /// <summary>The ffmpeg that makes mp3, opus and aac, and reads recordings that are neither WAV nor FLAC; null: they are refused.</summary>
     public string? Ffmpeg { get; init; }
 
     /// <summary>How often a stream that has no token yet gives a sign of life: proxies and clients take long silence for a dead service.</summary>

@@ -54,11 +54,14 @@ public sealed class Setting
         new("keepAlive", "TIME", "How long a model that was loaded for a request stays loaded after its last use, such as 5m, 1h, 0, or -1 for ever; the service's own stays (default: 5m)", (o, v) => o with { KeepAlive = Duration.Parse(v) }),
         new("whenFull", "cut|drop|refuse", "When the context is full and a request says nothing: cut the answer there, drop the oldest turns before an answer, or refuse (default: what the API says, cut in OpenAI's, drop in Ollama's)", (o, v) => o with { WhenFull = PolicyOf(v) }),
         new("bodyLimit", "BYTES", "Most bytes of a request (default: 1048576)", (o, v) => o with { BodyLimit = Number(v, 1024, 1 << 28) }),
+        new("speechModel", "MODEL", "A model that hears (Whisper, Moonshine), for /v1/audio/transcriptions: a name, a file or a folder (default: none)", (o, v) => o with { SpeechModel = v }),
+        new("bodyLimitAudio", "BYTES", "Most bytes of a recording (default: 26214400)", (o, v) => o with { BodyLimitAudio = Number(v, 1024, 1 << 30) }),
+        new("audioSeconds", "N", "Most seconds of a recording (default: 7200)", (o, v) => o with { AudioSeconds = Number(v, 1, 7 * MostSeconds) }),
         new("stopSeconds", "N", "Seconds that running answers are given when the service is stopped (default: 20)", (o, v) => o with { StopSeconds = Number(v, 0, MostSeconds) }),
         new("state", "FOLDER", "A folder of its own for what the service remembers (default: systemd's STATE_DIRECTORY, else none)", (o, v) => o with { StateDirectory = v }),
         new("voice", "VOICE", "The voice of /v1/audio/speech: a packed file, a voice's folder, or a name (default: the first voice on this machine)", (o, v) => o with { Voice = v }),
         new("voiceNames", "LIST", "Other names of voices, separated by commas, such as alloy=heart,nova=/srv/voices/other.gguf", (o, v) => o with { VoiceNames = VoiceNamesOf(v) }),
-        new("ffmpeg", "FILE", "The ffmpeg program that makes mp3, opus and aac (default: none; wav, flac and pcm need none)", (o, v) => o with { Ffmpeg = ProgramOf(v) }),
+        new("ffmpeg", "FILE", "The ffmpeg program that makes mp3, opus and aac, and reads recordings in them (default: none; wav, flac and pcm need none)", (o, v) => o with { Ffmpeg = ProgramOf(v) }),
     ];
 
     /// <summary>Its name in the file.</summary>

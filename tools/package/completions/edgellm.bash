@@ -21,7 +21,7 @@ _edgellm() {
     ps) options='--service --json --help' ;;
     rm) options='--system --yes -y --help' ;;
     kernels) options='--help' ;;
-    logits) options='--model -m --ids --output --context --ctx-size -c --threads -t --chunk --kernel --kv --float-activations --help' ;;
+    logits) options='--model -m --ids --audio --output -o --context --ctx-size -c --threads -t --chunk --kernel --kv --float-activations --help' ;;
     perplexity) options='--model -m --text --context --against --keep-logits --json --help' ;;
     template) options='--model -m --template --chat-template --input --now --help' ;;
     tokenize) options='--model -m --special --add-special --jsonl --decode --help' ;;
@@ -87,6 +87,7 @@ _edgellm() {
     quantize:--write-imatrix) COMPREPLY=($(compgen -f -- "$word")); return ;;
     quantize:--group) COMPREPLY=($(compgen -W "32 16" -- "$word")); return ;;
     quantize:--embedding) COMPREPLY=($(compgen -W "e8 e4" -- "$word")); return ;;
+    quantize:--decoder) COMPREPLY=($(compgen -W "e4 e8" -- "$word")); return ;;
     quantize:--size) COMPREPLY=(); return ;;
     quantize:--bits) COMPREPLY=(); return ;;
     quantize:--chat-template) COMPREPLY=($(compgen -W "vicuna alpaca dolly llama2 chatml" -- "$word") $(compgen -f -- "$word")); return ;;
@@ -116,6 +117,9 @@ _edgellm() {
     serve:--keep-alive) COMPREPLY=(); return ;;
     serve:--when-full) COMPREPLY=($(compgen -W "cut drop refuse" -- "$word")); return ;;
     serve:--body-limit) COMPREPLY=(); return ;;
+    serve:--speech-model) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    serve:--body-limit-audio) COMPREPLY=(); return ;;
+    serve:--audio-seconds) COMPREPLY=(); return ;;
     serve:--stop-seconds) COMPREPLY=(); return ;;
     serve:--state) COMPREPLY=($(compgen -f -- "$word")); return ;;
     serve:--voice) COMPREPLY=(); return ;;
@@ -133,7 +137,8 @@ _edgellm() {
     ps:--service) COMPREPLY=(); return ;;
     logits:--model | logits:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     logits:--ids) COMPREPLY=($(compgen -f -- "$word")); return ;;
-    logits:--output) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    logits:--audio) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    logits:--output | logits:-o) COMPREPLY=($(compgen -f -- "$word")); return ;;
     logits:--context | logits:--ctx-size | logits:-c) COMPREPLY=(); return ;;
     logits:--threads | logits:-t) COMPREPLY=(); return ;;
     logits:--chunk) COMPREPLY=(); return ;;
