@@ -87,6 +87,9 @@ internal sealed class MoonshineTranscriber(MoonshineModel model) : Transcriber
 
     public override string TextOf(ReadOnlySpan<int> tokens) => model.Tokenizer.Decode(tokens).Trim();
 
+    /// <summary>All: the model doesn't say when words were said.</summary>
+    public override int SpokenTokens(int samples, int[] heard, TranscriptionOptions options) => heard.Length;
+
     /// <summary>Nothing: the model doesn't say when words were said.</summary>
     public override (int Samples, int Tokens) Settled(int samples, int[] agreed, TranscriptionOptions options) => default;
 

@@ -178,6 +178,9 @@ internal abstract class Transcriber : IDisposable
     /// <summary>How much of the window that was heard last is settled: samples from its beginning, and the agreed tokens that were said in them.</summary>
     public abstract (int Samples, int Tokens) Settled(int samples, int[] agreed, TranscriptionOptions options);
 
+    /// <summary>How many of the tokens of the window that was heard last were said well before its end: after it a model may go on by itself.</summary>
+    public abstract int SpokenTokens(int samples, int[] heard, TranscriptionOptions options);
+
     /// <summary>At most so many tokens from the first on, but only whole words.</summary>
     public int WholeWords(ReadOnlySpan<int> tokens, int count)
     {

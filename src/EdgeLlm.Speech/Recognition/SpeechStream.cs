@@ -83,6 +83,7 @@ public sealed class SpeechStream
         {
             int[] heard = _transcriber.Hear(_window.AsMemory(0, _count), _agreed, _options, cancellation);
             int same = _count - PassSamples < ShortestAgreed ? 0 : _transcriber.WholeWords(heard, heard.AsSpan().CommonPrefixLength(_heard));
+            if (same > _agreed.Length) same = Math.Min(same, _transcriber.SpokenTokens(_count, heard, _options));
             if (same > _agreed.Length) _agreed = heard[..same];
             (_heard, _isPassed) = (heard, true);
             if (_count >= LongestWindow) Drop(_count, _heard.Length);
