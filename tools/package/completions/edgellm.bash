@@ -7,14 +7,14 @@ _edgellm() {
   done
   COMPREPLY=()
   case $command in
-    '') options='run inspect show bench doctor pull quantize serve snapshot cache list ls ps rm kernels logits perplexity template tokenize phonemes embed rerank say vad wake wyoming --help --version' ;;
+    '') options='run inspect show bench doctor pull quantize serve snapshot cache list ls ps rm kernels logits perplexity template tokenize phonemes embed rerank say vad wake wyoming transcribe --help --version' ;;
     run) options='--model -m --prompt -p --system --system-prompt -sys --chat-template --raw --chat -cnv --no-stdin --no-history --force --stats --verbose --context --ctx-size -c --threads -t --decode-threads --chunk --kernel --kv --max-tokens --n-predict --predict -n --temperature --temp --top-k --top-p --min-p --typical-p --seed -s --repeat-penalty --repeat-last-n --presence-penalty --frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-breaker --logit-bias --stop --ignore-eos --no-loop-guard --when-full --shift --format --json-schema -j --grammar --grammar-file --regex --heal --help' ;;
     inspect | show) options='--context --ctx-size -c --kv --tensors --verify --json --help' ;;
     bench) options='--model -m --threads -t --decode-threads --tune --prompt -p --decode -n --depth -d --rounds -r --kernel --chunk --kv --profile --parallel --peer-decode --peer-model --json --help' ;;
     doctor) options='--json --help' ;;
     pull) options='--system --help' ;;
-    quantize) options='--calibrate --fast --type --imatrix --write-imatrix --group --embedding --size --bits --no-lattice --chat-template --evaluate --no-report --force --dry-run --help' ;;
-    serve) options='--config --check --model -m --models --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --cache-memory --cache-disk --cache-disk-size --speculation --snapshot --parallel --queue --request-seconds --keep-alive --when-full --body-limit --stop-seconds --state --voice --voice-names --ffmpeg --help' ;;
+    quantize) options='--calibrate --fast --type --imatrix --write-imatrix --group --embedding --decoder --size --bits --no-lattice --chat-template --evaluate --no-report --force --dry-run --help' ;;
+    serve) options='--config --check --model -m --models --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --cache-memory --cache-disk --cache-disk-size --snapshot --parallel --queue --request-seconds --keep-alive --when-full --body-limit --speech-model --body-limit-audio --audio-seconds --stop-seconds --state --voice --voice-names --ffmpeg --help' ;;
     snapshot) options='--model -m --system --tools --output -o --force --context --ctx-size -c --chat-template --kv --threads -t --kernel --help' ;;
     cache) options='--help' ;;
     list | ls) options='--json --names --help' ;;
@@ -32,6 +32,7 @@ _edgellm() {
     vad) options='--model -m --json --threshold --min-speech --min-silence --padding --kernel --help' ;;
     wake) options='--model -m --json --help' ;;
     wyoming) options='--wake --listen --allow --help' ;;
+    transcribe) options='--model -m --format -f --language -l --translate --prompt --hotword --words --beams --full-window --timestamps --stream --live --pcm --threads -t --kernel --help' ;;
   esac
   case $command:$previous in
     run:--model | run:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
@@ -187,6 +188,15 @@ _edgellm() {
     wyoming:--wake) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     wyoming:--listen) COMPREPLY=(); return ;;
     wyoming:--allow) COMPREPLY=(); return ;;
+    transcribe:--model | transcribe:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    transcribe:--format | transcribe:-f) COMPREPLY=($(compgen -W "text json srt vtt" -- "$word")); return ;;
+    transcribe:--language | transcribe:-l) COMPREPLY=(); return ;;
+    transcribe:--prompt) COMPREPLY=(); return ;;
+    transcribe:--hotword) COMPREPLY=(); return ;;
+    transcribe:--beams) COMPREPLY=(); return ;;
+    transcribe:--pcm) COMPREPLY=(); return ;;
+    transcribe:--threads | transcribe:-t) COMPREPLY=(); return ;;
+    transcribe:--kernel) COMPREPLY=($(compgen -W "$(edgellm kernels 2> /dev/null)" -- "$word")); return ;;
   esac
   if [[ $word == -* || -z $command ]]; then
     COMPREPLY=($(compgen -W "$options" -- "$word"))
@@ -204,6 +214,7 @@ _edgellm() {
     say) COMPREPLY=(); ;;
     vad) COMPREPLY=($(compgen -f -- "$word")); ;;
     wake) COMPREPLY=($(compgen -f -- "$word")); ;;
+    transcribe) COMPREPLY=($(compgen -f -- "$word")); ;;
   esac
 }
 
