@@ -14,7 +14,7 @@ _edgellm() {
     doctor) options='--json --help' ;;
     pull) options='--system --help' ;;
     quantize) options='--calibrate --fast --type --imatrix --write-imatrix --group --embedding --decoder --size --bits --no-lattice --chat-template --evaluate --no-report --force --dry-run --help' ;;
-    serve) options='--config --check --model -m --models --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --cache-memory --cache-disk --cache-disk-size --snapshot --parallel --queue --request-seconds --keep-alive --when-full --body-limit --speech-model --body-limit-audio --audio-seconds --stop-seconds --state --voice --voice-names --ffmpeg --help' ;;
+    serve) options='--config --check --model -m --models --name --chat-template --listen --api-key-file --origins --hosts --context --threads --decode-threads --kv --conversations --cache-memory --cache-disk --cache-disk-size --speculation --snapshot --parallel --queue --request-seconds --keep-alive --when-full --body-limit --speech-model --body-limit-audio --audio-seconds --stop-seconds --state --voice --voice-names --ffmpeg --help' ;;
     snapshot) options='--model -m --system --tools --output -o --force --context --ctx-size -c --chat-template --kv --threads -t --kernel --help' ;;
     cache) options='--help' ;;
     list | ls) options='--json --names --help' ;;
