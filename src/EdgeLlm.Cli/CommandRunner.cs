@@ -6,6 +6,7 @@ using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
 using EdgeLlm.Sampling.Constraints;
+using EdgeLlm.Speech.Phonemes;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Cli;
@@ -54,7 +55,8 @@ internal static class CommandRunner
     /// <summary>Whether it comes from files, options and the machine rather than from a mistake of ours.</summary>
     public static bool IsExpected(Exception exception) =>
         exception is GgufException or ModelException or NotFiniteException or TokenizerException or IOException or UnauthorizedAccessException
-            or InvalidDataException or OutOfMemoryException or ContextFullException or ChatTemplateException or SamplingException or ConstraintException or ObjectDisposedException;
+            or InvalidDataException or OutOfMemoryException or ContextFullException or ChatTemplateException or SamplingException or ConstraintException or PhonemeException
+            or ObjectDisposedException;
 
     private static void Say(string message) => Console.Error.WriteLine($"edgellm: {Printable.Line(message.ReplaceLineEndings(" "))}");
 

@@ -5,6 +5,7 @@ using EdgeLlm.Chat;
 using EdgeLlm.Cli.Pull;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models;
+using EdgeLlm.Speech.Phonemes;
 
 namespace EdgeLlm.Cli;
 
@@ -22,6 +23,14 @@ internal static class SharedOptions
         Description = "The voice: a packed file, a voice's folder, or the name of one that is on this machine (default: the first)",
         HelpName = "VOICE",
     };
+
+    public static Option<string?> Lexicon { get; } = new("--lexicon")
+    {
+        Description = "Words and how they are spoken: a word, a tab, its phonemes (IPA) a line; # begins a comment",
+        HelpName = "FILE",
+    };
+
+    public static Option<bool> Marks { get; } = new("--marks") { Description = "Read [word](/phonemes/) as the phonemes (IPA) say; without it, only the word" };
 
     public static Option<int?> Context { get; } =
         Between(1, ModelOptions.MaximumContextLength, "--context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)", "-c", "--ctx-size");
@@ -96,6 +105,14 @@ internal static class SharedOptions
             IdentityFolder = StateFolder.Identities,
         };
     }
+
+    /// <summary>How text is spoken, out of those of these options that the command has. Letters that are left out are a line on standard error.</summary>
+    public static PhonemizerOptions PhonemizerOptionsOf(ParseResult result) => new()
+    {
+        Lexicon = result.GetValue(Lexicon) is { } path ? UserLexicon.Open(path) : null,
+        Marks = result.GetValue(Marks),
+        Skipped = static letters => Console.Error.WriteLine($"edgellm: left out, as the voice does not know these letters: {Printable.Line(letters, 60)}"),
+    };
 
     /// <summary>The file that --model means.</summary>
     /// <exception cref="IOException">There is no such model, or none was named and this build has no default.</exception>

@@ -17,7 +17,10 @@ internal static class PhonemesCommand
     {
         var text = new Argument<string>("text") { Description = "The text to read, or - for standard input", HelpName = "TEXT" };
         var json = new Option<bool>("--json") { Description = "Everything about the text as one line of JSON: sentences, words with their parts of speech, phonemes, their numbers" };
-        var command = new Command("phonemes", "Show the phonemes with which a voice speaks an English text, a line a sentence.") { text, SharedOptions.Voice, json };
+        var command = new Command("phonemes", "Show the phonemes with which a voice speaks an English text, a line a sentence.") 
+        {
+            text, SharedOptions.Voice, SharedOptions.Lexicon, SharedOptions.Marks, json,
+        };
         command.SetAction(result =>
         {
             string given = result.GetValue(text)!;
@@ -26,15 +29,15 @@ internal static class PhonemesCommand
                 using Stream input = StandardStreams.OpenInput();
                 given = Encoding.UTF8.GetString(InputFile.ReadToEnd("standard input", input, MostBytes));
             }
-            using Phonemizer phonemizer = Phonemizer.Open(VoiceStore.PathOf(result.GetValue(SharedOptions.Voice)));
+            using Phonemizer phonemizer = Phonemizer.Open(VoiceStore.PathOf(result.GetValue(SharedOptions.Voice)), SharedOptions.PhonemizerOptionsOf(result));
             using Stream output = StandardStreams.OpenOutput();
             if (result.GetValue(json))
             {
-                using (var writer = new Utf8JsonWriter(output, JsonOutput.Line)) Write(writer, given, [.. phonemizer.Read(given)]);
+                using (var writer = new Utf8JsonWriter(output, JsonOutput.Line)) Write(writer, given, [.. phonemizer.ReadMarkup(given)]);
                 output.WriteByte((byte)'\n');
                 return;
             }
-            foreach (SpokenSentence sentence in phonemizer.Read(given))
+            foreach (SpokenSentence sentence in phonemizer.ReadMarkup(given))
             {
                 if (sentence.Phonemes.Length > 0) output.Write(Encoding.UTF8.GetBytes(sentence.Phonemes + "\n"));
             }

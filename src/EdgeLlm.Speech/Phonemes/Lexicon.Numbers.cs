@@ -30,10 +30,10 @@ internal sealed partial class Lexicon
     }
 
     /// <summary>Phonemes of digits inside an unknown word.</summary>
-    public string? ReadDigits(string digits) => ReadNumber(digits, "", isHead: false);
+    public string? ReadDigits(string digits) => ReadNumber(digits, "", isHead: false, countsThings: false);
 
     /// <summary>Phonemes of a number, or null where nothing of it can be said.</summary>
-    private string? ReadNumber(string word, string currency, bool isHead)
+    private string? ReadNumber(string word, string currency, bool isHead, bool countsThings)
     {
         int end = word.Length;
         while (end > 0 && (word[end - 1] is >= 'a' and <= 'z' || word[end - 1] == '\'')) end--;
@@ -45,7 +45,7 @@ internal sealed partial class Lexicon
             Append(spoken, LookUp("minus", "", null, null));
             number = number[1..];
         }
-        if (!SayNumber(spoken, number, suffix, currency, isHead, minus)) return null;
+        if (!SayNumber(spoken, number, suffix, currency, isHead, minus, countsThings)) return null;
         string? phonemes = spoken.Count == 0 ? null : string.Join(' ', spoken);
         return suffix switch
         {
@@ -56,14 +56,16 @@ internal sealed partial class Lexicon
         };
     }
 
-    private bool SayNumber(List<string> spoken, string number, string suffix, string currency, bool isHead, bool minus)
+    private bool SayNumber(List<string> spoken, string number, string suffix, string currency, bool isHead, bool minus, bool countsThings)
     {
         bool isOrdinal = suffix is "st" or "nd" or "rd" or "th", allDigits = IsDigits(number);
         int dots = number.AsSpan().Count('.');
-        if (allDigits && isOrdinal) Say(spoken, NumberWords.Ordinal(NumberWords.Cardinal(number)));
-        else if (allDigits && !minus && number.Length == 4 && currency.Length == 0) Say(spoken, NumberWords.Year(int.Parse(number, CultureInfo.InvariantCulture)));
+        bool isCode = allDigits && number.Length > 1 && number[0] == '0' && !isOrdinal; // 007
+        if (isCode && currency.Length == 0) SayDigits(spoken, number);
+        else if (allDigits && isOrdinal) Say(spoken, NumberWords.Ordinal(NumberWords.Cardinal(number)));
+        else if (allDigits && !minus && number.Length == 4 && currency.Length == 0 && (!countsThings || number is ['1', '9', ..] or ['2', '0', ..])) Say(spoken, NumberWords.Year(int.Parse(number, CultureInfo.InvariantCulture)));
         else if (!isHead && dots == 0) SayAfterLetters(spoken, number.Replace(",", "", StringComparison.Ordinal));
-        else if (dots > 1 || !isHead) SayParts(spoken, number.Replace(",", "", StringComparison.Ordinal));
+        else if (dots > 1) SayParts(spoken, number.Replace(",", "", StringComparison.Ordinal));
         else if (currency.Length > 0 && HasCents(number)) SayMoney(spoken, number.Replace(",", "", StringComparison.Ordinal), currency);
         else SayPlain(spoken, number, isOrdinal);
         return true;
@@ -87,11 +89,15 @@ internal sealed partial class Lexicon
         else Say(spoken, NumberWords.Cardinal(number));
     }
 
-    /// <summary>Numbers between dots, each by itself.</summary>
+    /// <summary>Numbers between dots, each by itself: four are an address, others a version.</summary>
     private void SayParts(List<string> spoken, string number)
     {
-        foreach (string part in number.Split('.', StringSplitOptions.RemoveEmptyEntries))
+        string[] parts = number.Split('.', StringSplitOptions.RemoveEmptyEntries);
+        bool isAddress = parts.Length == 4 && parts.Any(static part => part.Length > 1) && parts.All(static part => part.Length <= 3);
+        for (int i = 0; i < parts.Length; i++)
         {
+            string part = parts[i];
+            if (i > 0) Append(spoken, LookUp(isAddress ? "dot" : "point", "", Unstressed, null));
             if (part[0] == '0' || part.Length != 2 && part.AsSpan(1).ContainsAnyExcept('0')) SayDigits(spoken, part);
             else Say(spoken, NumberWords.Cardinal(part));
         }
@@ -106,7 +112,7 @@ internal sealed partial class Lexicon
     private void SayMoney(List<string> spoken, string number, string currency)
     {
         string[] parts = number.Split('.');
-        string whole = parts[0].TrimStart('0'), part = parts.Length > 1 ? parts[1].TrimStart('0') : "";
+        string whole = parts[0].TrimStart('0'), part = parts.Length > 1 ? parts[1].PadRight(2, '0').TrimStart('0') : "";
         bool saysPart = part.Length > 0, saysWhole = whole.Length > 0 || !saysPart;
         if (saysWhole) SayAmount(spoken, whole, CurrencyName(currency));
         if (!saysPart) return;
@@ -117,6 +123,7 @@ internal sealed partial class Lexicon
     private void SayAmount(List<string> spoken, string digits, string name)
     {
         Say(spoken, NumberWords.Cardinal(digits));
+        if (digits == "1" && name == "pence") name = "penny";
         Append(spoken, digits != "1" && name != "pence" ? EndingS(name + "s", "", null, null) : LookUp(name, "", null, null));
     }
 
@@ -131,7 +138,6 @@ internal sealed partial class Lexicon
         }
         string whole = plain[..plain.IndexOf('.', StringComparison.Ordinal)], decimals = plain[(whole.Length + 1)..];
         if (whole.Length > 0) Say(spoken, NumberWords.Cardinal(whole));
-        if (whole.Length > 0) decimals = decimals.TrimEnd('0');
         if (decimals.Length == 0) return;
         Append(spoken, LookUp("point", "", Unstressed, null));
         SayDigits(spoken, decimals);

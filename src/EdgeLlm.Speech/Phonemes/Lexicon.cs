@@ -21,7 +21,14 @@ internal sealed partial class Lexicon
     private readonly StringTable _gold;
     private readonly StringTable _silver;
 
-    public Lexicon(TextParts parts) => (_gold, _silver) = (parts.Table(TextParts.Gold), parts.Table(TextParts.Silver));
+    private readonly Dictionary<string, string> _own;
+
+    /// <param name="own">The user's words, which come first, in the voice's signs.</param>
+    public Lexicon(TextParts parts, Dictionary<string, string>? own)
+    {
+        (_gold, _silver) = (parts.Table(TextParts.Gold), parts.Table(TextParts.Silver));
+        _own = own ?? [];
+    }
 
     /// <summary>Look-ups so far.</summary>
     public long Work { get; private set; }
@@ -31,14 +38,18 @@ internal sealed partial class Lexicon
     {
         string word = ReadableText.Compose(token.Alias ?? token.Text);
         if (word.Length == 0) return null;
+        if (Own(word) is { } own) return own;
         double? stress = Letters.EqualsLower(word) ? null : Letters.EqualsUpper(word) ? 2 : 0.5;
         if (ReadWord(word, token.Tag, stress, context) is { } phonemes)
         {
             if (token.Currency.Length == 0) return phonemes;
             return AddS(LookUp(CurrencyName(token.Currency), "", null, null)) is { } name ? $"{phonemes} {name}" : phonemes;
         }
-        return IsNumber(word, token.IsHead) ? ReadNumber(word, token.Currency, token.IsHead) : null;
+        return IsNumber(word, token.IsHead) ? ReadNumber(word, token.Currency, token.IsHead, token.CountsThings) : null;
     }
+
+    /// <summary>Whether a word has a reading of its own as a verb.</summary>
+    public bool IsVerb(string word) => Find(_gold, word) is { } entry && entry.Contains('=') && ReadingOf(entry, "VERB") is not null;
 
     private string? ReadWord(string word, string tag, double? stress, WordContext context)
     {
@@ -146,7 +157,7 @@ internal sealed partial class Lexicon
     }
 
     /// <summary>Letter by letter, the last stressed; null where a character has no name.</summary>
-    private string? Spell(string word)
+    public string? Spell(string word)
     {
         var phonemes = new StringBuilder();
         foreach (char c in word)
@@ -193,7 +204,15 @@ internal sealed partial class Lexicon
 
     private bool InSilver(ReadOnlySpan<char> word) => Silver(word) is not null;
 
-    private string? Gold(ReadOnlySpan<char> word) => Find(_gold, word);
+    /// <summary>The user's reading of a word as it is, or in small letters.</summary>
+    private string? Own(ReadOnlySpan<char> word)
+    {
+        if (_own.Count == 0) return null;
+        if (_own.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(word, out string? phonemes)) return phonemes;
+        return word.Length <= 64 && _own.TryGetValue(word.ToString().ToLowerInvariant(), out phonemes) ? phonemes : null;
+    }
+
+    private string? Gold(ReadOnlySpan<char> word) => Own(word) ?? Find(_gold, word);
 
     private string? Silver(ReadOnlySpan<char> word) => Find(_silver, word);
 

@@ -7,9 +7,14 @@ namespace EdgeLlm.Speech.Phonemes;
 /// <summary>Money, units, Roman numerals, telephone numbers, fractions, ranges.</summary>
 internal sealed partial class Normalizer
 {
+    private static readonly Phrases MoreUnits = OurUnits();
+
     private string ReadMoneyAndUnits(string text)
     {
+        text = SignedMoney().Replace(text, "minus $1");
         text = BigMoney().Replace(text, match => $"{match.Groups[2].Value} {BigNumber(match.Groups[3].Value)} {PluralOf(match.Groups[1].ValueSpan)}");
+        text = LongMoney().Replace(text, match => $"{match.Groups[2].Value} {PluralOf(match.Groups[1].ValueSpan)}");
+        text = MoneyBeforeNoun().Replace(text, match => $"{match.Groups[2].Value} {SingularOf(match.Groups[1].ValueSpan)}{match.Groups[3].Value}");
         text = Cents().Replace(text, match => $"{match.Groups[1].Value} {Plural(match.Groups[1].ValueSpan, rules.Currencies.Find("¢") ?? "cents")}");
         text = OtherMoney().Replace(text, match => match.Groups[3].Success
             ? $"{match.Groups[2].Value} {BigNumber(match.Groups[3].Value)} {PluralOf(match.Groups[1].ValueSpan)}"
@@ -19,7 +24,20 @@ internal sealed partial class Normalizer
             string scale = match.Groups[2].Value switch { "C" => " Celsius", "F" => " Fahrenheit", _ => "" };
             return $"{match.Groups[1].Value} {Plural(match.Groups[1].ValueSpan, "degree\ndegrees")}{scale}";
         });
+        text = MixedNumber().Replace(text, "$1$2 and ");
+        text = FeetAndInches().Replace(text, "$1 foot $2");
+        text = Between().Replace(text, "$1 by ");
+        text = DecimalComma().Replace(text, "$1.$2");
+        text = CommaBetweenNumbers().Replace(text, "$1, ");
+        text = VersionNumber().Replace(text, "$1 point $2");
         return ReadUnits(text);
+    }
+
+    private string SingularOf(ReadOnlySpan<char> currency)
+    {
+        string pair = rules.Currencies.Find(currency) ?? currency.ToString();
+        int line = pair.IndexOf('\n', StringComparison.Ordinal);
+        return line < 0 ? pair : pair[..line];
     }
 
     private string PluralOf(ReadOnlySpan<char> currency)
@@ -32,7 +50,9 @@ internal sealed partial class Normalizer
     {
         "k" or "K" => "thousand",
         "m" or "M" => "million",
-        "b" or "B" => "billion",
+        "b" or "B" or "bn" => "billion",
+        "mn" => "million",
+        "tn" => "trillion",
         _ => word,
     };
 
@@ -43,13 +63,55 @@ internal sealed partial class Normalizer
         foreach (Match match in NumberBeforeUnit().Matches(text))
         {
             int unit = match.Index + match.Length;
-            int length = rules.Units.LengthAt(text, unit, static (text, end) => end == text.Length || !Letters.IsWord(text[end]));
-            if (length == 0 || match.Index < copied) continue;
-            string pair = rules.Units.Find(text.AsSpan(unit, length))!;
+            if (match.Index < copied) continue;
+            (int length, string pair) = UnitAt(text, unit);
+            if (length == 0) continue;
             result.Append(text, copied, match.Index - copied).Append(CultureInfo.InvariantCulture, $"{match.Groups[1].Value} {Plural(match.Groups[1].ValueSpan, pair)}");
             copied = unit + length;
         }
         return copied == 0 ? text : result.Append(text, copied, text.Length - copied).ToString();
+    }
+
+    /// <summary>The unit at a place, the voice's own or one of ours; the longer.</summary>
+    private (int Length, string Pair) UnitAt(string text, int unit)
+    {
+        int length = rules.Units.LengthAt(text, unit, MayFollowUnit), more = MoreUnits.LengthAt(text, unit, MayFollowUnit);
+        if (more > length)
+        {
+            ReadOnlySpan<char> name = text.AsSpan(unit, more);
+            bool needsSpace = name is "s" or "h" or "in"; // 80s are years
+            bool isWord = name is "in" && unit + more < text.Length && text[unit + more] is not (',' or '.' or ';' or ')');
+            if (!isWord && (!needsSpace || text[unit - 1] == ' ')) return (more, MoreUnits.Find(name)!);
+        }
+        return length == 0 ? (0, "") : (length, rules.Units.Find(text.AsSpan(unit, length))!);
+    }
+
+    private static bool MayFollowUnit(string text, int end) => end == text.Length || !Letters.IsWord(text[end]) && text[end] is not ('/' or '\'' or '’');
+
+    private static Phrases OurUnits()
+    {
+        var units = new Phrases();
+        foreach (string unit in (string[])
+        [
+            "l liter", "L liter", "m meter", "g gram", "s second", "h hour", "V volt", "W watt", "kV kilovolt", "mV millivolt", "mA milliamp", "dB decibel", "t ton", "ha hectare",
+            "dm decimeter", "cl centiliter", "µs microsecond", "ns nanosecond", "μs microsecond", "μm micrometer", "kΩ kiloohm", "Ω ohm", "MΩ megaohm", "Wh watt hour", "Ah amp hour",
+        ])
+        {
+            int space = unit.IndexOf(' ', StringComparison.Ordinal);
+            units.Add(unit[..space], $"{unit[(space + 1)..]}\n{unit[(space + 1)..]}s");
+        }
+        foreach (string unit in (string[])["KB kilobytes", "kB kilobytes", "MB megabytes", "GB gigabytes", "TB terabytes", "kbit kilobits", "Mbit megabits", "Gbit gigabits", "m meters", "km kilometers", "l liters"])
+        {
+            int space = unit.IndexOf(' ', StringComparison.Ordinal);
+            units.Add(unit[..space] + "/s", $"{unit[(space + 1)..]} per second");
+        }
+        units.Add("in", "inch\ninches");
+        units.Add("m/s²", "meters per second squared");
+        units.Add("km/h", "kilometers per hour");
+        units.Add("m²", "square meter\nsquare meters");
+        units.Add("m³", "cubic meter\ncubic meters");
+        units.Add("km²", "square kilometer\nsquare kilometers");
+        return units;
     }
 
     private string ReadRomanNumerals(string text)
@@ -95,7 +157,8 @@ internal sealed partial class Normalizer
 
     private static string ReadGroupsOfDigits(string text)
     {
-        text = Phone().Replace(text, static match => string.Join(", ", match.Value.Split('-').Select(static digits => string.Join(' ', digits.AsEnumerable()))));
+        text = Phone().Replace(text, static match => string.Join(", ", match.Value.Split((char[])['-', ' ', '(', ')'], StringSplitOptions.RemoveEmptyEntries).Select(static digits => string.Join(' ', digits.AsEnumerable()))));
+        text = OverNumber().Replace(text, "$1 over $2");
         text = Fraction().Replace(text, static match => FractionWords(Value(match.Groups[1]), Value(match.Groups[2])));
         text = Range().Replace(text, "$1 to $2");
         return PlusBeforeDigit().Replace(text, "plus ");
@@ -103,18 +166,50 @@ internal sealed partial class Normalizer
 
     private static string FractionWords(int a, int b)
     {
+        if (a == b) return a == 50 ? "fifty-fifty" : $"{a} out of {b}";
+        if (a == 24 && b == 7) return "twenty-four seven";
         if (a > 0 && a < b && b <= 10)
         {
             if (b == 2) return "one half";
             string part = b switch { 3 => "third", 4 => "quarter", 5 => "fifth", 6 => "sixth", 7 => "seventh", 8 => "eighth", 9 => "ninth", _ => "tenth" };
             return a == 1 ? $"one {part}" : $"{a} {part}s";
         }
-        if (a is >= 1 and <= 12 && b is >= 1 and <= 31) return $"{Months[a - 1]} {NumberWords.Ordinal(b)}";
+        if (a is >= 1 and <= 12 && b is >= 1 and <= 31 && a < b) return $"{Months[a - 1]} {NumberWords.Ordinal(b)}";
         return $"{a} slash {b}";
     }
 
-    [GeneratedRegex($@"([$£€])({Number}) ?(hundred|thousand|million|billion|trillion|[kKmMbB])(?!{W})")]
+    [GeneratedRegex($@"([$£€])({Number}) ?(hundred|thousand|million|billion|trillion|bn|mn|tn|[kKmMbB])(?!{W})")]
     private static partial Regex BigMoney();
+
+    [GeneratedRegex(@"(?<![\p{L}\p{N}_])(?:-(?=[$£€]\d)|([$£€])-(?=\d))")]
+    private static partial Regex SignedMoney();
+
+    [GeneratedRegex(@"([$£€])(\d+(?:,\d\d\d)*\.\d{3,})(?!\d)")]
+    private static partial Regex LongMoney();
+
+    [GeneratedRegex($@"([$£€])(\d+(?:,\d\d\d)*)((?: |-)(?:bill|bills|note|notes|coin|coins|ticket|tickets|fee|fine|deposit|discount|gift|voucher|stamp|stamps)(?!{W}))")]
+    private static partial Regex MoneyBeforeNoun();
+
+    [GeneratedRegex(@"(\d) ?(?=[½¼¾])|(?<![\p{L}\p{N}_.,/])(\d{1,3}) (?=[1-9]/[2-9](?!\d))")]
+    private static partial Regex MixedNumber();
+
+    [GeneratedRegex("""(?<![\p{L}\p{N}_])(\d{1,2})['’′] ?(\d{1,2})(?:["”″]|'')""")]
+    private static partial Regex FeetAndInches();
+
+    [GeneratedRegex($@"(?<=\d)(?<!(?<!\d)0)((?: ?(?:cm|mm|km|m|in|ft))?) ?x ?(?=\d)")]
+    private static partial Regex Between();
+
+    [GeneratedRegex(@"(?<![\p{L}\p{N}_.,])(\d+),(\d{1,2})(?= ?(?:%|€|°|(?:km|cm|mm|m|kg|g|mg|l|ml|MB|GB|TB|h|V|W|kW|kWh)(?![\p{L}\p{N}_])))")]
+    private static partial Regex DecimalComma();
+
+    [GeneratedRegex(@"(?<![\p{L}\p{N}_.,$£€])(\d{1,3}),(?=\d{1,2}(?![\d,]))")]
+    private static partial Regex CommaBetweenNumbers();
+
+    [GeneratedRegex(@"((?<![\p{L}\p{N}_])(?:[Vv]ersion|[Rr]elease|Python|Ubuntu|Debian|Android|iOS|macOS|Windows|firmware|\.NET) \d+)\.([1-9]\d)(?![\d.])")]
+    private static partial Regex VersionNumber();
+
+    [GeneratedRegex(@"(?<![\p{L}\p{N}_./])(\d{3})/(\d{2,3})(?![\p{L}\p{N}_/]|\.\d)")]
+    private static partial Regex OverNumber();
 
     [GeneratedRegex($@"{NotInNumber}({Number}) ?¢")]
     private static partial Regex Cents();
@@ -125,19 +220,19 @@ internal sealed partial class Normalizer
     [GeneratedRegex($@"{NotInNumber}(-?{Number}) ?° ?([CF])?(?!{W})")]
     private static partial Regex Degrees();
 
-    [GeneratedRegex($@"{NotInNumber}(-?{Number}) ?(?=[A-Za-zµ])")]
+    [GeneratedRegex($@"{NotInNumber}(-?{Number}) ?(?=[A-Za-zµμΩ])")]
     private static partial Regex NumberBeforeUnit();
 
-    [GeneratedRegex($@"\G(?=[IVXLC])M{{0,3}}(?:CM|CD|D?C{{0,3}})(?:XC|XL|L?X{{0,3}})(?:IX|IV|V?I{{0,3}})(?!{W})(?![.'’]{W})")]
+    [GeneratedRegex($@"\G(?=[IVXLC])M{{0,3}}(?:CM|CD|D?C{{0,3}})(?:XC|XL|L?X{{0,3}})(?:IX|IV|V?I{{0,3}})(?!{W})(?!\.{W})(?!['’](?!s(?!{W})){W})")]
     private static partial Regex RomanNumeral();
 
-    [GeneratedRegex($@"(?<![\p{{L}}\p{{N}}_.\-])(?:\d{{3}}-)?\d{{3}}-\d{{4}}(?![\p{{L}}\p{{N}}_.\-])")]
+    [GeneratedRegex($@"(?<![\p{{L}}\p{{N}}_.\-])(?:(?:1-)?\d{{3}}-|\(\d{{3}}\) ?)?\d{{3}}-\d{{4}}(?![\p{{L}}\p{{N}}_\-]|\.\d)")]
     private static partial Regex Phone();
 
-    [GeneratedRegex($@"(?<![\p{{L}}\p{{N}}_./])(\d{{1,2}})/(\d{{1,2}})(?![\p{{L}}\p{{N}}_./])")]
+    [GeneratedRegex($@"(?<![\p{{L}}\p{{N}}_./])(\d{{1,2}})/(\d{{1,2}})(?![\p{{L}}\p{{N}}_/]|\.\d)")]
     private static partial Regex Fraction();
 
-    [GeneratedRegex($@"(?<![\p{{L}}\p{{N}}_.\-])(\d{{1,4}}) ?[-–] ?(\d{{1,4}})(?![\p{{L}}\p{{N}}_.\-%])")]
+    [GeneratedRegex($@"(?<![\p{{L}}\p{{N}}_.\-])(\d{{1,4}}) ?[-–] ?(\d{{1,4}})(?![\p{{L}}\p{{N}}_\-%]|\.\d)")]
     private static partial Regex Range();
 
     [GeneratedRegex($@"(?<![\p{{L}}\p{{N}}_+])\+(?=\d)")]

@@ -14,6 +14,8 @@ internal sealed partial class Normalizer
 
     private static string ReadTimesAndDates(string text)
     {
+        text = TimeRange().Replace(text, "$1 to ");
+        text = Duration().Replace(text, DurationWords);
         text = Time().Replace(text, match => TimeWords(text, match));
         text = IsoDate().Replace(text, static match => Date(match, Value(match.Groups[2]), Value(match.Groups[3]), match.Groups[1].Value));
         return SlashDate().Replace(text, static match =>
@@ -48,6 +50,15 @@ internal sealed partial class Normalizer
         return words.ToString();
     }
 
+    /// <summary>`1:02:03` is a time of day after a word such as `at`, else hours, minutes and seconds.</summary>
+    private static string DurationWords(Match match)
+    {
+        int hours = Value(match.Groups[1]), minutes = Value(match.Groups[2]), seconds = Value(match.Groups[3]);
+        return minutes > 59 || seconds > 59 ? match.Value : $"{Count(hours, "hour")}, {Count(minutes, "minute")} and {Count(seconds, "second")}";
+    }
+
+    private static string Count(int number, string noun) => number == 1 ? $"{number} {noun}" : $"{number} {noun}s";
+
     private static string Date(Match match, int month, int day, string year) =>
         month is >= 1 and <= 12 && day is >= 1 and <= 31 ? $"{Months[month - 1]} {NumberWords.Ordinal(day)}, {year}" : match.Value;
 
@@ -74,6 +85,12 @@ internal sealed partial class Normalizer
 
     [GeneratedRegex($@"{NotInWord}(\d{{1,2}}):(\d\d)(?::(\d\d))?(?: ?([aApP])\.?[mM]\.?(?![A-Za-z]))?(?!\d)")]
     private static partial Regex Time();
+
+    [GeneratedRegex($@"{NotInWord}(\d{{1,2}}:\d\d(?: ?[aApP]\.?[mM]\.?)?) ?[-–] ?(?=\d{{1,2}}:\d\d(?!\d))")]
+    private static partial Regex TimeRange();
+
+    [GeneratedRegex($@"(?<![\p{{L}}\p{{N}}_:])(?<!\b(?:at|At|by|By|until|Until|till|since|Since|from|From|before|Before|after|After|to) )(\d{{1,2}}):(\d\d):(\d\d)(?! ?[aApP]\.?[mM])(?![\d:])")]
+    private static partial Regex Duration();
 
     [GeneratedRegex($@"{NotInWord}(\d{{4}})-(\d\d)-(\d\d)(?!{W})")]
     private static partial Regex IsoDate();

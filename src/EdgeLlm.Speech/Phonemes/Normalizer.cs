@@ -9,12 +9,18 @@ internal sealed partial class Normalizer(NormalizationRules rules)
 {
     private const string W = Letters.Word, Number = @"\d+(?:,\d\d\d)*(?:\.\d+)?", NotInWord = $"(?<!{W})", NotInNumber = @"(?<![\p{L}\p{N}_.])";
 
+    private static readonly Dictionary<char, string> GreekNames = NamesOfGreekLetters();
+
     /// <summary>A sentence in words; empty where nothing is left.</summary>
     public string Normalize(string text)
     {
         text = Spaces().Replace(text, " ").Trim();
         if (text.Length == 0) return "";
         text = text.Replace('’', '\'').Replace('‒', '-').Replace('―', '—');
+        text = ReadAddresses(text);
+        text = SpokenDash().Replace(text, " — ");
+        text = AndOfRockAndRoll().Replace(text, " and ");
+        text = Sharp().Replace(text, "$1 sharp");
         if (ContainsDigit(text))
         {
             text = ReadTimesAndDates(text);
@@ -31,7 +37,15 @@ internal sealed partial class Normalizer(NormalizationRules rules)
         }
         text = ReadRomanNumerals(text);
         if (ContainsDigit(text)) text = ReadGroupsOfDigits(text);
-        return ReplaceSymbols(text);
+        return ReplaceSymbols(GreekLetter().Replace(text, static match => $" {GreekNames[match.ValueSpan[0]]} "));
+    }
+
+    private static Dictionary<char, string> NamesOfGreekLetters()
+    {
+        string[] names = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma tau upsilon phi chi psi omega".Split(' ');
+        var letters = new Dictionary<char, string>();
+        for (int i = 0; i < names.Length; i++) (letters[(char)('Α' + i)], letters[(char)('α' + i)]) = (names[i], names[i]);
+        return letters;
     }
 
     private static bool ContainsDigit(string text) => text.AsSpan().ContainsAnyInRange('0', '9');
@@ -44,7 +58,7 @@ internal sealed partial class Normalizer(NormalizationRules rules)
         int line = pair.IndexOf('\n', StringComparison.Ordinal);
         if (line < 0) return pair;
         string plain = number.ToString().Replace(",", "", StringComparison.Ordinal);
-        return plain is "1" or "1.0" or "-1" ? pair[..line] : pair[(line + 1)..];
+        return plain is "1" or "-1" ? pair[..line] : pair[(line + 1)..];
     }
 
     private string ReplaceTitles(string text)
@@ -66,8 +80,11 @@ internal sealed partial class Normalizer(NormalizationRules rules)
     /// <summary>Where the name after a title begins, or 0.</summary>
     private static int NameStart(string text, int end)
     {
-        if (end < text.Length && text[end] == '.') end++;
-        return end + 1 < text.Length && text[end] == ' ' && text[end + 1] is >= 'A' and <= 'Z' ? end + 1 : 0;
+        bool hasDot = end < text.Length && text[end] == '.';
+        if (hasDot) end++;
+        if (end + 1 >= text.Length || text[end] != ' ' || text[end + 1] is < 'A' or > 'Z') return 0;
+        bool isLetter = end + 2 == text.Length || !Letters.IsWord(text[end + 2]) && (text[end + 2] != '.' || text[end + 1] >= 'X');
+        return isLetter && !hasDot ? 0 : end + 1; // Gen X is no general
     }
 
     private string ReplaceAbbreviations(string text)
@@ -116,11 +133,23 @@ internal sealed partial class Normalizer(NormalizationRules rules)
         return copied == 0 ? text : result.Append(text, copied, text.Length - copied).ToString();
     }
 
+    [GeneratedRegex("[Α-Ωα-ω]")]
+    private static partial Regex GreekLetter();
+
     [GeneratedRegex(@"\s+")]
     private static partial Regex Spaces();
 
-    [GeneratedRegex(" +([,.;:!?])")]
+    [GeneratedRegex(@" +([,;:!?]|\.(?!\d))")]
     private static partial Regex SpacesBeforePunctuation();
+
+    [GeneratedRegex(@"(?<=\S) --? (?=\S)")]
+    private static partial Regex SpokenDash();
+
+    [GeneratedRegex(@" '[nN]' ")]
+    private static partial Regex AndOfRockAndRoll();
+
+    [GeneratedRegex($@"{NotInWord}([CFGDA])#(?![\p{{L}}\p{{N}}_#])")]
+    private static partial Regex Sharp();
 
     [GeneratedRegex($@"{NotInWord}Nos?\. ?(?=\d)")]
     private static partial Regex NumberSign();

@@ -5,6 +5,7 @@ namespace EdgeLlm.Speech.Phonemes;
 /// <summary>Reads the words of a sentence, from the last to the first, and joins their phonemes.</summary>
 internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
 {
+    private const int LongestWord = 64;
     private const string Junk = "',-._‘’/";
 
     /// <summary>The sentence's phonemes, spaces between words; tokens have their tags.</summary>
@@ -21,7 +22,7 @@ internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
                 continue;
             }
             SubToken word = group[0];
-            word.Phonemes ??= lexicon.Read(word, context) ?? ReadUnknown(word.Text);
+            word.Phonemes ??= lexicon.Read(word, context) ?? ReadUnknown(word.Text, word.Tag);
             context = After(context, word.Phonemes, word.Text, word.Tag);
         }
         return Join(groups);
@@ -44,6 +45,7 @@ internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
     /// <summary>Reads the longest ends of the group that the lexicon knows; all of it by the net where a part is unknown.</summary>
     private void ReadGroup(List<SubToken> group, ref WordContext context)
     {
+        WordContext before = context;
         int left = 0, right = group.Count;
         while (left < right)
         {
@@ -66,8 +68,10 @@ internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
                 SubToken part = group[right];
                 if (part.Text.AsSpan().ContainsAnyExcept(Junk))
                 {
-                    group[0].Phonemes = ReadUnknown(string.Concat(group.Select(static part => part.Text)));
+                    string text = string.Concat(group.Select(static part => part.Text));
+                    group[0].Phonemes = ReadUnknown(text, group[0].Tag);
                     for (int i = 1; i < group.Count; i++) group[i].Phonemes = "";
+                    context = After(before, group[0].Phonemes!, text, group[0].Tag);
                     return;
                 }
                 part.Phonemes = "";
@@ -121,21 +125,25 @@ internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
         return (kinds & (kinds - 1)) != 0;
     }
 
-    private string ReadUnknown(string text)
+    /// <summary>Reads a word or group that the lexicon does not know: of compounds with hyphens the parts that it knows, the rest by the net.</summary>
+    private string ReadUnknown(string text, string tag)
     {
+        bool isCompound = text.Contains('-') && !text.AsSpan().ContainsAny('/', '.', '~');
         var spoken = new List<string>();
         for (int i = 0; i < text.Length;)
         {
             int start = i;
             if (char.IsDigit(text[i]))
             {
-                while (i < text.Length && (char.IsDigit(text[i]) || text[i] is ',' or '.' && i + 1 < text.Length && char.IsDigit(text[i + 1]))) i++;
+                while (i < text.Length && (char.IsDigit(text[i]) || text[i] == ',' && i + 1 < text.Length && char.IsDigit(text[i + 1]))) i++;
                 Append(spoken, lexicon.ReadDigits(text[start..i]));
             }
             else if (Letters.IsLetter(text[i]))
             {
                 while (i < text.Length && (Letters.IsLetter(text[i]) || text[i] is '\'' or '’' && i + 1 < text.Length && Letters.IsLetter(text[i + 1]))) i++;
-                if (char.IsLetter(text[start])) Append(spoken, unknown.Read(text.AsSpan(start, i - start)));
+                string? known = isCompound && i - start > 2 ? lexicon.Read(new SubToken(text[start..i], tag, space: false), default) : null;
+                if (known is not null) Append(spoken, known);
+                else if (char.IsLetter(text[start])) Append(spoken, ReadByNet(text.AsSpan(start, i - start)));
             }
             else
             {
@@ -145,6 +153,9 @@ internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
         }
         return string.Join(' ', spoken);
     }
+
+    /// <summary>A word by the net; what is longer than any word is spelled.</summary>
+    private string? ReadByNet(ReadOnlySpan<char> word) => word.Length <= LongestWord ? unknown.Read(word) : lexicon.Spell(word.ToString());
 
     private static void Append(List<string> spoken, string? phonemes)
     {

@@ -21,6 +21,9 @@ internal sealed class SubToken(string text, string tag, bool space)
     /// <summary>`$`, `£` or `€` where the amount is read with it, else empty.</summary>
     public string Currency { get; init; } = "";
 
+    /// <summary>Whether a noun in the plural follows: 1100 people are no year.</summary>
+    public bool CountsThings { get; init; }
+
     /// <summary>Whether it is the first of its group.</summary>
     public bool IsHead { get; set; } = true;
 }
@@ -33,17 +36,24 @@ internal sealed partial class SubTokens
     private readonly List<List<SubToken>> _groups = [];
     private List<SubToken>? _open;
     private string _currency = "";
+    private bool _quoted; // in single quotes
 
     /// <summary>Words (groups of one) and groups of a sentence, in order.</summary>
     public static List<List<SubToken>> Cut(List<WordToken> tokens)
     {
         var cut = new SubTokens();
-        for (int i = 0; i < tokens.Count; i++) cut.Add(tokens[i], i + 1 < tokens.Count ? tokens[i + 1].Tag : null);
+        for (int i = 0; i < tokens.Count; i++) cut.Add(tokens[i], i > 0 ? tokens[i - 1] : null, i + 1 < tokens.Count ? tokens[i + 1].Tag : null);
         return cut._groups;
     }
 
-    private void Add(WordToken token, string? nextTag)
+    private void Add(WordToken token, WordToken? before, string? nextTag)
     {
+        if (token.Text.Length == 1 && BracketOrQuote(token, before) is { } sign)
+        {
+            _currency = "";
+            AddWord(new SubToken(token.Text, token.Tag, token.Space) { Phonemes = sign });
+            return;
+        }
         if (token.Phonemes is { } given)
         {
             AddWord(new SubToken(token.Text, token.Tag, token.Space) { Phonemes = given });
@@ -63,12 +73,30 @@ internal sealed partial class SubTokens
             if (_currency.Length > 0)
             {
                 if (token.Tag != "CD") _currency = "";
-                else if (isLast && nextTag != "CD") currency = _currency;
+                else if (isLast && nextTag != "CD") (currency, _currency) = (_currency, "");
             }
             if (text == "2" && j > 0 && !isLast && char.IsLetter(parts[j - 1].Value[^1]) && char.IsLetter(parts[j + 1].Value[0]))
                 AddWord(new SubToken(text, token.Tag, space) { Alias = "to", Currency = currency });
             else
-                AddPart(new SubToken(text, token.Tag, space) { Currency = currency });
+                AddPart(new SubToken(text, token.Tag, space) { Currency = currency, CountsThings = isLast && before?.Tag != "NNP" && nextTag is "NNS" or "NNPS" });
+        }
+    }
+
+    /// <summary>Brackets and quotes by their text: which they are, the tagger knows less well.</summary>
+    private string? BracketOrQuote(WordToken token, WordToken? before)
+    {
+        bool begins = before is null || before.Space, opens = begins && !token.Space;
+        if (begins && token.Space && token.Text[0] is '[' or ']' or '{' or '}' or '(' or ')') return ""; // named, not used
+        switch (token.Text[0])
+        {
+            case '(' or '[' or '{': return "(";
+            case ')' or ']' or '}': return ")";
+            case '"' or '“' or '”' or '«' or '»' or '„' when token.Tag is not ("``" or "''" or "\"\"" or "." or "," or ":"): return ""; // no part of the word beside it
+            case '\'' or '‘' or '’' or '`' when token.Tag is "''" or "``" or "\"\"":
+                bool closes = !opens && _quoted;
+                _quoted = opens;
+                return opens ? "“" : closes ? "”" : ""; // else the apostrophe of a plural
+            default: return null;
         }
     }
 
