@@ -154,8 +154,10 @@ internal sealed class MarkdownFilter
             case '*' or '_' or '~': return Emphasis(held, decides, plain);
             case '|' when _inTable:
                 if (held.Length == 1 && !decides) return 0;
-                if (held.Length > 1 && held[1] != '\n') plain.Append(", ");
-                return 1;
+                if (held[^1] == ' ' && !decides) return 0;
+                int bar = held.AsSpan(1).IndexOfAnyExcept(' ') + 1;
+                if (bar > 0 && held[bar] != '\n') plain.Append(", ");
+                return Math.Max(bar, 1);
             case ' ' when _inTable && held.Length == 1 && !decides: return 0;
             case ' ' when _inTable && held.Length > 1 && held[1] is '|' or '\n': return 1;
             default: return Plain(1, plain, held);

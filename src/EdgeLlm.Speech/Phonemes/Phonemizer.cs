@@ -33,6 +33,9 @@ public sealed partial class Phonemizer : IDisposable
         _reader = new SentenceReader(_lexicon, _unknown);
     }
 
+    /// <summary>The signs that the voice has.</summary>
+    internal VoiceSigns Signs => _signs;
+
     /// <summary>Work so far: look-ups in dictionaries.</summary>
     internal long LookUps => _lexicon.Work;
 

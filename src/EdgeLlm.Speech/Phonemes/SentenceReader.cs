@@ -5,7 +5,7 @@ namespace EdgeLlm.Speech.Phonemes;
 /// <summary>Reads the words of a sentence, from the last to the first, and joins their phonemes.</summary>
 internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
 {
-    private const int LongestWord = 64;
+    private const int LongestWord = 64, MostParts = 24;
     private const string Junk = "',-._‘’/";
 
     /// <summary>The sentence's phonemes, spaces between words; tokens have their tags.</summary>
@@ -46,7 +46,7 @@ internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
     private void ReadGroup(List<SubToken> group, ref WordContext context)
     {
         WordContext before = context;
-        int left = 0, right = group.Count;
+        int right = group.Count, left = FirstOf(right);
         while (left < right)
         {
             SubToken merged = right - left == 1 ? group[left] : Merge(group, left, right);
@@ -56,7 +56,8 @@ internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
                 group[left].Phonemes = phonemes;
                 for (int i = left + 1; i < right; i++) group[i].Phonemes = "";
                 context = After(context, phonemes, merged.Text, merged.Tag);
-                (right, left) = (left, 0);
+                right = left;
+                left = FirstOf(right);
             }
             else if (left + 1 < right)
             {
@@ -75,15 +76,18 @@ internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
                     return;
                 }
                 part.Phonemes = "";
-                left = 0;
+                left = FirstOf(right);
             }
         }
         Balance(group);
     }
 
+    /// <summary>The first part that a word which ends with a part may have: no word of the dictionaries has more parts.</summary>
+    private static int FirstOf(int right) => Math.Max(0, right - MostParts);
+
     private static SubToken Merge(List<SubToken> group, int left, int right)
     {
-        string text = string.Concat(group.Skip(left).Take(right - left).Select(static part => part.Text)), tag = "", currency = "";
+        string text = string.Concat(group.GetRange(left, right - left).Select(static part => part.Text)), tag = "", currency = "";
         int heaviest = -1;
         for (int i = left; i < right; i++)
         {

@@ -138,6 +138,11 @@ public sealed class SentenceSplitter
             while (stop < _count && Stops.Contains(_buffer[stop])) stop++;
             int closed = stop;
             while (closed > i && closed < _count && Closers.Contains(_buffer[closed])) closed++;
+            if (closed > MostCharacters)
+            {
+                i = MostCharacters;
+                continue;
+            }
             int next = closed;
             while (next < _count && char.IsWhiteSpace(_buffer[next])) next++;
             if (next >= _buffer.Length) next = _buffer.Length; // more space than fits: what it separates has ended

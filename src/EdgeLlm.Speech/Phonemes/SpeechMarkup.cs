@@ -119,7 +119,7 @@ internal sealed class SpeechMarkup
             case "p":
                 _part.Append("\n\n");
                 break;
-            case "s":
+            case "s" when _part.Length > 0 && _part[^1] != '\n':
                 _part.Append('\n');
                 break;
         }
@@ -170,7 +170,7 @@ internal sealed class SpeechMarkup
         foreach (char c in text)
         {
             if (char.IsWhiteSpace(c)) continue;
-            if (char.IsLetter(c)) spelled.Append(afterLetter || spelled.Length == 0 ? "" : " ").Append(char.ToUpperInvariant(c)).Append('.');
+            if (char.IsLetter(c)) spelled.Append(afterLetter ? "." : spelled.Length == 0 ? "" : " ").Append(char.ToUpperInvariant(c));
             else spelled.Append(spelled.Length == 0 ? "" : " ").Append(c);
             afterLetter = char.IsLetter(c);
         }

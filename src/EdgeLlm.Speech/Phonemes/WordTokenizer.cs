@@ -120,9 +120,8 @@ internal sealed partial class WordTokenizer(StringTable exceptions)
             for (int count = 3; count >= 2 && joined == 0; count--)
             {
                 if (i + count > cut.Count) continue;
-                int length = 0;
-                for (int k = i; k < i + count; k++) length += cut[k].Text.Length;
-                if (length <= 64 && AddException(string.Concat(cut.Skip(i).Take(count).Select(static token => token.Text)), tokens)) joined = count;
+                string text = count == 3 ? cut[i].Text + cut[i + 1].Text + cut[i + 2].Text : cut[i].Text + cut[i + 1].Text;
+                if (AddException(text, tokens)) joined = count;
             }
             if (joined == 0) tokens.Add(cut[i]);
             i += Math.Max(1, joined);
