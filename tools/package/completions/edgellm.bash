@@ -25,7 +25,7 @@ _edgellm() {
     perplexity) options='--model -m --text --context --against --keep-logits --json --help' ;;
     template) options='--model -m --template --chat-template --input --now --help' ;;
     tokenize) options='--model -m --special --add-special --jsonl --decode --help' ;;
-    phonemes) options='--voice --json --help' ;;
+    phonemes) options='--voice --lexicon --marks --json --help' ;;
     embed) options='--model -m --pooling --no-normalize --prompt --output -o --context --ctx-size -c --threads -t --kernel --help' ;;
     rerank) options='--model -m --context --ctx-size -c --threads -t --kernel --help' ;;
     say) options='--file -f --output -o --voice --speed --volume --seed --pause --phonemes --stages --float-activations --threads -t --kernel --help' ;;
@@ -157,6 +157,7 @@ _edgellm() {
     template:--now) COMPREPLY=(); return ;;
     tokenize:--model | tokenize:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     phonemes:--voice) COMPREPLY=(); return ;;
+    phonemes:--lexicon) COMPREPLY=($(compgen -f -- "$word")); return ;;
     embed:--model | embed:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     embed:--pooling) COMPREPLY=($(compgen -W "mean cls last" -- "$word")); return ;;
     embed:--prompt) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word")); return ;;

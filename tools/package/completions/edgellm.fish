@@ -192,6 +192,8 @@ complete -c edgellm -n '__fish_seen_subcommand_from tokenize' -l add-special -d 
 complete -c edgellm -n '__fish_seen_subcommand_from tokenize' -l jsonl -d 'A JSON string a line in, a JSON array of ids a line out'
 complete -c edgellm -n '__fish_seen_subcommand_from tokenize' -l decode -d 'Ids in, separated by spaces'
 complete -c edgellm -n '__fish_seen_subcommand_from phonemes' -l voice -x -d 'The voice'
+complete -c edgellm -n '__fish_seen_subcommand_from phonemes' -l lexicon -r -F -d 'Words and how they are spoken'
+complete -c edgellm -n '__fish_seen_subcommand_from phonemes' -l marks -d 'Read [word] as the phonemes say'
 complete -c edgellm -n '__fish_seen_subcommand_from phonemes' -l json -d 'Everything about the text as one line of JSON'
 complete -c edgellm -n '__fish_seen_subcommand_from embed' -l model -s m -r -F -a '(edgellm list --names 2> /dev/null)' -d 'A GGUF file, a Hugging Face folder, or a model\'s name as edgellm list shows it'
 complete -c edgellm -n '__fish_seen_subcommand_from embed' -l pooling -x -a 'mean cls last' -d 'How the tokens\' hidden states become one vector'
