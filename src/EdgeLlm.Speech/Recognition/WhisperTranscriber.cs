@@ -92,17 +92,18 @@ internal sealed class WhisperTranscriber : Transcriber
 
     public override string TextOf(ReadOnlySpan<int> tokens) => _model.Tokenizer.Decode(tokens).Trim();
 
-    /// <summary>Tokens of the words that end four tenths of a second or more before the window does; a word without time was not said.</summary>
+    /// <summary>Tokens of the words that end four tenths of a second or more before the window does; a word without time was said only where one with time follows.</summary>
     public override int SpokenTokens(int samples, int[] heard, TranscriptionOptions options)
     {
         const int Held = 2 * LogMel.SampleRate / 5;
-        int tokens = 0;
+        int tokens = 0, spoken = 0;
         foreach (AlignedWord word in _aligner.Align(StartOf(options, _language), heard, Math.Min(_model.Positions, samples / SamplesPerPosition), _language))
         {
-            if (word.End <= word.Start || word.End * SamplesPerPosition > samples - Held) break;
+            if (word.End * SamplesPerPosition > samples - Held) break;
             tokens += word.Tokens;
+            if (word.End > word.Start) spoken = tokens;
         }
-        return tokens;
+        return spoken;
     }
 
     /// <summary>The words that end a second or more before the window does, up to the last sentence's end among them.</summary>
