@@ -1,4 +1,7 @@
 using System.Text.Json;
+using EdgeLlm.Cli.Commands;
+using EdgeLlm.Speech.Audio;
+using EdgeLlm.Speech.Recognition;
 using EdgeLlm.Tests;
 
 namespace EdgeLlm.Cli.Tests.Commands;
@@ -72,6 +75,19 @@ public sealed class DetectionCommandTests
         CliResult result = await TestCli.RunAsync("wyoming", "--listen", address);
         Assert.Equal(ExitCode.Usage, result.ExitCode);
         Assert.Contains(advice, result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("en-GB")]
+    [InlineData("xx")]
+    [InlineData(null)]
+    public async Task Wyoming_recognizes_whatever_language_Home_Assistant_names(string? language)
+    {
+        using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "whisper", "two_cities_5s.json")));
+        using var recognizer = SpeechRecognizer.Load(SharedFolder.Require("models", "whisper-tiny.en"));
+        using AudioReader reader = AudioReader.Open(SharedFolder.Require("golden", "whisper", "two_cities_5s.wav"));
+        string text = await WyomingCommand.Recognizer(recognizer).Recognize(reader.ReadToEnd(1 << 20)!, language, TestContext.Current.CancellationToken);
+        Assert.Equal(golden.RootElement.GetProperty("text").GetString()!.Trim(), text.Trim());
     }
 
     private static byte[] Wav(IEnumerable<short> samples)

@@ -31,7 +31,7 @@ _edgellm() {
     say) options='--file -f --output -o --voice --speed --volume --seed --pause --phonemes --stages --float-activations --threads -t --kernel --help' ;;
     vad) options='--model -m --json --threshold --min-speech --min-silence --padding --kernel --help' ;;
     wake) options='--model -m --json --help' ;;
-    wyoming) options='--wake --listen --allow --help' ;;
+    wyoming) options='--model -m --wake --listen --allow --threads -t --kernel --help' ;;
     transcribe) options='--model -m --format -f --language -l --translate --prompt --hotword --words --beams --full-window --timestamps --stream --live --pcm --threads -t --kernel --help' ;;
   esac
   case $command:$previous in
@@ -186,9 +186,12 @@ _edgellm() {
     vad:--padding) COMPREPLY=(); return ;;
     vad:--kernel) COMPREPLY=($(compgen -W "$(edgellm kernels 2> /dev/null)" -- "$word")); return ;;
     wake:--model | wake:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
+    wyoming:--model | wyoming:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     wyoming:--wake) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     wyoming:--listen) COMPREPLY=(); return ;;
     wyoming:--allow) COMPREPLY=(); return ;;
+    wyoming:--threads | wyoming:-t) COMPREPLY=(); return ;;
+    wyoming:--kernel) COMPREPLY=($(compgen -W "$(edgellm kernels 2> /dev/null)" -- "$word")); return ;;
     transcribe:--model | transcribe:-m) COMPREPLY=($(compgen -W "$(edgellm list --names 2> /dev/null)" -- "$word") $(compgen -f -- "$word")); return ;;
     transcribe:--format | transcribe:-f) COMPREPLY=($(compgen -W "text json srt vtt" -- "$word")); return ;;
     transcribe:--language | transcribe:-l) COMPREPLY=(); return ;;
