@@ -17,6 +17,9 @@ public sealed record VoiceOptions
 
     /// <summary>Multiply with float activations: slower, and nearer to the voice as it was trained.</summary>
     public bool UsesFloatActivations { get; init; }
+
+    /// <summary>How text is read; null: as it is.</summary>
+    public PhonemizerOptions? Reading { get; init; }
 }
 
 /// <summary>
@@ -32,6 +35,9 @@ public sealed class SpeechSynthesizer : IDisposable
     // Some 3 s of sound: enough that the next sentence is there when one ends, little enough that a stop saves work.
     private const int PiecesAhead = 8;
 
+    /// <summary>How long a sentence that has ended waits for the next one's beginning.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMilliseconds(300);
+
     private readonly VoiceModel _model;
     private readonly Phonemizer _phonemizer;
     private readonly SentenceSynthesis _synthesis;
@@ -44,7 +50,7 @@ public sealed class SpeechSynthesizer : IDisposable
         _model = VoiceModel.Open(path);
         try
         {
-            _phonemizer = Phonemizer.Open(path);
+            _phonemizer = Phonemizer.Open(path, options.Reading);
             _synthesis = new SentenceSynthesis(_model, kernel, options.Threads, options.UsesFloatActivations, recorder);
             Name = Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(path));
         }
@@ -73,21 +79,37 @@ public sealed class SpeechSynthesizer : IDisposable
 
     /// <summary>Speaks a text: samples from -1 to 1, a piece of some tenths of a second at a time, computed ahead of the caller by up to some seconds.</summary>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="PhonemeException">The text is SSML that is not well formed, or a mark has a sign that the voice lacks; comes while it is spoken.</exception>
     public IAsyncEnumerable<ReadOnlyMemory<float>> SynthesizeAsync(string text, SpeechOptions? options = null, CancellationToken cancellation = default)
     {
         options ??= new SpeechOptions();
         options.Check();
-        return ComputeAheadAsync(output => SayAsync(Utterances(_phonemizer.Read(text), options), options, output, cancellation), cancellation);
+        IEnumerable<SpokenSentence> sentences = options.IsMarkup ? _phonemizer.ReadMarkup(text) : _phonemizer.Read(text, options.IsMarkdown);
+        return ComputeAheadAsync((output, stop) => SayAsync(new SpokenSound(_synthesis, options), Utterances(sentences, options), output, stop), cancellation);
     }
 
-    /// <summary>Speaks phonemes of the voice, a line a sentence.</summary>
-    /// <exception cref="ArgumentException">The voice does not have a sign, or a line is too long; the message says which.</exception>
-    internal IAsyncEnumerable<ReadOnlyMemory<float>> SynthesizePhonemesAsync(string phonemes, SpeechOptions options, CancellationToken cancellation = default)
+    /// <summary>
+    /// Speaks a text that is still being written, such as a model's answer: a sentence as soon as it has ended, which is when the next one begins, or after 0.3 s without
+    /// text. The next sentence is computed while one is played. (SSML is read only in whole texts.)
+    /// </summary>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    public IAsyncEnumerable<ReadOnlyMemory<float>> SpeakAsync(IAsyncEnumerable<string> text, SpeechOptions? options = null, CancellationToken cancellation = default)
     {
+        options ??= new SpeechOptions();
+        options.Check();
+        return ComputeAheadAsync((output, stop) => SayStreamAsync(text, options, output, stop), cancellation);
+    }
+
+    /// <summary>Speaks phonemes of the voice or of the International Phonetic Alphabet, a line a sentence.</summary>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="PhonemeException">The voice does not have a sign; the message says which.</exception>
+    public IAsyncEnumerable<ReadOnlyMemory<float>> SynthesizePhonemesAsync(string phonemes, SpeechOptions? options = null, CancellationToken cancellation = default)
+    {
+        options ??= new SpeechOptions();
         options.Check();
         List<Utterance> utterances = [.. phonemes.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-            .Select(line => new Utterance(IdsOf(line), 1, options.SentencePause))];
-        return ComputeAheadAsync(output => SayAsync(utterances, options, output, cancellation), cancellation);
+            .SelectMany(line => Utterances(_phonemizer.ReadSigns(line), options, options.SentencePause))];
+        return ComputeAheadAsync((output, stop) => SayAsync(new SpokenSound(_synthesis, options), utterances, output, stop), cancellation);
     }
 
     /// <inheritdoc/>
@@ -99,36 +121,23 @@ public sealed class SpeechSynthesizer : IDisposable
         _turn.Dispose();
     }
 
-    private int[] IdsOf(string phonemes)
-    {
-        foreach (char sign in phonemes)
+    private static IEnumerable<Utterance> Utterances(IEnumerable<SpokenSentence> sentences, SpeechOptions options) =>
+        sentences.SelectMany(sentence => Utterances(sentence, options, sentence.Break ?? sentence.Pause switch
         {
-            if (!_phonemizer.Signs.Has(sign))
-                throw new ArgumentException($"the voice has no sign for '{Printable.Line(sign.ToString())}' (U+{(int)sign:X4}); `edgellm phonemes TEXT` shows signs that it has");
-        }
-        int[] ids = _phonemizer.Signs.Ids(phonemes);
-        return ids.Length <= SentenceNetwork.MostIds ? ids
-            : throw new ArgumentException($"a sentence has {ids.Length - 2} phonemes, and {SentenceNetwork.MostIds - 2} is the most: give it in several lines");
+            SpeechPause.Paragraph => options.ParagraphPause,
+            SpeechPause.Sentence => options.SentencePause,
+            _ => 0,
+        }));
+
+    private static IEnumerable<Utterance> Utterances(SpokenSentence sentence, SpeechOptions options, double pause)
+    {
+        if (sentence.Pieces.Count == 0 && sentence.Break is not null && !options.KeepsSilence) yield return new Utterance([], 1, pause);
+        for (int i = 0; i < sentence.Pieces.Count; i++)
+            yield return new Utterance(sentence.Pieces[i].Ids, sentence.Rate, i == sentence.Pieces.Count - 1 ? pause : 0);
     }
 
-    private static IEnumerable<Utterance> Utterances(IEnumerable<SpokenSentence> sentences, SpeechOptions options)
+    private static async Task SayAsync(SpokenSound sound, IEnumerable<Utterance> utterances, ChannelWriter<ReadOnlyMemory<float>> output, CancellationToken cancellation)
     {
-        foreach (SpokenSentence sentence in sentences)
-        {
-            double pause = sentence.Break ?? sentence.Pause switch
-            {
-                SpeechPause.Paragraph => options.ParagraphPause,
-                SpeechPause.Sentence => options.SentencePause,
-                _ => 0,
-            };
-            for (int i = 0; i < sentence.Pieces.Count; i++)
-                yield return new Utterance(sentence.Pieces[i].Ids, sentence.Rate, i == sentence.Pieces.Count - 1 ? pause : 0);
-        }
-    }
-
-    private async Task SayAsync(IEnumerable<Utterance> utterances, SpeechOptions options, ChannelWriter<ReadOnlyMemory<float>> output, CancellationToken cancellation)
-    {
-        var sound = new SpokenSound(_synthesis, options);
         foreach (ReadOnlyMemory<float> samples in utterances.SelectMany(sound.Say))
         {
             cancellation.ThrowIfCancellationRequested();
@@ -136,45 +145,63 @@ public sealed class SpeechSynthesizer : IDisposable
         }
     }
 
+    private async Task SayStreamAsync(IAsyncEnumerable<string> text, SpeechOptions options, ChannelWriter<ReadOnlyMemory<float>> output, CancellationToken cancellation)
+    {
+        var sound = new SpokenSound(_synthesis, options);
+        var splitter = new SentenceSplitter(options.IsMarkdown);
+        IAsyncEnumerator<string> pieces = text.GetAsyncEnumerator(cancellation);
+        Task<bool> next = Task.FromResult(true);
+        try
+        {
+            while (true)
+            {
+                next = pieces.MoveNextAsync().AsTask();
+                if (await Task.WhenAny(next, Task.Delay(LongestWait, cancellation)).ConfigureAwait(false) != next) await SayAllAsync(splitter.Flush()).ConfigureAwait(false);
+                if (!await next.WaitAsync(cancellation).ConfigureAwait(false)) break;
+                await SayAllAsync(splitter.Add(pieces.Current)).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            if (next.IsCompleted) await pieces.DisposeAsync().ConfigureAwait(false); // one that still waits for text can't be
+        }
+        await SayAllAsync(splitter.End()).ConfigureAwait(false);
+
+        Task SayAllAsync(IEnumerable<TextSentence> sentences) =>
+            SayAsync(sound, Utterances(sentences.Select(sentence => _phonemizer.Read(sentence)), options), output, cancellation);
+    }
+
     /// <summary>Computes on another thread, some pieces ahead; a reader that leaves ends it.</summary>
     private async IAsyncEnumerable<ReadOnlyMemory<float>> ComputeAheadAsync(
-        Func<ChannelWriter<ReadOnlyMemory<float>>, Task> compute, [EnumeratorCancellation] CancellationToken cancellation)
+        Func<ChannelWriter<ReadOnlyMemory<float>>, CancellationToken, Task> compute, [EnumeratorCancellation] CancellationToken cancellation)
     {
         var pieces = Channel.CreateBounded<ReadOnlyMemory<float>>(PiecesAhead);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         await _turn.WaitAsync(cancellation).ConfigureAwait(false);
-        Task work = Task.Run(() => RunAsync(compute, pieces.Writer), CancellationToken.None);
+        Task work = Task.Run(() => RunAsync(compute, pieces.Writer, stop.Token), CancellationToken.None);
         try
         {
             await foreach (ReadOnlyMemory<float> samples in pieces.Reader.ReadAllAsync(cancellation).ConfigureAwait(false)) yield return samples;
         }
         finally
         {
-            pieces.Writer.TryComplete(); // the next piece has no place
-            try
-            {
-                await work.ConfigureAwait(false);
-            }
-            finally
-            {
-                _turn.Release();
-            }
+            await stop.CancelAsync().ConfigureAwait(false);
+            await work.ConfigureAwait(false);
+            _turn.Release();
         }
     }
 
-    private static async Task RunAsync(Func<ChannelWriter<ReadOnlyMemory<float>>, Task> compute, ChannelWriter<ReadOnlyMemory<float>> output)
+    private static async Task RunAsync(
+        Func<ChannelWriter<ReadOnlyMemory<float>>, CancellationToken, Task> compute, ChannelWriter<ReadOnlyMemory<float>> output, CancellationToken cancellation)
     {
         try
         {
-            await compute(output).ConfigureAwait(false);
+            await compute(output, cancellation).ConfigureAwait(false);
             output.TryComplete();
-        }
-        catch (ChannelClosedException)
-        {
-            // The reader left.
         }
         catch (Exception exception)
         {
-            output.TryComplete(exception);
+            output.TryComplete(exception); // of a reader that left nobody hears
         }
     }
 }

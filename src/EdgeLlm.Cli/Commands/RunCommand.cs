@@ -25,6 +25,7 @@ internal sealed class RunCommand
     private readonly Option<bool> _noHistory = new("--no-history") { Description = "In a conversation: neither offer lines of earlier conversations nor keep this one's." };
     private readonly Option<bool> _force = new("--force") { Description = "In a conversation: /save replaces a conversation that was saved before without asking." };
     private readonly Option<bool> _stats = new("--stats", "--verbose") { Description = "Say on standard error what the answer took." };
+    private readonly Option<bool> _speak = new("--speak") { Description = "Speak the answer, too, sentence by sentence while it is written (aplay or pw-play; a voice: --voice)." };
     private readonly GenerationArguments _generation = new();
 
     public static Command Create()
@@ -32,7 +33,7 @@ internal sealed class RunCommand
         var run = new RunCommand();
         var command = new Command("run", "Ask a model: one answer, or a conversation at a terminal.")
         {
-            run._words, SharedOptions.Model, run._prompt, run._system, SharedOptions.ChatTemplate, run._raw, run._chat, run._noInput, run._noHistory, run._force, run._stats,
+            run._words, SharedOptions.Model, run._prompt, run._system, SharedOptions.ChatTemplate, run._raw, run._chat, run._noInput, run._noHistory, run._force, run._stats, run._speak, SharedOptions.Voice,
             SharedOptions.Context, SharedOptions.Threads, SharedOptions.DecodeThreads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType,
         };
         run._generation.AddTo(command);
@@ -56,6 +57,8 @@ internal sealed class RunCommand
         if (reads) text = PromptInput.Join(text, await PromptInput.ReadAsync(cancellation).ConfigureAwait(false));
         if (!converse && string.IsNullOrWhiteSpace(text)) throw new UsageException("there is no prompt: give one as an argument or on standard input");
 
+        if (!result.GetValue(_speak) && result.GetValue(SharedOptions.Voice) is not null) throw new UsageException("--voice is for --speak");
+        using AnswerSpeaker? speaker = result.GetValue(_speak) ? new AnswerSpeaker(result.GetValue(SharedOptions.Voice)) : null;
         using LanguageModel model = SharedOptions.LoadModel(result, words.ModelPath ?? SharedOptions.ModelPathOf(result));
         GenerationArguments.RequireTokens(options, model.Info.VocabularySize);
         bool continues = result.GetValue(_raw);
@@ -68,17 +71,18 @@ internal sealed class RunCommand
         }
         if (!converse)
         {
-            await AnswerAsync(model, format, text!, options, result, cancellation).ConfigureAwait(false);
+            await AnswerAsync(model, format, text!, options, result, speaker, cancellation).ConfigureAwait(false);
             return ExitCode.Success;
         }
         using var input = LineInput.OfThisProcess(keepsHistory: !result.GetValue(_noHistory));
         if (format is null) return await new InteractiveText(model, options, input, Console.Out).RunAsync(cancellation).ConfigureAwait(false);
         using var session = new ChatSession(model, format, result.GetValue(_system));
-        return await new InteractiveChat(session, options, input, Console.Out, result.GetValue(_force)).RunAsync(cancellation).ConfigureAwait(false);
+        return await new InteractiveChat(session, options, input, Console.Out, result.GetValue(_force)) { Speaker = speaker }.RunAsync(cancellation).ConfigureAwait(false);
     }
 
     /// <param name="format">Null: the text is continued as it is.</param>
-    private async Task AnswerAsync(LanguageModel model, ChatFormat? format, string text, GenerationOptions options, ParseResult result, CancellationToken cancellation)
+    private async Task AnswerAsync(
+        LanguageModel model, ChatFormat? format, string text, GenerationOptions options, ParseResult result, AnswerSpeaker? speaker, CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         ConsoleCancelEventHandler onPress = (_, press) =>
@@ -90,8 +94,8 @@ internal sealed class RunCommand
         try
         {
             GenerationStatistics statistics = format is null
-                ? await ContinueAsync(model, text, options, stop.Token).ConfigureAwait(false)
-                : await AnswerAsync(model, format, result.GetValue(_system), text, options, stop.Token).ConfigureAwait(false);
+                ? await ContinueAsync(model, text, options, speaker, stop.Token).ConfigureAwait(false)
+                : await AnswerAsync(model, format, result.GetValue(_system), text, options, speaker, stop.Token).ConfigureAwait(false);
             if (GenerationArguments.NoteOn(statistics, options, model.ContextLength) is { } note) await Console.Error.WriteLineAsync($"edgellm: {note}").ConfigureAwait(false);
             if (result.GetValue(_stats)) await Console.Error.WriteLineAsync(AnswerWriter.Describe(statistics)).ConfigureAwait(false);
         }
@@ -101,20 +105,22 @@ internal sealed class RunCommand
         }
     }
 
-    private static async Task<GenerationStatistics> ContinueAsync(LanguageModel model, string text, GenerationOptions options, CancellationToken cancellation)
+    private static async Task<GenerationStatistics> ContinueAsync(LanguageModel model, string text, GenerationOptions options, AnswerSpeaker? speaker, CancellationToken cancellation)
     {
         using var generator = new TextGenerator(model);
         int[] prompt = model.Tokenizer.Encode(text, addSpecial: true);
         if (prompt.Length == 0) throw new UsageException("the prompt has no tokens");
-        await AnswerWriter.WriteAsync(generator.GenerateAsync(prompt, options, cancellation), Console.Out, wraps: true, cancellation).ConfigureAwait(false);
+        IAsyncEnumerable<string> answer = generator.GenerateAsync(prompt, options, cancellation);
+        await AnswerWriter.WriteAsync(speaker?.HearAsync(answer, cancellation) ?? answer, Console.Out, wraps: true, cancellation).ConfigureAwait(false);
         return generator.Statistics;
     }
 
     private static async Task<GenerationStatistics> AnswerAsync(
-        LanguageModel model, ChatFormat format, string? system, string text, GenerationOptions options, CancellationToken cancellation)
+        LanguageModel model, ChatFormat format, string? system, string text, GenerationOptions options, AnswerSpeaker? speaker, CancellationToken cancellation)
     {
         using var session = new ChatSession(model, format, system);
-        await AnswerWriter.WriteAsync(session.AskAsync(text, options, cancellation), Console.Out, wraps: true, cancellation).ConfigureAwait(false);
+        IAsyncEnumerable<string> answer = session.AskAsync(text, options, cancellation);
+        await AnswerWriter.WriteAsync(speaker?.HearAsync(answer, cancellation) ?? answer, Console.Out, wraps: true, cancellation).ConfigureAwait(false);
         return session.Statistics;
     }
 }

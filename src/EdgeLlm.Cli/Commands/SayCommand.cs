@@ -1,9 +1,12 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using EdgeLlm.Cli.Speak;
 using EdgeLlm.Files;
 using EdgeLlm.Speech;
+using EdgeLlm.Speech.Phonemes;
 using EdgeLlm.Speech.Synthesis;
 
 namespace EdgeLlm.Cli.Commands;
@@ -22,8 +25,8 @@ internal sealed class SayCommand
 
     private readonly Option<string?> _file = new("--file", "-f") { Description = "Say the text of this file", HelpName = "FILE" };
     private readonly Option<string?> _output = new("--output", "-o") { Description = "Write the sound to this file, WAV or FLAC by its ending; - is standard output, as WAV (default: play it with aplay or pw-play)", HelpName = "FILE" };
-    private readonly Option<double?> _speed = SharedOptions.Number("--speed", "FACTOR", "Tempo, 0.5 to 2 (default: 1)", SpeechOptions.LeastSpeed, SpeechOptions.GreatestSpeed);
-    private readonly Option<double?> _volume = SharedOptions.Number("--volume", "FACTOR", "Loudness, 0 to 4 (default: 1)", 0, 4);
+    private readonly Option<double?> _speed = Number("--speed", "FACTOR", "Tempo, 0.5 to 2 (default: 1)", SpeechOptions.LeastSpeed, SpeechOptions.GreatestSpeed);
+    private readonly Option<double?> _volume = Number("--volume", "FACTOR", "Loudness, 0 to 4 (default: 1)", 0, 4);
     private readonly Option<ulong?> _seed = new("--seed") { Description = "Seed of the voice's noise: the same seed gives the same sound (default: 0)", HelpName = "N" };
     private readonly Option<string?> _pause = new("--pause") { Description = "Seconds between sentences (twice as long between paragraphs), 0 to 2.5, or `reference` for the voice's own silence (default: 0.25)", HelpName = "S|reference" };
     private readonly Option<bool> _phonemes = new("--phonemes") { Description = "The text is phonemes, a line a sentence" };
@@ -35,10 +38,23 @@ internal sealed class SayCommand
         var say = new SayCommand();
         var command = new Command("say", "Speak: text to sound, by a voice that was made with `edgellm quantize`.")
         {
-            say._text, say._file, say._output, SharedOptions.Voice, say._speed, say._volume, say._seed, say._pause, say._phonemes, say._stages, say._exact, SharedOptions.Threads, SharedOptions.Kernel,
+            say._text, say._file, say._output, SharedOptions.Voice, SharedOptions.Lexicon, SharedOptions.Marks, say._speed, say._volume, say._seed, say._pause, say._phonemes, say._stages, say._exact, SharedOptions.Threads, SharedOptions.Kernel,
         };
         command.SetAction(say.RunAsync);
         return command;
+    }
+
+    private static Option<double?> Number(string name, string helpName, string description, double least, double most)
+    {
+        return new Option<double?>(name) { Description = description, HelpName = helpName, CustomParser = Parse };
+
+        double? Parse(ArgumentResult result)
+        {
+            string text = result.Tokens[0].Value;
+            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value >= least && value <= most) return value;
+            result.AddError($"{name} takes a number from {least} to {most}, not '{text}'");
+            return null;
+        }
     }
 
     private async Task<int> RunAsync(ParseResult result, CancellationToken cancellation)
@@ -49,21 +65,43 @@ internal sealed class SayCommand
             SoundOutput.RequireFormat(target);
             if (target != "-") OutputFile.Require(target, force: true, result.GetValue(_file) is { } file ? [file] : []);
         }
-        string text = TextOf(result);
         var recorder = result.GetValue(_stages) is null ? null : new StageRecorder();
+        string? text = TextOf(result);
+        if (result.GetValue(_output) is null) Player.Require();
         using SpeechSynthesizer synthesizer = Load(result, recorder);
-        IAsyncEnumerable<ReadOnlyMemory<float>> sound;
+        using Stream? input = text is null ? StandardStreams.OpenInput() : null;
+        using StreamReader? lines = input is null ? null : new StreamReader(input);
+        string begun = lines is null ? "" : await ReadSomeAsync(lines, cancellation).ConfigureAwait(false);
+        if (lines is not null && (result.GetValue(_phonemes) || begun.TrimStart().StartsWith('<')))
+        {
+            text = begun + await lines.ReadToEndAsync(cancellation).ConfigureAwait(false); // a whole document
+            begun = "";
+        }
         try
         {
-            sound = result.GetValue(_phonemes) ? synthesizer.SynthesizePhonemesAsync(text, options, cancellation) : synthesizer.SynthesizeAsync(text, options, cancellation);
+            IAsyncEnumerable<ReadOnlyMemory<float>> sound = text is null ? synthesizer.SpeakAsync(PartsAsync(begun, lines!, cancellation), options, cancellation)
+                : result.GetValue(_phonemes) ? synthesizer.SynthesizePhonemesAsync(text, options, cancellation) : synthesizer.SynthesizeAsync(text, options, cancellation);
+            await SpeakAsync(sound, result.GetValue(_output), cancellation).ConfigureAwait(false);
         }
-        catch (ArgumentException exception)
+        catch (PhonemeException exception)
         {
             throw new UsageException(exception.Message);
         }
-        await SpeakAsync(sound, result.GetValue(_output), cancellation).ConfigureAwait(false);
         if (result.GetValue(_stages) is { } stages) recorder!.Save(stages);
         return ExitCode.Success;
+    }
+
+    /// <summary>What a stream has now; nothing where it ends.</summary>
+    private static async Task<string> ReadSomeAsync(StreamReader lines, CancellationToken cancellation)
+    {
+        char[] some = new char[4096];
+        return new string(some, 0, await lines.ReadAsync(some, cancellation).ConfigureAwait(false));
+    }
+
+    /// <summary>A stream's text as it comes.</summary>
+    private static async IAsyncEnumerable<string> PartsAsync(string begun, StreamReader lines, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        for (string some = begun; some.Length > 0; some = await ReadSomeAsync(lines, cancellation).ConfigureAwait(false)) yield return some;
     }
 
     private SpeechSynthesizer Load(ParseResult result, StageRecorder? recorder)
@@ -73,13 +111,14 @@ internal sealed class SayCommand
             Kernel = SharedOptions.ModelOptionsOf(result).Kernel,
             Threads = result.GetValue(SharedOptions.Threads) ?? 1,
             UsesFloatActivations = result.GetValue(_exact),
+            Reading = SharedOptions.PhonemizerOptionsOf(result),
         };
         return SpeechSynthesizer.Load(result.GetValue(SharedOptions.Voice), options, recorder);
     }
 
     private static async Task SpeakAsync(IAsyncEnumerable<ReadOnlyMemory<float>> sound, string? target, CancellationToken cancellation)
     {
-        using var output = new SoundOutput(target, VoiceModel.SampleRate);
+        using var output = new SoundOutput(target, VoiceModel.SampleRate, shows: true);
         long started = Stopwatch.GetTimestamp();
         await foreach (ReadOnlyMemory<float> samples in sound.ConfigureAwait(false)) await output.WriteAsync(samples, cancellation).ConfigureAwait(false);
         await output.FinishAsync(cancellation).ConfigureAwait(false);
@@ -90,7 +129,7 @@ internal sealed class SayCommand
 
     private SpeechOptions OptionsOf(ParseResult result)
     {
-        var options = new SpeechOptions { Speed = result.GetValue(_speed) ?? 1, Volume = result.GetValue(_volume) ?? 1, Seed = result.GetValue(_seed) ?? 0 };
+        var options = new SpeechOptions { Speed = result.GetValue(_speed) ?? 1, Volume = result.GetValue(_volume) ?? 1, Seed = result.GetValue(_seed) ?? 0, IsMarkup = true };
         switch (result.GetValue(_pause))
         {
             case null: return options;
@@ -101,14 +140,13 @@ internal sealed class SayCommand
         }
     }
 
-    private string TextOf(ParseResult result)
+    /// <summary>The text; null: it is on standard input.</summary>
+    private string? TextOf(ParseResult result)
     {
         string? text = result.GetValue(_text), file = result.GetValue(_file);
         if (text is not null && file is not null) throw new UsageException("the text is there twice: as an argument and with --file");
         if (file is not null) return InputFile.ReadText(file, MostTextBytes);
         if (text is null && StandardStreams.HasPersonIn()) throw new UsageException("there is nothing to say: give a text, --file FILE, or - for standard input");
-        if (text is not (null or "-")) return text;
-        using var input = new StreamReader(StandardStreams.OpenInput());
-        return input.ReadToEnd();
+        return text is null or "-" ? null : text;
     }
 }

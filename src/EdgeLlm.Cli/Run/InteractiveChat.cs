@@ -37,11 +37,14 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
     private GenerationOptions _options = options;
     private bool _isVerbose;
 
+    /// <summary>What speaks the answers, or null.</summary>
+    public AnswerSpeaker? Speaker { get; init; }
+
     public async Task<int> RunAsync(CancellationToken cancellation)
     {
         var loop = new PromptLoop(input, output)
         {
-            Ask = (text, stop) => session.AskAsync(text, _options, stop),
+            Ask = (text, stop) => Speaker?.HearAsync(session.AskAsync(text, _options, stop), stop) ?? session.AskAsync(text, _options, stop),
             Command = Run,
             NoteOnAnswer = NoteOnAnswer,
             HasConversation = () => session.Messages.Count > 0,

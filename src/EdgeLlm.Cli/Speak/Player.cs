@@ -32,7 +32,14 @@ internal sealed class Player : IDisposable
             var start = new ProcessStartInfo(path, arguments(sampleRate)) { RedirectStandardInput = true, UseShellExecute = false };
             return new Player(program, Process.Start(start)!);
         }
-        throw new FileException("aplay", "is not on this machine, and neither is pw-play: install alsa-utils or pipewire-bin, or write a file with -o FILE.wav");
+        throw Missing();
+    }
+
+    /// <summary>Finds out now, before long work, whether there is a player.</summary>
+    /// <exception cref="FileException">There is none on this machine.</exception>
+    public static void Require()
+    {
+        if (!Programs.Any(player => Find(player.Program) is not null)) throw Missing();
     }
 
     /// <summary>Plays samples after those that were there before; waits while the player has enough.</summary>
@@ -41,6 +48,7 @@ internal sealed class Player : IDisposable
     {
         if (_bytes.Length < 2 * samples.Length) _bytes = new byte[2 * samples.Length];
         SamplesOf16Bits.Write(samples.Span, _bytes);
+        using CancellationTokenRegistration stop = cancellation.Register(Stop); // a full pipe would make it wait for the sound that is to end
         try
         {
             await _process.StandardInput.BaseStream.WriteAsync(_bytes.AsMemory(0, 2 * samples.Length), cancellation).ConfigureAwait(false);
@@ -48,6 +56,7 @@ internal sealed class Player : IDisposable
         }
         catch (IOException)
         {
+            cancellation.ThrowIfCancellationRequested();
             throw new FileException(Program, "ended before the sound did: is there a sound card (`aplay -l`)? -o FILE.wav writes a file instead");
         }
     }
@@ -71,9 +80,16 @@ internal sealed class Player : IDisposable
 
     public void Dispose()
     {
-        if (!_finished && !_process.HasExited) _process.Kill();
+        Stop();
         _process.Dispose();
     }
+
+    private void Stop()
+    {
+        if (!_finished && !_process.HasExited) _process.Kill();
+    }
+
+    private static FileException Missing() => new("aplay", "is not on this machine, and neither is pw-play: install alsa-utils or pipewire-bin, or write a file with `edgellm say -o FILE.wav`");
 
     private static string? Find(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
         .Where(folder => folder.Length > 0).Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using EdgeLlm.Files;
 using EdgeLlm.Speech.Audio;
 
@@ -7,6 +8,7 @@ namespace EdgeLlm.Cli.Speak;
 internal sealed class SoundOutput : IDisposable
 {
     private readonly int _sampleRate;
+    private readonly bool _shows;
     private readonly AtomicFile? _file;
     private readonly Stream? _stream;
     private readonly WavWriter? _wav;
@@ -14,10 +16,11 @@ internal sealed class SoundOutput : IDisposable
     private Player? _player;
 
     /// <param name="target">A file's name (`.wav` or `.flac`), `-` for standard output, or null for a player.</param>
+    /// <param name="shows">Whether a line on standard error says how much there is.</param>
     /// <exception cref="FileException">The file can't be written.</exception>
-    public SoundOutput(string? target, int sampleRate)
+    public SoundOutput(string? target, int sampleRate, bool shows = false)
     {
-        _sampleRate = sampleRate;
+        (_sampleRate, _shows) = (sampleRate, shows && StandardStreams.HasPersonOut());
         if (target is null) return;
         if (target != "-") _file = AtomicFile.Create(target);
         _stream = _file is null ? StandardStreams.OpenOutput() : _file.Stream;
@@ -39,6 +42,7 @@ internal sealed class SoundOutput : IDisposable
     public async Task WriteAsync(ReadOnlyMemory<float> samples, CancellationToken cancellation)
     {
         Samples += samples.Length;
+        if (_shows) await Console.Error.WriteAsync(string.Create(CultureInfo.InvariantCulture, $"\r{Samples / (double)_sampleRate:0.0} s of sound")).ConfigureAwait(false);
         if (_stream is null)
         {
             _player ??= Player.Start(_sampleRate);
@@ -58,6 +62,7 @@ internal sealed class SoundOutput : IDisposable
         _flac?.Finish();
         _file?.Complete();
         if (_player is not null) await _player.FinishAsync(cancellation).ConfigureAwait(false);
+        if (_shows && Samples > 0) await Console.Error.WriteAsync("\r                         \r").ConfigureAwait(false);
     }
 
     public void Dispose()

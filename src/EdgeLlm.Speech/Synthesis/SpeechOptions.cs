@@ -27,6 +27,12 @@ public sealed record SpeechOptions
     /// <summary>Whether the voice's own silence before and after each sentence (0.3 and 0.5 s) stays, and takes the pauses' place.</summary>
     public bool KeepsSilence { get; init; }
 
+    /// <summary>Whether a text that begins with `&lt;speak` is SSML. Otherwise its marks are text.</summary>
+    public bool IsMarkup { get; init; }
+
+    /// <summary>Whether the text is Markdown, as models write it: its marks are not read, links by their text, blocks of code as "code".</summary>
+    public bool IsMarkdown { get; init; }
+
     /// <exception cref="ArgumentException">A number is out of its range; the message names it.</exception>
     internal void Check()
     {

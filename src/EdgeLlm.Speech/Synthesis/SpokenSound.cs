@@ -1,7 +1,7 @@
 namespace EdgeLlm.Speech.Synthesis;
 
 /// <summary>Something to be said in one go.</summary>
-/// <param name="Ids">Numbers of its phonemes, a 0 before and after them.</param>
+/// <param name="Ids">Numbers of its phonemes, a 0 before and after them; none: only the pause.</param>
 /// <param name="Rate">Factor of the tempo, beside that of the options.</param>
 /// <param name="Pause">Seconds of silence after it if something follows.</param>
 internal readonly record struct Utterance(IReadOnlyList<int> Ids, double Rate, double Pause);
@@ -28,6 +28,11 @@ internal sealed class SpokenSound
     /// <summary>The samples of an utterance in pieces, after the pause that the one before it asked for.</summary>
     public IEnumerable<ReadOnlyMemory<float>> Say(Utterance utterance)
     {
+        if (utterance.Ids.Count == 0)
+        {
+            _silence += (int)Math.Round(utterance.Pause * VoiceModel.SampleRate);
+            yield break;
+        }
         double speed = Math.Clamp(_options.Speed * utterance.Rate, SpeechOptions.LeastSpeed, SpeechOptions.GreatestSpeed);
         var settings = new SentenceSettings { Speed = (float)speed, FirstDurationAtMost = _options.KeepsSilence ? 0 : FirstDurationAtMost };
         _samples.Clear();

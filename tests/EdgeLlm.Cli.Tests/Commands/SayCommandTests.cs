@@ -66,12 +66,37 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
     [InlineData("say", "-o", "a.mp3", "Hello")]
     [InlineData("say", "Hello", "--file", "a.txt")]
     [InlineData("say", "--phonemes", "b\u4e00d", "-o", "-")]
+    [InlineData("say", "<speak>Hello", "-o", "-")]
     [InlineData("pull", "en_US-joe-medium.onnx")]
     public async Task A_wrong_command_line_is_refused_in_one_line(params string[] arguments)
     {
         CliResult result = await TestCli.RunAsync(arguments[0] == "pull" ? arguments : [.. arguments, "--voice", await _voice.PathAsync()]);
         Assert.Equal((2, ""), (result.ExitCode, result.Output));
         Assert.Single(result.Error.TrimEnd('\n').Split('\n'));
+    }
+
+    [Fact]
+    public async Task A_player_gets_the_samples_and_an_answer_is_spoken_while_it_is_written()
+    {
+        Assert.SkipUnless(File.Exists("/bin/sh"), "needs a shell");
+        string player = _voice.Folder.PathOf("player/aplay"), played = _voice.Folder.PathOf("played.raw");
+        Directory.CreateDirectory(Path.GetDirectoryName(player)!);
+        File.WriteAllText(player, $"#!/bin/sh\nexec /bin/cat > {played}\n");
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(player, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        Dictionary<string, string?> environment = new() { ["PATH"] = Path.GetDirectoryName(player) };
+        CliResult said = await TestCli.RunAsync(["say", "Hello there.", "--voice", await _voice.PathAsync()], null, environment);
+        Assert.Equal((0, "", ""), (said.ExitCode, said.Output, said.Error));
+        Assert.Equal((await SayAsync("Hello there.", "-o", "-")).OutputBytes[44..], File.ReadAllBytes(played));
+
+        File.Delete(played);
+        string model = SharedFolder.Require("models", "stories260K.f32.gguf");
+        CliResult answer = await TestCli.RunAsync(["run", "--speak", "--voice", await _voice.PathAsync(), "--raw", "--model", model, "--temperature", "0", "--max-tokens", "40", "Once upon a time"], null, environment);
+        Assert.Equal(0, answer.ExitCode);
+        Assert.InRange(answer.Output.Length, 40, 1000);
+        Assert.InRange(new FileInfo(played).Length, 48_000, 2_000_000);
+        CliResult none = await TestCli.RunAsync(["say", "Hello there.", "--voice", await _voice.PathAsync()], null, new Dictionary<string, string?> { ["PATH"] = "/nonexistent" });
+        Assert.Equal(1, none.ExitCode);
+        Assert.Contains("-o FILE.wav", none.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -87,6 +112,16 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
         Assert.Contains("en-US", shown, StringComparison.Ordinal);
         Assert.Contains("It speaks", shown, StringComparison.Ordinal);
         Assert.Equal((await SayAsync("Hello there.", "-o", "-")).OutputBytes, (await TestCli.RunAsync(["say", "Hello there.", "-o", "-"], null, home.Environment)).OutputBytes);
+    }
+
+    [Fact]
+    public async Task Breaks_and_rates_of_SSML_are_kept_and_marks_are_text_without_their_option()
+    {
+        int plain = await LengthAsync("One. Two."), broken = await LengthAsync("<speak>One. <break time=\"1s\"/> Two.</speak>"), slow = await LengthAsync("<speak><prosody rate=\"slow\">One. Two.</prosody></speak>");
+        Assert.InRange(broken - plain, 24000 * 3 / 4 - 3000, 24000 + 3000);
+        Assert.InRange(slow, plain * 21 / 20, plain * 2);
+        Assert.Equal((await SayAsync("Hello there.", "-o", "-")).OutputBytes, (await SayAsync("[Hello](/wəɹld/) there.", "-o", "-")).OutputBytes);
+        Assert.NotEqual((await SayAsync("Hello there.", "-o", "-")).OutputBytes, (await SayAsync("[Hello](/wˈɜɹld/) there.", "--marks", "-o", "-")).OutputBytes);
     }
 
     private async Task<CliResult> SayAsync(params string[] arguments) => await TestCli.RunAsync(["say", .. arguments, "--voice", await _voice.PathAsync()]);
