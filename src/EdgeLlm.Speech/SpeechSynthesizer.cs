@@ -84,7 +84,7 @@ public sealed class SpeechSynthesizer : IDisposable
     {
         options ??= new SpeechOptions();
         options.Check();
-        IEnumerable<SpokenSentence> sentences = options.IsMarkup ? _phonemizer.ReadMarkup(text) : _phonemizer.Read(text, options.IsMarkdown);
+        IEnumerable<SpokenSentence> sentences = options.IsMarkup && SpeechMarkup.Is(text) ? _phonemizer.ReadMarkup(text) : _phonemizer.Read(text, options.IsMarkdown);
         return ComputeAheadAsync((output, stop) => SayAsync(new SpokenSound(_synthesis, options), Utterances(sentences, options), output, stop), cancellation);
     }
 

@@ -33,7 +33,8 @@ internal sealed class RunCommand
         var run = new RunCommand();
         var command = new Command("run", "Ask a model: one answer, or a conversation at a terminal.")
         {
-            run._words, SharedOptions.Model, run._prompt, run._system, SharedOptions.ChatTemplate, run._raw, run._chat, run._noInput, run._noHistory, run._force, run._stats, run._speak, SharedOptions.Voice,
+            run._words, SharedOptions.Model, run._prompt, run._system, SharedOptions.ChatTemplate, run._raw, run._chat, run._noInput, run._noHistory, run._force, run._stats,
+            run._speak, SharedOptions.Voice,
             SharedOptions.Context, SharedOptions.Threads, SharedOptions.DecodeThreads, SharedOptions.Chunk, SharedOptions.Kernel, SharedOptions.CacheType,
         };
         run._generation.AddTo(command);

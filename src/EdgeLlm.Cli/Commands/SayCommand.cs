@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
@@ -25,11 +24,11 @@ internal sealed class SayCommand
 
     private readonly Option<string?> _file = new("--file", "-f") { Description = "Say the text of this file", HelpName = "FILE" };
     private readonly Option<string?> _output = new("--output", "-o") { Description = "Write the sound to this file, WAV or FLAC by its ending; - is standard output, as WAV (default: play it with aplay or pw-play)", HelpName = "FILE" };
-    private readonly Option<double?> _speed = Number("--speed", "FACTOR", "Tempo, 0.5 to 2 (default: 1)", SpeechOptions.LeastSpeed, SpeechOptions.GreatestSpeed);
-    private readonly Option<double?> _volume = Number("--volume", "FACTOR", "Loudness, 0 to 4 (default: 1)", 0, 4);
+    private readonly Option<double?> _speed = SharedOptions.Number("--speed", "FACTOR", "Tempo, 0.5 to 2 (default: 1)", SpeechOptions.LeastSpeed, SpeechOptions.GreatestSpeed);
+    private readonly Option<double?> _volume = SharedOptions.Number("--volume", "FACTOR", "Loudness, 0 to 4 (default: 1)", 0, 4);
     private readonly Option<ulong?> _seed = new("--seed") { Description = "Seed of the voice's noise: the same seed gives the same sound (default: 0)", HelpName = "N" };
     private readonly Option<string?> _pause = new("--pause") { Description = "Seconds between sentences (twice as long between paragraphs), 0 to 2.5, or `reference` for the voice's own silence (default: 0.25)", HelpName = "S|reference" };
-    private readonly Option<bool> _phonemes = new("--phonemes") { Description = "The text is phonemes, a line a sentence" };
+    private readonly Option<bool> _phonemes = new("--phonemes") { Description = "The text is phonemes, as `edgellm phonemes` prints them or in the IPA, a line a sentence" };
     private readonly Option<string?> _stages = new("--stages") { Description = "Write every stage of the network and the sound to this safetensors file", HelpName = "FILE" };
     private readonly Option<bool> _exact = new("--float-activations") { Description = "Multiply with float activations: slower, and nearer to the voice as it was trained" };
 
@@ -38,23 +37,11 @@ internal sealed class SayCommand
         var say = new SayCommand();
         var command = new Command("say", "Speak: text to sound, by a voice that was made with `edgellm quantize`.")
         {
-            say._text, say._file, say._output, SharedOptions.Voice, SharedOptions.Lexicon, SharedOptions.Marks, say._speed, say._volume, say._seed, say._pause, say._phonemes, say._stages, say._exact, SharedOptions.Threads, SharedOptions.Kernel,
+            say._text, say._file, say._output, SharedOptions.Voice, SharedOptions.Lexicon, SharedOptions.Marks, say._speed, say._volume, say._seed, say._pause,
+            say._phonemes, say._stages, say._exact, SharedOptions.Threads, SharedOptions.Kernel,
         };
         command.SetAction(say.RunAsync);
         return command;
-    }
-
-    private static Option<double?> Number(string name, string helpName, string description, double least, double most)
-    {
-        return new Option<double?>(name) { Description = description, HelpName = helpName, CustomParser = Parse };
-
-        double? Parse(ArgumentResult result)
-        {
-            string text = result.Tokens[0].Value;
-            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value >= least && value <= most) return value;
-            result.AddError($"{name} takes a number from {least} to {most}, not '{text}'");
-            return null;
-        }
     }
 
     private async Task<int> RunAsync(ParseResult result, CancellationToken cancellation)

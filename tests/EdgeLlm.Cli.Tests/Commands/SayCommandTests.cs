@@ -30,6 +30,7 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
         CliResult text = await SayAsync("Hello there.", "-o", "-"), phonemes = await SayAsync("həlˈO ðˈɛɹ.", "--phonemes", "-o", "-");
         Assert.Equal(uint.MaxValue, BinaryPrimitives.ReadUInt32LittleEndian(text.OutputBytes.AsSpan(40)));
         Assert.Equal(text.OutputBytes, phonemes.OutputBytes);
+        Assert.Equal(text.OutputBytes, (await SayAsync("hə.ˈloʊ ˈðɛr.", "--phonemes", "-o", "-")).OutputBytes); // the International Phonetic Alphabet
         CliResult piped = await TestCli.RunAsync(["say", "-", "-o", "-", "--voice", await _voice.PathAsync()], "Hello there.\n"u8.ToArray());
         Assert.Equal(text.OutputBytes, piped.OutputBytes);
         CliResult other = await SayAsync("Hello there.", "-o", "-", "--seed", "8");

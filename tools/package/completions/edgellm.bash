@@ -8,7 +8,7 @@ _edgellm() {
   COMPREPLY=()
   case $command in
     '') options='run inspect show bench doctor pull quantize serve snapshot cache list ls ps rm kernels logits perplexity template tokenize phonemes embed rerank say vad wake wyoming transcribe --help --version' ;;
-    run) options='--model -m --prompt -p --system --system-prompt -sys --chat-template --raw --chat -cnv --no-stdin --no-history --force --stats --verbose --context --ctx-size -c --threads -t --decode-threads --chunk --kernel --kv --max-tokens --n-predict --predict -n --temperature --temp --top-k --top-p --min-p --typical-p --seed -s --repeat-penalty --repeat-last-n --presence-penalty --frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-breaker --logit-bias --stop --ignore-eos --no-loop-guard --when-full --shift --format --json-schema -j --grammar --grammar-file --regex --heal --help' ;;
+    run) options='--model -m --prompt -p --system --system-prompt -sys --chat-template --raw --chat -cnv --no-stdin --no-history --force --stats --verbose --speak --voice --context --ctx-size -c --threads -t --decode-threads --chunk --kernel --kv --max-tokens --n-predict --predict -n --temperature --temp --top-k --top-p --min-p --typical-p --seed -s --repeat-penalty --repeat-last-n --presence-penalty --frequency-penalty --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n --dry-breaker --logit-bias --stop --ignore-eos --no-loop-guard --when-full --shift --format --json-schema -j --grammar --grammar-file --regex --heal --help' ;;
     inspect | show) options='--context --ctx-size -c --kv --tensors --verify --json --help' ;;
     bench) options='--model -m --threads -t --decode-threads --tune --prompt -p --decode -n --depth -d --rounds -r --kernel --chunk --kv --profile --parallel --peer-decode --peer-model --json --help' ;;
     doctor) options='--json --help' ;;
@@ -28,7 +28,7 @@ _edgellm() {
     phonemes) options='--voice --lexicon --marks --json --help' ;;
     embed) options='--model -m --pooling --no-normalize --prompt --output -o --context --ctx-size -c --threads -t --kernel --help' ;;
     rerank) options='--model -m --context --ctx-size -c --threads -t --kernel --help' ;;
-    say) options='--file -f --output -o --voice --speed --volume --seed --pause --phonemes --stages --float-activations --threads -t --kernel --help' ;;
+    say) options='--file -f --output -o --voice --lexicon --marks --speed --volume --seed --pause --phonemes --stages --float-activations --threads -t --kernel --help' ;;
     vad) options='--model -m --json --threshold --min-speech --min-silence --padding --kernel --help' ;;
     wake) options='--model -m --json --help' ;;
     wyoming) options='--model -m --wake --listen --allow --threads -t --kernel --help' ;;
@@ -39,6 +39,7 @@ _edgellm() {
     run:--prompt | run:-p) COMPREPLY=(); return ;;
     run:--system | run:--system-prompt | run:-sys) COMPREPLY=(); return ;;
     run:--chat-template) COMPREPLY=($(compgen -W "vicuna alpaca dolly llama2 chatml" -- "$word") $(compgen -f -- "$word")); return ;;
+    run:--voice) COMPREPLY=(); return ;;
     run:--context | run:--ctx-size | run:-c) COMPREPLY=(); return ;;
     run:--threads | run:-t) COMPREPLY=(); return ;;
     run:--decode-threads) COMPREPLY=(); return ;;
@@ -172,6 +173,7 @@ _edgellm() {
     say:--file | say:-f) COMPREPLY=($(compgen -f -- "$word")); return ;;
     say:--output | say:-o) COMPREPLY=($(compgen -f -- "$word")); return ;;
     say:--voice) COMPREPLY=(); return ;;
+    say:--lexicon) COMPREPLY=($(compgen -f -- "$word")); return ;;
     say:--speed) COMPREPLY=(); return ;;
     say:--volume) COMPREPLY=(); return ;;
     say:--seed) COMPREPLY=(); return ;;
