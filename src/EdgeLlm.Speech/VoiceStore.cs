@@ -32,7 +32,7 @@ internal static class VoiceStore
         if (voice is null)
         {
             return Voices().Select(static one => one.Path).FirstOrDefault()
-                ?? throw new FileNotFoundException("there is no voice on this machine: name one (edgellm: with --voice), a packed voice or the folder of one");
+                ?? throw new FileNotFoundException("there is no voice on this machine: name a packed voice or the folder of one (--voice)");
         }
         FileStatus? status = FileStatus.Of(voice);
         if (status?.Kind == FileKind.Regular) return voice;

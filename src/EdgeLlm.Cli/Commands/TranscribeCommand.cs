@@ -12,7 +12,7 @@ internal static class TranscribeCommand
     private const string StandardInput = "-";
 
     private static readonly Argument<string> Input = new("file") { HelpName = "FILE", Description = "A WAV or FLAC file of any rate; `-` is standard input" };
-    private static readonly Option<string> Format = new("--format", "-f") { Description = "What is printed (default: text)", HelpName = "text|json|srt|vtt", DefaultValueFactory = _ => "text" };
+    private static readonly Option<string?> Format = new("--format", "-f") { Description = "What is printed (default: text)", HelpName = "text|json|srt|vtt" };
     private static readonly Option<string?> Language = new("--language", "-l") { Description = "The language that is spoken, as a code such as en (default: what the model detects)", HelpName = "CODE" };
     private static readonly Option<bool> Translate = new("--translate") { Description = "Print English, whatever is spoken" };
     private static readonly Option<string?> Prompt = new("--prompt") { Description = "Text in the style and with the words that are expected", HelpName = "TEXT" };
@@ -30,13 +30,13 @@ internal static class TranscribeCommand
         Format.AcceptOnlyFromAmong("text", "json", "srt", "vtt");
         var command = new Command("transcribe", "Print what is said in a recording, by a model that hears (Whisper).")
         {
-            Input, SharedOptions.Model, Format, Language, Translate, Prompt, Hotwords, Words, Beams, FullWindow, Timestamps, Streams, Live, Pcm, SharedOptions.Threads, SharedOptions.Kernel,
+            Input, SpeechModels.Model, Format, Language, Translate, Prompt, Hotwords, Words, Beams, FullWindow, Timestamps, Streams, Live, Pcm, SharedOptions.Threads, SharedOptions.Kernel,
         };
         command.SetAction(async (result, cancellation) =>
         {
             string path = SpeechModels.PathOf(result);
             SpeechOptions options = SpeechModels.OptionsOf(result);
-            string format = result.GetValue(Format)!;
+            string format = result.GetValue(Format) ?? "text";
             TranscriptionOptions wanted = new()
             {
                 Language = result.GetValue(Language),

@@ -16,16 +16,16 @@ internal static class WyomingCommand
     public static Command Create()
     {
         var wake = new Option<string[]>("--wake") { Description = "A wake word of microWakeWord: its JSON file, or the name of one on this machine; may be there several times", HelpName = "MODEL" };
-        var listen = new Option<string>("--listen") { Description = $"Address and port (default: {DefaultAddress}); other machines reach another address than this one's own, with --allow", HelpName = "ADDRESS:PORT", DefaultValueFactory = _ => DefaultAddress };
+        var listen = new Option<string?>("--listen") { Description = $"Address and port (default: {DefaultAddress}); other machines reach another address than this one's own, with --allow", HelpName = "ADDRESS:PORT" };
         var allow = new Option<string[]>("--allow") { Description = "An address or network that may connect, such as 192.168.1.0/24; may be there several times", HelpName = "NETWORK" };
         var command = new Command("wyoming", "Serve speech to Home Assistant, over its Wyoming protocol: recognition by the --model that hears, and wake words.")
         {
-            SharedOptions.Model, wake, listen, allow, SharedOptions.Threads, SharedOptions.Kernel,
+            SpeechModels.Model, wake, listen, allow, SharedOptions.Threads, SharedOptions.Kernel,
         };
         command.SetAction(async (result, cancellation) =>
         {
-            using SpeechRecognizer? recognizer = result.GetValue(SharedOptions.Model) is null ? null : SpeechRecognizer.Load(SpeechModels.PathOf(result), SpeechModels.OptionsOf(result));
-            await RunAsync(recognizer, result.GetValue(wake) ?? [], result.GetValue(listen)!, result.GetValue(allow) ?? [], cancellation).ConfigureAwait(false);
+            using SpeechRecognizer? recognizer = result.GetValue(SpeechModels.Model) is null ? null : SpeechRecognizer.Load(SpeechModels.PathOf(result), SpeechModels.OptionsOf(result));
+            await RunAsync(recognizer, result.GetValue(wake) ?? [], result.GetValue(listen) ?? DefaultAddress, result.GetValue(allow) ?? [], cancellation).ConfigureAwait(false);
         });
         return command;
     }

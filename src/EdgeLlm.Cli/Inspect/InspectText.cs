@@ -3,6 +3,7 @@ using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Spec;
 using EdgeLlm.Speech;
+using EdgeLlm.Speech.Recognition;
 
 namespace EdgeLlm.Cli.Inspect;
 
@@ -20,6 +21,8 @@ internal static class InspectText
         report.Fields(Summary(file, plan));
         report.Line();
         if (Short(data, "general.architecture") == VoiceStore.Architecture) report.Heading($"It speaks: edgellm say --voice {ShellWord.Quote(Printable.Line(file.Path))} TEXT");
+        else if (Short(data, "general.architecture") is "whisper" or MoonshineConfig.Architecture or MoonshineConfig.StreamingArchitecture)
+            report.Heading($"It hears: edgellm transcribe FILE --model {ShellWord.Quote(Printable.Line(file.Path))}");
         else WritePlan(report, plan);
         if (file.Tensors.Count > 0)
         {

@@ -91,6 +91,21 @@ public sealed class InspectCommandTests : IDisposable
         Assert.DoesNotContain("output_norm.weight", result.Output);
     }
 
+    [Theory]
+    [InlineData("whisper", "edgellm transcribe")]
+    [InlineData("edgellm-voice", "edgellm say")]
+    public async Task A_model_that_hears_or_speaks_is_shown_with_its_command_and_not_run(string architecture, string command)
+    {
+        string path = Path.Combine(_folder.Root, "other.gguf");
+        var writer = new GgufWriter();
+        writer.Set("general.architecture", GgufValue.Of(architecture));
+        writer.Save(path);
+        Assert.Contains(command, (await TestCli.RunAsync("inspect", path)).Output);
+        CliResult run = await TestCli.RunAsync("run", "--model", path, "hi");
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains($"is not a language model (its architecture is '{architecture}'): `{command}` takes it", run.Error);
+    }
+
     [Fact]
     public async Task Control_characters_of_a_file_never_reach_the_terminal()
     {

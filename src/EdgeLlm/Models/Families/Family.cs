@@ -111,8 +111,18 @@ internal sealed record Family
         string architecture = file.Metadata.GetString("general.architecture", null)
             ?? throw new ModelException(file.Path, "has no general.architecture: it is not a language model");
         return All.FirstOrDefault(family => family.Architecture == architecture)
-            ?? throw new ModelException(file.Path, $"its architecture '{architecture}' is not one that runs here ({string.Join(", ", All.Select(family => family.Architecture).Distinct())})");
+            ?? throw new ModelException(file.Path, CommandFor(architecture) is { } command
+                ? $"is not a language model (its architecture is '{architecture}'): `{command}` takes it"
+                : $"its architecture '{architecture}' is not one that runs here ({string.Join(", ", All.Select(family => family.Architecture).Distinct())})");
     }
+
+    /// <summary>The command for a file of another kind of model of ours.</summary>
+    private static string? CommandFor(string architecture) => architecture switch
+    {
+        "whisper" or "moonshine" or "moonshine_streaming" => "edgellm transcribe",
+        "edgellm-voice" => "edgellm say",
+        _ => null,
+    };
 
     /// <summary>The family of a config.json.</summary>
     /// <exception cref="ModelException">It is of none that is known here.</exception>
