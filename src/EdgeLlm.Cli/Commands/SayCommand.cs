@@ -134,6 +134,7 @@ internal sealed class SayCommand
         if (text is not null && file is not null) throw new UsageException("the text is there twice: as an argument and with --file");
         if (file is not null) return InputFile.ReadText(file, MostTextBytes);
         if (text is null && StandardStreams.HasPersonIn()) throw new UsageException("there is nothing to say: give a text, --file FILE, or - for standard input");
+        if (text is not null && string.IsNullOrWhiteSpace(text)) throw new UsageException("there is nothing to say: the text is empty");
         return text is null or "-" ? null : text;
     }
 }

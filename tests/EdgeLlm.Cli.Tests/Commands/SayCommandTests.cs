@@ -68,6 +68,8 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
     [InlineData("say", "Hello", "--file", "a.txt")]
     [InlineData("say", "--phonemes", "b\u4e00d", "-o", "-")]
     [InlineData("say", "<speak>Hello", "-o", "-")]
+    [InlineData("say", "")]
+    [InlineData("say", " \n")]
     [InlineData("pull", "en_US-joe-medium.onnx")]
     public async Task A_wrong_command_line_is_refused_in_one_line(params string[] arguments)
     {
