@@ -1,4 +1,5 @@
 using EdgeLlm.Cli.Pull;
+using EdgeLlm.Tests;
 
 namespace EdgeLlm.Cli.Tests.Pull;
 
@@ -65,9 +66,7 @@ public sealed class RecommendedModelsTests
     [Fact]
     public void The_rows_are_those_of_the_list_that_they_were_copied_from()
     {
-        const string list = "/work/shared/research/models.tsv";
-        Assert.SkipUnless(File.Exists(list), "the list that this one was copied from is not here");
-        string[] rows = File.ReadAllLines(list);
+        string[] rows = File.ReadAllLines(SharedFolder.Require("research", "models.tsv"));
         Assert.All(RecommendedModels.Load().Models, model =>
             Assert.Contains(rows, row => row.Split('\t') is [var repository, var file, _, var licence, var commercial, var goodFor]
                 && (repository, file, licence, commercial, goodFor) == (model.Repository, model.File, model.Licence, model.Commercial, model.GoodFor)));
