@@ -20,8 +20,9 @@ internal static class InspectText
         report.Heading(Printable.Line(ModelStore.NameOf(file.Path), LongText));
         report.Fields(Summary(file, plan));
         report.Line();
-        if (Short(data, "general.architecture") == VoiceStore.Architecture) report.Heading($"It speaks: edgellm say --voice {ShellWord.Quote(Printable.Line(file.Path))} TEXT");
-        else if (Short(data, "general.architecture") is "whisper" or MoonshineConfig.Architecture or MoonshineConfig.StreamingArchitecture)
+        string? architecture = Short(data, "general.architecture");
+        if (architecture == VoiceStore.Architecture) report.Heading($"It speaks: edgellm say --voice {ShellWord.Quote(Printable.Line(file.Path))} TEXT");
+        else if (architecture is not null && SpeechFolder.IsKind(architecture))
             report.Heading($"It hears: edgellm transcribe FILE --model {ShellWord.Quote(Printable.Line(file.Path))}");
         else WritePlan(report, plan);
         if (file.Tensors.Count > 0)

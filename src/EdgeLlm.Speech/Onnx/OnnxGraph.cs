@@ -167,8 +167,8 @@ internal sealed class OnnxAttribute
             switch (reader.Field)
             {
                 case 1: attribute.Name = reader.Text; break;
-                case 2: attribute.Float = BitConverter.UInt32BitsToSingle((uint)reader.Number); break;
-                case 3: attribute.Integer = (long)reader.Number; break;
+                case 2: attribute.Float = reader.Float; break;
+                case 3: attribute.Integer = reader.Number; break;
                 case 4: attribute.Text = reader.Text; break;
                 case 5: attribute.Tensor = OnnxTensor.Read(reader.Bytes); break;
                 case 6: attribute.Graph = OnnxGraph.ReadGraph(reader.Bytes, depth + 1, ref items); break;

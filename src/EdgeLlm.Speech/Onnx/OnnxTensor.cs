@@ -123,7 +123,7 @@ internal sealed class OnnxTensor
             return;
         }
         Span<byte> number = stackalloc byte[8];
-        BinaryPrimitives.WriteUInt64LittleEndian(number, reader.Number);
+        BinaryPrimitives.WriteUInt64LittleEndian(number, reader.Bits);
         list.Write(number[..(reader.Kind == ProtobufKind.EightBytes ? 8 : 4)]);
     }
 

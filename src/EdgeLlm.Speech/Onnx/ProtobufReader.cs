@@ -3,13 +3,11 @@ using System.Text;
 
 namespace EdgeLlm.Speech.Onnx;
 
-/// <summary>
-/// Fields of one message of Protocol Buffers' wire format, one after the other. A length that exceeds the message and a field of an unknown kind are
-/// <see cref="InvalidDataException"/>s.
-/// </summary>
+/// <summary>The fields of a message of Protocol Buffers (protobuf.dev/programming-guides/encoding), one after the other. Nothing is read beyond the message.</summary>
 internal struct ProtobufReader(ReadOnlyMemory<byte> message)
 {
-    private int _position;
+    private ReadOnlyMemory<byte> rest = message, bytes;
+    private ulong number;
 
     /// <summary>Number of the field at hand.</summary>
     public int Field { get; private set; }
@@ -17,81 +15,89 @@ internal struct ProtobufReader(ReadOnlyMemory<byte> message)
     /// <summary>How the field at hand is stored.</summary>
     public ProtobufKind Kind { get; private set; }
 
-    /// <summary>A field's number, if it is stored as one (VarInt, 4 or 8 bytes).</summary>
-    public ulong Number { get; private set; }
+    /// <summary>The field's integer.</summary>
+    /// <exception cref="InvalidDataException">The field is not one.</exception>
+    public readonly long Number => Kind == ProtobufKind.VarInt ? (long)number : throw Wrong();
 
-    /// <summary>The bytes of the field at hand, if it has a length: a text, a message or packed numbers.</summary>
-    public ReadOnlyMemory<byte> Bytes { get; private set; }
+    /// <summary>The field's 32-bit float.</summary>
+    /// <exception cref="InvalidDataException">The field is not one.</exception>
+    public readonly float Float => Kind == ProtobufKind.FourBytes ? BitConverter.UInt32BitsToSingle((uint)number) : throw Wrong();
 
-    /// <summary>The bytes as text.</summary>
+    /// <summary>The bits of a field of four or eight bytes, in the lower ones.</summary>
+    /// <exception cref="InvalidDataException">The field is not one.</exception>
+    public readonly ulong Bits => Kind is ProtobufKind.FourBytes or ProtobufKind.EightBytes ? number : throw Wrong();
+
+    /// <summary>The field's bytes: a message, a text, numbers side by side.</summary>
+    /// <exception cref="InvalidDataException">The field has none.</exception>
+    public readonly ReadOnlyMemory<byte> Bytes => Kind == ProtobufKind.Length ? bytes : throw Wrong();
+
+    /// <summary>The field's text.</summary>
+    /// <exception cref="InvalidDataException">The field is not one.</exception>
     public readonly string Text => Encoding.UTF8.GetString(Bytes.Span);
 
-    /// <summary>Goes to the next field; false at the message's end.</summary>
+    /// <summary>Reads the next field. False at the end of the message.</summary>
+    /// <exception cref="InvalidDataException">The message is damaged.</exception>
     public bool Read()
     {
-        if (_position == message.Length) return false;
-        ulong tag = ReadVarInt(message.Span, ref _position);
-        (Field, Kind) = ((int)Math.Min(tag >> 3, int.MaxValue), (ProtobufKind)(tag & 7));
-        ReadOnlySpan<byte> rest = message.Span[_position..];
+        if (rest.IsEmpty) return false;
+        ulong key = ReadVarint();
+        (Field, Kind) = ((int)Math.Min(key >> 3, int.MaxValue), (ProtobufKind)(key & 7));
         switch (Kind)
         {
             case ProtobufKind.VarInt:
-                Number = ReadVarInt(message.Span, ref _position);
+                number = ReadVarint();
                 break;
-            case ProtobufKind.EightBytes when rest.Length >= 8:
-                Number = BinaryPrimitives.ReadUInt64LittleEndian(rest);
-                _position += 8;
-                break;
-            case ProtobufKind.FourBytes when rest.Length >= 4:
-                Number = BinaryPrimitives.ReadUInt32LittleEndian(rest);
-                _position += 4;
+            case ProtobufKind.EightBytes:
+                number = BinaryPrimitives.ReadUInt64LittleEndian(Take(sizeof(ulong)).Span);
                 break;
             case ProtobufKind.Length:
-                ulong length = ReadVarInt(message.Span, ref _position);
-                if (length > (ulong)(message.Length - _position)) throw new InvalidDataException("is cut off, or a field's length is wrong");
-                Bytes = message.Slice(_position, (int)length);
-                _position += (int)length;
+                bytes = Take(ReadVarint());
                 break;
-            default:
-                throw new InvalidDataException("is cut off, or has a field of an unknown kind");
+            case ProtobufKind.FourBytes:
+                number = BinaryPrimitives.ReadUInt32LittleEndian(Take(sizeof(uint)).Span);
+                break;
+            default: throw Wrong();
         }
         return true;
     }
 
-    /// <summary>Adds a repeated field of whole numbers: one, or packed ones.</summary>
-    public readonly void AddNumbers(List<long> numbers, int most)
+    /// <summary>Adds the field's integers, one or many side by side.</summary>
+    /// <exception cref="InvalidDataException">They are damaged, or more than <paramref name="most"/>.</exception>
+    public void AddNumbers(List<long> numbers, int most)
     {
-        if (Kind == ProtobufKind.VarInt)
+        if (Kind == ProtobufKind.VarInt) numbers.Add(Number);
+        else
         {
-            Require(numbers.Count < most);
-            numbers.Add((long)Number);
-            return;
+            for (var packed = new ProtobufReader(Bytes); !packed.rest.IsEmpty;)
+            {
+                numbers.Add((long)packed.ReadVarint());
+                if (numbers.Count > most) break;
+            }
         }
-        if (Kind != ProtobufKind.Length) throw new InvalidDataException("has a number of an unknown kind");
-        for (int position = 0; position < Bytes.Length;)
-        {
-            Require(numbers.Count < most);
-            numbers.Add((long)ReadVarInt(Bytes.Span, ref position));
-        }
+        if (numbers.Count > most) throw new InvalidDataException($"has a list of more than {most} numbers");
     }
 
-    private static void Require(bool hasRoom)
-    {
-        if (!hasRoom) throw new InvalidDataException("has a list that is too long");
-    }
-
-    private static ulong ReadVarInt(ReadOnlySpan<byte> bytes, ref int position)
+    private ulong ReadVarint()
     {
         ulong value = 0;
         for (int shift = 0; shift < 64; shift += 7)
         {
-            if (position == bytes.Length) throw new InvalidDataException("is cut off");
-            byte part = bytes[position++];
-            value |= (ulong)(part & 127) << shift;
-            if (part < 128) return value;
+            byte part = Take(1).Span[0];
+            value |= (ulong)(part & 0x7F) << shift;
+            if (part < 0x80) return value;
         }
-        throw new InvalidDataException("has a number of more than 64 bits");
+        throw Wrong();
     }
+
+    private ReadOnlyMemory<byte> Take(ulong count)
+    {
+        if (count > (ulong)rest.Length) throw new InvalidDataException("is cut off or damaged");
+        ReadOnlyMemory<byte> taken = rest[..(int)count];
+        rest = rest[(int)count..];
+        return taken;
+    }
+
+    private static InvalidDataException Wrong() => new("is not an ONNX file, or damaged");
 }
 
 /// <summary>Wire types of Protocol Buffers.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using EdgeLlm.Speech.Onnx;
 
 namespace EdgeLlm.Speech.Detection.Onnx;
 
