@@ -2,7 +2,8 @@
 //   curl http://127.0.0.1:5080/ask?question=Why+is+the+sky+blue
 //   curl -N http://127.0.0.1:5080/stream?question=Tell+me+a+story
 //   curl http://127.0.0.1:5080/likeness?a=cat\&b=dog
-// Another model: --EdgeLlm:Model MODEL (a GGUF file, or a name that `edgellm list` shows), or "EdgeLlm": { "Model": ... } in appsettings.json.
+// Another model: --EdgeLlm:Model MODEL (a GGUF file, or a name that `edgellm list` shows), or "EdgeLlm": { "Model": ... } in
+// appsettings.json.
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using EdgeLlm.Extensions.AI;
@@ -26,7 +27,8 @@ app.MapGet("/ask", async (string question, IChatClient client, CancellationToken
 app.MapGet("/stream", (string question, IChatClient client, CancellationToken cancellationToken) =>
     TypedResults.ServerSentEvents(Pieces(client, question, cancellationToken)));
 
-app.MapGet("/likeness", async (string a, string b, IEmbeddingGenerator<string, Embedding<float>> generator, CancellationToken cancellationToken) =>
+app.MapGet("/likeness",
+    async (string a, string b, IEmbeddingGenerator<string, Embedding<float>> generator, CancellationToken cancellationToken) =>
 {
     GeneratedEmbeddings<Embedding<float>> embeddings = await generator.GenerateAsync([a, b], cancellationToken: cancellationToken);
     return TensorPrimitives.CosineSimilarity(embeddings[0].Vector.Span, embeddings[1].Vector.Span);

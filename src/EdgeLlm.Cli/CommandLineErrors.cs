@@ -7,7 +7,7 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli;
 
-/// <summary>What is wrong with a command line, with what was most likely meant or the line to type instead.</summary>
+/// <summary>Errors of a command line, with the likeliest correction or the line to type instead.</summary>
 internal static partial class CommandLineErrors
 {
     /// <summary>The errors; none where it can be run.</summary>
@@ -16,11 +16,14 @@ internal static partial class CommandLineErrors
     {
         Command command = result.CommandResult.Command;
         string[] unknown = [.. result.UnmatchedTokens, .. OptionsTakenForArguments(result)];
-        if (result.CommandResult == result.RootCommandResult && unknown is [var word, ..] && !IsOptionLike(word)) return [AdviceOnCommand(result, word, args)];
+        if (result.CommandResult == result.RootCommandResult && unknown is [var word, ..] && !IsOptionLike(word))
+            return [AdviceOnCommand(result, word, args)];
         if (unknown.FirstOrDefault(IsOptionLike) is { } option) return [AdviceOnOption(command, option, args)];
         if (unknown.Length > 0) return [AdviceOnWord(command, Printable.Line(unknown[0], 100))];
-        string[] missing = [.. command.Arguments.Where(argument => argument.Arity.MinimumNumberOfValues > 0 && result.GetResult(argument) is not { Tokens.Count: > 0 }).Select(argument => argument.HelpName ?? argument.Name)];
-        return missing.Length > 0 && result.Errors.Count > 0 ? [$"{command.Name} takes {string.Join(" and ", missing)}"] : [.. result.Errors.Select(MessageOf)];
+        string[] missing = [.. command.Arguments.Where(argument => argument.Arity.MinimumNumberOfValues > 0
+            && result.GetResult(argument) is not { Tokens.Count: > 0 }).Select(argument => argument.HelpName ?? argument.Name)];
+        return missing.Length > 0 && result.Errors.Count > 0 ? [$"{command.Name} takes {string.Join(" and ", missing)}"]
+            : [.. result.Errors.Select(MessageOf)];
     }
 
     /// <summary>A word like `--tmeperature` would pass for a command's argument; after `--` it may.</summary>
@@ -28,7 +31,8 @@ internal static partial class CommandLineErrors
     {
         Token[] options = [.. result.Tokens.TakeWhile(token => token.Type != TokenType.DoubleDash)];
         return result.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens)
-            .Where(token => IsOptionLike(token.Value) && options.Any(option => ReferenceEquals(option, token))).Select(token => token.Value);
+            .Where(token => IsOptionLike(token.Value) && options.Any(option => ReferenceEquals(option, token)))
+            .Select(token => token.Value);
     }
 
     private static bool IsOptionLike(string word) => OptionPattern().IsMatch(word);
@@ -37,7 +41,8 @@ internal static partial class CommandLineErrors
     {
         string problem = $"{command.Name} takes no '{word}'";
         if (command.Name == "tokenize") return $"{problem}: the text comes on standard input, echo -n TEXT | edgellm tokenize";
-        return command.Arguments.Count == 0 && NamesOf(command).Contains(SharedOptions.Model.Name) ? $"{problem}; a model goes after {SharedOptions.Model.Name}" : problem;
+        return command.Arguments.Count == 0 && NamesOf(command).Contains(SharedOptions.Model.Name)
+            ? $"{problem}; a model goes after {SharedOptions.Model.Name}" : problem;
     }
 
     private static string AdviceOnOption(Command command, string word, string[] args)
@@ -59,29 +64,37 @@ internal static partial class CommandLineErrors
     }
 
     private static IEnumerable<string> NamesOf(Command command) =>
-        command.Options.Concat(command.Parents.OfType<Command>().SelectMany(parent => parent.Options.Where(option => option.Recursive))).SelectMany(option => option.Aliases.Prepend(option.Name));
+        command.Options.Concat(command.Parents.OfType<Command>().SelectMany(parent => parent.Options.Where(option => option.Recursive)))
+            .SelectMany(option => option.Aliases.Prepend(option.Name));
 
     private static string AdviceOnCommand(ParseResult result, string word, string[] args)
     {
         string name = Printable.Line(word, 100);
         if (word.Any(char.IsWhiteSpace)) return $"there is no command '{name}'; if it is a prompt: edgellm run {Line(args)}";
-        if (ForeignWords.Commands.GetValueOrDefault(word.ToLowerInvariant()) is { } advice) return $"there is no command '{name}': {advice}";
-        IEnumerable<string> names = result.RootCommandResult.Command.Children.OfType<Command>().SelectMany(command => command.Aliases.Prepend(command.Name));
+        if (ForeignWords.Commands.GetValueOrDefault(word.ToLowerInvariant()) is { } advice)
+            return $"there is no command '{name}': {advice}";
+        IEnumerable<string> names =
+            result.RootCommandResult.Command.Children.OfType<Command>().SelectMany(command => command.Aliases.Prepend(command.Name));
         if (word.Length > 1 && Suggestion.For(word, names) is { } near) return $"there is no command '{name}'; did you mean {near}?";
         var store = ModelStore.OfThisMachine();
-        if (File.Exists(word) || store.Find(word) is not null) return $"there is no command '{name}'; to ask this model: edgellm run {Line(args)}";
+        if (File.Exists(word) || store.Find(word) is not null)
+            return $"there is no command '{name}'; to ask this model: edgellm run {Line(args)}";
         return RunWords.LooksLikeModel(word, store)
-            ? $"there is no command '{name}', and no model; to get one: {MissingModel.PullLineFor(word)}; if it is a prompt: edgellm run -- {Line(args)}"
+            ? $"there is no command '{name}', and no model; to get one: {MissingModel.PullLineFor(word)}; if it is a prompt: edgellm run "
+                + $"-- {Line(args)}"
             : $"there is no command '{name}'; if it is a prompt: edgellm run {Line(args)}";
     }
 
     /// <summary>Arguments as a line to type.</summary>
-    public static string Line(IEnumerable<string> args) => string.Join(' ', args.Select(arg => IsOptionLike(arg) ? arg : ShellWord.Quote(arg)));
+    public static string Line(IEnumerable<string> args) =>
+        string.Join(' ', args.Select(arg => IsOptionLike(arg) ? arg : ShellWord.Quote(arg)));
 
-    /// <summary>What the parser found wrong; where it would name a type of .NET, what the option takes.</summary>
+    /// <summary>The parser's error; where it would name a type of .NET, the values that the option takes.</summary>
     private static string MessageOf(ParseError error)
     {
-        if (error.SymbolResult is not OptionResult { Tokens: [{ Value: var value }, ..], Option: var option } || !error.Message.StartsWith("Cannot parse argument", StringComparison.Ordinal)) return error.Message;
+        if (error.SymbolResult is not OptionResult { Tokens: [{ Value: var value }, ..], Option: var option }
+            || !error.Message.StartsWith("Cannot parse argument", StringComparison.Ordinal))
+            return error.Message;
         Type type = Nullable.GetUnderlyingType(option.ValueType) ?? option.ValueType;
         string takes = type == typeof(int) || type == typeof(long) ? "a whole number"
             : type == typeof(bool) ? "true or false"

@@ -24,10 +24,17 @@ internal static class CommandRunner
             args = Usual(args);
             ParseResult result = Parse(root, args);
             string[] errors = CommandLineErrors.Of(result, args);
-            if (errors.Length > 0) throw new UsageException($"{string.Join("; ", errors.Select(error => error.TrimEnd('.')))}; see `edgellm {string.Join(' ', CommandPath(result))}--help`");
+            if (errors.Length > 0)
+                throw new UsageException(
+                    $"{string.Join("; ", errors.Select(error => error.TrimEnd('.')))}; see `edgellm "
+                        + $"{string.Join(' ', CommandPath(result))}--help`");
             // The Ctrl-C of `run` stops an answer and not the program, that of `serve` lets answers end: they see to it themselves.
             bool stopsByItself = result.CommandResult.Command.Name is "run" or "serve";
-            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = stopsByItself ? null : TimeToStop };
+            var configuration = new InvocationConfiguration
+            {
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = stopsByItself ? null : TimeToStop,
+            };
             return await result.InvokeAsync(configuration).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
@@ -41,21 +48,27 @@ internal static class CommandRunner
         }
         catch (Exception exception)
         {
-            Exception first = exception is AggregateException several ? several.Flatten().InnerExceptions[0] : exception; // out of a loop on all cores
+            // out of a loop on all cores
+            Exception first = exception is AggregateException several ? several.Flatten().InnerExceptions[0] : exception;
             if (IsExpected(first)) Say(Describe(first));
             else LastHandler.Report(first);
             return ExitCode.Failure;
         }
     }
 
-    /// <summary>A command line's commands and options. Text is text: by itself the parser reads a prompt that begins with @ as a file of arguments, and -nx as -n x.</summary>
+    /// <summary>
+    /// A command line's commands and options. Text is text: by itself the parser reads a prompt that begins with @ as a file of arguments,
+    /// and -nx as -n x.
+    /// </summary>
     public static ParseResult Parse(Command root, string[] args) =>
         root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
 
     /// <summary>Whether it comes from files, options and the machine rather than from a mistake of ours.</summary>
     public static bool IsExpected(Exception exception) =>
-        exception is GgufException or ModelException or NotFiniteException or TokenizerException or IOException or UnauthorizedAccessException
-            or InvalidDataException or OutOfMemoryException or ContextFullException or ChatTemplateException or SamplingException or ConstraintException or PhonemeException
+        exception is GgufException or ModelException or NotFiniteException or TokenizerException or IOException
+            or UnauthorizedAccessException
+            or InvalidDataException or OutOfMemoryException or ContextFullException or ChatTemplateException or SamplingException
+            or ConstraintException or PhonemeException
             or ObjectDisposedException;
 
     private static void Say(string message) => Console.Error.WriteLine($"edgellm: {Printable.Line(message.ReplaceLineEndings(" "))}");
@@ -65,7 +78,8 @@ internal static class CommandRunner
         OutOfMemoryException => "there is not enough memory for this",
         FileNotFoundException { FileName: { } path } => $"{path}: there is no such file",
         // Messages of ours have no number of the system's.
-        UnauthorizedAccessException or DirectoryNotFoundException or PathTooLongException or EndOfStreamException => FileException.DescribeWithPath(exception),
+        UnauthorizedAccessException or DirectoryNotFoundException or PathTooLongException or EndOfStreamException =>
+            FileException.DescribeWithPath(exception),
         IOException when (uint)exception.HResult < 0x1000 => FileException.DescribeWithPath(exception),
         _ => exception.Message,
     };

@@ -1,6 +1,6 @@
 namespace EdgeLlm.Cli;
 
-/// <summary>What the program's exit codes mean; the README lists them.</summary>
+/// <summary>Exit codes of the program; the README lists them.</summary>
 internal static class ExitCode
 {
     public const int Success = 0;

@@ -1,6 +1,8 @@
 namespace EdgeLlm.Cli;
 
-/// <summary>Commands and options that people know from Ollama and llama.cpp and that have no counterpart of another name here: what to do instead.</summary>
+/// <summary>
+/// Commands and options that people know from Ollama and llama.cpp and that have no counterpart of another name here: what to do instead.
+/// </summary>
 internal static class ForeignWords
 {
     private const string NoGpu = "it computes on the processor, all of it; leave this out";
@@ -9,7 +11,8 @@ internal static class ForeignWords
 
     public static Dictionary<string, string> Commands { get; } = new()
     {
-        ["stop"] = "a model is mapped, not loaded, and takes no memory that others need; the service is stopped with systemctl stop edgellm",
+        ["stop"] =
+            "a model is mapped, not loaded, and takes no memory that others need; the service is stopped with systemctl stop edgellm",
         ["create"] = "there are no Modelfiles; edgellm run --system TEXT --temperature X, or /etc/edgellm/edgellm.json for the service",
         ["cp"] = "models are files; edgellm list --json says where, and cp copies them",
         ["push"] = "models are files; huggingface-cli upload takes them",

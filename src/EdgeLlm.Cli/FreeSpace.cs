@@ -15,7 +15,9 @@ internal static class FreeSpace
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
         if (At(folder) is not { } free || free >= bytes + SpareBytes) return;
-        throw new FileException(output, $"takes {Quantity.Bytes(bytes)} of disk while it is made, with {Quantity.Bytes(SpareBytes)} to spare, and {folder} has {Quantity.Bytes(free)} free");
+        throw new FileException(output,
+            $"takes {Quantity.Bytes(bytes)} of disk while it is made, with {Quantity.Bytes(SpareBytes)} to spare, and {folder} has "
+                + $"{Quantity.Bytes(free)} free");
     }
 
     /// <summary>Bytes that this user may still write, or null where the system does not say.</summary>

@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace EdgeLlm.Cli;
 
-/// <summary>What nobody expected: one line that says so and where to report it, in place of a stack trace and an abort.</summary>
+/// <summary>
+/// Handler of unexpected exceptions: one line that says so and where to report it, in place of a stack trace and an abort.
+/// </summary>
 internal static class LastHandler
 {
     private const string ReportTo = "https://github.com/edgellm/edgellm/issues";
@@ -29,7 +31,8 @@ internal static class LastHandler
         TaskScheduler.UnobservedTaskException += static (_, unobserved) =>
         {
             unobserved.SetObserved(); // work that nobody waits for ends no program
-            foreach (Exception exception in unobserved.Exception.Flatten().InnerExceptions.Where(exception => exception is not OperationCanceledException && !CommandRunner.IsExpected(exception)))
+            foreach (Exception exception in unobserved.Exception.Flatten().InnerExceptions.Where(exception =>
+                exception is not OperationCanceledException && !CommandRunner.IsExpected(exception)))
                 Report(exception);
         };
         // Without this the process would be killed in place of getting an error that says which file it is.
@@ -40,7 +43,10 @@ internal static class LastHandler
     public static void Report(Exception exception)
     {
         StackFrame? frame = new StackTrace(exception).GetFrames().FirstOrDefault();
-        string place = frame is not null && DiagnosticMethodInfo.Create(frame) is { } method ? $" in {method.DeclaringTypeName}.{method.Name}" : "";
-        Console.Error.WriteLine($"edgellm: this is a fault of edgellm's: {exception.GetType().Name}{place}: {Printable.Line(exception.Message, 300)}; please report this line and what you did at {ReportTo}");
+        string place = frame is not null && DiagnosticMethodInfo.Create(frame) is { } method
+            ? $" in {method.DeclaringTypeName}.{method.Name}" : "";
+        Console.Error.WriteLine(
+            $"edgellm: this is a fault of edgellm's: {exception.GetType().Name}{place}: {Printable.Line(exception.Message, 300)}; please "
+                + $"report this line and what you did at {ReportTo}");
     }
 }

@@ -2,7 +2,9 @@ using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli;
 
-/// <summary>Refuses a file to be written before any work is done, where it would be refused after it, or would replace what must stay.</summary>
+/// <summary>
+/// Refuses a file to be written before any work is done, where it would be refused after it, or would replace what must stay.
+/// </summary>
 internal static class OutputFile
 {
     /// <param name="force">Whether a file that is there already may be replaced.</param>
@@ -17,11 +19,12 @@ internal static class OutputFile
         AtomicFile.RequireWritable(path);
     }
 
-    /// <summary>The same for a file whose name the user did not give: what is there of an earlier run is replaced, a link is not followed.</summary>
+    /// <summary>Checks a file whose name the user did not give: an earlier run's is replaced, a link is not followed.</summary>
     /// <exception cref="FileException">It can't be written, is a link, or is one of <paramref name="inputs"/>.</exception>
     public static void RequireBeside(string path, IEnumerable<string> inputs)
     {
-        if (FileStatus.Of(path, followLinks: false)?.Kind == FileKind.Link) throw new FileException(path, "is a link, and would be replaced: remove it");
+        if (FileStatus.Of(path, followLinks: false)?.Kind == FileKind.Link)
+            throw new FileException(path, "is a link, and would be replaced: remove it");
         Require(path, force: true, inputs);
     }
 
@@ -30,7 +33,11 @@ internal static class OutputFile
     /// <exception cref="FileException">One of <paramref name="inputs"/> is there.</exception>
     public static void RequireNoInput(string path, string place, IEnumerable<string> inputs)
     {
-        if (FileStatus.Of(place) is not { } there || inputs.FirstOrDefault(input => FileStatus.Of(input)?.Identity == there.Identity) is not { } input) return;
-        throw new FileException(path, $"{(input == path ? "is the file that is read" : $"writing it would replace {input}, which is read")}; name another file to write");
+        if (FileStatus.Of(place) is not { } there
+            || inputs.FirstOrDefault(input => FileStatus.Of(input)?.Identity == there.Identity) is not { } input)
+            return;
+        throw new FileException(path,
+            $"{(input == path ? "is the file that is read" : $"writing it would replace {input}, which is read")}; name another file to "
+                + "write");
     }
 }

@@ -9,18 +9,24 @@ using EdgeLlm.Speech.Phonemes;
 
 namespace EdgeLlm.Cli;
 
-/// <summary>Options that several commands have. A command adds those that it takes and reads them all with <see cref="ModelOptionsOf"/>.</summary>
+/// <summary>
+/// Options that several commands have. A command adds those that it takes and reads them all with <see cref="ModelOptionsOf"/>.
+/// </summary>
 internal static class SharedOptions
 {
     public static Option<string?> Model { get; } = new("--model", "-m")
     {
-        Description = "A GGUF file, a Hugging Face folder, or a model's name as `edgellm list` shows it (default: the model that comes with the program)",
+        Description =
+            "A GGUF file, a Hugging Face folder, or a model's name as `edgellm list` shows it (default: the model that comes with the "
+                + "program)",
         HelpName = "MODEL",
     };
 
     public static Option<string?> Voice { get; } = new("--voice")
     {
-        Description = "The voice: a packed file, a voice's folder, or the name of one that is on this machine (default: the first)",
+        Description =
+            "The voice: a packed file, a voice's folder, the name of one that is on this machine, or command:NAME for a program of the "
+                + "setting voiceCommands (default: the first)",
         HelpName = "VOICE",
     };
 
@@ -30,16 +36,21 @@ internal static class SharedOptions
         HelpName = "FILE",
     };
 
-    public static Option<bool> Marks { get; } = new("--marks") { Description = "Read [word](/phonemes/) as the phonemes (IPA) say; without it, only the word" };
+    public static Option<bool> Marks { get; } =
+        new("--marks") { Description = "Read [word](/phonemes/) as the phonemes (IPA) say; without it, only the word" };
 
     public static Option<int?> Context { get; } =
-        Between(1, ModelOptions.MaximumContextLength, "--context", "TOKENS", "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)", "-c", "--ctx-size");
+        Between(1, ModelOptions.MaximumContextLength, "--context", "TOKENS",
+            "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)", "-c", "--ctx-size");
 
-    public static Option<int?> Threads { get; } = Between(1, int.MaxValue, "--threads", "N", "Threads that compute, at most one per processor core (default: what `edgellm bench` found fastest, else all cores)", "-t");
+    public static Option<int?> Threads { get; } = Between(1, int.MaxValue, "--threads", "N",
+        "Threads that compute, at most one per processor core (default: what `edgellm bench` found fastest, else all cores)", "-t");
 
-    public static Option<int?> DecodeThreads { get; } = Between(1, int.MaxValue, "--decode-threads", "N", "Threads that decode, if others than for prompts (default: the same, or what `edgellm bench` found fastest)");
+    public static Option<int?> DecodeThreads { get; } = Between(1, int.MaxValue, "--decode-threads", "N",
+        "Threads that decode, if others than for prompts (default: the same, or what `edgellm bench` found fastest)");
 
-    public static Option<int?> Chunk { get; } = Between(1, ModelOptions.MaximumChunk, "--chunk", "TOKENS", "Tokens of a prompt that are computed together (default: 256)");
+    public static Option<int?> Chunk { get; } =
+        Between(1, ModelOptions.MaximumChunk, "--chunk", "TOKENS", "Tokens of a prompt that are computed together (default: 256)");
 
     public static Option<string?> Kernel { get; } = new("--kernel")
     {
@@ -52,6 +63,13 @@ internal static class SharedOptions
         Description = "How the context is kept (default: f16)",
         HelpName = "f16|f32|i8",
         CustomParser = ParseCacheType,
+    };
+
+    public static Option<string?> Draft { get; } = new("--draft", "--model-draft", "-md")
+    {
+        Description =
+            "A smaller model of the same vocabulary that guesses what the model says next, where that is faster; answers are the same",
+        HelpName = "MODEL",
     };
 
     public static Option<string?> ChatTemplate { get; } = new("--chat-template")
@@ -68,7 +86,9 @@ internal static class SharedOptions
         int? Parse(ArgumentResult result)
         {
             string text = result.Tokens[0].Value;
-            if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= minimum && value <= maximum) return value;
+            if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
+                && value >= minimum && value <= maximum)
+                return value;
             result.AddError($"{name} takes a whole number from {minimum} to {maximum}, not '{text}'");
             return null;
         }
@@ -82,7 +102,9 @@ internal static class SharedOptions
         double? Parse(ArgumentResult result)
         {
             string text = result.Tokens[0].Value;
-            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value >= least && value <= most) return value;
+            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
+                && value >= least && value <= most)
+                return value;
             result.AddError($"{name} takes a number from {least} to {most}, not '{text}'");
             return null;
         }
@@ -97,21 +119,26 @@ internal static class SharedOptions
         {
             ContextLength = result.GetValue(Context) ?? defaults.ContextLength,
             Threads = ThreadChoice.AtMostProcessors(result.GetValue(Threads), Threads.Name) ?? remembered?.Prompt ?? defaults.Threads,
-            DecodeThreads = ThreadChoice.AtMostProcessors(result.GetValue(DecodeThreads), DecodeThreads.Name) ?? remembered?.Decode ?? defaults.DecodeThreads,
+            DecodeThreads = ThreadChoice.AtMostProcessors(result.GetValue(DecodeThreads), DecodeThreads.Name) ?? remembered?.Decode
+                ?? defaults.DecodeThreads,
             PrefillChunk = result.GetValue(Chunk) ?? defaults.PrefillChunk,
             Kernel = KernelOf(result),
             CacheType = result.GetValue(CacheType) ?? defaults.CacheType,
             ChatTemplate = result.GetValue(ChatTemplate) is { } template ? NamedTemplates.Read(template) : null,
             IdentityFolder = StateFolder.Identities,
+            DraftModel = result.GetValue(Draft) is { } draft ? MissingModel.PathOf(draft) : null,
         };
     }
 
-    /// <summary>How text is spoken, out of those of these options that the command has. Letters that are left out are a line on standard error.</summary>
+    /// <summary>
+    /// How text is spoken, out of those of these options that the command has. Letters that are left out are a line on standard error.
+    /// </summary>
     public static PhonemizerOptions PhonemizerOptionsOf(ParseResult result) => new()
     {
         Lexicon = result.GetValue(Lexicon) is { } path ? UserLexicon.Open(path) : null,
         Marks = result.GetValue(Marks),
-        Skipped = static letters => Console.Error.WriteLine($"edgellm: left out, as the voice does not know these letters: {Printable.Line(letters, 60)}"),
+        Skipped = static letters =>
+            Console.Error.WriteLine($"edgellm: left out, as the voice does not know these letters: {Printable.Line(letters, 60)}"),
     };
 
     /// <summary>The file that --model means.</summary>
@@ -126,7 +153,9 @@ internal static class SharedOptions
     {
         var model = LanguageModel.Load(path, ModelOptionsOf(result) with { Name = ModelStore.NameOf(path) });
         if (result.GetValue(Context) is { } context && context > model.Info.ContextLength)
-            Console.Error.WriteLine($"edgellm: {Context.Name} {context}: the model was trained on {model.Info.ContextLength} tokens, and beyond them its answers get worse");
+            Console.Error.WriteLine(
+                $"edgellm: {Context.Name} {context}: the model was trained on {model.Info.ContextLength} tokens, and beyond them its "
+                    + "answers get worse");
         return model;
     }
 

@@ -1,13 +1,12 @@
 using System.Text;
-using EdgeLlm.Cli.Machine;
 using EdgeLlm.Files;
 using Microsoft.Win32.SafeHandles;
 
 namespace EdgeLlm.Cli;
 
 /// <summary>
-/// Standard input, output and error as programs find them in the field: closed (`&lt;&amp;-`), or on a disk that is full. Text that can't be shown on
-/// standard error is dropped, because nobody is there to read it; on standard output it is an error of one line.
+/// Standard input, output and error as programs find them in the field: closed (`&lt;&amp;-`), or on a disk that is full. Text that can't
+/// be shown on standard error is dropped, because nobody is there to read it; on standard output it is an error of one line.
 /// </summary>
 internal static class StandardStreams
 {
@@ -28,9 +27,13 @@ internal static class StandardStreams
     /// <summary>Whether a person reads standard output: colours, tables and progress are for them.</summary>
     public static Func<bool> HasPersonOut { get; set; } = static () => !Console.IsOutputRedirected;
 
-    /// <summary>Whether somebody put a file or a pipe there to be read; not what programs inherit by the way, such as /dev/null or a service's socket.</summary>
+    /// <summary>
+    /// Whether somebody put a file or a pipe there to be read; not what programs inherit by the way, such as /dev/null or a service's
+    /// socket.
+    /// </summary>
     public static Func<bool> InputIsFileOrPipe { get; set; } = static () =>
-        OperatingSystem.IsLinux() ? FileStatus.Of("/proc/self/fd/0") is { Kind: FileKind.Regular or FileKind.Pipe } : Console.IsInputRedirected;
+        OperatingSystem.IsLinux() ? FileStatus.Of("/proc/self/fd/0") is { Kind: FileKind.Regular or FileKind.Pipe }
+            : Console.IsInputRedirected;
 
     /// <summary>Puts safe streams into <see cref="Console"/> and this class. Once, before anything is opened.</summary>
     public static void Guard()
@@ -52,7 +55,9 @@ internal static class StandardStreams
         }
         if (!hasOutput) HasPersonOut = static () => false;
         Console.SetOut(Writer(OpenOutput(), hasOutput ? Console.Out.Encoding : new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)));
-        Console.SetError(hasError ? Writer(new GuardedStream("standard error", Console.OpenStandardError, dropsErrors: true), Console.Error.Encoding) : TextWriter.Null);
+        Console.SetError(hasError
+            ? Writer(new GuardedStream("standard error", Console.OpenStandardError, dropsErrors: true), Console.Error.Encoding)
+            : TextWriter.Null);
     }
 
     private static StreamWriter Writer(Stream stream, Encoding encoding) => new(stream, encoding) { AutoFlush = true };
@@ -66,7 +71,7 @@ internal static class StandardStreams
         return (Convert.ToInt64(flags, fromBase: 8) & CloseOnExecute) == 0;
     }
 
-    /// <summary>Takes the numbers that are free, so that no file of ours gets one that other code writes its messages to.</summary>
+    /// <summary>Takes the numbers that are free, so that no file of ours has one that other code writes its messages to.</summary>
     private static void Fill(int missing)
     {
         for (int i = 0; i < missing; i++)

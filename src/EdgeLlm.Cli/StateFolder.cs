@@ -1,6 +1,8 @@
 namespace EdgeLlm.Cli;
 
-/// <summary>What the program remembers between runs, in the user's state folder (`$XDG_STATE_HOME/edgellm`, else `~/.local/state/edgellm`).</summary>
+/// <summary>
+/// Memory of the program between runs, in the user's state folder (`$XDG_STATE_HOME/edgellm`, else `~/.local/state/edgellm`).
+/// </summary>
 internal static class StateFolder
 {
     /// <summary>Hashes of models, so that they need not be computed again.</summary>
@@ -11,7 +13,10 @@ internal static class StateFolder
     {
         // The specification has relative paths ignored (XDG Base Directory).
         string? state = Environment.GetEnvironmentVariable("XDG_STATE_HOME");
-        if (!Path.IsPathFullyQualified(state ?? "")) state = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify), ".local", "state");
+        if (!Path.IsPathFullyQualified(state ?? ""))
+            state =
+                Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify),
+                    ".local", "state");
         return Path.Combine(state!, "edgellm", name);
     }
 }

@@ -13,7 +13,7 @@ namespace EdgeLlm.Cli;
 /// <param name="Decode">Threads for decoding.</param>
 internal sealed record ThreadChoice(int Prompt, int Decode)
 {
-    /// <summary>What was measured on this machine (the same processor, as many cores), or null.</summary>
+    /// <summary>Choice measured on this machine (the same processor and number of cores), or null.</summary>
     public static ThreadChoice? Remembered
     {
         get
@@ -26,14 +26,18 @@ internal sealed record ThreadChoice(int Prompt, int Decode)
                 bool fits = choice.Prompt is > 0 and <= 1024 && choice.Decode is > 0 and <= 1024;
                 return fits && root.GetProperty("machine").GetString() == Machine ? choice : null;
             }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or JsonException
+                or KeyNotFoundException or InvalidOperationException or FormatException)
             {
                 return null;
             }
         }
     }
 
-    /// <summary>A number of threads that somebody asked for, cut to the processors that there are with a line on standard error: more are slower without end.</summary>
+    /// <summary>
+    /// A number of threads that somebody asked for, cut to the processors that there are with a line on standard error: more are slower
+    /// without end.
+    /// </summary>
     /// <param name="what">The option or setting.</param>
     public static int? AtMostProcessors(int? threads, string what)
     {

@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Text.Json;
 using EdgeLlm.Chat;
+using EdgeLlm.Chat.Tools;
 using EdgeLlm.Generation;
+using EdgeLlm.Generation.Tools;
 using EdgeLlm.Sampling;
 using EdgeLlm.Sampling.Constraints;
 using Microsoft.Extensions.AI;
@@ -19,8 +21,51 @@ internal static class ChatMapping
         var turns = new List<OurMessage>();
         if (options?.Instructions is { Length: > 0 } instructions) turns.Add(new OurMessage("system", instructions));
         foreach (AiMessage message in messages) turns.AddRange(ToTurns(message));
-        bool offersTools = options?.Tools is { Count: > 0 } && options.ToolMode is not NoneChatToolMode;
-        return new ChatRequest { Messages = turns, Tools = offersTools ? ToJson(options!.Tools!) : null };
+        return new ChatRequest { Messages = turns };
+    }
+
+    /// <summary>The tools and whether one has to be called.</summary>
+    /// <exception cref="ArgumentException">A tool can't be offered; the message names it.</exception>
+    public static ToolCalling ToTools(ChatFormat format, ChatOptions? options)
+    {
+        ToolDefinition[] tools =
+            [.. (options?.Tools ?? []).OfType<AIFunctionDeclaration>().Select(function => new ToolDefinition(function.Name)
+        {
+            Description = function.Description,
+            Parameters = function.JsonSchema is { ValueKind: JsonValueKind.Object } schema ? schema : null,
+            IsStrict = function.AdditionalProperties.TryGetValue("strict", out object? strict) && strict is true,
+        })];
+        ToolChoice choice = options?.ToolMode switch
+        {
+            NoneChatToolMode => ToolChoice.None,
+            RequiredChatToolMode { RequiredFunctionName: { } name } => ToolChoice.Named(name),
+            RequiredChatToolMode => ToolChoice.Required,
+            _ => ToolChoice.Auto,
+        };
+        try
+        {
+            return ToolCalling.Create(format, tools, choice, options?.AllowMultipleToolCalls != false,
+                i => $"Tools[{i}] ({tools[i].Name})");
+        }
+        catch (ToolException exception)
+        {
+            throw new ArgumentException(exception.Message, nameof(options));
+        }
+    }
+
+    /// <summary>A call as content; one that was cut off has an exception in the place of arguments.</summary>
+    public static FunctionCallContent ToContent(ChatToolCall call)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(call.Arguments);
+            return new FunctionCallContent(call.Id ?? "", call.Name,
+                document.RootElement.EnumerateObject().ToDictionary(member => member.Name, object? (member) => member.Value.Clone()));
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)
+        {
+            return new FunctionCallContent(call.Id ?? "", call.Name) { Exception = exception };
+        }
     }
 
     /// <summary>Temperature and top-p default to 1 where a caller says nothing of either, top-k and min-p to ours.</summary>
@@ -51,19 +96,23 @@ internal static class ChatMapping
     }
 
     private static OutputConstraint? ToConstraint(ChatResponseFormat? format) =>
-        format is not ChatResponseFormatJson json ? null : json.Schema is { } schema ? OutputConstraint.JsonSchema(schema) : OutputConstraint.AnyJsonObject;
+        format is not ChatResponseFormatJson json ? null : json.Schema is { } schema ? OutputConstraint.JsonSchema(schema)
+            : OutputConstraint.AnyJsonObject;
 
     private static IEnumerable<OurMessage> ToTurns(AiMessage message)
     {
         // One message of tool results is one turn per result.
         FunctionResultContent[] results = [.. message.Contents.OfType<FunctionResultContent>()];
-        foreach (FunctionResultContent result in results) yield return new OurMessage("tool", TextOf(result.Result)) { ToolCallId = result.CallId };
+        foreach (FunctionResultContent result in results)
+            yield return new OurMessage("tool", TextOf(result.Result)) { ToolCallId = result.CallId };
         if (results.Length > 0) yield break;
         yield return new OurMessage(Unsupported.NameOf(message.Role), message.Text)
         {
             Name = message.AuthorName,
-            ToolCalls = [.. message.Contents.OfType<FunctionCallContent>().Select(call => new ChatToolCall(call.CallId, call.Name, ToJsonText(call.Arguments)))],
-            ReasoningContent = string.Concat(message.Contents.OfType<TextReasoningContent>().Select(content => content.Text)) is { Length: > 0 } thoughts ? thoughts : null,
+            ToolCalls = [.. message.Contents.OfType<FunctionCallContent>()
+                .Select(call => new ChatToolCall(call.CallId, call.Name, ToJsonText(call.Arguments)))],
+            ReasoningContent = string.Concat(message.Contents.OfType<TextReasoningContent>()
+                .Select(content => content.Text)) is { Length: > 0 } thoughts ? thoughts : null,
         };
     }
 
@@ -76,30 +125,6 @@ internal static class ChatMapping
         IFormattable value => value.ToString(null, CultureInfo.InvariantCulture),
         _ => result.ToString() ?? "",
     };
-
-    private static JsonElement ToJson(IEnumerable<AITool> tools)
-    {
-        using var json = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(json))
-        {
-            writer.WriteStartArray();
-            foreach (AIFunctionDeclaration function in tools.OfType<AIFunctionDeclaration>())
-            {
-                writer.WriteStartObject();
-                writer.WriteString("type", "function");
-                writer.WriteStartObject("function");
-                writer.WriteString("name", function.Name);
-                writer.WriteString("description", function.Description);
-                writer.WritePropertyName("parameters");
-                function.JsonSchema.WriteTo(writer);
-                writer.WriteEndObject();
-                writer.WriteEndObject();
-            }
-            writer.WriteEndArray();
-        }
-        using JsonDocument document = JsonDocument.Parse(json.ToArray());
-        return document.RootElement.Clone();
-    }
 
     private static string ToJsonText(IDictionary<string, object?>? arguments)
     {
@@ -117,11 +142,12 @@ internal static class ChatMapping
         return System.Text.Encoding.UTF8.GetString(json.ToArray());
     }
 
-    private static float Extra(ChatOptions? options, string name, float fallback) => options?.AdditionalProperties?.GetValueOrDefault(name) switch
-    {
-        null => fallback,
-        JsonElement { ValueKind: JsonValueKind.Number } number => number.GetSingle(),
-        IConvertible number and not string => number.ToSingle(CultureInfo.InvariantCulture),
-        _ => throw new ArgumentException($"AdditionalProperties: {name} must be a number", nameof(options)),
-    };
+    private static float Extra(ChatOptions? options, string name, float fallback) =>
+        options?.AdditionalProperties?.GetValueOrDefault(name) switch
+        {
+            null => fallback,
+            JsonElement { ValueKind: JsonValueKind.Number } number => number.GetSingle(),
+            IConvertible number and not string => number.ToSingle(CultureInfo.InvariantCulture),
+            _ => throw new ArgumentException($"AdditionalProperties: {name} must be a number", nameof(options)),
+        };
 }

@@ -6,8 +6,9 @@ using Microsoft.Extensions.AI;
 namespace EdgeLlm.Extensions.AI;
 
 /// <summary>
-/// An <see cref="IEmbeddingGenerator{String, Embedding}"/> over a model in this process: a <see cref="TextEncoder"/>, or a language model, whose embeddings are the mean of
-/// the last hidden states of a text's tokens, of length 1. These are a fair measure of likeness; a model made for embeddings is a better one.
+/// An <see cref="IEmbeddingGenerator{String, Embedding}"/> over a model in this process: a <see cref="TextEncoder"/>, or a language model,
+/// whose embeddings are the mean of the last hidden states of a text's tokens, of length 1. These are a fair measure of likeness; a model
+/// made for embeddings is a better one.
 /// </summary>
 public sealed class EdgeLlmEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
 {
@@ -28,7 +29,8 @@ public sealed class EdgeLlmEmbeddingGenerator : IEmbeddingGenerator<string, Embe
     {
         ArgumentNullException.ThrowIfNull(model);
         KvCache cache = model.CreateCache();
-        (_model, _cache, _tokenizer, _name, _dimensions, _mostTokens) = (model, cache, model.Tokenizer, model.Name, model.Info.EmbeddingLength, cache.Capacity);
+        (_model, _cache, _tokenizer, _name, _dimensions, _mostTokens) =
+            (model, cache, model.Tokenizer, model.Name, model.Info.EmbeddingLength, cache.Capacity);
         _embed = (_, ids, cancellation) => model.Embed(ids, cache, cancellation);
         _metadata = new EmbeddingGeneratorMetadata("edgellm", defaultModelId: _name, defaultModelDimensions: _dimensions);
     }
@@ -40,8 +42,12 @@ public sealed class EdgeLlmEmbeddingGenerator : IEmbeddingGenerator<string, Embe
     {
         ArgumentNullException.ThrowIfNull(encoder);
         if ((prompt ?? encoder.DefaultPrompt) is { } name && !encoder.Prompts.TryGetValue(name, out _prompt!))
-            throw new ArgumentException($"{encoder.Name} has no prompt '{name}'; it has {(encoder.Prompts.Count == 0 ? "none" : string.Join(", ", encoder.Prompts.Keys))}", nameof(prompt));
-        (_model, _tokenizer, _name, _dimensions, _mostTokens, _isNormalized) = (encoder, encoder.Tokenizer, encoder.Name, encoder.Dimensions, encoder.ContextLength, encoder.IsNormalized);
+            throw new ArgumentException(
+                $"{encoder.Name} has no prompt '{name}'; it has "
+                    + $"{(encoder.Prompts.Count == 0 ? "none" : string.Join(", ", encoder.Prompts.Keys))}",
+                nameof(prompt));
+        (_model, _tokenizer, _name, _dimensions, _mostTokens, _isNormalized) =
+            (encoder, encoder.Tokenizer, encoder.Name, encoder.Dimensions, encoder.ContextLength, encoder.IsNormalized);
         _embed = (text, _, cancellation) => encoder.Embed([text], prompt, cancellation)[0];
         _metadata = new EmbeddingGeneratorMetadata("edgellm", defaultModelId: _name, defaultModelDimensions: _dimensions);
     }
@@ -65,7 +71,8 @@ public sealed class EdgeLlmEmbeddingGenerator : IEmbeddingGenerator<string, Embe
             if (value is null) throw new ArgumentException("a text to embed is null", nameof(values));
             int[] ids = _tokenizer.Encode(_prompt + value, addSpecial: true);
             if (ids.Length == 0) throw new ArgumentException("a text to embed is empty", nameof(values));
-            if (ids.Length > _mostTokens) throw new ArgumentException($"a text to embed has {ids.Length} tokens; the context has {_mostTokens}", nameof(values));
+            if (ids.Length > _mostTokens)
+                throw new ArgumentException($"a text to embed has {ids.Length} tokens; the context has {_mostTokens}", nameof(values));
             await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
             float[] vector;
             try
@@ -78,7 +85,8 @@ public sealed class EdgeLlmEmbeddingGenerator : IEmbeddingGenerator<string, Embe
             }
             Array.Resize(ref vector, dimensions);
             float length = TensorPrimitives.Norm(vector);
-            if (!float.IsFinite(length)) throw new NotFiniteException("the length of an embedding is infinite: the model's weights are damaged");
+            if (!float.IsFinite(length))
+                throw new NotFiniteException("the length of an embedding is infinite: the model's weights are damaged");
             if (length > 0 && _isNormalized) TensorPrimitives.Divide(vector, length, vector);
             embeddings.Add(new Embedding<float>(vector) { ModelId = _name, CreatedAt = DateTimeOffset.UtcNow });
             tokens += ids.Length;

@@ -4,12 +4,14 @@ using System.Threading.Channels;
 using EdgeLlm.Speech.Audio;
 using EdgeLlm.Speech.Recognition;
 using Microsoft.Extensions.AI;
+using TranscriptionOptions = EdgeLlm.Speech.Recognition.TranscriptionOptions;
 
 namespace EdgeLlm.Extensions.AI;
 
 /// <summary>
-/// An <see cref="ISpeechToTextClient"/> over a model in this process. Sound comes as a WAV or FLAC stream of any rate; <see cref="SpeechToTextOptions.TextLanguage"/> `en`
-/// with another <see cref="SpeechToTextOptions.SpeechLanguage"/> translates, where the model does.
+/// An <see cref="ISpeechToTextClient"/> over a model in this process. Sound comes as a WAV or FLAC stream of any rate;
+/// <see cref="SpeechToTextOptions.TextLanguage"/> `en` with another <see cref="SpeechToTextOptions.SpeechLanguage"/> translates, where the
+/// model does.
 /// </summary>
 [Experimental("MEAI001")]
 public sealed class EdgeLlmSpeechToTextClient : ISpeechToTextClient
@@ -28,11 +30,13 @@ public sealed class EdgeLlmSpeechToTextClient : ISpeechToTextClient
     /// <summary>All that is said.</summary>
     /// <exception cref="IOException">The stream can't be read, or is not sound in a form that is read.</exception>
     /// <exception cref="ArgumentException">Another model is named, or the model can't do what is asked for.</exception>
-    public async Task<SpeechToTextResponse> GetTextAsync(Stream audioSpeechStream, SpeechToTextOptions? options = null, CancellationToken cancellationToken = default)
+    public async Task<SpeechToTextResponse> GetTextAsync(Stream audioSpeechStream, SpeechToTextOptions? options = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(audioSpeechStream);
         TranscriptionOptions wanted = OptionsOf(options);
-        Transcript transcript = await Task.Run(() => Transcribe(audioSpeechStream, wanted, null, cancellationToken), cancellationToken).ConfigureAwait(false);
+        Transcript transcript =
+            await Task.Run(() => Transcribe(audioSpeechStream, wanted, null, cancellationToken), cancellationToken).ConfigureAwait(false);
         return new SpeechToTextResponse(transcript.Text)
         {
             ModelId = _recognizer.Name,
@@ -42,11 +46,12 @@ public sealed class EdgeLlmSpeechToTextClient : ISpeechToTextClient
         };
     }
 
-    /// <summary>What is said, segment by segment.</summary>
+    /// <summary>Transcribes segment by segment.</summary>
     /// <exception cref="IOException">The stream can't be read, or is not sound in a form that is read.</exception>
     /// <exception cref="ArgumentException">Another model is named, or the model can't do what is asked for.</exception>
     public async IAsyncEnumerable<SpeechToTextResponseUpdate> GetStreamingTextAsync(
-        Stream audioSpeechStream, SpeechToTextOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        Stream audioSpeechStream, SpeechToTextOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(audioSpeechStream);
         TranscriptionOptions wanted = OptionsOf(options);
@@ -100,7 +105,8 @@ public sealed class EdgeLlmSpeechToTextClient : ISpeechToTextClient
     {
     }
 
-    private Transcript Transcribe(Stream stream, TranscriptionOptions options, Action<TranscriptSegment>? take, CancellationToken cancellation)
+    private Transcript Transcribe(Stream stream, TranscriptionOptions options, Action<TranscriptSegment>? take,
+        CancellationToken cancellation)
     {
         using AudioReader audio = AudioReader.Open(stream, "the audio stream");
         return _recognizer.Transcribe(audio.Read, options, take, null, cancellation);
@@ -108,11 +114,15 @@ public sealed class EdgeLlmSpeechToTextClient : ISpeechToTextClient
 
     private TranscriptionOptions OptionsOf(SpeechToTextOptions? options)
     {
-        if (options?.ModelId is { } model && model != _recognizer.Name) throw new ArgumentException($"the model here is '{_recognizer.Name}', not '{model}'");
+        if (options?.ModelId is { } model && model != _recognizer.Name)
+            throw new ArgumentException($"the model here is '{_recognizer.Name}', not '{model}'");
         string? spoken = Code(options?.SpeechLanguage), written = Code(options?.TextLanguage);
-        bool translates = written is not null && written != (spoken ?? (_recognizer.Languages.Count == 1 ? _recognizer.Languages[0] : null));
+        bool translates = written is not null
+            && written != (spoken ?? (_recognizer.Languages.Count == 1 ? _recognizer.Languages[0] : null));
         if (translates && (written != "en" || !_recognizer.CanTranslate))
-            throw new ArgumentException($"{_recognizer.Name} {(_recognizer.CanTranslate ? "translates into English only" : "does not translate")}; TextLanguage is '{options!.TextLanguage}'");
+            throw new ArgumentException(
+                $"{_recognizer.Name} {(_recognizer.CanTranslate ? "translates into English only" : "does not translate")}; TextLanguage "
+                    + $"is '{options!.TextLanguage}'");
         return new TranscriptionOptions { Language = spoken, Translate = translates };
     }
 

@@ -4,8 +4,8 @@ using Microsoft.Extensions.AI;
 namespace EdgeLlm.Extensions.AI;
 
 /// <summary>
-/// Requests that would get another answer than they ask for. To ignore what they ask would look right and be wrong, so they are refused by name.
-/// Hints (reasoning effort, AllowMultipleToolCalls, additional properties of other engines) are ignored.
+/// Requests that would get another answer than they ask for. To ignore what they ask would look right and be wrong, so they are refused by
+/// name. Hints (reasoning effort, additional properties of other engines) are ignored.
 /// </summary>
 internal static class Unsupported
 {
@@ -17,10 +17,10 @@ internal static class Unsupported
     {
         if (options is null) return;
         RefuseOtherModel(options.ModelId, model.Name);
-        if (options.ToolMode is RequiredChatToolMode)
-            throw new NotSupportedException("ToolMode: a tool call can't be required yet: calls come back as text");
         if (options.ConversationId is not null)
-            throw new NotSupportedException("ConversationId: conversations are not kept here; send all messages with each request (what they share is not computed again)");
+            throw new NotSupportedException(
+                "ConversationId: conversations are not kept here; send all messages with each request (what they share is not computed "
+                    + "again)");
         if (options.Tools is not { Count: > 0 } tools || options.ToolMode is NoneChatToolMode) return;
         if (tools.FirstOrDefault(tool => tool is not AIFunctionDeclaration) is { } other)
             throw new NotSupportedException($"Tools: {other.Name} ({other.GetType().Name}) is not a function");
@@ -41,9 +41,12 @@ internal static class Unsupported
         for (int i = 0; i < messages.Count; i++)
         {
             ChatMessage message = messages[i] ?? throw new ArgumentException($"messages[{i}] is null", nameof(messages));
-            if (message.Role != ChatRole.System && message.Role != ChatRole.User && message.Role != ChatRole.Assistant && message.Role != ChatRole.Tool && message.Role != Developer)
-                throw new ArgumentException($"messages[{i}] has the role '{message.Role}'; it must be system, user, assistant or tool", nameof(messages));
-            if (message.Contents.FirstOrDefault(content => content is not (TextContent or TextReasoningContent or FunctionCallContent or FunctionResultContent or UsageContent)) is { } unread)
+            if (message.Role != ChatRole.System && message.Role != ChatRole.User && message.Role != ChatRole.Assistant
+                && message.Role != ChatRole.Tool && message.Role != Developer)
+                throw new ArgumentException(
+                    $"messages[{i}] has the role '{message.Role}'; it must be system, user, assistant or tool", nameof(messages));
+            if (message.Contents.FirstOrDefault(content => content
+                is not (TextContent or TextReasoningContent or FunctionCallContent or FunctionResultContent or UsageContent)) is { } unread)
                 throw new NotSupportedException($"messages[{i}] has {unread.GetType().Name}: this model reads text only");
         }
     }

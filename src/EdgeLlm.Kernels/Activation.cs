@@ -9,7 +9,9 @@ internal enum Activation
     /// <summary>x (1 + erf(x / sqrt 2)) / 2.</summary>
     Gelu,
 
-    /// <summary>GELU's approximation x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2; config.json's gelu_new, gelu_fast and gelu_pytorch_tanh.</summary>
+    /// <summary>
+    /// GELU's approximation x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2; config.json's gelu_new, gelu_fast and gelu_pytorch_tanh.
+    /// </summary>
     GeluTanh,
 
     /// <summary>GELU's approximation x / (1 + exp(-1.702 x)).</summary>

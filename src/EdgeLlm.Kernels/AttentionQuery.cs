@@ -1,8 +1,8 @@
 namespace EdgeLlm.Kernels;
 
 /// <summary>
-/// The queries that look at one key/value head: <see cref="Tokens"/> tokens at consecutive positions, each with <see cref="GroupSize"/> heads
-/// side by side. Query (t, g) begins at Queries + t * Stride + g * dimension, its output likewise.
+/// The queries that look at one key/value head: <see cref="Tokens"/> tokens at consecutive positions, each with <see cref="GroupSize"/>
+/// heads side by side. Query (t, g) begins at Queries + t * Stride + g * dimension, its output likewise.
 /// </summary>
 internal unsafe struct AttentionQuery
 {
@@ -15,7 +15,9 @@ internal unsafe struct AttentionQuery
     public int Tokens;
     public int GroupSize;
 
-    /// <summary>Position of the first token: token t sees the keys of positions up to FirstPosition + t, and <see cref="After"/> more.</summary>
+    /// <summary>
+    /// Position of the first token: token t sees the keys of positions up to FirstPosition + t, and <see cref="After"/> more.
+    /// </summary>
     public int FirstPosition;
 
     /// <summary>How many positions a token sees, its own among them; 0: all.</summary>
@@ -43,5 +45,6 @@ internal unsafe struct AttentionQuery
     public readonly int FirstKey(int token) => Window == 0 ? 0 : Math.Max(0, FirstPosition + token - Window + 1);
 
     /// <summary>The last position that token <paramref name="token"/> sees.</summary>
-    public readonly int LastKey(int token) => After == 0 ? FirstPosition + token : (int)Math.Min(Keys - 1, (long)FirstPosition + token + After);
+    public readonly int LastKey(int token) =>
+        After == 0 ? FirstPosition + token : (int)Math.Min(Keys - 1, (long)FirstPosition + token + After);
 }

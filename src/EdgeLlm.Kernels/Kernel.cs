@@ -10,7 +10,7 @@ namespace EdgeLlm.Kernels;
 /// </summary>
 internal abstract unsafe class Kernel
 {
-    /// <summary>What `--kernel` and EDGELLM_KERNEL take.</summary>
+    /// <summary>Name for `--kernel` and EDGELLM_KERNEL.</summary>
     public abstract string Name { get; }
 
     /// <summary>The kernels that this processor can run, best first; scalar is always the last.</summary>
@@ -23,14 +23,19 @@ internal abstract unsafe class Kernel
     /// <exception cref="ArgumentException">This processor has no such kernel.</exception>
     public static Kernel Choose(string name) =>
         Available.FirstOrDefault(kernel => kernel.Name == name)
-        ?? throw new ArgumentException($"no kernel '{name}' on this processor; it has {string.Join(", ", Available.Select(kernel => kernel.Name))}");
+        ?? throw new ArgumentException(
+            $"no kernel '{name}' on this processor; it has {string.Join(", ", Available.Select(kernel => kernel.Name))}");
 
-    /// <summary>y[t * yStride + r] = sum over c of w[r, c] * x[t, c], for the rows in [firstRow, endRow) and int8 activations; weights not packed.</summary>
+    /// <summary>
+    /// y[t * yStride + r] = sum over c of w[r, c] * x[t, c], for the rows in [firstRow, endRow) and int8 activations; weights not packed.
+    /// </summary>
     /// <param name="scratch">At least <see cref="ScratchBytes"/> of the calling thread's own memory, 64-byte aligned.</param>
-    public abstract void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch);
+    public abstract void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch);
 
-    /// <summary>The same with float activations x[t * xStride + c]; weights of any type.</summary>
-    public abstract void Multiply(in WeightMatrix weights, float* x, nint xStride, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch);
+    /// <summary>The product with float activations x[t * xStride + c]; weights of any type.</summary>
+    public abstract void Multiply(in WeightMatrix weights, float* x, nint xStride, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch);
 
     /// <summary>Scratch that <c>Multiply</c> needs a thread for matrices up to this width.</summary>
     public abstract long ScratchBytes(int columns);
@@ -41,14 +46,20 @@ internal abstract unsafe class Kernel
     /// <summary>Writes row <paramref name="token"/> of <paramref name="target"/> from Columns floats.</summary>
     public abstract void QuantizePacked(float* x, in PackedActivations target, int token);
 
-    /// <summary>The product with packed weights; <paramref name="firstRow"/> is a multiple of 8, and so is <paramref name="endRow"/> but at the matrix's end.</summary>
+    /// <summary>
+    /// The product with packed weights; <paramref name="firstRow"/> is a multiple of 8, and so is <paramref name="endRow"/> but at the
+    /// matrix's end.
+    /// </summary>
     /// <param name="scratch">At least <see cref="ScratchBytes"/> of the calling thread's own memory, 64-byte aligned.</param>
-    public abstract void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch);
+    public abstract void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch);
 
     /// <summary>y = x / sqrt(mean(x * x) + epsilon) * weight. False where x is not finite (y is not to be used then).</summary>
     public abstract bool RmsNorm(float* x, float* weight, float* y, int count, float epsilon);
 
-    /// <summary>y = (x - mean) / sqrt(mean((x - mean)^2) + epsilon) * weight + bias, which may be null. False where x is not finite.</summary>
+    /// <summary>
+    /// y = (x - mean) / sqrt(mean((x - mean)^2) + epsilon) * weight + bias, which may be null. False where x is not finite.
+    /// </summary>
     public abstract bool LayerNorm(float* x, float* weight, float* bias, float* y, int count, float epsilon);
 
     /// <summary>x += y.</summary>
@@ -78,7 +89,10 @@ internal abstract unsafe class Kernel
     /// </summary>
     public abstract void Rotate(float* x, int heads, int dimension, float* cosines, float* sines, int pairs, bool split);
 
-    /// <summary>Puts a position's key [Dimension] and value [Dimension] into the cache. False where a number is not finite (the cache is not to be used then).</summary>
+    /// <summary>
+    /// Puts a position's key [Dimension] and value [Dimension] into the cache. False where a number is not finite (the cache is not to be
+    /// used then).
+    /// </summary>
     public abstract bool Store(in KeyValueHead cache, int position, float* key, float* value);
 
     /// <summary>softmax(q k) v by tiles with a running maximum.</summary>
@@ -97,15 +111,16 @@ internal abstract unsafe class Kernel
     public abstract void Recall(float* state, float* key, float* y, int keys, int values);
 
     /// <summary>
-    /// A state [keys, values] decays and takes up a pair: after[i, j] = fma(key[i], value[j], before[i, j] * decay); then y[j] = chain over i of
-    /// fma(query[i], after[i, j], y[j]).
+    /// A state [keys, values] decays and takes up a pair: after[i, j] = fma(key[i], value[j], before[i, j] * decay); then y[j] = chain over
+    /// i of fma(query[i], after[i, j], y[j]).
     /// </summary>
     /// <param name="before">null: zeros. May be <paramref name="after"/>.</param>
-    public abstract void Associate(float* before, float* after, float decay, float* key, float* value, float* query, float* y, int keys, int values);
+    public abstract void Associate(float* before, float* after, float decay, float* key, float* value, float* query,
+        float* y, int keys, int values);
 
     /// <summary>
-    /// A row of a convolution of each channel with its neighbours: y[c] = bias[c] + the sum over t of weights[t, c] * x[t * stride + c], a chain of fused multiply-adds
-    /// in order of the taps.
+    /// A row of a convolution of each channel with its neighbours: y[c] = bias[c] + the sum over t of weights[t, c] * x[t * stride + c], a
+    /// chain of fused multiply-adds in order of the taps.
     /// </summary>
     /// <param name="stride">Floats from one tap's input to the next tap's.</param>
     public abstract void ConvolveRow(float* x, nint stride, float* weights, float* bias, float* y, int taps, int channels);
@@ -113,7 +128,10 @@ internal abstract unsafe class Kernel
     /// <summary>x = exp(min(x, most)).</summary>
     public abstract void Exponential(float* x, float most, int count);
 
-    /// <summary>Cosines and sines of angles in radians, to about 1e-7 for magnitudes below 10^4; what is larger than 10^6 or not finite gives numbers without a meaning.</summary>
+    /// <summary>
+    /// Cosines and sines of angles in radians, to about 1e-7 for magnitudes below 10^4; what is larger than 10^6 or not finite gives
+    /// numbers without a meaning.
+    /// </summary>
     public abstract void Turn(float* angles, float* cosines, float* sines, int count);
 
     private static List<Kernel> FindAvailable()

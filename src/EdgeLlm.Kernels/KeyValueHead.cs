@@ -1,10 +1,11 @@
 namespace EdgeLlm.Kernels;
 
 /// <summary>
-/// The cache of one key/value head in one layer. Positions stand in tiles of <see cref="TilePositions"/>: keys transposed, so that a score is
+/// The cache of one key/value head in one layer. Positions are in tiles of <see cref="TilePositions"/>: keys transposed, so that a score is
 /// one lane's own chain of multiply-adds and needs no reduction across lanes; values position by position. Owns nothing.
 /// </summary>
-internal readonly unsafe struct KeyValueHead(KeyValueType type, int dimension, byte* keys, byte* values, float* keyScales, float* valueScales, int tiles)
+internal readonly unsafe struct KeyValueHead(KeyValueType type, int dimension, byte* keys, byte* values, float* keyScales,
+    float* valueScales, int tiles)
 {
     /// <summary>Positions a tile; tile t of the positions holds 32t to 32t + 31 whatever the chunk that brought them.</summary>
     public const int TilePositions = 32;

@@ -1,8 +1,8 @@
 namespace EdgeLlm.Kernels;
 
 /// <summary>
-/// Activations [tokens, Columns] in int8 for packed weights: x ~ Scales[c / 256] * 2^Shifts[c / 32] * Values[c]. Columns is a multiple of 32.
-/// Points into a scratch buffer that somebody else owns.
+/// Activations [tokens, Columns] in int8 for packed weights: x ~ Scales[c / 256] * 2^Shifts[c / 32] * Values[c]. Columns is a multiple of
+/// 32. Points into a scratch buffer that somebody else owns.
 /// </summary>
 internal readonly unsafe struct PackedActivations
 {
@@ -12,7 +12,10 @@ internal readonly unsafe struct PackedActivations
     /// <summary>Blocks that share a scale; fewer at a row's end.</summary>
     public const int ScaleBlocks = ScaleColumns / BlockColumns;
 
-    /// <summary>Carves the four arrays for <paramref name="tokens"/> tokens out of <paramref name="buffer"/> (64-byte aligned, <see cref="ByteCount"/> long).</summary>
+    /// <summary>
+    /// Carves the four arrays for <paramref name="tokens"/> tokens out of <paramref name="buffer"/> (64-byte aligned,
+    /// <see cref="ByteCount"/> long).
+    /// </summary>
     public PackedActivations(byte* buffer, int tokens, int columns)
     {
         Columns = columns;
@@ -25,6 +28,9 @@ internal readonly unsafe struct PackedActivations
     }
 
     public int Columns { get; }
+
+    /// <summary>Whether activations are rotated before they are rounded, for weights that are (<see cref="Formats.Rotation"/>).</summary>
+    public bool IsRotated { get; init; }
 
     /// <summary>Columns / 32.</summary>
     public int Blocks { get; }

@@ -8,7 +8,10 @@ internal readonly unsafe struct QuantizedActivations
 {
     public const int BlockColumns = 32;
 
-    /// <summary>Carves the four arrays for <paramref name="tokens"/> tokens out of <paramref name="buffer"/> (64-byte aligned, <see cref="ByteCount"/> long).</summary>
+    /// <summary>
+    /// Carves the four arrays for <paramref name="tokens"/> tokens out of <paramref name="buffer"/> (64-byte aligned,
+    /// <see cref="ByteCount"/> long).
+    /// </summary>
     public QuantizedActivations(byte* buffer, int tokens, int columns)
     {
         Columns = columns;

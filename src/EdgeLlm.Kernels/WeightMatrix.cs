@@ -3,7 +3,7 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Kernels;
 
-/// <summary>Weights [Rows, Columns] as they lie in a mapped file: row after row, or packed in groups of eight rows. Owns nothing.</summary>
+/// <summary>Weights [Rows, Columns] as they are in a mapped file: row after row, or packed in groups of eight rows. Owns nothing.</summary>
 internal readonly unsafe struct WeightMatrix
 {
     public WeightMatrix(byte* data, ElementType type, int rows, int columns)
@@ -16,16 +16,16 @@ internal readonly unsafe struct WeightMatrix
     }
 
     /// <summary>A packed matrix, whose file says <see cref="ElementType.I8"/>.</summary>
-    /// <param name="codebook">Not used by E8.</param>
-    public WeightMatrix(byte* data, Packing packing, Vector128<sbyte> codebook, int rows, int columns)
+    /// <param name="codebook">Not used by E8; its lower half by E4 and E3.</param>
+    public WeightMatrix(byte* data, PackedLayout layout, Vector256<sbyte> codebook, int rows)
     {
         Data = data;
         Type = ElementType.I8;
-        Packing = packing;
+        Layout = layout;
         Codebook = codebook;
         Rows = rows;
-        Columns = columns;
-        GroupBytes = (nint)Layout.GroupBytes;
+        Columns = layout.Columns;
+        GroupBytes = (nint)layout.GroupBytes;
     }
 
     public byte* Data { get; }
@@ -39,10 +39,13 @@ internal readonly unsafe struct WeightMatrix
     /// <summary>Bytes from one row to the next; 0 where packed.</summary>
     public nint RowBytes { get; }
 
-    public Packing Packing { get; }
+    /// <summary>How a packed matrix is stored.</summary>
+    public PackedLayout Layout { get; }
 
-    /// <summary>What the codes of E4 stand for.</summary>
-    public Vector128<sbyte> Codebook { get; }
+    public Packing Packing => Layout.Packing;
+
+    /// <summary>Values of the codes.</summary>
+    public Vector256<sbyte> Codebook { get; }
 
     /// <summary>Bytes from eight rows to the next eight of a packed matrix, else 0.</summary>
     public nint GroupBytes { get; }
@@ -52,7 +55,8 @@ internal readonly unsafe struct WeightMatrix
 
     public bool IsPacked => Packing != Packing.None;
 
-    public PackedLayout Layout => new(Packing, Columns);
+    /// <summary>Whether it multiplies activations that are rotated as <see cref="Rotation"/> has it.</summary>
+    public bool IsRotated => Layout.IsRotated;
 
     /// <summary>Float weights multiply float activations; every other type multiplies int8 activations.</summary>
     public bool IsFloat => Type is ElementType.F32 or ElementType.F16 or ElementType.BF16;

@@ -5,6 +5,7 @@ using System.Text;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Adapters;
 using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Rounding;
@@ -12,42 +13,65 @@ using EdgeLlm.Quantization.Rounding;
 namespace EdgeLlm.Quantization;
 
 /// <summary>
-/// Packs a model at the best quality: layer by layer every matrix is rounded for what it multiplies on a calibration text, some with scaled inputs, then the scales of rows
-/// and norms are tuned on the whole. Finished layers wait in a file beside the output, so that a run that was cut short goes on from there.
+/// Packs a model at the best quality: layer by layer every matrix is rounded for what its errors cost the whole model on a calibration
+/// text, or for what it multiplies there, then the scales of rows and norms are tuned on the whole. Finished layers wait in a file beside
+/// the output, so that a run that was cut short continues from there.
 /// </summary>
 internal sealed class CalibratedQuantizer : ModelQuantizer
 {
     private readonly QuantizationPlan _plan;
     private readonly QuantizationSettings _settings;
+    private readonly ChangedWeights? _adapters;
     private readonly SourceModel _source;
     private readonly CalibrationText _text;
     private readonly string _textHash;
     private readonly QuantizationWork _work;
 
     /// <param name="text">What to calibrate with; null: the text that comes with the program.</param>
-    /// <exception cref="ModelException">The text has no whole window.</exception>
-    public CalibratedQuantizer(QuantizationPlan plan, QuantizationSettings settings, string? text)
+    /// <param name="adapters">Adapters that the packed model is going to be used with: its weights are rounded for what the model computes
+    /// with them; null: none.</param>
+    /// <exception cref="ModelException">The text has no whole window, or the adapters can't be calibrated with.</exception>
+    public CalibratedQuantizer(QuantizationPlan plan, QuantizationSettings settings, string? text, ChangedWeights? adapters = null)
     {
-        (_plan, _settings) = (plan, settings);
-        _source = new SourceModel(plan.File);
+        (_plan, _settings, _adapters) = (plan, settings, adapters);
+        _source = new SourceModel(plan.File, adapters);
+        if (adapters is not null && !UsesLoss)
+            throw new ModelException(plan.File.Path,
+                $"is not calibrated with adapters: {_source.NoPrograms ?? "that takes the whole model's loss, so leave --no-gradients out"}");
+        plan.Rotates = UsesLoss && settings.Rotates;
         _text = CalibrationText.Read(plan.File, text, settings.WindowLength, settings.Windows);
-        _textHash = Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(_text.Tokens))); // of the text, its tokenizer and its chat template
+        _textHash =
+            Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(_text.Tokens))); // of the text, its tokenizer and its chat template
         _work = new QuantizationWork(_source, _text, settings);
     }
 
     /// <summary>About how long it takes on this machine.</summary>
     public TimeSpan EstimateTime() => _work.Estimate();
 
+    /// <summary>Bytes of unfinished work beside the output, at most: finished layers, and streams of the calibration text.</summary>
+    public long WorkBytes
+    {
+        get
+        {
+            long stream = LossQuantizer.StreamLength(_source, _text);
+            return _plan.OutputBytes + 2 * sizeof(float) * stream
+                + (UsesLoss ? SourceStreams.ByteCount(stream, _source.LayerCount + 1) : 0);
+        }
+    }
+
     /// <summary>Where hashes of models are remembered; null: nowhere, and the whole source is read for its hash.</summary>
     public string? IdentityFolder { get; init; }
 
     public Action<string> Log { get; init; } = static _ => { };
 
-    /// <summary>Where unfinished work is kept, until an output is whole: its layers; the calibration text's inputs, the source's outputs, and scales so far.</summary>
+    /// <summary>
+    /// Where unfinished work is kept, until an output is whole: its layers; the calibration text's inputs, the source's outputs, and scales
+    /// so far.
+    /// </summary>
     public static string[] FilesBeside(string output)
     {
         string state = output + ".state";
-        return [state, state + ".stream", state + ".source", state + ".tuning"];
+        return [state, state + ".stream", state + ".source", state + ".tuning", state + ".inputs"];
     }
 
     /// <inheritdoc/>
@@ -59,29 +83,78 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
         Checkpoint stream = new(beside[1], identity), source = new(beside[2], identity), tuning = new(beside[3], identity);
         using (var state = QuantizationState.Open(statePath, identity))
         {
-            QuantizeLayers(state, stream, progress, cancellation);
+            if (UsesLoss) QuantizeByLoss(state, stream, beside[4], identity, progress, cancellation);
+            else QuantizeLayers(state, stream, progress, cancellation);
             PackedMatrix[] matrices = [.. state.Layers.SelectMany(layer => layer.Matrices)];
             var norms = new Dictionary<string, float[]> { [_source.OutputNormStep.Weight.Name] = _source.OutputNorm };
             for (int l = 0; l < _source.LayerCount && _source.NoPrograms is null; l++)
             {
-                foreach ((string name, float[] norm) in NormsOf(state.Layers[l], l)) norms[name] = norm;
+                int layer = UsesLoss ? _source.LayerCount - 1 - l : l;
+                foreach ((string name, float[] norm) in NormsOf(state.Layers[l], layer)) norms[name] = norm;
             }
             IReadOnlyDictionary<string, float[]> tuned = Tune(source, tuning, matrices, norms, progress, cancellation);
             progress("writing", 1);
             Write(path, matrices.ToDictionary(matrix => matrix.Tensor.Name), tuned, cancellation);
         }
         foreach (Checkpoint checkpoint in new[] { stream, source, tuning }) checkpoint.Delete();
+        File.Delete(beside[4]);
         File.Delete(statePath);
     }
+
+    /// <summary>Whether matrices are rounded by the whole model's loss; else for their inputs alone.</summary>
+    private bool UsesLoss => _settings.UsesGradients && _source.NoPrograms is null;
+
+    /// <summary>From the last layer to the first, in whose order the state has them.</summary>
+    private void QuantizeByLoss(QuantizationState state, Checkpoint derivatives, string streamsPath, byte[] identity,
+        Action<string, double> progress, CancellationToken cancellation)
+    {
+        int layers = _source.LayerCount;
+        if (state.Layers.Count > layers) return;
+        using var streams = new SourceStreams(streamsPath, identity, LossQuantizer.StreamLength(_source, _text));
+        var quantizer = new LossQuantizer(_source, _text, streams)
+        {
+            LayoutOf = _plan.LayoutOf,
+            Sweeps = _settings.Sweeps,
+            Log = Log,
+            Cancellation = cancellation,
+        };
+        if (streams.Count <= layers) quantizer.Forward(done => progress("source", _work.LossForward(done)));
+        int? passed = derivatives.TryLoad(state.Layers.Count, quantizer.Derivatives);
+        if (passed is null) quantizer.Differentiate(share => progress("loss", _work.LossHead(share)));
+        for (int done = 0; done < layers; done++)
+        {
+            int layer = layers - 1 - done, number = done;
+            if (done >= state.Layers.Count)
+            {
+                state.Append(
+                    quantizer.Quantize(layer, share => progress($"layer {layer + 1} of {layers}", _work.Layers(number + share * 0.7))));
+                derivatives.Save(done + 1, quantizer.Derivatives);
+            }
+            else if (done >= (passed ?? 0))
+            {
+                quantizer.Pass(layer);
+            }
+        }
+        progress("embedding", _work.Layers(layers));
+        AppendHeads(state, quantizer.QuantizeHead);
+    }
+
+    private OperationRounder NewRounder(CancellationToken cancellation) => new()
+    {
+        PackingOf = _plan.PackingOf,
+        Damping = _settings.Damping,
+        Shrinkage = _settings.Shrinkage,
+        Sweeps = _settings.Sweeps,
+        Log = Log,
+        Cancellation = cancellation,
+    };
 
     private void QuantizeLayers(QuantizationState state, Checkpoint stream, Action<string, double> progress, CancellationToken cancellation)
     {
         int layers = _source.LayerCount;
-        var rounder = new OperationRounder
-        {
-            PackingOf = _plan.PackingOf, Damping = _settings.Damping, Shrinkage = _settings.Shrinkage, Sweeps = _settings.Sweeps, Log = Log, Cancellation = cancellation,
-        };
-        LayerQuantizer quantizer = _source.NoPrograms is null ? new ProgramQuantizer(_source, _text, rounder) : new StepwiseQuantizer(_source, _text, rounder);
+        OperationRounder rounder = NewRounder(cancellation);
+        LayerQuantizer quantizer = _source.NoPrograms is null ? new ProgramQuantizer(_source, _text, rounder)
+            : new StepwiseQuantizer(_source, _text, rounder);
         using IDisposable? memory = quantizer as IDisposable;
         int passed = stream.TryLoad(state.Layers.Count, quantizer.Stream) ?? 0;
         for (int l = 0; l < layers; l++)
@@ -98,25 +171,30 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
             }
         }
         progress("embedding", _work.Layers(layers));
-        if (state.Layers.Count > layers) return;
-        IEnumerable<string> heads = new[] { TensorTable.Embedding, TensorTable.Head }.Where(name => _plan.PackingOf(name) != Packing.None);
-        state.Append(new QuantizedLayer([.. heads.Select(name => QuantizeHead(quantizer, name))], Norms: null));
+        if (state.Layers.Count <= layers) AppendHeads(state, quantizer.QuantizeHead);
     }
 
     private IReadOnlyDictionary<string, float[]> NormsOf(QuantizedLayer layer, int number) => layer.Norms ?? _source.ReadNorms(number);
 
-    /// <summary>Embedding or head; one after the other, so that the floats of one of them are there at a time.</summary>
-    private PackedMatrix QuantizeHead(LayerQuantizer quantizer, string name)
+    /// <summary>Embedding and head; one after the other, so that the floats of one of them are there at a time.</summary>
+    /// <param name="roundHead">Rounds the one that makes logits.</param>
+    private void AppendHeads(QuantizationState state, Func<string, float[], PackedMatrix> roundHead)
     {
-        StageMemory.Return();
-        float[] weights = _source.ReadMatrix(name);
-        return name == _source.HeadName
-            ? quantizer.QuantizeHead(name, weights)
-            : MatrixQuantizer.Plain(name, weights, _source.Model.VocabularySize, new PackedLayout(_plan.PackingOf(name), _source.Model.Width));
+        var heads = new List<PackedMatrix>();
+        foreach (string name in new[] { TensorTable.Embedding, TensorTable.Head }.Where(name => _plan.PackingOf(name) != Packing.None))
+        {
+            StageMemory.Return();
+            float[] weights = _source.ReadMatrix(name);
+            heads.Add(name == _source.HeadName
+                ? roundHead(name, weights)
+                : MatrixQuantizer.Plain(name, weights, _source.Model.VocabularySize, _plan.LayoutOf(name, _source.Model.Width)));
+        }
+        state.Append(new QuantizedLayer(heads, Norms: null));
     }
 
     /// <summary>Gives all norms by their tensors' names.</summary>
-    private IReadOnlyDictionary<string, float[]> Tune(Checkpoint source, Checkpoint tuning, PackedMatrix[] matrices, IReadOnlyDictionary<string, float[]> norms, Action<string, double> progress, CancellationToken cancellation)
+    private IReadOnlyDictionary<string, float[]> Tune(Checkpoint source, Checkpoint tuning, PackedMatrix[] matrices,
+        IReadOnlyDictionary<string, float[]> norms, Action<string, double> progress, CancellationToken cancellation)
     {
         if (_settings.TuningEpochs == 0 || _source.NoPrograms is not null) return norms;
         StageMemory.Return();
@@ -139,7 +217,8 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
         return tuner.Tune(cancellation);
     }
 
-    private void Write(string path, Dictionary<string, PackedMatrix> matrices, IReadOnlyDictionary<string, float[]> norms, CancellationToken cancellation)
+    private void Write(string path, Dictionary<string, PackedMatrix> matrices, IReadOnlyDictionary<string, float[]> norms,
+        CancellationToken cancellation)
     {
         var writer = new PackedModelWriter(_plan, static _ => { }, cancellation);
         foreach (GgufTensor tensor in _plan.Tensors)
@@ -150,9 +229,14 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
         }
         writer.Save(path,
         [
-            ("edgellm.quantization.method", GgufValue.Of("error feedback on a calibration text, tuned scales")),
+            ("edgellm.quantization.method",
+                GgufValue.Of(UsesLoss ? "the whole model's loss on a calibration text, tuned scales"
+                    : "error feedback on a calibration text, tuned scales")),
             ("edgellm.quantization.calibration.sha256", GgufValue.Of(_textHash)),
             ("edgellm.quantization.calibration.tokens", GgufValue.Of((uint)_text.Tokens.Length)),
+            .. _adapters?.Adapters.Take(1)
+                .Select(_ => ("edgellm.quantization.calibration.adapters",
+                    GgufValue.Of(string.Join(", ", _adapters.Adapters.Select(one => one.Adapter.Name))))) ?? [],
         ]);
     }
 
@@ -163,11 +247,19 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
         hash.AppendData(ModelIdentity.Of(_plan.File, IdentityFolder));
         // Field by field (how often to tune is not among them): a new property of the settings must not throw away hours of work by itself.
         var description = new StringBuilder();
-        description.Append(CultureInfo.InvariantCulture, $"4 {ModelIdentity.Arithmetic} {_settings.WindowLength} {_settings.Windows} {_settings.Damping:R} ");
-        description.Append(CultureInfo.InvariantCulture, $"{_settings.Shrinkage:R} {_settings.Sweeps} {_settings.RowRate:R} {_settings.NormRate:R}");
-        foreach (GgufTensor tensor in _plan.Tensors) description.Append(CultureInfo.InvariantCulture, $"\n{tensor.Name} {_plan.PackingOf(tensor.Name)}");
+        description.Append(CultureInfo.InvariantCulture,
+            $"6 {ModelIdentity.Arithmetic} {_settings.WindowLength} {_settings.Windows} {_settings.Damping:R} ");
+        description.Append(CultureInfo.InvariantCulture,
+            $"{_settings.Shrinkage:R} {_settings.Sweeps} {_settings.RowRate:R} {_settings.NormRate:R} {UsesLoss} {_plan.Rotates}");
+        foreach (GgufTensor tensor in _plan.Tensors)
+            description.Append(CultureInfo.InvariantCulture, $"\n{tensor.Name} {_plan.PackingOf(tensor.Name)}");
         hash.AppendData(Encoding.UTF8.GetBytes(description.ToString()));
         hash.AppendData(MemoryMarshal.AsBytes(_text.Tokens));
+        foreach ((Adapter adapter, float scale) in _adapters?.Adapters ?? [])
+        {
+            hash.AppendData(adapter.Identity.Span);
+            hash.AppendData(BitConverter.GetBytes(scale));
+        }
         return hash.GetHashAndReset();
     }
 }

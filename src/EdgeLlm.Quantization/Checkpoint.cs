@@ -5,15 +5,17 @@ using EdgeLlm.Files;
 namespace EdgeLlm.Quantization;
 
 /// <summary>
-/// A file of numbers beside an output from which a run that was cut short goes on; each time it is replaced as a whole. 8 bytes, 32 that tell what
-/// is being made, int32 how far it is, the numbers, their hash.
+/// A file of numbers beside an output from which a run that was cut short continues; each time it is replaced as a whole. 8 bytes, 32 that
+/// tell what is being made, int32 how far it is, the numbers, their hash.
 /// </summary>
 /// <param name="identity">32 bytes: a hash of source and settings. What another run left is not read.</param>
 internal sealed class Checkpoint(string path, byte[] identity)
 {
     private readonly byte[] _begin = [.. "EDGELLMC"u8, .. identity];
 
-    /// <summary>Writes the arrays. A machine that loses its power may lose them: work that is then done again, so that the disk is not waited for.</summary>
+    /// <summary>
+    /// Writes the arrays. A machine that loses its power may lose them: work that is then done again, so that the disk is not waited for.
+    /// </summary>
     /// <param name="number">How far the work is.</param>
     public void Save(int number, params ReadOnlySpan<float[]> arrays)
     {
@@ -34,7 +36,9 @@ internal sealed class Checkpoint(string path, byte[] identity)
         }, waitsForDisk: false);
     }
 
-    /// <summary>Fills the arrays and says how far the work was; null, with the arrays as they were, where nothing of this run is there whole.</summary>
+    /// <summary>
+    /// Fills the arrays and says how far the work was; null, with the arrays as they were, where nothing of this run is there whole.
+    /// </summary>
     /// <param name="most">What is further than this is not read.</param>
     public int? TryLoad(int most, params ReadOnlySpan<float[]> arrays)
     {

@@ -1,9 +1,10 @@
 using System.Runtime.Intrinsics;
+using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Quantization;
 
-/// <summary>16 values from -63 to 63, rising, and the nearest of them to a number.</summary>
+/// <summary>16 or 32 values from -63 to 63, rising, and the nearest of them to a number.</summary>
 internal sealed class Codebook
 {
     private readonly sbyte[] _values;
@@ -19,48 +20,59 @@ internal sealed class Codebook
     /// <summary>ggml's table for IQ4_NL at half its size: close to the best for normally distributed weights.</summary>
     public static Codebook Normal { get; } = new([-63, -52, -42, -33, -25, -18, -11, -5, 1, 7, 13, 19, 27, 35, 45, 57]);
 
-    /// <summary>16, rising.</summary>
+    /// <summary>32 even steps between -.97 and .97 through the inverse error function, the largest 63.</summary>
+    public static Codebook NormalOf32 { get; } =
+        new([-63, -49, -41, -36, -31, -28, -24, -21, -18, -16, -13, -10, -8, -6, -3, -1, 1, 3, 6, 8, 10, 13, 16, 18, 21, 24,
+            28, 31, 36, 41, 49, 63]);
+
+    /// <summary>Rising.</summary>
     public ReadOnlySpan<sbyte> Values => _values;
 
-    public Vector128<sbyte> Vector => Vector128.Create(_values);
+    public Vector256<sbyte> Vector => PackedTensor.CodebookOf(_values);
 
     /// <summary>The code of the value nearest to x.</summary>
     public byte Code(float x) => _search.Code(x);
 
-    /// <summary>The codes of 32 columns as E4 packs them (<see cref="PackedLayout"/>): byte 4l + i has those of columns 4l + i and 16 + 4l + i.</summary>
+    /// <summary>
+    /// The codes of 32 columns as E4 packs them (<see cref="PackedLayout"/>): byte 4l + i has those of columns 4l + i and 16 + 4l + i.
+    /// </summary>
     /// <param name="x">32 weights.</param>
     /// <param name="low">One over the scale of the first 16 columns.</param>
     /// <param name="high">The same of the others.</param>
     public Vector128<byte> Codes(ReadOnlySpan<float> x, float low, float high) => _search.Codes(x, low, high);
 
     /// <summary>
-    /// The scale d that makes sum w (x - d * nearest(x / d))^2 small for the weights of one sub-scale (16 or 32): those which put the largest
-    /// weight at or near either end of the codebook are tried, then d = sum(w x t) / sum(w t t) for the values t of the best.
+    /// The scale d that makes sum w (x - d * nearest(x / d))^2 small for the weights of one sub-scale (16 or 32): those which put the
+    /// largest weight at or near either end of the codebook are tried, then d = sum(w x t) / sum(w t t) for the values t of the best.
     /// </summary>
     /// <param name="importance">w; null: all count alike.</param>
     /// <param name="start">The run's first column.</param>
-    public float FindScale(ReadOnlySpan<float> x, ColumnImportance? importance = null, int start = 0) => _search.FindScale(x, importance, start);
+    public float FindScale(ReadOnlySpan<float> x, ColumnImportance? importance = null, int start = 0) =>
+        _search.FindScale(x, importance, start);
 
     /// <summary>
-    /// The codebook that a tensor's weights ask for: from <see cref="Normal"/> on, scales and codebook take turns in becoming the best for each
-    /// other (Lloyd's algorithm); the one with the smallest squared error is kept.
+    /// The codebook that a tensor's weights ask for: from <see cref="Normal"/> or <see cref="NormalOf32"/> on, scales and codebook take
+    /// turns in becoming the best for each other (Lloyd's algorithm); the one with the smallest squared error is kept.
     /// </summary>
     /// <param name="weights">A sample: whole runs of <paramref name="scaleColumns"/>; whole rows, where columns count differently.</param>
     /// <param name="importance">How much the error of each column counts: [columns]; empty: all alike.</param>
-    public static Codebook Learn(ReadOnlySpan<float> weights, int scaleColumns, ReadOnlySpan<float> importance = default)
+    /// <param name="codes">16 or 32 values.</param>
+    public static Codebook Learn(ReadOnlySpan<float> weights, int scaleColumns, ReadOnlySpan<float> importance = default,
+        int codes = PackedLayout.FourBitCodes)
     {
         var columns = importance.IsEmpty ? null : new ColumnImportance(importance, scaleColumns);
         const int Rounds = 6;
-        Codebook current = Normal, best = Normal;
+        Codebook current = codes == PackedLayout.FiveBitCodes ? NormalOf32 : Normal, best = current;
         double smallestError = double.MaxValue;
         for (int round = 0; round < Rounds; round++)
         {
-            double[] products = new double[PackedLayout.CodebookLength], squares = new double[PackedLayout.CodebookLength];
+            double[] products = new double[codes], squares = new double[codes];
             double error = 0;
             for (int start = 0; start < weights.Length; start += scaleColumns)
             {
                 int column = importance.IsEmpty ? 0 : start % importance.Length;
-                ReadOnlySpan<float> run = weights.Slice(start, scaleColumns), counts = importance.IsEmpty ? default : importance.Slice(column, scaleColumns);
+                ReadOnlySpan<float> run = weights.Slice(start, scaleColumns),
+                    counts = importance.IsEmpty ? default : importance.Slice(column, scaleColumns);
                 float scale = current.FindScale(run, columns, column), inverse = scale == 0 ? 0 : 1 / scale;
                 for (int k = 0; k < run.Length; k++)
                 {
@@ -80,15 +92,16 @@ internal sealed class Codebook
     /// <summary>Each value at the least squares of its weights, the largest magnitude at its limit.</summary>
     private Codebook Moved(ReadOnlySpan<double> products, ReadOnlySpan<double> squares)
     {
-        Span<double> moved = stackalloc double[PackedLayout.CodebookLength];
+        Span<double> moved = stackalloc double[_values.Length];
         double largest = 0;
         for (int code = 0; code < moved.Length; code++)
         {
             moved[code] = squares[code] > 0 ? products[code] / squares[code] : _values[code];
             largest = Math.Max(largest, Math.Abs(moved[code]));
         }
-        Span<sbyte> values = stackalloc sbyte[PackedLayout.CodebookLength];
-        for (int code = 0; code < moved.Length; code++) values[code] = (sbyte)Math.Round(moved[code] * (PackedLayout.CodebookLimit / largest));
+        Span<sbyte> values = stackalloc sbyte[_values.Length];
+        for (int code = 0; code < moved.Length; code++)
+            values[code] = (sbyte)Math.Round(moved[code] * (PackedLayout.CodebookLimit / largest));
         return new Codebook(values);
     }
 }

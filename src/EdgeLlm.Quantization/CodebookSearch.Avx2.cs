@@ -6,8 +6,8 @@ using System.Runtime.Intrinsics.X86;
 namespace EdgeLlm.Quantization;
 
 /// <summary>
-/// 32 positions at a time. A position's upper four bits pick a stretch of 16 positions (0 to 7, then the negative ones); at most three borders
-/// between codes lie in it, so its first code plus one for each border that is reached is the code.
+/// 32 positions at a time. A position's upper four bits pick a stretch of 16 positions (0 to 7, then the negative ones); at most three
+/// borders between codes are in it, so its first code plus one for each border that is reached is the code.
 /// </summary>
 internal sealed partial class CodebookSearch
 {
@@ -34,7 +34,8 @@ internal sealed partial class CodebookSearch
             for (int position = start + 1; position < start + 16; position++)
             {
                 int passed = _codes[position] - _codes[position - 1];
-                for (; passed > 0 && found < Borders; passed--, found++) borders[found * 16 + stretch] = (sbyte)(position - 1 - Positions / 2);
+                for (; passed > 0 && found < Borders; passed--, found++)
+                    borders[found * 16 + stretch] = (sbyte)(position - 1 - Positions / 2);
                 _fitsTables &= passed == 0;
             }
             _hasThirdBorders |= found == Borders;
@@ -48,14 +49,16 @@ internal sealed partial class CodebookSearch
 
     private static Vector256<T> Twice<T>(Vector128<T> lane) => Vector256.Create(lane, lane);
 
-    /// <summary>The same sums as <see cref="Best"/>.</summary>
-    internal (float Products, float Squares) BestAvx2(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<short> counts, ReadOnlySpan<float> shares)
+    /// <summary>Sums of <see cref="Best"/>, by vectors.</summary>
+    internal (float Products, float Squares) BestAvx2(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<short> counts,
+        ReadOnlySpan<float> shares)
     {
         // Packed as [0-3, 8-11 | 4-7, 12-15] and [16-19, 24-27 | 20-23, 28-31]: the order matters to no sum.
         ref float first = ref MemoryMarshal.GetReference(x);
         bool isLong = x.Length == 32;
         Vector256<float> a = Vector256.LoadUnsafe(ref first) * unit, b = Vector256.LoadUnsafe(ref first, 8) * unit;
-        Vector256<float> c = isLong ? Vector256.LoadUnsafe(ref first, 16) * unit : default, d = isLong ? Vector256.LoadUnsafe(ref first, 24) * unit : default;
+        Vector256<float> c = isLong ? Vector256.LoadUnsafe(ref first, 16) * unit : default,
+            d = isLong ? Vector256.LoadUnsafe(ref first, 24) * unit : default;
         Vector256<short> low = Pack(a, b), high = Pack(c, d), lowCounts, highCounts, lowCounted, highCounted;
         if (counts.IsEmpty)
         {
@@ -93,7 +96,8 @@ internal sealed partial class CodebookSearch
         return (best.ToScalar(), best.GetElement(1));
 
         // As a pack orders them.
-        static Vector256<short> Ordered(ref short counts) => Avx2.Permute4x64(Vector256.LoadUnsafe(ref counts).AsInt64(), 0b11_01_10_00).AsInt16();
+        static Vector256<short> Ordered(ref short counts) =>
+            Avx2.Permute4x64(Vector256.LoadUnsafe(ref counts).AsInt64(), 0b11_01_10_00).AsInt16();
     }
 
     /// <summary>Products and squares under one factor: [products, products, squares, squares] twice, to be added.</summary>
@@ -104,9 +108,11 @@ internal sealed partial class CodebookSearch
         Vector256<short> factors = Vector256.Create(factor);
         Vector256<sbyte> positions = Avx2.PackSignedSaturate(Avx2.MultiplyHigh(low, factors), Avx2.MultiplyHigh(high, factors));
         Vector256<sbyte> values = Avx2.Shuffle(_table, CodesOf(positions).AsSByte());
-        Vector256<short> lowValues = Avx2.UnpackLow(values, values).AsInt16() >> 8, highValues = Avx2.UnpackHigh(values, values).AsInt16() >> 8;
+        Vector256<short> lowValues = Avx2.UnpackLow(values, values).AsInt16() >> 8,
+            highValues = Avx2.UnpackHigh(values, values).AsInt16() >> 8;
         Vector256<int> products = Avx2.MultiplyAddAdjacent(lowCounted, lowValues) + Avx2.MultiplyAddAdjacent(highCounted, highValues);
-        Vector256<int> squares = Avx2.MultiplyAddAdjacent(lowCounts, lowValues * lowValues) + Avx2.MultiplyAddAdjacent(highCounts, highValues * highValues);
+        Vector256<int> squares = Avx2.MultiplyAddAdjacent(lowCounts, lowValues * lowValues)
+            + Avx2.MultiplyAddAdjacent(highCounts, highValues * highValues);
         return Avx2.HorizontalAdd(products, squares);
     }
 
@@ -114,8 +120,10 @@ internal sealed partial class CodebookSearch
     {
         ref float first = ref MemoryMarshal.GetReference(x[..32]);
         Vector256<float> half = Vector256.Create((float)(Positions / 2));
-        Vector256<int> a = Position(Vector256.LoadUnsafe(ref first) * low, half), b = Position(Vector256.LoadUnsafe(ref first, 8) * low, half);
-        Vector256<int> c = Position(Vector256.LoadUnsafe(ref first, 16) * high, half), d = Position(Vector256.LoadUnsafe(ref first, 24) * high, half);
+        Vector256<int> a = Position(Vector256.LoadUnsafe(ref first) * low, half),
+            b = Position(Vector256.LoadUnsafe(ref first, 8) * low, half);
+        Vector256<int> c = Position(Vector256.LoadUnsafe(ref first, 16) * high, half),
+            d = Position(Vector256.LoadUnsafe(ref first, 24) * high, half);
         Vector256<byte> codes = CodesOf(Avx2.PackSignedSaturate(Avx2.PackSignedSaturate(a, b), Avx2.PackSignedSaturate(c, d)));
         // Fours of columns lie [0-3, 8-11, 16-19, 24-27 | 4-7, 12-15, 20-23, 28-31]: the upper two of a lane go above the lower two.
         Vector256<uint> fours = codes.AsUInt32();
@@ -124,7 +132,8 @@ internal sealed partial class CodebookSearch
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         static Vector256<int> Position(Vector256<float> x, Vector256<float> half) =>
-            Avx.ConvertToVector256Int32WithTruncation(Vector256.MaxNative(x + x + half, Vector256<float>.Zero)) - Vector256.Create(Positions / 2);
+            Avx.ConvertToVector256Int32WithTruncation(Vector256.MaxNative(x + x + half, Vector256<float>.Zero))
+                - Vector256.Create(Positions / 2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -5,9 +5,9 @@ using System.Runtime.Intrinsics.X86;
 namespace EdgeLlm.Quantization;
 
 /// <summary>
-/// The arithmetic of a codebook, in integers, so that it is the same on every machine. A number x / d in halves of a unit, rounded down, is a
-/// position from -128 to 127; the middle between two values is always a border between positions. While scales are tried, weights are 14 bits
-/// of the run's largest.
+/// The arithmetic of a codebook, in integers, so that it is the same on every machine. A number x / d in halves of a unit, rounded down, is
+/// a position from -128 to 127; the middle between two values is always a border between positions. While scales are tried, weights are 14
+/// bits of the run's largest.
 /// </summary>
 internal sealed partial class CodebookSearch
 {
@@ -23,10 +23,11 @@ internal sealed partial class CodebookSearch
     private readonly sbyte[] _values;
     private readonly byte[] _codes;
 
-    // What a weight in 14 bits is multiplied by for its position in 16 bits more: pairs, the largest weight near the lower and the upper end.
+    // What a weight in 14 bits is multiplied by for its position in 16 bits more: pairs, the largest weight near the lower and the upper
+    // end.
     private readonly short[] _factors = new short[2 * Reaches.Length];
 
-    /// <param name="values">16, rising.</param>
+    /// <param name="values">16 or 32, rising.</param>
     public CodebookSearch(sbyte[] values)
     {
         _values = values;
@@ -35,7 +36,7 @@ internal sealed partial class CodebookSearch
         {
             for (int end = 0; end < 2; end++) _factors[2 * step + end] = (short)MathF.Round(8 * values[end == 0 ? 0 : ^1] * Reaches[step]);
         }
-        CreateTables();
+        if (values.Length == 16) CreateTables(); // 32 are searched in turn
     }
 
     /// <summary>The code of the value nearest to each position: half a unit each, the middle of them being 0.</summary>
@@ -91,7 +92,8 @@ internal sealed partial class CodebookSearch
     /// <param name="mirrored">The largest weight is negative.</param>
     /// <param name="counts">Of <see cref="ColumnImportance"/>; empty: all alike.</param>
     /// <param name="shares">Of the same.</param>
-    internal (float Products, float Squares) Best(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<short> counts, ReadOnlySpan<float> shares)
+    internal (float Products, float Squares) Best(ReadOnlySpan<float> x, float unit, bool mirrored, ReadOnlySpan<short> counts,
+        ReadOnlySpan<float> shares)
     {
         Span<int> weights = stackalloc int[32], counted = stackalloc int[32];
         for (int k = 0; k < x.Length; k++)
@@ -115,7 +117,10 @@ internal sealed partial class CodebookSearch
         return best[1].Score > best[0].Score ? (best[1].Products, best[1].Squares) : (best[0].Products, best[0].Squares);
     }
 
-    /// <summary>The largest magnitude and whether it is a negative weight's; the positive one of two. Without branches: half of them would be guessed wrong.</summary>
+    /// <summary>
+    /// The largest magnitude and whether it is a negative weight's; the positive one of two. Without branches: half of them would be
+    /// guessed wrong.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (float Magnitude, bool IsNegative) Largest(ReadOnlySpan<float> x)
     {
@@ -126,9 +131,12 @@ internal sealed partial class CodebookSearch
             most = Vector256.MaxNative(most, weights);
             least = Vector256.MinNative(least, weights);
         }
-        Vector128<float> above = Vector128.MaxNative(most.GetLower(), most.GetUpper()), below = -Vector128.MinNative(least.GetLower(), least.GetUpper());
-        Vector128<float> both = Vector128.MaxNative(Vector128.Shuffle(above, Vector128.Create(0, 2, 1, 3)), Vector128.Shuffle(above, Vector128.Create(1, 3, 0, 2)));
-        Vector128<float> others = Vector128.MaxNative(Vector128.Shuffle(below, Vector128.Create(0, 2, 1, 3)), Vector128.Shuffle(below, Vector128.Create(1, 3, 0, 2)));
+        Vector128<float> above = Vector128.MaxNative(most.GetLower(), most.GetUpper()),
+            below = -Vector128.MinNative(least.GetLower(), least.GetUpper());
+        Vector128<float> both = Vector128.MaxNative(Vector128.Shuffle(above, Vector128.Create(0, 2, 1, 3)),
+            Vector128.Shuffle(above, Vector128.Create(1, 3, 0, 2)));
+        Vector128<float> others = Vector128.MaxNative(Vector128.Shuffle(below, Vector128.Create(0, 2, 1, 3)),
+            Vector128.Shuffle(below, Vector128.Create(1, 3, 0, 2)));
         Vector128<float> first = Vector128.MaxNative(both, Vector128.Shuffle(both, Vector128.Create(1, 0, 3, 2)));
         Vector128<float> second = Vector128.MaxNative(others, Vector128.Shuffle(others, Vector128.Create(1, 0, 3, 2)));
         return (Vector128.MaxNative(first, second).ToScalar(), first.ToScalar() < second.ToScalar());

@@ -27,6 +27,6 @@ internal sealed class ColumnImportance
     /// <summary>In 14 bits of the run's largest: [columns].</summary>
     public short[] Counts { get; }
 
-    /// <summary>The same, the run's largest being 1: [columns].</summary>
+    /// <summary>Importance by run, scaled so that the run's largest is 1: [columns].</summary>
     public float[] Shares { get; }
 }

@@ -1,5 +1,6 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Quantization.Rounding;
 
 namespace EdgeLlm.Quantization;
 
@@ -16,42 +17,55 @@ internal sealed class FastQuantizer(QuantizationPlan plan, ImportanceMatrix? imp
         foreach (GgufTensor tensor in plan.Tensors) importance?.RequireFit(tensor);
         ImportanceMatrix inputs = importance ?? InputEstimate.Of(plan.File, cancellation);
         var writer = new PackedModelWriter(plan, written => progress("packing", (double)written / plan.OutputBytes), cancellation);
-        Codebook[] codebooks = LearnCodebooks(inputs, cancellation);
+        (Codebook Codebook, RingCodebook? Rings)[] tables = LearnTables(inputs, cancellation);
         for (int i = 0; i < plan.Tensors.Count; i++)
         {
             GgufTensor tensor = plan.Tensors[i];
-            Codebook codebook = codebooks[i];
+            (Codebook codebook, RingCodebook? rings) = tables[i];
             Packing packing = plan.PackingOf(tensor.Name);
             if (packing == Packing.None)
             {
                 writer.AddCopy(tensor);
                 continue;
             }
-            var target = new PackedTensor(tensor.Name, packing, (int)tensor.Rows, (int)tensor.Columns, packing == Packing.E8Group32 ? default : codebook.Vector);
-            writer.AddPacked(target, output => Pack(tensor, target.Layout, codebook, inputs.Of(tensor.Name), output, writer, cancellation));
+            var target = new PackedTensor(tensor.Name, packing, (int)tensor.Rows, (int)tensor.Columns,
+                packing == Packing.E8Group32 ? default : rings is null ? codebook.Vector : PackedTensor.CodebookOf(rings.Values))
+            {
+                IsRotated = plan.Rotates,
+            };
+            writer.AddPacked(target,
+                output => Pack(tensor, target.Layout, codebook, rings, inputs.Of(tensor.Name), output, writer, cancellation));
         }
-        writer.Save(path, [("edgellm.quantization.method", GgufValue.Of(importance is null ? "rounded to nearest" : "rounded to nearest, with importance"))]);
+        writer.Save(path,
+            [("edgellm.quantization.method",
+                GgufValue.Of(importance is null ? "rounded to nearest" : "rounded to nearest, with importance"))]);
     }
 
-    /// <summary>One for each tensor; only those of E4 are learned.</summary>
-    private Codebook[] LearnCodebooks(ImportanceMatrix inputs, CancellationToken cancellation)
+    /// <summary>One for each tensor; only those of forms with one are learned.</summary>
+    private (Codebook Codebook, RingCodebook? Rings)[] LearnTables(ImportanceMatrix inputs, CancellationToken cancellation)
     {
-        var codebooks = new Codebook[plan.Tensors.Count];
-        ParallelWork.ForAll(codebooks.Length, cancellation, i =>
+        var tables = new (Codebook, RingCodebook?)[plan.Tensors.Count];
+        ParallelWork.ForAll(tables.Length, cancellation, i =>
         {
             GgufTensor tensor = plan.Tensors[i];
             Packing packing = plan.PackingOf(tensor.Name);
-            codebooks[i] = packing is Packing.E4Group32 or Packing.E4Group16
-                ? Codebook.Learn(new WeightRows(plan.File, tensor).Sample(SampleWeights), new PackedLayout(packing, (int)tensor.Columns).ScaleColumns, inputs.Of(tensor.Name))
-                : Codebook.Normal;
+            PackedLayout layout = plan.LayoutOf(tensor.Name, (int)tensor.Columns);
+            tables[i] = (Codebook.Normal, null);
+            if (packing == Packing.None || !layout.HasCodebook) return;
+            float[] sample = new WeightRows(plan.File, tensor).Sample(SampleWeights);
+            tables[i] = MatrixQuantizer.LearnTable(sample, (int)(sample.Length / tensor.Columns), sample.Length, layout,
+                packing == Packing.E3Group32 || layout.IsRotated ? default : inputs.Of(tensor.Name));
         });
-        return codebooks;
+        return tables;
     }
 
-    private void Pack(GgufTensor tensor, PackedLayout layout, Codebook codebook, float[]? means, Stream output, PackedModelWriter writer, CancellationToken cancellation)
+    private void Pack(GgufTensor tensor, PackedLayout layout, Codebook codebook, RingCodebook? rings, float[]? means, Stream output,
+        PackedModelWriter writer, CancellationToken cancellation)
     {
-        ColumnImportance? columns = layout.HasCodebook && means is not null ? new ColumnImportance(means, layout.ScaleColumns) : null;
-        new RowStream(plan.File, tensor, PackedLayout.GroupRows, layout.GroupBytes, (rows, group) => new GroupPacker(layout, codebook, columns).Pack(rows, group))
+        ColumnImportance? columns = layout is { HasCodebook: true, IsRotated: false } && means is not null
+            ? new ColumnImportance(means, layout.ScaleColumns) : null;
+        new RowStream(plan.File, tensor, PackedLayout.GroupRows, layout.GroupBytes,
+            (rows, group) => new GroupPacker(layout, codebook, columns, rings).Pack(rows, group))
             .Write(output, writer.Advance, cancellation);
     }
 }

@@ -9,8 +9,8 @@ using EdgeLlm.Kernels.Formats;
 namespace EdgeLlm.Quantization;
 
 /// <summary>
-/// How large the inputs of each matrix are on a calibration text: the mean square of every column's input. Files are llama.cpp's ("imatrix",
-/// tools/imatrix of llama.cpp): the GGUF form with sums and counts, read and written, and the older binary one, read.
+/// How large the inputs of each matrix are on a calibration text: the mean square of every column's input. Files are llama.cpp's
+/// ("imatrix", tools/imatrix of llama.cpp): the GGUF form with sums and counts, read and written, and the older binary one, read.
 /// </summary>
 internal sealed class ImportanceMatrix
 {
@@ -20,10 +20,12 @@ internal sealed class ImportanceMatrix
 
     private readonly Dictionary<string, float[]> _means = new(StringComparer.Ordinal);
 
-    private ImportanceMatrix(string name, string dataset, int chunks, int chunkTokens) => (Name, Dataset, Chunks, ChunkTokens) = (name, dataset, chunks, chunkTokens);
+    private ImportanceMatrix(string name, string dataset, int chunks, int chunkTokens) =>
+        (Name, Dataset, Chunks, ChunkTokens) = (name, dataset, chunks, chunkTokens);
 
     /// <param name="means">By the matrix' name: [columns].</param>
-    public ImportanceMatrix(string name, string dataset, int chunks, int chunkTokens, IReadOnlyDictionary<string, float[]> means) : this(name, dataset, chunks, chunkTokens)
+    public ImportanceMatrix(string name, string dataset, int chunks, int chunkTokens, IReadOnlyDictionary<string, float[]> means)
+        : this(name, dataset, chunks, chunkTokens)
     {
         foreach ((string tensor, float[] mean) in means) _means.Add(tensor, mean);
     }
@@ -50,7 +52,8 @@ internal sealed class ImportanceMatrix
     public void RequireFit(GgufTensor tensor)
     {
         if (Of(tensor.Name) is { } means && means.Length != tensor.Columns)
-            throw new ModelException(Name, $"has {means.Length} columns for tensor {tensor.Name}, which has {tensor.Columns}: it is another model's");
+            throw new ModelException(Name,
+                $"has {means.Length} columns for tensor {tensor.Name}, which has {tensor.Columns}: it is another model's");
     }
 
     /// <summary>Reads a file of either form.</summary>
@@ -60,7 +63,8 @@ internal sealed class ImportanceMatrix
     {
         using FileStream stream = InputFile.Open(path);
         Span<byte> magic = stackalloc byte[sizeof(uint)];
-        bool isGguf = stream.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && BinaryPrimitives.ReadUInt32LittleEndian(magic) == GgufRules.Magic;
+        bool isGguf = stream.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length
+            && BinaryPrimitives.ReadUInt32LittleEndian(magic) == GgufRules.Magic;
         stream.Position = 0;
         ImportanceMatrix result = isGguf ? ReadGguf(path) : ReadBinary(path, stream);
         if (result.Count == 0) throw Damaged(path, "has no matrices");
@@ -92,14 +96,18 @@ internal sealed class ImportanceMatrix
     private static ImportanceMatrix ReadGguf(string path)
     {
         using GgufFile file = GgufFile.Open(path);
-        if (file.Metadata.GetString("general.type", null) != "imatrix") throw Damaged(path, "is a GGUF file, but no importance matrix (key general.type)");
-        string dataset = file.Metadata.TryGet("imatrix.datasets", out GgufValue? value) && value.TryGetStringArray(out GgufStringArray? names) ? string.Join(", ", names) : "";
-        var result = new ImportanceMatrix(path, dataset, file.Metadata.GetInt32("imatrix.chunk_count", 0), file.Metadata.GetInt32("imatrix.chunk_size", 0));
+        if (file.Metadata.GetString("general.type", null) != "imatrix")
+            throw Damaged(path, "is a GGUF file, but no importance matrix (key general.type)");
+        string dataset = file.Metadata.TryGet("imatrix.datasets", out GgufValue? value)
+            && value.TryGetStringArray(out GgufStringArray? names) ? string.Join(", ", names) : "";
+        var result = new ImportanceMatrix(path, dataset, file.Metadata.GetInt32("imatrix.chunk_count", 0),
+            file.Metadata.GetInt32("imatrix.chunk_size", 0));
         foreach (GgufTensor sums in file.Tensors.Where(tensor => tensor.Name.EndsWith(SumSuffix, StringComparison.Ordinal)))
         {
             string tensor = sums.Name[..^SumSuffix.Length];
             GgufTensor counts = file.FindTensor(tensor + CountSuffix) ?? throw Damaged(path, $"has no counts for tensor {tensor}");
-            if (sums.Type != ElementType.F32 || counts.Type != ElementType.F32 || counts.Columns * counts.Rows != sums.Rows || sums.ByteCount > int.MaxValue)
+            if (sums.Type != ElementType.F32 || counts.Type != ElementType.F32 || counts.Columns * counts.Rows != sums.Rows
+                || sums.ByteCount > int.MaxValue)
                 throw Damaged(path, $"tensor {sums.Name}: sums and counts do not belong together");
             float[] means = MemoryMarshal.Cast<byte, float>(file.Bytes(sums, 0, (int)sums.ByteCount)).ToArray();
             ReadOnlySpan<float> count = MemoryMarshal.Cast<byte, float>(file.Bytes(counts, 0, (int)counts.ByteCount));
@@ -113,20 +121,23 @@ internal sealed class ImportanceMatrix
         return result;
     }
 
-    // int32 matrices; each: int32 length, name, int32 calls, int32 values, floats (sums of means, one a call); then int32 windows, int32 length, text's name.
+    // int32 matrices; each: int32 length, name, int32 calls, int32 values, floats (sums of means, one a call); then int32 windows, int32
+    // length, text's name.
     private static ImportanceMatrix ReadBinary(string path, FileStream stream)
     {
         using var reader = new BinaryReader(stream, Encoding.UTF8);
         try
         {
             int count = reader.ReadInt32();
-            if (count is < 1 or > GgufRules.MaximumTensors) throw Damaged(path, "is no importance matrix, neither a GGUF file nor llama.cpp's older form");
+            if (count is < 1 or > GgufRules.MaximumTensors)
+                throw Damaged(path, "is no importance matrix, neither a GGUF file nor llama.cpp's older form");
             var means = new List<(string Tensor, float[] Means)>();
             while (means.Count < count)
             {
                 string tensor = ReadName(path, reader);
                 int calls = reader.ReadInt32(), values = reader.ReadInt32();
-                if (values < 1 || values > (stream.Length - stream.Position) / sizeof(float)) throw Damaged(path, $"tensor {tensor}: {values} values are not in the file");
+                if (values < 1 || values > (stream.Length - stream.Position) / sizeof(float))
+                    throw Damaged(path, $"tensor {tensor}: {values} values are not in the file");
                 float[] mean = new float[values];
                 stream.ReadExactly(MemoryMarshal.AsBytes(mean.AsSpan()));
                 if (calls > 0) TensorPrimitives.Divide(mean, calls, mean);

@@ -9,9 +9,10 @@ using EdgeLlm.Quantization.Numerics;
 namespace EdgeLlm.Quantization;
 
 /// <summary>
-/// About how large the inputs of each matrix are, by the weights alone: the mean squares of the embedding's columns are carried through the layers
-/// as if all numbers were independent, each row of a matrix adding up those of its columns. Rough in the middle of a model, but it finds the columns of
-/// the first layers that count a hundred times as much as their neighbours. It ends where a tensor is not what the model's numbers say.
+/// About how large the inputs of each matrix are, by the weights alone: the mean squares of the embedding's columns are carried through the
+/// layers as if all numbers were independent, each row of a matrix adding up those of its columns. Rough in the middle of a model, but it
+/// finds the columns of the first layers that count a hundred times as much as their neighbours. It ends where a tensor is not what the
+/// model's numbers say.
 /// </summary>
 internal sealed class InputEstimate
 {
@@ -76,7 +77,8 @@ internal sealed class InputEstimate
                 entries[store.Entry] = Of(store.Values);
                 break;
             case AttendStep attend:
-                Lazy<float[]> values = entries.TryGetValue(attend.Entry, out Lazy<float[]>? own) ? own : new(() => [.. Enumerable.Repeat(1f, attend.Attention.KeyValueWidth)]); // of an earlier layer: not carried along
+                Lazy<float[]> values = entries.TryGetValue(attend.Entry, out Lazy<float[]>? own) ? own
+                    : new(() => [.. Enumerable.Repeat(1f, attend.Attention.KeyValueWidth)]); // of an earlier layer: not carried along
                 (int dimension, int group) = (attend.Attention.Dimension, attend.Attention.GroupSize);
                 squares[attend.To.Register] = new(() => [.. Enumerable.Range(0, attend.To.Width)
                     .Select(i => AttentionShare * values.Value[i / dimension / group * dimension + i % dimension])]);
@@ -116,7 +118,8 @@ internal sealed class InputEstimate
         }
 
         // What the prologue made is not carried along.
-        Lazy<float[]> Of(Operand operand) => squares.TryGetValue(operand.Register, out Lazy<float[]>? known) ? known : new(() => [.. Enumerable.Repeat(1f, operand.Width)]);
+        Lazy<float[]> Of(Operand operand) =>
+            squares.TryGetValue(operand.Register, out Lazy<float[]>? known) ? known : new(() => [.. Enumerable.Repeat(1f, operand.Width)]);
     }
 
     /// <summary>Mean squares of the embedding's columns, of some tokens: as they are, and each token over its own mean square.</summary>
@@ -137,9 +140,12 @@ internal sealed class InputEstimate
     }
 
     private GgufTensor? Find(TensorUse use) =>
-        _file.FindTensor(use.Name) is { } tensor && tensor.Rows == use.Rows && tensor.Columns == use.Columns && WeightRows.CanRead(tensor) ? tensor : null;
+        _file.FindTensor(use.Name) is { } tensor && tensor.Rows == use.Rows && tensor.Columns == use.Columns
+            && WeightRows.CanRead(tensor) ? tensor : null;
 
-    /// <summary>About the mean square of silu(x), by that of x: half a normal distribution stays where it is wide, x / 2 where it is narrow.</summary>
+    /// <summary>
+    /// About the mean square of silu(x), by that of x: half a normal distribution stays where it is wide, x / 2 where it is narrow.
+    /// </summary>
     private static float Silu(float square) => square * (0.25f + 0.25f * MathF.Min(1, square / 4));
 
     /// <summary>Mean squares after a norm.</summary>

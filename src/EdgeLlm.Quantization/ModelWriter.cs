@@ -3,16 +3,18 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Quantization;
 
-/// <summary>What writes a model in another form.</summary>
+/// <summary>Writes a model in another form.</summary>
 internal abstract class ModelQuantizer
 {
     /// <summary>Writes the file, first under another name beside its place.</summary>
-    /// <param name="progress">Gets what is being done and the share of the work that is done, 0 to 1.</param>
+    /// <param name="progress">Receives what is being done and the share of the work that is done, 0 to 1.</param>
     /// <exception cref="ModelException">A weight is not finite, or the importance is another model's.</exception>
     public abstract void Save(string path, Action<string, double> progress, CancellationToken cancellation);
 }
 
-/// <summary>Puts a model's new file together: the source's keys and its tensors, some as they are, some from whoever has their new bytes.</summary>
+/// <summary>
+/// Puts a model's new file together: the source's keys and its tensors, some as they are, some from whoever has their new bytes.
+/// </summary>
 internal sealed class ModelWriter
 {
     /// <summary>Names of the matrices that are Q4_0 because they were trained for it.</summary>
@@ -26,23 +28,27 @@ internal sealed class ModelWriter
     private readonly GgufWriter _writer = new();
     private long _written;
 
-    /// <param name="progress">Gets the bytes written so far.</param>
+    /// <param name="progress">Receives the bytes written so far.</param>
     public ModelWriter(GgufFile source, Action<long> progress, CancellationToken cancellation)
     {
         (_source, _progress, _cancellation) = (source, progress, cancellation);
         bool isPacked = source.Tensors.Any(tensor => tensor.Packed is not null);
         foreach ((string key, GgufValue value) in source.Metadata)
         {
-            // What tells of the source's form is not true of the new file: its splits, its packed tensors and their alignment, how it was quantized.
-            bool isOfForm = key.StartsWith("split.", StringComparison.Ordinal) || PackedTensors.IsKey(key) || isPacked && key == GgufRules.AlignmentKey
-                || key.StartsWith("edgellm.quantization.", StringComparison.Ordinal) || key.StartsWith("quantize.imatrix.", StringComparison.Ordinal);
+            // What tells of the source's form is not true of the new file: its splits, its packed tensors and their alignment, how it was
+            // quantized.
+            bool isOfForm = key.StartsWith("split.", StringComparison.Ordinal) || PackedTensors.IsKey(key)
+                || isPacked && key == GgufRules.AlignmentKey
+                || key.StartsWith("edgellm.quantization.", StringComparison.Ordinal)
+                || key.StartsWith("quantize.imatrix.", StringComparison.Ordinal);
             if (!isOfForm) _writer.Set(key, value);
         }
     }
 
     /// <summary>Adds a tensor.</summary>
     /// <param name="write">Writes its bytes.</param>
-    public void Add(string name, ReadOnlySpan<long> shape, ElementType type, Action<Stream> write) => _writer.SetTensor(name, shape, type, write);
+    public void Add(string name, ReadOnlySpan<long> shape, ElementType type, Action<Stream> write) =>
+        _writer.SetTensor(name, shape, type, write);
 
     /// <summary>Adds a tensor as it is in the source.</summary>
     /// <exception cref="ModelException">When it is written: a weight is not finite.</exception>
@@ -75,7 +81,7 @@ internal sealed class ModelWriter
     /// <summary>Sets the keys of packed tensors.</summary>
     public void SetPacked(IReadOnlyList<PackedTensor> tensors) => PackedTensors.Write(_writer, tensors);
 
-    /// <summary>Tells that so many bytes more are written.</summary>
+    /// <summary>Reports the number of bytes written since the last call.</summary>
     public void Advance(long bytes)
     {
         _cancellation.ThrowIfCancellationRequested();

@@ -7,8 +7,9 @@ using EdgeLlm.Tokenization;
 namespace EdgeLlm.Quantization;
 
 /// <summary>
-/// The calibration text that comes with the program: prose in several languages, code and dialogue, written for it or by the models that it is for.
-/// A line <c>=== text</c> begins a text, <c>=== user</c> a conversation, which every model gets in its own chat template; <c>=== assistant</c> is an answer,
+/// The calibration text that comes with the program: prose in several languages, code and dialogue, written for it or by the models that it
+/// is for. A line <c>=== text</c> begins a text, <c>=== user</c> a conversation, which every model receives in its own chat template;
+/// <c>=== assistant</c> is an answer,
 /// <c>=== more</c> what the user says then.
 /// </summary>
 internal static class OwnCalibrationText
@@ -20,7 +21,8 @@ internal static class OwnCalibrationText
 
     public static string Read()
     {
-        using Stream stream = typeof(OwnCalibrationText).Assembly.GetManifestResourceStream(Resource) ?? throw new InvalidOperationException($"{Resource} is not in the program");
+        using Stream stream = typeof(OwnCalibrationText).Assembly.GetManifestResourceStream(Resource)
+            ?? throw new InvalidOperationException($"{Resource} is not in the program");
         using var reader = new StreamReader(stream, Encoding.UTF8);
         return reader.ReadToEnd();
     }
@@ -53,7 +55,8 @@ internal static class OwnCalibrationText
         ChatPrompt? prompt;
         try
         {
-            prompt = template?.Render(new ChatRequest { Messages = turns, AddGenerationPrompt = false, EosToken = TextOf(tokenizer, tokenizer.EosId) });
+            prompt = template?.Render(
+                new ChatRequest { Messages = turns, AddGenerationPrompt = false, EosToken = TextOf(tokenizer, tokenizer.EosId) });
         }
         catch (ChatTemplateException)
         {

@@ -4,8 +4,10 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Quantization;
 
-/// <summary>Puts a packed model's file together: the source's keys, its tensors in the order of use, packed ones from whoever has their bytes.</summary>
-/// <param name="progress">Gets the bytes written so far.</param>
+/// <summary>
+/// Puts a packed model's file together: the source's keys, its tensors in the order of use, packed ones from whoever has their bytes.
+/// </summary>
+/// <param name="progress">Receives the bytes written so far.</param>
 internal sealed class PackedModelWriter(QuantizationPlan plan, Action<long> progress, CancellationToken cancellation)
 {
     // llama.h's LLAMA_FTYPE_GUESSED, "not specified in the model file": it has no number for packed tensors.
@@ -28,7 +30,8 @@ internal sealed class PackedModelWriter(QuantizationPlan plan, Action<long> prog
     {
         if (plan.Lattices.Contains(tensor.Name))
         {
-            _writer.Add(tensor.Name, [.. tensor.MatrixShape], ElementType.Q4_0, output => Q4Lattice.Write(plan.File, tensor, output, Advance, cancellation));
+            _writer.Add(tensor.Name, [.. tensor.MatrixShape], ElementType.Q4_0,
+                output => Q4Lattice.Write(plan.File, tensor, output, Advance, cancellation));
             return;
         }
         if (tensor.Packed is { } packed) _packed.Add(packed);
@@ -42,7 +45,7 @@ internal sealed class PackedModelWriter(QuantizationPlan plan, Action<long> prog
         Advance(numbers.Length * sizeof(float));
     });
 
-    /// <summary>Tells that so many bytes more are written.</summary>
+    /// <summary>Reports the number of bytes written since the last call.</summary>
     public void Advance(long bytes) => _writer.Advance(bytes);
 
     /// <summary>Writes the file, first under another name beside its place.</summary>
@@ -52,6 +55,8 @@ internal sealed class PackedModelWriter(QuantizationPlan plan, Action<long> prog
         _writer.Set("general.file_type", GgufValue.Of(UnspecifiedFileType));
         _writer.SetQuantizedAlready(plan.QuantizedAlready);
         foreach ((string key, GgufValue value) in record) _writer.Set(key, value);
+        if (plan.PredictedDivergence is { } divergence)
+            _writer.Set("edgellm.quantization.predicted_divergence", GgufValue.Of((float)divergence));
         _writer.SetLattices(plan.Lattices);
         _writer.SetPacked(_packed);
         _writer.Save(path);

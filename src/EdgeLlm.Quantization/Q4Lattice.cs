@@ -8,8 +8,9 @@ using EdgeLlm.Quantization.Standard;
 namespace EdgeLlm.Quantization;
 
 /// <summary>
-/// Matrices that a training for four bits left on Q4_0's lattice, published as floats: in every block of 32 weights each is d * code, rounded to the float type, with one half
-/// d and codes from -8 to 7. Rounded anew, such a model loses what that training was for; with the codes it had it loses nothing.
+/// Matrices that a training for four bits left on Q4_0's lattice, published as floats: in every block of 32 weights each is d * code,
+/// rounded to the float type, with one half d and codes from -8 to 7. Rounded anew, such a model loses what that training was for; with the
+/// codes it had it loses nothing.
 /// </summary>
 internal static class Q4Lattice
 {
@@ -25,12 +26,15 @@ internal static class Q4Lattice
     /// <summary>Names of a model's matrices that are on the lattice.</summary>
     /// <exception cref="ModelException">A weight is not finite.</exception>
     public static IReadOnlySet<string> Find(GgufFile file, CancellationToken cancellation) =>
-        file.Tensors.Where(tensor => QuantizationPlan.CanPack(tensor) && IsOn(file, tensor, cancellation)).Select(tensor => tensor.Name).ToFrozenSet();
+        file.Tensors.Where(tensor => QuantizationPlan.CanPack(tensor) && IsOn(file, tensor, cancellation))
+            .Select(tensor => tensor.Name).ToFrozenSet();
 
     /// <summary>Whether a tensor is on the lattice.</summary>
     public static bool IsOn(GgufFile file, GgufTensor tensor, CancellationToken cancellation)
     {
-        if (tensor.Packed is not null || tensor.Type is not (ElementType.F32 or ElementType.F16 or ElementType.BF16) || tensor.Columns % BlockLength != 0) return false;
+        if (tensor.Packed is not null || tensor.Type is not (ElementType.F32 or ElementType.F16 or ElementType.BF16)
+            || tensor.Columns % BlockLength != 0)
+            return false;
         var rows = new WeightRows(file, tensor);
         (long fitting, long blocks) = Count(rows.Sample(SampleWeights), tensor.Type);
         if (fitting < 0.9 * blocks) return false;
@@ -49,9 +53,10 @@ internal static class Q4Lattice
     }
 
     /// <summary>Writes a tensor as Q4_0: blocks on the lattice with their codes, the others rounded.</summary>
-    /// <param name="advance">Gets the bytes that were written.</param>
+    /// <param name="advance">Receives the bytes that were written.</param>
     public static void Write(GgufFile file, GgufTensor tensor, Stream output, Action<long> advance, CancellationToken cancellation) =>
-        new RowStream(file, tensor, unitRows: 1, ElementFormat.ByteCount(ElementType.Q4_0, tensor.Columns), (row, bytes) => EncodeRow(tensor.Type, row, bytes)).Write(output, advance, cancellation);
+        new RowStream(file, tensor, unitRows: 1, ElementFormat.ByteCount(ElementType.Q4_0, tensor.Columns),
+            (row, bytes) => EncodeRow(tensor.Type, row, bytes)).Write(output, advance, cancellation);
 
     private static void EncodeRow(ElementType type, ReadOnlySpan<float> row, Span<byte> bytes)
     {
@@ -67,7 +72,8 @@ internal static class Q4Lattice
                 continue;
             }
             MemoryMarshal.Write(to, scale);
-            for (int k = 0; k < BlockLength / 2; k++) to[sizeof(ushort) + k] = (byte)(codes[k] - LeastCode | codes[k + BlockLength / 2] - LeastCode << 4);
+            for (int k = 0; k < BlockLength / 2; k++)
+                to[sizeof(ushort) + k] = (byte)(codes[k] - LeastCode | codes[k + BlockLength / 2] - LeastCode << 4);
         }
     }
 
@@ -88,7 +94,7 @@ internal static class Q4Lattice
 
     /// <summary>The scale (a half's bits) and codes of a block that give its weights again, after rounding to their type.</summary>
     /// <param name="block">32 weights.</param>
-    /// <param name="codes">Gets -8 to 7 of each.</param>
+    /// <param name="codes">Receives -8 to 7 of each.</param>
     public static bool TryFit(ReadOnlySpan<float> block, ElementType type, Span<sbyte> codes, out ushort scale)
     {
         // A weight of 8 significant bits, known to half of the last one, leaves this many halves of 11 open on each side of the quotient.
@@ -103,7 +109,9 @@ internal static class Q4Lattice
             for (int i = 0; i <= 2 * Neighbours; i++)
             {
                 int bits = near + (i % 2 == 0 ? -i / 2 : (i + 1) / 2);
-                if ((bits ^ near) > short.MaxValue || (bits & short.MaxValue) is 0 or >= 0x7c00 || !Gives(HalfConversion.ToFloat((ushort)bits), codes, type, block)) continue;
+                if ((bits ^ near) > short.MaxValue || (bits & short.MaxValue) is 0 or >= 0x7c00
+                    || !Gives(HalfConversion.ToFloat((ushort)bits), codes, type, block))
+                    continue;
                 scale = (ushort)bits;
                 return true;
             }

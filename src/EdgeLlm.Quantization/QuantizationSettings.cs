@@ -1,6 +1,6 @@
 namespace EdgeLlm.Quantization;
 
-/// <summary>What the calibrated quantizer does; the defaults are the best.</summary>
+/// <summary>Settings of the calibrated quantizer; the defaults give the best quality.</summary>
 internal sealed record QuantizationSettings
 {
     /// <summary>Tokens of a window of the calibration text.</summary>
@@ -9,10 +9,20 @@ internal sealed record QuantizationSettings
     /// <summary>Windows that are taken of the calibration text at most.</summary>
     public int Windows { get; init; } = 48;
 
+    /// <summary>
+    /// Whether matrices are rounded by the whole model's loss, where its layers have a backward pass; else by their inputs alone.
+    /// </summary>
+    public bool UsesGradients { get; init; } = true;
+
+    /// <summary>Whether matrices that are rounded by the loss are rotated.</summary>
+    public bool Rotates { get; init; } = true;
+
     /// <summary>Share of the mean of a curvature's diagonal that is added to it.</summary>
     public double Damping { get; init; } = 0.003;
 
-    /// <summary>Share of each element of a curvature's diagonal that is added to it: correlations are partly the calibration text's own.</summary>
+    /// <summary>
+    /// Share of each element of a curvature's diagonal that is added to it: correlations are partly the calibration text's own.
+    /// </summary>
     public double Shrinkage { get; init; } = 0.05;
 
     /// <summary>Rounds of coordinate descent after a matrix was rounded.</summary>

@@ -11,8 +11,9 @@ using EdgeLlm.Quantization.Rounding;
 namespace EdgeLlm.Quantization;
 
 /// <summary>
-/// The file beside an output in which finished layers wait, so that a run that was cut short goes on after the last of them. It begins with 40
-/// bytes that tell what is being made; then, a layer after the other: its length, its norms and matrices and a hash. What is cut short or damaged is not read.
+/// The file beside an output in which finished layers wait, so that a run that was cut short continues after the last of them. It begins
+/// with 40 bytes that tell what is being made; then, a layer after the other: its length, its norms and matrices and a hash. What is cut
+/// short or damaged is not read.
 /// </summary>
 internal sealed class QuantizationState : IDisposable
 {
@@ -32,20 +33,8 @@ internal sealed class QuantizationState : IDisposable
     /// <exception cref="FileException">It can't be opened, another process has it open, or it is not such a file.</exception>
     public static QuantizationState Open(string path, ReadOnlySpan<byte> identity)
     {
-        var state = new QuantizationState(AtomicFile.OpenOrCreate(path, FileShare.Read));
-        byte[] begin = [.. Mark, .. identity[..IdentityBytes]], found = new byte[begin.Length];
-        int length = state._file.ReadAtLeast(found, found.Length, throwOnEndOfStream: false);
-        if (!found.SequenceEqual(begin))
-        {
-            if (!found.AsSpan().StartsWith(Mark[..Math.Min(length, Mark.Length)]))
-            {
-                state.Dispose();
-                throw new FileException(path, "is where unfinished work is kept, and edgellm did not make it: remove it, or name another output");
-            }
-            state._file.SetLength(0);
-            state._file.Write(begin);
-        }
-        long end = begin.Length;
+        var state = new QuantizationState(UnfinishedFile.Open(path, Mark, identity[..IdentityBytes]));
+        long end = state._file.Position;
         while (state.ReadLayer(end) is { } next) end = next;
         state._file.SetLength(end);
         state._file.Position = end;
@@ -95,7 +84,8 @@ internal sealed class QuantizationState : IDisposable
             writer.Write((int)tensor.Packing);
             writer.Write(tensor.Rows);
             writer.Write(tensor.Columns);
-            for (int code = 0; code < PackedLayout.CodebookLength; code++) writer.Write(tensor.Codebook.GetElement(code));
+            writer.Write(tensor.IsRotated);
+            for (int code = 0; code < PackedLayout.FiveBitCodes; code++) writer.Write(tensor.Codebook.GetElement(code));
         }
         writer.Flush();
         return header.ToArray();
@@ -133,9 +123,11 @@ internal sealed class QuantizationState : IDisposable
                 string name = reader.ReadString();
                 var packing = (Packing)reader.ReadInt32();
                 int rows = reader.ReadInt32(), columns = reader.ReadInt32();
-                var codebook = Vector128.Create<sbyte>(MemoryMarshal.Cast<byte, sbyte>(reader.ReadBytes(PackedLayout.CodebookLength)));
+                bool isRotated = reader.ReadBoolean();
+                var codebook = Vector256.Create<sbyte>(MemoryMarshal.Cast<byte, sbyte>(reader.ReadBytes(PackedLayout.FiveBitCodes)));
                 if (!Enum.IsDefined(packing) || rows < 1 || columns < 1) return null;
-                matrices.Add(new PackedMatrix(new PackedTensor(name, packing, rows, columns, codebook), _file.SafeFileHandle, offset));
+                matrices.Add(new PackedMatrix(new PackedTensor(name, packing, rows, columns, codebook) { IsRotated = isRotated },
+                    _file.SafeFileHandle, offset));
                 offset += matrices[^1].Tensor.ByteCount;
             }
             return new QuantizedLayer(matrices, norms);
@@ -144,7 +136,8 @@ internal sealed class QuantizationState : IDisposable
             {
                 int width = reader.ReadInt32();
                 byte[] bytes = reader.ReadBytes(checked(width * sizeof(float)));
-                return bytes.Length == width * sizeof(float) ? MemoryMarshal.Cast<byte, float>(bytes).ToArray() : throw new EndOfStreamException();
+                return bytes.Length == width * sizeof(float) ? MemoryMarshal.Cast<byte, float>(bytes).ToArray()
+                    : throw new EndOfStreamException();
             }
         }
         catch (Exception exception) when (exception is EndOfStreamException or ArgumentException or OverflowException)

@@ -9,8 +9,8 @@ namespace EdgeLlm.Quantization;
 internal delegate void RowEncoder(ReadOnlySpan<float> rows, Span<byte> bytes);
 
 /// <summary>
-/// A tensor on its way from a file into another: read, encoded on all cores and written in order, a few megabytes at a time. While a chunk is
-/// written the next one is encoded.
+/// A tensor on its way from a file into another: read, encoded on all cores and written in order, a few megabytes at a time. While a chunk
+/// is written the next one is encoded.
 /// </summary>
 /// <param name="unitRows">Rows that are encoded together.</param>
 /// <param name="unitBytes">Bytes that they become.</param>
@@ -22,7 +22,7 @@ internal sealed class RowStream(GgufFile file, GgufTensor tensor, int unitRows, 
     private readonly WeightRows _source = new(file, tensor);
     private readonly int _unitBytes = checked((int)unitBytes);
 
-    /// <param name="advance">Gets the bytes that were written.</param>
+    /// <param name="advance">Receives the bytes that were written.</param>
     /// <exception cref="ModelException">A weight is not finite.</exception>
     public void Write(Stream output, Action<long> advance, CancellationToken cancellation)
     {
@@ -62,7 +62,8 @@ internal sealed class RowStream(GgufFile file, GgufTensor tensor, int unitRows, 
             for (int unit = start; unit < end; unit++)
             {
                 int offset = (unit - start) * unitRows * columns;
-                encode(weights.Slice(offset, Math.Min(unitRows * columns, weights.Length - offset)), chunk.AsSpan(unit * _unitBytes, _unitBytes));
+                encode(weights.Slice(offset, Math.Min(unitRows * columns, weights.Length - offset)),
+                    chunk.AsSpan(unit * _unitBytes, _unitBytes));
             }
             ArrayPool<float>.Shared.Return(buffer);
         });

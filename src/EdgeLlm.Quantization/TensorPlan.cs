@@ -5,7 +5,7 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Quantization;
 
-/// <summary>What becomes of each tensor of a model.</summary>
+/// <summary>Form of each tensor of a model.</summary>
 internal abstract class TensorPlan
 {
     /// <param name="lattices">Names of the matrices that are kept on Q4_0's lattice; null: none.</param>
@@ -40,11 +40,12 @@ internal abstract class TensorPlan
     }
 
     /// <summary>The type of the first quantized matrix that becomes another, or null.</summary>
-    public string? QuantizedAlready => Tensors.FirstOrDefault(tensor => WeightRows.AreQuantized(tensor) && NewTypeOf(tensor) is not null)?.TypeName;
+    public string? QuantizedAlready =>
+        Tensors.FirstOrDefault(tensor => WeightRows.AreQuantized(tensor) && NewTypeOf(tensor) is not null)?.TypeName;
 
     protected ModelSpec Model { get; }
 
-    /// <summary>The name of the type that a tensor gets, or null: it stays as it is.</summary>
+    /// <summary>Name of a tensor's type in the output, or null: it stays as it is.</summary>
     public abstract string? NewTypeOf(GgufTensor tensor);
 
     /// <summary>Bytes that a tensor is going to have.</summary>

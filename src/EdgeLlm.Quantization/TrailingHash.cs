@@ -2,12 +2,14 @@ using System.Security.Cryptography;
 
 namespace EdgeLlm.Quantization;
 
-/// <summary>The SHA-256 of a stretch of a file, which stands right behind it: what is cut short or damaged does not match.</summary>
+/// <summary>The SHA-256 of a stretch of a file, which is right after it: what is cut short or damaged does not match.</summary>
 internal static class TrailingHash
 {
     public const int ByteCount = SHA256.HashSizeInBytes;
 
-    /// <summary>Whether the bytes from start to end are those that were written. The file has at least the hash's bytes behind them.</summary>
+    /// <summary>
+    /// Whether the bytes from start to end are those that were written. The file has at least the hash's bytes after them.
+    /// </summary>
     public static bool Matches(FileStream file, long start, long end)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

@@ -6,7 +6,10 @@ using EdgeLlm.Speech.Synthesis;
 
 namespace EdgeLlm.Quantization;
 
-/// <summary>Packs the folder of a voice into one GGUF file that is mapped and used as it is: tables of the text front end (`text.*`), and the network.</summary>
+/// <summary>
+/// Packs the folder of a voice into one GGUF file that is mapped and used as it is: tables of the text front end (`text.*`), and the
+/// network.
+/// </summary>
 public static class VoiceWriter
 {
     private const uint Alignment = 64;
@@ -47,7 +50,8 @@ public static class VoiceWriter
         if (!File.Exists(path)) return null;
         string text = InputFile.ReadText(path, InputFile.MostSettingsBytes);
         string head = text[..Math.Min(text.Length, 300)];
-        return head.Contains("Apache License", StringComparison.Ordinal) && head.Contains("Version 2.0", StringComparison.Ordinal) ? "apache-2.0"
+        return head.Contains("Apache License", StringComparison.Ordinal)
+            && head.Contains("Version 2.0", StringComparison.Ordinal) ? "apache-2.0"
             : head.Contains("MIT License", StringComparison.Ordinal) ? "mit" : null;
     }
 }

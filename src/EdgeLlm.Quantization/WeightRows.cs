@@ -38,12 +38,14 @@ internal sealed class WeightRows(GgufFile file, GgufTensor tensor)
         PackedLayout layout = packed.Layout;
         for (int start = 0; start < destination.Length; start += layout.Columns, firstRow++)
         {
-            ReadOnlySpan<byte> group = file.Bytes(tensor, firstRow / PackedLayout.GroupRows * layout.GroupBytes, checked((int)layout.GroupBytes));
-            PackedRows.ToFloat(layout, group, packed.Codebook, (int)(firstRow % PackedLayout.GroupRows), destination.Slice(start, layout.Columns));
+            ReadOnlySpan<byte> group =
+                file.Bytes(tensor, firstRow / PackedLayout.GroupRows * layout.GroupBytes, checked((int)layout.GroupBytes));
+            PackedRows.ToFloat(layout, group, packed.Codebook, (int)(firstRow % PackedLayout.GroupRows),
+                destination.Slice(start, layout.Columns));
         }
     }
 
-    /// <summary>Rows spread evenly over the tensor, not more than so many weights unless a row has more.</summary>
+    /// <summary>Rows spread evenly over the tensor, not more than that number of weights unless a row has more.</summary>
     public float[] Sample(int mostWeights)
     {
         long rows = Math.Clamp(mostWeights / tensor.Columns, 1, tensor.Rows);

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace EdgeLlm.Server;
 
-/// <summary>What the web server and the host have to say, in the service's own log.</summary>
+/// <summary>Passes messages of the web server and the host to the service's own log.</summary>
 internal sealed class LogBridge(ServerLog log) : ILoggerProvider, ILogger
 {
     public ILogger CreateLogger(string categoryName) => this;
@@ -11,7 +11,8 @@ internal sealed class LogBridge(ServerLog log) : ILoggerProvider, ILogger
 
     public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+        Func<TState, Exception?, string> formatter)
     {
         if (eventId.Name == "HostedServiceStartupFaulted") return; // thrown as well, and said once, in our words
         string message = formatter(state, exception) + (exception is null ? "" : $": {exception.Message}");

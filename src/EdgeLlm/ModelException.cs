@@ -1,6 +1,8 @@
 namespace EdgeLlm;
 
-/// <summary>A file is a GGUF file, but not a model that can run here: an unknown architecture, a tensor that is missing or has the wrong shape.</summary>
+/// <summary>
+/// A file is a GGUF file, but not a model that can run here: an unknown architecture, a tensor that is missing or has the wrong shape.
+/// </summary>
 public sealed class ModelException(string file, string problem) : Exception(Printable.Line($"{file}: {problem}"))
 {
     /// <summary>The model's path.</summary>

@@ -20,7 +20,8 @@ internal static class Printable
                 case '\r': line.Append("\\r"); break;
                 default:
                     UnicodeCategory category = Rune.GetUnicodeCategory(rune);
-                    bool hidden = category is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+                    bool hidden = category is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
+                        or UnicodeCategory.ParagraphSeparator;
                     if (hidden) line.Append(CultureInfo.InvariantCulture, $"\\u{rune.Value:x4}");
                     else line.Append(rune);
                     break;
@@ -29,7 +30,7 @@ internal static class Printable
         return line.ToString();
     }
 
-    /// <summary>The same, at most <paramref name="length"/> characters and `...`.</summary>
+    /// <summary>The text as one printable line, at most <paramref name="length"/> characters and `...`.</summary>
     public static string Line(string text, int length) =>
         text.Length <= length ? Line(text) : Line(text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)]) + "...";
 }

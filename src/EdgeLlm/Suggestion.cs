@@ -10,7 +10,8 @@ internal static class Suggestion
         int most = Math.Max(1, word.Length / 3);
         return candidates.Select(candidate => (candidate, Distance: Distance(lower, candidate.ToLowerInvariant(), most)))
             .Where(pair => pair.Distance <= most)
-            .OrderBy(pair => pair.Distance).ThenBy(pair => Math.Abs(pair.candidate.Length - word.Length)).ThenBy(pair => pair.candidate, StringComparer.Ordinal)
+            .OrderBy(pair => pair.Distance).ThenBy(pair => Math.Abs(pair.candidate.Length - word.Length))
+            .ThenBy(pair => pair.candidate, StringComparer.Ordinal)
             .Select(pair => pair.candidate).FirstOrDefault();
     }
 

@@ -3,7 +3,10 @@ using System.Text;
 
 namespace EdgeLlm.ArcticXs.Tests;
 
-/// <summary>What these tests need of an ONNX file (a protobuf message, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto): its F32 initializers, and its products in order.</summary>
+/// <summary>
+/// What these tests need of an ONNX file (a protobuf message, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto): its F32
+/// initializers, and its products in order.
+/// </summary>
 internal sealed class OnnxGraph
 {
     private const int Float = 1;
@@ -58,7 +61,8 @@ internal sealed class OnnxGraph
                 case 8: name = Encoding.UTF8.GetString(field); break;
                 case 9:
                     values = new float[field.Length / sizeof(float)];
-                    for (int i = 0; i < values.Length; i++) values[i] = BinaryPrimitives.ReadSingleLittleEndian(field[(i * sizeof(float))..]);
+                    for (int i = 0; i < values.Length; i++)
+                        values[i] = BinaryPrimitives.ReadSingleLittleEndian(field[(i * sizeof(float))..]);
                     break;
             }
         }

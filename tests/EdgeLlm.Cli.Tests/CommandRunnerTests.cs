@@ -45,7 +45,7 @@ public sealed class CommandRunnerTests
     [Theory]
     [InlineData("--type", "--dry-run")]
     [InlineData("--group", "--fast")]
-    [InlineData("--embedding", "e5")]
+    [InlineData("--embedding", "e6")]
     public async Task A_choice_takes_nothing_but_its_values(string option, string value)
     {
         CliResult result = await TestCli.RunAsync("quantize", "in.gguf", "out.gguf", option, value);
@@ -98,7 +98,8 @@ public sealed class CommandRunnerTests
     [InlineData("--listen 127.0.0.1:PORT", "serve", "--port", "8080")]
     [InlineData("systemctl stop edgellm", "stop", "llama3.2")]
     [InlineData("edgellm run < FILE", "run", "-f", "prompt.txt")]
-    public async Task What_is_nearly_right_or_from_elsewhere_is_answered_in_a_line_with_what_was_meant(string expected, params string[] args)
+    public async Task What_is_nearly_right_or_from_elsewhere_is_answered_in_a_line_with_what_was_meant(
+        string expected, params string[] args)
     {
         CliResult result = await TestCli.RunAsync(args);
         Assert.Equal(2, result.ExitCode);

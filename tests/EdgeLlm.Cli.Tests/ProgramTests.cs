@@ -36,7 +36,8 @@ public sealed class ProgramTests : IDisposable
         byte[] model = SampleGguf.Bytes();
         using var hub = LocalHub.With(new() { ["m-Q4_0.gguf"] = model });
         // Without double mapping the runtime itself makes no file that the limit hits.
-        using Process program = Start("/bin/bash", ["-c", "trap '' XFSZ; ulimit -f 64; DOTNET_EnableWriteXorExecute=0 exec dotnet \"$0\" pull owner/name", Assembly], hub);
+        using Process program = Start("/bin/bash",
+            ["-c", "trap '' XFSZ; ulimit -f 64; DOTNET_EnableWriteXorExecute=0 exec dotnet \"$0\" pull owner/name", Assembly], hub);
         string error = await program.StandardError.ReadToEndAsync();
         await program.WaitForExitAsync();
         Assert.Equal(1, program.ExitCode);

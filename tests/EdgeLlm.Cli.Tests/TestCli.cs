@@ -5,13 +5,17 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Tests;
 
-/// <summary>Runs a command line in this process as Program.cs does. One at a time: the console and the environment are the process's.</summary>
+/// <summary>
+/// Runs a command line in this process as Program.cs does. One at a time: the console and the environment are the process's.
+/// </summary>
 internal static class TestCli
 {
     private static readonly SemaphoreSlim Turn = new(1);
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
 
-    /// <summary>The variable, of a test's environment only, that puts a folder in the place of the system's. Without it there is none.</summary>
+    /// <summary>
+    /// The variable, of a test's environment only, that puts a folder in the place of the system's. Without it there is none.
+    /// </summary>
     public const string SystemFolder = "TEST_SYSTEM_FOLDER";
 
     public static Task<CliResult> RunAsync(params string[] args) => RunAsync(args, input: null);
@@ -20,12 +24,16 @@ internal static class TestCli
     /// <param name="environment">Variables for as long as the command runs; null removes one.</param>
     /// <param name="personIn">Whether standard input passes for a terminal.</param>
     /// <param name="root">The commands; null: the program's.</param>
+    /// <param name="folders">Where programs of the machine are looked for; null: in PATH, which no test may change: others start processes.</param>
     public static async Task<CliResult> RunAsync(
-        string[] args, byte[]? input, IReadOnlyDictionary<string, string?>? environment = null, bool personIn = false, Command? root = null)
+        string[] args, byte[]? input, IReadOnlyDictionary<string, string?>? environment = null, bool personIn = false, Command? root = null,
+        string? folders = null)
     {
+        Assert.False(environment?.ContainsKey("PATH") == true, "PATH is that of all tests");
         await Turn.WaitAsync(TestContext.Current.CancellationToken);
         (TextWriter oldOut, TextWriter oldError, TextReader oldIn) = (Console.Out, Console.Error, Console.In);
-        Dictionary<string, string?> oldEnvironment = (environment ?? new Dictionary<string, string?>()).Keys.ToDictionary(name => name, Environment.GetEnvironmentVariable);
+        Dictionary<string, string?> oldEnvironment =
+            (environment ?? new Dictionary<string, string?>()).Keys.ToDictionary(name => name, Environment.GetEnvironmentVariable);
         try
         {
             using var output = new MemoryStream();
@@ -39,7 +47,9 @@ internal static class TestCli
             StandardStreams.HasPersonIn = () => personIn;
             StandardStreams.HasPersonOut = static () => false;
             StandardStreams.InputIsFileOrPipe = () => input is not null && !personIn;
-            foreach ((string name, string? value) in environment ?? new Dictionary<string, string?>()) Environment.SetEnvironmentVariable(name, value);
+            foreach ((string name, string? value) in environment ?? new Dictionary<string, string?>())
+                Environment.SetEnvironmentVariable(name, value);
+            SearchPath.Folders = folders ?? Environment.GetEnvironmentVariable("PATH");
             ModelStore.SystemFolderOfThisMachine = environment?.GetValueOrDefault(SystemFolder) ?? "/nonexistent/edgellm/models";
 
             int exitCode = await CommandRunner.RunAsync(root ?? EdgeLlmCommand.Create(), args);

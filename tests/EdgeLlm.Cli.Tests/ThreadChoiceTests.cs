@@ -1,5 +1,6 @@
 using EdgeLlm.Cli.Bench;
 using EdgeLlm.Cli.Machine;
+using EdgeLlm.Files;
 using EdgeLlm.Tests;
 
 namespace EdgeLlm.Cli.Tests;
@@ -14,7 +15,8 @@ public sealed class ThreadChoiceTests : IDisposable
     [InlineData(new double[] { 0, 10, 19, 28, 36 }, 4)]
     [InlineData(new double[] { 0, 10, 19, 19.1, 18 }, 2)]
     [InlineData(new double[] { 0, 10, 9, 8, 10.2 }, 1)]
-    public void The_fewest_threads_win_that_others_do_not_beat_by_much(double[] rates, int expected) => Assert.Equal(expected, ThreadTuning.Fewest(rates));
+    public void The_fewest_threads_win_that_others_do_not_beat_by_much(double[] rates, int expected) =>
+        Assert.Equal(expected, ThreadTuning.Fewest(rates));
 
     [Theory]
     [InlineData(100, 92, true)]
@@ -57,7 +59,8 @@ public sealed class ThreadChoiceTests : IDisposable
         string path = SharedFolder.Require("models", "stories260K.f32.gguf");
         Dictionary<string, string?> environment = new() { ["XDG_STATE_HOME"] = _folder.Root };
         string[] arguments = ["bench", "--model", path, "--prompt", "4", "--decode", "2", "--rounds", "1", "--json"];
-        _folder.Write("edgellm/threads.json", $"{{\"machine\":\"{Processor.Name(SystemFiles.OfThisMachine)}, {Environment.ProcessorCount} cores\",\"prompt\":3,\"decode\":1}}");
+        _folder.Write("edgellm/threads.json",
+            $"{{\"machine\":\"{Processor.Name(SystemFiles.OfThisMachine)}, {Environment.ProcessorCount} cores\",\"prompt\":3,\"decode\":1}}");
         string output = (await TestCli.RunAsync(arguments, input: null, environment)).Output;
         Assert.Contains("\"threads\": 3", output);
         Assert.Contains("\"decode_threads\": 1", output);

@@ -25,7 +25,8 @@ public sealed class ChatClientTests
     {
         using EdgeLlmChatClient client = Open();
         var updates = new List<ChatResponseUpdate>();
-        await foreach (ChatResponseUpdate update in client.GetStreamingResponseAsync([new ChatMessage(ChatRole.User, "Hello!")], Greedy)) updates.Add(update);
+        await foreach (ChatResponseUpdate update in client.GetStreamingResponseAsync([new ChatMessage(ChatRole.User, "Hello!")], Greedy))
+            updates.Add(update);
         Assert.True(updates.Count > 2);
         Assert.Single(updates.Select(update => update.ResponseId).Distinct());
         Assert.Single(updates.Select(update => update.MessageId).Distinct());
@@ -38,7 +39,8 @@ public sealed class ChatClientTests
     public async Task Instructions_are_a_system_prompt()
     {
         using EdgeLlmChatClient client = Open();
-        ChatResponse given = await client.GetResponseAsync([new(ChatRole.System, "Speak like a pirate."), new(ChatRole.User, "Hello!")], Greedy);
+        ChatResponse given =
+            await client.GetResponseAsync([new(ChatRole.System, "Speak like a pirate."), new(ChatRole.User, "Hello!")], Greedy);
         ChatOptions options = Greedy.Clone();
         options.Instructions = "Speak like a pirate.";
         Assert.Equal(given.Text, (await client.GetResponseAsync("Hello!", options)).Text);
@@ -62,7 +64,9 @@ public sealed class ChatClientTests
         using var stop = new CancellationTokenSource();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            await foreach (ChatResponseUpdate _ in client.GetStreamingResponseAsync([new ChatMessage(ChatRole.User, "Tell a story.")], cancellationToken: stop.Token)) stop.Cancel();
+            await foreach (ChatResponseUpdate _ in client.GetStreamingResponseAsync([new ChatMessage(ChatRole.User, "Tell a story.")],
+                cancellationToken: stop.Token))
+                stop.Cancel();
         });
         Assert.NotEmpty((await client.GetResponseAsync("Hello!", Greedy)).Text);
     }
@@ -82,9 +86,11 @@ public sealed class ChatClientTests
     [Fact]
     public async Task Embeddings_have_length_one_and_like_texts_are_near()
     {
-        using var model = LanguageModel.Load(SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), new ModelOptions { ContextLength = 256 });
+        using var model =
+            LanguageModel.Load(SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), new ModelOptions { ContextLength = 256 });
         using var generator = new EdgeLlmEmbeddingGenerator(model);
-        GeneratedEmbeddings<Embedding<float>> embeddings = await generator.GenerateAsync(["The cat sat on the mat.", "A cat is sitting on a mat.", "Interest rates rose by two percent."]);
+        GeneratedEmbeddings<Embedding<float>> embeddings =
+            await generator.GenerateAsync(["The cat sat on the mat.", "A cat is sitting on a mat.", "Interest rates rose by two percent."]);
         Assert.All(embeddings, embedding => Assert.InRange(embedding.Vector.ToArray().Sum(x => (double)x * x), 0.9999, 1.0001));
         Assert.True(Cosine(0, 1) > Cosine(0, 2));
         Assert.Equal(64, (await generator.GenerateAsync(["x"], new EmbeddingGenerationOptions { Dimensions = 64 }))[0].Vector.Length);
@@ -112,7 +118,8 @@ public sealed class ChatClientTests
         for (int round = 0; round < 10; round++)
         {
             EdgeLlmChatClient busy = OpenTiny();
-            Task[] requests = [.. Enumerable.Range(0, 4).Select(_ => Task.Run(() => busy.GetResponseAsync("Once", new ChatOptions { MaxOutputTokens = 400 })))];
+            Task[] requests = [.. Enumerable.Range(0, 4)
+                .Select(_ => Task.Run(() => busy.GetResponseAsync("Once", new ChatOptions { MaxOutputTokens = 400 })))];
             await Task.Delay(round * 2);
             busy.Dispose();
             foreach (Task request in requests)
@@ -130,7 +137,8 @@ public sealed class ChatClientTests
         for (int round = 0; round < 10; round++)
         {
             var generator = new EdgeLlmEmbeddingGenerator(model);
-            Task[] requests = [.. Enumerable.Range(0, 4).Select(_ => Task.Run(() => generator.GenerateAsync(Enumerable.Repeat("Once upon a time there was a dragon.", 50))))];
+            Task[] requests = [.. Enumerable.Range(0, 4)
+                .Select(_ => Task.Run(() => generator.GenerateAsync(Enumerable.Repeat("Once upon a time there was a dragon.", 50))))];
             await Task.Delay(round * 2);
             generator.Dispose();
             foreach (Task request in requests)
@@ -143,8 +151,10 @@ public sealed class ChatClientTests
     }
 
     private static EdgeLlmChatClient OpenTiny() =>
-        new(LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { ContextLength = 512, Threads = 2, ChatTemplate = Chat.NamedTemplates.Find("chatml") }), ownsModel: true);
+        new(LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"),
+            new ModelOptions { ContextLength = 512, Threads = 2, ChatTemplate = Chat.NamedTemplates.Find("chatml") }), ownsModel: true);
 
     private static EdgeLlmChatClient Open() =>
-        new(LanguageModel.Load(SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), new ModelOptions { ContextLength = 512, Threads = 2 }), ownsModel: true);
+        new(LanguageModel.Load(SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+            new ModelOptions { ContextLength = 512, Threads = 2 }), ownsModel: true);
 }

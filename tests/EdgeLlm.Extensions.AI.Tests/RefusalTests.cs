@@ -13,8 +13,8 @@ public sealed class RefusalTests : IDisposable
 
     public static TheoryData<string, ChatOptions> UnsupportedOptions => new()
     {
-        { "ToolMode", new ChatOptions { ToolMode = ChatToolMode.RequireAny } },
-        { "ToolMode", new ChatOptions { ToolMode = ChatToolMode.RequireSpecific("light") } },
+        { "response_format",
+            new ChatOptions { Tools = [AIFunctionFactory.Create((bool on) => on, "light")], ResponseFormat = ChatResponseFormat.Json } },
         { "ConversationId", new ChatOptions { ConversationId = "1" } },
         { "Tools", new ChatOptions { Tools = [new HostedWebSearchTool()] } },
     };
@@ -30,7 +30,8 @@ public sealed class RefusalTests : IDisposable
     [Fact]
     public async Task A_structured_answer_is_JSON_of_its_schema()
     {
-        ChatResponse response = await _client.GetResponseAsync("Hi", new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema<Dictionary<string, bool>>(), MaxOutputTokens = 40 });
+        ChatResponse response = await _client.GetResponseAsync("Hi",
+            new ChatOptions { ResponseFormat = ChatResponseFormat.ForJsonSchema<Dictionary<string, bool>>(), MaxOutputTokens = 40 });
         Assert.NotNull(System.Text.Json.JsonSerializer.Deserialize<Dictionary<string, bool>>(response.Text));
         response = await _client.GetResponseAsync("Hi", new ChatOptions { ResponseFormat = ChatResponseFormat.Json, MaxOutputTokens = 40 });
         using var json = System.Text.Json.JsonDocument.Parse(response.Text);
@@ -40,8 +41,10 @@ public sealed class RefusalTests : IDisposable
     [Fact]
     public async Task Content_that_the_model_cannot_read_is_refused_with_its_place()
     {
-        ChatMessage[] messages = [new(ChatRole.System, "Look."), new(ChatRole.User, [new TextContent("What is this?"), new DataContent(new byte[] { 1, 2 }, "image/png")])];
-        Assert.StartsWith("messages[1] has DataContent", (await Assert.ThrowsAsync<NotSupportedException>(() => _client.GetResponseAsync(messages))).Message, StringComparison.Ordinal);
+        ChatMessage[] messages = [new(ChatRole.System, "Look."),
+            new(ChatRole.User, [new TextContent("What is this?"), new DataContent(new byte[] { 1, 2 }, "image/png")])];
+        Assert.StartsWith("messages[1] has DataContent",
+            (await Assert.ThrowsAsync<NotSupportedException>(() => _client.GetResponseAsync(messages))).Message, StringComparison.Ordinal);
         ChatMessage link = new(ChatRole.User, [new UriContent("https://example.org/a.png", "image/png")]);
         await Assert.ThrowsAsync<NotSupportedException>(() => _client.GetResponseAsync([link]));
     }
@@ -49,11 +52,16 @@ public sealed class RefusalTests : IDisposable
     [Fact]
     public async Task Another_model_an_unknown_role_and_no_messages_are_arguments()
     {
-        Assert.Contains("'SmolLM2-135M-Instruct'", (await Assert.ThrowsAsync<ArgumentException>(() => _client.GetResponseAsync("Hi", new ChatOptions { ModelId = "gpt-4" }))).Message, StringComparison.Ordinal);
-        Assert.Contains("'narrator'", (await Assert.ThrowsAsync<ArgumentException>(() => _client.GetResponseAsync([new ChatMessage(new ChatRole("narrator"), "Hi")]))).Message, StringComparison.Ordinal);
+        Assert.Contains("'SmolLM2-135M-Instruct'",
+            (await Assert.ThrowsAsync<ArgumentException>(() =>
+                _client.GetResponseAsync("Hi", new ChatOptions { ModelId = "gpt-4" }))).Message, StringComparison.Ordinal);
+        Assert.Contains("'narrator'",
+            (await Assert.ThrowsAsync<ArgumentException>(() =>
+                _client.GetResponseAsync([new ChatMessage(new ChatRole("narrator"), "Hi")]))).Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<ArgumentException>(() => _client.GetResponseAsync(Array.Empty<ChatMessage>()));
         await Assert.ThrowsAsync<ArgumentException>(() => _client.GetResponseAsync([null!]));
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => _client.GetResponseAsync("Hi", new ChatOptions { AdditionalProperties = new() { ["min_p"] = "much" } }));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() =>
+            _client.GetResponseAsync("Hi", new ChatOptions { AdditionalProperties = new() { ["min_p"] = "much" } }));
     }
 
     [Fact]
@@ -68,7 +76,8 @@ public sealed class RefusalTests : IDisposable
             ToolMode = ChatToolMode.Auto,
             MaxOutputTokens = 2,
         };
-        ChatResponse response = await _client.GetResponseAsync([new ChatMessage(new ChatRole("developer"), "Be brief."), new ChatMessage(ChatRole.User, "Hi")], options);
+        ChatResponse response = await _client.GetResponseAsync(
+            [new ChatMessage(new ChatRole("developer"), "Be brief."), new ChatMessage(ChatRole.User, "Hi")], options);
         Assert.Equal("SmolLM2-135M-Instruct", response.ModelId);
         // An answer goes back into the conversation as it came, with its usage.
         ChatMessage[] next = [new(ChatRole.User, "Hi"), .. response.Messages, new(ChatRole.User, "And?")];
@@ -79,9 +88,11 @@ public sealed class RefusalTests : IDisposable
     public async Task Embeddings_refuse_another_model_null_and_dimensions_that_are_not_there()
     {
         using var generator = new EdgeLlmEmbeddingGenerator(_model);
-        await Assert.ThrowsAsync<ArgumentException>(() => generator.GenerateAsync(["x"], new EmbeddingGenerationOptions { ModelId = "ada" }));
+        await Assert.ThrowsAsync<ArgumentException>(() =>
+            generator.GenerateAsync(["x"], new EmbeddingGenerationOptions { ModelId = "ada" }));
         await Assert.ThrowsAsync<ArgumentException>(() => generator.GenerateAsync([null!]));
-        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => generator.GenerateAsync(["x"], new EmbeddingGenerationOptions { Dimensions = 577 }));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() =>
+            generator.GenerateAsync(["x"], new EmbeddingGenerationOptions { Dimensions = 577 }));
     }
 
     public void Dispose()

@@ -14,7 +14,8 @@ public sealed class ServicesTests
     public async Task One_line_gives_a_chat_client_and_embeddings_over_one_model()
     {
         LanguageModel model;
-        await using (ServiceProvider provider = new ServiceCollection().AddEdgeLlm(options => options.ModelOptions = Small).BuildServiceProvider())
+        await using (ServiceProvider provider =
+            new ServiceCollection().AddEdgeLlm(options => options.ModelOptions = Small).BuildServiceProvider())
         {
             model = provider.GetRequiredService<LanguageModel>();
             IChatClient client = provider.GetRequiredService<IChatClient>();
@@ -30,13 +31,16 @@ public sealed class ServicesTests
     public async Task An_encoder_takes_the_place_of_the_language_model_s_embeddings()
     {
         string folder = SharedFolder.Require("golden", "logits", "embedding-gemma");
-        using ServiceProvider provider = new ServiceCollection().AddEdgeLlm(options => options.ModelOptions = Small).AddEdgeLlmEmbeddings(folder, prompt: "query").BuildServiceProvider();
-        IEmbeddingGenerator<string, Embedding<float>> generator = provider.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>();
+        using ServiceProvider provider = new ServiceCollection().AddEdgeLlm(options => options.ModelOptions = Small)
+            .AddEdgeLlmEmbeddings(folder, prompt: "query").BuildServiceProvider();
+        IEmbeddingGenerator<string, Embedding<float>> generator =
+            provider.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>();
         TextEncoder encoder = provider.GetRequiredService<TextEncoder>();
         Assert.Same(encoder, generator.GetService(typeof(TextEncoder)));
         GeneratedEmbeddings<Embedding<float>> embeddings = await generator.GenerateAsync(["the cat"]);
         Assert.Equal(encoder.Embed(["the cat"], "query")[0], embeddings[0].Vector.ToArray(), (a, b) => Math.Abs(a - b) < 1e-6);
-        Assert.Equal(encoder.Tokenizer.Encode("task: search result | query: the cat", addSpecial: true).Length, embeddings.Usage!.InputTokenCount);
+        Assert.Equal(encoder.Tokenizer.Encode("task: search result | query: the cat", addSpecial: true).Length,
+            embeddings.Usage!.InputTokenCount);
         Assert.Throws<ArgumentException>(() => new EdgeLlmEmbeddingGenerator(encoder, "other"));
     }
 
@@ -44,8 +48,13 @@ public sealed class ServicesTests
     public void Options_come_from_a_configuration_too()
     {
         IConfiguration configuration = new ConfigurationBuilder()
-            .AddInMemoryCollection(new Dictionary<string, string?> { ["EdgeLlm:ModelOptions:ContextLength"] = "128", ["EdgeLlm:ModelOptions:Name"] = "mine" }).Build();
-        using ServiceProvider provider = new ServiceCollection().Configure<EdgeLlmOptions>(configuration.GetSection("EdgeLlm")).AddEdgeLlm().BuildServiceProvider();
+            .AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                ["EdgeLlm:ModelOptions:ContextLength"] = "128",
+                ["EdgeLlm:ModelOptions:Name"] = "mine"
+            }).Build();
+        using ServiceProvider provider =
+            new ServiceCollection().Configure<EdgeLlmOptions>(configuration.GetSection("EdgeLlm")).AddEdgeLlm().BuildServiceProvider();
         LanguageModel model = provider.GetRequiredService<LanguageModel>();
         Assert.Equal((128, "mine"), (model.ContextLength, model.Name));
     }
@@ -54,7 +63,8 @@ public sealed class ServicesTests
     public async Task A_host_opens_the_model_when_it_starts_and_ends_there_where_it_cannot()
     {
         using IHost host = HostOf(options => options.Model = "/nonexistent/model.gguf");
-        Assert.Contains("/nonexistent/model.gguf", (await Assert.ThrowsAsync<FileNotFoundException>(() => host.StartAsync())).Message, StringComparison.Ordinal);
+        Assert.Contains("/nonexistent/model.gguf", (await Assert.ThrowsAsync<FileNotFoundException>(() => host.StartAsync())).Message,
+            StringComparison.Ordinal);
         using IHost later = HostOf(options => (options.Model, options.LoadAtStart) = ("/nonexistent/model.gguf", false));
         await later.StartAsync();
         await later.StopAsync();
@@ -66,9 +76,12 @@ public sealed class ServicesTests
         using var log = new CollectingLog();
         using IHost host = HostOf(options => options.ModelOptions = Small, log);
         await host.StartAsync();
-        await host.Services.GetRequiredService<IChatClient>().GetResponseAsync("The secret word is xylophone.", new ChatOptions { MaxOutputTokens = 3 });
+        await host.Services.GetRequiredService<IChatClient>()
+            .GetResponseAsync("The secret word is xylophone.", new ChatOptions { MaxOutputTokens = 3 });
         await host.StopAsync();
-        Assert.Contains(log.Lines, line => line.Contains("SmolLM2-135M-Instruct", StringComparison.Ordinal) && line.Contains("a context of 256 tokens", StringComparison.Ordinal));
+        Assert.Contains(log.Lines,
+            line => line.Contains("SmolLM2-135M-Instruct", StringComparison.Ordinal)
+                && line.Contains("a context of 256 tokens", StringComparison.Ordinal));
         Assert.Contains(log.Lines, line => line.Contains("3 tokens at", StringComparison.Ordinal));
         Assert.DoesNotContain(log.Lines, line => line.Contains("xylophone", StringComparison.OrdinalIgnoreCase));
     }
@@ -94,7 +107,8 @@ public sealed class ServicesTests
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter)
         {
             lock (Lines) Lines.Add(formatter(state, exception));
         }

@@ -13,7 +13,8 @@ public sealed class SpeechToTextTests
     [Fact]
     public async Task A_stream_of_sound_becomes_text_whole_or_segment_by_segment()
     {
-        using SpeechRecognizer recognizer = SpeechRecognizer.Load(SharedFolder.Require("models", "whisper-tiny.en"), new SpeechOptions { Threads = 2 });
+        using SpeechRecognizer recognizer =
+            SpeechRecognizer.Load(SharedFolder.Require("models", "whisper-tiny.en"), new SpeechOptions { Threads = 2 });
         using ISpeechToTextClient client = new EdgeLlmSpeechToTextClient(recognizer);
         string recording = SharedFolder.Require("golden", "whisper", "two_cities_5s.wav");
         using (FileStream stream = File.OpenRead(recording))
@@ -29,6 +30,7 @@ public sealed class SpeechToTextTests
         }
         Assert.Same(recognizer, client.GetService(typeof(SpeechRecognizer)));
         await Assert.ThrowsAsync<ArgumentException>(() => client.GetTextAsync(Stream.Null, new SpeechToTextOptions { ModelId = "other" }));
-        await Assert.ThrowsAsync<ArgumentException>(() => client.GetTextAsync(Stream.Null, new SpeechToTextOptions { SpeechLanguage = "de", TextLanguage = "en" }));
+        await Assert.ThrowsAsync<ArgumentException>(() =>
+            client.GetTextAsync(Stream.Null, new SpeechToTextOptions { SpeechLanguage = "de", TextLanguage = "en" }));
     }
 }

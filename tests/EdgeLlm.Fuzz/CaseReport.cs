@@ -18,7 +18,8 @@ internal enum Outcome : byte
 /// <param name="Allocated">Bytes allocated in that time.</param>
 /// <param name="InputBytes">Bytes of the mutant.</param>
 /// <param name="IsBounded">Whether the bounds of a refusal hold for it: it was refused before a plan was made.</param>
-internal readonly record struct CaseReport(long Seed, Outcome Outcome, string Reason, long CpuMicroseconds, long Allocated, long InputBytes, bool IsBounded)
+internal readonly record struct CaseReport(long Seed, Outcome Outcome, string Reason, long CpuMicroseconds, long Allocated,
+    long InputBytes, bool IsBounded)
 {
     public void Write(BinaryWriter writer)
     {
@@ -33,5 +34,6 @@ internal readonly record struct CaseReport(long Seed, Outcome Outcome, string Re
 
     /// <exception cref="EndOfStreamException">The child has died.</exception>
     public static CaseReport Read(BinaryReader reader) => new(
-        reader.ReadInt64(), (Outcome)reader.ReadByte(), reader.ReadString(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadBoolean());
+        reader.ReadInt64(), (Outcome)reader.ReadByte(), reader.ReadString(), reader.ReadInt64(), reader.ReadInt64(),
+        reader.ReadInt64(), reader.ReadBoolean());
 }

@@ -1,6 +1,8 @@
 namespace EdgeLlm.Fuzz;
 
-/// <summary>A child process: takes ranges of seeds from standard input, runs them one by one, and reports each on standard output.</summary>
+/// <summary>
+/// A child process: takes ranges of seeds from standard input, runs them one by one, and reports each on standard output.
+/// </summary>
 internal static class ChildLoop
 {
     // A thread of a program that embeds the library may have no more.
@@ -74,7 +76,8 @@ internal static class ChildLoop
         CaseReport Report(Outcome outcome, string reason)
         {
             (long cpu, long allocated) = current.Cost();
-            return new CaseReport(seed, outcome, reason.Length <= MostReason ? reason : reason[..MostReason], cpu, allocated, current.InputBytes, outcome == Outcome.Refused && !current.IsPlanned);
+            return new CaseReport(seed, outcome, reason.Length <= MostReason ? reason : reason[..MostReason], cpu, allocated,
+                current.InputBytes, outcome == Outcome.Refused && !current.IsPlanned);
         }
     }
 
@@ -82,7 +85,8 @@ internal static class ChildLoop
     public static string? ProblemOf(string message) =>
         message.Any(char.IsControl) ? "has control characters"
         : message.Length > 4000 ? "is longer than 4,000 characters"
-        : message.Contains("(Parameter '", StringComparison.Ordinal) || message.Contains("System.", StringComparison.Ordinal) || message.Contains("Object reference", StringComparison.Ordinal) ? "has the platform's words"
+        : message.Contains("(Parameter '", StringComparison.Ordinal) || message.Contains("System.", StringComparison.Ordinal)
+            || message.Contains("Object reference", StringComparison.Ordinal) ? "has the platform's words"
         : null;
 }
 

@@ -10,7 +10,8 @@ internal sealed class ChildProcess(string samples) : IDisposable
     /// <summary>CPU time and time on the clock that a case may take, whatever the machine does beside.</summary>
     private static readonly TimeSpan MostCpu = TimeSpan.FromSeconds(20), MostTime = TimeSpan.FromMinutes(5);
 
-    private const string HeapBytes = "0x30000000"; // 768 MB of managed memory: a parser that wants more than its bounds fails, not the machine
+    // 768 MB of managed memory: a parser that wants more than its bounds fails, not the machine
+    private const string HeapBytes = "0x30000000";
 
     private readonly StringBuilder _errors = new();
     private Process? _process;
@@ -43,7 +44,8 @@ internal sealed class ChildProcess(string samples) : IDisposable
         {
             Process dead = _process!;
             dead.WaitForExit();
-            string end = _hung ? "hangs" : $"ended with code {dead.ExitCode}{(dead.ExitCode > 128 ? $" (signal {dead.ExitCode - 128})" : "")}";
+            string end = _hung ? "hangs"
+                : $"ended with code {dead.ExitCode}{(dead.ExitCode > 128 ? $" (signal {dead.ExitCode - 128})" : "")}";
             lock (_errors) end += "\n" + (_errors.Length > 6000 ? _errors.ToString(0, 6000) : _errors.ToString());
             Stop();
             return (next, end);
@@ -60,7 +62,12 @@ internal sealed class ChildProcess(string samples) : IDisposable
 
     private void Start()
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!, ["child", samples]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(Environment.ProcessPath!, ["child", samples])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment["DOTNET_GCHeapHardLimit"] = HeapBytes;
         start.Environment["DOTNET_DbgEnableMiniDump"] = "0";
         _hung = false;

@@ -8,20 +8,26 @@ internal sealed class Dice(long seed)
 {
     private static readonly ulong[] Edges =
     [
-        0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 257, 4095, 4096, 65535, 65536, 65537, 1 << 20, 1 << 24,
-        1 << 28, (1 << 28) + 1, int.MaxValue - 31, int.MaxValue, 1ul << 31, uint.MaxValue - 31, uint.MaxValue, 1ul << 32, (1ul << 32) + 1, 1ul << 48,
-        1ul << 58, 1ul << 61, (1ul << 61) + 1, 1ul << 62, long.MaxValue - 63, long.MaxValue, 1ul << 63, ulong.MaxValue - 63, ulong.MaxValue - 7, ulong.MaxValue,
+        0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 257, 4095, 4096, 65535,
+        65536, 65537, 1 << 20, 1 << 24,
+        1 << 28, (1 << 28) + 1, int.MaxValue - 31, int.MaxValue, 1ul << 31, uint.MaxValue - 31, uint.MaxValue, 1ul << 32,
+        (1ul << 32) + 1, 1ul << 48,
+        1ul << 58, 1ul << 61, (1ul << 61) + 1, 1ul << 62, long.MaxValue - 63, long.MaxValue, 1ul << 63, ulong.MaxValue - 63,
+        ulong.MaxValue - 7, ulong.MaxValue,
     ];
 
     private static readonly double[] Numbers =
     [
-        0, -0.0, 1, -1, 0.5, 1e-5, 1e-38, 1e-45, 1e30, 3e38, -3e38, 1e300, double.Epsilon, double.MaxValue, double.NaN, double.PositiveInfinity, double.NegativeInfinity,
+        0, -0.0, 1, -1, 0.5, 1e-5, 1e-38, 1e-45, 1e30, 3e38, -3e38, 1e300, double.Epsilon, double.MaxValue, double.NaN,
+        double.PositiveInfinity, double.NegativeInfinity,
     ];
 
     private static readonly string[] Texts =
     [
-        "", " ", "a", "llama", "gpt2", "bert", "t5", "\0", "\n", "\ufeff", "\u0301", "\ud800", "\udfff", "\U0001F600", "\u202e", "../../etc/passwd", "%s%n", "<s>", "<0x41>",
-        "<|im_start|>", "{{ x }}", "{% for i in range(9) %}x{% endfor %}", "\u2581", "null", "true", "-1", "1e400", "NaN", "@file", "--help", "\\", "'", "\"",
+        "", " ", "a", "llama", "gpt2", "bert", "t5", "\0", "\n", "\ufeff", "\u0301", "\ud800", "\udfff", "\U0001F600", "\u202e",
+        "../../etc/passwd", "%s%n", "<s>", "<0x41>",
+        "<|im_start|>", "{{ x }}", "{% for i in range(9) %}x{% endfor %}", "\u2581", "null", "true", "-1", "1e400", "NaN", "@file",
+        "--help", "\\", "'", "\"",
     ];
 
     private ulong _state = (ulong)seed * 0xD1342543DE82EF95;
@@ -130,7 +136,9 @@ internal sealed class Dice(long seed)
         return sum * 1.7320508f;
     }
 
-    /// <summary>Two factors whose product is <paramref name="product"/> in 32 (or 64) bits and larger in truth; null where none was found.</summary>
+    /// <summary>
+    /// Two factors whose product is <paramref name="product"/> in 32 (or 64) bits and larger in truth; null where none was found.
+    /// </summary>
     public (ulong First, ulong Second)? Overflowing(ulong product)
     {
         int width = OneIn(2) ? 32 : 64, shift = 1 + Below(Math.Min(16, BitOperations.TrailingZeroCount(product | 1ul << 16)));

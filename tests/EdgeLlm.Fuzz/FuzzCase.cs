@@ -44,7 +44,8 @@ internal sealed partial class FuzzCase(long seed, string folder)
     {
         const int ThreadCpuClock = 3; // CLOCK_THREAD_CPUTIME_ID
         long* time = stackalloc long[2];
-        return ClockGetTime(ThreadCpuClock, time) == 0 ? time[0] * 1_000_000 + time[1] / 1000 : throw new InvalidOperationException("no thread clock");
+        return ClockGetTime(ThreadCpuClock, time) == 0 ? time[0] * 1_000_000 + time[1] / 1000
+            : throw new InvalidOperationException("no thread clock");
     }
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]

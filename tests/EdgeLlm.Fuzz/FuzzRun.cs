@@ -11,7 +11,8 @@ internal sealed class FuzzRun(FuzzSettings settings, TextWriter output)
     /// <summary>The same fault met again and again is reported so many times.</summary>
     private const int MostFindingsOfOneFault = 2;
 
-    private readonly Dictionary<string, KindSummary> _summaries = FuzzTarget.All.ToDictionary(target => target.Name, _ => new KindSummary());
+    private readonly Dictionary<string, KindSummary> _summaries =
+        FuzzTarget.All.ToDictionary(target => target.Name, _ => new KindSummary());
     private readonly Dictionary<string, int> _faults = [];
     private readonly Queue<(string Kind, long First, long Count)> _ranges = [];
     private readonly long _start = Stopwatch.GetTimestamp();
@@ -23,7 +24,8 @@ internal sealed class FuzzRun(FuzzSettings settings, TextWriter output)
     public int Run()
     {
         // A file system in memory, where there is one: cases write a gigabyte a minute.
-        string samples = Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"edgellm-fuzz-{Environment.ProcessId}");
+        string samples =
+            Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"edgellm-fuzz-{Environment.ProcessId}");
         Directory.CreateDirectory(samples);
         try
         {
@@ -44,7 +46,8 @@ internal sealed class FuzzRun(FuzzSettings settings, TextWriter output)
     {
         FuzzTarget[] targets = [.. FuzzTarget.All.Where(target => settings.Kind is null || settings.Kind == target.Name)];
         int shares = targets.Sum(target => target.Share);
-        var rest = targets.ToDictionary(target => target.Name, target => (First: settings.Seed, Left: settings.Cases * target.Share / shares));
+        var rest =
+            targets.ToDictionary(target => target.Name, target => (First: settings.Seed, Left: settings.Cases * target.Share / shares));
         rest[targets[0].Name] = (settings.Seed, settings.Cases - targets.Skip(1).Sum(target => rest[target.Name].Left));
         // The kinds take turns, so that a run that is cut short has had some of each.
         while (rest.Values.Any(range => range.Left > 0))
@@ -86,10 +89,14 @@ internal sealed class FuzzRun(FuzzSettings settings, TextWriter output)
         lock (_summaries)
         {
             if (_summaries[kind].Add(report) is { } problem) Find(kind, report.Seed, problem);
-            if (settings.Cases == 1) output.WriteLine($"{kind} {report.Seed}: {report.Outcome}, {report.CpuMicroseconds / 1000.0:F1} ms, {report.Allocated} bytes for {report.InputBytes}. {report.Reason}");
+            if (settings.Cases == 1)
+                output.WriteLine(
+                    $"{kind} {report.Seed}: {report.Outcome}, {report.CpuMicroseconds / 1000.0:F1} ms, {report.Allocated} bytes for "
+                        + $"{report.InputBytes}. {report.Reason}");
             if (++_done < _nextProgress || settings.Cases == 1) return;
             double seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{_done} of {settings.Cases} cases after {seconds:F0} s, {_findings} went wrong"));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{_done} of {settings.Cases} cases after {seconds:F0} s, {_findings} went wrong"));
             _nextProgress = _done + Math.Max(1000, settings.Cases / 20);
         }
     }
@@ -100,11 +107,14 @@ internal sealed class FuzzRun(FuzzSettings settings, TextWriter output)
         {
             _findings++;
             // Where two findings begin alike, or are thrown from the same line of ours, they are one fault.
-            problem = string.Concat(problem.ReplaceLineEndings("\n").Select(letter => char.IsControl(letter) && letter != '\n' ? '?' : letter));
+            problem =
+                string.Concat(problem.ReplaceLineEndings("\n").Select(letter => char.IsControl(letter) && letter != '\n' ? '?' : letter));
             string[] lines = problem.Split('\n');
-            string fault = $"{kind} {Array.Find(lines, line => line.Contains(":line ", StringComparison.Ordinal)) ?? lines[0][..Math.Min(lines[0].Length, 24)]}";
+            string fault =
+                $"{kind} {Array.Find(lines, line => line.Contains(":line ", StringComparison.Ordinal)) ?? lines[0][..Math.Min(lines[0].Length, 24)]}";
             _faults[fault] = _faults.GetValueOrDefault(fault) + 1;
-            if (_faults[fault] <= MostFindingsOfOneFault) output.WriteLine($"WRONG: fuzz --kind {kind} --seed {seed} --cases 1\n  {problem.ReplaceLineEndings("\n  ")}");
+            if (_faults[fault] <= MostFindingsOfOneFault)
+                output.WriteLine($"WRONG: fuzz --kind {kind} --seed {seed} --cases 1\n  {problem.ReplaceLineEndings("\n  ")}");
         }
     }
 
@@ -119,7 +129,8 @@ internal sealed class FuzzRun(FuzzSettings settings, TextWriter output)
             _findings++;
         }
         double seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{_done} cases in {seconds:F0} s ({_done / seconds:F0} a second), {_findings} went wrong"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{_done} cases in {seconds:F0} s ({_done / seconds:F0} a second), {_findings} went wrong"));
         return _findings;
     }
 }

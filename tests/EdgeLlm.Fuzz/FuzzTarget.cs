@@ -12,7 +12,8 @@ namespace EdgeLlm.Fuzz;
 /// <summary>A parser that is fuzzed.</summary>
 /// <param name="Name">Its kind on the command line.</param>
 /// <param name="Share">How many of 100 cases are of this kind.</param>
-/// <param name="Run">Makes the case's mutant and has it parsed and used. Null: it was accepted; else why not. A documented exception refuses it, too.</param>
+/// <param name="Run">Makes the case's mutant and has it parsed and used. Null: it was accepted; else why not. A documented exception
+/// refuses it, too.</param>
 /// <param name="Documented">The exceptions that the parser documents.</param>
 internal sealed record FuzzTarget(string Name, int Share, Func<FuzzCase, string?> Run, Func<Exception, bool> Documented)
 {
@@ -32,11 +33,14 @@ internal sealed record FuzzTarget(string Name, int Share, Func<FuzzCase, string?
         new("onnx", 2, HearingTargets.RunOnnx, exception => exception is FileException),
         new("tflite", 2, HearingTargets.RunTfLite, exception => exception is FileException),
         new("logits", 2, LogitsStoreTarget.Run, exception => exception is InvalidDataException),
+        new("adapter", 10, AdapterTarget.Run, exception => IsOfModel(exception) || exception is ArgumentException { ParamName: null }),
+        new("card", 2, AdapterTarget.RunCard, IsOfModel),
         new("constraint", 4, ConstraintTarget.Run, exception => exception is ConstraintException),
     ];
 
     public static FuzzTarget Find(string name) => All.First(target => target.Name == name);
 
     private static bool IsOfModel(Exception exception) =>
-        exception is GgufException or ModelException or TokenizerException or ChatTemplateException or NotFiniteException or ContextFullException;
+        exception is GgufException or ModelException or TokenizerException or ChatTemplateException
+            or NotFiniteException or ContextFullException;
 }

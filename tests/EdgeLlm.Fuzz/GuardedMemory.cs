@@ -5,8 +5,9 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Fuzz;
 
 /// <summary>
-/// Memory for <see cref="AlignedBuffer"/> between two pages that nobody may touch. It ends at the second one, so that a read or write past its end is a
-/// crash, not luck; what alignment leaves between (at most 63 bytes) holds a mark that is checked when the memory is given back.
+/// Memory for <see cref="AlignedBuffer"/> between two pages that nobody may touch. It ends at the second one, so that a read or write past
+/// its end is a crash, not luck; what alignment leaves between (at most 63 bytes) holds a mark that is checked when the memory is given
+/// back.
 /// </summary>
 internal static unsafe partial class GuardedMemory
 {
@@ -52,7 +53,8 @@ internal static unsafe partial class GuardedMemory
 
     private static void Free(nint start)
     {
-        if (!Blocks.TryRemove(start, out (nint Pages, nuint Length, nint End) block)) Environment.FailFast("memory is freed that was not allocated, or twice");
+        if (!Blocks.TryRemove(start, out (nint Pages, nuint Length, nint End) block))
+            Environment.FailFast("memory is freed that was not allocated, or twice");
         for (byte* rest = (byte*)block.End; rest < (byte*)(block.Pages + (nint)(block.Length - Page)); rest++)
         {
             if (*rest != Mark) Environment.FailFast($"a buffer of {block.End - start} bytes was written past its end");

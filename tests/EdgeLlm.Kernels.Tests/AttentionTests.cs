@@ -23,13 +23,15 @@ public sealed unsafe class AttentionTests
     public void Attention_has_the_bits_of_the_scalar_kernel(string kernelName, KeyValueType type)
     {
         Kernel kernel = Kernel.Choose(kernelName);
-        foreach ((int dimension, int group, int positions, int window) in new[] { (64, 3, 77, 0), (8, 1, 5, 0), (20, 2, 70, 16), (96, 4, 33, 0), (128, 1, 64, 40), (63, 5, 40, 5) })
+        foreach ((int dimension, int group, int positions, int window) in new[] { (64, 3, 77, 0), (8, 1, 5, 0), (20, 2, 70, 16),
+            (96, 4, 33, 0), (128, 1, 64, 40), (63, 5, 40, 5) })
         {
             foreach ((float cap, bool hasSlopes) in new[] { (0f, false), (1.5f, false), (0f, true), (2f, true) })
             {
                 float[] expected = Run(Specification, type, dimension, group, positions, window, positions, cap, hasSlopes);
                 foreach (int chunk in new[] { positions, 1, 7 })
-                    KernelTests.AssertSameBits(expected, Run(kernel, type, dimension, group, positions, window, chunk, cap, hasSlopes), $"{type} dimension {dimension}, chunks of {chunk}, cap {cap}, slopes {hasSlopes}");
+                    KernelTests.AssertSameBits(expected, Run(kernel, type, dimension, group, positions, window, chunk, cap, hasSlopes),
+                        $"{type} dimension {dimension}, chunks of {chunk}, cap {cap}, slopes {hasSlopes}");
             }
         }
     }
@@ -39,11 +41,13 @@ public sealed unsafe class AttentionTests
     public void Attention_to_both_directions_has_the_bits_of_the_scalar_kernel(string kernelName, KeyValueType type)
     {
         Kernel kernel = Kernel.Choose(kernelName);
-        foreach ((int dimension, int group, int positions, int window, int after) in new[] { (64, 1, 77, 0, 77), (8, 2, 5, 0, 5), (20, 2, 70, 17, 16), (63, 3, 100, 5, 4), (16, 1, 33, 1, 40), (16, 1, 64, 40, 1) })
+        foreach ((int dimension, int group, int positions, int window, int after) in new[] { (64, 1, 77, 0, 77), (8, 2, 5, 0, 5),
+            (20, 2, 70, 17, 16), (63, 3, 100, 5, 4), (16, 1, 33, 1, 40), (16, 1, 64, 40, 1) })
         {
             float[] expected = Run(Specification, type, dimension, group, positions, window, positions, after: after);
             foreach (int chunk in new[] { positions, 1, 7 })
-                KernelTests.AssertSameBits(expected, Run(kernel, type, dimension, group, positions, window, chunk, after: after), $"{type} dimension {dimension}, chunks of {chunk}, window {window}, {after} after");
+                KernelTests.AssertSameBits(expected, Run(kernel, type, dimension, group, positions, window, chunk, after: after),
+                    $"{type} dimension {dimension}, chunks of {chunk}, window {window}, {after} after");
         }
     }
 
@@ -56,8 +60,11 @@ public sealed unsafe class AttentionTests
         for (int t = 0; t < Positions; t++)
         {
             int[] seen = [.. Enumerable.Range(0, Positions).Where(j => j > t - Before && j <= t + After)];
-            double[] p = [.. seen.Select(j => Math.Exp(Enumerable.Range(0, Dimension).Sum(d => (double)q[t * Dimension + d] * k[j * Dimension + d]) * 0.25))];
-            for (int d = 0; d < Dimension; d++) Assert.Equal(seen.Select((j, i) => p[i] * v[j * Dimension + d]).Sum() / p.Sum(), actual[t * Dimension + d], 1e-5);
+            double[] p =
+                [.. seen.Select(j =>
+                    Math.Exp(Enumerable.Range(0, Dimension).Sum(d => (double)q[t * Dimension + d] * k[j * Dimension + d]) * 0.25))];
+            for (int d = 0; d < Dimension; d++)
+                Assert.Equal(seen.Select((j, i) => p[i] * v[j * Dimension + d]).Sum() / p.Sum(), actual[t * Dimension + d], 1e-5);
         }
     }
 
@@ -71,7 +78,9 @@ public sealed unsafe class AttentionTests
         double tolerance = type switch { KeyValueType.F32 => 1e-5, KeyValueType.F16 => 5e-3, _ => 6e-2 };
         for (int t = 0; t < Positions; t++)
         {
-            double[] p = [.. Enumerable.Range(0, t + 1).Select(j => Math.Exp(Enumerable.Range(0, Dimension).Sum(d => (double)q[t * Dimension + d] * k[j * Dimension + d]) * 0.25))];
+            double[] p = [.. Enumerable.Range(0, t + 1)
+                .Select(j =>
+                    Math.Exp(Enumerable.Range(0, Dimension).Sum(d => (double)q[t * Dimension + d] * k[j * Dimension + d]) * 0.25))];
             for (int d = 0; d < Dimension; d++)
             {
                 double expected = Enumerable.Range(0, t + 1).Sum(j => p[j] * v[j * Dimension + d]) / p.Sum();
@@ -87,8 +96,13 @@ public sealed unsafe class AttentionTests
         float[] actual = Run(Specification, KeyValueType.F32, Dimension, 1, Positions, 0, Positions, cap: 1.25f);
         (float[] q, float[] k, float[] v) = Inputs(Dimension, 1, Positions);
         int t = Positions - 1;
-        double[] p = [.. Enumerable.Range(0, Positions).Select(j => Math.Exp(1.25 * Math.Tanh(Enumerable.Range(0, Dimension).Sum(d => (double)q[t * Dimension + d] * k[j * Dimension + d]) * 0.25 / 1.25)))];
-        for (int d = 0; d < Dimension; d++) Assert.Equal(Enumerable.Range(0, Positions).Sum(j => p[j] * v[j * Dimension + d]) / p.Sum(), actual[t * Dimension + d], 1e-5);
+        double[] p = [.. Enumerable.Range(0, Positions)
+            .Select(
+                j =>
+                    Math.Exp(1.25 * Math.Tanh(Enumerable.Range(0, Dimension)
+                        .Sum(d => (double)q[t * Dimension + d] * k[j * Dimension + d]) * 0.25 / 1.25)))];
+        for (int d = 0; d < Dimension; d++)
+            Assert.Equal(Enumerable.Range(0, Positions).Sum(j => p[j] * v[j * Dimension + d]) / p.Sum(), actual[t * Dimension + d], 1e-5);
     }
 
     [Theory]
@@ -101,8 +115,10 @@ public sealed unsafe class AttentionTests
             foreach (int pairs in Enumerable.Range(1, 36))
             {
                 int dimension = 2 * pairs + pairs % 3;
-                float[] x = KernelTests.RandomFloats(3 * dimension, pairs), cosines = KernelTests.RandomFloats(pairs, 1), sines = KernelTests.RandomFloats(pairs, 2);
-                using GuardedBuffer a = GuardedBuffer.Of<float>(x), b = GuardedBuffer.Of<float>(x), c = GuardedBuffer.Of<float>(cosines), s = GuardedBuffer.Of<float>(sines);
+                float[] x = KernelTests.RandomFloats(3 * dimension, pairs), cosines = KernelTests.RandomFloats(pairs, 1),
+                    sines = KernelTests.RandomFloats(pairs, 2);
+                using GuardedBuffer a = GuardedBuffer.Of<float>(x), b = GuardedBuffer.Of<float>(x), c = GuardedBuffer.Of<float>(cosines),
+                    s = GuardedBuffer.Of<float>(sines);
                 Specification.Rotate(a.Floats, 3, dimension, c.Floats, s.Floats, pairs, split);
                 kernel.Rotate(b.Floats, 3, dimension, c.Floats, s.Floats, pairs, split);
                 KernelTests.AssertSameBits(a.FloatSpan, b.FloatSpan, $"{kernel.Name}, {pairs} pairs");
@@ -119,19 +135,24 @@ public sealed unsafe class AttentionTests
         foreach (Kernel kernel in Kernel.Available)
         {
             foreach ((int window, int chunk, int places) in new[] { (1, 1, 2), (16, 8, 3), (32, 7, 3), (33, 40, 4), (5, 32, 3) })
-                KernelTests.AssertSameBits(Run(Specification, type, 16, 2, 300, window, chunk), Run(kernel, type, 16, 2, 300, window, chunk, places: places), $"{kernel.Name}, {window}, {chunk}");
+                KernelTests.AssertSameBits(Run(Specification, type, 16, 2, 300, window, chunk),
+                    Run(kernel, type, 16, 2, 300, window, chunk, places: places), $"{kernel.Name}, {window}, {chunk}");
         }
     }
 
     private static (float[] Q, float[] K, float[] V) Inputs(int dimension, int group, int positions) =>
-        (KernelTests.RandomFloats(positions * group * dimension, 1), KernelTests.RandomFloats(positions * dimension, 2), KernelTests.RandomFloats(positions * dimension, 3));
+        (KernelTests.RandomFloats(positions * group * dimension, 1), KernelTests.RandomFloats(positions * dimension, 2),
+            KernelTests.RandomFloats(positions * dimension, 3));
 
-    private static float[] Run(Kernel kernel, KeyValueType type, int dimension, int group, int positions, int window, int chunk, float cap = 0, bool hasSlopes = false, int places = 0, int after = 0)
+    private static float[] Run(Kernel kernel, KeyValueType type, int dimension, int group, int positions, int window, int chunk,
+        float cap = 0, bool hasSlopes = false, int places = 0, int after = 0)
     {
         (float[] q, float[] k, float[] v) = Inputs(dimension, group, positions);
-        int size = KeyValueHead.ElementBytes(type), tiles = places > 0 ? places : (positions + 31) / 32, stored = places > 0 ? 32 * places : positions;
+        int size = KeyValueHead.ElementBytes(type), tiles = places > 0 ? places : (positions + 31) / 32,
+            stored = places > 0 ? 32 * places : positions;
         using GuardedBuffer keys = new((long)tiles * 32 * dimension * size), values = new((long)stored * dimension * size);
-        using GuardedBuffer keyScales = new(tiles * 32 * 4L), valueScales = new(stored * 4L), queries = GuardedBuffer.Of<float>(q), output = new(q.Length * 4L);
+        using GuardedBuffer keyScales = new(tiles * 32 * 4L), valueScales = new(stored * 4L), queries = GuardedBuffer.Of<float>(q),
+            output = new(q.Length * 4L);
         var cache = new KeyValueHead(type, dimension, keys.Start, values.Start, keyScales.Floats, valueScales.Floats, tiles);
         void* scratch = NativeMemory.AlignedAlloc((nuint)kernel.AttentionScratchBytes(dimension, chunk, group), 64);
         int stride = group * dimension;
@@ -141,7 +162,8 @@ public sealed unsafe class AttentionTests
             for (int start = 0; start < positions; start += chunk)
             {
                 int tokens = Math.Min(chunk, positions - start);
-                for (int t = after == 0 ? start : 0; t < (after == 0 ? start + tokens : positions); t++) kernel.Store(cache, t, key + t * dimension, value + t * dimension);
+                for (int t = after == 0 ? start : 0; t < (after == 0 ? start + tokens : positions); t++)
+                    kernel.Store(cache, t, key + t * dimension, value + t * dimension);
                 kernel.Attend(cache, new AttentionQuery
                 {
                     After = after,

@@ -36,7 +36,8 @@ public sealed unsafe class KernelTests
         int[] widths = step > 32 ? [step, 3 * step] : [32, 64, 96, 160, 576];
         foreach (int columns in widths)
         {
-            foreach ((int rows, int tokens) in new[] { (1, 1), (7, 1), (8, 1), (9, 2), (16, 3), (19, 4), (33, 5), (40, 8), (24, 17), (11, 33) })
+            foreach ((int rows, int tokens) in new[] { (1, 1), (7, 1), (8, 1), (9, 2), (16, 3), (19, 4), (33, 5),
+                (40, 8), (24, 17), (11, 33) })
                 CompareQuantized(kernel, type, rows, columns, tokens, 0, rows);
         }
         CompareQuantized(kernel, type, 29, widths[1], 3, 5, 22);
@@ -78,8 +79,11 @@ public sealed unsafe class KernelTests
                 using var expected = new GuardedBuffer(tokens * rows * 4L);
                 using var actual = new GuardedBuffer(tokens * rows * 4L);
                 var matrix = new WeightMatrix(w.Start, type, rows, columns);
-                Run(Specification, columns, scratch => Specification.Multiply(matrix, input.Floats, columns, tokens, expected.Floats, rows, 0, rows, (byte*)scratch));
-                Run(kernel, columns, scratch => kernel.Multiply(matrix, input.Floats, columns, tokens, actual.Floats, rows, 0, rows, (byte*)scratch));
+                Run(Specification, columns,
+                    scratch =>
+                        Specification.Multiply(matrix, input.Floats, columns, tokens, expected.Floats, rows, 0, rows, (byte*)scratch));
+                Run(kernel, columns,
+                    scratch => kernel.Multiply(matrix, input.Floats, columns, tokens, actual.Floats, rows, 0, rows, (byte*)scratch));
                 AssertSameBits(expected.FloatSpan, actual.FloatSpan, $"{type} [{rows}, {columns}] x {tokens}");
             }
         }
@@ -103,8 +107,10 @@ public sealed unsafe class KernelTests
                 (k, a, _, _) => k.Cap((float*)a, 2.5f, count),
                 (k, a, _, _) => k.Clamp((float*)a, 0.75f, count),
                 (k, a, _, _) => k.Multiply((float*)a, 0.3f, count),
-                .. Enum.GetValues<Activation>().Select(activation => (Action<Kernel, nint, nint, nint>)((k, a, _, _) => k.Activate(activation, (float*)a, null, count))),
-                .. Enum.GetValues<Activation>().Select(activation => (Action<Kernel, nint, nint, nint>)((k, a, b, _) => k.Activate(activation, (float*)a, (float*)b, count))),
+                .. Enum.GetValues<Activation>().Select(activation =>
+                    (Action<Kernel, nint, nint, nint>)((k, a, _, _) => k.Activate(activation, (float*)a, null, count))),
+                .. Enum.GetValues<Activation>().Select(activation =>
+                    (Action<Kernel, nint, nint, nint>)((k, a, b, _) => k.Activate(activation, (float*)a, (float*)b, count))),
             ];
             foreach (Action<Kernel, nint, nint, nint> operation in operations)
             {
@@ -170,9 +176,11 @@ public sealed unsafe class KernelTests
     }
 
     private static void CompareQuantized(Kernel kernel, ElementType type, int rows, int columns, int tokens, int firstRow, int endRow) =>
-        Compare(kernel, type, RandomBlocks.Make(type, rows, columns, rows + columns), RandomFloats(tokens * columns, tokens), rows, columns, tokens, firstRow, endRow);
+        Compare(kernel, type, RandomBlocks.Make(type, rows, columns, rows + columns), RandomFloats(tokens * columns, tokens), rows, columns,
+            tokens, firstRow, endRow);
 
-    private static void Compare(Kernel kernel, ElementType type, byte[] weights, float[] x, int rows, int columns, int tokens, int firstRow, int endRow)
+    private static void Compare(Kernel kernel, ElementType type, byte[] weights, float[] x, int rows, int columns, int tokens,
+        int firstRow, int endRow)
     {
         using var w = GuardedBuffer.Of<byte>(weights);
         using var quantized = new GuardedBuffer(QuantizedActivations.ByteCount(tokens, columns));
@@ -184,8 +192,10 @@ public sealed unsafe class KernelTests
             for (int t = 0; t < tokens; t++) Specification.Quantize(floats + t * columns, activations, t);
         }
         var matrix = new WeightMatrix(w.Start, type, rows, columns);
-        Run(Specification, columns, scratch => Specification.Multiply(matrix, activations, tokens, expected.Floats, rows, firstRow, endRow, (byte*)scratch));
-        Run(kernel, columns, scratch => kernel.Multiply(matrix, activations, tokens, actual.Floats, rows, firstRow, endRow, (byte*)scratch));
+        Run(Specification, columns,
+            scratch => Specification.Multiply(matrix, activations, tokens, expected.Floats, rows, firstRow, endRow, (byte*)scratch));
+        Run(kernel, columns,
+            scratch => kernel.Multiply(matrix, activations, tokens, actual.Floats, rows, firstRow, endRow, (byte*)scratch));
         AssertSameBits(expected.FloatSpan, actual.FloatSpan, $"{type} [{rows}, {columns}] x {tokens}, rows {firstRow} to {endRow}");
     }
 

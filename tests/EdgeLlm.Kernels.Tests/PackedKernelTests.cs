@@ -6,7 +6,10 @@ using EdgeLlm.Kernels.Tests.Formats;
 
 namespace EdgeLlm.Kernels.Tests;
 
-/// <summary>Packed weights: the scalar kernel does what docs/e4.md says, and every other kernel gives its bits, in memory that ends at a guard page.</summary>
+/// <summary>
+/// Packed weights: the scalar kernel does what docs/quantization.md says, and every other kernel gives its bits, in memory that ends at a
+/// guard page.
+/// </summary>
 public sealed unsafe class PackedKernelTests
 {
     private static readonly ScalarKernel Specification = new();
@@ -33,7 +36,8 @@ public sealed unsafe class PackedKernelTests
         var packing = Enum.Parse<Packing>(packingName);
         for (int columns = 32; columns <= 608; columns += 32)
         {
-            for (int tokens = 1; tokens <= 17; tokens++) Compare(kernel, packing, 1 + (columns / 32 + 5 * tokens) % 27, columns, tokens, 0, null);
+            for (int tokens = 1; tokens <= 17; tokens++)
+                Compare(kernel, packing, 1 + (columns / 32 + 5 * tokens) % 27, columns, tokens, 0, null);
         }
         Compare(kernel, packing, 90, 96, 3, 8, 72);
         Compare(kernel, packing, 90, 96, 1, 16, null);
@@ -49,7 +53,8 @@ public sealed unsafe class PackedKernelTests
         Kernel kernel = Kernel.Choose(kernelName);
         var packing = Enum.Parse<Packing>(packingName);
         var layout = new PackedLayout(packing, Columns);
-        var codebook = Vector128.Create((sbyte)-63, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 63);
+        var half = Vector128.Create((sbyte)-63, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 63);
+        var codebook = Vector256.Create(half, half);
         foreach ((bool negative, int tokens) in new[] { (false, 1), (true, 1), (false, 5), (true, 2) })
         {
             byte[] bytes = RandomPacked.Make(packing, 16, Columns, 1);
@@ -57,7 +62,8 @@ public sealed unsafe class PackedKernelTests
             {
                 MemoryMarshal.Cast<byte, float>(bytes.AsSpan(start, 32)).Fill(1);
                 bytes.AsSpan(start + 32, (int)layout.CodeOffset - 32).Fill((byte)layout.SubScaleLimit);
-                bytes.AsSpan(start + (int)layout.CodeOffset, (int)(layout.GroupBytes - layout.CodeOffset)).Fill((byte)(layout.HasCodebook ? negative ? 0 : 255 : negative ? -127 : 127));
+                bytes.AsSpan(start + (int)layout.CodeOffset, (int)(layout.GroupBytes - layout.CodeOffset))
+                    .Fill((byte)(layout.HasCodebook ? negative ? 0 : 255 : negative ? -127 : 127));
             }
             using var weights = GuardedBuffer.Of<byte>(bytes);
             using var buffer = new GuardedBuffer(PackedActivations.ByteCount(tokens, Columns));
@@ -67,7 +73,7 @@ public sealed unsafe class PackedKernelTests
             new Span<int>(x.Shifts, tokens * x.Blocks).Fill(3);
             new Span<int>(x.Sums, tokens * 2 * x.Blocks).Fill(16 * 127);
             new Span<float>(x.Scales, tokens * x.ScaleCount).Fill(1);
-            var matrix = new WeightMatrix(weights.Start, packing, codebook, 16, Columns);
+            var matrix = new WeightMatrix(weights.Start, layout, codebook, 16);
             Run(kernel, Columns, scratch => kernel.MultiplyPacked(matrix, x, tokens, y.Floats, 16, 0, 16, (byte*)scratch));
             const float Block = 2_081_028_096, Tail = 32L * 63 * 127 * 127 * 8; // 32 * 63 * 127 * 127 * 8 * 8 < 2^31
             foreach (float value in y.FloatSpan) Assert.Equal(negative ? -(Block + Block + Tail) : Block + Block + Tail, value);
@@ -81,7 +87,7 @@ public sealed unsafe class PackedKernelTests
         var packing = Enum.Parse<Packing>(packingName);
         const int Rows = 13, Columns = 352;
         using var data = GuardedBuffer.Of<byte>(RandomPacked.Make(packing, Rows, Columns, 7));
-        var matrix = new WeightMatrix(data.Start, packing, RandomPacked.Codebook, Rows, Columns);
+        var matrix = new WeightMatrix(data.Start, new PackedLayout(packing, Columns), RandomPacked.Codebook, Rows);
         using var buffer = new GuardedBuffer(PackedActivations.ByteCount(1, Columns));
         var activations = new PackedActivations(buffer.Start, 1, Columns);
         float[] row = new float[Columns], y = new float[Rows];
@@ -109,8 +115,13 @@ public sealed unsafe class PackedKernelTests
     [MemberData(nameof(KernelNames))]
     public void A_long_prompt_has_the_bits_of_the_scalar_kernel(string kernelName)
     {
-        foreach (Packing packing in new[] { Packing.E4Group32, Packing.E4Group16, Packing.E8Group32 }) Compare(Kernel.Choose(kernelName), packing, 16, 320, 517, 0, null);
+        foreach (Packing packing in RandomPacked.Packings) Compare(Kernel.Choose(kernelName), packing, 16, 320, 517, 0, null);
     }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Scratch_has_room_for_a_prompt_of_many_columns(string kernelName, string packingName) =>
+        Compare(Kernel.Choose(kernelName), Enum.Parse<Packing>(packingName), 136, 2048, 9, 0, null);
 
     [Fact]
     public void Activations_have_the_smallest_multiplier_that_holds_them()
@@ -131,7 +142,8 @@ public sealed unsafe class PackedKernelTests
             Assert.True(shift == 3 || largest <= 127f * (1 << shift) * scale);
             Assert.True(shift == 0 || largest > 127f * (1 << (shift - 1)) * scale);
             for (int c = 32 * b; c < 32 * b + 32; c++)
-                Assert.InRange(q.Values[c] * (double)scale * (1 << shift), x[c] - scale * (1 << shift) * 0.5001, x[c] + scale * (1 << shift) * 0.5001);
+                Assert.InRange(q.Values[c] * (double)scale * (1 << shift), x[c] - scale * (1 << shift) * 0.5001,
+                    x[c] + scale * (1 << shift) * 0.5001);
             for (int half = 0; half < 2; half++)
                 Assert.Equal(Enumerable.Range(32 * b + 16 * half, 16).Sum(c => q.Values[c]), q.Sums[2 * b + half]);
         }
@@ -141,6 +153,52 @@ public sealed unsafe class PackedKernelTests
     [Theory]
     [MemberData(nameof(KernelNames))]
     public void Activations_are_quantized_as_by_the_scalar_kernel(string kernelName)
+    {
+        QuantizeAsScalar(kernelName, isRotated: false);
+        QuantizeAsScalar(kernelName, isRotated: true);
+    }
+
+    [Fact]
+    public void Rotated_weights_times_rotated_activations_are_the_product()
+    {
+        const int Columns = 96;
+        float[] w = KernelTests.RandomFloats(Columns, 5), x = KernelTests.RandomFloats(Columns, 6), rotated = [.. x], stored = [.. w];
+        Rotation.Apply(rotated);
+        Rotation.Store(stored);
+        for (int c = 0; c < Columns; c++)
+        {
+            double sum = 0; // the definition: entries (-1)^(ones in r & c)
+            for (int r = 0; r < 32; r++) sum += (int.PopCount(r & c % 32) % 2 == 0 ? 1 : -1) * (double)x[c / 32 * 32 + r];
+            Assert.Equal(sum, rotated[c], 1e-4);
+        }
+        double expected = 0, actual = 0;
+        for (int c = 0; c < Columns; c++) (expected, actual) = (expected + (double)w[c] * x[c], actual + (double)stored[c] * rotated[c]);
+        Assert.Equal(expected, actual, 1e-4);
+        Rotation.Apply(stored);
+        for (int c = 0; c < Columns; c++) Assert.Equal(w[c], stored[c], 1e-5);
+    }
+
+    [Theory]
+    [MemberData(nameof(Packings))]
+    public void A_row_of_a_rotated_matrix_comes_back_as_it_was(string packingName)
+    {
+        const int Rows = 9, Columns = 352;
+        var layout = new PackedLayout(Enum.Parse<Packing>(packingName), Columns);
+        using var data = GuardedBuffer.Of<byte>(RandomPacked.Make(layout.Packing, Rows, Columns, 8));
+        float[] stored = new float[Columns], row = new float[Columns];
+        for (int r = 0; r < Rows; r++)
+        {
+            fixed (float* a = stored, b = row)
+            {
+                new WeightMatrix(data.Start, layout, RandomPacked.Codebook, Rows).RowToFloat(r, a);
+                new WeightMatrix(data.Start, layout with { IsRotated = true }, RandomPacked.Codebook, Rows).RowToFloat(r, b);
+            }
+            Rotation.Apply(stored);
+            Assert.Equal(stored, row);
+        }
+    }
+
+    private static void QuantizeAsScalar(string kernelName, bool isRotated)
     {
         Kernel kernel = Kernel.Choose(kernelName);
         for (int columns = 32; columns <= 1632; columns += columns < 608 ? 32 : 1024)
@@ -162,8 +220,8 @@ public sealed unsafe class PackedKernelTests
             using var actual = new GuardedBuffer(PackedActivations.ByteCount(2, columns));
             for (int t = 0; t < 2; t++)
             {
-                Specification.QuantizePacked(input.Floats, new PackedActivations(expected.Start, 2, columns), t);
-                kernel.QuantizePacked(input.Floats, new PackedActivations(actual.Start, 2, columns), t);
+                Specification.QuantizePacked(input.Floats, new PackedActivations(expected.Start, 2, columns) { IsRotated = isRotated }, t);
+                kernel.QuantizePacked(input.Floats, new PackedActivations(actual.Start, 2, columns) { IsRotated = isRotated }, t);
             }
             Assert.Equal(expected.Span.ToArray(), actual.Span.ToArray());
         }
@@ -186,19 +244,28 @@ public sealed unsafe class PackedKernelTests
         Assert.All(new Span<int>(q.Shifts, q.Blocks).ToArray(), shift => Assert.Equal(0, shift));
     }
 
-    /// <summary>A weight as docs/e4.md words it, straight from the bytes.</summary>
+    /// <summary>A weight as docs/quantization.md words it, straight from the bytes.</summary>
     private static float Weight(byte* data, Packing packing, int row, int column)
     {
         const int Columns = 352;
         int g = packing == Packing.E4Group16 ? 16 : 32, subScaleBytes = Columns / g * 8;
-        int codes = (32 + subScaleBytes + 63) / 64 * 64, blockBytes = packing == Packing.E8Group32 ? 256 : 128;
-        byte* group = data + row / 8 * (codes + Columns / 32 * blockBytes);
+        int codes = (32 + subScaleBytes + 63) / 64 * 64,
+            blockBytes = packing switch { Packing.E8Group32 => 256, Packing.E5Group32 => 160, Packing.E3Group32 => 96, _ => 128 };
+        byte* group = data + row / 8 * ((codes + Columns / 32 * blockBytes + 63) / 64 * 64);
         float rowScale = ((float*)group)[row % 8];
         var subScale = (sbyte)group[32 + column / g * 8 + row % 8];
         int k = column % 32, l = k % 16 / 4, i = k % 4;
         byte* block = group + codes + column / 32 * blockBytes;
         if (packing == Packing.E8Group32) return rowScale * (subScale * (sbyte)block[k / 4 * 32 + row % 8 * 4 + i]);
+        int place = row % 8 * 4 + i;
+        if (packing == Packing.E3Group32)
+        {
+            int ring = block[place] | block[32 + place] << 8 | block[64 + place] << 16, window = 0;
+            for (int bit = 0; bit < 4; bit++) window |= (ring >> (3 * (k / 4) + bit) % 24 & 1) << bit;
+            return rowScale * (subScale * RandomPacked.Codebook.GetElement(window));
+        }
         int code = block[l * 32 + row % 8 * 4 + i] >> (k < 16 ? 0 : 4) & 15;
+        if (packing == Packing.E5Group32) code |= (block[128 + place] >> k / 4 & 1) << 4;
         return rowScale * (subScale * RandomPacked.Codebook.GetElement(code));
     }
 
@@ -214,16 +281,17 @@ public sealed unsafe class PackedKernelTests
         {
             for (int t = 0; t < tokens; t++) Specification.QuantizePacked(floats + t * columns, x, t);
         }
-        var matrix = new WeightMatrix(w.Start, packing, RandomPacked.Codebook, rows, columns);
-        Run(Specification, columns, scratch => Specification.MultiplyPacked(matrix, x, tokens, expected.Floats, rows, firstRow, endRow, (byte*)scratch));
+        var matrix = new WeightMatrix(w.Start, new PackedLayout(packing, columns), RandomPacked.Codebook, rows);
+        Run(Specification, columns,
+            scratch => Specification.MultiplyPacked(matrix, x, tokens, expected.Floats, rows, firstRow, endRow, (byte*)scratch));
         Run(kernel, columns, scratch => kernel.MultiplyPacked(matrix, x, tokens, actual.Floats, rows, firstRow, endRow, (byte*)scratch));
-        KernelTests.AssertSameBits(expected.FloatSpan, actual.FloatSpan, $"{packing} [{rows}, {columns}] x {tokens}, rows {firstRow} to {endRow}");
+        KernelTests.AssertSameBits(expected.FloatSpan, actual.FloatSpan,
+            $"{packing} [{rows}, {columns}] x {tokens}, rows {firstRow} to {endRow}");
     }
 
     private static void Run(Kernel kernel, int columns, Action<nint> operation)
     {
-        void* scratch = NativeMemory.AlignedAlloc((nuint)kernel.ScratchBytes(columns), 64);
-        operation((nint)scratch);
-        NativeMemory.AlignedFree(scratch);
+        using var scratch = new GuardedBuffer(kernel.ScratchBytes(columns) + 63 & ~63L);
+        operation((nint)scratch.Start);
     }
 }

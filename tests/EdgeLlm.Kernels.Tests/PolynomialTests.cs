@@ -34,7 +34,8 @@ public sealed class PolynomialTests
         {
             Assert.Equal(x / (1 + Math.Exp(-x)), ActivationFunctions.Of(Activation.Silu, x), 2e-6);
             Assert.Equal(0.5 * x * (1 + Erf(x / Math.Sqrt(2))), ActivationFunctions.Of(Activation.Gelu, x), 2e-6);
-            Assert.Equal(0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))), ActivationFunctions.Of(Activation.GeluTanh, x), 2e-6);
+            Assert.Equal(0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))),
+                ActivationFunctions.Of(Activation.GeluTanh, x), 2e-6);
             Assert.Equal(x / (1 + Math.Exp(-1.702 * x)), ActivationFunctions.Of(Activation.GeluQuick, x), 2e-6);
             Assert.Equal(Math.Max(x, 0f), ActivationFunctions.Of(Activation.Relu, x));
             Assert.Equal(Math.Max(x, 0f) * Math.Max(x, 0f), ActivationFunctions.Of(Activation.ReluSquared, x));

@@ -17,7 +17,8 @@ public sealed unsafe class RecurrenceTests
                 foreach (int taps in new[] { 1, 2, 3, 4, 5 })
                 {
                     bool hasBias = channels % 2 == 0;
-                    (float[] y, float[] state) expected = Convolve(Specification, channels, taps, hasBias), actual = Convolve(kernel, channels, taps, hasBias);
+                    (float[] y, float[] state) expected = Convolve(Specification, channels, taps, hasBias),
+                        actual = Convolve(kernel, channels, taps, hasBias);
                     KernelTests.AssertSameBits(expected.y, actual.y, $"{kernel.Name}, {channels} channels, {taps} taps");
                     KernelTests.AssertSameBits(expected.state, actual.state, $"{kernel.Name}, {channels} channels, {taps} taps, state");
                 }
@@ -49,7 +50,8 @@ public sealed unsafe class RecurrenceTests
             foreach (int values in Enumerable.Range(1, 40).Append(64).Append(128))
             {
                 foreach (int keys in new[] { 1, 3, 16 })
-                    KernelTests.AssertSameBits(States(Specification, keys, values), States(kernel, keys, values), $"{kernel.Name}, {keys} keys, {values} values");
+                    KernelTests.AssertSameBits(States(Specification, keys, values), States(kernel, keys, values),
+                        $"{kernel.Name}, {keys} keys, {values} values");
             }
         }
     }
@@ -57,9 +59,18 @@ public sealed unsafe class RecurrenceTests
     /// <summary>Five tokens' results, and the state after them.</summary>
     private static (float[] Y, float[] State) Convolve(Kernel kernel, int channels, int taps, bool hasBias)
     {
-        using GuardedBuffer x = GuardedBuffer.Of<float>(KernelTests.RandomFloats(5 * channels, 1)), weights = GuardedBuffer.Of<float>(KernelTests.RandomFloats(taps * channels, 2));
-        using GuardedBuffer bias = GuardedBuffer.Of<float>(KernelTests.RandomFloats(channels, 3)), state = new(Math.Max(1, (taps - 1) * channels) * 4L);
-        var convolution = new Convolution { Weights = weights.Floats, Bias = hasBias ? bias.Floats : null, Taps = taps, Channels = channels, HasSilu = hasBias };
+        using GuardedBuffer x = GuardedBuffer.Of<float>(KernelTests.RandomFloats(5 * channels, 1)),
+            weights = GuardedBuffer.Of<float>(KernelTests.RandomFloats(taps * channels, 2));
+        using GuardedBuffer bias = GuardedBuffer.Of<float>(KernelTests.RandomFloats(channels, 3)),
+            state = new(Math.Max(1, (taps - 1) * channels) * 4L);
+        var convolution = new Convolution
+        {
+            Weights = weights.Floats,
+            Bias = hasBias ? bias.Floats : null,
+            Taps = taps,
+            Channels = channels,
+            HasSilu = hasBias,
+        };
         int middle = channels / 2;
         for (int t = 0; t < 5; t++)
         {
@@ -72,14 +83,17 @@ public sealed unsafe class RecurrenceTests
     /// <summary>Results of four tokens, and the state after them.</summary>
     private static float[] States(Kernel kernel, int keys, int values)
     {
-        using GuardedBuffer key = GuardedBuffer.Of<float>(KernelTests.RandomFloats(4 * keys, 1)), query = GuardedBuffer.Of<float>(KernelTests.RandomFloats(4 * keys, 2));
-        using GuardedBuffer value = GuardedBuffer.Of<float>(KernelTests.RandomFloats(4 * values, 3)), first = new(4L * keys * values), second = new(4L * keys * values);
+        using GuardedBuffer key = GuardedBuffer.Of<float>(KernelTests.RandomFloats(4 * keys, 1)),
+            query = GuardedBuffer.Of<float>(KernelTests.RandomFloats(4 * keys, 2));
+        using GuardedBuffer value = GuardedBuffer.Of<float>(KernelTests.RandomFloats(4 * values, 3)), first = new(4L * keys * values),
+            second = new(4L * keys * values);
         using GuardedBuffer y = new(4L * values), recalled = new(4L * values);
         var all = new List<float>();
         for (int t = 0; t < 4; t++)
         {
             float* before = t == 0 ? null : t == 1 ? first.Floats : second.Floats, after = t == 0 ? first.Floats : second.Floats;
-            kernel.Associate(before, after, 0.7f, key.Floats + t * keys, value.Floats + t * values, query.Floats + t * keys, y.Floats, keys, values);
+            kernel.Associate(before, after, 0.7f, key.Floats + t * keys, value.Floats + t * values,
+                query.Floats + t * keys, y.Floats, keys, values);
             kernel.Recall(after, query.Floats + t * keys, recalled.Floats, keys, values);
             KernelTests.AssertSameBits(y.FloatSpan, recalled.FloatSpan, "a state that was just read");
             all.AddRange(y.FloatSpan);

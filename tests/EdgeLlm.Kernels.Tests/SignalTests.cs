@@ -26,7 +26,8 @@ public sealed unsafe class SignalTests
     [Fact]
     public void A_row_of_a_depthwise_convolution_is_the_sum_over_its_taps()
     {
-        float[] y = Convolve(Specification, 5, 3, 2), x = KernelTests.RandomFloats(5 * 5, 1), weights = KernelTests.RandomFloats(3 * 5, 2), bias = KernelTests.RandomFloats(5, 3);
+        float[] y = Convolve(Specification, 5, 3, 2), x = KernelTests.RandomFloats(5 * 5, 1), weights = KernelTests.RandomFloats(3 * 5, 2),
+            bias = KernelTests.RandomFloats(5, 3);
         for (int c = 0; c < 5; c++)
         {
             double sum = bias[c];
@@ -64,7 +65,8 @@ public sealed unsafe class SignalTests
     private static float[] Convolve(Kernel kernel, int channels, int taps, int dilation)
     {
         int rows = (taps - 1) * dilation + 1;
-        using GuardedBuffer x = GuardedBuffer.Of<float>(KernelTests.RandomFloats(rows * channels, 1)), weights = GuardedBuffer.Of<float>(KernelTests.RandomFloats(taps * channels, 2));
+        using GuardedBuffer x = GuardedBuffer.Of<float>(KernelTests.RandomFloats(rows * channels, 1)),
+            weights = GuardedBuffer.Of<float>(KernelTests.RandomFloats(taps * channels, 2));
         using GuardedBuffer bias = GuardedBuffer.Of<float>(KernelTests.RandomFloats(channels, 3)), y = new(4L * channels);
         kernel.ConvolveRow(x.Floats, (nint)dilation * channels, weights.Floats, bias.Floats, y.Floats, taps, channels);
         return y.FloatSpan.ToArray();

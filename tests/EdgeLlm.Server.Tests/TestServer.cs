@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using EdgeLlm.Chat;
+using EdgeLlm.Server.Library;
 using EdgeLlm.Server.Settings;
 using EdgeLlm.Tests;
 
@@ -16,12 +17,22 @@ internal sealed class TestServer : IAsyncDisposable
     private readonly StringWriter _log = new();
     private readonly string _model;
 
-    private TestServer(ServerOptions options, string model, params IEnumerable<string> others)
+    private TestServer(ServerOptions options, string model, ModelLibrary? library, params IEnumerable<string> others)
     {
         _model = model;
         var served = new ServedModel(Name, model, "llama", 260_000, "F32", new FileInfo(model).Length, File.GetLastWriteTimeUtc(model));
-        var models = new ServedModels(served, () => others.Select(path => (Path.GetFileNameWithoutExtension(path), path)), (path, name) =>
-            served with { Name = name, Path = path, Size = new FileInfo(path).Length, ContextLength = 512, ChatTemplate = "other" });
+        var models = new ServedModels(served,
+            () => others.Concat(library is null ? [] : Directory.GetFiles(library.Folder, "*.gguf")).Select(path =>
+                (Path.GetFileNameWithoutExtension(path), path)), (path, name) =>
+            served with
+            {
+                Name = name,
+                Path = path,
+                Size = new FileInfo(path).Length,
+                ContextLength = 512,
+                ChatTemplate = "other"
+            })
+        { Library = library };
         Server = new ModelServer(options, models, new ServerLog(TextWriter.Synchronized(_log), forJournal: false));
     }
 
@@ -39,21 +50,27 @@ internal sealed class TestServer : IAsyncDisposable
     }
 
     /// <summary>With a model of 260,000 weights, whose context has 512 tokens.</summary>
-    public static Task<TestServer> StartAsync(ServerOptions? options = null) => StartAsync(options, SharedFolder.Require("models", "stories260K.f32.gguf"));
+    public static Task<TestServer> StartAsync(ServerOptions? options = null) =>
+        StartAsync(options, SharedFolder.Require("models", "stories260K.f32.gguf"));
 
     /// <summary>With a model that takes ten milliseconds a token: its answers last.</summary>
-    public static Task<TestServer> StartSlowAsync(ServerOptions? options = null) => StartAsync(options, SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"));
+    public static Task<TestServer> StartSlowAsync(ServerOptions? options = null) =>
+        StartAsync(options, SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"));
 
-    public static Task<TestServer> StartWithAsync(string model) => StartAsync(null, model);
+    public static Task<TestServer> StartWithAsync(string model, ServerOptions? options = null) => StartAsync(options, model);
 
     public Task<HttpResponseMessage> PostAsync(string path, string json, CancellationToken cancellation = default) =>
         Client.PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"), cancellation);
 
     /// <summary>Posts, and gives the answer when its head has come.</summary>
     public Task<HttpResponseMessage> BeginAsync(string path, string json, CancellationToken cancellation = default) =>
-        Client.SendAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(json) }, HttpCompletionOption.ResponseHeadersRead, cancellation);
+        Client.SendAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(json) },
+            HttpCompletionOption.ResponseHeadersRead, cancellation);
 
-    /// <summary>Posts, and gives the answer when the engine computes it: a stream's head comes before its turn, and a stop sends those that wait away.</summary>
+    /// <summary>
+    /// Posts, and gives the answer when the engine computes it: a stream's head comes before its turn, and a stop sends those that wait
+    /// away.
+    /// </summary>
     public async Task<HttpResponseMessage> BeginComputingAsync(string path, string json)
     {
         HttpResponseMessage response = await BeginAsync(path, json);
@@ -92,6 +109,19 @@ internal sealed class TestServer : IAsyncDisposable
         return [.. values.Select(value => JsonDocument.Parse(value).RootElement)];
     }
 
+    /// <summary>The events of a stream, by name.</summary>
+    public async Task<List<(string Name, JsonElement Data)>> EventsAsync(string path, string json)
+    {
+        using HttpResponseMessage response = await PostAsync(path, json);
+        string body = await response.Content.ReadAsStringAsync();
+        Assert.True(response.IsSuccessStatusCode, body);
+        return [.. body.Split("\n\n").Where(one => one.StartsWith("event: ", StringComparison.Ordinal)).Select(one =>
+        {
+            string[] lines = one.Split('\n');
+            return (lines[0]["event: ".Length..], JsonDocument.Parse(lines[1]["data: ".Length..]).RootElement);
+        })];
+    }
+
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
@@ -103,8 +133,13 @@ internal sealed class TestServer : IAsyncDisposable
     public static Task<TestServer> StartWithOthersAsync(ServerOptions? options, params string[] others) =>
         StartAsync(options, SharedFolder.Require("models", "stories260K.f32.gguf"), others: others);
 
+    /// <summary>With a folder of models that clients make.</summary>
+    public static Task<TestServer> StartWithLibraryAsync(ModelLibrary library) =>
+        StartAsync(null, SharedFolder.Require("models", "stories260K.f32.gguf"), library: library);
+
     /// <summary>One that listens and whose model is still being loaded: until <see cref="Load"/>.</summary>
-    public static Task<TestServer> StartLoadingAsync() => StartAsync(null, SharedFolder.Require("models", "stories260K.f32.gguf"), load: false);
+    public static Task<TestServer> StartLoadingAsync() =>
+        StartAsync(null, SharedFolder.Require("models", "stories260K.f32.gguf"), load: false);
 
     public string ModelPath => _model;
 
@@ -127,14 +162,18 @@ internal sealed class TestServer : IAsyncDisposable
     }
 
     /// <summary>With a model that has no chat template.</summary>
-    public static Task<TestServer> StartWithoutTemplateAsync() => StartAsync(null, SharedFolder.Require("models", "stories260K.f32.gguf"), hasTemplate: false);
+    public static Task<TestServer> StartWithoutTemplateAsync() =>
+        StartAsync(null, SharedFolder.Require("models", "stories260K.f32.gguf"), hasTemplate: false);
 
-    private static async Task<TestServer> StartAsync(ServerOptions? options, string model, bool load = true, bool hasTemplate = true, params string[] others)
+    private static async Task<TestServer> StartAsync(ServerOptions? options, string model, bool load = true, bool hasTemplate = true,
+        ModelLibrary? library = null, params string[] others)
     {
         options = (options ?? new ServerOptions()) with { Threads = 2, StopSeconds = options?.StopSeconds ?? 5 };
-        if (hasTemplate) options = options with { ChatTemplate = options.ChatTemplate ?? NamedTemplates.Find("chatml") }; // the models have none of their own
+        if (hasTemplate)
+            options =
+                options with { ChatTemplate = options.ChatTemplate ?? NamedTemplates.Find("chatml") }; // the models have none of their own
         if (options.Listen == ListenAddress.Default) options = options with { Listen = new ListenAddress(IPAddress.Loopback, 0) };
-        var server = new TestServer(options, model, others);
+        var server = new TestServer(options, model, library, others);
         if (load) await server.Server.StartAsync();
         else await server.Server.ListenAsync();
         // A client that leaves a stream closes the connection; this one would else read on for two seconds.

@@ -19,7 +19,8 @@ public sealed partial class LayeringTests
         ["Gguf"] = ["Kernels.Formats", "Files"],
         ["Tokenization"] = [],
         ["Chat"] = ["Files"], // a template may be named as a file
-        ["HuggingFace"] = ["Files", "Gguf", "Kernels.Formats", "Tokenization"], // of Tokenization the plain data that tokenizer files become
+        // of Tokenization the plain data that tokenizer files become
+        ["HuggingFace"] = ["Files", "Gguf", "Kernels.Formats", "Tokenization"],
         ["Models"] = ["Files", "Gguf", "HuggingFace", "Tokenization", "Kernels"],
         ["Sampling"] = ["Kernels"],
         ["Generation"] = ["Files", "Models", "Sampling", "Tokenization", "Chat"],
@@ -28,8 +29,10 @@ public sealed partial class LayeringTests
         ["Extensions.AI"] = ["Speech", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
         ["Quantization"] = ["Files", "Kernels", "Gguf", "HuggingFace", "Models", "Tokenization", "Chat", "Speech"],
         ["Server"] = ["Files", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels", "Speech"],
-        ["Assistant"] = ["Files", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Speech", "Devices"],
-        ["Cli"] = ["Files", "Server", "Assistant", "Speech", "Kernels", "Gguf", "HuggingFace", "Tokenization", "Chat", "Models", "Sampling", "Generation", "Quantization", "Extensions.AI"],
+        ["Devices"] = [],
+        ["Assistant"] = ["Files", "Gguf", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Speech", "Devices"],
+        ["Cli"] = ["Files", "Server", "Assistant", "Devices", "Speech", "Kernels", "Gguf", "HuggingFace", "Tokenization", "Chat", "Models",
+            "Sampling", "Generation", "Quantization", "Extensions.AI"],
     };
 
     /// <summary>Inside Kernels: a processor's own code may use the portable one, never the other way round.</summary>
@@ -56,7 +59,8 @@ public sealed partial class LayeringTests
             foreach (string used in NamesUsedIn(file))
             {
                 bool own = used == part || used.StartsWith(part + ".", StringComparison.Ordinal);
-                if (!own && !allowed.Any(name => used == name || used.StartsWith(name + ".", StringComparison.Ordinal))) wrong.Add($"{part} -> {used} in {Relative(file)}");
+                if (!own && !allowed.Any(name => used == name || used.StartsWith(name + ".", StringComparison.Ordinal)))
+                    wrong.Add($"{part} -> {used} in {Relative(file)}");
             }
         }
         Assert.Empty(wrong);
@@ -71,7 +75,8 @@ public sealed partial class LayeringTests
         {
             string folder = Path.GetDirectoryName(Path.GetRelativePath(kernels, file))!;
             if (!AllowedInKernels.TryGetValue(folder, out string[]? allowed)) continue; // files at the top know all of them
-            foreach (string used in NamesUsedIn(file).Where(name => name.StartsWith("Kernels.", StringComparison.Ordinal)).Select(name => name["Kernels.".Length..]))
+            foreach (string used in NamesUsedIn(file).Where(name => name.StartsWith("Kernels.", StringComparison.Ordinal))
+                .Select(name => name["Kernels.".Length..]))
             {
                 if (used != folder && !allowed.Contains(used)) wrong.Add($"{folder} -> {used} in {Relative(file)}");
             }
@@ -80,12 +85,40 @@ public sealed partial class LayeringTests
     }
 
     [Fact]
+    public void Every_namespace_is_of_a_part_that_the_table_knows()
+    {
+        var unknown = new List<string>();
+        foreach (string file in SourceFiles())
+        {
+            string text = WithoutComments(File.ReadAllText(file)), part = PartOf(file);
+            foreach (string name in AnyName().Matches(text).Select(match => match.Groups[1].Value).Distinct())
+            {
+                if (!Allowed.Keys.Any(known => name == known || name.StartsWith(known + ".", StringComparison.Ordinal)))
+                    unknown.Add($"EdgeLlm.{name} in {Relative(file)}");
+            }
+            // A file that calls itself another part's would use that part's names without a using.
+            if (Declaration().Match(text) is { Success: true } declaration)
+            {
+                string declared = declaration.Groups[1].Value;
+                bool fits = part == Root ? declared.Length == 0 : declared == part
+                    || declared.StartsWith(part + ".", StringComparison.Ordinal);
+                if (!fits)
+                    unknown.Add(
+                        $"namespace EdgeLlm{(declared.Length == 0 ? "" : ".")}{declared} in {Relative(file)}, which is of the part "
+                            + $"'{part}'");
+            }
+        }
+        Assert.Empty(unknown);
+    }
+
+    [Fact]
     public void Pointers_stay_in_the_kernels_the_map_and_what_runs_models()
     {
         foreach (string file in SourceFiles())
         {
             string relative = Relative(file);
-            if (PartOf(file) is "Kernels" or "Models" or "Speech" || relative == Path.Combine("src", "EdgeLlm", "Gguf", "MappedFile.cs")) continue;
+            if (PartOf(file) is "Kernels" or "Models" or "Speech" || relative == Path.Combine("src", "EdgeLlm", "Gguf", "MappedFile.cs"))
+                continue;
             Assert.False(UnsafeWord().IsMatch(WithoutComments(File.ReadAllText(file))), $"{relative} is unsafe");
         }
     }
@@ -93,10 +126,12 @@ public sealed partial class LayeringTests
     [Fact]
     public void No_file_is_longer_than_500_lines()
     {
-        foreach (string file in SourceFiles()) Assert.True(File.ReadLines(file).Count() <= MostLines, $"{Relative(file)} is longer than {MostLines} lines");
+        foreach (string file in SourceFiles())
+            Assert.True(File.ReadLines(file).Count() <= MostLines, $"{Relative(file)} is longer than {MostLines} lines");
     }
 
-    private static IEnumerable<string> SourceFiles() => Directory.EnumerateFiles(Source, "*.cs", SearchOption.AllDirectories);
+    private static IEnumerable<string> SourceFiles() => Directory.EnumerateFiles(Source, "*.cs", SearchOption.AllDirectories)
+        .Where(file => !file.Split(Path.DirectorySeparatorChar).Any(folder => folder is "obj" or "bin"));
 
     private static string Relative(string file) => Path.GetRelativePath(SharedFolder.RepositoryRoot, file);
 
@@ -113,8 +148,15 @@ public sealed partial class LayeringTests
 
     private static string WithoutComments(string text) => Comment().Replace(text, "");
 
-    [GeneratedRegex(@"\bEdgeLlm\.((?:Kernels|Files|Gguf|HuggingFace|Tokenization|Chat|Models|Sampling|Generation|Quantization|Speech|Extensions\.AI|Devices|Server|Assistant|Cli)(?:\.(?:Formats|Threading|Scalar|Vectors|X86|Arm))?)\b")]
+    [GeneratedRegex(
+        @"\bEdgeLlm\.((?:Kernels|Files|Gguf|HuggingFace|Tokenization|Chat|Models|Sampling|Generation|Quantization|Speech|Extensions\.AI|Devices|Server|Assistant|Cli)(?:\.(?:Formats|Threading|Scalar|Vectors|X86|Arm))?)\b")]
     private static partial Regex OurName();
+
+    [GeneratedRegex(@"(?<![\w.])EdgeLlm\.([A-Z]\w*(?:\.[A-Z]\w*)?)\b")]
+    private static partial Regex AnyName();
+
+    [GeneratedRegex(@"^namespace EdgeLlm(?:\.([\w.]+))?;", RegexOptions.Multiline)]
+    private static partial Regex Declaration();
 
     [GeneratedRegex(@"\bunsafe\s+[\w{]")]
     private static partial Regex UnsafeWord();

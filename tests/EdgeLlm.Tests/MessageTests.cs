@@ -56,7 +56,8 @@ public sealed class MessageTests : IDisposable
     public void A_tensor_of_an_importance_matrix_is()
     {
         byte[] name = [.. "a\n\u001b"u8];
-        byte[] bytes = [.. BitConverter.GetBytes(1), .. BitConverter.GetBytes(name.Length), .. name, .. BitConverter.GetBytes(1), .. BitConverter.GetBytes(1 << 20)];
+        byte[] bytes = [.. BitConverter.GetBytes(1), .. BitConverter.GetBytes(name.Length), .. name, .. BitConverter.GetBytes(1),
+            .. BitConverter.GetBytes(1 << 20)];
         RequireOneLine(Assert.Throws<InvalidDataException>(() => ImportanceMatrix.Read(_folder.Write("importance.dat", bytes))));
     }
 
@@ -76,7 +77,8 @@ public sealed class MessageTests : IDisposable
     public void Arguments_of_a_tool_call_may_be_any_text()
     {
         var call = new ChatMessage("assistant", "") { ToolCalls = [new ChatToolCall("1", "f", "{\"a\": \"\ud800\"}")] };
-        var template = ChatTemplate.Parse("{% for m in messages %}{% for c in m.tool_calls or [] %}{{ c.function.name }}{% endfor %}{{ m.content }}{% endfor %}");
+        var template = ChatTemplate.Parse(
+            "{% for m in messages %}{% for c in m.tool_calls or [] %}{{ c.function.name }}{% endfor %}{{ m.content }}{% endfor %}");
         Assert.Contains("f", template.Render(new ChatRequest { Messages = [new ChatMessage("user", "hi"), call] }).Text);
     }
 

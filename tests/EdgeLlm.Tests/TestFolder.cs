@@ -14,12 +14,15 @@ internal sealed class TestFolder : IDisposable
     {
         string source = SharedFolder.Require("golden", "logits", golden), copy = PathOf(golden);
         Directory.CreateDirectory(copy);
-        foreach (string file in Directory.GetFiles(source).Where(file => !Path.GetFileName(file).StartsWith("expected", StringComparison.Ordinal) && !file.EndsWith(".gguf", StringComparison.Ordinal)))
+        foreach (string file in Directory.GetFiles(source)
+            .Where(file => !Path.GetFileName(file).StartsWith("expected", StringComparison.Ordinal)
+                && !file.EndsWith(".gguf", StringComparison.Ordinal)))
             File.Copy(file, Path.Combine(copy, Path.GetFileName(file)), overwrite: true);
         foreach (string part in Directory.GetDirectories(source))
         {
             Directory.CreateDirectory(Path.Combine(copy, Path.GetFileName(part)));
-            foreach (string file in Directory.GetFiles(part)) File.Copy(file, Path.Combine(copy, Path.GetFileName(part), Path.GetFileName(file)), overwrite: true);
+            foreach (string file in Directory.GetFiles(part))
+                File.Copy(file, Path.Combine(copy, Path.GetFileName(part), Path.GetFileName(file)), overwrite: true);
         }
         return copy;
     }

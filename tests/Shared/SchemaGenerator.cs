@@ -5,10 +5,12 @@ namespace EdgeLlm.Tests;
 /// <summary>Random JSON Schemas over every keyword that constraints support. The same seed gives the same schemas everywhere.</summary>
 internal sealed class SchemaGenerator(ulong seed)
 {
-    private static readonly string[] Names = ["name", "id", "kind", "value", "items", "unit", "room", "state", "on", "note", "tags", "price", "größe", "a \"b\"", "x/y", "path\\to", "first_name", "n"];
+    private static readonly string[] Names = ["name", "id", "kind", "value", "items", "unit", "room", "state", "on", "note", "tags",
+        "price", "größe", "a \"b\"", "x/y", "path\\to", "first_name", "n"];
     private static readonly string[] Patterns =
     [
-        "^[a-z]{2,8}$", "^\\d{3}-\\d{4}$", "^(foo|bar|baz)+$", "^[A-Z][a-z]*( [A-Z][a-z]*)?$", "[0-9]", "^#[0-9a-fA-F]{6}$", "^\\S+$", "^[^\\s@]+@[^\\s@]+$", "^light\\.[a-z_]{1,20}$", "é|ü", "^$|^x",
+        "^[a-z]{2,8}$", "^\\d{3}-\\d{4}$", "^(foo|bar|baz)+$", "^[A-Z][a-z]*( [A-Z][a-z]*)?$", "[0-9]", "^#[0-9a-fA-F]{6}$", "^\\S+$",
+        "^[^\\s@]+@[^\\s@]+$", "^light\\.[a-z_]{1,20}$", "é|ü", "^$|^x",
         "^([01]?\\d|2[0-3]):[0-5]\\d$", "\\w{4,}", "^.{3,10}$",
     ];
     private static readonly string[] Formats = ["date", "time", "date-time", "uuid", "email", "uri", "ipv4", "ipv6", "hostname", "color"];
@@ -52,7 +54,11 @@ internal sealed class SchemaGenerator(ulong seed)
         {
             case 0: schema["pattern"] = Of(Patterns); break;
             case 1: schema["format"] = Of(Formats); break;
-            case 2: return new JsonObject { ["enum"] = new JsonArray([.. Enumerable.Range(0, 1 + Below(5)).Select(i => (JsonNode)$"{Of(Names)}{i}")]) };
+            case 2:
+                return new JsonObject
+                {
+                    ["enum"] = new JsonArray([.. Enumerable.Range(0, 1 + Below(5)).Select(i => (JsonNode)$"{Of(Names)}{i}")]),
+                };
             default:
                 int min = Below(3) == 0 ? Below(12) : 0;
                 if (min > 0) schema["minLength"] = min;
@@ -85,7 +91,13 @@ internal sealed class SchemaGenerator(ulong seed)
 
     private JsonObject Constants() => Below(3) switch
     {
-        0 => new JsonObject { ["const"] = Of<Func<JsonNode?>>([() => "yes", () => 3, () => true, () => new JsonObject { ["b"] = 1, ["a"] = new JsonArray(1, "x") }, () => null])() },
+        0 =>
+            new JsonObject
+            {
+                ["const"] =
+                Of<Func<JsonNode?>>(
+                    [() => "yes", () => 3, () => true, () => new JsonObject { ["b"] = 1, ["a"] = new JsonArray(1, "x") }, () => null])()
+            },
         1 => new JsonObject { ["enum"] = new JsonArray(1, 2.5, "three", null, false) },
         _ => new JsonObject { ["type"] = "string", ["enum"] = new JsonArray("auto", "heat", "cool", "off") },
     };
@@ -103,12 +115,17 @@ internal sealed class SchemaGenerator(ulong seed)
             case 1: schema["additionalProperties"] = Any(depth + 2); break;
             case 2:
                 schema["additionalProperties"] = false;
-                schema["patternProperties"] = new JsonObject { ["^x-[a-z]+$"] = new JsonObject { ["type"] = "string", ["maxLength"] = 10 } };
+                schema["patternProperties"] =
+                    new JsonObject { ["^x-[a-z]+$"] = new JsonObject { ["type"] = "string", ["maxLength"] = 10 } };
                 break;
             case 3:
                 schema["propertyNames"] = new JsonObject { ["pattern"] = "^[a-zA-Z_]+$" };
-                foreach (string name in properties.Select(property => property.Key).Where(name => !name.All(c => char.IsAsciiLetter(c) || c == '_')).ToList()) properties.Remove(name);
-                if (required.Length > 0) schema["required"] = new JsonArray([.. required.Where(name => properties.ContainsKey((string)name!)).Select(name => name.DeepClone())]);
+                foreach (string name in properties.Select(property => property.Key)
+                    .Where(name => !name.All(c => char.IsAsciiLetter(c) || c == '_')).ToList())
+                    properties.Remove(name);
+                if (required.Length > 0)
+                    schema["required"] =
+                        new JsonArray([.. required.Where(name => properties.ContainsKey((string)name!)).Select(name => name.DeepClone())]);
                 break;
             default: schema["additionalProperties"] = false; break;
         }
@@ -127,7 +144,8 @@ internal sealed class SchemaGenerator(ulong seed)
             if (Below(2) == 0) schema["minItems"] = Below(4);
             return schema;
         }
-        if (Below(4) == 0) schema["prefixItems"] = new JsonArray([.. Enumerable.Range(0, 1 + Below(3)).Select(_ => (JsonNode)Any(depth + 1))]);
+        if (Below(4) == 0)
+            schema["prefixItems"] = new JsonArray([.. Enumerable.Range(0, 1 + Below(3)).Select(_ => (JsonNode)Any(depth + 1))]);
         schema["items"] = Below(6) == 0 ? JsonValue.Create(false) : Any(depth + 1);
         int min = Below(3), max = Math.Max(min, 1 + Below(5));
         bool closed = schema["items"] is JsonValue;
@@ -139,7 +157,10 @@ internal sealed class SchemaGenerator(ulong seed)
 
     private JsonObject Choice(int depth)
     {
-        if (Below(2) == 0) return new JsonObject { ["anyOf"] = new JsonArray([.. Enumerable.Range(0, 2 + Below(2)).Select(_ => (JsonNode)Any(depth + 1))]) };
+        if (Below(2) == 0) return new JsonObject
+        {
+            ["anyOf"] = new JsonArray([.. Enumerable.Range(0, 2 + Below(2)).Select(_ => (JsonNode)Any(depth + 1))]),
+        };
         var choices = new JsonArray();
         for (int i = 0; i < 2 + Below(2); i++)
         {
@@ -157,8 +178,17 @@ internal sealed class SchemaGenerator(ulong seed)
     private JsonObject Together(int depth) => new()
     {
         ["allOf"] = new JsonArray(
-            new JsonObject { ["type"] = "object", ["properties"] = new JsonObject { ["id"] = Whole(), ["name"] = Text() }, ["required"] = new JsonArray("id") },
-            new JsonObject { ["properties"] = new JsonObject { ["extra"] = Any(depth + 2) }, ["required"] = Below(2) == 0 ? new JsonArray("extra") : new JsonArray() }),
+            new JsonObject
+            {
+                ["type"] = "object",
+                ["properties"] = new JsonObject { ["id"] = Whole(), ["name"] = Text() },
+                ["required"] = new JsonArray("id")
+            },
+            new JsonObject
+            {
+                ["properties"] = new JsonObject { ["extra"] = Any(depth + 2) },
+                ["required"] = Below(2) == 0 ? new JsonArray("extra") : new JsonArray()
+            }),
         ["maxProperties"] = 4,
     };
 
@@ -170,8 +200,17 @@ internal sealed class SchemaGenerator(ulong seed)
             ["properties"] = new JsonObject
             {
                 ["value"] = Any(2),
-                ["children"] = new JsonObject { ["type"] = "array", ["items"] = new JsonObject { ["$ref"] = "#/$defs/node" }, ["maxItems"] = 3 },
-                ["next"] = new JsonObject { ["anyOf"] = new JsonArray(new JsonObject { ["$ref"] = "#/$defs/node" }, new JsonObject { ["type"] = "null" }) },
+                ["children"] = new JsonObject
+                {
+                    ["type"] = "array",
+                    ["items"] = new JsonObject { ["$ref"] = "#/$defs/node" },
+                    ["maxItems"] = 3
+                },
+                ["next"] = new JsonObject
+                {
+                    ["anyOf"] =
+                    new JsonArray(new JsonObject { ["$ref"] = "#/$defs/node" }, new JsonObject { ["type"] = "null" })
+                },
             },
             ["required"] = new JsonArray("value"),
             ["additionalProperties"] = false,

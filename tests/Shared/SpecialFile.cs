@@ -7,7 +7,8 @@ namespace EdgeLlm.Tests;
 internal static class SpecialFile
 {
     /// <summary>The kinds that <see cref="Make"/> knows and that no program may write to in the place of a file.</summary>
-    public static IEnumerable<string> Kinds => ["device", "pipe", "socket", "folder", "link to a device", "link to a folder", "link that leads nowhere", "links in a circle"];
+    public static IEnumerable<string> Kinds =>
+        ["device", "pipe", "socket", "folder", "link to a device", "link to a folder", "link that leads nowhere", "links in a circle"];
 
     /// <summary>Puts one of <see cref="Kinds"/> at a path. A device is a copy of /dev/null, so that no test touches the system's.</summary>
     public static void Make(string kind, string path)
@@ -58,7 +59,8 @@ internal static class SpecialFile
             Run("chmod", "500", folder);
             return new Undo(() => Run("chmod", "700", folder));
         }
-        Assert.SkipUnless(TryRun("chattr", "+i", folder) is not null, "this file system has no immutable folders, and nothing else keeps root out");
+        Assert.SkipUnless(TryRun("chattr", "+i", folder) is not null,
+            "this file system has no immutable folders, and nothing else keeps root out");
         return new Undo(() => Run("chattr", "-i", folder));
     }
 
@@ -88,7 +90,8 @@ internal static class SpecialFile
     {
         try
         {
-            using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using Process process =
+                Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
             string output = process.StandardOutput.ReadToEnd();
             process.WaitForExit();
             return process.ExitCode == 0 ? output : null;

@@ -116,7 +116,9 @@ internal static class TorchFile
             file.Write([.. local, .. localName, .. "FB"u8, (byte)padding, 0, .. new byte[padding], .. entry.Data]);
 
             uint packed = entry.PackedSize ?? (uint)entry.Data.Length, size = entry.Size ?? (uint)entry.Data.Length;
-            byte[] large = entry.IsLarge ? [1, 0, 24, 0, .. BitConverter.GetBytes((long)size), .. BitConverter.GetBytes((long)packed), .. BitConverter.GetBytes((long)start)] : [];
+            byte[] large = entry.IsLarge
+                ? [1, 0, 24, 0, .. BitConverter.GetBytes((long)size), .. BitConverter.GetBytes((long)packed),
+                    .. BitConverter.GetBytes((long)start)] : [];
             byte[] record = new byte[46];
             BinaryPrimitives.WriteUInt32LittleEndian(record, 0x02014B50);
             BinaryPrimitives.WriteUInt16LittleEndian(record.AsSpan(8), entry.Flags);

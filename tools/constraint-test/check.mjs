@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import Ajv2020 from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 
-const counts = { schemas: 0, answers: 0, invalid: 0, cut: 0, forced: 0 };
+const counts = { schemas: 0, answers: 0, invalid: 0, cut: 0, forced: 0, bounded: 0, boundedForced: 0 };
 for (const line of readFileSync(process.argv[2], 'utf8').split('\n').filter(Boolean)) {
-  const { schema, answers } = JSON.parse(line);
+  const { schema, bounded, answers } = JSON.parse(line);
   const ajv = new Ajv2020({ strict: false, logger: false, allErrors: false });
   addFormats(ajv);
   const validate = ajv.compile(schema);
@@ -13,6 +13,8 @@ for (const line of readFileSync(process.argv[2], 'utf8').split('\n').filter(Bool
   for (const { text, reason } of answers) {
     counts.answers++;
     if (reason === 'length') counts.forced++;
+    if (bounded) counts.bounded++;
+    if (bounded && reason === 'length') counts.boundedForced++;
     let problem = null;
     try {
       const value = JSON.parse(text);
@@ -27,8 +29,11 @@ for (const line of readFileSync(process.argv[2], 'utf8').split('\n').filter(Bool
     if (counts.invalid <= 10) console.log(`INVALID (${problem})\n  schema ${JSON.stringify(schema)}\n  answer ${text}`);
   }
 }
-console.log(`${counts.schemas} schemas, ${counts.answers} answers: ${counts.invalid} invalid, ${counts.cut} cut, ${counts.forced} closed by force (${(100 * counts.forced / Math.max(1, counts.answers)).toFixed(1)} %)`);
-process.exit(counts.invalid > 0 || counts.answers === 0 ? 1 : 0);
+const share = (part, all) => `${part} of ${all} (${(100 * part / Math.max(1, all)).toFixed(1)} %)`;
+const unbounded = counts.answers - counts.bounded;
+console.log(`${counts.schemas} schemas, ${counts.answers} answers: ${counts.invalid} invalid, ${counts.cut} cut`);
+console.log(`closed by force: ${share(counts.boundedForced, counts.bounded)} where strings are bounded, ${share(counts.forced - counts.boundedForced, unbounded)} of the others`);
+process.exit(counts.invalid > 0 || counts.answers === 0 || counts.boundedForced * 20 >= Math.max(20, counts.bounded) ? 1 : 0);
 
 // Whether an object of a valid text has a key twice (JSON.parse keeps the last one): as many keys are read as members are written.
 function hasTwice(text) {

@@ -1,7 +1,7 @@
 // Speed of the kernels' integer products on one thread:
 //   kernel-bench [--kernel avx2] [--type Q4_1,Q8_0,E4Group32] [--shape 576x1536 (rows x columns)] [--tokens 1,4,256]
-// A line per case: median and best of many short rounds, so that a busy machine disturbs little. GEMV of a shape walks over copies of the matrix, 64 MB in all
-// (larger than caches), so GB/s is what comes from memory; add --cached for one copy.
+// A line per case: median and best of many short rounds, so that a busy machine disturbs little. GEMV of a shape walks over copies of the
+// matrix, 64 MB in all (larger than caches), so GB/s is what comes from memory; add --cached for one copy.
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -12,8 +12,9 @@ using EdgeLlm.Kernels.Formats;
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 const long StreamedBytes = 64 << 20;
 bool cached = args.Contains("--cached");
-IEnumerable<Kernel> kernels = Option("--kernel") is { } name ? [Kernel.Choose(name)] : Kernel.Available.Where(kernel => kernel.Name != "scalar");
-string[] types = (Option("--type") ?? "Q4_1,Q4_0,Q5_0,Q8_0,IQ4_NL,Q4_K,Q6_K,E4Group32,E4Group16,E8Group32").Split(',');
+IEnumerable<Kernel> kernels = Option("--kernel") is { } name ? [Kernel.Choose(name)]
+    : Kernel.Available.Where(kernel => kernel.Name != "scalar");
+string[] types = (Option("--type") ?? "Q4_1,Q4_0,Q5_0,Q8_0,IQ4_NL,Q4_K,Q6_K,E4Group32,E4Group16,E8Group32,E5Group32,E3Group32").Split(',');
 string[] shapes = (Option("--shape") ?? "576x576,1536x576,576x1536,2048x1024").Split(',');
 int[] tokenCounts = [.. (Option("--tokens") ?? "1,2,4,256").Split(',').Select(int.Parse)];
 
@@ -58,7 +59,8 @@ unsafe void Measure(Kernel kernel, ElementType type, Packing packing, int rows, 
     }
 
     // A round is some 0.3 milliseconds: short enough to fit between two interruptions.
-    var codebook = Vector128.Create((sbyte)-63, -52, -42, -33, -25, -18, -11, -5, 1, 7, 13, 19, 27, 35, 45, 57);
+    var half = Vector128.Create((sbyte)-63, -52, -42, -33, -25, -18, -11, -5, 1, 7, 13, 19, 27, 35, 45, 57);
+    var codebook = Vector256.Create(half, half);
     var rates = new List<double>();
     long copy = 0;
     int firstRow = 0;
@@ -71,7 +73,8 @@ unsafe void Measure(Kernel kernel, ElementType type, Packing packing, int rows, 
         do
         {
             byte* data = weights + copy * matrixBytes;
-            WeightMatrix matrix = isPacked ? new WeightMatrix(data, packing, codebook, rows, columns) : new WeightMatrix(data, type, rows, columns);
+            WeightMatrix matrix = isPacked ? new WeightMatrix(data, new PackedLayout(packing, columns), codebook, rows)
+                : new WeightMatrix(data, type, rows, columns);
             int endRow = Math.Min(rows, firstRow + RowsPerCall);
             if (isPacked) kernel.MultiplyPacked(matrix, packedX, tokens, y, rows, firstRow, endRow, scratch);
             else kernel.Multiply(matrix, x, tokens, y, rows, firstRow, endRow, scratch);
@@ -85,7 +88,8 @@ unsafe void Measure(Kernel kernel, ElementType type, Packing packing, int rows, 
     }
     rates.Sort();
     double median = rates[rates.Count / 2], best = rates[^1], bytesPerProduct = (double)matrixBytes / rows / columns / tokens;
-    Console.WriteLine($"{kernel.Name,-9} {(isPacked ? packing : type),-9} {rows + " x " + columns,-14} {tokens,7} {median,8:F1} {best,8:F1} {median * bytesPerProduct,8:F1} {best * bytesPerProduct,8:F1}");
+    Console.WriteLine(
+        $"{kernel.Name,-9} {(isPacked ? packing : type),-9} {rows + " x " + columns,-14} {tokens,7} {median,8:F1} {best,8:F1} {median * bytesPerProduct,8:F1} {best * bytesPerProduct,8:F1}");
     NativeMemory.AlignedFree(weights);
     NativeMemory.AlignedFree(activations);
     NativeMemory.AlignedFree(packedActivations);

@@ -2,59 +2,11 @@
 //   node page-cases.mjs ADDRESS_OF_A_RUNNING_EDGELLM FOLDER_FOR_SCREENSHOTS [NAME_OF_A_CASE]
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
-import { chromium } from 'playwright-core';
+import { adminCases } from './admin-cases.mjs';
 import { hostileTexts } from './hostile-texts.mjs';
+import { kioskCases } from './kiosk-cases.mjs';
+import { browser, close, fits, markdown, only, open, real, shots, sleep, violations } from './page-harness.mjs';
 import { ScriptedService } from './scripted-service.mjs';
-
-const [real, shots, only] = process.argv.slice(2);
-fs.mkdirSync(shots, { recursive: true });
-const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
-const sleep = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
-const markdown = fs.readFileSync(new URL('answer.md', import.meta.url), 'utf8');
-
-// A page of its own, with what it did wrong: errors, dialogs, requests elsewhere.
-async function open(service, options = {}, path = '') {
-  const context = await browser.newContext({ viewport: { width: 800, height: 480 }, ...options });
-  await context.grantPermissions(['clipboard-read', 'clipboard-write']).catch(() => {});
-  const page = await context.newPage();
-  page.wrong = [];
-  page.on('console', message => message.type() === 'error' && !/Failed to load resource|net::ERR/.test(message.text()) && page.wrong.push(message.text()));
-  page.on('pageerror', error => page.wrong.push(error.message));
-  page.on('dialog', dialog => { page.wrong.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
-  page.on('request', request => request.url().startsWith(service.address) || page.wrong.push(`request: ${request.url()}`));
-  await page.goto(service.address + path);
-  page.question = page.getByLabel('Your question');
-  page.status = page.locator('#status');
-  page.ask = async text => { await page.question.fill(text); await page.question.press('Enter'); };
-  page.answered = count => page.locator('.assistant:not(.waiting)').nth(count - 1).waitFor({ timeout: 20000 });
-  page.says = text => page.waitForFunction(wanted => document.getElementById('status').textContent.includes(wanted), text, { timeout: 20000 });
-  return page;
-}
-
-async function close(page) {
-  assert.deepEqual(page.wrong, []);
-  await page.context().close();
-}
-
-async function fits(page, name) {
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth || document.documentElement.scrollHeight > innerHeight);
-  assert.ok(!wide, `${name}: the page scrolls as a whole`);
-  const { width, height } = page.viewportSize();
-  for (const id of ['new', 'question', 'send', 'stop']) {
-    const box = await page.locator(`#${id}`).boundingBox();
-    if (!box) continue;
-    assert.ok(box.x >= 0 && box.y >= 0 && box.x + box.width <= width + 0.5 && box.y + box.height <= height + 0.5, `${name}: #${id} is cut off: ${JSON.stringify(box)}`);
-    assert.ok(box.height >= 48 && box.width >= 48, `${name}: #${id} is too small to touch`);
-  }
-}
-
-async function violations(page) {
-  await page.evaluate(axe);
-  const found = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
-  return found.violations.map(one => `${one.id}: ${one.nodes.map(node => node.html.slice(0, 120)).join(' | ')}`);
-}
 
 const cases = {
   async 'fits every screen, empty, with an answer, with an error'(service) {
@@ -104,7 +56,7 @@ const cases = {
     assert.deepEqual(html, JSON.parse(fs.readFileSync(new URL('answer.json', import.meta.url), 'utf8')));
     await page.locator('.code .copy').first().click();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), 'def add(a, b):\n    return a + b  # <b>not HTML</b>');
-    await page.locator('.turn > .copy').click();
+    await page.locator('.assistant > [data-copies]').click();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), markdown);
     await close(page);
   },
@@ -120,7 +72,7 @@ const cases = {
       await page.answered(++i);
       const found = await page.locator('#turns').evaluate(node => [...node.querySelectorAll('*')].flatMap(one => [
         ...['ARTICLE', 'H2', 'H3', 'H4', 'H5', 'H6', 'DIV', 'P', 'UL', 'OL', 'LI', 'PRE', 'CODE', 'SPAN', 'BUTTON', 'TABLE', 'THEAD', 'TBODY', 'TR', 'TH', 'TD', 'BLOCKQUOTE', 'STRONG', 'EM', 'DEL', 'BR', 'HR'].includes(one.tagName) ? [] : [one.tagName],
-        ...one.getAttributeNames().filter(name => !['class', 'role', 'aria-label', 'tabindex', 'type', 'data-copies', 'start'].includes(name)),
+        ...one.getAttributeNames().filter(name => !['class', 'role', 'aria-label', 'tabindex', 'type', 'data-copies', 'data-does', 'start'].includes(name)),
       ]));
       assert.deepEqual(found, [], `of ${JSON.stringify(text.slice(0, 80))}`);
       // The words are there, so the text was not just dropped.
@@ -293,8 +245,8 @@ const cases = {
     await page.says('stopped');
     assert.equal(await focused(), 'question');
     const order = [];
-    for (let i = 0; i < 12; i++) { await page.keyboard.press('Shift+Tab'); order.push(await focused()); if (order.at(-1) === 'new') break; }
-    assert.deepEqual(order, ['Copy', 'ls', 'Copy', 'Copy', 'ls', 'Copy', 'turns', 'new']);
+    for (let i = 0; i < 16; i++) { await page.keyboard.press('Shift+Tab'); order.push(await focused()); if (order.at(-1) === 'new') break; }
+    assert.deepEqual(order, ['attach', 'Again', 'Copy', 'ls', 'Copy', 'Edit', 'Again', 'Copy', 'ls', 'Copy', 'Edit', 'turns', 'new']);
     await page.keyboard.press('Enter');
     assert.equal(await focused(), 'question');
     await close(page);
@@ -389,9 +341,9 @@ const cases = {
 
 const service = await ScriptedService.start(real);
 let failed = 0;
-for (const [name, run] of Object.entries(cases)) {
+for (const [name, run] of Object.entries({ ...cases, ...kioskCases, ...adminCases })) {
   if (only && !name.includes(only)) continue;
-  Object.assign(service, { isDown: false, key: null, tags: 200, requests: [] });
+  Object.assign(service, { isDown: false, key: null, tags: 200, requests: [], page: null });
   try {
     await run(service);
     console.log(`ok   ${name}`);

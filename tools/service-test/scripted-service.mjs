@@ -10,6 +10,7 @@ export class ScriptedService {
   key = null;
   isDown = false;      // connections are cut
   requests = [];       // bodies of /api/chat
+  page = null;         // /page.json; null: the real one's
   model = 'SmolLM2-135M-Instruct:latest';
 
   static async start(real) {
@@ -23,6 +24,7 @@ export class ScriptedService {
 
   async #serve(request, response) {
     if (this.isDown) { request.socket.destroy(); return; }
+    if (this.page && request.url === '/page.json') { send(response, 200, { starters: [], idleSeconds: 0, logo: false, ...this.page }); return; }
     if (!request.url.startsWith('/api/')) { this.#forward(request, response); return; }
     let text = '';
     for await (const part of request) text += part;
@@ -69,7 +71,7 @@ class Answer {
 
   text(content) { this.line({ message: { role: 'assistant', content }, done: false }); }
 
-  ahead(queue_position) { this.line({ message: { role: 'assistant', content: '' }, done: false, queue_position }); }
+  ahead(queue_position, prompt_progress) { this.line({ message: { role: 'assistant', content: '' }, done: false, queue_position, prompt_progress }); }
 
   end(done_reason = 'stop') {
     this.line({ message: { role: 'assistant', content: '' }, done: true, done_reason, eval_count: 10, eval_duration: 1e9 });

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace EdgeLlm.Assistant.Wyoming;
 
 /// <summary>
-/// Events over a stream of bytes: a header of one line of JSON, then as many bytes of data (a JSON object) and of payload as it says. A line and a block may
-/// come in any pieces. One reader and one writer at a time.
+/// Events over a stream of bytes: a header of one line of JSON, then as many bytes of data (a JSON object) and of payload as it says. A
+/// line and a block may come in any pieces. One reader at a time; events are written whole, whoever writes.
 /// </summary>
 internal sealed class WyomingConnection(Stream stream, WyomingLimits limits)
 {
@@ -15,33 +15,48 @@ internal sealed class WyomingConnection(Stream stream, WyomingLimits limits)
     private static readonly JsonDocumentOptions Strict = new() { MaxDepth = MostDepth };
 
     private readonly byte[] buffer = new byte[limits.HeaderBytes + 1];
+    private readonly SemaphoreSlim writing = new(1);
     private int start, end;
 
     /// <summary>The next event; null where the peer has closed between two events.</summary>
+    /// <param name="isBusy">Whether the peer waits for this side just now: then its silence is not a fault.</param>
     /// <exception cref="WyomingException">It is malformed, or too large.</exception>
     /// <exception cref="EndOfStreamException">The peer closed within an event.</exception>
     /// <exception cref="TimeoutException">The peer was silent for too long.</exception>
-    public async Task<WyomingEvent?> ReadAsync(CancellationToken cancellation)
+    public async Task<WyomingEvent?> ReadAsync(Func<bool> isBusy, CancellationToken cancellation)
     {
+        while (end == start)
+        {
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            patience.CancelAfter(limits.Silence);
+            try
+            {
+                if (!await FillAsync(patience.Token).ConfigureAwait(false)) return null;
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                if (!isBusy()) throw Silent();
+            }
+        }
         using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        watch.CancelAfter(limits.Silence);
+        watch.CancelAfter(limits.Silence); // from the event's first byte
         try
         {
-            if (end == start && !await FillAsync(watch.Token).ConfigureAwait(false)) return null;
-            watch.CancelAfter(limits.Silence); // from the event's first byte
             return await ReadEventAsync(watch.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            throw new TimeoutException($"nothing came for {limits.Silence.TotalSeconds:0} s");
+            throw Silent();
         }
     }
 
     /// <summary>Writes an event.</summary>
     /// <param name="type">What it is.</param>
     /// <param name="data">Writes its fields; null: none.</param>
+    /// <param name="payload">Bytes, of sound most often.</param>
     /// <exception cref="IOException">The peer is gone.</exception>
-    public async Task WriteAsync(string type, Action<Utf8JsonWriter>? data, CancellationToken cancellation)
+    public async Task WriteAsync(string type, Action<Utf8JsonWriter>? data, CancellationToken cancellation,
+        ReadOnlyMemory<byte> payload = default)
     {
         var block = new ArrayBufferWriter<byte>();
         if (data is not null)
@@ -58,15 +73,27 @@ internal sealed class WyomingConnection(Stream stream, WyomingLimits limits)
             json.WriteString("type", type);
             json.WriteString("version", Version);
             if (block.WrittenCount > 0) json.WriteNumber("data_length", block.WrittenCount);
+            if (payload.Length > 0) json.WriteNumber("payload_length", payload.Length);
             json.WriteEndObject();
         }
         message.Write("\n"u8);
         message.Write(block.WrittenSpan);
-        using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        watch.CancelAfter(limits.Silence); // a peer that does not read
-        await stream.WriteAsync(message.WrittenMemory, watch.Token).ConfigureAwait(false);
-        await stream.FlushAsync(watch.Token).ConfigureAwait(false);
+        message.Write(payload.Span);
+        await writing.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            watch.CancelAfter(limits.Silence); // a peer that does not read
+            await stream.WriteAsync(message.WrittenMemory, watch.Token).ConfigureAwait(false);
+            await stream.FlushAsync(watch.Token).ConfigureAwait(false);
+        }
+        finally
+        {
+            writing.Release();
+        }
     }
+
+    private TimeoutException Silent() => new($"nothing came for {limits.Silence.TotalSeconds:0} s");
 
     private async Task<WyomingEvent> ReadEventAsync(CancellationToken cancellation)
     {
@@ -83,14 +110,16 @@ internal sealed class WyomingConnection(Stream stream, WyomingLimits limits)
             byte[] block = await TakeAsync(dataBytes, cancellation).ConfigureAwait(false);
             Add(Parse(block, "the data"), data, "the data");
         }
-        return new WyomingEvent(type, data, payloadBytes == 0 ? default : await TakeAsync(payloadBytes, cancellation).ConfigureAwait(false));
+        return new WyomingEvent(type, data,
+            payloadBytes == 0 ? default : await TakeAsync(payloadBytes, cancellation).ConfigureAwait(false));
     }
 
     private (string Type, Dictionary<string, JsonElement> Data, int DataBytes, int PayloadBytes) ParseHeader(ReadOnlyMemory<byte> line)
     {
         JsonElement header = Parse(line, "a header");
         if (header.ValueKind != JsonValueKind.Object) throw new WyomingException("a header must be a JSON object");
-        if (!header.TryGetProperty("type", out JsonElement type) || type.ValueKind != JsonValueKind.String) throw new WyomingException("a header must have a 'type'");
+        if (!header.TryGetProperty("type", out JsonElement type) || type.ValueKind != JsonValueKind.String)
+            throw new WyomingException("a header must have a 'type'");
         var data = new Dictionary<string, JsonElement>();
         if (header.TryGetProperty("data", out JsonElement given)) Add(given, data, "'data'");
         return (type.GetString()!, data, Length("data_length"), Length("payload_length"));
@@ -98,8 +127,10 @@ internal sealed class WyomingConnection(Stream stream, WyomingLimits limits)
         int Length(string name)
         {
             if (!header.TryGetProperty(name, out JsonElement value) || value.ValueKind == JsonValueKind.Null) return 0;
-            if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt64(out long bytes) || bytes < 0) throw new WyomingException($"'{name}' must be a whole number");
-            return bytes <= limits.BlockBytes ? (int)bytes : throw new WyomingException($"'{name}' is {bytes}; at most {limits.BlockBytes} bytes are taken");
+            if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt64(out long bytes) || bytes < 0)
+                throw new WyomingException($"'{name}' must be a whole number");
+            return bytes <= limits.BlockBytes ? (int)bytes
+                : throw new WyomingException($"'{name}' is {bytes}; at most {limits.BlockBytes} bytes are taken");
         }
     }
 

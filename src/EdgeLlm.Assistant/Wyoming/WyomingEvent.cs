@@ -31,18 +31,20 @@ internal sealed record WyomingEvent(string Type, IReadOnlyDictionary<string, Jso
     public IReadOnlyList<string> Texts(string name) => Field(name) switch
     {
         null => [],
-        { ValueKind: JsonValueKind.Array } list when list.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String) => [.. list.EnumerateArray().Select(item => item.GetString()!)],
+        { ValueKind: JsonValueKind.Array } list when list.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String) =>
+            [.. list.EnumerateArray().Select(item => item.GetString()!)],
         _ => throw new WyomingException($"the field '{name}' of {Type} must be a list of texts"),
     };
 
     /// <summary>Any field; null where it is left out or null.</summary>
-    public JsonElement? Field(string name) => Data.TryGetValue(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    public JsonElement? Field(string name) =>
+        Data.TryGetValue(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 }
 
 /// <summary>A peer did what the protocol does not allow, or more than the limits do: it is told, and its connection closed.</summary>
 internal sealed class WyomingException(string message) : Exception(message);
 
-/// <summary>What a peer may do. The defaults are those of `edgellm wyoming`.</summary>
+/// <summary>Limits of a peer. The defaults are those of `edgellm wyoming`.</summary>
 internal sealed record WyomingLimits
 {
     /// <summary>Connections at once.</summary>
@@ -56,6 +58,9 @@ internal sealed record WyomingLimits
 
     /// <summary>Longest utterance.</summary>
     public TimeSpan Utterance { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Longest time for an answer of the conversation agent.</summary>
+    public TimeSpan Answer { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Longest time without a byte from the peer, and for one event from its first byte to its last.</summary>
     public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(30);

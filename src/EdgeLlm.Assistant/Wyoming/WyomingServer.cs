@@ -6,9 +6,12 @@ namespace EdgeLlm.Assistant.Wyoming;
 /// <summary>Listens for Home Assistant: a conversation of <see cref="WyomingSession"/> on each connection.</summary>
 /// <param name="address">Where to listen; port 0: any that is free.</param>
 /// <param name="allowed">Peers beside this machine itself.</param>
-/// <param name="log">Gets a line about each peer that is turned away or broke a rule.</param>
-internal sealed class WyomingServer(IPEndPoint address, IReadOnlyList<IPNetwork> allowed, WyomingServices services, WyomingLimits limits, Action<string> log) : IDisposable
+/// <param name="log">Receives a line about each peer that is turned away or broke a rule.</param>
+internal sealed class WyomingServer(IPEndPoint address, IReadOnlyList<IPNetwork> allowed, WyomingServices services, WyomingLimits limits,
+    Action<string> log) : IDisposable
 {
+    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(2);
+
     private readonly TcpListener listener = new(address);
     private int connections;
 
@@ -73,13 +76,14 @@ internal sealed class WyomingServer(IPEndPoint address, IReadOnlyList<IPNetwork>
         catch (WyomingException exception)
         {
             log($"{peer}: {exception.Message}");
-            await TellAsync(connection, exception.Message, cancellation).ConfigureAwait(false);
+            await EndAsync(socket, connection, exception.Message, cancellation).ConfigureAwait(false);
         }
         catch (TimeoutException exception)
         {
             log($"{peer}: {exception.Message}");
         }
-        catch (Exception exception) when (exception is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception exception)
+            when (exception is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
         {
             // The peer is gone, or the server ends.
         }
@@ -87,7 +91,7 @@ internal sealed class WyomingServer(IPEndPoint address, IReadOnlyList<IPNetwork>
         {
             // A fault of a model must not end the server.
             log($"{peer}: {exception.GetType().Name}: {exception.Message}");
-            await TellAsync(connection, "the sound could not be heard", cancellation).ConfigureAwait(false);
+            await EndAsync(socket, connection, "this could not be heard or spoken", cancellation).ConfigureAwait(false);
         }
         finally
         {
@@ -95,7 +99,11 @@ internal sealed class WyomingServer(IPEndPoint address, IReadOnlyList<IPNetwork>
         }
     }
 
-    private static async Task TellAsync(WyomingConnection connection, string message, CancellationToken cancellation)
+    /// <summary>
+    /// Tells a peer why its connection ends. What it still sends is read away for a moment: a socket that is closed with unread bytes is
+    /// reset, and the peer's system then throws away what it was told.
+    /// </summary>
+    private static async Task EndAsync(Socket socket, WyomingConnection connection, string message, CancellationToken cancellation)
     {
         try
         {
@@ -104,10 +112,16 @@ internal sealed class WyomingServer(IPEndPoint address, IReadOnlyList<IPNetwork>
                 json.WriteString("text", message);
                 json.WriteString("code", "edgellm");
             }, cancellation).ConfigureAwait(false);
+            socket.Shutdown(SocketShutdown.Send);
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            limit.CancelAfter(DrainLimit);
+            byte[] rest = new byte[4096];
+            while (await socket.ReceiveAsync(rest, limit.Token).ConfigureAwait(false) > 0) { }
         }
-        catch (Exception exception) when (exception is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception exception)
+            when (exception is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            // It is gone already.
+            // It is gone already, or sends on and on.
         }
     }
 }

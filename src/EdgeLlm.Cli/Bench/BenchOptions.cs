@@ -1,6 +1,6 @@
 namespace EdgeLlm.Cli.Bench;
 
-/// <summary>What is measured.</summary>
+/// <summary>Sizes of a benchmark.</summary>
 /// <param name="Prompt">Tokens of the prompt test; 0 leaves it out.</param>
 /// <param name="Decode">Tokens of the decode test; 0 leaves it out.</param>
 /// <param name="Depth">Tokens that the context holds before each measurement.</param>
@@ -11,7 +11,7 @@ internal sealed record BenchOptions(int Prompt, int Decode, int Depth, int Round
     /// <summary>Numbers of answers that decode together; empty: not measured.</summary>
     public IReadOnlyList<int> Parallel { get; init; } = [];
 
-    /// <summary>What is measured where nothing is said.</summary>
+    /// <summary>Sizes where no option gives others.</summary>
     public static BenchOptions Default { get; } = new(Prompt: 256, Decode: 64, Depth: 0, Rounds: 5);
 
     /// <summary>Whether its sizes are the usual ones, so that it says something of the machine.</summary>

@@ -1,10 +1,14 @@
 using System.Text.Json;
 using EdgeLlm.Cli.Machine;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli.Bench;
 
-/// <summary>What `edgellm bench` prints. The roofline: bytes that decoding reads over what memory gives, multiply-adds of a prompt over the kernel's peak.</summary>
+/// <summary>
+/// Output of `edgellm bench`. The roofline: bytes that decoding reads over memory's bandwidth, multiply-adds of a prompt over the kernel's
+/// peak.
+/// </summary>
 internal static class BenchReport
 {
     /// <param name="peer">Bytes a second of another program's decoding, or null.</param>
@@ -14,21 +18,30 @@ internal static class BenchReport
         report.Heading(Printable.Line(measured.Model, 100));
         var fields = new List<(string, string)>
         {
-            ("processor", $"{Processor.Name(SystemFiles.OfThisMachine)}, {Quantity.Of(measured.Threads, "thread")} ({measured.DecodeThreads} to decode), kernel {measured.Kernel}"),
+            ("processor",
+                $"{Processor.Name(SystemFiles.OfThisMachine)}, {Quantity.Of(measured.Threads, "thread")} ({measured.DecodeThreads} to decode), kernel {measured.Kernel}"),
             ("prompt", measured.PromptRate is { } prompt
-                ? Quantity.Text($"{prompt:F1} tokens/s ({options.Prompt} tokens{After(options)}): {prompt * measured.MultiplyAddsPerToken / 1e9:F1} of {measured.PeakMultiplyAdds / 1e9:F1} billion multiply-adds/s that the kernel makes in the cache, {Percent(prompt * measured.MultiplyAddsPerToken, measured.PeakMultiplyAdds)}")
+                ? Quantity.Text(
+                    $"{prompt:F1} tokens/s ({options.Prompt} tokens{After(options)}): {prompt * measured.MultiplyAddsPerToken / 1e9:F1} of {measured.PeakMultiplyAdds / 1e9:F1} billion multiply-adds/s that the kernel makes in the cache, {Percent(prompt * measured.MultiplyAddsPerToken, measured.PeakMultiplyAdds)}")
                 : "not measured"),
             ("decode", measured.DecodeRate is { } decode
-                ? Quantity.Text($"{decode:F1} tokens/s ({options.Decode} tokens{After(options)}): {Bandwidth(decode * measured.BytesPerToken, measured)}")
+                ? Quantity.Text(
+                    $"{decode:F1} tokens/s ({options.Decode} tokens{After(options)}): {Bandwidth(decode * measured.BytesPerToken, measured)}")
                 : "not measured"),
         };
         if (peer is { } bytes) fields.Add(("the other program", $"decodes at {Bandwidth(bytes, measured)}"));
         foreach (ParallelRate rate in measured.Parallel)
         {
             string share = rate.ShareOfPrompt is { } of ? Quantity.Text($", {100 * of:F0} % of the prompt's") : "";
-            fields.Add(($"{rate.Answers} together", Quantity.Text($"{rate.Rate:F1} tokens/s, {rate.Gain:F2}x one alone: {rate.MultiplyAdds / 1e9:F1} billion multiply-adds/s{share}")));
+            fields.Add(
+                ($"{rate.Answers} together",
+                    Quantity.Text(
+                        $"{rate.Rate:F1} tokens/s, {rate.Gain:F2}x one alone: {rate.MultiplyAdds / 1e9:F1} billion multiply-adds/s{share}")));
         }
-        fields.Add(("first token", Quantity.Text($"{measured.FirstToken:F3} s (in this process, from before opening the model to the first token after 13 words)")));
+        fields.Add(
+            ("first token",
+                Quantity.Text(
+                    $"{measured.FirstToken:F3} s (in this process, from before opening the model to the first token after 13 words)")));
         fields.Add(("memory", measured.PeakResident is { } resident && measured.PeakAnonymous is { } anonymous
             ? Quantity.Text($"{resident / 1e6:F0} MB at most, {anonymous / 1e6:F0} MB of it its own (the rest is the mapped file)")
             : "not measured on this system"));
@@ -115,7 +128,8 @@ internal static class BenchReport
     }
 
     private static string Bandwidth(double bytesPerSecond, BenchResult measured) => measured.ReadBandwidth > 0
-        ? Quantity.Text($"{bytesPerSecond / 1e9:F1} of {measured.ReadBandwidth / 1e9:F1} GB/s that memory gives, {Percent(bytesPerSecond, measured.ReadBandwidth)}")
+        ? Quantity.Text(
+            $"{bytesPerSecond / 1e9:F1} of {measured.ReadBandwidth / 1e9:F1} GB/s that memory gives, {Percent(bytesPerSecond, measured.ReadBandwidth)}")
         : Quantity.Text($"{bytesPerSecond / 1e9:F1} GB/s");
 
     private static string Microseconds(double seconds) => Quantity.Text($"{seconds * 1e6:F1}");

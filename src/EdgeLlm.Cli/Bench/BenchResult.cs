@@ -1,6 +1,6 @@
 namespace EdgeLlm.Cli.Bench;
 
-/// <summary>What was measured: tokens a second (medians), seconds, bytes.</summary>
+/// <summary>Results of a benchmark: tokens a second (medians), seconds, bytes.</summary>
 internal sealed record BenchResult
 {
     public required string Model { get; init; }

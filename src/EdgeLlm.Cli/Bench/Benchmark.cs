@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using EdgeLlm.Cli.Machine;
+using EdgeLlm.Files;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Adapters;
 using EdgeLlm.Sampling;
 
 namespace EdgeLlm.Cli.Bench;
@@ -11,7 +13,7 @@ namespace EdgeLlm.Cli.Bench;
 /// </summary>
 internal sealed class Benchmark : IDisposable
 {
-    /// <summary>What llamacpp-bench's first-token test takes too: 13 words.</summary>
+    /// <summary>Prompt of 13 words, as in llamacpp-bench's first-token test.</summary>
     private const string FirstPrompt = "one two three four five six seven eight nine ten eleven twelve thirteen";
 
     private readonly BenchOptions _options;
@@ -26,7 +28,8 @@ internal sealed class Benchmark : IDisposable
     {
         (_options, _cancellation) = (options, cancellation);
         long start = Stopwatch.GetTimestamp();
-        _model = LanguageModel.Load(path, modelOptions with { ContextLength = options.ContextLength, Contexts = options.Parallel.Append(0).Max() + 1 });
+        _model = LanguageModel.Load(path,
+            modelOptions with { ContextLength = options.ContextLength, Contexts = options.Parallel.Append(0).Max() + 1 });
         _cache = _model.CreateCache();
         int[] prompt = _model.Tokenizer.Encode(FirstPrompt, addSpecial: true);
         _greedy = new Sampler(SamplingOptions.Greedy, _model.Info.VocabularySize);
@@ -34,7 +37,10 @@ internal sealed class Benchmark : IDisposable
         _firstToken = Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
-    /// <param name="progress">Gets told what is measured.</param>
+    /// <summary>Measures with adapters or control vectors: what decodes alone has them, not what decodes together.</summary>
+    public void Adapt(Func<LanguageModel, Adaptation?> adapt) => _cache.Adaptation = adapt(_model);
+
+    /// <param name="progress">Is told what is measured.</param>
     public BenchResult Run(Action<string> progress)
     {
         int[] tokens = FixedTokens(_options.Depth + _options.Prompt);
@@ -62,7 +68,8 @@ internal sealed class Benchmark : IDisposable
             ReadBandwidth = bandwidth,
             PeakMultiplyAdds = multiplyAdds,
             BytesPerToken = Enum.GetValues<Operation>().Sum(operation => _model.Cost(operation).Bytes) + _model.CacheBytes(_options.Depth),
-            MultiplyAddsPerToken = Enum.GetValues<Operation>().Where(operation => operation != Operation.Head).Sum(operation => _model.Cost(operation).MultiplyAdds),
+            MultiplyAddsPerToken = Enum.GetValues<Operation>().Where(operation => operation != Operation.Head).Sum(operation =>
+                _model.Cost(operation).MultiplyAdds),
             Parallel = together,
             Profile = profile,
             Model = _model.Name,
@@ -134,7 +141,8 @@ internal sealed class Benchmark : IDisposable
         {
             (long bytes, long multiplyAdds) = _model.Cost(operation);
             return new OperationTime(
-                operation, promptProfile.Seconds(operation) / Math.Max(1, _options.Prompt), decodeProfile.Seconds(operation) / Math.Max(1, _options.Decode), bytes, multiplyAdds);
+                operation, promptProfile.Seconds(operation) / Math.Max(1, _options.Prompt),
+                decodeProfile.Seconds(operation) / Math.Max(1, _options.Decode), bytes, multiplyAdds);
         })];
     }
 
@@ -144,7 +152,9 @@ internal sealed class Benchmark : IDisposable
         for (int count = 0; count < _options.Decode; count++) token[0] = _greedy.Sample(_model.Forward(token, _cache, _cancellation));
     }
 
-    /// <summary>The same tokens every time; a linear congruence (Numerical Recipes' constants) spreads them over the vocabulary.</summary>
+    /// <summary>
+    /// Fixed tokens, equal in every run; a linear congruence (Numerical Recipes' constants) spreads them over the vocabulary.
+    /// </summary>
     private int[] FixedTokens(int count)
     {
         var tokens = new int[count];

@@ -2,5 +2,7 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Bench;
 
-/// <summary>What an operation takes, of a prompt token and of a decoded one, in seconds; and what of weights it reads and multiplies for a token.</summary>
+/// <summary>
+/// Time of an operation for a prompt token and for a decoded one, in seconds; bytes of weights read and multiply-adds for a token.
+/// </summary>
 internal sealed record OperationTime(Operation Operation, double Prompt, double Decode, long Bytes, long MultiplyAdds);

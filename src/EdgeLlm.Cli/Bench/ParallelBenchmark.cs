@@ -4,7 +4,7 @@ using EdgeLlm.Sampling;
 
 namespace EdgeLlm.Cli.Bench;
 
-/// <summary>What so many answers reach that decode together.</summary>
+/// <summary>Speed of answers that decode together.</summary>
 /// <param name="Answers">How many.</param>
 /// <param name="Rate">Tokens a second of all together.</param>
 /// <param name="MultiplyAdds">Multiply-adds with weights a second, the heads of all among them.</param>
@@ -13,8 +13,8 @@ namespace EdgeLlm.Cli.Bench;
 internal sealed record ParallelRate(int Answers, double Rate, double MultiplyAdds, double Gain, double? ShareOfPrompt);
 
 /// <summary>
-/// Measures answers that decode together: a round takes a prompt and then each number of answers in turn, so that a machine that gets slower does so for all;
-/// medians of the rounds. Each pass is followed by the choice of each answer's next token.
+/// Measures answers that decode together: a round takes a prompt and then each number of answers in turn, so that a machine that becomes
+/// slower does so for all; medians of the rounds. Each pass is followed by the choice of each answer's next token.
 /// </summary>
 internal sealed class ParallelBenchmark : IDisposable
 {
@@ -93,7 +93,8 @@ internal sealed class ParallelBenchmark : IDisposable
         }
     }
 
-    private long CostOf(Func<Operation, bool> which) => Enum.GetValues<Operation>().Where(which).Sum(operation => _model.Cost(operation).MultiplyAdds);
+    private long CostOf(Func<Operation, bool> which) =>
+        Enum.GetValues<Operation>().Where(which).Sum(operation => _model.Cost(operation).MultiplyAdds);
 
     private static double Seconds(Action measured)
     {

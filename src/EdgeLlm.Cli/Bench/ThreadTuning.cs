@@ -3,7 +3,7 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Bench;
 
-/// <summary>What was found.</summary>
+/// <summary>Result of the tuning.</summary>
 /// <param name="Choice">The numbers of threads.</param>
 /// <param name="Spread">How far their rounds were apart, of the fastest: 0.1 is 10 %.</param>
 internal sealed record ThreadMeasurement(ThreadChoice Choice, double Spread)
@@ -12,7 +12,10 @@ internal sealed record ThreadMeasurement(ThreadChoice Choice, double Spread)
     public bool IsSteady => Spread <= 0.10;
 }
 
-/// <summary>Finds the numbers of threads that a model's prompts and decoding are fastest with: all from one to the cores, the best of three rounds each, after one that does not count.</summary>
+/// <summary>
+/// Finds the numbers of threads that a model's prompts and decoding are fastest with: all from one to the cores, the best of three rounds
+/// each, after one that does not count.
+/// </summary>
 internal static class ThreadTuning
 {
     private const int PromptTokens = 64;
@@ -28,7 +31,8 @@ internal static class ThreadTuning
         double[,] prompt = new double[cores + 1, Rounds], decode = new double[cores + 1, Rounds]; // tokens a second
         for (int threads = 1; threads <= cores; threads++)
         {
-            using var model = LanguageModel.Load(path, options with { Threads = threads, DecodeThreads = threads, ContextLength = PromptTokens + DecodedTokens });
+            using var model = LanguageModel.Load(path,
+                options with { Threads = threads, DecodeThreads = threads, ContextLength = PromptTokens + DecodedTokens });
             using KvCache cache = model.CreateCache();
             int[] tokens = [.. Enumerable.Range(0, PromptTokens).Select(i => (int)(i * 2654435761L % model.Info.VocabularySize))];
             for (int round = -1; round < Rounds; round++)
@@ -55,11 +59,13 @@ internal static class ThreadTuning
         return new ThreadMeasurement(choice, Math.Max(Spread(prompt, choice.Prompt), Spread(decode, choice.Decode)));
     }
 
-    private static double[] Best(double[,] rates) => [.. Enumerable.Range(0, rates.GetLength(0)).Select(threads => Row(rates, threads).Max())];
+    private static double[] Best(double[,] rates) =>
+        [.. Enumerable.Range(0, rates.GetLength(0)).Select(threads => Row(rates, threads).Max())];
 
     private static double Spread(double[,] rates, int threads) => 1 - Row(rates, threads).Min() / Row(rates, threads).Max();
 
-    private static IEnumerable<double> Row(double[,] rates, int row) => Enumerable.Range(0, rates.GetLength(1)).Select(column => rates[row, column]);
+    private static IEnumerable<double> Row(double[,] rates, int row) =>
+        Enumerable.Range(0, rates.GetLength(1)).Select(column => rates[row, column]);
 
     /// <summary>The smallest number of threads that none beats by much.</summary>
     internal static int Fewest(ReadOnlySpan<double> rates)

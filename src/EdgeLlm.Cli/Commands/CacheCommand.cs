@@ -9,7 +9,8 @@ namespace EdgeLlm.Cli.Commands;
 /// <summary>`edgellm cache`: what services keep of prompts between their runs.</summary>
 internal static class CacheCommand
 {
-    private static readonly Option<string?> State = new("--state") { Description = "The service's state folder, such as /var/lib/edgellm (default: this user's)", HelpName = "FOLDER" };
+    private static readonly Option<string?> State =
+        new("--state") { Description = "The service's state folder, such as /var/lib/edgellm (default: this user's)", HelpName = "FOLDER" };
     private static readonly Option<bool> Json = new("--json") { Description = "Print JSON; sizes in bytes" };
 
     public static Command Create()
@@ -18,10 +19,13 @@ internal static class CacheCommand
         var clear = new Command("clear", "Remove all of them. A service that is running goes on with what it has open.") { State };
         list.SetAction(List);
         clear.SetAction(Clear);
-        return new Command("cache", "Prompts that `edgellm serve` has computed and keeps in files, so that they need not be computed again after a restart.") { list, clear };
+        return new Command("cache",
+            "Prompts that `edgellm serve` has computed and keeps in files, so that they need not be computed again after a restart.") { list,
+                clear };
     }
 
-    private static string FolderOf(ParseResult result) => result.GetValue(State) is { } state ? Path.Combine(state, "cache") : StateFolder.FileNamed("cache");
+    private static string FolderOf(ParseResult result) =>
+        result.GetValue(State) is { } state ? Path.Combine(state, "cache") : StateFolder.FileNamed("cache");
 
     private static int List(ParseResult result)
     {
@@ -55,7 +59,8 @@ internal static class CacheCommand
         }
         new Report().Table(["file", "size", "model", "tokens", "of instructions", "used"], entries.Select(entry => new[]
         {
-            Printable.Line(entry.File.Name), Quantity.Bytes(entry.File.Length), Printable.Line(entry.Model ?? entry.Problem ?? "-", 60), Quantity.Count(entry.Tokens),
+            Printable.Line(entry.File.Name), Quantity.Bytes(entry.File.Length), Printable.Line(entry.Model ?? entry.Problem ?? "-", 60),
+            Quantity.Count(entry.Tokens),
             Quantity.Count(entry.Instructions), entry.File.LastWriteTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture),
         }), 1, 3, 4);
         return ExitCode.Success;
@@ -99,7 +104,8 @@ internal static class CacheCommand
             try
             {
                 using PrefixFile file = PrefixFile.Open(info.FullName);
-                return new Entry(info, file.ModelName, file.Nodes.Sum(node => node.Tokens.Length), file.Nodes.Sum(node => node.Instructions), null);
+                return new Entry(info, file.ModelName, file.Nodes.Sum(node => node.Tokens.Length),
+                    file.Nodes.Sum(node => node.Instructions), null);
             }
             catch (Exception exception) when (exception is InvalidDataException or FileException)
             {

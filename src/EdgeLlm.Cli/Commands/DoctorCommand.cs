@@ -2,6 +2,7 @@ using System.CommandLine;
 using EdgeLlm.Cli.Doctor;
 using EdgeLlm.Cli.Machine;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Commands;
@@ -13,7 +14,8 @@ internal static class DoctorCommand
 
     public static Command Create()
     {
-        var command = new Command("doctor", "Check this machine: processor, kernel, memory, power, disk. Ends with 1 where there is a problem.") { Json };
+        var command = new Command("doctor",
+            "Check this machine: processor, kernel, memory, power, disk. Ends with 1 where there is a problem.") { Json };
         command.SetAction(Run);
         return command;
     }
@@ -36,7 +38,8 @@ internal static class DoctorCommand
     private static void WriteText(Check[] checks)
     {
         var report = new Report();
-        report.Table(["status", "check", "found"], checks.Select(check => new[] { StatusName(check.Status), check.Name, Printable.Line(check.Value) }));
+        report.Table(["status", "check", "found"],
+            checks.Select(check => new[] { StatusName(check.Status), check.Name, Printable.Line(check.Value) }));
         Check[] mend = [.. checks.Where(check => check.Status != CheckStatus.Ok)];
         report.Line();
         if (mend.Length == 0)

@@ -11,20 +11,32 @@ internal static class InspectCommand
 {
     private static readonly Argument<string?> Model = new("model")
     {
-        Description = "A GGUF file, a Hugging Face folder, or a model's name as `edgellm list` shows it (default: the model that comes with the program)",
+        Description =
+            "A GGUF file, a Hugging Face folder, or a model's name as `edgellm list` shows it (default: the model that comes with the "
+                + "program)",
         Arity = ArgumentArity.ZeroOrOne,
         HelpName = "MODEL",
     };
 
     private static readonly Option<bool> Tensors = new("--tensors") { Description = "List the tensors: name, type, shape, bytes" };
-    private static readonly Option<bool> Verify = new("--verify") { Description = "Read every weight, too, and say what is out of its bounds (exit code 1 if anything is)" };
-    private static readonly Option<bool> Json = new("--json") { Description = "Print everything as JSON, long arrays and tensors included; sizes in bytes" };
+    private static readonly Option<bool> Verify =
+        new("--verify") { Description = "Read every weight, too, and say what is out of its bounds (exit code 1 if anything is)" };
+    private static readonly Option<bool> Json =
+        new("--json") { Description = "Print everything as JSON, long arrays and tensors included; sizes in bytes" };
+
+    private static readonly Option<bool> Card = new("--card")
+    {
+        Description =
+            "Only licence, commercial use, base models, training data, openness, adapters and checksums, as far as the files state them",
+    };
 
     public static Command Create()
     {
-        var command = new Command("inspect", "Show what a model is: size, licence and origin, memory plan, tensors, metadata. Takes any GGUF file, or a Hugging Face folder.")
+        var command = new Command("inspect",
+            "Show what a model is: size, licence and origin, memory plan, tensors, metadata. Takes any GGUF file, or a Hugging Face "
+                + "folder.")
         {
-            Model, SharedOptions.Context, SharedOptions.CacheType, Tensors, Verify, Json,
+            Model, SharedOptions.Context, SharedOptions.CacheType, Tensors, Verify, Card, Json,
         };
         command.Aliases.Add("show");
         command.SetAction(Run);
@@ -33,6 +45,18 @@ internal static class InspectCommand
 
     private static int Run(ParseResult result)
     {
+        if (result.GetValue(Card))
+        {
+            string named = result.GetValue(Model) ?? "";
+            InspectCard.Write(Directory.Exists(named) ? named : ModelStore.OfThisMachine().PathOf(result.GetValue(Model)));
+            return ExitCode.Success;
+        }
+        if (DetectorText.PathOf(result.GetValue(Model)) is { } detector)
+        {
+            if (result.GetValue(Json)) throw new UsageException("--json is for GGUF files and folders");
+            DetectorText.Write(detector);
+            return ExitCode.Success;
+        }
         using GgufFile file = ModelFile.Open(ModelStore.OfThisMachine().PathOf(result.GetValue(Model)));
         var plan = ModelPlan.Of(file, SharedOptions.ModelOptionsOf(result));
         if (result.GetValue(Verify))
@@ -45,7 +69,8 @@ internal static class InspectCommand
         }
         if (result.GetValue(Json)) InspectJson.Write(file, plan);
         else InspectText.Write(file, plan, result.GetValue(Tensors));
-        if (result.GetValue(Verify) && !result.GetValue(Json)) Console.WriteLine(Quantity.Text($"all weights of {file.Tensors.Count} tensors are within their bounds"));
+        if (result.GetValue(Verify) && !result.GetValue(Json))
+            Console.WriteLine(Quantity.Text($"all weights of {file.Tensors.Count} tensors are within their bounds"));
         return ExitCode.Success;
     }
 }

@@ -16,8 +16,12 @@ internal static class PhonemesCommand
     public static Command Create()
     {
         var text = new Argument<string>("text") { Description = "The text to read, or - for standard input", HelpName = "TEXT" };
-        var json = new Option<bool>("--json") { Description = "Everything about the text as one line of JSON: sentences, words with their parts of speech, phonemes, their numbers" };
-        var command = new Command("phonemes", "Show the phonemes with which a voice speaks an English text, a line a sentence.") 
+        var json = new Option<bool>("--json")
+        {
+            Description =
+                "Everything about the text as one line of JSON: sentences, words with their parts of speech, phonemes, their numbers",
+        };
+        var command = new Command("phonemes", "Show the phonemes with which a voice speaks an English text, a line a sentence.")
         {
             text, SharedOptions.Voice, SharedOptions.Lexicon, SharedOptions.Marks, json,
         };
@@ -29,7 +33,8 @@ internal static class PhonemesCommand
                 using Stream input = StandardStreams.OpenInput();
                 given = Encoding.UTF8.GetString(InputFile.ReadToEnd("standard input", input, MostBytes));
             }
-            using Phonemizer phonemizer = Phonemizer.Open(VoiceStore.PathOf(result.GetValue(SharedOptions.Voice)), SharedOptions.PhonemizerOptionsOf(result));
+            using Phonemizer phonemizer =
+                Phonemizer.Open(VoiceStore.PathOf(result.GetValue(SharedOptions.Voice)), SharedOptions.PhonemizerOptionsOf(result));
             using Stream output = StandardStreams.OpenOutput();
             if (result.GetValue(json))
             {

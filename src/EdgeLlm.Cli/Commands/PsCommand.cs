@@ -15,7 +15,9 @@ internal static class PsCommand
 
     private static readonly Option<string?> Service = new("--service")
     {
-        Description = "Where the service listens (default: what its settings say, else 127.0.0.1:11434). With an API key it takes EDGELLM_API_KEY, too",
+        Description =
+            "Where the service listens (default: what its settings say, else 127.0.0.1:11434). With an API key it takes "
+                + "EDGELLM_API_KEY, too",
         HelpName = "ADDRESS",
     };
 
@@ -49,10 +51,12 @@ internal static class PsCommand
         Number(model, "waiting") is { } waiting ? Quantity.Count(waiting) : "-",
     ];
 
-    private static string? Text(JsonElement of, string name) => of.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    private static string? Text(JsonElement of, string name) =>
+        of.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     private static long? Number(JsonElement of, string name) =>
-        of.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) ? number : null;
+        of.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number
+            && value.TryGetInt64(out long number) ? number : null;
 
     /// <summary>The address and the key, by the option or as `serve` itself finds them.</summary>
     private static (Uri Service, string? Key) Find(string? address)
@@ -67,34 +71,45 @@ internal static class PsCommand
             settings = new ServerOptions(); // another service than that of the settings, which need not be readable then
         }
         ListenAddress listen = settings.Listen;
+        bool isSecure = settings.TlsSelf || settings.TlsCertificate is not null;
         try
         {
-            string? bare = address is not null && Uri.TryCreate(address, UriKind.Absolute, out Uri? uri) && uri.Scheme == Uri.UriSchemeHttp ? uri.Authority : address;
+            string? bare = address;
+            if (address is not null && Uri.TryCreate(address, UriKind.Absolute, out Uri? uri) && uri.Scheme is ("http" or "https"))
+                (bare, isSecure) = (uri.Authority, uri.Scheme == "https");
             if (bare is not null) listen = ListenAddress.Parse(bare);
         }
         catch (FormatException exception)
         {
             throw new UsageException($"--service takes {exception.Message}, not '{Printable.Line(address!, 100)}'");
         }
-        IPAddress host = listen.Address.Equals(IPAddress.Any) || listen.Address.Equals(IPAddress.IPv6Any) ? IPAddress.Loopback : listen.Address;
-        return (new Uri($"http://{new IPEndPoint(host, listen.Port)}"), settings.ApiKey);
+        IPAddress host = listen.Address.Equals(IPAddress.Any) || listen.Address.Equals(IPAddress.IPv6Any)
+            ? IPAddress.Loopback : listen.Address;
+        return (new Uri($"{(isSecure ? "https" : "http")}://{new IPEndPoint(host, listen.Port)}"), settings.ApiKey);
     }
 
     private static async Task<byte[]> AskAsync(Uri service, string? key, CancellationToken cancellation)
     {
-        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false }) { Timeout = Patience, MaxResponseContentBufferSize = MostBytes };
+        var handler = new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false };
+        // nobody is between a machine and itself
+        if (service.IsLoopback) handler.SslOptions.RemoteCertificateValidationCallback = (_, _, _, _) => true;
+        using var client = new HttpClient(handler) { Timeout = Patience, MaxResponseContentBufferSize = MostBytes };
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(service, "/api/ps"));
         if (key is not null) request.Headers.Authorization = new("Bearer", key);
         try
         {
             using HttpResponseMessage response = await client.SendAsync(request, cancellation).ConfigureAwait(false);
-            if (response.StatusCode == HttpStatusCode.Unauthorized) throw new IOException($"the service at {service.Authority} takes an API key: EDGELLM_API_KEY=KEY edgellm ps");
-            if (!response.IsSuccessStatusCode) throw new IOException($"the service at {service.Authority} answers {(int)response.StatusCode} to /api/ps: is it edgellm?");
+            if (response.StatusCode == HttpStatusCode.Unauthorized)
+                throw new IOException($"the service at {service.Authority} takes an API key: EDGELLM_API_KEY=KEY edgellm ps");
+            if (!response.IsSuccessStatusCode)
+                throw new IOException($"the service at {service.Authority} answers {(int)response.StatusCode} to /api/ps: is it edgellm?");
             return await response.Content.ReadAsByteArrayAsync(cancellation).ConfigureAwait(false);
         }
         catch (HttpRequestException)
         {
-            throw new IOException($"nothing answers at {service.Authority}: edgellm serve starts a service there, systemctl status edgellm says what became of the installed one");
+            throw new IOException(
+                $"nothing answers at {service.Authority}: edgellm serve starts a service there, systemctl status edgellm says what "
+                    + "became of the installed one");
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -107,7 +122,8 @@ internal static class PsCommand
         try
         {
             var document = JsonDocument.Parse(json);
-            bool isAnswer = document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("models", out JsonElement models)
+            bool isAnswer = document.RootElement.ValueKind == JsonValueKind.Object
+                && document.RootElement.TryGetProperty("models", out JsonElement models)
                 && models.ValueKind == JsonValueKind.Array && models.EnumerateArray().All(model => model.ValueKind == JsonValueKind.Object);
             if (isAnswer) return document;
             document.Dispose();

@@ -7,14 +7,16 @@ using EdgeLlm.Cli.Pull;
 using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Folders;
+using EdgeLlm.Models.Licences;
 using EdgeLlm.Quantization;
 
 namespace EdgeLlm.Cli.Commands;
 
-/// <summary>`edgellm pull`: gets a model from Hugging Face into the user's folder or the system's; lists good ones.</summary>
+/// <summary>`edgellm pull`: fetches a model from Hugging Face into the user's folder or the system's; lists good ones.</summary>
 internal static class PullCommand
 {
-    private const string DefaultEndpoint = "https://huggingface.co";
+    internal const string DefaultEndpoint = "https://huggingface.co";
 
     // A disk that is full to the last byte takes other programs down.
     private const long SpareDisk = 64_000_000;
@@ -25,7 +27,9 @@ internal static class PullCommand
     private static readonly Argument<string?> Reference = new("repository")
     {
         Description = "OWNER/NAME for the best file for this machine's memory; OWNER/NAME:FILE, or :Q4_K_M and the like, for a certain "
-            + "one; @REVISION after the name for a branch, tag or commit; or the folder of a voice. Without it: a list of good small models",
+            + "one; @REVISION after the name for a branch, tag or commit; a repository of Whisper or Moonshine; or files of this "
+            + "machine that hear or speak: the folder of a "
+            + "recognizer, a voice or an adapter, a ggml file, Silero's ONNX, a wake word's JSON. Without it: a list of good small models",
         HelpName = "REPO[@REVISION][:FILE]",
         Arity = ArgumentArity.ZeroOrOne,
     };
@@ -52,16 +56,41 @@ internal static class PullCommand
             return ExitCode.Success;
         }
         bool forSystem = result.GetValue(ForSystem);
-        if (VoiceWriter.IsVoice(text)) return await TakeVoiceAsync(text, FolderFor(forSystem, text), forSystem, cancellation).ConfigureAwait(false);
+        if (VoiceWriter.IsVoice(text))
+            return await TakeVoiceAsync(text, FolderFor(forSystem, text), forSystem, cancellation).ConfigureAwait(false);
+        if (StoredAdapter.IsFolder(text)) return TakeAdapter(text, FolderFor(forSystem, text));
+        if (SpeechPull.Takes(text))
+            return await TakeSpeechAsync(text, FolderFor(forSystem, text), forSystem, cancellation).ConfigureAwait(false);
         if (text.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase))
-            throw new UsageException($"{Printable.Line(text)}: Piper's voices (.onnx) do not run here yet; a voice is a folder such as voice-heart, with hibari.onnx in it");
+            throw new UsageException(
+                $"{Printable.Line(text)}: Piper's voices (.onnx) do not run here yet; a voice is a folder such as voice-heart, with "
+                    + "hibari.onnx in it");
         var reference = RepositoryReference.Parse(text);
         string folder = FolderFor(forSystem, text);
         var timing = new PullTiming();
         using var connection = new HubConnection(Variable("HF_ENDPOINT") ?? DefaultEndpoint, HubToken.Find(Variable), timing);
         var hub = new HubClient(connection, reference, timing);
-        RemoteModel model = await ChooseAsync(hub, reference, timing, cancellation).ConfigureAwait(false);
-        RequireRoom(model, folder);
+        IReadOnlyList<RepositoryFile> files = await new Downloader(hub, timing, static line => Console.Error.WriteLine("edgellm: " + line))
+            .ListAsync(cancellation).ConfigureAwait(false);
+        if (RemoteModel.Of(reference.Repository, files).Count == 0 && StoredAdapter.FilesOf(files) is { Length: > 0 } adapter)
+            return await GetAdapterAsync(adapter).ConfigureAwait(false);
+        if (SpeechRepository.FilesOf(files, reference) is { Count: > 0 } recognizer)
+        {
+            await RequireLicenceAsync(hub, reference, cancellation).ConfigureAwait(false);
+            RequireRoom(recognizer, folder);
+            Console.WriteLine(await LicenceLineAsync(hub, cancellation).ConfigureAwait(false)); // before the download
+            (IReadOnlyList<string> written, string use) = await SpeechRepository.TakeAsync(recognizer, reference, folder,
+                (file, path) => ByteProgress.RunAsync(file.Name, file.Size, (at, say) => GetAsync(file, path, at, say)),
+                cancellation).ConfigureAwait(false);
+            TellSpeech(written, use, forSystem);
+            return ExitCode.Success;
+        }
+        ModelChoice choice = Choose(reference, files);
+        await RequireLicenceAsync(hub, reference, cancellation).ConfigureAwait(false);
+        Console.WriteLine(choice.Reason);
+        RemoteModel model = choice.Model;
+        model.RequireComplete();
+        RequireRoom(model.Files, folder);
         string removal = $"edgellm rm {(forSystem ? "--system " : "")}{ShellWord.Quote(model.Name)}";
         try
         {
@@ -81,8 +110,36 @@ internal static class PullCommand
         Tell(model, Path.Combine(folder, model.Files[0].Name), forSystem);
         return ExitCode.Success;
 
+        async Task<int> GetAdapterAsync(RepositoryFile[] files)
+        {
+            await RequireLicenceAsync(hub, reference, cancellation).ConfigureAwait(false);
+            string target = StoredAdapter.FolderOf(folder, reference.Repository.Split('/')[^1]);
+            Directory.CreateDirectory(target);
+            foreach (RepositoryFile file in files)
+            {
+                string path = Path.Combine(target, file.Name);
+                if (File.Exists(path))
+                    await RequireSameAsync(file, path, $"rm -r {ShellWord.Quote(target)}", cancellation).ConfigureAwait(false);
+                else await ByteProgress.RunAsync(file.Name, file.Size, (at, say) => GetAsync(file, path, at, say)).ConfigureAwait(false);
+            }
+            return TellAdapter(target);
+        }
+
         Task GetAsync(RepositoryFile file, string path, Action<long> at, Action<string> say) =>
             new Downloader(hub, timing, line => say("edgellm: " + line)).DownloadAsync(file, path, at, cancellation);
+    }
+
+    private static int TakeAdapter(string folder, string target)
+    {
+        LicencePolicy.Require(folder);
+        return TellAdapter(StoredAdapter.Take(folder, target));
+    }
+
+    private static int TellAdapter(string path)
+    {
+        Console.WriteLine(Printable.Line(path));
+        Console.WriteLine($"Use it: edgellm run --model MODEL --lora {ShellWord.Quote(path)}");
+        return ExitCode.Success;
     }
 
     /// <summary>Packs a voice's folder to where models are.</summary>
@@ -92,11 +149,52 @@ internal static class PullCommand
         OutputFile.Require(path, force: true, Directory.GetFiles(folder));
         await Task.Run(() => VoiceWriter.Write(folder, path), cancellation).ConfigureAwait(false);
         if (forSystem && !OperatingSystem.IsWindows()) File.SetUnixFileMode(path, ReadableByAll);
-        Console.WriteLine($"{Printable.Line(path)} ({Quantity.Bytes(new FileInfo(path).Length)}); it speaks: edgellm say --voice {ShellWord.Quote(Printable.Line(name))} \"Hello there.\"");
+        Console.WriteLine(
+            $"{Printable.Line(path)} ({Quantity.Bytes(new FileInfo(path).Length)}); it speaks: edgellm say --voice "
+                + $"{ShellWord.Quote(Printable.Line(name))} \"Hello there.\"");
         return ExitCode.Success;
     }
 
-    private static string? Variable(string name) =>
+    /// <summary>Takes a model that hears from files of this machine.</summary>
+    private static async Task<int> TakeSpeechAsync(string source, string target, bool forSystem, CancellationToken cancellation)
+    {
+        (IReadOnlyList<string> files, string use) =
+            await Task.Run(() => SpeechPull.Take(source, target, null, cancellation), cancellation).ConfigureAwait(false);
+        TellSpeech(files, use, forSystem);
+        return ExitCode.Success;
+    }
+
+    private static void TellSpeech(IReadOnlyList<string> files, string use, bool forSystem)
+    {
+        foreach (string path in files)
+        {
+            if (forSystem && !OperatingSystem.IsWindows())
+            {
+                File.SetUnixFileMode(path, ReadableByAll);
+                File.SetUnixFileMode(Path.GetDirectoryName(path)!, FolderForAll);
+            }
+            Console.WriteLine($"{Printable.Line(path)} ({Quantity.Bytes(new FileInfo(path).Length)})");
+        }
+        Console.WriteLine(use);
+    }
+
+    /// <summary>The licence that a repository's card states, and whether it allows commercial use.</summary>
+    private static async Task<string> LicenceLineAsync(HubClient hub, CancellationToken cancellation)
+    {
+        var keys = ModelCard.KeysOf(await hub.ReadCardAsync(cancellation).ConfigureAwait(false) ?? "")
+            .ToDictionary(pair => pair.Key, pair => pair.Value.ToString());
+        var licence = Licence.Of(keys.GetValueOrDefault("general.license", ""), keys.GetValueOrDefault("general.license.name", ""));
+        string use = licence.Use switch
+        {
+            CommercialUse.Allowed => "commercial use allowed",
+            CommercialUse.Forbidden => "no commercial use",
+            CommercialUse.WithConditions => "commercial use with conditions",
+            _ => "commercial use not stated",
+        };
+        return $"licence: {Printable.Line(licence.Text)}, {use}";
+    }
+
+    internal static string? Variable(string name) =>
         Environment.GetEnvironmentVariable(name)?.Trim() is { Length: > 0 } value ? value : null;
 
     private static void ListRecommended()
@@ -108,9 +206,23 @@ internal static class PullCommand
         string[] names = [.. recommended.Models.Select(model => ShellWord.Quote(model.Reference))];
         foreach ((RecommendedModel model, string name) in recommended.Models.Zip(names))
         {
-            report.Line($"  {name.PadRight(names.Max(other => other.Length))}  {model.Megabytes.ToString("F0", CultureInfo.InvariantCulture),4} MB");
+            report.Line(
+                $"  {name.PadRight(names.Max(other => other.Length))}  {model.Megabytes.ToString("F0", CultureInfo.InvariantCulture),4} MB");
             report.Paragraph($"{model.GoodFor} ({model.Licence}{(model.IsFree ? "" : "*")})", indent: 4);
         }
+        report.Line();
+        report.Line("Models that hear and speak (docs/listening.md, docs/speaking.md):");
+        report.Line();
+        foreach (SpeechModelEntry model in SpeechPull.Known)
+        {
+            string size = model.Megabytes is { } megabytes
+                ? $"{megabytes.ToString(megabytes < 10 ? "0.##" : "F0", CultureInfo.InvariantCulture),4} MB" : "";
+            report.Line($"  {model.From.PadRight(names.Max(other => other.Length))}  {size}".TrimEnd());
+            report.Paragraph($"{model.Does} ({model.Licence})", indent: 4);
+        }
+        report.Line(
+            "  Words of openWakeWord do not run here, and are not for commercial use; nor are Moonshine's models of other languages, "
+                + "but for its streaming ones.");
         report.Line();
         foreach (RecommendedModel model in recommended.Models.Where(model => !model.IsFree))
             report.Line($"* {model.Licence}: commercial use {model.Commercial}");
@@ -134,7 +246,8 @@ internal static class PullCommand
             }
             catch (Exception exception) when (FileException.IsFromFileSystem(exception))
             {
-                throw new FileException(store.UserFolder, $"this folder for models can't be made: {FileException.Describe(exception, writes: true)}");
+                throw new FileException(store.UserFolder,
+                    $"this folder for models can't be made: {FileException.Describe(exception, writes: true)}");
             }
             return store.UserFolder;
         }
@@ -160,25 +273,40 @@ internal static class PullCommand
         return store.SystemFolder;
     }
 
-    private static async Task<RemoteModel> ChooseAsync(
-        HubClient hub, RepositoryReference reference, PullTiming timing, CancellationToken cancellation)
+    /// <summary>The model of a repository that is meant.</summary>
+    /// <param name="say">Receives lines about the progress.</param>
+    internal static async Task<ModelChoice> ChooseAsync(
+        HubClient hub, RepositoryReference reference, PullTiming timing, Action<string> say, CancellationToken cancellation)
     {
-        var downloader = new Downloader(hub, timing, static line => Console.Error.WriteLine("edgellm: " + line));
-        string repository = reference.Repository;
-        IReadOnlyList<RemoteModel> models = RemoteModel.Of(repository, await downloader.ListAsync(cancellation).ConfigureAwait(false));
-        if (models.Count == 0)
-            throw new PullException($"{repository} has no GGUF file: look for a repository of the same model with GGUF in its name");
-        ModelChoice choice = reference.File is { } file
-            ? ModelChoice.Named(models, repository, file)
-            : ModelChoice.BestFor(MachineMemory.Total, models, repository);
-        Console.WriteLine(choice.Reason);
-        choice.Model.RequireComplete();
-        return choice.Model;
+        return Choose(reference, await new Downloader(hub, timing, say).ListAsync(cancellation).ConfigureAwait(false));
     }
 
-    private static void RequireRoom(RemoteModel model, string folder)
+    private static ModelChoice Choose(RepositoryReference reference, IReadOnlyList<RepositoryFile> files)
     {
-        long needed = model.Files.Sum(file =>
+        string repository = reference.Repository;
+        IReadOnlyList<RemoteModel> models = RemoteModel.Of(repository, files);
+        if (models.Count == 0)
+            throw new PullException($"{repository} has no GGUF file: look for a repository of the same model with GGUF in its name");
+        return reference.File is { } file ? ModelChoice.Named(models, repository, file)
+            : ModelChoice.BestFor(MachineMemory.Total, models, repository);
+    }
+
+    /// <summary>
+    /// Where the machine's owner has a policy: what the repository's card states has to be allowed before anything is fetched.
+    /// </summary>
+    internal static async Task RequireLicenceAsync(HubClient hub, RepositoryReference reference, CancellationToken cancellation)
+    {
+        if (LicencePolicy.Current is null) return;
+        var keys = ModelCard.KeysOf(await hub.ReadCardAsync(cancellation).ConfigureAwait(false) ?? "")
+            .ToDictionary(pair => pair.Key, pair => pair.Value.ToString());
+        LicencePolicy.Require(reference.Repository,
+            Licence.Of(keys.GetValueOrDefault("general.license", ""), keys.GetValueOrDefault("general.license.name", "")));
+    }
+
+    /// <exception cref="PullException">The disk has no room for what is still to come.</exception>
+    internal static void RequireRoom(IReadOnlyList<RepositoryFile> files, string folder)
+    {
+        long needed = files.Sum(file =>
         {
             string path = Path.Combine(folder, file.Name);
             var part = new FileInfo(PartFile.PartPath(path));

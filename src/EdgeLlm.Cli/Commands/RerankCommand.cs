@@ -13,7 +13,8 @@ internal static class RerankCommand
     {
         var query = new Argument<string>("query") { HelpName = "QUERY", Description = "What is asked for" };
         var input = TextLines.Argument();
-        var command = new Command("rerank", "Sort lines of text by a cross-encoder's score for a query, best first: a JSON object {index, score, text} a line.")
+        var command = new Command("rerank",
+            "Sort lines of text by a cross-encoder's score for a query, best first: a JSON object {index, score, text} a line.")
         {
             SharedOptions.Model, query, input, SharedOptions.Context, SharedOptions.Threads, SharedOptions.Kernel,
         };
@@ -21,7 +22,8 @@ internal static class RerankCommand
         {
             string path = SharedOptions.ModelPathOf(result);
             ModelOptions options = SharedOptions.ModelOptionsOf(result);
-            await Task.Run(() => Rerank(path, options, result.GetValue(query)!, result.GetValue(input), cancellation), cancellation).ConfigureAwait(false);
+            await Task.Run(() => Rerank(path, options, result.GetValue(query)!, result.GetValue(input), cancellation), cancellation)
+                .ConfigureAwait(false);
         });
         return command;
     }
@@ -30,7 +32,9 @@ internal static class RerankCommand
     {
         using TextEncoder encoder = TextEncoder.Load(path, options);
         if (encoder.Labels != 1)
-            throw new ModelException(path, $"has {(encoder.Labels == 0 ? "no classifier" : $"a classifier of {encoder.Labels} labels")}: rerank takes a cross-encoder, whose classifier has one");
+            throw new ModelException(path,
+                $"has {(encoder.Labels == 0 ? "no classifier" : $"a classifier of {encoder.Labels} labels")}: rerank takes a "
+                    + "cross-encoder, whose classifier has one");
         using Stream output = StandardStreams.OpenOutput();
         foreach (RankedText text in encoder.Rerank(query, [.. TextLines.Read(input)], cancellation))
         {

@@ -13,26 +13,38 @@ using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Cli.Commands;
 
-/// <summary>`edgellm template`: the text that a chat template makes of messages.</summary>
+/// <summary>`edgellm template`: the text that a chat template renders from messages.</summary>
 internal static class TemplateCommand
 {
-    private static readonly string[] TimeFormats = ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK"];
+    private static readonly string[] TimeFormats =
+        ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK"];
 
     public static Command Create()
     {
-        var template = new Option<string?>("--template") { Description = "A file with a Jinja template, instead of a model's", HelpName = "FILE" };
+        var template =
+            new Option<string?>("--template") { Description = "A file with a Jinja template, instead of a model's", HelpName = "FILE" };
         var input = new Option<string>("--input")
         {
-            Description = "A JSON object, the template's variables: messages, tools, add_generation_prompt, ... With a model, bos_token and eos_token are the model's unless they are here",
+            Description =
+                "A JSON object, the template's variables: messages, tools, add_generation_prompt, ... With a model, bos_token and "
+                    + "eos_token are the model's unless they are here",
             HelpName = "FILE.json",
             Required = true,
         };
-        var now = new Option<DateTimeOffset?>("--now") { Description = "The time that the template is told, such as 2026-03-14T09:26:53 (default: this machine's)", HelpName = "ISO-8601", CustomParser = ParseTime };
-        var command = new Command("template", "Render a chat template and write the text, and nothing more.") { SharedOptions.Model, template, SharedOptions.ChatTemplate, input, now };
+        var now = new Option<DateTimeOffset?>("--now")
+        {
+            Description = "The time that the template is told, such as 2026-03-14T09:26:53 (default: this machine's)",
+            HelpName = "ISO-8601",
+            CustomParser = ParseTime,
+        };
+        var command = new Command("template", "Render a chat template and write the text, and nothing more.") { SharedOptions.Model,
+            template, SharedOptions.ChatTemplate, input, now };
         command.Validators.Add(result =>
         {
-            if (result.GetResult(SharedOptions.Model) is not null && result.GetResult(template) is not null) result.AddError("--model and --template exclude each other");
-            if (result.GetResult(SharedOptions.ChatTemplate) is not null && result.GetResult(template) is not null) result.AddError("--template and --chat-template exclude each other");
+            if (result.GetResult(SharedOptions.Model) is not null && result.GetResult(template) is not null)
+                result.AddError("--model and --template exclude each other");
+            if (result.GetResult(SharedOptions.ChatTemplate) is not null && result.GetResult(template) is not null)
+                result.AddError("--template and --chat-template exclude each other");
         });
         command.SetAction(result =>
         {
@@ -40,8 +52,10 @@ internal static class TemplateCommand
             using JsonDocument document = ReadJson(inputFile);
             if (document.RootElement.ValueKind != JsonValueKind.Object) throw new InvalidDataException($"{inputFile}: not a JSON object");
             string text = result.GetValue(template) is { } file
-                ? ChatTemplate.Parse(InputFile.ReadText(file, InputFile.MostSettingsBytes).TrimStart('\uFEFF')).Render(document.RootElement, result.GetValue(now))
-                : RenderWithModel(SharedOptions.ModelPathOf(result), result.GetValue(SharedOptions.ChatTemplate), document.RootElement, result.GetValue(now));
+                ? ChatTemplate.Parse(InputFile.ReadText(file, InputFile.MostSettingsBytes).TrimStart('\uFEFF'))
+                    .Render(document.RootElement, result.GetValue(now))
+                : RenderWithModel(SharedOptions.ModelPathOf(result), result.GetValue(SharedOptions.ChatTemplate),
+                    document.RootElement, result.GetValue(now));
             using Stream output = StandardStreams.OpenOutput();
             output.Write(Encoding.UTF8.GetBytes(text));
         });
@@ -52,7 +66,8 @@ internal static class TemplateCommand
     {
         using GgufFile file = ModelFile.Open(path);
         Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
-        ChatTemplate template = (chosen is null ? ModelLoader.ReadChatTemplate(file) : NamedTemplates.Read(chosen)) is { } source ? ChatTemplate.Parse(source)
+        ChatTemplate template = (chosen is null ? ModelLoader.ReadChatTemplate(file) : NamedTemplates.Read(chosen)) is { } source
+            ? ChatTemplate.Parse(source)
             : tokenizer.FindToken("<|im_start|>") is not null ? ChatTemplate.BuiltIn
             : throw new InvalidDataException($"{path}: {ChatFormat.MissingTemplate}");
         using JsonDocument variables = WithSpecialTokens(given, tokenizer);
@@ -109,14 +124,17 @@ internal static class TemplateCommand
         }
         catch (JsonException exception)
         {
-            throw new FileException(path, $"line {exception.LineNumber + 1}: this is not valid JSON: {exception.Message.Split(" LineNumber:")[0]}");
+            throw new FileException(path,
+                $"line {exception.LineNumber + 1}: this is not valid JSON: {exception.Message.Split(" LineNumber:")[0]}");
         }
     }
 
     private static DateTimeOffset? ParseTime(ArgumentResult result)
     {
         string text = result.Tokens[0].Value;
-        if (DateTimeOffset.TryParseExact(text, TimeFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset time)) return time;
+        if (DateTimeOffset.TryParseExact(text, TimeFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal,
+            out DateTimeOffset time))
+            return time;
         result.AddError($"--now takes a time such as 2026-03-14T09:26:53 or 2026-03-14T09:26:53+01:00, not '{text}'");
         return null;
     }

@@ -10,17 +10,23 @@ namespace EdgeLlm.Cli.Commands;
 /// <summary>`edgellm vad`: where somebody speaks in a recording.</summary>
 internal static class VadCommand
 {
-    private static readonly Option<double?> Threshold = SharedOptions.Number("--threshold", "P", "Probability from which a window is speech (default: 0.5)", 0, 1);
-    private static readonly Option<int?> LeastSpeech = SharedOptions.Between(0, 60_000, "--min-speech", "MS", "Shorter speech does not count (default: 250)");
-    private static readonly Option<int?> LeastSilence = SharedOptions.Between(0, 60_000, "--min-silence", "MS", "Silence that ends speech (default: 100)");
-    private static readonly Option<int?> Padding = SharedOptions.Between(0, 60_000, "--padding", "MS", "Sound before and after that belongs to speech (default: 30)");
+    private static readonly Option<double?> Threshold =
+        SharedOptions.Number("--threshold", "P", "Probability from which a window is speech (default: 0.5)", 0, 1);
+    private static readonly Option<int?> LeastSpeech =
+        SharedOptions.Between(0, 60_000, "--min-speech", "MS", "Shorter speech does not count (default: 250)");
+    private static readonly Option<int?> LeastSilence =
+        SharedOptions.Between(0, 60_000, "--min-silence", "MS", "Silence that ends speech (default: 100)");
+    private static readonly Option<int?> Padding =
+        SharedOptions.Between(0, 60_000, "--padding", "MS", "Sound before and after that belongs to speech (default: 30)");
 
     public static Command Create()
     {
         Argument<string> file = SoundFile.Argument();
         var model = new Option<string?>("--model", "-m")
         {
-            Description = "Silero's ONNX file, a microWakeWord JSON, the name of one on this machine, or `energy` (default: Silero where there is one, else energy)",
+            Description =
+                "Silero's ONNX file, a microWakeWord JSON, the name of one on this machine, or `energy` (default: Silero where there is "
+                    + "one, else energy)",
             HelpName = "MODEL",
         };
         var json = new Option<bool>("--json") { Description = "Every window's probability and the segments, in samples, as JSON" };
@@ -39,7 +45,8 @@ internal static class VadCommand
                 PaddingMilliseconds = result.GetValue(Padding) ?? defaults.PaddingMilliseconds,
             };
             Kernel? kernel = SharedOptions.ModelOptionsOf(result).Kernel is { } name ? Kernel.Choose(name) : null;
-            return Task.Run(() => Run(result.GetValue(file)!, result.GetValue(model), kernel, options, result.GetValue(json), cancellation), cancellation);
+            return Task.Run(() => Run(result.GetValue(file)!, result.GetValue(model), kernel, options, result.GetValue(json), cancellation),
+                cancellation);
         });
         return command;
     }
@@ -70,12 +77,15 @@ internal static class VadCommand
             while (segmenter.TryTake(out SpeechSegment segment))
             {
                 if (isJson) segments.Add(segment);
-                else Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{segment.Start / (double)reader.SampleRate:0.00} {segment.End / (double)reader.SampleRate:0.00}"));
+                else
+                    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                        $"{segment.Start / (double)reader.SampleRate:0.00} {segment.End / (double)reader.SampleRate:0.00}"));
             }
         }
     }
 
-    private static void WriteJson(AudioReader reader, int window, List<float> probabilities, List<SpeechSegment> segments) => JsonOutput.Write(json =>
+    private static void WriteJson(AudioReader reader, int window, List<float> probabilities, List<SpeechSegment> segments) =>
+        JsonOutput.Write(json =>
     {
         json.WriteStartObject();
         json.WriteNumber("sample_rate", reader.SampleRate);
@@ -102,11 +112,13 @@ internal static class SoundFile
 {
     private const string StandardInput = "-";
 
-    public static Argument<string> Argument() => new("file") { HelpName = "FILE", Description = "A WAV or FLAC file of any rate; `-` is standard input" };
+    public static Argument<string> Argument() =>
+        new("file") { HelpName = "FILE", Description = "A WAV or FLAC file of any rate; `-` is standard input" };
 
     /// <summary>Opens it at the rate that its own decides on.</summary>
     public static AudioReader Open(string file, Func<int, int> sampleRate) =>
-        file == StandardInput ? AudioReader.Open(StandardStreams.OpenInput(), "standard input", sampleRate) : AudioReader.Open(file, sampleRate);
+        file == StandardInput ? AudioReader.Open(StandardStreams.OpenInput(), "standard input", sampleRate)
+            : AudioReader.Open(file, sampleRate);
 
     /// <summary>Fills a window; fewer samples only at the end.</summary>
     public static int Fill(AudioReader reader, Span<float> window)

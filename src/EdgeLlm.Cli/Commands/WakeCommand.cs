@@ -14,12 +14,15 @@ internal static class WakeCommand
         Argument<string> file = SoundFile.Argument();
         var models = new Option<string[]>("--model", "-m")
         {
-            Description = "A wake word of microWakeWord: its JSON or TensorFlow Lite file, or the name of one on this machine; may be there several times",
+            Description =
+                "A wake word of microWakeWord: its JSON or TensorFlow Lite file, or the name of one on this machine; may be there "
+                    + "several times",
             HelpName = "MODEL",
             Required = true,
         };
         var json = new Option<bool>("--json") { Description = "Every inference's result in 256ths, and each detection, as JSON" };
-        var command = new Command("wake", "Show where wake words are said in a recording: a line a word, its time in seconds.") { file, models, json };
+        var command = new Command("wake",
+            "Show where wake words are said in a recording: a line a word, its time in seconds.") { file, models, json };
         command.SetAction((result, cancellation) =>
             Task.Run(() => Run(result.GetValue(file)!, result.GetValue(models)!, result.GetValue(json), cancellation), cancellation));
         return command;
@@ -40,7 +43,9 @@ internal static class WakeCommand
             listener.Write(samples.AsSpan(0, count), detection =>
             {
                 if (isJson) detections[detection.Word].Add(detection);
-                else Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Seconds(detection):0.00} {Printable.Line(models[detection.Word].Settings.Word)}"));
+                else
+                    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                        $"{Seconds(detection):0.00} {Printable.Line(models[detection.Word].Settings.Word)}"));
             });
         }
         if (!isJson) return;

@@ -1,8 +1,11 @@
 using System.CommandLine;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using EdgeLlm.Assistant.Wyoming;
+using EdgeLlm.Cli.Speak;
 using EdgeLlm.Cli.Transcription;
+using EdgeLlm.Server.Settings;
 using EdgeLlm.Speech.Detection;
 using EdgeLlm.Speech.Recognition;
 
@@ -15,52 +18,116 @@ internal static class WyomingCommand
 
     public static Command Create()
     {
-        var wake = new Option<string[]>("--wake") { Description = "A wake word of microWakeWord: its JSON file, or the name of one on this machine; may be there several times", HelpName = "MODEL" };
-        var listen = new Option<string?>("--listen") { Description = $"Address and port (default: {DefaultAddress}); other machines reach another address than this one's own, with --allow", HelpName = "ADDRESS:PORT" };
-        var allow = new Option<string[]>("--allow") { Description = "An address or network that may connect, such as 192.168.1.0/24; may be there several times", HelpName = "NETWORK" };
-        var command = new Command("wyoming", "Serve speech to Home Assistant, over its Wyoming protocol: recognition by the --model that hears, and wake words.")
+        var wake = new Option<string[]>("--wake")
         {
-            SpeechModels.Model, wake, listen, allow, SharedOptions.Threads, SharedOptions.Kernel,
+            Description = "A wake word of microWakeWord: its JSON file, or the name of one on this machine; may be there several times",
+            HelpName = "MODEL",
+        };
+        var voice = new Option<string[]>("--voice")
+        {
+            Description =
+                "A voice: a packed file, a folder, a name, or command:NAME; may be there several times (default: all on this machine)",
+            HelpName = "VOICE",
+        };
+        var listen = new Option<string?>("--listen")
+        {
+            Description =
+                $"Address and port (default: {DefaultAddress}); other machines reach another address than this one's own, with --allow",
+            HelpName = "ADDRESS:PORT",
+        };
+        var allow = new Option<string[]>("--allow")
+        {
+            Description =
+                "An address or network that may connect, such as 192.168.1.0/24; may be there several times (default: the setting "
+                    + "wyomingAllow)",
+            HelpName = "NETWORK",
+        };
+        var stream = new Option<bool>("--stream") { Description = "Hear while people speak, and send words as soon as they are sure" };
+        var command = new Command("wyoming",
+            "Serve speech to Home Assistant, over its Wyoming protocol: recognition by the --model that hears, wake words, and voices.")
+        {
+            SpeechModels.Model, wake, voice, listen, allow, stream, SharedOptions.Threads, SharedOptions.Kernel,
         };
         command.SetAction(async (result, cancellation) =>
         {
-            using SpeechRecognizer? recognizer = result.GetValue(SpeechModels.Model) is null ? null : SpeechRecognizer.Load(SpeechModels.PathOf(result), SpeechModels.OptionsOf(result));
-            await RunAsync(recognizer, result.GetValue(wake) ?? [], result.GetValue(listen) ?? DefaultAddress, result.GetValue(allow) ?? [], cancellation).ConfigureAwait(false);
+            ServerOptions settings = ServiceSettings.Read("wyomingAllow", "voiceCommands");
+            IPEndPoint address = AddressOf(result.GetValue(listen) ?? DefaultAddress);
+            IReadOnlyList<IPNetwork> allowed = result.GetValue(allow) is { Length: > 0 } given
+                ? [.. given.Select(NetworkOf)] : settings.WyomingAllow;
+            if (!IPAddress.IsLoopback(address.Address) && allowed.Count == 0)
+                throw new UsageException(
+                    $"--listen {address} is open to other machines: name those that may connect with --allow, such as --allow "
+                        + "192.168.1.0/24, or in the setting wyomingAllow");
+            using SpeechRecognizer? recognizer = result.GetValue(SpeechModels.Model) is null ? null
+                : SpeechRecognizer.Load(SpeechModels.PathOf(result), SpeechModels.OptionsOf(result));
+            using var voices = new WyomingVoices(result.GetValue(voice) ?? [], settings.VoiceCommands);
+            string[] wakeWords = result.GetValue(wake) ?? [];
+            WyomingWakeWord[] words =
+                [.. (wakeWords.Length > 0 ? wakeWords.Select(DetectorStore.PathOf) : WakeWordsHere()).Select(WakeWord)];
+            WyomingRecognizer? hearing = recognizer is null ? null : Recognizer(recognizer);
+            if (hearing is not null && result.GetValue(stream)) hearing = hearing with { Stream = Stream(recognizer!) };
+            var services =
+                new WyomingServices(typeof(WyomingCommand).Assembly.GetName().Version?.ToString(3) ?? "", hearing, words, voices.All);
+            await RunAsync(services, address, allowed, cancellation).ConfigureAwait(false);
         });
         return command;
     }
 
-    private static async Task RunAsync(SpeechRecognizer? recognizer, string[] wake, string listen, string[] allow, CancellationToken cancellation)
+    private static async Task RunAsync(WyomingServices services, IPEndPoint address, IReadOnlyList<IPNetwork> allowed,
+        CancellationToken cancellation)
     {
-        IPEndPoint address = AddressOf(listen);
-        IPNetwork[] allowed = [.. allow.Select(NetworkOf)];
-        if (!IPAddress.IsLoopback(address.Address) && allowed.Length == 0)
-            throw new UsageException($"--listen {listen} is open to other machines: name those that may connect with --allow, such as --allow 192.168.1.0/24");
-        WyomingWakeWord[] words = [.. (wake.Length > 0 ? wake.Select(DetectorStore.PathOf) : WakeWordsHere()).Select(WakeWord)];
-        if (words.Length == 0 && recognizer is null) throw new UsageException("there is nothing to serve: name a model that hears with --model, or a wake word with --wake");
-        var services = new WyomingServices(typeof(WyomingCommand).Assembly.GetName().Version?.ToString(3) ?? "", recognizer is null ? null : Recognizer(recognizer), words);
-        using var server = new WyomingServer(address, allowed, services, new WyomingLimits(), line => Console.Error.WriteLine($"edgellm: {Printable.Line(line, 300)}"));
+        string[] names = [.. services.Recognizer is null ? [] : (string[])[services.Recognizer.Name],
+            .. services.WakeWords.Select(word => word.Settings.Word), .. services.Voices.Select(voice => voice.Name)];
+        if (names.Length == 0)
+            throw new UsageException(
+                "there is nothing to serve: name a model that hears with --model, a wake word with --wake, or a voice with --voice");
+        using var server = new WyomingServer(address, allowed, services, new WyomingLimits(),
+            line => Console.Error.WriteLine($"edgellm: {Printable.Line(line, 300)}"));
         try
         {
             server.Start();
         }
         catch (SocketException exception)
         {
-            throw new IOException($"{listen}: can't be listened on ({exception.SocketErrorCode}): is another program there? --listen takes another port", exception);
+            throw new IOException(
+                $"{address}: can't be listened on ({exception.SocketErrorCode}): is another program there? --listen takes another port",
+                exception);
         }
-        await Console.Error.WriteLineAsync($"edgellm: {string.Join(", ", [.. recognizer is null ? [] : (string[])[recognizer.Name], .. words.Select(word => word.Settings.Word)])} for Home Assistant on {server.Address}").ConfigureAwait(false);
+        await Console.Error.WriteLineAsync(
+            $"edgellm: {string.Join(", ", names.Select(static name => Printable.Line(name, 60)))} for Home Assistant on {server.Address}")
+            .ConfigureAwait(false);
         await server.RunAsync(cancellation).ConfigureAwait(false);
     }
 
     /// <summary>A language that the model does not know (Home Assistant sends its own, such as en-GB) is left to the model.</summary>
-    internal static WyomingRecognizer Recognizer(SpeechRecognizer recognizer) => new(recognizer.Name, recognizer.Languages, (samples, language, cancellation) => Task.Run(() =>
+    internal static WyomingRecognizer Recognizer(SpeechRecognizer recognizer) =>
+        new(recognizer.Name, recognizer.Languages, (samples, language, cancellation) =>
+        Task.Run(() => recognizer.Transcribe(samples, OptionsFor(recognizer, language), cancellation).Text, cancellation));
+
+    /// <summary>Hears while sound comes; passes that the machine has no time for are left out.</summary>
+    internal static RecognizeStream Stream(SpeechRecognizer recognizer) => async (sound, language, agreed, cancellation) =>
+    {
+        SpeechStream stream = recognizer.StartStream(OptionsFor(recognizer, language), isLive: true);
+        var samples = new List<float>();
+        while (await sound.WaitToReadAsync(cancellation).ConfigureAwait(false))
+        {
+            samples.Clear();
+            while (sound.TryRead(out float[]? piece)) samples.AddRange(piece);
+            string before = stream.Agreed;
+            stream.Add(CollectionsMarshal.AsSpan(samples), null, cancellation);
+            if (stream.Agreed.Length > before.Length) await agreed(stream.Agreed[before.Length..]).ConfigureAwait(false);
+        }
+        return stream.Finish(cancellation);
+    };
+
+    private static TranscriptionOptions OptionsFor(SpeechRecognizer recognizer, string? language)
     {
         string? code = language?.Split('-', '_')[0].ToLowerInvariant();
-        var options = new TranscriptionOptions { Language = recognizer.Languages.Contains(code) ? code : null };
-        return recognizer.Transcribe(samples, options, cancellation).Text;
-    }, cancellation));
+        return new TranscriptionOptions { Language = recognizer.Languages.Contains(code) ? code : null };
+    }
 
-    private static IEnumerable<string> WakeWordsHere() => DetectorStore.Models().Select(model => model.Path).Where(path => path.EndsWith(".json", StringComparison.Ordinal));
+    private static IEnumerable<string> WakeWordsHere() =>
+        DetectorStore.Models().Select(model => model.Path).Where(path => path.EndsWith(".json", StringComparison.Ordinal));
 
     private static WyomingWakeWord WakeWord(string path)
     {
@@ -69,10 +136,19 @@ internal static class WyomingCommand
     }
 
     private static IPEndPoint AddressOf(string text) =>
-        text.Contains(':') && IPEndPoint.TryParse(text, out IPEndPoint? address) ? address : throw new UsageException($"--listen takes an address and a port, such as {DefaultAddress}, not '{Printable.Line(text, 100)}'");
+        text.Contains(':') && IPEndPoint.TryParse(text, out IPEndPoint? address) ? address
+            : throw new UsageException(
+                $"--listen takes an address and a port, such as {DefaultAddress}, not '{Printable.Line(text, 100)}'");
 
-    private static IPNetwork NetworkOf(string text) =>
-        IPNetwork.TryParse(text, out IPNetwork network) ? network
-        : IPAddress.TryParse(text, out IPAddress? address) ? new IPNetwork(address, address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128)
-        : throw new UsageException($"--allow takes an address or a network, such as 192.168.1.0/24, not '{Printable.Line(text, 100)}'");
+    private static IPNetwork NetworkOf(string text)
+    {
+        try
+        {
+            return Setting.NetworkOf(text);
+        }
+        catch (FormatException exception)
+        {
+            throw new UsageException($"--allow takes {exception.Message}, not '{Printable.Line(text, 100)}'");
+        }
+    }
 }

@@ -2,10 +2,11 @@ using EdgeLlm.Cli.Output;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Layers;
+using EdgeLlm.Speech.Recognition;
 
 namespace EdgeLlm.Cli.Doctor;
 
-/// <summary>Where models lie and whether there is one to begin with.</summary>
+/// <summary>Folders of models, and whether there is one to begin with.</summary>
 internal static class StorageChecks
 {
     private const long Scarce = 1_000_000_000;
@@ -14,12 +15,33 @@ internal static class StorageChecks
     {
         yield return Disk(store.UserFolder, FreeSpace.At(store.UserFolder));
         yield return DefaultModel(defaultModel);
+        foreach (StoredModel model in store.Models())
+        {
+            if (SpeechRecognizer.IsRecognizer(model.Path)) yield return Recognizer(model);
+        }
     }
 
     private static Check Disk(string folder, long? free)
     {
         string value = free is { } bytes ? $"{Quantity.Bytes(bytes)} free for {folder}" : $"unknown for {folder}";
-        return free < Scarce ? Check.Note("disk", value, "`edgellm list` shows the models that are here and `edgellm rm` removes one") : Check.Ok("disk", value);
+        return free < Scarce ? Check.Note("disk", value, "`edgellm list` shows the models that are here and `edgellm rm` removes one")
+            : Check.Ok("disk", value);
+    }
+
+    private static Check Recognizer(StoredModel model)
+    {
+        const string name = "model that hears";
+        try
+        {
+            SpeechPlan plan = SpeechPlan.Of(model.Path);
+            string value = $"{model.Path} ({Quantity.Bytes(plan.Weights)}; {Quantity.Bytes(plan.Working)} of memory beside it)";
+            return plan.Weights + plan.Working <= MachineMemory.Total && plan.Working <= MachineMemory.Available ? Check.Ok(name, value)
+                : Check.Problem(name, value, "It does not fit: take a smaller one or stop other programs");
+        }
+        catch (Exception exception) when (exception is GgufException or ModelException or IOException or UnauthorizedAccessException)
+        {
+            return Check.Problem(name, exception.Message, "`edgellm pull` it again");
+        }
     }
 
     private static Check DefaultModel(string? path)

@@ -9,7 +9,8 @@ internal sealed record DivergenceReport(double ReferencePerplexity, double Mean,
     {
         double[] sorted = [.. scores.Select(score => score.Divergence).Order()];
         double perplexity = Math.Exp(scores.Average(score => score.ReferenceSurprise));
-        return new DivergenceReport(perplexity, sorted.Average(), Quantile(sorted, 0.5), Quantile(sorted, 0.99), scores.Count(score => score.SameTop) / (double)scores.Count);
+        return new DivergenceReport(perplexity, sorted.Average(), Quantile(sorted, 0.5), Quantile(sorted, 0.99),
+            scores.Count(score => score.SameTop) / (double)scores.Count);
     }
 
     /// <summary>Between the two nearest ranks on a straight line, as llama-perplexity does.</summary>

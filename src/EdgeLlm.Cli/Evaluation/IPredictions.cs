@@ -6,7 +6,7 @@ internal interface IPredictions : IDisposable
     /// <summary>Begins a window with tokens whose predictions do not count.</summary>
     void Begin(ReadOnlySpan<int> tokens, CancellationToken cancellation);
 
-    /// <summary>Goes on with at most <see cref="WindowPass.MostTokens"/> tokens whose predictions count.</summary>
+    /// <summary>Continues with at most <see cref="WindowPass.MostTokens"/> tokens whose predictions count.</summary>
     void Continue(ReadOnlySpan<int> tokens, CancellationToken cancellation);
 
     /// <summary>The logits [vocabulary] of a token of the last <see cref="Continue"/>.</summary>

@@ -1,13 +1,15 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using System.Text;
 using EdgeLlm.Files;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Adapters;
 
 namespace EdgeLlm.Cli.Evaluation;
 
 /// <summary>
-/// A file with a model's logits for a text's windows, so that they need not be computed again: 32 bytes that tell model, its way of computing, text and windows,
-/// then floats [predicted tokens, vocabulary]. It gets its name when it is whole.
+/// A file with a model's logits for a text's windows, so that they need not be computed again: 32 bytes that tell model, its way of
+/// computing, text and windows, then floats [predicted tokens, vocabulary]. It receives its name when it is whole.
 /// </summary>
 internal static class LogitsStore
 {
@@ -15,26 +17,29 @@ internal static class LogitsStore
 
     /// <summary>Predictions out of the file where it is there, else the model's own, which are written to it.</summary>
     /// <exception cref="InvalidDataException">The file is of another model or text.</exception>
-    public static IPredictions Open(string path, LanguageModel model, TextWindows windows)
+    public static IPredictions Open(string path, LanguageModel model, TextWindows windows, Adaptation? adaptation = null)
     {
-        byte[] origin = Origin(model, windows);
-        if (FileStatus.Of(path) is null) return new Recorder(path, origin, new WindowPass(model, windows.Length), windows);
+        byte[] origin = Origin(model, windows, adaptation);
+        if (FileStatus.Of(path) is null) return new Recorder(path, origin, new WindowPass(model, windows.Length, adaptation), windows);
         FileStream file = InputFile.Open(path);
         byte[] found = new byte[origin.Length];
         file.ReadAtLeast(found, found.Length, throwOnEndOfStream: false);
         long floats = PredictionsOf(windows) * model.Info.VocabularySize;
-        if (found.SequenceEqual(origin) && file.Length == origin.Length + floats * sizeof(float)) return new Player(file, model.Info.VocabularySize);
+        if (found.SequenceEqual(origin) && file.Length == origin.Length + floats * sizeof(float))
+            return new Player(file, model.Info.VocabularySize);
         file.Dispose();
-        throw new InvalidDataException($"{path}: has no logits of {model.Path} for this text and these windows; delete it or name another file");
+        throw new InvalidDataException(
+            $"{path}: has no logits of {model.Path} for this text and these windows; delete it or name another file");
     }
 
     private static long PredictionsOf(TextWindows windows) => (long)windows.Count * (windows.Length - 1 - windows.FirstPrediction);
 
-    private static byte[] Origin(LanguageModel model, TextWindows windows)
+    private static byte[] Origin(LanguageModel model, TextWindows windows, Adaptation? adaptation)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData([FormatVersion]);
         hash.AppendData(model.StateKey());
+        hash.AppendData(Encoding.ASCII.GetBytes(adaptation?.Key ?? ""));
         hash.AppendData(BitConverter.GetBytes(windows.Length));
         hash.AppendData(MemoryMarshal.AsBytes(windows.Tokens));
         return hash.GetHashAndReset();

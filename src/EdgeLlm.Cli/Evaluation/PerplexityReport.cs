@@ -33,10 +33,12 @@ internal sealed record PerplexityReport(double Perplexity, int Windows, int Toke
 
     public void WriteText(TextWriter output)
     {
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"perplexity     {Perplexity:F4} ({Tokens} predictions in {Windows} windows)"));
+        output.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"perplexity     {Perplexity:F4} ({Tokens} predictions in {Windows} windows)"));
         if (Divergence is null) return;
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"reference's    {Divergence.ReferencePerplexity:F4}"));
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"KL divergence  mean {Divergence.Mean:F5}, median {Divergence.Median:F5}, 99 % {Divergence.Percentile99:F5}"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"KL divergence  mean {Divergence.Mean:F5}, median {Divergence.Median:F5}, 99 % {Divergence.Percentile99:F5}"));
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"same top token {Divergence.SameTop * 100:F2} %"));
     }
 }

@@ -21,7 +21,9 @@ internal sealed class PerplexityRun(TextWindows windows, IPredictions model, IPr
     public PerplexityReport Report()
     {
         var report = new PerplexityReport(Perplexity, Windows, _scores.Count, reference is null ? null : DivergenceReport.Of(_scores));
-        if (double.IsFinite(report.Perplexity) && double.IsFinite(report.Divergence?.ReferencePerplexity ?? 0) && double.IsFinite(report.Divergence?.Mean ?? 0)) return report;
+        if (double.IsFinite(report.Perplexity) && double.IsFinite(report.Divergence?.ReferencePerplexity ?? 0)
+            && double.IsFinite(report.Divergence?.Mean ?? 0))
+            return report;
         throw new NotFiniteException("the perplexity is larger than a number can be: the weights of a model are damaged");
     }
 
@@ -37,7 +39,8 @@ internal sealed class PerplexityRun(TextWindows windows, IPredictions model, IPr
             count = Math.Min(WindowPass.MostTokens, tokens.Length - 1 - position);
             int start = position, end = position + count;
             ForEachModel(pass => pass.Continue(tokens.AsSpan(start..end), cancellation));
-            Parallel.For(0, count, i => _latest[i] = PredictionScore.Of(model.Logits(i), tokens[start + i + 1], reference is null ? [] : reference.Logits(i)));
+            Parallel.For(0, count,
+                i => _latest[i] = PredictionScore.Of(model.Logits(i), tokens[start + i + 1], reference is null ? [] : reference.Logits(i)));
             foreach (PredictionScore score in _latest.AsSpan(0, count))
             {
                 _scores.Add(score);

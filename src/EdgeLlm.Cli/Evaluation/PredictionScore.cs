@@ -19,8 +19,10 @@ internal readonly record struct PredictionScore(double Surprise, double Referenc
         // sum over p_ref (log p_ref - log p), with log p = logit - logSum and p_ref = weight / sum of weights
         (int referenceTop, double referenceLogSum) = TopAndLogSum(reference);
         double difference = 0;
-        for (int i = 0; i < reference.Length; i++) difference += Math.Exp(reference[i] - referenceLogSum) * ((double)reference[i] - logits[i]);
-        return new PredictionScore(surprise, referenceLogSum - reference[token], difference - referenceLogSum + logSum, top == referenceTop);
+        for (int i = 0; i < reference.Length; i++)
+            difference += Math.Exp(reference[i] - referenceLogSum) * ((double)reference[i] - logits[i]);
+        return new PredictionScore(surprise, referenceLogSum - reference[token],
+            difference - referenceLogSum + logSum, top == referenceTop);
     }
 
     private static (int Top, double LogSum) TopAndLogSum(ReadOnlySpan<float> logits)

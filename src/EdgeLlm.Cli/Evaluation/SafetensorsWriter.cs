@@ -6,8 +6,8 @@ using System.Text.Json;
 namespace EdgeLlm.Cli.Evaluation;
 
 /// <summary>
-/// Writes F32 tensors as a safetensors file: the header's length (8 bytes, little-endian), a JSON header, the numbers. The header comes first,
-/// so that the numbers need not be held. See https://github.com/huggingface/safetensors#format.
+/// Writes F32 tensors as a safetensors file: the header's length (8 bytes, little-endian), a JSON header, the numbers. The header comes
+/// first, so that the numbers need not be held. See https://github.com/huggingface/safetensors#format.
 /// </summary>
 internal sealed class SafetensorsWriter
 {
@@ -45,7 +45,8 @@ internal sealed class SafetensorsWriter
     }
 
     /// <summary>Writes the next numbers, of this tensor or the one after it.</summary>
-    public void Write(ReadOnlySpan<float> numbers) => _file.Write(MemoryMarshal.AsBytes(numbers)); // little-endian, as every machine that this runs on
+    public void Write(ReadOnlySpan<float> numbers) =>
+        _file.Write(MemoryMarshal.AsBytes(numbers)); // little-endian, as every machine that this runs on
 
     private static void WriteArray(Utf8JsonWriter json, string name, long first, long second)
     {

@@ -10,7 +10,12 @@ internal static class TextLines
     private const string StandardInput = "-";
 
     public static Argument<string?> Argument() =>
-        new("file") { HelpName = "FILE", Description = "Texts, one a line; `-`, and without it, standard input", Arity = ArgumentArity.ZeroOrOne };
+        new("file")
+        {
+            HelpName = "FILE",
+            Description = "Texts, one a line; `-`, and without it, standard input",
+            Arity = ArgumentArity.ZeroOrOne
+        };
 
     /// <summary>The files that are read.</summary>
     public static IEnumerable<string> FilesOf(string? path) => path is null or StandardInput ? [] : [path];

@@ -4,8 +4,9 @@ using EdgeLlm.Tokenization;
 namespace EdgeLlm.Cli.Evaluation;
 
 /// <summary>
-/// A text as llama-perplexity cuts it: no special token is parsed in it; where the model adds a BOS it stands before the text and takes the
-/// place of each window's first token; a rest shorter than a window is dropped. Of each window the tokens from length / 2 + 1 on are predicted.
+/// A text as llama-perplexity cuts it: no special token is parsed in it; where the model adds a BOS it is before the text and takes the
+/// place of each window's first token; a rest shorter than a window is dropped. Of each window the tokens from length / 2 + 1 on are
+/// predicted.
 /// </summary>
 internal sealed class TextWindows
 {

@@ -37,7 +37,7 @@ internal sealed class TokenConversion(Tokenizer tokenizer, bool special, bool ad
         json.WriteEndArray();
     });
 
-    /// <summary>A JSON array of ids a line in; a JSON string a line out, bytes that are no UTF-8 as U+FFFD.</summary>
+    /// <summary>A JSON array of ids a line in; a JSON string a line out, bytes that are not UTF-8 as U+FFFD.</summary>
     public void DecodeLines(Stream input, Stream output) => ConvertLines(input, output, (line, place, json) =>
         json.WriteStringValue(Encoding.UTF8.GetString(Decode(ParseArray(line, place), place))));
 
@@ -95,7 +95,8 @@ internal sealed class TokenConversion(Tokenizer tokenizer, bool special, bool ad
         {
             using JsonDocument document = JsonDocument.Parse(line);
             if (document.RootElement.ValueKind != JsonValueKind.Array) throw NotJson();
-            return [.. document.RootElement.EnumerateArray().Select(id => id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int value) ? value : throw NotJson())];
+            return [.. document.RootElement.EnumerateArray()
+                .Select(id => id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int value) ? value : throw NotJson())];
         }
         catch (JsonException)
         {

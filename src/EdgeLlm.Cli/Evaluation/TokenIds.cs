@@ -11,7 +11,8 @@ internal static class TokenIds
     private const char PairMark = '|';
 
     /// <summary>The prompts of a file that has one a line; a `|` is between the two texts of a pair.</summary>
-    /// <exception cref="InvalidDataException">There is none, a line is empty, or something is no token id; the message names the line.</exception>
+    /// <exception cref="InvalidDataException">There is none, a line is empty, or something is not a token id; the message names the
+    /// line.</exception>
     public static List<TokenPrompt> ReadPrompts(string path)
     {
         List<TokenPrompt> prompts = [];
@@ -20,18 +21,22 @@ internal static class TokenIds
         {
             string place = PlaceOf(path, prompts.Count);
             int[][] texts = [.. line.Split(PairMark).Select(text => Parse(text, place))];
-            if (texts.Length > 2) throw new InvalidDataException($"{place}: has {texts.Length - 1} of {PairMark}; a pair has one, between its texts");
-            if (texts.Any(text => text.Length == 0)) throw new InvalidDataException($"{place}: {(texts.Length == 1 ? "the line" : "a text of the pair")} is empty; each line is a prompt of token ids");
+            if (texts.Length > 2)
+                throw new InvalidDataException($"{place}: has {texts.Length - 1} of {PairMark}; a pair has one, between its texts");
+            if (texts.Any(text => text.Length == 0))
+                throw new InvalidDataException(
+                    $"{place}: {(texts.Length == 1 ? "the line" : "a text of the pair")} is empty; each line is a prompt of token ids");
             prompts.Add(new TokenPrompt([.. texts.SelectMany(text => text)], texts.Length == 1 ? null : texts[0].Length));
         }
         if (prompts.Count == 0) throw new InvalidDataException($"{path}: the file is empty; each line is a prompt of token ids");
         return prompts;
     }
 
-    /// <summary>Where the prompt with this index stands, for messages.</summary>
+    /// <summary>Place of the prompt with this index, for messages.</summary>
     public static string PlaceOf(string path, int prompt) => $"{path}, line {prompt + 1}";
 
-    /// <exception cref="InvalidDataException">Something is no token id; the message names <paramref name="place"/> and which word.</exception>
+    /// <exception cref="InvalidDataException">Something is not a token id; the message names <paramref name="place"/> and which
+    /// word.</exception>
     public static int[] Parse(string text, string place)
     {
         List<int> ids = [];
@@ -51,7 +56,8 @@ internal static class TokenIds
     {
         foreach (int id in ids)
         {
-            if ((uint)id >= (uint)vocabularySize) throw new InvalidDataException($"{place}: token {id} is not in the vocabulary (0 to {vocabularySize - 1})");
+            if ((uint)id >= (uint)vocabularySize)
+                throw new InvalidDataException($"{place}: token {id} is not in the vocabulary (0 to {vocabularySize - 1})");
         }
     }
 }

@@ -1,4 +1,5 @@
 using EdgeLlm.Models;
+using EdgeLlm.Models.Adapters;
 
 namespace EdgeLlm.Cli.Evaluation;
 
@@ -12,10 +13,12 @@ internal sealed class WindowPass : IPredictions
     private readonly KvCache _cache;
     private readonly float[] _logits;
 
-    public WindowPass(LanguageModel model, int windowLength)
+    /// <param name="adaptation">Adapters and control vectors that it is computed with; null: none.</param>
+    public WindowPass(LanguageModel model, int windowLength, Adaptation? adaptation = null)
     {
         _model = model;
         _cache = model.CreateCache();
+        _cache.Adaptation = adaptation;
         _logits = new float[(long)Math.Min(MostTokens, windowLength) * model.Info.VocabularySize];
     }
 
@@ -27,7 +30,8 @@ internal sealed class WindowPass : IPredictions
     }
 
     /// <inheritdoc/>
-    public void Continue(ReadOnlySpan<int> tokens, CancellationToken cancellation) => _model.ForwardAll(tokens, _cache, _logits, cancellation);
+    public void Continue(ReadOnlySpan<int> tokens, CancellationToken cancellation) =>
+        _model.ForwardAll(tokens, _cache, _logits, cancellation);
 
     /// <inheritdoc/>
     public ReadOnlySpan<float> Logits(int token) => _logits.AsSpan(token * _model.Info.VocabularySize, _model.Info.VocabularySize);

@@ -58,7 +58,8 @@ internal static class InspectJson
         {
             writer.WriteStartObject();
             WriteKeys(writer, file.Metadata, file.Metadata.Keys.Where(key =>
-                file.Metadata.TryGet(key, out GgufValue? value) && value.Type != GgufValueType.Array && !(value.TryGetString(out string? text) && text.Length > MostLetters)));
+                file.Metadata.TryGet(key, out GgufValue? value) && value.Type != GgufValueType.Array
+                    && !(value.TryGetString(out string? text) && text.Length > MostLetters)));
             writer.WriteEndObject();
         }
         using JsonDocument document = JsonDocument.Parse(json.ToArray());

@@ -8,8 +8,8 @@ using EdgeLlm.Tokenization;
 namespace EdgeLlm.Cli.Inspect;
 
 /// <summary>
-/// Whether the model in a file runs here, by what `run` itself reads (keys, tensors, tokenizer, chat template), without a weight being touched; its
-/// shape and what it takes of memory. `inspect`, `serve --check`, `quantize` and `pull` all ask this.
+/// Whether the model in a file runs here, by what `run` itself reads (keys, tensors, tokenizer, chat template), without a weight being
+/// touched; its shape and what it takes of memory. `inspect`, `serve --check`, `quantize` and `pull` all ask this.
 /// </summary>
 /// <param name="Problem">Why it doesn't run, whatever the machine, or null.</param>
 /// <param name="Notes">What is unusual but does no harm, a line each.</param>
@@ -26,7 +26,8 @@ internal sealed record ModelPlan(ModelSpec? Model, MemoryPlan? Memory, string? P
             ModelLoader.Bind(steps, file, steps.Model.ContextLength);
             Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
             if ((options.ChatTemplate ?? ModelLoader.ReadChatTemplate(file)) is { } template) ChatTemplate.Parse(template);
-            return new ModelPlan(steps.Model, LanguageModel.PlanMemory(steps, file, options), null, [.. file.Notes, .. NotesOn(steps.Model, tokenizer)]);
+            return new ModelPlan(steps.Model, LanguageModel.PlanMemory(steps, file, options), null,
+                [.. file.Notes, .. NotesOn(steps.Model, tokenizer)]);
         }
         catch (ModelException exception)
         {
@@ -36,7 +37,9 @@ internal sealed record ModelPlan(ModelSpec? Model, MemoryPlan? Memory, string? P
         {
             // It says the file first, which the reader of a report on this file knows.
             string prefix = file.Path + ": ";
-            return new ModelPlan(null, null, exception.Message.StartsWith(prefix, StringComparison.Ordinal) ? exception.Message[prefix.Length..] : exception.Message, []);
+            return new ModelPlan(null, null,
+                exception.Message.StartsWith(prefix, StringComparison.Ordinal) ? exception.Message[prefix.Length..]
+                    : exception.Message, []);
         }
     }
 
@@ -50,6 +53,8 @@ internal sealed record ModelPlan(ModelSpec? Model, MemoryPlan? Memory, string? P
         foreach (string note in tokenizer.Notes) yield return note;
         int beyond = tokenizer.VocabularySize - model.VocabularySize;
         if (beyond > 0)
-            yield return $"the vocabulary has {tokenizer.VocabularySize} tokens and the embedding {model.VocabularySize} rows: {(beyond == 1 ? "the last token" : $"the last {beyond} tokens")} can't be computed, and a prompt that has one is refused";
+            yield return $"the vocabulary has {tokenizer.VocabularySize} tokens and the embedding {model.VocabularySize} rows: "
+                + $"{(beyond == 1 ? "the last token" : $"the last {beyond} tokens")} can't be computed, and a prompt that has one is "
+                + "refused";
     }
 }

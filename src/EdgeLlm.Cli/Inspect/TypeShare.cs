@@ -9,7 +9,8 @@ internal sealed record TypeShare(string Type, int Tensors, long Parameters, long
     public static IReadOnlyList<TypeShare> Of(GgufFile file) =>
     [
         .. file.Tensors.GroupBy(tensor => tensor.TypeName)
-            .Select(group => new TypeShare(group.Key, group.Count(), group.Sum(tensor => tensor.Rows * tensor.Columns), group.Sum(tensor => tensor.ByteCount)))
+            .Select(group => new TypeShare(group.Key, group.Count(), group.Sum(tensor => tensor.Rows * tensor.Columns),
+                group.Sum(tensor => tensor.ByteCount)))
             .OrderByDescending(share => share.Bytes),
     ];
 }

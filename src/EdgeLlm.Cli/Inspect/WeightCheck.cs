@@ -5,14 +5,14 @@ using EdgeLlm.Kernels.Formats;
 namespace EdgeLlm.Cli.Inspect;
 
 /// <summary>
-/// Reads every weight of a file (`inspect --verify`): weights are finite; of packed tensors (docs/e4.md), row scales are finite, sub-scales and int8
-/// values within their bounds, and rows that a matrix does not have zero.
+/// Reads every weight of a file (`inspect --verify`): weights are finite; of packed tensors (docs/quantization.md), row scales are finite,
+/// sub-scales and int8 values within their bounds, and rows that a matrix does not have zero.
 /// </summary>
 internal static class WeightCheck
 {
     private const int ChunkBytes = 4 << 20;
 
-    /// <summary>What is wrong, a line for each tensor; nothing where all is well.</summary>
+    /// <summary>Errors found, one line a tensor; none where all is well.</summary>
     public static IEnumerable<string> Run(GgufFile file)
     {
         foreach (GgufTensor tensor in file.Tensors)
@@ -25,7 +25,8 @@ internal static class WeightCheck
     private static string? CheckPacked(GgufFile file, GgufTensor tensor, PackedTensor packed)
     {
         PackedLayout layout = packed.Layout;
-        int groups = (packed.Rows + PackedLayout.GroupRows - 1) / PackedLayout.GroupRows, subScales = layout.Columns / layout.ScaleColumns * PackedLayout.GroupRows;
+        int groups = (packed.Rows + PackedLayout.GroupRows - 1) / PackedLayout.GroupRows,
+            subScales = layout.Columns / layout.ScaleColumns * PackedLayout.GroupRows;
         for (int g = 0; g < groups; g++)
         {
             ReadOnlySpan<byte> group = file.Bytes(tensor, g * layout.GroupBytes, checked((int)layout.GroupBytes));
@@ -40,14 +41,17 @@ internal static class WeightCheck
             {
                 int scale = (sbyte)group[PackedLayout.SubScaleOffset + i];
                 if (Math.Abs(scale) > layout.SubScaleLimit)
-                    return Text(g, i % PackedLayout.GroupRows, $"has the sub-scale {scale} for columns from {i / PackedLayout.GroupRows * layout.ScaleColumns}; it may be {layout.SubScaleLimit} at most");
+                    return Text(g, i % PackedLayout.GroupRows,
+                        $"has the sub-scale {scale} for columns from {i / PackedLayout.GroupRows * layout.ScaleColumns}; it may be {layout.SubScaleLimit} at most");
             }
             if (!layout.HasCodebook && group[(int)layout.CodeOffset..].IndexOf((byte)0x80) is >= 0 and var at)
                 return Text(g, at % 32 / 4, $"has the value -128; it may be -127 at least");
         }
         return null;
 
-        static string Text(int group, int row, FormattableString fault) => FormattableString.Invariant($"row {group * PackedLayout.GroupRows + row} {fault.ToString(System.Globalization.CultureInfo.InvariantCulture)}");
+        static string Text(int group, int row, FormattableString fault) =>
+            FormattableString.Invariant(
+                $"row {group * PackedLayout.GroupRows + row} {fault.ToString(System.Globalization.CultureInfo.InvariantCulture)}");
     }
 
     private static string? CheckOrdinary(GgufFile file, GgufTensor tensor)
@@ -63,7 +67,8 @@ internal static class WeightCheck
             if (weights.Length != rows * tensor.Columns) weights = new float[rows * tensor.Columns];
             Dequantizer.ToFloat(tensor.Type, file.Bytes(tensor, row * rowBytes, checked((int)(rows * rowBytes))), weights);
             int at = weights.AsSpan().IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
-            if (at >= 0) return FormattableString.Invariant($"row {row + at / tensor.Columns} has a weight that is infinite or not a number");
+            if (at >= 0)
+                return FormattableString.Invariant($"row {row + at / tensor.Columns} has a weight that is infinite or not a number");
         }
         return null;
     }

@@ -8,12 +8,13 @@ internal static class Firmware
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    /// <summary>What `vcgencmd ARGUMENT` prints, or null where there is no such program or it does not answer in time.</summary>
+    /// <summary>Output of `vcgencmd ARGUMENT`, or null where there is no such program or it does not answer in time.</summary>
     public static string? Ask(string argument)
     {
         try
         {
-            using Process? process = Process.Start(new ProcessStartInfo("vcgencmd", argument) { RedirectStandardOutput = true, RedirectStandardError = true });
+            using Process? process =
+                Process.Start(new ProcessStartInfo("vcgencmd", argument) { RedirectStandardOutput = true, RedirectStandardError = true });
             if (process is null) return null;
             if (!process.WaitForExit(Patience))
             {

@@ -1,3 +1,5 @@
+using EdgeLlm.Files;
+
 namespace EdgeLlm.Cli.Machine;
 
 /// <summary>The most memory that this process had so far, as far as Linux tells (/proc/self/status, proc(5)). Bytes.</summary>
@@ -8,7 +10,7 @@ internal sealed class ProcessMemory(SystemFiles files)
     /// <summary>All pages that were resident at once, those of mapped files among them; null elsewhere than on Linux.</summary>
     public long? PeakResident { get; private set; }
 
-    /// <summary>The most that a <see cref="Sample"/> saw of pages that no file stands behind; null elsewhere than on Linux.</summary>
+    /// <summary>The most that a <see cref="Sample"/> saw of pages without a file; null elsewhere than on Linux.</summary>
     public long? PeakAnonymous { get; private set; }
 
     public void Sample()

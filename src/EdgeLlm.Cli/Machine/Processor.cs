@@ -1,18 +1,30 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli.Machine;
 
-/// <summary>What this machine calls its processor and which instructions the runtime finds.</summary>
+/// <summary>Name of the processor, and the instructions that the runtime finds.</summary>
 internal static class Processor
 {
     // "CPU part" of /proc/cpuinfo for implementer 0x41 (Arm), out of the cores' technical reference manuals (MIDR_EL1).
     private static readonly Dictionary<string, string> ArmParts = new()
     {
-        ["0xd03"] = "Cortex-A53", ["0xd04"] = "Cortex-A35", ["0xd05"] = "Cortex-A55", ["0xd07"] = "Cortex-A57", ["0xd08"] = "Cortex-A72",
-        ["0xd09"] = "Cortex-A73", ["0xd0a"] = "Cortex-A75", ["0xd0b"] = "Cortex-A76", ["0xd0c"] = "Neoverse-N1", ["0xd0d"] = "Cortex-A77",
-        ["0xd40"] = "Neoverse-V1", ["0xd41"] = "Cortex-A78", ["0xd49"] = "Neoverse-N2", ["0xd4f"] = "Neoverse-V2",
+        ["0xd03"] = "Cortex-A53",
+        ["0xd04"] = "Cortex-A35",
+        ["0xd05"] = "Cortex-A55",
+        ["0xd07"] = "Cortex-A57",
+        ["0xd08"] = "Cortex-A72",
+        ["0xd09"] = "Cortex-A73",
+        ["0xd0a"] = "Cortex-A75",
+        ["0xd0b"] = "Cortex-A76",
+        ["0xd0c"] = "Neoverse-N1",
+        ["0xd0d"] = "Cortex-A77",
+        ["0xd40"] = "Neoverse-V1",
+        ["0xd41"] = "Cortex-A78",
+        ["0xd49"] = "Neoverse-N2",
+        ["0xd4f"] = "Neoverse-V2",
     };
 
     /// <summary>Such as `AMD EPYC` or `Raspberry Pi 5 Model B Rev 1.0, Cortex-A76`; at least the architecture.</summary>
@@ -23,11 +35,13 @@ internal static class Processor
         string? core = files.Field("/proc/cpuinfo", "CPU part") is { } part ? ArmParts.GetValueOrDefault(part) : null;
         string[] known = [.. new[] { board, core ?? model }.OfType<string>()];
         if (known.Length > 0) return string.Join(", ", known);
-        return Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") is { Length: > 0 } name ? name : RuntimeInformation.ProcessArchitecture.ToString();
+        return Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") is { Length: > 0 } name ? name
+            : RuntimeInformation.ProcessArchitecture.ToString();
     }
 
-    /// <summary>What the device tree calls the board, such as `Raspberry Pi 5 Model B Rev 1.0`; null where there is none.</summary>
-    public static string? Board(SystemFiles files) => files.Read("/proc/device-tree/model") ?? files.Read("/sys/firmware/devicetree/base/model");
+    /// <summary>The board's name in the device tree, such as `Raspberry Pi 5 Model B Rev 1.0`; null where there is none.</summary>
+    public static string? Board(SystemFiles files) =>
+        files.Read("/proc/device-tree/model") ?? files.Read("/sys/firmware/devicetree/base/model");
 
     /// <summary>The instruction sets that matter here.</summary>
     public static IReadOnlyList<string> Features()

@@ -26,7 +26,8 @@ internal sealed class ByteProgress
         }
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         await console.Progress()
-            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new DownloadedColumn(), new TransferSpeedColumn(), new RemainingTimeColumn())
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new DownloadedColumn(),
+                new TransferSpeedColumn(), new RemainingTimeColumn())
             .StartAsync(context =>
             {
                 ProgressTask task = context.AddTask(Markup.Escape(name), maxValue: Math.Max(1, total));
@@ -42,6 +43,7 @@ internal sealed class ByteProgress
         _lastLine = now;
         double speed = (bytes - _first) / Stopwatch.GetElapsedTime(_started, now).TotalSeconds;
         string left = Quantity.Duration(TimeSpan.FromSeconds((_total - bytes) / speed));
-        Console.Error.WriteLine(Quantity.Text($"{_name}: {100.0 * bytes / _total:F0} % of {Quantity.Bytes(_total)}, {speed / 1e6:F1} MB/s, {left} left"));
+        Console.Error.WriteLine(
+            Quantity.Text($"{_name}: {100.0 * bytes / _total:F0} % of {Quantity.Bytes(_total)}, {speed / 1e6:F1} MB/s, {left} left"));
     }
 }

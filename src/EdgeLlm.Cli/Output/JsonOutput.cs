@@ -3,13 +3,15 @@ using System.Text.Json;
 
 namespace EdgeLlm.Cli.Output;
 
-/// <summary>What `--json` prints: one document on standard output, field names in snake_case, sizes in bytes unless a name says otherwise.</summary>
+/// <summary>
+/// Output of `--json`: one document on standard output, field names in snake_case, sizes in bytes unless a name says otherwise.
+/// </summary>
 internal static class JsonOutput
 {
     // Only JSON's own characters and control characters are escaped: it is for programs and terminals, not for the inside of HTML.
     private static readonly JsonWriterOptions Options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>The same for a value a line.</summary>
+    /// <summary>Options for one value a line.</summary>
     public static JsonWriterOptions Line { get; } = Options with { Indented = false };
 
     public static void Write(Action<Utf8JsonWriter> write)

@@ -2,14 +2,17 @@ using Spectre.Console;
 
 namespace EdgeLlm.Cli.Output;
 
-/// <summary>Headings, labelled values and tables: for a person on a terminal in colour and fitted to its width, elsewhere as aligned plain text.</summary>
+/// <summary>
+/// Headings, labelled values and tables: for a person on a terminal in colour and fitted to its width, elsewhere as aligned plain text.
+/// </summary>
 internal sealed class Report
 {
     private readonly IAnsiConsole? _console;
 
     public Report()
     {
-        if (StandardStreams.HasPersonOut()) _console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
+        if (StandardStreams.HasPersonOut())
+            _console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
     }
 
     public void Line(string text = "")
@@ -18,7 +21,7 @@ internal sealed class Report
         else _console.WriteLine(text);
     }
 
-    /// <summary>Lines that all begin with so many spaces.</summary>
+    /// <summary>Lines with a given number of spaces before each.</summary>
     public void Paragraph(string text, int indent)
     {
         if (_console is null) Console.WriteLine(new string(' ', indent) + text);
@@ -52,7 +55,8 @@ internal sealed class Report
         int[] widths = [.. Enumerable.Range(0, rows[0].Length).Select(column => rows.Max(row => row[column].Length))];
         foreach (string[] row in rows)
         {
-            IEnumerable<string> cells = row.Select((cell, column) => rightAligned.Contains(column) ? cell.PadLeft(widths[column]) : cell.PadRight(widths[column]));
+            IEnumerable<string> cells =
+                row.Select((cell, column) => rightAligned.Contains(column) ? cell.PadLeft(widths[column]) : cell.PadRight(widths[column]));
             Console.WriteLine(("  " + string.Join("  ", cells)).TrimEnd());
         }
     }
@@ -68,7 +72,8 @@ internal sealed class Report
         }
         if (headings is not null) grid.AddRow([.. headings.Select(heading => new Text(heading, new Style(Color.Grey)))]);
         // The first column of a list without headings holds its labels.
-        foreach (string[] row in rows) grid.AddRow([.. row.Select((cell, column) => new Text(cell, headings is null && column == 0 ? new Style(Color.Grey) : null))]);
+        foreach (string[] row in rows)
+            grid.AddRow([.. row.Select((cell, column) => new Text(cell, headings is null && column == 0 ? new Style(Color.Grey) : null))]);
         _console!.Write(grid);
     }
 }

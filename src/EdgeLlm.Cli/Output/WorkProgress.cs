@@ -4,7 +4,10 @@ using Spectre.Console.Rendering;
 
 namespace EdgeLlm.Cli.Output;
 
-/// <summary>Shows on standard error how far a long computation is and how long it will take still: a bar on a terminal, elsewhere a line now and then.</summary>
+/// <summary>
+/// Shows on standard error how far a long computation is and how long it will take still: a bar on a terminal, elsewhere a line now and
+/// then.
+/// </summary>
 internal sealed class WorkProgress
 {
     private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(30);
@@ -16,7 +19,9 @@ internal sealed class WorkProgress
     private long _started;
     private long _latest;
 
-    /// <summary>How long the rest takes, if it goes on as it did from the first report to the latest; null where there was but one.</summary>
+    /// <summary>
+    /// How long the rest takes, if it continues as it did from the first report to the latest; null where there was but one.
+    /// </summary>
     private TimeSpan? Left
     {
         get
@@ -24,7 +29,8 @@ internal sealed class WorkProgress
             lock (_lock)
             {
                 if (!(_share > _first) || _first < 0) return null;
-                TimeSpan left = Stopwatch.GetElapsedTime(_started, _latest) * ((1 - _share) / (_share - _first)) - Stopwatch.GetElapsedTime(_latest);
+                TimeSpan left = Stopwatch.GetElapsedTime(_started, _latest) * ((1 - _share) / (_share - _first))
+                    - Stopwatch.GetElapsedTime(_latest);
                 return left > TimeSpan.Zero ? left : TimeSpan.Zero;
             }
         }
@@ -73,7 +79,8 @@ internal sealed class WorkProgress
     }
 
     /// <summary>
-    /// The time left by all of the work so far. (Spectre's own column goes by the last half minute, in which a large model's layer may not even end.)
+    /// The time left by all of the work so far. (Spectre's own column goes by the last half minute, in which a large model's layer may not
+    /// even end.)
     /// </summary>
     private sealed class TimeLeftColumn(WorkProgress progress) : ProgressColumn
     {

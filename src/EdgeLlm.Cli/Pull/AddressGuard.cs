@@ -34,7 +34,7 @@ internal sealed class AddressGuard(Uri endpoint)
     /// <summary>A connection to one of these addresses. Tests put theirs here.</summary>
     public Func<IPAddress[], int, CancellationToken, Task<Stream>> Open { get; init; } = OpenAsync;
 
-    /// <summary>What an address is. Those of IPv4 inside of IPv6 (mapped, compatible, NAT64, 6to4) count as what is inside.</summary>
+    /// <summary>Kind of an address. Those of IPv4 inside of IPv6 (mapped, compatible, NAT64, 6to4) count as the inner one.</summary>
     public static AddressKind KindOf(IPAddress address)
     {
         if (address.AddressFamily == AddressFamily.InterNetworkV6)

@@ -7,7 +7,7 @@ using EdgeLlm.Files;
 namespace EdgeLlm.Cli.Pull;
 
 /// <summary>
-/// Gets files of a repository: continues where it stopped, tries again what may pass by itself, and ends whatever the hub does.
+/// Fetches files of a repository: continues where it stopped, tries again what may pass by itself, and ends whatever the hub does.
 /// </summary>
 /// <param name="say">Is told in a line what went wrong and is tried again.</param>
 internal sealed class Downloader(HubClient hub, PullTiming timing, Action<string> say)
@@ -35,7 +35,7 @@ internal sealed class Downloader(HubClient hub, PullTiming timing, Action<string
         async Task ListOnceAsync() => files = await hub.ListAsync(limit.Token).ConfigureAwait(false);
     }
 
-    /// <summary>Gets one file to <paramref name="path"/>.</summary>
+    /// <summary>Fetches one file to <paramref name="path"/>.</summary>
     /// <param name="at">Is told how many of its bytes are here.</param>
     public async Task DownloadAsync(RepositoryFile file, string path, Action<long> at, CancellationToken cancellation)
     {
@@ -172,5 +172,6 @@ internal sealed class Downloader(HubClient hub, PullTiming timing, Action<string
             }
         }
     }
-    private static bool MayPass(Exception exception) => exception is HttpRequestException or (IOException and not (PullException or FileException));
+    private static bool MayPass(Exception exception) =>
+        exception is HttpRequestException or (IOException and not (PullException or FileException));
 }

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace EdgeLlm.Cli.Pull;
 
-/// <summary>What the first bytes of an answer show that is not the file asked for.</summary>
+/// <summary>Detects by an answer's first bytes that it is not the file asked for.</summary>
 internal static class FileHead
 {
     /// <summary>Bytes that are enough to tell.</summary>

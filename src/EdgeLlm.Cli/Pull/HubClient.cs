@@ -46,6 +46,21 @@ internal sealed partial class HubClient(HubConnection connection, RepositoryRefe
         return files;
     }
 
+    /// <summary>The text of the repository's README.md, its model card; null: it has none.</summary>
+    public async Task<string?> ReadCardAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            using HttpResponseMessage response =
+                await OpenAsync(new RepositoryFile("README.md", 0, null), 0, null, cancellation).ConfigureAwait(false);
+            return System.Text.Encoding.UTF8.GetString(await ReadAllAsync(response, cancellation).ConfigureAwait(false));
+        }
+        catch (PullException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>
     /// A file from a byte on. The answer is 200 (from the start, whatever was asked), 206, or 416 where there is no such byte.
     /// </summary>

@@ -52,7 +52,7 @@ internal sealed class HubConnection : IDisposable
     // Over plain http anybody on the way could read it.
     private bool SendsToken => _token is not null && (Endpoint.Scheme == "https" || Endpoint.IsLoopback);
 
-    /// <summary>Gets an address, through its redirects. The answer is 200, 206 or 416, with its body unread.</summary>
+    /// <summary>Requests an address, through its redirects. The answer is 200, 206 or 416, with its body unread.</summary>
     /// <param name="what">The repository or file, for messages.</param>
     /// <param name="from">The first byte to get; 0 for all.</param>
     /// <param name="tag">The ETag that the earlier bytes had: where the file has another by now, it comes from the start.</param>
@@ -80,7 +80,7 @@ internal sealed class HubConnection : IDisposable
     /// <summary>Whether an address is the hub's.</summary>
     public bool IsEndpoint(Uri uri) => uri.Scheme == Endpoint.Scheme && uri.Host == Endpoint.Host && uri.Port == Endpoint.Port;
 
-    /// <summary>What to say of an answer that is a web page where a file or a list was asked for.</summary>
+    /// <summary>Error for an answer that is a web page where a file or a list was asked for.</summary>
     public static PullException WebPage(string host, string what) =>
         new($"{host} answers with a web page instead of {what}: "
             + "does this network want a login first (a captive portal), or is HF_ENDPOINT wrong?");

@@ -3,7 +3,7 @@ using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli.Pull;
 
-/// <summary>What lets a user read private and gated repositories.</summary>
+/// <summary>Token for a user's private and gated repositories.</summary>
 /// <param name="Value">Sent as bearer.</param>
 /// <param name="Source">The variable or file that it comes from, for messages.</param>
 internal sealed record HubToken(string Value, string Source)
@@ -17,7 +17,8 @@ internal sealed record HubToken(string Value, string Source)
     /// </summary>
     /// <param name="variable">A variable of the environment, or null.</param>
     /// <exception cref="UsageException">A variable has characters that no token has.</exception>
-    /// <exception cref="IOException">The file that HF_TOKEN_PATH names can't be read, or a file has characters that no token has.</exception>
+    /// <exception cref="IOException">The file that HF_TOKEN_PATH names can't be read, or a file has characters that no token
+    /// has.</exception>
     public static HubToken? Find(Func<string, string?> variable)
     {
         foreach (string name in (string[])["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])

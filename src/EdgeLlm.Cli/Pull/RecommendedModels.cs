@@ -10,7 +10,7 @@ internal sealed record RecommendedModel(string Repository, string File, double M
 {
     public bool IsFree => Commercial == "yes";
 
-    /// <summary>What `pull` takes to get this very file.</summary>
+    /// <summary>Argument of `pull` for this very file.</summary>
     public string Reference => $"{Repository}:{RemoteModel.QuantizationOf(StoredModel.NameOf(File)) ?? File}";
 }
 

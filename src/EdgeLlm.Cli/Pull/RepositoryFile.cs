@@ -40,7 +40,7 @@ internal sealed partial record RepositoryFile(string Path, long Size, string? Sh
     private static bool IsHidden(Rune rune) => rune == Rune.ReplacementChar || Rune.GetUnicodeCategory(rune) is
         UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
-    /// <summary>Names that Windows takes for devices, whatever stands after their first dot.</summary>
+    /// <summary>Names that Windows takes for devices, whatever is after their first dot.</summary>
     [GeneratedRegex(@"^(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3]) *(?:\.|\z)", RegexOptions.IgnoreCase)]
     private static partial Regex Device();
 }

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace EdgeLlm.Cli.Pull;
 
 /// <summary>
-/// What `pull` is asked for: `OWNER/NAME`, after an `@` a branch, tag or commit, and after a colon a file, its name without `.gguf`, or a
+/// Argument of `pull`: `OWNER/NAME`, after an `@` a branch, tag or commit, and after a colon a file, its name without `.gguf`, or a
 /// quantization. Also an address of the hub's pages, as a browser shows it.
 /// </summary>
 internal sealed partial record RepositoryReference(string Repository, string Revision, string? File)
@@ -24,7 +24,7 @@ internal sealed partial record RepositoryReference(string Repository, string Rev
         }
     }
 
-    /// <exception cref="UsageException">It is no such text.</exception>
+    /// <exception cref="UsageException">It is not such text.</exception>
     public static RepositoryReference Parse(string text)
     {
         if (Host().Match(text) is { Success: true } host)

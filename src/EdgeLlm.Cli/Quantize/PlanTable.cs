@@ -11,10 +11,16 @@ internal static class PlanTable
         var report = new Report();
         report.Table(["tensor", "shape", "from", "to", "size"], plan.Tensors.Select(tensor => new[]
         {
-            Printable.Line(tensor.Name), string.Join(" x ", tensor.MatrixShape), tensor.TypeName, plan.NewTypeOf(tensor) ?? "as it is", Quantity.Bytes(plan.BytesOf(tensor)),
+            Printable.Line(tensor.Name), string.Join(" x ", tensor.MatrixShape), tensor.TypeName, plan.NewTypeOf(tensor) ?? "as it is",
+            Quantity.Bytes(plan.BytesOf(tensor)),
         }), 4);
         if (plan.Lattices.Count > 0)
-            report.Line($"{plan.Lattices.Count} {(plan.Lattices.Count == 1 ? "matrix is" : "matrices are")} on the lattice of Q4_0, as a training for it leaves them, and keep its codes (--no-lattice: they are rounded as the others)");
-        report.Line(Quantity.Text($"{Quantity.Bytes(plan.OutputBytes)} of tensors, {plan.BitsPerWeight:F2} bits a weight; from {Quantity.Bytes(plan.File.FileSize)}"));
+            report.Line(
+                $"{plan.Lattices.Count} {(plan.Lattices.Count == 1 ? "matrix is" : "matrices are")} on the lattice of Q4_0, as a training for it leaves them, and keep its codes (--no-lattice: they are rounded as the others)");
+        report.Line(
+            Quantity.Text(
+                $"{Quantity.Bytes(plan.OutputBytes)} of tensors, {plan.BitsPerWeight:F2} bits a weight; from {Quantity.Bytes(plan.File.FileSize)}"));
+        if (plan is QuantizationPlan { PredictedDivergence: { } divergence })
+            report.Line(Quantity.Text($"predicted KL divergence from the source: about {divergence:F4} nats a token"));
     }
 }

@@ -1,8 +1,9 @@
 using EdgeLlm.Kernels.Formats;
+using EdgeLlm.Models.Adapters;
 
 namespace EdgeLlm.Cli.Quantize;
 
-/// <summary>What `edgellm quantize` was asked for; its parts don't contradict each other.</summary>
+/// <summary>Options of `edgellm quantize`, checked against each other.</summary>
 internal sealed record QuantizeOptions
 {
     /// <summary>A GGUF file, a model's name, or a Hugging Face folder.</summary>
@@ -13,6 +14,9 @@ internal sealed record QuantizeOptions
 
     /// <summary>A file with the calibration text; null: our own text.</summary>
     public string? Calibration { get; init; }
+
+    /// <summary>Adapters that the packed model is going to run with.</summary>
+    public ScaledPath[] Adapters { get; init; } = [];
 
     /// <summary>A file with an importance matrix that takes the calibration's place, or null.</summary>
     public string? Importance { get; init; }
@@ -47,8 +51,14 @@ internal sealed record QuantizeOptions
     /// <summary>Bits that a packed weight may have on average, or null.</summary>
     public double? BitsPerWeight { get; init; }
 
+    /// <summary>The forms that a matrix may get where they are chosen; null: all, and without a budget they are not chosen.</summary>
+    public IReadOnlySet<Packing>? Forms { get; init; }
+
     /// <summary>Whether it does without calibration.</summary>
     public bool IsFast { get; init; }
+
+    /// <summary>Whether a calibrated run rounds by the loss of the whole model.</summary>
+    public bool UsesGradients { get; init; } = true;
 
     /// <summary>Whether matrices that were trained for Q4_0 keep its codes.</summary>
     public bool KeepsLattices { get; init; } = true;
@@ -72,7 +82,7 @@ internal sealed record QuantizeOptions
 /// <summary>Names of the standard types.</summary>
 internal static class StandardTypes
 {
-    /// <summary>What `--type` takes.</summary>
+    /// <summary>Values of `--type`.</summary>
     public static IReadOnlyDictionary<string, ElementType> ByName { get; } = new Dictionary<string, ElementType>
     {
         ["q4_0"] = ElementType.Q4_0,

@@ -1,16 +1,21 @@
 using System.Diagnostics;
+using EdgeLlm.Cli.Commands;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Adapters;
+using EdgeLlm.Models.Licences;
 using EdgeLlm.Quantization;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Standard;
 
 namespace EdgeLlm.Cli.Quantize;
 
-/// <summary>One run of `edgellm quantize`: checks what it reads and writes, chooses the quantizer, shows its progress, and writes the report.</summary>
+/// <summary>
+/// One run of `edgellm quantize`: checks what it reads and writes, chooses the quantizer, shows its progress, and writes the report.
+/// </summary>
 internal sealed class QuantizeRun(QuantizeOptions options)
 {
     // Mean squares settle sooner than correlations do.
@@ -24,10 +29,12 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     {
         if (!options.IsDryRun) RequireFiles();
         bool needsWeights = !options.IsDryRun || options.HasBudget || options.KeepsLattices;
-        using QuantizeSource source = await QuantizeSource.OpenAsync(options.Input, options.ChatTemplate, options.IsDryRun ? null : options.Output, needsWeights, cancellation).ConfigureAwait(false);
+        using QuantizeSource source = await QuantizeSource.OpenAsync(options.Input, options.ChatTemplate,
+            options.IsDryRun ? null : options.Output, needsWeights, cancellation).ConfigureAwait(false);
         try
         {
-            IReadOnlySet<string>? lattices = options.KeepsLattices ? await Task.Run(() => Q4Lattice.Find(source.File, cancellation), cancellation).ConfigureAwait(false) : null;
+            IReadOnlySet<string>? lattices = options.KeepsLattices
+                ? await Task.Run(() => Q4Lattice.Find(source.File, cancellation), cancellation).ConfigureAwait(false) : null;
             return options.StandardType is { } type
                 ? await ConvertAsync(source.File, type, lattices, cancellation).ConfigureAwait(false)
                 : await PackAsync(source.File, lattices, cancellation).ConfigureAwait(false);
@@ -43,7 +50,9 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     {
         var plan = new QuantizationPlan(file, options.Body, options.Embedding, lattices);
         string? text = await ReadCalibrationAsync(cancellation).ConfigureAwait(false);
-        if (options.HasBudget) await FitBudgetAsync(plan, text, cancellation).ConfigureAwait(false);
+        bool usesLoss = !options.IsFast && options.Importance is null && options.UsesGradients && QuantizationBudget.CanFit(file);
+        plan.Rotates = usesLoss;
+        if (options.HasBudget || options.Forms is not null) await FitBudgetAsync(plan, text, cancellation).ConfigureAwait(false);
         if (options.IsDryRun)
         {
             PlanTable.Show(plan);
@@ -51,23 +60,42 @@ internal sealed class QuantizeRun(QuantizeOptions options)
         }
         WarnOfQuantized(file, plan.QuantizedAlready);
         SayLattices(plan);
+        if (plan.PredictedDivergence is { } divergence)
+            await Console.Error.WriteLineAsync(
+                Quantity.Text($"edgellm: predicted KL divergence from the source: about {divergence:F4} nats a token"))
+                .ConfigureAwait(false);
         ImportanceMatrix? importance = options.Importance is { } path ? ImportanceMatrix.Read(path) : null;
         bool rounds = options.IsFast || importance is not null;
-        FreeSpace.Require(options.Output, plan.OutputBytes * (rounds ? 1 : 2)); // a calibrated run keeps its finished layers beside the output
         if (rounds)
         {
+            FreeSpace.Require(options.Output, plan.OutputBytes);
             return await SaveAsync(file, new FastQuantizer(plan, importance), importance?.Name, cancellation).ConfigureAwait(false);
         }
         if (options.KeptImportance is not null) await CollectImportanceAsync(file, text, cancellation).ConfigureAwait(false);
-        var calibrated = new CalibratedQuantizer(plan, new QuantizationSettings(), text) { IdentityFolder = StateFolder.Identities };
-        await Console.Error.WriteLineAsync(Quantity.Text($"edgellm: this takes about {Quantity.Duration(calibrated.EstimateTime())}; if it is cut short, the same command goes on from there")).ConfigureAwait(false);
+        using ChangedWeights? adapters = OpenAdapters(file);
+        var calibrated = new CalibratedQuantizer(plan, new QuantizationSettings { UsesGradients = options.UsesGradients }, text, adapters)
+        {
+            IdentityFolder = StateFolder.Identities,
+        };
+        FreeSpace.Require(options.Output, plan.OutputBytes + calibrated.WorkBytes);
+        await Console.Error.WriteLineAsync(
+            Quantity.Text(
+                $"edgellm: this takes about {Quantity.Duration(calibrated.EstimateTime())}; if it is cut short, the same command goes on from there"))
+                .ConfigureAwait(false);
         return await SaveAsync(file, calibrated, options.CalibrationName, cancellation).ConfigureAwait(false);
+    }
+
+    private ChangedWeights? OpenAdapters(GgufFile file)
+    {
+        foreach (ScaledPath adapter in options.Adapters) LicencePolicy.Require(adapter.Path);
+        return options.Adapters.Length > 0 ? new ChangedWeights(file, ModelLoader.ReadSpec(file), options.Adapters) : null;
     }
 
     /// <summary>Into a standard type.</summary>
     private async Task<int> ConvertAsync(GgufFile file, ElementType type, IReadOnlySet<string>? lattices, CancellationToken cancellation)
     {
-        bool weighs = (type is ElementType.Q4_0 or ElementType.IQ4_NL or ElementType.Q4_K) && !options.IsFast; // to the others it makes no difference what the inputs are like
+        bool weighs = (type is ElementType.Q4_0 or ElementType.IQ4_NL or ElementType.Q4_K)
+            && !options.IsFast; // to the others it makes no difference what the inputs are like
         var plan = new StandardPlan(file, type, weighs, lattices);
         if (options.IsDryRun)
         {
@@ -79,25 +107,32 @@ internal sealed class QuantizeRun(QuantizeOptions options)
         FreeSpace.Require(options.Output, plan.OutputBytes);
         ImportanceMatrix? importance = null;
         if (weighs && options.Importance is { } path) importance = ImportanceMatrix.Read(path);
-        else if (weighs || options.KeptImportance is not null) importance = await CollectImportanceAsync(file, await ReadCalibrationAsync(cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
+        else if (weighs || options.KeptImportance is not null)
+            importance = await CollectImportanceAsync(file, await ReadCalibrationAsync(cancellation).ConfigureAwait(false), cancellation)
+                .ConfigureAwait(false);
         if (!weighs) importance = null;
         return await SaveAsync(file, new StandardQuantizer(plan, importance), importance?.Name, cancellation).ConfigureAwait(false);
     }
 
     private async Task<int> SaveAsync(GgufFile file, ModelQuantizer quantizer, string? calibration, CancellationToken cancellation)
     {
-        await WorkProgress.RunAsync(report => Task.Run(() => quantizer.Save(options.Output, report, cancellation), cancellation)).ConfigureAwait(false);
+        await WorkProgress.RunAsync(report => Task.Run(() => quantizer.Save(options.Output, report, cancellation), cancellation))
+            .ConfigureAwait(false);
         return await FinishAsync(file, calibration, cancellation).ConfigureAwait(false);
     }
 
-    private Task FitBudgetAsync(QuantizationPlan plan, string? text, CancellationToken cancellation) => WorkProgress.RunAsync(report => Task.Run(() =>
+    private Task FitBudgetAsync(QuantizationPlan plan, string? text, CancellationToken cancellation) =>
+        WorkProgress.RunAsync(report => Task.Run(() =>
     {
-        var budget = new QuantizationBudget(plan, text, report, cancellation);
-        if (options.Megabytes is { } megabytes) budget.Fit((long)(megabytes * 1e6) - plan.HeaderBytes);
+        long bytes = plan.OutputBytes,
+            readBytes = plan.Tensors.Sum(plan.ReadBytesOf); // of 4 bits for the layers and 8 for embedding and head
+        var budget = new QuantizationBudget(plan, text, report, cancellation, options.Forms);
+        if (!options.HasBudget) budget.Fit(bytes, readBytes);
+        else if (options.Megabytes is { } megabytes) budget.Fit((long)(megabytes * 1e6) - plan.HeaderBytes);
         else budget.Fit((long)(options.BitsPerWeight!.Value / 8 * plan.PackedWeights) + plan.OtherBytes);
     }, cancellation));
 
-    /// <summary>What the calibration text says of the inputs; written where it was asked for.</summary>
+    /// <summary>Importance of inputs by the calibration text; written where it was asked for.</summary>
     private async Task<ImportanceMatrix> CollectImportanceAsync(GgufFile file, string? text, CancellationToken cancellation)
     {
         var source = new SourceModel(file);
@@ -110,16 +145,20 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     }
 
     private async Task<string?> ReadCalibrationAsync(CancellationToken cancellation) =>
-        options.Calibration is { } path ? await Task.Run(() => InputFile.ReadText(path, InputFile.MostTextBytes), cancellation).ConfigureAwait(false) : null;
+        options.Calibration is { } path
+            ? await Task.Run(() => InputFile.ReadText(path, InputFile.MostTextBytes), cancellation).ConfigureAwait(false) : null;
 
     /// <summary>Everything that is going to be written can be, and is nothing that is read.</summary>
     private void RequireFiles()
     {
-        string[] texts = [.. new[] { options.Calibration, options.Importance, options.Evaluation, options.ChatTemplateFile }.OfType<string>()];
+        string[] texts =
+            [.. new[] { options.Calibration, options.Importance, options.Evaluation, options.ChatTemplateFile }.OfType<string>()];
         foreach (string path in texts) InputFile.RequireReadable(path);
-        string[] inputs = [.. QuantizeSource.FilesOf(options.Input), .. texts];
+        string[] inputs = [.. QuantizeSource.FilesOf(options.Input), .. texts,
+            .. options.Adapters.SelectMany(adapter => MergeCommand.FilesOf(adapter.Path))];
         OutputFile.Require(options.Output, options.Replaces, inputs);
-        foreach (string unfinished in CalibratedQuantizer.FilesBeside(options.Output)) OutputFile.RequireNoInput(options.Output, unfinished, inputs);
+        foreach (string unfinished in CalibratedQuantizer.FilesBeside(options.Output))
+            OutputFile.RequireNoInput(options.Output, unfinished, inputs);
         string[] reports = options.WritesReport ? ReportRun.PathsFor(options.Output) : [];
         foreach (string report in reports) OutputFile.RequireBeside(report, inputs);
         if (options.KeptImportance is not { } kept) return;
@@ -133,24 +172,29 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     private static void WarnOfQuantized(GgufFile file, string? type)
     {
         if (type is null) return;
-        Console.Error.WriteLine($"edgellm: {Printable.Line(file.Path)} is quantized already ({type}): what that lost stays lost; better begin from F16 or BF16");
+        Console.Error.WriteLine(
+            $"edgellm: {Printable.Line(file.Path)} is quantized already ({type}): what that lost stays lost; better begin from F16 or BF16");
     }
 
     private static void SayLattices(TensorPlan plan)
     {
         if (plan.Lattices.Count == 0) return;
-        Console.Error.WriteLine($"edgellm: {plan.Lattices.Count} {(plan.Lattices.Count == 1 ? "matrix was" : "matrices were")} trained for Q4_0 and keep its codes (--no-lattice: they are rounded as the others)");
+        Console.Error.WriteLine(
+            $"edgellm: {plan.Lattices.Count} {(plan.Lattices.Count == 1 ? "matrix was" : "matrices were")} trained for Q4_0 and keep its codes (--no-lattice: they are rounded as the others)");
     }
 
     /// <summary>Says what was written, and writes the report.</summary>
     private async Task<int> FinishAsync(GgufFile file, string? calibration, CancellationToken cancellation)
     {
         TimeSpan time = Stopwatch.GetElapsedTime(_started);
-        using (GgufFile made = GgufFile.Open(options.Output)) ModelIdentity.Remember(options.Output, ModelIdentity.Of(made, folder: null, cancellation), StateFolder.Identities);
-        Console.WriteLine($"{Printable.Line(options.Output)} ({Quantity.Bytes(new FileInfo(options.Output).Length)}, from {Quantity.Bytes(file.FileSize)})");
+        using (GgufFile made = GgufFile.Open(options.Output))
+            ModelIdentity.Remember(options.Output, ModelIdentity.Of(made, folder: null, cancellation), StateFolder.Identities);
+        Console.WriteLine(
+            $"{Printable.Line(options.Output)} ({Quantity.Bytes(new FileInfo(options.Output).Length)}, from {Quantity.Bytes(file.FileSize)})");
         if (!options.WritesReport) return ExitCode.Success;
         bool compares = options.Evaluation is not null || !options.IsFast;
-        await ReportRun.WriteAsync(file, options.Input, options.Output, calibration, time, compares, options.Evaluation, cancellation).ConfigureAwait(false);
+        await ReportRun.WriteAsync(file, options.Input, options.Output, calibration, time, compares, options.Evaluation, cancellation)
+            .ConfigureAwait(false);
         return ExitCode.Success;
     }
 }

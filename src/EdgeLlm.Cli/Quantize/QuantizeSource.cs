@@ -19,7 +19,8 @@ internal sealed class QuantizeSource : IDisposable
         {
             File = GgufFile.Open(path);
             if (chatTemplate is not null) File.Metadata.Override("tokenizer.chat_template", GgufValue.Of(chatTemplate));
-            foreach (string note in ModelPlan.Of(File, new ModelOptions()).RequireRunnable(input).Notes) Console.Error.WriteLine($"edgellm: {Printable.Line(input)}: {note}");
+            foreach (string note in ModelPlan.Of(File, new ModelOptions()).RequireRunnable(input).Notes)
+                Console.Error.WriteLine($"edgellm: {Printable.Line(input)}: {note}");
         }
         catch
         {
@@ -39,15 +40,19 @@ internal sealed class QuantizeSource : IDisposable
         return [.. file.Maps.Select(map => map.Path)];
     }
 
-    /// <param name="chatTemplate">The Jinja source that the output gets in the place of the input's template; null: its own.</param>
-    /// <param name="output">What is going to be made: the temporary file lies beside it. Null: nothing is, and it lies where temporary files do.</param>
+    /// <param name="chatTemplate">The Jinja source that the output receives in the place of the input's template; null: its own.</param>
+    /// <param name="output">What is going to be made: the temporary file is beside it. Null: nothing is, and it is where temporary files
+    /// do.</param>
     /// <param name="needsWeights">Whether the weights are going to be read; otherwise the file only tells of them.</param>
-    public static async Task<QuantizeSource> OpenAsync(string input, string? chatTemplate, string? output, bool needsWeights, CancellationToken cancellation)
+    public static async Task<QuantizeSource> OpenAsync(string input, string? chatTemplate, string? output, bool needsWeights,
+        CancellationToken cancellation)
     {
-        if (!Directory.Exists(input)) return new QuantizeSource(ModelStore.OfThisMachine().PathOf(input), input, chatTemplate, isTemporary: false);
+        if (!Directory.Exists(input))
+            return new QuantizeSource(ModelStore.OfThisMachine().PathOf(input), input, chatTemplate, isTemporary: false);
         using var model = HuggingFaceModel.Open(input);
         foreach (string note in model.Notes) await Console.Error.WriteLineAsync($"edgellm: {Printable.Line(note)}").ConfigureAwait(false);
-        string temporary = output is null ? Path.Combine(Path.GetTempPath(), "edgellm-" + Path.GetRandomFileName()) : output + ".source.tmp";
+        string temporary = output is null ? Path.Combine(Path.GetTempPath(), "edgellm-" + Path.GetRandomFileName())
+            : output + ".source.tmp";
         if (!needsWeights)
         {
             model.SaveOutline(temporary);
@@ -59,7 +64,8 @@ internal sealed class QuantizeSource : IDisposable
         try
         {
             await ByteProgress.RunAsync("reading the folder", model.ByteCount,
-                (at, _) => Task.Run(() => model.Save(temporary, bytes => at(written += bytes), cancellation), cancellation)).ConfigureAwait(false);
+                (at, _) => Task.Run(() => model.Save(temporary, bytes => at(written += bytes), cancellation), cancellation))
+                .ConfigureAwait(false);
         }
         catch (FileException exception) when (exception.Path == temporary)
         {

@@ -12,7 +12,9 @@ using EdgeLlm.Sampling;
 
 namespace EdgeLlm.Cli.Quantize;
 
-/// <summary>Compares a model with what it was made from and writes the report beside it: OUTPUT.report.json and OUTPUT.report.html.</summary>
+/// <summary>
+/// Compares a model with what it was made from and writes the report beside it: OUTPUT.report.json and OUTPUT.report.html.
+/// </summary>
 internal static class ReportRun
 {
     private const int Windows = 8;
@@ -31,20 +33,28 @@ internal static class ReportRun
     /// <param name="input">What the user called the source.</param>
     /// <param name="measures">Also compare predictions and answers, which takes as long as running both models for a while.</param>
     /// <param name="textPath">A text to compare predictions on; null: windows of our own that no calibration learned from.</param>
-    public static async Task WriteAsync(GgufFile source, string input, string output, string? calibration, TimeSpan time, bool measures, string? textPath, CancellationToken cancellation)
+    public static async Task WriteAsync(GgufFile source, string input, string output, string? calibration, TimeSpan time, bool measures,
+        string? textPath, CancellationToken cancellation)
     {
         try
         {
             using GgufFile file = GgufFile.Open(output);
-            QuantizationReport report = await Task.Run(() => Describe(source, input, file, calibration, time, cancellation), cancellation).ConfigureAwait(false);
+            QuantizationReport report =
+                await Task.Run(() => Describe(source, input, file, calibration, time, cancellation), cancellation).ConfigureAwait(false);
             if (measures)
             {
-                await Console.Error.WriteLineAsync("edgellm: comparing predictions and answers with the source's for the report").ConfigureAwait(false);
-                await WorkProgress.RunAsync(async progress => report = await Task.Run(() => CompareAsync(report, source, textPath, progress, cancellation), cancellation).ConfigureAwait(false)).ConfigureAwait(false);
+                await Console.Error.WriteLineAsync("edgellm: comparing predictions and answers with the source's for the report")
+                    .ConfigureAwait(false);
+                await WorkProgress.RunAsync(
+                    async progress => report = await Task.Run(() => CompareAsync(report, source, textPath, progress, cancellation),
+                        cancellation).ConfigureAwait(false)).ConfigureAwait(false);
             }
             else
             {
-                report = await Task.Run(() => report with { Alternatives = AlternativeForms.Of(source, report.Overhead, divergences: null, cancellation) }, cancellation).ConfigureAwait(false);
+                report =
+                    await Task.Run(
+                        () => report with { Alternatives = AlternativeForms.Of(source, report.Overhead, divergences: null, cancellation) },
+                        cancellation).ConfigureAwait(false);
             }
             string[] paths = PathsFor(output);
             AtomicFile.Write(paths[0], stream => ReportJson.Write(report, stream));
@@ -54,29 +64,33 @@ internal static class ReportRun
                 ReportHtml.Write(report, writer);
             });
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ModelException or NotFiniteException or ChatTemplateException or InvalidDataException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ModelException or NotFiniteException
+            or ChatTemplateException or InvalidDataException)
         {
             // The model itself is whole.
             await Console.Error.WriteLineAsync($"edgellm: no report: {exception.Message}").ConfigureAwait(false);
         }
     }
 
-    private static QuantizationReport Describe(GgufFile source, string input, GgufFile file, string? calibration, TimeSpan time, CancellationToken cancellation) => new()
-    {
-        Source = input,
-        SourceBytes = source.FileSize,
-        Output = file.Path,
-        OutputBytes = file.FileSize,
-        Model = file.Metadata.GetString("general.name", "a model without a name"),
-        Method = file.Metadata.GetString("edgellm.quantization.method", ""),
-        Calibration = calibration,
-        Time = time,
-        Lattices = file.Metadata.TryGet(ModelWriter.LatticesKey, out GgufValue? lattices) ? (int)lattices.Count : 0,
-        Tensors = WeightComparison.Tensors(source, file, cancellation),
-    };
+    private static QuantizationReport Describe(GgufFile source, string input, GgufFile file, string? calibration, TimeSpan time,
+        CancellationToken cancellation) =>
+        new()
+        {
+            Source = input,
+            SourceBytes = source.FileSize,
+            Output = file.Path,
+            OutputBytes = file.FileSize,
+            Model = file.Metadata.GetString("general.name", "a model without a name"),
+            Method = file.Metadata.GetString("edgellm.quantization.method", ""),
+            Calibration = calibration,
+            Time = time,
+            Lattices = file.Metadata.TryGet(ModelWriter.LatticesKey, out GgufValue? lattices) ? (int)lattices.Count : 0,
+            Tensors = WeightComparison.Tensors(source, file, cancellation),
+        };
 
-    /// <summary>Adds what takes running the models: predictions, answers, and what other forms would make of the predictions.</summary>
-    private static async Task<QuantizationReport> CompareAsync(QuantizationReport report, GgufFile source, string? textPath, Action<string, double> progress, CancellationToken cancellation)
+    /// <summary>Adds what takes running the models: predictions, answers, and how other forms would change the predictions.</summary>
+    private static async Task<QuantizationReport> CompareAsync(QuantizationReport report, GgufFile source, string? textPath,
+        Action<string, double> progress, CancellationToken cancellation)
     {
         // Shares of the time that the parts take: predictions, answers, sensitivities.
         const double Predictions = 0.35, Answers = 0.3;
@@ -85,12 +99,14 @@ internal static class ReportRun
         using (LanguageModel before = LanguageModel.Load(source.Path, options), after = LanguageModel.Load(report.Output, options))
         {
             int length = Math.Min(WindowTokens, before.Info.ContextLength);
-            windows = textPath is null ? HeldOut(source, length) : new TextWindows(before.Tokenizer, InputFile.ReadText(textPath, InputFile.MostTextBytes), length);
+            windows = textPath is null ? HeldOut(source, length)
+                : new TextWindows(before.Tokenizer, InputFile.ReadText(textPath, InputFile.MostTextBytes), length);
             string text = textPath is null ? "a text of ours that nothing was fitted to" : Path.GetFileName(textPath);
             report = report with
             {
                 Measurement = Measure(before, after, windows, text, share => progress("predictions", Predictions * share), cancellation),
-                Answers = await AskAsync(before, after, share => progress("answers", Predictions + Answers * share), cancellation).ConfigureAwait(false),
+                Answers = await AskAsync(before, after, share => progress("answers", Predictions + Answers * share),
+                    cancellation).ConfigureAwait(false),
             };
         }
         DivergenceEstimate? estimate = windows.Count == 0 ? null : DivergenceEstimate.Measure(source,
@@ -99,7 +115,8 @@ internal static class ReportRun
         return report with { Alternatives = AlternativeForms.Of(source, report.Overhead, estimate, cancellation) };
     }
 
-    private static Measurement? Measure(LanguageModel before, LanguageModel after, TextWindows windows, string text, Action<double> progress, CancellationToken cancellation)
+    private static Measurement? Measure(LanguageModel before, LanguageModel after, TextWindows windows, string text,
+        Action<double> progress, CancellationToken cancellation)
     {
         if (windows.Count == 0) return null;
         using var pass = new WindowPass(after, windows.Length);
@@ -110,7 +127,8 @@ internal static class ReportRun
         while (run.Windows < count && run.Next(cancellation)) progress(run.Windows / (double)count);
         PerplexityReport result = run.Report();
         DivergenceReport divergence = result.Divergence!;
-        return new Measurement(text, result.Tokens, divergence.ReferencePerplexity, result.Perplexity, divergence.Mean, divergence.Median, divergence.Percentile99, divergence.SameTop);
+        return new Measurement(text, result.Tokens, divergence.ReferencePerplexity, result.Perplexity, divergence.Mean, divergence.Median,
+            divergence.Percentile99, divergence.SameTop);
     }
 
     /// <summary>Those windows of our own calibration text that are held out from calibration.</summary>
@@ -120,12 +138,14 @@ internal static class ReportRun
         return new TextWindows(text.Tokens.ToArray(), text.Length);
     }
 
-    private static async Task<List<AnswerPair>> AskAsync(LanguageModel before, LanguageModel after, Action<double> progress, CancellationToken cancellation)
+    private static async Task<List<AnswerPair>> AskAsync(LanguageModel before, LanguageModel after, Action<double> progress,
+        CancellationToken cancellation)
     {
         var pairs = new List<AnswerPair>();
         foreach (string question in Questions)
         {
-            pairs.Add(new AnswerPair(question, await AskAsync(before, question, cancellation).ConfigureAwait(false), await AskAsync(after, question, cancellation).ConfigureAwait(false)));
+            pairs.Add(new AnswerPair(question, await AskAsync(before, question, cancellation).ConfigureAwait(false),
+                await AskAsync(after, question, cancellation).ConfigureAwait(false)));
             progress(pairs.Count / (double)Questions.Length);
         }
         return pairs;
@@ -138,7 +158,8 @@ internal static class ReportRun
         if (!format.HasTemplate)
         {
             using var generator = new TextGenerator(model);
-            return string.Concat(await generator.GenerateAsync(model.Tokenizer.Encode(question, addSpecial: true), options, cancellation).ToListAsync(cancellation).ConfigureAwait(false));
+            return string.Concat(await generator.GenerateAsync(model.Tokenizer.Encode(question, addSpecial: true), options, cancellation)
+                .ToListAsync(cancellation).ConfigureAwait(false));
         }
         using var session = new ChatSession(model, format);
         await foreach (string _ in session.AskAsync(question, options, cancellation).ConfigureAwait(false)) { }

@@ -36,7 +36,8 @@ internal static class AnswerParameters
         if (words.Length < 2) return $"/set parameter NAME VALUE; there are {names}";
         string name = words[0].ToLowerInvariant().Replace('-', '_');
         if (name == "num_ctx") return "the context's length is chosen at the start: edgellm run --context TOKENS";
-        if (!Known.TryGetValue(name, out Func<GenerationOptions, string, GenerationOptions>? set)) return $"there is no parameter {name}; there are {names}";
+        if (!Known.TryGetValue(name, out Func<GenerationOptions, string, GenerationOptions>? set))
+            return $"there is no parameter {name}; there are {names}";
         try
         {
             GenerationOptions changed = set(options, words[1]);
@@ -54,7 +55,7 @@ internal static class AnswerParameters
         }
     }
 
-    /// <summary>What is set, a name and its value a line.</summary>
+    /// <summary>All settings, a name and its value a line.</summary>
     public static string Describe(GenerationOptions options)
     {
         SamplingOptions sampling = options.Sampling;

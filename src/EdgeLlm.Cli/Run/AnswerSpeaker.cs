@@ -15,11 +15,12 @@ internal sealed class AnswerSpeaker : IDisposable
     public AnswerSpeaker(string? voice)
     {
         Player.Require();
-        _voice = SpeechSynthesizer.Load(voice);
+        _voice = SpeechSynthesizer.Load(voice, new VoiceOptions { Commands = ServiceSettings.VoiceCommandsFor(voice) });
     }
 
     /// <summary>Passes an answer on, and ends when all of it is spoken; a caller that leaves stops the sound at once.</summary>
-    public async IAsyncEnumerable<string> HearAsync(IAsyncEnumerable<string> answer, [EnumeratorCancellation] CancellationToken cancellation)
+    public async IAsyncEnumerable<string> HearAsync(IAsyncEnumerable<string> answer,
+        [EnumeratorCancellation] CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var text = Channel.CreateUnbounded<string>();

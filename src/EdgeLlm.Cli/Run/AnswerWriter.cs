@@ -41,10 +41,18 @@ internal static class AnswerWriter
     }
 
     /// <summary>One line about what an answer took.</summary>
-    public static string Describe(GenerationStatistics statistics) => statistics.FinishReason == FinishReason.None ? "no answer yet" : string.Create(System.Globalization.CultureInfo.InvariantCulture,
-        $"prompt {statistics.PromptTokens} tokens ({statistics.CachedTokens} cached), first token after {statistics.TimeToFirstToken.TotalMilliseconds:F0} ms; answer {statistics.GeneratedTokens} tokens, {statistics.TokensPerSecond:F1} a second");
+    public static string Describe(GenerationStatistics statistics) =>
+        statistics.FinishReason == FinishReason.None ? "no answer yet" : string.Create(System.Globalization.CultureInfo.InvariantCulture,
+        $"prompt {statistics.PromptTokens} tokens ({statistics.CachedTokens} cached), first token after "
+            + $"{statistics.TimeToFirstToken.TotalMilliseconds:F0} ms; answer {statistics.GeneratedTokens} tokens, "
+            + $"{statistics.TokensPerSecond:F1} a second")
+        + DraftText(statistics);
+
+    private static string DraftText(GenerationStatistics statistics) =>
+        statistics.DraftedTokens == 0 ? "" : $"; {statistics.DraftedTokens} guessed, {statistics.AcceptedTokens} of them right";
 
     /// <summary>A model's text can't move the cursor or recolour the terminal.</summary>
     private static string Printable(string text) =>
-        text.Any(c => char.IsControl(c) && c is not ('\n' or '\t')) ? string.Concat(text.Where(c => !char.IsControl(c) || c is '\n' or '\t')) : text;
+        text.Any(c => char.IsControl(c) && c is not ('\n' or '\t'))
+            ? string.Concat(text.Where(c => !char.IsControl(c) || c is '\n' or '\t')) : text;
 }

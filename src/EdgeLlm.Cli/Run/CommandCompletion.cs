@@ -1,6 +1,6 @@
 namespace EdgeLlm.Cli.Run;
 
-/// <summary>What Tab makes of a command that is being typed: the next word of one of the commands, or a file's name.</summary>
+/// <summary>Completions of a command for the Tab key: the next word of one of the commands, or a file's name.</summary>
 /// <param name="lines">The commands with their words; one that takes more ends with a space.</param>
 /// <param name="filesAfter">Beginnings that a file's name follows, each with its space.</param>
 internal sealed class CommandCompletion(IReadOnlyList<string> lines, IReadOnlyList<string> filesAfter)
@@ -11,11 +11,13 @@ internal sealed class CommandCompletion(IReadOnlyList<string> lines, IReadOnlyLi
     public IReadOnlyList<string> For(string typed)
     {
         if (!typed.StartsWith('/') || typed.Contains('\n')) return [];
-        if (filesAfter.LastOrDefault(start => typed.StartsWith(start, StringComparison.OrdinalIgnoreCase)) is { } command) return Files(typed[..command.Length], typed[command.Length..]);
+        if (filesAfter.LastOrDefault(start => typed.StartsWith(start, StringComparison.OrdinalIgnoreCase)) is { } command)
+            return Files(typed[..command.Length], typed[command.Length..]);
         return
         [
             .. lines.Where(line => line.StartsWith(typed, StringComparison.OrdinalIgnoreCase))
-                .Select(line => line.IndexOf(' ', typed.Length) is >= 0 and var end ? line[..(end + 1)] : line).Distinct().Order(StringComparer.Ordinal),
+                .Select(line => line.IndexOf(' ', typed.Length) is >= 0 and var end ? line[..(end + 1)]
+                    : line).Distinct().Order(StringComparer.Ordinal),
         ];
     }
 
@@ -28,7 +30,8 @@ internal sealed class CommandCompletion(IReadOnlyList<string> lines, IReadOnlyLi
 
     /// <summary>A path as somebody types it, where no shell has replaced ~.</summary>
     public static string PathOf(string typed) =>
-        typed.StartsWith("~/", StringComparison.Ordinal) ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), typed[2..]) : typed;
+        typed.StartsWith("~/", StringComparison.Ordinal)
+            ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), typed[2..]) : typed;
 
     private static string[] Files(string command, string path)
     {
@@ -38,8 +41,10 @@ internal sealed class CommandCompletion(IReadOnlyList<string> lines, IReadOnlyLi
             return
             [
                 .. new DirectoryInfo(folder.Length == 0 ? "." : PathOf(folder)).EnumerateFileSystemInfos()
-                    .Where(entry => entry.Name.StartsWith(name, StringComparison.Ordinal) && entry.Name.StartsWith('.') == name.StartsWith('.') && !entry.Name.Any(char.IsControl))
-                    .Take(MostFiles).Select(entry => command + folder + entry.Name + (entry is DirectoryInfo ? "/" : "")).Order(StringComparer.Ordinal),
+                    .Where(entry => entry.Name.StartsWith(name, StringComparison.Ordinal)
+                        && entry.Name.StartsWith('.') == name.StartsWith('.') && !entry.Name.Any(char.IsControl))
+                    .Take(MostFiles).Select(entry => command + folder + entry.Name + (entry is DirectoryInfo ? "/" : ""))
+                    .Order(StringComparer.Ordinal),
             ];
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)

@@ -20,8 +20,10 @@ internal sealed class ConstraintArguments
         HelpName = "FILE",
     };
 
-    private readonly Option<string?> _regex = new("--regex") { Description = "Answer with a text that a regular expression matches as a whole.", HelpName = "PATTERN" };
-    private readonly Option<bool> _heal = new("--heal") { Description = "With --raw: let the answer complete the word that the prompt ends in." };
+    private readonly Option<string?> _regex =
+        new("--regex") { Description = "Answer with a text that a regular expression matches as a whole.", HelpName = "PATTERN" };
+    private readonly Option<bool> _heal =
+        new("--heal") { Description = "With --raw: let the answer complete the word that the prompt ends in." };
 
     public void AddTo(Command command)
     {
@@ -35,15 +37,21 @@ internal sealed class ConstraintArguments
     /// <exception cref="UsageException">It is wrong or not supported, or there are several.</exception>
     public OutputConstraint? Read(ParseResult result)
     {
-        (Option Option, string? Value)[] given = [.. new Option<string?>[] { _format, _grammar, _regex }.Select(option => ((Option)option, result.GetValue(option))).Where(one => one.Item2 is not null)];
+        (Option Option, string? Value)[] given =
+            [.. new Option<string?>[] { _format, _grammar, _regex }.Select(option => ((Option)option, result.GetValue(option)))
+                .Where(one => one.Item2 is not null)];
         if (given.Length == 0) return null;
-        if (given.Length > 1) throw new UsageException($"{given[0].Option.Name} and {given[1].Option.Name} both give the answer a form; use one");
+        if (given.Length > 1)
+            throw new UsageException($"{given[0].Option.Name} and {given[1].Option.Name} both give the answer a form; use one");
         (Option option, string value) = (given[0].Option, given[0].Value!);
         try
         {
             if (option == _regex) return OutputConstraint.Regex(value);
-            if (option == _grammar) return value.EndsWith(".lark", StringComparison.OrdinalIgnoreCase) ? OutputConstraint.Lark(TextOf(value)) : OutputConstraint.Gbnf(TextOf(value));
-            return value == "json" ? OutputConstraint.AnyJsonObject : OutputConstraint.JsonSchema(value.TrimStart().StartsWith('{') ? value : TextOf(value));
+            if (option == _grammar)
+                return value.EndsWith(".lark", StringComparison.OrdinalIgnoreCase) ? OutputConstraint.Lark(TextOf(value))
+                    : OutputConstraint.Gbnf(TextOf(value));
+            return value == "json" ? OutputConstraint.AnyJsonObject
+                : OutputConstraint.JsonSchema(value.TrimStart().StartsWith('{') ? value : TextOf(value));
         }
         catch (ConstraintException exception)
         {
@@ -51,5 +59,6 @@ internal sealed class ConstraintArguments
         }
     }
 
-    private static string TextOf(string path) => Encoding.UTF8.GetString(InputFile.Read(path, InputFile.MostSettingsBytes)).TrimStart('\uFEFF');
+    private static string TextOf(string path) =>
+        Encoding.UTF8.GetString(InputFile.Read(path, InputFile.MostSettingsBytes)).TrimStart('\uFEFF');
 }

@@ -6,7 +6,9 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Run;
 
-/// <summary>The conversation of `edgellm run` at a terminal, or with lines on standard input. Lines that begin with / are commands.</summary>
+/// <summary>
+/// The conversation of `edgellm run` at a terminal, or with lines on standard input. Lines that begin with / are commands.
+/// </summary>
 /// <param name="force">Whether /save replaces a saved conversation without asking.</param>
 internal sealed class InteractiveChat(ChatSession session, GenerationOptions options, LineInput input, TextWriter output, bool force)
 {
@@ -30,27 +32,30 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
     private static readonly string[] Lines =
     [
         "/help", "/?", "/clear", "/reset", "/system ", "/save ", "/load ", "/stats", "/bye", "/exit", "/quit",
-        .. PromptLoop.Settings.Select(word => $"/set {word}"), "/set system ", "/set verbose", "/set quiet", .. AnswerParameters.Names.Select(name => $"/set parameter {name} "),
+        .. PromptLoop.Settings.Select(word => $"/set {word}"), "/set system ", "/set verbose", "/set quiet",
+        .. AnswerParameters.Names.Select(name => $"/set parameter {name} "),
         "/show info", "/show system", "/show parameters", "/show template",
     ];
 
     private GenerationOptions _options = options;
     private bool _isVerbose;
 
-    /// <summary>What speaks the answers, or null.</summary>
+    /// <summary>Speaker of the answers, or null.</summary>
     public AnswerSpeaker? Speaker { get; init; }
 
     public async Task<int> RunAsync(CancellationToken cancellation)
     {
         var loop = new PromptLoop(input, output)
         {
-            Ask = (text, stop) => Speaker?.HearAsync(session.AskAsync(text, _options, stop), stop) ?? session.AskAsync(text, _options, stop),
+            Ask = (text, stop) => Speaker?.HearAsync(session.AskAsync(text, _options, stop), stop)
+                ?? session.AskAsync(text, _options, stop),
             Command = Run,
             NoteOnAnswer = NoteOnAnswer,
             HasConversation = () => session.Messages.Count > 0,
         };
         input.CompleteWith(new CommandCompletion(Lines, filesAfter: ["/save ", "/save --force ", "/load "]).For);
-        if (StandardStreams.HasPersonIn()) AnswerWriter.Say($"{session.Model.Name}, {session.Model.ContextLength} tokens of context. /help lists the commands.", output);
+        if (StandardStreams.HasPersonIn())
+            AnswerWriter.Say($"{session.Model.Name}, {session.Model.ContextLength} tokens of context. /help lists the commands.", output);
         return await loop.RunAsync(cancellation).ConfigureAwait(false);
     }
 
@@ -91,13 +96,16 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
                 _isVerbose = false;
                 return "answers are followed by nothing";
             default:
-                return loop.Set(words[0].ToLowerInvariant()) ?? "/set system TEXT, parameter NAME VALUE, wordwrap, nowordwrap, history, nohistory, verbose, quiet";
+                return loop.Set(words[0].ToLowerInvariant())
+                    ?? "/set system TEXT, parameter NAME VALUE, wordwrap, nowordwrap, history, nohistory, verbose, quiet";
         }
     }
 
     private string Show(string what) => what.ToLowerInvariant() switch
     {
-        "" or "info" => $"{session.Model.Name} ({Printable.Line(session.Model.Path)})\n{DescribeContext()}\nedgellm show {ShellWord.Quote(session.Model.Name)} says more",
+        "" or "info" =>
+            $"{session.Model.Name} ({Printable.Line(session.Model.Path)})\n{DescribeContext()}\nedgellm show "
+                + $"{ShellWord.Quote(session.Model.Name)} says more",
         "system" => session.System is { } system ? Printable.Line(system) : "no system prompt",
         "parameters" => AnswerParameters.Describe(_options),
         "template" => session.Model.ChatTemplateSource ?? "ChatML, as the model has no template of its own",
@@ -105,7 +113,8 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
     };
 
     private string DescribeContext() =>
-        $"context: {session.ContextUsed} of {session.Model.ContextLength} tokens, {Quantity.Of(session.Messages.Count, "message")}; kernel {session.Model.KernelName}, {Quantity.Of(session.Model.Threads, "thread")}";
+        $"context: {session.ContextUsed} of {session.Model.ContextLength} tokens, {Quantity.Of(session.Messages.Count, "message")}; "
+            + $"kernel {session.Model.KernelName}, {Quantity.Of(session.Model.Threads, "thread")}";
 
     private string Reset()
     {
@@ -117,13 +126,15 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
     {
         session.System = text.Length == 0 ? null : text;
         session.Reset();
-        return text.Length == 0 ? "no system prompt; the conversation is forgotten" : "the system prompt is set; the conversation is forgotten";
+        return text.Length == 0 ? "no system prompt; the conversation is forgotten"
+            : "the system prompt is set; the conversation is forgotten";
     }
 
     private string Save(string path)
     {
         bool replaces = force;
-        if (path == "--force" || path.StartsWith("--force ", StringComparison.Ordinal)) (path, replaces) = (path["--force".Length..].Trim(), true);
+        if (path == "--force" || path.StartsWith("--force ", StringComparison.Ordinal))
+            (path, replaces) = (path["--force".Length..].Trim(), true);
         if (path.Length == 0) return "which file?";
         if (FileStatus.Of(AtomicFile.TargetOf(path)) is not null)
         {
@@ -148,7 +159,7 @@ internal sealed class InteractiveChat(ChatSession session, GenerationOptions opt
         if (FileStatus.Of(path) is null && ModelStore.OfThisMachine().Find(path) is not null)
             return $"{path} is a model; another one is for another conversation: edgellm run {ShellWord.Quote(path)}";
         using FileStream file = InputFile.Open(path);
-        session.Load(file);
+        session.Load(file, _options);
         return $"{Quantity.Of(session.Messages.Count, "message")}, {Quantity.Of(session.ContextUsed, "token")}";
     }
 

@@ -4,11 +4,14 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Run;
 
-/// <summary>`edgellm run` at a terminal, or with lines on standard input, with a model that has no chat template: each entry is a text to continue.</summary>
+/// <summary>
+/// `edgellm run` at a terminal, or with lines on standard input, with a model that has no chat template: each entry is a text to continue.
+/// </summary>
 internal sealed class InteractiveText(LanguageModel model, GenerationOptions options, LineInput input, TextWriter output)
 {
     private static readonly string[] Lines =
-        ["/help", "/?", "/bye", "/exit", "/quit", .. PromptLoop.Settings.Select(word => $"/set {word}"), .. AnswerParameters.Names.Select(name => $"/set parameter {name} ")];
+        ["/help", "/?", "/bye", "/exit", "/quit", .. PromptLoop.Settings.Select(word => $"/set {word}"),
+            .. AnswerParameters.Names.Select(name => $"/set parameter {name} ")];
 
     private GenerationOptions _options = options;
 

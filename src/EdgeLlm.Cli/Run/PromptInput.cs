@@ -15,7 +15,9 @@ internal static class PromptInput
         return string.IsNullOrWhiteSpace(input) ? prompt : $"{prompt}\n\n{input}";
     }
 
-    /// <summary>All of standard input, without the line end at its end. When nothing comes, standard error says what is waited for.</summary>
+    /// <summary>
+    /// All of standard input, without the line end at its end. When nothing comes, standard error says what is waited for.
+    /// </summary>
     public static async Task<string> ReadAsync(CancellationToken cancellation)
     {
         Task<byte[]> all = Task.Run(ReadAll, cancellation);

@@ -5,8 +5,8 @@ using EdgeLlm.Generation;
 namespace EdgeLlm.Cli.Run;
 
 /// <summary>
-/// What somebody types at `edgellm run`, one entry after the other: a text is asked, a line that begins with / is a command. Ctrl-C stops an answer, else
-/// clears what is typed, and only then leaves.
+/// Reads the entries of `edgellm run`, one after the other: a text is asked, a line that begins with / is a command. Ctrl-C stops an
+/// answer, else clears what is typed, and only then leaves.
 /// </summary>
 /// <param name="input">Where entries come from.</param>
 /// <param name="output">Where answers go.</param>
@@ -19,10 +19,12 @@ internal sealed class PromptLoop(LineInput input, TextWriter output)
     /// <summary>Asks, and gives the answer piece by piece.</summary>
     public required Func<string, CancellationToken, IAsyncEnumerable<string>> Ask { get; init; }
 
-    /// <summary>Runs a command; gives its reply, or null to leave. Gets the loop, the command's name in small letters and what follows it.</summary>
+    /// <summary>
+    /// Runs a command; gives its reply, or null to leave. Receives the loop, the command's name in small letters and what follows it.
+    /// </summary>
     public required Func<PromptLoop, string, string, string?> Command { get; init; }
 
-    /// <summary>What to say after an answer; null: nothing.</summary>
+    /// <summary>Note to print after an answer; null: none.</summary>
     public required Func<string?> NoteOnAnswer { get; init; }
 
     /// <summary>Whether leaving loses something: then one Ctrl-C at an empty prompt is not enough.</summary>
@@ -129,7 +131,8 @@ internal sealed class PromptLoop(LineInput input, TextWriter output)
     {
         string[] words = text.Trim().Split((char[]?)null, 2, StringSplitOptions.TrimEntries);
         (name, rest) = (words[0].ToLowerInvariant(), words.Length > 1 ? words[1] : "");
-        return name.Length > 1 && name[0] == '/' && name.AsSpan(1).IndexOf('/') < 0 && !text.Trim().Contains('\n') && name.Skip(1).All(c => char.IsAsciiLetter(c) || c == '?');
+        return name.Length > 1 && name[0] == '/' && name.AsSpan(1).IndexOf('/') < 0 && !text.Trim().Contains('\n')
+            && name.Skip(1).All(c => char.IsAsciiLetter(c) || c == '?');
     }
 
     private async Task AnswerAsync(string text)

@@ -4,7 +4,10 @@ using EdgeLlm.Speech.Audio;
 
 namespace EdgeLlm.Cli.Speak;
 
-/// <summary>Plays samples through the machine's own program: `aplay` (ALSA), else `pw-play` (PipeWire). Disposing of it before <see cref="FinishAsync"/> stops the sound at once.</summary>
+/// <summary>
+/// Plays samples through the machine's own program: `aplay` (ALSA), else `pw-play` (PipeWire). Disposing of it before
+/// <see cref="FinishAsync"/> stops the sound at once.
+/// </summary>
 internal sealed class Player : IDisposable
 {
     private static readonly (string Program, Func<int, string[]> Arguments)[] Programs =
@@ -28,7 +31,7 @@ internal sealed class Player : IDisposable
     {
         foreach ((string program, Func<int, string[]> arguments) in Programs)
         {
-            if (Find(program) is not { } path) continue;
+            if (SearchPath.Find(program) is not { } path) continue;
             var start = new ProcessStartInfo(path, arguments(sampleRate)) { RedirectStandardInput = true, UseShellExecute = false };
             return new Player(program, Process.Start(start)!);
         }
@@ -39,7 +42,7 @@ internal sealed class Player : IDisposable
     /// <exception cref="FileException">There is none on this machine.</exception>
     public static void Require()
     {
-        if (!Programs.Any(player => Find(player.Program) is not null)) throw Missing();
+        if (!Programs.Any(player => SearchPath.Find(player.Program) is not null)) throw Missing();
     }
 
     /// <summary>Plays samples after those that were there before; waits while the player has enough.</summary>
@@ -48,7 +51,8 @@ internal sealed class Player : IDisposable
     {
         if (_bytes.Length < 2 * samples.Length) _bytes = new byte[2 * samples.Length];
         SamplesOf16Bits.Write(samples.Span, _bytes);
-        using CancellationTokenRegistration stop = cancellation.Register(Stop); // a full pipe would make it wait for the sound that is to end
+        using CancellationTokenRegistration stop =
+            cancellation.Register(Stop); // a full pipe would make it wait for the sound that is to end
         try
         {
             await _process.StandardInput.BaseStream.WriteAsync(_bytes.AsMemory(0, 2 * samples.Length), cancellation).ConfigureAwait(false);
@@ -57,7 +61,8 @@ internal sealed class Player : IDisposable
         catch (IOException)
         {
             cancellation.ThrowIfCancellationRequested();
-            throw new FileException(Program, "ended before the sound did: is there a sound card (`aplay -l`)? -o FILE.wav writes a file instead");
+            throw new FileException(Program,
+                "ended before the sound did: is there a sound card (`aplay -l`)? -o FILE.wav writes a file instead");
         }
     }
 
@@ -75,7 +80,9 @@ internal sealed class Player : IDisposable
         }
         await _process.WaitForExitAsync(cancellation).ConfigureAwait(false);
         _finished = true;
-        if (_process.ExitCode != 0) throw new FileException(Program, $"ended with code {_process.ExitCode}: is there a sound card (`aplay -l`)? -o FILE.wav writes a file instead");
+        if (_process.ExitCode != 0)
+            throw new FileException(Program,
+                $"ended with code {_process.ExitCode}: is there a sound card (`aplay -l`)? -o FILE.wav writes a file instead");
     }
 
     public void Dispose()
@@ -89,8 +96,8 @@ internal sealed class Player : IDisposable
         if (!_finished && !_process.HasExited) _process.Kill();
     }
 
-    private static FileException Missing() => new("aplay", "is not on this machine, and neither is pw-play: install alsa-utils or pipewire-bin, or write a file with `edgellm say -o FILE.wav`");
-
-    private static string? Find(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
-        .Where(folder => folder.Length > 0).Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+    private static FileException Missing() =>
+        new("aplay",
+            "is not on this machine, and neither is pw-play: install alsa-utils or pipewire-bin, or write a file with `edgellm say -o "
+                + "FILE.wav`");
 }

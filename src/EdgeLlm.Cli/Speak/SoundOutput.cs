@@ -42,7 +42,9 @@ internal sealed class SoundOutput : IDisposable
     public async Task WriteAsync(ReadOnlyMemory<float> samples, CancellationToken cancellation)
     {
         Samples += samples.Length;
-        if (_shows) await Console.Error.WriteAsync(string.Create(CultureInfo.InvariantCulture, $"\r{Samples / (double)_sampleRate:0.0} s of sound")).ConfigureAwait(false);
+        if (_shows)
+            await Console.Error.WriteAsync(string.Create(CultureInfo.InvariantCulture, $"\r{Samples / (double)_sampleRate:0.0} s of sound"))
+                .ConfigureAwait(false);
         if (_stream is null)
         {
             _player ??= Player.Start(_sampleRate);

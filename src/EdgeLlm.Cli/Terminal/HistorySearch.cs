@@ -22,7 +22,8 @@ internal sealed class HistorySearch(IReadOnlyList<string> lines, string draft)
     public bool HasEnded { get; private set; }
 
     /// <summary>
-    /// Does what a key says: text and Backspace change what is sought, Ctrl-R goes to the line before, Ctrl-G gives up. Every other key ends the search.
+    /// Does what a key says: text and Backspace change what is sought, Ctrl-R goes to the line before, Ctrl-G gives up. Every other key
+    /// ends the search.
     /// </summary>
     /// <returns>Whether the key was the search's; another has to be done by the editor.</returns>
     public bool Apply(Key key)

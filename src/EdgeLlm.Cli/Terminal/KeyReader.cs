@@ -2,7 +2,7 @@ using System.Text;
 
 namespace EdgeLlm.Cli.Terminal;
 
-/// <summary>What a key does in the editor.</summary>
+/// <summary>Actions of keys in the editor.</summary>
 internal enum KeyKind
 {
     Text, Paste, Enter, NewLine, Backspace, Delete, Left, Right, WordLeft, WordRight, Up, Down, Home, End,
@@ -13,10 +13,10 @@ internal enum KeyKind
 internal readonly record struct Key(KeyKind Kind, string Text = "");
 
 /// <summary>
-/// Keys out of a terminal's bytes: UTF-8, control characters as in readline(3), the sequences of xterm and its kin, and bracketed paste, whose line
-/// ends are text and send nothing.
+/// Keys out of a terminal's bytes: UTF-8, control characters as in readline(3), the sequences of xterm and its kin, and bracketed paste,
+/// whose line ends are text and send nothing.
 /// </summary>
-/// <param name="nextByte">The next byte, waiting at most so many milliseconds (-1: for ever); -1 where none comes.</param>
+/// <param name="nextByte">The next byte, waiting at most that number of milliseconds (-1: for ever); -1 where none comes.</param>
 internal sealed class KeyReader(Func<int, int> nextByte)
 {
     // A lone Escape is told from a sequence by what follows at once.

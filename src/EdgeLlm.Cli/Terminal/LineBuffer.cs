@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace EdgeLlm.Cli.Terminal;
 
-/// <summary>The text that is being typed, which may have several lines, and the place where the next key goes. Places are between characters as people see them.</summary>
+/// <summary>
+/// The text that is being typed, which may have several lines, and the place where the next key goes. Places are between characters as
+/// people see them.
+/// </summary>
 internal sealed class LineBuffer
 {
     private string _killed = "";
@@ -73,7 +76,8 @@ internal sealed class LineBuffer
         return start;
     }
 
-    private int LineStart(int place) => Text.LastIndexOf('\n', place - 1 < 0 ? 0 : place - 1) is var at && at >= 0 && at < place ? at + 1 : 0;
+    private int LineStart(int place) =>
+        Text.LastIndexOf('\n', place - 1 < 0 ? 0 : place - 1) is var at && at >= 0 && at < place ? at + 1 : 0;
 
     private int LineEnd(int place) => Text.IndexOf('\n', place) is var at && at >= 0 ? at : Text.Length;
 

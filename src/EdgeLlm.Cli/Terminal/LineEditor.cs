@@ -3,8 +3,9 @@ using System.Text;
 namespace EdgeLlm.Cli.Terminal;
 
 /// <summary>
-/// A line editor for a terminal: the keys of readline(3), history with Ctrl-R, Tab, bracketed paste, several lines, wide characters, a text that is
-/// longer than the screen. What is shown is drawn anew from the prompt on with each key, but for a character that is typed at the end.
+/// A line editor for a terminal: the keys of readline(3), history with Ctrl-R, Tab, bracketed paste, several lines, wide characters, a text
+/// that is longer than the screen. What is shown is drawn anew from the prompt on with each key, but for a character that is typed at the
+/// end.
 /// </summary>
 /// <param name="keys">Where keys come from.</param>
 /// <param name="output">The terminal.</param>
@@ -22,14 +23,14 @@ internal sealed class LineEditor(KeyReader keys, TextWriter output, LineHistory 
     private string _draft = "";
     private HistorySearch? _search; // null: none is going on
 
-    /// <summary>The texts that Tab may make of the text before the cursor.</summary>
+    /// <summary>The texts by which Tab may replace the text before the cursor.</summary>
     public Func<string, IReadOnlyList<string>> Completions { get; set; } = static _ => [];
 
-    /// <summary>What is being typed, or was last.</summary>
+    /// <summary>Current line, or the last one.</summary>
     internal LineBuffer Buffer => _buffer;
 
     /// <summary>Lets somebody type. Enter ends it, Ctrl-C and, at an empty text, Ctrl-D.</summary>
-    /// <param name="suspend">What Ctrl-Z does: stops the program and comes back when it goes on.</param>
+    /// <param name="suspend">What Ctrl-Z does: stops the program and returns when it continues.</param>
     public LineEntry Read(string prompt, string continuation, Action suspend)
     {
         lock (_turn)
@@ -90,7 +91,7 @@ internal sealed class LineEditor(KeyReader keys, TextWriter output, LineHistory 
         return null;
     }
 
-    /// <summary>Begins, goes on with or ends a search of the history; whether that is all that the key does.</summary>
+    /// <summary>Begins, continues or ends a search of the history; whether that is all that the key does.</summary>
     private bool Search(Key key)
     {
         if (_search is null && key.Kind != KeyKind.Search) return false;
@@ -144,7 +145,8 @@ internal sealed class LineEditor(KeyReader keys, TextWriter output, LineHistory 
         _buffer.Set(place == history.Lines.Count ? _draft : history.Lines[place]);
     }
 
-    private ScreenText Layout() => ScreenText.Of(_search?.Prompt ?? _prompt.First, _prompt.Next, _buffer.Text, _buffer.Cursor, Math.Max(4, size().Columns));
+    private ScreenText Layout() =>
+        ScreenText.Of(_search?.Prompt ?? _prompt.First, _prompt.Next, _buffer.Text, _buffer.Cursor, Math.Max(4, size().Columns));
 
     private void Draw(bool fully = false)
     {

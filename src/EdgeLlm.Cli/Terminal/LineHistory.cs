@@ -4,8 +4,8 @@ using EdgeLlm.Files;
 namespace EdgeLlm.Cli.Terminal;
 
 /// <summary>
-/// What was typed in earlier conversations, for the Up key: the last 1,000 lines, in a file that only its owner can read. An entry is a line, its own
-/// line ends and backslashes written as \n and \\.
+/// History of earlier conversations' lines, for the Up key: the last 1,000, in a file that only its owner can read. An entry is a line, its
+/// own line ends and backslashes written as \n and \\.
 /// </summary>
 internal sealed class LineHistory
 {
@@ -72,7 +72,8 @@ internal sealed class LineHistory
         }
     }
 
-    private static string Escape(string text) => text.Replace("\\", @"\\", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal);
+    private static string Escape(string text) =>
+        text.Replace("\\", @"\\", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal);
 
     private static string Unescape(string line)
     {
@@ -87,5 +88,7 @@ internal sealed class LineHistory
     }
 
     /// <summary>A file that somebody else wrote can't move the cursor.</summary>
-    private static string Clean(string text) => text.Any(c => char.IsControl(c) && c is not ('\n' or '\t')) ? string.Concat(text.Where(c => !char.IsControl(c) || c is '\n' or '\t')) : text;
+    private static string Clean(string text) =>
+        text.Any(c => char.IsControl(c) && c is not ('\n' or '\t'))
+            ? string.Concat(text.Where(c => !char.IsControl(c) || c is '\n' or '\t')) : text;
 }

@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace EdgeLlm.Cli.Terminal;
 
-/// <summary>What ended a line.</summary>
+/// <summary>Ends of a line.</summary>
 internal enum LineEnd
 {
     /// <summary>Enter, or a line end.</summary>
@@ -31,16 +31,21 @@ internal abstract class LineInput : IDisposable
         // Without a terminal on the other end there is nothing to draw on.
         if (!StandardStreams.HasPersonOut()) return new PlainLines(Console.In, Console.Out);
         bool isDumb = Environment.GetEnvironmentVariable("TERM") is null or "" or "dumb";
-        if (OperatingSystem.IsLinux() && !isDumb && TerminalMode.Open() is { } mode) return new EditedLines(mode, new LineHistory(keepsHistory ? LineHistory.UsualPath : null));
+        if (OperatingSystem.IsLinux() && !isDumb && TerminalMode.Open() is { } mode)
+            return new EditedLines(mode, new LineHistory(keepsHistory ? LineHistory.UsualPath : null));
         // The kernel's own editing of a line: Backspace and Ctrl-U work on every terminal. (Console.In would draw itself.)
-        return new PlainLines(OperatingSystem.IsLinux() ? new StreamReader(new FileStream(new SafeFileHandle(0, ownsHandle: false), FileAccess.Read, bufferSize: 1)) : Console.In, Console.Out);
+        return new PlainLines(OperatingSystem.IsLinux()
+            ? new StreamReader(new FileStream(new SafeFileHandle(0, ownsHandle: false), FileAccess.Read, bufferSize: 1))
+            : Console.In, Console.Out);
     }
 
     /// <summary>Lets a line be typed, or reads it.</summary>
     /// <param name="prompt">Shown to a person.</param>
     public abstract LineEntry Read(string prompt);
 
-    /// <summary>Ctrl-C during <see cref="Read"/>, where it is a signal: clears the line, gives advice and reads on, the first time.</summary>
+    /// <summary>
+    /// Ctrl-C during <see cref="Read"/>, where it is a signal: clears the line, gives advice and reads on, the first time.
+    /// </summary>
     /// <returns>Whether it did; else the program is to end.</returns>
     public virtual bool Interrupt(string advice) => false;
 
@@ -53,7 +58,7 @@ internal abstract class LineInput : IDisposable
     /// <returns>Whether there is a history at all.</returns>
     public virtual bool KeepHistory(bool on) => false;
 
-    /// <summary>Says which texts Tab may make of what is typed.</summary>
+    /// <summary>Says by which texts Tab may replace what is typed.</summary>
     public virtual void CompleteWith(Func<string, IReadOnlyList<string>> completions)
     {
     }

@@ -6,8 +6,8 @@ namespace EdgeLlm.Cli.Terminal;
 
 /// <summary>A prompt and the text after it as the rows of a screen, and where the cursor is among them.</summary>
 /// <param name="Rows">What each row shows.</param>
-/// <param name="Ends">What is written after each row but the last: a line end, or nothing where the terminal itself goes to the next row, which it
-/// takes back when it becomes wider.</param>
+/// <param name="Ends">What is written after each row but the last: a line end, or nothing where the terminal itself goes to the next row,
+/// which it takes back when it becomes wider.</param>
 internal sealed record ScreenText(IReadOnlyList<string> Rows, IReadOnlyList<string> Ends, int CursorRow, int CursorColumn)
 {
     private const int TabColumns = 4;
@@ -55,7 +55,8 @@ internal sealed record ScreenText(IReadOnlyList<string> Rows, IReadOnlyList<stri
     }
 
     /// <summary>The rows from <paramref name="first"/> to <paramref name="last"/>, as a terminal takes them.</summary>
-    public string Text(int first, int last) => string.Concat(Enumerable.Range(first, last - first + 1).Select(row => Rows[row] + (row < last ? Ends[row] : "")));
+    public string Text(int first, int last) =>
+        string.Concat(Enumerable.Range(first, last - first + 1).Select(row => Rows[row] + (row < last ? Ends[row] : "")));
 
     /// <summary>Columns that a text of one line takes: 2 for a wide character (CJK, emoji), 0 for a combining one.</summary>
     public static int WidthOf(string text)

@@ -5,8 +5,8 @@ using System.Runtime.Versioning;
 namespace EdgeLlm.Cli.Terminal;
 
 /// <summary>
-/// The settings of the terminal on standard input (termios(3)), on Linux: keys come one by one and are not shown, and are put back as they were in
-/// the end, however the program ends.
+/// The settings of the terminal on standard input (termios(3)), on Linux: keys come one by one and are not shown, and are put back as they
+/// were in the end, however the program ends.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal sealed partial class TerminalMode : IDisposable
@@ -39,7 +39,10 @@ internal sealed partial class TerminalMode : IDisposable
     /// <summary>For the editor: every key comes as it is, Ctrl-C and Ctrl-Z too.</summary>
     public void Edit() => Set(signals: false);
 
-    /// <summary>While an answer is given: Ctrl-C and Ctrl-Z are signals; other keys wait for the editor and are not shown in the middle of the answer.</summary>
+    /// <summary>
+    /// While an answer is given: Ctrl-C and Ctrl-Z are signals; other keys wait for the editor and are not shown in the middle of the
+    /// answer.
+    /// </summary>
     public void Wait() => Set(signals: true);
 
     /// <summary>As it was found.</summary>

@@ -4,8 +4,8 @@ using System.Text;
 namespace EdgeLlm.Cli.Terminal;
 
 /// <summary>
-/// Breaks lines between words instead of within them, for text that comes piece by piece: a word is written when it has ended. Spaces at a line's
-/// beginning stay, those at a break are dropped; characters of two columns may be broken anywhere.
+/// Breaks lines between words instead of within them, for text that comes piece by piece: a word is written when it has ended. Spaces at a
+/// line's beginning stay, those at a break are dropped; characters of two columns may be broken anywhere.
 /// </summary>
 /// <param name="output">The terminal.</param>
 /// <param name="width">Its columns, asked for again with every word.</param>
@@ -17,7 +17,7 @@ internal sealed class WordWrap(TextWriter output, Func<int> width)
     private int _column, _wordWidth;
     private bool _continues; // the word is longer than a line, and its beginning is written
 
-    /// <summary>Writes a piece, but for a word that may go on.</summary>
+    /// <summary>Writes a piece, but for a word that may continue.</summary>
     public void Write(string text)
     {
         for (int place = 0, length; place < text.Length; place += length)

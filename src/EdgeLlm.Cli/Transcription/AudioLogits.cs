@@ -10,13 +10,15 @@ internal static class AudioLogits
 {
     private const int MostSamples = 120 * AudioReader.SpeechRate;
 
-    public static void Compute(string path, SpeechOptions options, string audioFile, string idsFile, string outputFile, CancellationToken cancellation)
+    public static void Compute(string path, SpeechOptions options, string audioFile, string idsFile, string outputFile,
+        CancellationToken cancellation)
     {
         OutputFile.Require(outputFile, force: true, [.. Directory.Exists(path) ? Directory.GetFiles(path) : [path], audioFile, idsFile]);
         int[][] prompts = [.. TokenIds.ReadPrompts(idsFile).Select(prompt => prompt.Ids)];
         float[] samples;
         using (AudioReader audio = AudioReader.Open(audioFile))
-            samples = audio.ReadToEnd(MostSamples) ?? throw new FileException(audioFile, $"has more than {MostSamples / AudioReader.SpeechRate} seconds");
+            samples = audio.ReadToEnd(MostSamples)
+                ?? throw new FileException(audioFile, $"has more than {MostSamples / AudioReader.SpeechRate} seconds");
         List<StageValues> stages;
         try
         {

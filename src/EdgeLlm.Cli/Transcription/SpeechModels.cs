@@ -10,7 +10,9 @@ internal static class SpeechModels
     /// <summary>The option that names it.</summary>
     public static Option<string?> Model { get; } = new("--model", "-m")
     {
-        Description = "A packed recognizer, a folder of Whisper or Moonshine, a ggml file, or the name of one on this machine (default: the only one there)",
+        Description =
+            "A packed recognizer, a folder of Whisper or Moonshine, a ggml file, or the name of one on this machine (default: the only "
+                + "one there)",
         HelpName = "MODEL",
     };
 
@@ -19,7 +21,8 @@ internal static class SpeechModels
     public static string PathOf(ParseResult result)
     {
         if (result.GetValue(Model) is { } named) return ModelStore.OfThisMachine().PathOf(named);
-        string[] names = [.. ModelStore.OfThisMachine().Models().Where(model => SpeechRecognizer.IsRecognizer(model.Path)).Select(model => model.Name)];
+        string[] names =
+            [.. ModelStore.OfThisMachine().Models().Where(model => SpeechRecognizer.IsRecognizer(model.Path)).Select(model => model.Name)];
         return names.Length == 1 ? ModelStore.OfThisMachine().PathOf(names[0])
             : throw new UsageException(names.Length == 0
                 ? "no model that hears is on this machine: name one with --model (a Whisper folder, or a file that `edgellm quantize` made of it)"

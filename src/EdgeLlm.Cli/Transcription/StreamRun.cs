@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Threading.Channels;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Speech.Audio;
 using EdgeLlm.Speech.Recognition;
@@ -9,58 +8,28 @@ namespace EdgeLlm.Cli.Transcription;
 /// <summary>`edgellm transcribe --stream`: text while the sound comes.</summary>
 internal static class StreamRun
 {
-    private const int PieceSamples = SpeechStream.PassSamples;
-
     /// <param name="isLive">Leave passes out that there is no time for.</param>
     /// <param name="asJson">An object a line: agreed, tentative, seconds.</param>
-    public static void Run(AudioReader audio, SpeechRecognizer recognizer, TranscriptionOptions options, bool isLive, bool asJson, CancellationToken cancellation)
+    public static void Run(AudioReader audio, SpeechRecognizer recognizer, TranscriptionOptions options, bool isLive, bool asJson,
+        CancellationToken cancellation)
     {
         SpeechStream stream = recognizer.StartStream(options, isLive);
         using Stream output = StandardStreams.OpenOutput();
         var shown = new ShownText();
-        foreach (float[] samples in isLive ? Arriving(audio, cancellation) : Pieces(audio)) stream.Add(samples, Show, cancellation);
+        foreach (float[] samples in isLive ? SoundPieces.Arriving(audio, cancellation) : SoundPieces.Of(audio))
+            stream.Add(samples, Show, cancellation);
         double seconds = audio.Position / (double)AudioReader.SpeechRate;
         string text = stream.Finish(cancellation);
         if (asJson) WriteLine(output, new StreamUpdate(text, "", seconds));
         else shown.End(text);
-        if (stream.SkippedPasses > 0) Console.Error.WriteLine($"edgellm: {stream.SkippedPasses} passes were left out: this machine was too slow for them");
+        if (stream.SkippedPasses > 0)
+            Console.Error.WriteLine($"edgellm: {stream.SkippedPasses} passes were left out: this machine was too slow for them");
 
         void Show(StreamUpdate update)
         {
             if (asJson) WriteLine(output, update);
             else shown.Update(update);
         }
-    }
-
-    private static IEnumerable<float[]> Pieces(AudioReader audio)
-    {
-        float[] piece = new float[PieceSamples];
-        for (int count; (count = audio.Read(piece)) > 0;) yield return piece[..count];
-    }
-
-    /// <summary>All that has come since the last time, read on a thread of its own.</summary>
-    private static IEnumerable<float[]> Arriving(AudioReader audio, CancellationToken cancellation)
-    {
-        var arrived = Channel.CreateUnbounded<float[]>();
-        var reading = Task.Run(() =>
-        {
-            try
-            {
-                foreach (float[] piece in Pieces(audio)) arrived.Writer.TryWrite(piece);
-                arrived.Writer.Complete();
-            }
-            catch (Exception exception)
-            {
-                arrived.Writer.Complete(exception);
-            }
-        }, cancellation);
-        while (arrived.Reader.WaitToReadAsync(cancellation).AsTask().GetAwaiter().GetResult())
-        {
-            List<float> all = [];
-            while (arrived.Reader.TryRead(out float[]? piece)) all.AddRange(piece);
-            yield return [.. all];
-        }
-        reading.GetAwaiter().GetResult();
     }
 
     private static void WriteLine(Stream output, StreamUpdate update)

@@ -11,13 +11,16 @@ internal static unsafe class CodebookDots
     /// <param name="block">A constant.</param>
     /// <param name="isSplit">A constant: true where each 16 columns have a sub-scale.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, int block, bool isSplit, out RowSums first, out RowSums second)
+    public static void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, int block, bool isSplit,
+        out RowSums first, out RowSums second)
     {
         Vector128<sbyte> x0 = AdvSimd.LoadVector128(values + 32 * block), x1 = AdvSimd.LoadVector128(values + (32 * block + 16));
         var c = (sbyte*)codes;
         Vector128<sbyte> half = Vector128.Create((sbyte)15);
-        Vector128<sbyte> c0 = AdvSimd.LoadVector128(c + 128 * (block % 4)), c1 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 16)), c2 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 32)), c3 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 48));
-        Vector128<sbyte> c4 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 64)), c5 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 80)), c6 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 96)), c7 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 112));
+        Vector128<sbyte> c0 = AdvSimd.LoadVector128(c + 128 * (block % 4)), c1 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 16)),
+            c2 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 32)), c3 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 48));
+        Vector128<sbyte> c4 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 64)), c5 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 80)),
+            c6 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 96)), c7 = AdvSimd.LoadVector128(c + (128 * (block % 4) + 112));
         Vector128<int> low = Vector128<int>.Zero, high = low;
         low = Dp.DotProductBySelectedQuadruplet(low, AdvSimd.Arm64.VectorTableLookup(codebook, c0 & half), x0, 0);
         high = Dp.DotProductBySelectedQuadruplet(high, AdvSimd.Arm64.VectorTableLookup(codebook, c1 & half), x0, 0);

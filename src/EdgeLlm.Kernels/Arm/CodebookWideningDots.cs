@@ -11,13 +11,15 @@ internal static unsafe class CodebookWideningDots
     /// <param name="block">A constant.</param>
     /// <param name="isSplit">A constant: true where each 16 columns have a sub-scale.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, int block, bool isSplit, out RowSums first, out RowSums second)
+    public static void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, int block, bool isSplit,
+        out RowSums first, out RowSums second)
     {
         Vector128<int> x0 = Vector128.Load((int*)values + 8 * block), x1 = Vector128.Load((int*)values + (8 * block + 4));
         sbyte* c = (sbyte*)codes + 128 * (block % 4);
         Vector128<sbyte> half = Vector128.Create((sbyte)15);
         Vector128<sbyte> c0 = Vector128.Load(c), c1 = Vector128.Load(c + 16), c2 = Vector128.Load(c + 32), c3 = Vector128.Load(c + 48);
-        Vector128<sbyte> c4 = Vector128.Load(c + 64), c5 = Vector128.Load(c + 80), c6 = Vector128.Load(c + 96), c7 = Vector128.Load(c + 112);
+        Vector128<sbyte> c4 = Vector128.Load(c + 64), c5 = Vector128.Load(c + 80), c6 = Vector128.Load(c + 96),
+            c7 = Vector128.Load(c + 112);
         Vector128<sbyte> p, q, x;
         Vector128<short> r01, r23, r45, r67;
         p = AdvSimd.Arm64.VectorTableLookup(codebook, c0 & half);

@@ -13,7 +13,8 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
     /// </summary>
     private const float Start = 12582912f;
 
-    public static void Multiply<TLayout>(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows) where TLayout : struct, IPanelLayout
+    public static void Multiply<TLayout>(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows)
+        where TLayout : struct, IPanelLayout
     {
         int t = 0;
         for (; t <= tokens - 4; t += 4) MultiplyFour<TLayout>(panel, x, t, y + t * yStride, yStride, rows);
@@ -43,7 +44,8 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
         return AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(sumA, sumB), AdvSimd.Arm64.AddPairwise(sumC, sumD));
     }
 
-    private static void MultiplyFour<TLayout>(in WeightPanel panel, in QuantizedActivations x, int token, float* y, nint yStride, int rows) where TLayout : struct, IPanelLayout
+    private static void MultiplyFour<TLayout>(in WeightPanel panel, in QuantizedActivations x, int token, float* y, nint yStride, int rows)
+        where TLayout : struct, IPanelLayout
     {
         RowLanes sum0 = RowLanes.Zero, sum1 = sum0, sum2 = sum0, sum3 = sum0;
         nint blocks = x.Blocks, cell = token * blocks;
@@ -100,7 +102,8 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
         sum3.Store(y + 3 * yStride, rows);
     }
 
-    private static void MultiplyOne<TLayout>(in WeightPanel panel, in QuantizedActivations x, int token, float* y, int rows) where TLayout : struct, IPanelLayout
+    private static void MultiplyOne<TLayout>(in WeightPanel panel, in QuantizedActivations x, int token, float* y, int rows)
+        where TLayout : struct, IPanelLayout
     {
         RowLanes sum = RowLanes.Zero;
         nint cell = (nint)token * x.Blocks;
@@ -135,7 +138,8 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
 
     /// <summary>16 columns of eight rows (a: the first four, b: the others) and of four tokens.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Accumulate(sbyte* w, sbyte* first, sbyte* second, sbyte* third, sbyte* fourth, ref Vector128<int> a0, ref Vector128<int> a1, ref Vector128<int> a2, ref Vector128<int> a3,
+    private static void Accumulate(sbyte* w, sbyte* first, sbyte* second, sbyte* third, sbyte* fourth, ref Vector128<int> a0,
+        ref Vector128<int> a1, ref Vector128<int> a2, ref Vector128<int> a3,
         ref Vector128<int> b0, ref Vector128<int> b1, ref Vector128<int> b2, ref Vector128<int> b3)
     {
         Vector128<sbyte> p = Vector128.Load(w), q = Vector128.Load(w + 16);

@@ -9,9 +9,12 @@ internal readonly unsafe struct E4Group16WideningDots : IPackedDots
 
     public static bool HasScalePer16 => true;
 
+    public static bool AreNibbles => true;
+
     public static bool IsShort => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, int block, out RowSums first, out RowSums second) =>
+    public static void Sum(byte* codes, Vector128<sbyte> codebook, Vector128<sbyte> upper, sbyte* values, int block,
+        out RowSums first, out RowSums second) =>
         CodebookWideningDots.Sum(codes, codebook, values, block, true, out first, out second);
 }

@@ -10,10 +10,13 @@ internal readonly unsafe struct E8Group32Dots : IPackedDots
 
     public static bool HasScalePer16 => false;
 
+    public static bool AreNibbles => false;
+
     public static bool IsShort => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, int block, out RowSums first, out RowSums second)
+    public static void Sum(byte* codes, Vector128<sbyte> codebook, Vector128<sbyte> upper, sbyte* values, int block,
+        out RowSums first, out RowSums second)
     {
         Vector128<sbyte> x0 = AdvSimd.LoadVector128(values + 32 * block), x1 = AdvSimd.LoadVector128(values + (32 * block + 16));
         var q = (sbyte*)codes;

@@ -11,10 +11,13 @@ internal readonly unsafe struct E8Group32WideningDots : IPackedDots
 
     public static bool HasScalePer16 => false;
 
+    public static bool AreNibbles => false;
+
     public static bool IsShort => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Sum(byte* codes, Vector128<sbyte> codebook, sbyte* values, int block, out RowSums first, out RowSums second)
+    public static void Sum(byte* codes, Vector128<sbyte> codebook, Vector128<sbyte> upper, sbyte* values, int block,
+        out RowSums first, out RowSums second)
     {
         Vector128<int> x0 = Vector128.Load((int*)values + 8 * block), x1 = Vector128.Load((int*)values + (8 * block + 4));
         sbyte* q0 = (sbyte*)codes + 256 * (block % 4);

@@ -51,6 +51,7 @@ internal unsafe struct HalfLanes
         high = AdvSimd.LoadAndInsertScalar(high, 2, (uint*)p6);
         low = AdvSimd.LoadAndInsertScalar(low, 3, (uint*)p3);
         high = AdvSimd.LoadAndInsertScalar(high, 3, (uint*)p7);
-        return (ToFloat(AdvSimd.Arm64.UnzipEven(low.AsUInt16(), high.AsUInt16())), ToFloat(AdvSimd.Arm64.UnzipOdd(low.AsUInt16(), high.AsUInt16())));
+        return (ToFloat(AdvSimd.Arm64.UnzipEven(low.AsUInt16(), high.AsUInt16())),
+            ToFloat(AdvSimd.Arm64.UnzipOdd(low.AsUInt16(), high.AsUInt16())));
     }
 }

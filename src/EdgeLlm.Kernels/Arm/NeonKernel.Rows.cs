@@ -9,7 +9,8 @@ internal unsafe partial class NeonKernel
 {
     private static readonly ScalarKernel Specification = new();
 
-    private static void MultiplyRows<TFormat, TProducts>(in WeightMatrix weights, in QuantizedActivations x, float* y, int firstRow, int endRow, byte* scratch)
+    private static void MultiplyRows<TFormat, TProducts>(in WeightMatrix weights, in QuantizedActivations x, float* y, int firstRow,
+        int endRow, byte* scratch)
         where TFormat : struct, IBlockFormat
         where TProducts : struct, IIntegerProducts
     {
@@ -67,7 +68,8 @@ internal unsafe partial class NeonKernel
             }
             else
             {
-                RowLanes scales = TFormat.HasExponent ? MXFP4Block.Scales(p0, p1, p2, p3, p4, p5, p6, p7) : converter.Load(p0, p1, p2, p3, p4, p5, p6, p7);
+                RowLanes scales = TFormat.HasExponent ? MXFP4Block.Scales(p0, p1, p2, p3, p4, p5, p6, p7)
+                    : converter.Load(p0, p1, p2, p3, p4, p5, p6, p7);
                 sum = sum.AddScaled(scales, activationScales[b], dots);
             }
             values += 32;

@@ -5,10 +5,13 @@ using System.Runtime.Intrinsics.Arm;
 
 namespace EdgeLlm.Kernels.Arm;
 
-/// <summary>One token and blocks of 256: the scales of eight rows' blocks first, then their groups in a loop that only loads them.</summary>
+/// <summary>
+/// One token and blocks of 256: the scales of eight rows' blocks first, then their groups in a loop that only loads them.
+/// </summary>
 internal unsafe partial class NeonKernel
 {
-    private static void MultiplySuperRows<TFormat, TProducts>(in WeightMatrix weights, in QuantizedActivations x, float* y, int firstRow, int endRow, byte* scratch)
+    private static void MultiplySuperRows<TFormat, TProducts>(in WeightMatrix weights, in QuantizedActivations x, float* y, int firstRow,
+        int endRow, byte* scratch)
         where TFormat : struct, ISuperBlockFormat<TFormat>
         where TProducts : struct, IIntegerProducts
     {
@@ -22,7 +25,8 @@ internal unsafe partial class NeonKernel
 
     /// <summary>False where a scale or an offset is not finite, and the sums are not to be used.</summary>
     [SkipLocalsInit]
-    private static bool MultiplySuperEight<TFormat, TProducts>(in WeightMatrix weights, in QuantizedActivations x, float* y, int row, int rows)
+    private static bool MultiplySuperEight<TFormat, TProducts>(in WeightMatrix weights, in QuantizedActivations x,
+        float* y, int row, int rows)
         where TFormat : struct, ISuperBlockFormat<TFormat>
         where TProducts : struct, IIntegerProducts
     {
@@ -37,7 +41,8 @@ internal unsafe partial class NeonKernel
         RowLanes sum = RowLanes.Zero;
         for (int left = x.Blocks / 8; left > 0; left--)
         {
-            byte* p0 = blocks[0], p1 = blocks[1], p2 = blocks[2], p3 = blocks[3], p4 = blocks[4], p5 = blocks[5], p6 = blocks[6], p7 = blocks[7];
+            byte* p0 = blocks[0], p1 = blocks[1], p2 = blocks[2], p3 = blocks[3], p4 = blocks[4], p5 = blocks[5],
+                p6 = blocks[6], p7 = blocks[7];
             TFormat.LoadScales(blocks, ref converter, scales, offsets);
             float* scale = scales, offset = offsets;
             for (int g = 0; g < 8; g++)
@@ -69,7 +74,8 @@ internal unsafe partial class NeonKernel
                     (c0, c1) = group.Load(p6);
                     (d0, d1) = group.Load(p7);
                     Vector128<int> high = TProducts.RowSums(true, e0, e1, f0, f1, c0, c1, d0, d1, x0, x1);
-                    sum = sum.AddScaled(RowLanes.Load(scale), activationScale, new RowLanes(AdvSimd.ConvertToSingle(low), AdvSimd.ConvertToSingle(high)));
+                    sum = sum.AddScaled(RowLanes.Load(scale), activationScale,
+                        new RowLanes(AdvSimd.ConvertToSingle(low), AdvSimd.ConvertToSingle(high)));
                     scale += 8;
                 }
                 if (TFormat.HasOffset)
@@ -87,9 +93,12 @@ internal unsafe partial class NeonKernel
         return !converter.FoundSpecial;
     }
 
-    /// <summary>The sums of eight rows less the bias of their codes: that times the sum of the activations, a lane of <paramref name="totals"/>.</summary>
+    /// <summary>
+    /// The sums of eight rows less the bias of their codes: that times the sum of the activations, a lane of <paramref name="totals"/>.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static RowLanes SubtractBias(int bias, Vector128<int> low, Vector128<int> high, Vector64<int> totals, [ConstantExpected(Max = (byte)1)] byte lane)
+    private static RowLanes SubtractBias(int bias, Vector128<int> low, Vector128<int> high, Vector64<int> totals,
+        [ConstantExpected(Max = (byte)1)] byte lane)
     {
         Vector128<int> factor = Vector128.Create(bias);
         return new RowLanes(

@@ -11,13 +11,15 @@ internal unsafe partial class NeonKernel : VectorKernel
 
     public override string Name => "neon";
 
-    public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
+    public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch) =>
         Multiply<WideningProducts>(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
 
     public override long ScratchBytes(int columns) => Math.Max(base.ScratchBytes(columns), WeightPanel.ByteCount(columns));
 
     /// <summary>The product with the instructions of <typeparamref name="TProducts"/>.</summary>
-    protected static void Multiply<TProducts>(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    protected static void Multiply<TProducts>(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride,
+        int firstRow, int endRow, byte* scratch)
         where TProducts : struct, IIntegerProducts
     {
         if (tokens == 1)
@@ -43,7 +45,8 @@ internal unsafe partial class NeonKernel : VectorKernel
         }
     }
 
-    private static void MultiplyPanel<TProducts>(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows)
+    private static void MultiplyPanel<TProducts>(in WeightPanel panel, in QuantizedActivations x, int tokens,
+        float* y, nint yStride, int rows)
         where TProducts : struct, IIntegerProducts
     {
         switch (panel.HasGroupsOf16, panel.Offsets != null)
@@ -55,17 +58,23 @@ internal unsafe partial class NeonKernel : VectorKernel
         }
     }
 
-    public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch)
     {
         switch (weights.Packing)
         {
             case Packing.E4Group32: MultiplyPacked<E4Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case Packing.E4Group16: MultiplyPacked<E4Group16WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case Packing.E8Group32: MultiplyPacked<E8Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case Packing.E5Group32:
+                MultiplyPacked<QuadWideningDots<E5Quads>>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case Packing.E3Group32:
+                MultiplyPacked<QuadWideningDots<E3Quads>>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
         }
     }
 
-    private static void MultiplyPacked<TDots>(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    private static void MultiplyPacked<TDots>(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride,
+        int firstRow, int endRow, byte* scratch)
         where TDots : struct, IPackedDots
     {
         if (tokens == 1) PackedRowProduct<TDots>.Multiply(weights, x, 0, y, firstRow, endRow);

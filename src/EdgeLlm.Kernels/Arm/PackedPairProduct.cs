@@ -5,13 +5,16 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Kernels.Arm;
 
-/// <summary>SMULL and SMLAL: packed groups of eight rows, unpacked to int8 [blocks of 32][8 quads][8 rows][4], times many tokens, two at a time.</summary>
+/// <summary>
+/// SMULL and SMLAL: packed groups of eight rows, unpacked to int8 [blocks of 32][8 quads][8 rows][4], times many tokens, two at a time.
+/// </summary>
 internal static unsafe class PackedPairProduct<TDots> where TDots : struct, IPackedDots
 {
     /// <summary>From 32 columns to the next, unpacked; E8 needs no unpacking.</summary>
     private const int BlockBytes = PackedPanel.BlockBytes;
 
-    public static void Multiply(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    public static void Multiply(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch)
     {
         byte* group = weights.Group(firstRow);
         for (int r = firstRow; r < endRow; r += PackedLayout.GroupRows, group += weights.GroupBytes)
@@ -44,11 +47,14 @@ internal static unsafe class PackedPairProduct<TDots> where TDots : struct, IPac
 
     /// <summary>32 columns and two tokens.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add(sbyte* w, sbyte* values0, sbyte* values1, ref sbyte* subScales, int* shift0, int* shift1, ref RowSums sum0, ref RowSums sum1)
+    private static void Add(sbyte* w, sbyte* values0, sbyte* values1, ref sbyte* subScales, int* shift0, int* shift1,
+        ref RowSums sum0, ref RowSums sum1)
     {
-        Vector128<int> x0 = Vector128.Load((int*)values0), x1 = Vector128.Load((int*)values0 + 4), z0 = Vector128.Load((int*)values1), z1 = Vector128.Load((int*)values1 + 4);
+        Vector128<int> x0 = Vector128.Load((int*)values0), x1 = Vector128.Load((int*)values0 + 4), z0 = Vector128.Load((int*)values1),
+            z1 = Vector128.Load((int*)values1 + 4);
         Vector128<short> scales = AdvSimd.SignExtendWideningLower(Vector64.Load(subScales));
-        Vector128<short> shifts0 = AdvSimd.LoadAndReplicateToVector128((short*)shift0), shifts1 = AdvSimd.LoadAndReplicateToVector128((short*)shift1);
+        Vector128<short> shifts0 = AdvSimd.LoadAndReplicateToVector128((short*)shift0),
+            shifts1 = AdvSimd.LoadAndReplicateToVector128((short*)shift1);
         subScales += PackedLayout.GroupRows;
         Vector128<sbyte> p, q, x, z;
         Vector128<short> r01, r23, r45, r67, s01, s23, s45, s67;

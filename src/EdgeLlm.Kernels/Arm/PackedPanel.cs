@@ -6,11 +6,11 @@ using EdgeLlm.Kernels.Formats;
 namespace EdgeLlm.Kernels.Arm;
 
 /// <summary>
-/// A packed group of eight rows made ready for many tokens, in a thread's scratch. Values are int8 [blocks of 32][8 quads][8 rows][4]. Dot products
-/// run on from block to block, D(b) = dot(0) + ... + dot(b), so that a sum of s(b) * dot(b) is one of (s(b) - s(b + 1)) * D(b), with s = 0 after
-/// the last of 256 columns: no sum has to start at zero again. s is a sub-scale times the token's multiplier, 1, 2, 4 or 8, so the
-/// factors of a block are [4 multipliers of the next block][4 of this one][8 rows] int32 (where 16 columns have a sub-scale two by two of them:
-/// for the first half of the block and for the second).
+/// A packed group of eight rows made ready for many tokens, in a thread's scratch. Values are int8 [blocks of 32][8 quads][8 rows][4]. Dot
+/// products run on from block to block, D(b) = dot(0) + ... + dot(b), so that a sum of s(b) * dot(b) is one of (s(b) - s(b + 1)) * D(b),
+/// with s = 0 after the last of 256 columns: no sum has to start at zero again. s is a sub-scale times the token's multiplier, 1, 2, 4 or
+/// 8, so the factors of a block are [4 multipliers of the next block][4 of this one][8 rows] int32 (where 16 columns have a sub-scale two
+/// by two of them: for the first half of the block and for the second).
 /// </summary>
 internal readonly unsafe struct PackedPanel
 {
@@ -54,7 +54,9 @@ internal readonly unsafe struct PackedPanel
     /// <summary>[tokens / 6][blocks][2 halves of 32 columns][6 tokens][16]: what a tile reads, one piece after the other.</summary>
     public sbyte* Activations { get; }
 
-    /// <summary>[tokens / 6][1 + blocks][6 tokens]: where a token's row of the result is, then where the factors of each of its blocks are.</summary>
+    /// <summary>
+    /// [tokens / 6][1 + blocks][6 tokens]: where a token's row of the result is, then where the factors of each of its blocks are.
+    /// </summary>
     public int** Steps { get; }
 
     /// <summary>[tokens / 6][columns / 256][8], of which six are in use.</summary>
@@ -65,7 +67,8 @@ internal readonly unsafe struct PackedPanel
         + (columns + 255L) / 256 * Tokens / TileTokens * ScaleStride * sizeof(float);
 
     /// <summary>
-    /// Fills <see cref="Activations"/>, <see cref="Steps"/> and <see cref="Scales"/>: the same for all groups. The last token again up to a multiple of six.
+    /// Fills <see cref="Activations"/>, <see cref="Steps"/> and <see cref="Scales"/>: the same for all groups. The last token again up to a
+    /// multiple of six.
     /// </summary>
     /// <param name="y">Where the first token's sum of row 0 goes.</param>
     public void FillTokens(in PackedActivations x, int firstToken, int tokens, float* y, nint yStride, bool hasScalePer16)
@@ -125,20 +128,27 @@ internal readonly unsafe struct PackedPanel
     /// <param name="shift">The logarithm of a choice's bytes.</param>
     /// <param name="places">Bytes from the first block.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (Vector128<long> First, Vector128<long> Second) Addresses(int* shifts, Vector128<long> first, Vector128<int> shift, Vector128<int> places)
+    private static (Vector128<long> First, Vector128<long> Second) Addresses(int* shifts, Vector128<long> first,
+        Vector128<int> shift, Vector128<int> places)
     {
         Vector128<int> choices = AdvSimd.ShiftLeftAndInsert(Vector128.Load(shifts), Vector128.Load(shifts + 1), 2);
         choices = AdvSimd.ShiftLogical(choices, shift) + places;
         return (AdvSimd.AddWideningLower(first, choices.GetLower()), AdvSimd.AddWideningUpper(first, choices));
     }
 
-    /// <summary>A group's values: E8's where they are, E4's in <paramref name="target"/>.</summary>
+    /// <summary>A group's values: E8's where they are, others' in <paramref name="target"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static sbyte* ValuesOf<TDots>(in WeightMatrix weights, byte* group, nint blocks, sbyte* target) where TDots : struct, IPackedDots
     {
         byte* codes = group + (nint)weights.Layout.CodeOffset;
         if (TDots.BlockBytes == BlockBytes) return (sbyte*)codes;
-        Unpack(codes, weights.Codebook, blocks, target);
+        Vector128<sbyte> codebook = weights.Codebook.GetLower(), upper = weights.Codebook.GetUpper();
+        if (TDots.AreNibbles)
+        {
+            Unpack(codes, codebook, blocks, target);
+            return target;
+        }
+        for (nint b = 0; b < blocks; b++) TDots.Unpack(codes + b * TDots.BlockBytes, codebook, upper, target + b * BlockBytes);
         return target;
     }
 
@@ -149,7 +159,8 @@ internal readonly unsafe struct PackedPanel
         {
             var c = (sbyte*)codes;
             Vector128<sbyte> c0 = Vector128.Load(c), c1 = Vector128.Load(c + 16), c2 = Vector128.Load(c + 32), c3 = Vector128.Load(c + 48);
-            Vector128<sbyte> c4 = Vector128.Load(c + 64), c5 = Vector128.Load(c + 80), c6 = Vector128.Load(c + 96), c7 = Vector128.Load(c + 112);
+            Vector128<sbyte> c4 = Vector128.Load(c + 64), c5 = Vector128.Load(c + 80), c6 = Vector128.Load(c + 96),
+                c7 = Vector128.Load(c + 112);
             AdvSimd.Arm64.VectorTableLookup(codebook, c0 & half).Store(values);
             AdvSimd.Arm64.VectorTableLookup(codebook, c1 & half).Store(values + 16);
             AdvSimd.Arm64.VectorTableLookup(codebook, c2 & half).Store(values + 32);
@@ -223,5 +234,6 @@ internal readonly unsafe struct PackedPanel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static RowSums Widen(Vector128<short> scales) => new(AdvSimd.SignExtendWideningLower(scales.GetLower()), AdvSimd.SignExtendWideningUpper(scales));
+    private static RowSums Widen(Vector128<short> scales) =>
+        new(AdvSimd.SignExtendWideningLower(scales.GetLower()), AdvSimd.SignExtendWideningUpper(scales));
 }

@@ -8,22 +8,31 @@ namespace EdgeLlm.Kernels.Arm;
 internal static unsafe partial class PackedPanelProduct<TDots>
 {
     /// <summary>
-    /// 32 columns: goes on with the dot products, then adds them times the tokens' factors. One flat method: many small ones would exhaust what the compiler
-    /// is willing to inline.
+    /// 32 columns: continues with the dot products, then adds them times the tokens' factors. One flat method: many small ones would
+    /// exhaust what the compiler is willing to inline.
     /// </summary>
     /// <param name="block">
-    /// A constant, as the next: its place among eight; <paramref name="w"/> and <paramref name="x"/> point to the first, or from the fifth on to that.
+    /// A constant, as the next: its place among eight; <paramref name="w"/> and <paramref name="x"/> point to the first, or from the fifth
+    /// on to that.
     /// </param>
     /// <param name="isFirst">True where the sums start: a product needs no zero to be added to.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Add(
-        int block, bool isFirst, sbyte* w, sbyte* x, int** steps, ref TokenSums lowDots0, ref TokenSums lowDots3, ref TokenSums highDots0, ref TokenSums highDots3,
+        int block, bool isFirst, sbyte* w, sbyte* x, int** steps, ref TokenSums lowDots0, ref TokenSums lowDots3,
+        ref TokenSums highDots0, ref TokenSums highDots3,
         ref TokenSums low0, ref TokenSums low3, ref TokenSums high0, ref TokenSums high3)
     {
         Vector128<int> a0 = lowDots0.T0, a1 = lowDots0.T1, a2 = lowDots0.T2, a3 = lowDots3.T0, a4 = lowDots3.T1, a5 = lowDots3.T2;
         Vector128<int> b0 = highDots0.T0, b1 = highDots0.T1, b2 = highDots0.T2, b3 = highDots3.T0, b4 = highDots3.T1, b5 = highDots3.T2;
-        int* f0 = steps[block * PackedPanel.TileTokens], f1 = steps[block * PackedPanel.TileTokens + 1], f2 = steps[block * PackedPanel.TileTokens + 2], f3 = steps[block * PackedPanel.TileTokens + 3], f4 = steps[block * PackedPanel.TileTokens + 4], f5 = steps[block * PackedPanel.TileTokens + 5];
-        Vector128<sbyte> p, q, c0 = AdvSimd.LoadVector128(x + block % 4 * PackedPanel.StepBytes), c1 = AdvSimd.LoadVector128(x + (block % 4 * PackedPanel.StepBytes + 16)), c2 = AdvSimd.LoadVector128(x + (block % 4 * PackedPanel.StepBytes + 32)), c3 = AdvSimd.LoadVector128(x + (block % 4 * PackedPanel.StepBytes + 48)), c4 = AdvSimd.LoadVector128(x + (block % 4 * PackedPanel.StepBytes + 64)), c5 = AdvSimd.LoadVector128(x + (block % 4 * PackedPanel.StepBytes + 80));
+        int* f0 = steps[block * PackedPanel.TileTokens], f1 = steps[block * PackedPanel.TileTokens + 1],
+            f2 = steps[block * PackedPanel.TileTokens + 2], f3 = steps[block * PackedPanel.TileTokens + 3],
+            f4 = steps[block * PackedPanel.TileTokens + 4], f5 = steps[block * PackedPanel.TileTokens + 5];
+        Vector128<sbyte> p, q, c0 = AdvSimd.LoadVector128(x + block % 4 * PackedPanel.StepBytes),
+            c1 = AdvSimd.LoadVector128(x + (block % 4 * PackedPanel.StepBytes + 16)),
+            c2 = AdvSimd.LoadVector128(x + (block % 4 * PackedPanel.StepBytes + 32)),
+            c3 = AdvSimd.LoadVector128(x + (block % 4 * PackedPanel.StepBytes + 48)),
+            c4 = AdvSimd.LoadVector128(x + (block % 4 * PackedPanel.StepBytes + 64)),
+            c5 = AdvSimd.LoadVector128(x + (block % 4 * PackedPanel.StepBytes + 80));
         p = AdvSimd.LoadVector128(w + block % 4 * BlockBytes);
         q = AdvSimd.LoadVector128(w + (block % 4 * BlockBytes + 16));
         a0 = Dp.DotProductBySelectedQuadruplet(a0, p, c0, 0);
@@ -180,7 +189,8 @@ internal static unsafe partial class PackedPanelProduct<TDots>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddScaled(Vector128<int> lowDots, Vector128<int> highDots, int* factors, bool isFirst, ref Vector128<int> low, ref Vector128<int> high)
+    private static void AddScaled(Vector128<int> lowDots, Vector128<int> highDots, int* factors, bool isFirst,
+        ref Vector128<int> low, ref Vector128<int> high)
     {
         Vector128<int> lowFactors = AdvSimd.LoadVector128(factors), highFactors = AdvSimd.LoadVector128(factors + 4);
         if (isFirst)

@@ -6,13 +6,16 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Kernels.Arm;
 
-/// <summary>SDOT: a panel of eight rows times many tokens, six at a time: 24 sums, six activations and two weights are all 32 registers.</summary>
+/// <summary>
+/// SDOT: a panel of eight rows times many tokens, six at a time: 24 sums, six activations and two weights are all 32 registers.
+/// </summary>
 internal static unsafe partial class PackedPanelProduct<TDots> where TDots : struct, IPackedDots
 {
     /// <summary>From 32 columns to the next, unpacked; E8 needs no unpacking.</summary>
     private const int BlockBytes = PackedPanel.BlockBytes;
 
-    public static void Multiply(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    public static void Multiply(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch)
     {
         var panel = new PackedPanel(scratch, x.Blocks);
         for (int first = 0; first < tokens; first += PackedPanel.Tokens)
@@ -51,30 +54,40 @@ internal static unsafe partial class PackedPanelProduct<TDots> where TDots : str
                 Unsafe.SkipInit(out TokenSums high3);
                 if (left >= PackedActivations.ScaleBlocks)
                 {
-                    Add(0, true, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0, ref low3, ref high0, ref high3);
-                    Add(1, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0, ref low3, ref high0, ref high3);
-                    Add(2, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0, ref low3, ref high0, ref high3);
-                    Add(3, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0, ref low3, ref high0, ref high3);
+                    Add(0, true, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
+                        ref low3, ref high0, ref high3);
+                    Add(1, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
+                        ref low3, ref high0, ref high3);
+                    Add(2, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
+                        ref low3, ref high0, ref high3);
+                    Add(3, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
+                        ref low3, ref high0, ref high3);
                     w += 4 * BlockBytes;
                     x += 4 * PackedPanel.StepBytes;
-                    Add(4, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0, ref low3, ref high0, ref high3);
-                    Add(5, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0, ref low3, ref high0, ref high3);
-                    Add(6, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0, ref low3, ref high0, ref high3);
-                    Add(7, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0, ref low3, ref high0, ref high3);
+                    Add(4, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
+                        ref low3, ref high0, ref high3);
+                    Add(5, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
+                        ref low3, ref high0, ref high3);
+                    Add(6, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
+                        ref low3, ref high0, ref high3);
+                    Add(7, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
+                        ref low3, ref high0, ref high3);
                     w += 4 * BlockBytes;
                     x += 4 * PackedPanel.StepBytes;
                     steps += PackedActivations.ScaleBlocks * PackedPanel.TileTokens;
                 }
                 else
                 {
-                    Add(0, true, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0, ref low3, ref high0, ref high3);
+                    Add(0, true, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
+                        ref low3, ref high0, ref high3);
                     for (nint b = left - 1; ; b--)
                     {
                         w += BlockBytes;
                         x += PackedPanel.StepBytes;
                         steps += PackedPanel.TileTokens;
                         if (b == 0) break;
-                        Add(0, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0, ref low3, ref high0, ref high3);
+                        Add(0, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
+                            ref low3, ref high0, ref high3);
                     }
                 }
                 Vector128<float> scale = Vector128.Load(scales), lastScales = Vector128.Load(scales + 4);
@@ -122,7 +135,8 @@ internal static unsafe partial class PackedPanelProduct<TDots> where TDots : str
 
     /// <summary>Eight rows' sums of a token: += dots * scale.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void FusedAdd(float* sums, Vector128<float> low, Vector128<float> high, Vector128<float> scales, [ConstantExpected(Max = (byte)3)] byte lane)
+    private static void FusedAdd(float* sums, Vector128<float> low, Vector128<float> high, Vector128<float> scales,
+        [ConstantExpected(Max = (byte)3)] byte lane)
     {
         Vector128<float> a = AdvSimd.LoadVector128(sums), b = AdvSimd.LoadVector128(sums + 4);
         a = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(a, low, scales, lane);
@@ -142,6 +156,7 @@ internal static unsafe partial class PackedPanelProduct<TDots> where TDots : str
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void StoreSome(float* sums, float* rowScales, float** y, nint row, int rows)
     {
-        for (int t = 0; t < PackedPanel.TileTokens; t++) RowLanes.Load(sums + 8 * t).Times(RowLanes.Load(rowScales)).Store(y[t] + row, rows);
+        for (int t = 0; t < PackedPanel.TileTokens; t++)
+            RowLanes.Load(sums + 8 * t).Times(RowLanes.Load(rowScales)).Store(y[t] + row, rows);
     }
 }

@@ -12,8 +12,9 @@ internal static unsafe class PackedRowProduct<TDots> where TDots : struct, IPack
     /// <summary>One method for all groups: what a call costs is a percent or two of a group.</summary>
     public static void Multiply(in WeightMatrix weights, in PackedActivations x, nint token, float* y, int firstRow, int endRow)
     {
-        nint codeOffset = (nint)weights.Layout.CodeOffset, groupBytes = weights.GroupBytes, subScaleBytes = TDots.HasScalePer16 ? 16 : 8, blocks = x.Blocks;
-        Vector128<sbyte> codebook = weights.Codebook;
+        nint codeOffset = (nint)weights.Layout.CodeOffset, groupBytes = weights.GroupBytes,
+            subScaleBytes = TDots.HasScalePer16 ? 16 : 8, blocks = x.Blocks;
+        Vector128<sbyte> codebook = weights.Codebook.GetLower(), upper = weights.Codebook.GetUpper();
         sbyte* tokenValues = x.Values + token * x.Columns;
         int* tokenShifts = x.Shifts + token * blocks;
         float* tokenScales = x.Scales + token * x.ScaleCount;
@@ -33,11 +34,11 @@ internal static unsafe class PackedRowProduct<TDots> where TDots : struct, IPack
                 Vector128<short> multipliers = AdvSimd.ShiftLogical(Vector128.Create((short)1),
                     AdvSimd.Arm64.UnzipEven(Vector128.Load((short*)shifts), Vector128.Load((short*)shifts + 8)));
                 RowSums sums = default;
-                AddTwo(codes, codebook, values, subScales, multipliers, 0, 1, ref sums);
-                AddTwo(codes, codebook, values, subScales, multipliers, 2, 3, ref sums);
+                AddTwo(codes, codebook, upper, values, subScales, multipliers, 0, 1, ref sums);
+                AddTwo(codes, codebook, upper, values, subScales, multipliers, 2, 3, ref sums);
                 codes += 4 * TDots.BlockBytes;
-                AddTwo(codes, codebook, values, subScales, multipliers, 4, 5, ref sums);
-                AddTwo(codes, codebook, values, subScales, multipliers, 6, 7, ref sums);
+                AddTwo(codes, codebook, upper, values, subScales, multipliers, 4, 5, ref sums);
+                AddTwo(codes, codebook, upper, values, subScales, multipliers, 6, 7, ref sums);
                 codes += 4 * TDots.BlockBytes;
                 values += PackedActivations.ScaleColumns;
                 subScales += 8 * subScaleBytes;
@@ -52,7 +53,7 @@ internal static unsafe class PackedRowProduct<TDots> where TDots : struct, IPack
                 for (; run > 0; run--, codes += TDots.BlockBytes, values += 32, subScales += subScaleBytes, shifts++)
                 {
                     Vector128<short> shift = AdvSimd.LoadAndReplicateToVector128((short*)shifts);
-                    TDots.Sum(codes, codebook, values, 0, out RowSums first, out RowSums second);
+                    TDots.Sum(codes, codebook, upper, values, 0, out RowSums first, out RowSums second);
                     sums.AddShifted(first, AdvSimd.SignExtendWideningLower(Vector64.Load(subScales)), shift);
                     if (TDots.HasScalePer16) sums.AddShifted(second, AdvSimd.SignExtendWideningLower(Vector64.Load(subScales + 8)), shift);
                 }
@@ -68,29 +69,30 @@ internal static unsafe class PackedRowProduct<TDots> where TDots : struct, IPack
     /// <param name="next">block + 1: a constant must be written as one.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddTwo(
-        byte* codes, Vector128<sbyte> codebook, sbyte* values, sbyte* subScales, Vector128<short> multipliers, [ConstantExpected(Max = (byte)7)] byte block, [ConstantExpected(Max = (byte)7)] byte next,
+        byte* codes, Vector128<sbyte> codebook, Vector128<sbyte> upper, sbyte* values, sbyte* subScales, Vector128<short> multipliers,
+        [ConstantExpected(Max = (byte)7)] byte block, [ConstantExpected(Max = (byte)7)] byte next,
         ref RowSums sums)
     {
-        TDots.Sum(codes, codebook, values, block, out RowSums first, out RowSums second);
+        TDots.Sum(codes, codebook, upper, values, block, out RowSums first, out RowSums second);
         Vector128<sbyte> scales = AdvSimd.LoadVector128(subScales + block * (TDots.HasScalePer16 ? 16 : 8));
-        Vector128<short> upper = AdvSimd.SignExtendWideningUpper(scales), lower = AdvSimd.SignExtendWideningLower(scales.GetLower());
-        sums.AddScaled(first, lower, multipliers, block);
+        Vector128<short> high = AdvSimd.SignExtendWideningUpper(scales), low = AdvSimd.SignExtendWideningLower(scales.GetLower());
+        sums.AddScaled(first, low, multipliers, block);
         if (TDots.HasScalePer16)
         {
-            sums.AddScaled(second, upper, multipliers, block);
+            sums.AddScaled(second, high, multipliers, block);
             scales = AdvSimd.LoadVector128(subScales + next * 16);
-            upper = AdvSimd.SignExtendWideningUpper(scales);
-            lower = AdvSimd.SignExtendWideningLower(scales.GetLower());
+            high = AdvSimd.SignExtendWideningUpper(scales);
+            low = AdvSimd.SignExtendWideningLower(scales.GetLower());
         }
-        TDots.Sum(codes, codebook, values, next, out RowSums third, out RowSums fourth);
+        TDots.Sum(codes, codebook, upper, values, next, out RowSums third, out RowSums fourth);
         if (TDots.HasScalePer16)
         {
-            sums.AddScaled(third, lower, multipliers, next);
-            sums.AddScaled(fourth, upper, multipliers, next);
+            sums.AddScaled(third, low, multipliers, next);
+            sums.AddScaled(fourth, high, multipliers, next);
         }
         else
         {
-            sums.AddScaled(third, upper, multipliers, next);
+            sums.AddScaled(third, high, multipliers, next);
         }
     }
 #pragma warning restore CA1857

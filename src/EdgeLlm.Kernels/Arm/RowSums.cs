@@ -13,7 +13,8 @@ internal struct RowSums(Vector128<int> low, Vector128<int> high)
 
     /// <summary>Adds dots * subScales * a lane of <paramref name="multipliers"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void AddScaled(RowSums dots, Vector128<short> subScales, Vector128<short> multipliers, [ConstantExpected(Max = (byte)7)] byte lane)
+    public void AddScaled(RowSums dots, Vector128<short> subScales, Vector128<short> multipliers,
+        [ConstantExpected(Max = (byte)7)] byte lane)
     {
         High = AdvSimd.MultiplyAdd(High, dots.High, AdvSimd.MultiplyBySelectedScalarWideningUpper(subScales, multipliers, lane));
         Low = AdvSimd.MultiplyAdd(Low, dots.Low, AdvSimd.MultiplyBySelectedScalarWideningLower(subScales.GetLower(), multipliers, lane));

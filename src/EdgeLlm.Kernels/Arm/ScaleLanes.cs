@@ -11,8 +11,10 @@ internal static unsafe class ScaleLanes
     public static void Transpose(byte** blocks, nint offset, Vector128<ushort>* columns)
     {
         // A zip turns the six bits of an element's place (row, column) by one: three bring the column to the front.
-        Vector128<ushort> a = Load(blocks[0] + offset), b = Load(blocks[1] + offset), c = Load(blocks[2] + offset), d = Load(blocks[3] + offset);
-        Vector128<ushort> e = Load(blocks[4] + offset), f = Load(blocks[5] + offset), g = Load(blocks[6] + offset), h = Load(blocks[7] + offset);
+        Vector128<ushort> a = Load(blocks[0] + offset), b = Load(blocks[1] + offset), c = Load(blocks[2] + offset),
+            d = Load(blocks[3] + offset);
+        Vector128<ushort> e = Load(blocks[4] + offset), f = Load(blocks[5] + offset), g = Load(blocks[6] + offset),
+            h = Load(blocks[7] + offset);
         for (int turn = 0; turn < 3; turn++)
         {
             (Vector128<ushort> a1, Vector128<ushort> b1) = (AdvSimd.Arm64.ZipLow(a, e), AdvSimd.Arm64.ZipHigh(a, e));
@@ -32,7 +34,7 @@ internal static unsafe class ScaleLanes
         Store((bytes >> 8).AsInt16(), factor, target + 8);
     }
 
-    /// <summary>The same for bytes with a sign.</summary>
+    /// <summary>Stores signed bytes as scaled floats.</summary>
     public static void StorePair(Vector128<short> bytes, RowLanes factor, float* target)
     {
         Store(bytes << 8 >> 8, factor, target);

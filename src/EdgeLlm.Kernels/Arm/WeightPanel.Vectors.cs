@@ -31,7 +31,8 @@ internal readonly unsafe partial struct WeightPanel
             }
             else
             {
-                RowLanes scale = TFormat.HasExponent ? MXFP4Block.Scales(p0, p1, p2, p3, p4, p5, p6, p7) : converter.Load(p0, p1, p2, p3, p4, p5, p6, p7);
+                RowLanes scale = TFormat.HasExponent ? MXFP4Block.Scales(p0, p1, p2, p3, p4, p5, p6, p7)
+                    : converter.Load(p0, p1, p2, p3, p4, p5, p6, p7);
                 scale.Store(scales);
             }
             scales += Rows;
@@ -49,7 +50,8 @@ internal readonly unsafe partial struct WeightPanel
     }
 
     [SkipLocalsInit]
-    private bool UnpackSuperBlocks<TFormat>(in WeightMatrix weights, int firstRow, int rows) where TFormat : struct, ISuperBlockFormat<TFormat>
+    private bool UnpackSuperBlocks<TFormat>(in WeightMatrix weights, int firstRow, int rows)
+        where TFormat : struct, ISuperBlockFormat<TFormat>
     {
         byte** blocks = stackalloc byte*[Rows];
         for (int r = 0; r < Rows; r++) blocks[r] = weights.Row(firstRow + Math.Min(r, rows - 1));
@@ -77,7 +79,8 @@ internal readonly unsafe partial struct WeightPanel
     /// <summary>32 columns of four rows to every other 16 bytes from <paramref name="target"/> on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StoreFour((Vector128<sbyte> First, Vector128<sbyte> Second) a, (Vector128<sbyte> First, Vector128<sbyte> Second) b,
-        (Vector128<sbyte> First, Vector128<sbyte> Second) c, (Vector128<sbyte> First, Vector128<sbyte> Second) d, Vector128<sbyte> bias, sbyte* target)
+        (Vector128<sbyte> First, Vector128<sbyte> Second) c, (Vector128<sbyte> First, Vector128<sbyte> Second) d,
+        Vector128<sbyte> bias, sbyte* target)
     {
         StoreQuads(a.First - bias, b.First - bias, c.First - bias, d.First - bias, target);
         StoreQuads(a.Second - bias, b.Second - bias, c.Second - bias, d.Second - bias, target + 128);
@@ -86,7 +89,8 @@ internal readonly unsafe partial struct WeightPanel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StoreQuads(Vector128<sbyte> a, Vector128<sbyte> b, Vector128<sbyte> c, Vector128<sbyte> d, sbyte* target)
     {
-        Vector128<long> ab = AdvSimd.Arm64.ZipLow(a.AsInt32(), b.AsInt32()).AsInt64(), cd = AdvSimd.Arm64.ZipLow(c.AsInt32(), d.AsInt32()).AsInt64();
+        Vector128<long> ab = AdvSimd.Arm64.ZipLow(a.AsInt32(), b.AsInt32()).AsInt64(),
+            cd = AdvSimd.Arm64.ZipLow(c.AsInt32(), d.AsInt32()).AsInt64();
         AdvSimd.Arm64.ZipLow(ab, cd).AsSByte().Store(target);
         AdvSimd.Arm64.ZipHigh(ab, cd).AsSByte().Store(target + 32);
         ab = AdvSimd.Arm64.ZipHigh(a.AsInt32(), b.AsInt32()).AsInt64();

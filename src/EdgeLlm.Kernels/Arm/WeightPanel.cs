@@ -4,8 +4,8 @@ using EdgeLlm.Kernels.Formats;
 namespace EdgeLlm.Kernels.Arm;
 
 /// <summary>
-/// Eight rows unpacked to int8 for many tokens: a 16-byte vector holds 4 consecutive columns of 4 rows, so that a row's sum stays in a lane.
-/// A group is the 16 or 32 columns that share a scale. Lies in a thread's scratch.
+/// Eight rows unpacked to int8 for many tokens: a 16-byte vector holds 4 consecutive columns of 4 rows, so that a row's sum stays in a
+/// lane. A group is the 16 or 32 columns that share a scale. Is in a thread's scratch.
 /// </summary>
 internal readonly unsafe partial struct WeightPanel
 {
@@ -17,7 +17,8 @@ internal readonly unsafe partial struct WeightPanel
         Groups = columns / (HasGroupsOf16 ? 16 : 32);
         IsNarrow = type is ElementType.Q4_0 or ElementType.Q4_1 or ElementType.Q5_0 or ElementType.Q5_1
             or ElementType.Q2_K or ElementType.Q3_K or ElementType.Q4_K or ElementType.Q5_K or ElementType.Q6_K
-            or ElementType.Q1_0 or ElementType.Q2_0 or ElementType.TQ1_0 or ElementType.TQ2_0 or ElementType.MXFP4 or ElementType.NVFP4 or ElementType.IQ1_S or ElementType.IQ1_M;
+            or ElementType.Q1_0 or ElementType.Q2_0 or ElementType.TQ1_0 or ElementType.TQ2_0 or ElementType.MXFP4 or ElementType.NVFP4
+            or ElementType.IQ1_S or ElementType.IQ1_M;
         Values = (sbyte*)scratch;
         Scales = (float*)(scratch + columns * Rows);
         Offsets = BlockUnpacker.HasOffset(type) ? Scales + Groups * Rows : null;

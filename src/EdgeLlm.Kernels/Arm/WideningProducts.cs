@@ -8,7 +8,8 @@ namespace EdgeLlm.Kernels.Arm;
 /// <summary>SMULL and SMLAL: eight products an instruction, summed in int16 for as long as they fit.</summary>
 internal readonly unsafe struct WideningProducts : IIntegerProducts
 {
-    public static void Multiply<TLayout>(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows) where TLayout : struct, IPanelLayout
+    public static void Multiply<TLayout>(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows)
+        where TLayout : struct, IPanelLayout
     {
         int t = 0;
         if (panel.IsNarrow)
@@ -83,7 +84,8 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
             AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(sumC, sumD)));
     }
 
-    private static void MultiplyTwo<TSums, TLayout>(in WeightPanel panel, in QuantizedActivations x, int token, float* y, nint yStride, int rows)
+    private static void MultiplyTwo<TSums, TLayout>(in WeightPanel panel, in QuantizedActivations x, int token,
+        float* y, nint yStride, int rows)
         where TSums : struct, IPairSums<TSums>
         where TLayout : struct, IPanelLayout
     {
@@ -168,5 +170,6 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<sbyte> Quad(Vector128<int> columns, [ConstantExpected(Max = (byte)3)] byte lane) => AdvSimd.DuplicateSelectedScalarToVector128(columns, lane).AsSByte();
+    private static Vector128<sbyte> Quad(Vector128<int> columns, [ConstantExpected(Max = (byte)3)] byte lane) =>
+        AdvSimd.DuplicateSelectedScalarToVector128(columns, lane).AsSByte();
 }

@@ -75,7 +75,7 @@ internal static unsafe partial class BlockUnpacker
         pair[1] = value;
     }
 
-    /// <summary>Of each of 16 bytes the bits from `shift` on that `mask` covers; they must lie within the byte.</summary>
+    /// <summary>Of each of 16 bytes the bits from `shift` on that `mask` covers; they must be within the byte.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<byte> Field(byte* bytes, int shift, byte mask) =>
         (Vector128.Load((ushort*)bytes) >> shift).AsByte() & Vector128.Create(mask);

@@ -34,11 +34,12 @@ internal static unsafe class Dequantizer
         }
     }
 
-    /// <summary>The same for as many values as <paramref name="destination"/> has.</summary>
+    /// <summary>Dequantizes the first values of a row, to the length of <paramref name="destination"/>.</summary>
     /// <exception cref="ArgumentException">The source has fewer bytes than they take.</exception>
     public static void ToFloat(ElementType type, ReadOnlySpan<byte> source, Span<float> destination)
     {
-        if (source.Length < ElementFormat.ByteCount(type, destination.Length)) throw new ArgumentException($"{source.Length} bytes are too few", nameof(source));
+        if (source.Length < ElementFormat.ByteCount(type, destination.Length))
+            throw new ArgumentException($"{source.Length} bytes are too few", nameof(source));
         fixed (byte* from = source)
         {
             fixed (float* to = destination) ToFloat(type, from, to, destination.Length);

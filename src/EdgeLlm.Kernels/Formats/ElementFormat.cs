@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace EdgeLlm.Kernels.Formats;
 
-/// <summary>What an element type weighs: values are stored in whole blocks of a fixed number of bytes.</summary>
+/// <summary>Size of an element type: values are stored in whole blocks of a fixed number of bytes.</summary>
 public sealed class ElementFormat
 {
     // Indexed by the type's number; null where ggml has no such type (any more).
@@ -51,7 +51,8 @@ public sealed class ElementFormat
     {
         ElementFormat format = Get(type);
         if (values < 0 || values % format.ValuesPerBlock != 0)
-            throw new ArgumentOutOfRangeException(nameof(values), values, $"not whole blocks of {format.ValuesPerBlock} values ({format.Name})");
+            throw new ArgumentOutOfRangeException(nameof(values), values,
+                $"not whole blocks of {format.ValuesPerBlock} values ({format.Name})");
         return checked(values / format.ValuesPerBlock * format.BytesPerBlock);
     }
 

@@ -1,10 +1,12 @@
 namespace EdgeLlm.Kernels.Formats;
 
 /// <summary>
-/// Where the bytes of a packed matrix lie. Eight rows are a group, one contiguous chunk: float rowScale[8]; sbyte subScale[columns / g][8];
-/// zeros up to a multiple of 64; then per 32 columns
+/// Layout of the bytes of a packed matrix. Eight rows are a group, one contiguous chunk: float rowScale[8]; sbyte subScale[columns / g][8];
+/// zeros up to a multiple of 64; then per 32 columns, and zeros up to a multiple of 64,
 /// E4: byte q[4][8 rows][4], byte (l, row, i) has the code of column 4l + i in its lower half and that of 16 + 4l + i in the upper one;
-/// E8: sbyte q[8][8 rows][4], byte (l, row, i) is the value of column 4l + i.
+/// E5: the same of the codes' lower four bits; then byte h[8 rows][4], bit z of byte (row, i) is bit 4 of the code of column 4z + i;
+/// E3: byte r[3][8 rows][4], bytes (0, row, i) to (2, row, i) are a ring of 24 bits; column 4j + i has the four bits that begin at bit 3j,
+/// cyclic; E8: sbyte q[8][8 rows][4], byte (l, row, i) is the value of column 4l + i.
 /// </summary>
 /// <param name="packing">Not None.</param>
 /// <param name="columns">A multiple of 32.</param>
@@ -20,7 +22,14 @@ internal readonly struct PackedLayout(Packing packing, int columns)
     /// <summary>From a group's start to its first sub-scale.</summary>
     public const int SubScaleOffset = GroupRows * sizeof(float);
 
-    public const int CodebookLength = 16;
+    /// <summary>From a block of E5 to the upper bits of its codes.</summary>
+    public const int HighBits = 128;
+
+    /// <summary>Codes of E4 and E3.</summary>
+    public const int FourBitCodes = 16;
+
+    /// <summary>Codes of E5.</summary>
+    public const int FiveBitCodes = 32;
 
     /// <summary>The largest magnitude in a codebook: two products with an activation and 64 on top still fit an int16.</summary>
     public const int CodebookLimit = 63;
@@ -29,7 +38,13 @@ internal readonly struct PackedLayout(Packing packing, int columns)
 
     public int Columns { get; } = columns;
 
+    /// <summary>Whether each 32 columns of the weights are stored as <see cref="Rotation"/> has them.</summary>
+    public bool IsRotated { get; init; }
+
     public bool HasCodebook => Packing != Packing.E8Group32;
+
+    /// <summary>Values of a codebook; a file has as many zeros for E8.</summary>
+    public int CodebookLength => Packing == Packing.E5Group32 ? FiveBitCodes : FourBitCodes;
 
     /// <summary>g: columns that share a sub-scale.</summary>
     public int ScaleColumns => Packing == Packing.E4Group16 ? 16 : 32;
@@ -38,12 +53,46 @@ internal readonly struct PackedLayout(Packing packing, int columns)
     public int SubScaleLimit => HasCodebook ? 127 : 63;
 
     /// <summary>From one 32 columns of a group to the next.</summary>
-    public int BlockBytes => HasCodebook ? 128 : 256;
+    public int BlockBytes => Packing switch
+    {
+        Packing.E8Group32 => 256,
+        Packing.E5Group32 => 160,
+        Packing.E3Group32 => 96,
+        _ => 128,
+    };
 
     /// <summary>From a group's start to its codes.</summary>
     public long CodeOffset => (SubScaleOffset + (long)Columns / ScaleColumns * GroupRows + Alignment - 1) & ~(Alignment - 1L);
 
-    public long GroupBytes => CodeOffset + (long)Columns / BlockColumns * BlockBytes;
+    public long GroupBytes => (CodeOffset + (long)Columns / BlockColumns * BlockBytes + Alignment - 1) & ~(Alignment - 1L);
+
+    /// <summary>Sets the code of a row and column in the codes of an E4 or E5 group, which are zero there.</summary>
+    public void SetCode(Span<byte> codes, int row, int column, int code)
+    {
+        Span<byte> block = codes[(column / BlockColumns * BlockBytes)..];
+        int place = row * 4 + column % 4;
+        block[column % 16 / 4 * 4 * GroupRows + place] |= (byte)((code & 15) << (column % BlockColumns < 16 ? 0 : 4));
+        if (code > 15) block[HighBits + place] |= (byte)(1 << column % BlockColumns / 4);
+    }
+
+    /// <summary>Sets the ring of a row that has the columns 4j + i, j = 0 to 7, of 32 in the codes of an E3 group.</summary>
+    public void SetRing(Span<byte> codes, int row, int block, int i, int ring)
+    {
+        for (int part = 0; part < 3; part++) codes[block * BlockBytes + part * 4 * GroupRows + row * 4 + i] = (byte)(ring >> 8 * part);
+    }
+
+    /// <summary>The code of a row and a column of the 32 in <paramref name="block"/>; not of E8.</summary>
+    public int Code(ReadOnlySpan<byte> block, int row, int column)
+    {
+        int place = row * 4 + column % 4, quad = column / 4;
+        if (Packing == Packing.E3Group32)
+        {
+            int ring = block[place] | block[4 * GroupRows + place] << 8 | block[8 * GroupRows + place] << 16;
+            return (ring >> 3 * quad | ring << (24 - 3 * quad)) & 15;
+        }
+        int low = block[column % 16 / 4 * 4 * GroupRows + place] >> (column < 16 ? 0 : 4) & 15;
+        return Packing == Packing.E5Group32 ? low | (block[HighBits + place] >> quad & 1) << 4 : low;
+    }
 
     public long ByteCount(int rows) => ((long)rows + GroupRows - 1) / GroupRows * GroupBytes;
 }

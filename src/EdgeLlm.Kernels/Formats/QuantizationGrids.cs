@@ -6,7 +6,7 @@ namespace EdgeLlm.Kernels.Formats;
 /// <summary>
 /// The grids of ggml's i-quants, ready to index: eight values an entry as the bytes of a <see cref="ulong"/>, or four as those of a
 /// <see cref="uint"/>, the first value lowest. Unpacked from <see cref="QuantizationGridCodes"/> at the first use: 34 KB, kept for good,
-/// outside of the managed heap so that kernels can hold pointers. An index has as many bits as its grid needs, so none can lie outside.
+/// outside of the managed heap so that kernels can hold pointers. An index has as many bits as its grid needs, so none can be outside.
 /// </summary>
 internal static unsafe class QuantizationGrids
 {

@@ -4,7 +4,9 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Kernels.Measurement;
 
-/// <summary>A product of random packed weights and activations, to measure a kernel on: one matrix, with results and scratch for each thread.</summary>
+/// <summary>
+/// A product of random packed weights and activations, to measure a kernel on: one matrix, with results and scratch for each thread.
+/// </summary>
 internal sealed unsafe class RandomProduct : IDisposable
 {
     private readonly Kernel _kernel;
@@ -18,7 +20,8 @@ internal sealed unsafe class RandomProduct : IDisposable
     public RandomProduct(Kernel kernel, Packing packing, int rows, int columns, int tokens, int threads)
     {
         (_kernel, _tokens) = (kernel, tokens);
-        long weightBytes = new PackedLayout(packing, columns).ByteCount(rows), activationBytes = PackedActivations.ByteCount(tokens, columns);
+        long weightBytes = new PackedLayout(packing, columns).ByteCount(rows),
+            activationBytes = PackedActivations.ByteCount(tokens, columns);
         long resultBytes = 4L * tokens * rows;
         _scratchStride = (resultBytes + kernel.ScratchBytes(columns) + 63) & ~63L;
         _memory = (byte*)NativeMemory.AlignedAlloc((nuint)(weightBytes + activationBytes + threads * _scratchStride), 64);
@@ -26,8 +29,8 @@ internal sealed unsafe class RandomProduct : IDisposable
 
         var random = new Random(1);
         random.NextBytes(new Span<byte>(_memory, (int)weightBytes));
-        var codebook = Vector128.Create((sbyte)-63, -52, -42, -33, -25, -18, -11, -5, 1, 7, 13, 19, 27, 35, 45, 57);
-        _weights = new WeightMatrix(_memory, packing, codebook, rows, columns);
+        var half = Vector128.Create((sbyte)-63, -52, -42, -33, -25, -18, -11, -5, 1, 7, 13, 19, 27, 35, 45, 57);
+        _weights = new WeightMatrix(_memory, new PackedLayout(packing, columns), Vector256.Create(half, half), rows);
         _x = new PackedActivations(_memory + weightBytes, tokens, columns);
         float* row = stackalloc float[columns];
         for (int t = 0; t < tokens; t++)
@@ -40,7 +43,8 @@ internal sealed unsafe class RandomProduct : IDisposable
     public void Multiply(int thread)
     {
         byte* own = _perThread + thread * _scratchStride;
-        _kernel.MultiplyPacked(_weights, _x, _tokens, (float*)own, _weights.Rows, 0, _weights.Rows, own + ((4L * _tokens * _weights.Rows + 63) & ~63L));
+        _kernel.MultiplyPacked(_weights, _x, _tokens, (float*)own, _weights.Rows, 0, _weights.Rows,
+            own + ((4L * _tokens * _weights.Rows + 63) & ~63L));
     }
 
     public void Dispose() => NativeMemory.AlignedFree(_memory);

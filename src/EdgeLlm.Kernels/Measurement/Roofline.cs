@@ -6,14 +6,17 @@ using EdgeLlm.Kernels.Threading;
 
 namespace EdgeLlm.Kernels.Measurement;
 
-/// <summary>What this machine can do at most with a pool's threads: the roof that speeds are compared with.</summary>
+/// <summary>Limits of this machine with a pool's threads: the roof that speeds are compared with.</summary>
 internal static unsafe class Roofline
 {
     private const long BufferBytes = 1 << 30;
     private const int ChunkBytes = 1 << 20;
     private const int Passes = 5;
 
-    /// <summary>Bytes a second that the threads read from memory: the best of five passes of the widest loads over 1 GB (less where memory is short).</summary>
+    /// <summary>
+    /// Bytes a second that the threads read from memory: the best of five passes of the widest loads over 1 GB (less where memory is
+    /// short).
+    /// </summary>
     /// <param name="available">Bytes that may be taken for it; at most half of them are.</param>
     public static double ReadBandwidth(WorkerPool pool, long available)
     {
@@ -39,7 +42,9 @@ internal static unsafe class Roofline
         }
     }
 
-    /// <summary>Multiply-adds a second of a kernel's products of packed weights (E4) with many tokens, out of the caches: the best of five passes.</summary>
+    /// <summary>
+    /// Multiply-adds a second of a kernel's products of packed weights (E4) with many tokens, out of the caches: the best of five passes.
+    /// </summary>
     public static double PeakMultiplyAdds(Kernel kernel, WorkerPool pool)
     {
         const int Rows = 64, Columns = 512, Tokens = 64, Repetitions = 8;
@@ -49,7 +54,8 @@ internal static unsafe class Roofline
         {
             long start = Stopwatch.GetTimestamp();
             pool.Run(pool.Threads * Repetitions, (_, thread) => matrices.Multiply(thread));
-            best = Math.Max(best, (double)pool.Threads * Repetitions * Rows * Columns * Tokens / Stopwatch.GetElapsedTime(start).TotalSeconds);
+            best =
+                Math.Max(best, (double)pool.Threads * Repetitions * Rows * Columns * Tokens / Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
         return best;
     }

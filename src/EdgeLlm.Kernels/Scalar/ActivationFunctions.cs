@@ -1,6 +1,8 @@
 namespace EdgeLlm.Kernels.Scalar;
 
-/// <summary>The functions of <see cref="Activation"/>, and what they are made of: our own polynomials, for the same bits everywhere.</summary>
+/// <summary>
+/// The functions of <see cref="Activation"/>, and what they are made of: our own polynomials, for the same bits everywhere.
+/// </summary>
 internal static class ActivationFunctions
 {
     // tanh(x) = x + x z P(z), z = x x, for |x| < 0.625; a least-squares fit, relative error 2e-8.

@@ -8,7 +8,9 @@ internal unsafe partial class ScalarKernel
 
     private const float LargestHalf = 65504f;
 
-    /// <summary>F16 rounds to the nearest, ties to even, and ends at the largest finite half; I8 has scale = max |x| / 127 per head and position.</summary>
+    /// <summary>
+    /// F16 rounds to the nearest, ties to even, and ends at the largest finite half; I8 has scale = max |x| / 127 per head and position.
+    /// </summary>
     public override bool Store(in KeyValueHead cache, int position, float* key, float* value)
     {
         int dimension = cache.Dimension;
@@ -24,8 +26,11 @@ internal unsafe partial class ScalarKernel
                 for (int d = 0; d < dimension; d++) ((float*)cache.Values)[valueStart + d] = value[d];
                 break;
             case KeyValueType.F16:
-                for (int d = 0; d < dimension; d++) ((ushort*)cache.Keys)[keyStart + (long)d * Tile] = HalfConversion.FromFloat(Math.Clamp(key[d], -LargestHalf, LargestHalf));
-                for (int d = 0; d < dimension; d++) ((ushort*)cache.Values)[valueStart + d] = HalfConversion.FromFloat(Math.Clamp(value[d], -LargestHalf, LargestHalf));
+                for (int d = 0; d < dimension; d++)
+                    ((ushort*)cache.Keys)[keyStart + (long)d * Tile] =
+                        HalfConversion.FromFloat(Math.Clamp(key[d], -LargestHalf, LargestHalf));
+                for (int d = 0; d < dimension; d++)
+                    ((ushort*)cache.Values)[valueStart + d] = HalfConversion.FromFloat(Math.Clamp(value[d], -LargestHalf, LargestHalf));
                 break;
             default:
                 cache.KeyScales[slot] = QuantizeVector(key, dimension, (sbyte*)cache.Keys + keyStart, Tile);
@@ -46,8 +51,9 @@ internal unsafe partial class ScalarKernel
     }
 
     /// <summary>
-    /// Per query, tile by tile: score[j] = scale * (chain of fma over d of q[d] * k[j][d]), capped, less slope * distance; m = max(m, scores); what was summed so far is scaled by
-    /// exp(mOld - m) where m grew; p[j] = exp(score[j] - m); sum += tree of p; out[d] = chain over j of fma(p[j], v[j][d], out[d]). At the end out / sum.
+    /// Per query, tile by tile: score[j] = scale * (chain of fma over d of q[d] * k[j][d]), capped, less slope * distance; m = max(m,
+    /// scores); what was summed so far is scaled by exp(mOld - m) where m grew; p[j] = exp(score[j] - m); sum += tree of p; out[d] = chain
+    /// over j of fma(p[j], v[j][d], out[d]). At the end out / sum.
     /// </summary>
     public override void Attend(in KeyValueHead cache, in AttentionQuery query, byte* scratch)
     {
@@ -75,7 +81,8 @@ internal unsafe partial class ScalarKernel
                         for (int d = 0; d < dimension; d++) score = MathF.FusedMultiplyAdd(q[d], keys[d * Tile + j], score);
                         p[j] = score * query.Scale;
                         if (query.Cap != 0) p[j] = ActivationFunctions.Tanh(p[j] / query.Cap) * query.Cap;
-                        if (query.Slopes != null) p[j] = MathF.FusedMultiplyAdd(query.Slopes[g], tile * Tile + j - (query.FirstPosition + t), p[j]);
+                        if (query.Slopes != null)
+                            p[j] = MathF.FusedMultiplyAdd(query.Slopes[g], tile * Tile + j - (query.FirstPosition + t), p[j]);
                         if (p[j] > larger) larger = p[j];
                     }
                     if (larger > maximum && maximum != float.NegativeInfinity)
@@ -94,7 +101,8 @@ internal unsafe partial class ScalarKernel
                 }
                 if (query.Sinks != null) AddSink(query.Sinks[g], ref maximum, ref sum, output, dimension);
                 float inverse = 1f / sum;
-                for (int d = 0; d < dimension; d++) output[d] = output[d] * inverse + 0f; // -0, which a skipped key could leave or not, becomes 0
+                for (int d = 0; d < dimension; d++)
+                    output[d] = output[d] * inverse + 0f; // -0, which a skipped key could leave or not, becomes 0
             }
         }
     }
@@ -115,7 +123,9 @@ internal unsafe partial class ScalarKernel
     public override long AttentionScratchBytes(int dimension, int tokens, int groupSize) =>
         (2L * Tile * dimension + Tile + (long)tokens * groupSize * (Tile + 2)) * sizeof(float) + 64;
 
-    /// <summary>Keys [Dimension][32] and values [32][Dimension] of a tile as floats; values of the first <paramref name="count"/> positions only.</summary>
+    /// <summary>
+    /// Keys [Dimension][32] and values [32][Dimension] of a tile as floats; values of the first <paramref name="count"/> positions only.
+    /// </summary>
     private static void LoadTile(in KeyValueHead cache, int tile, int count, float* keys, float* values)
     {
         int dimension = cache.Dimension;

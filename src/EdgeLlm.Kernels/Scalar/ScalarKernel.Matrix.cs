@@ -5,7 +5,7 @@ namespace EdgeLlm.Kernels.Scalar;
 internal unsafe partial class ScalarKernel
 {
     /// <summary>
-    /// scale = max |x| / 127, q = round-half-even(x / scale) per 32 columns. A block below 2^-100 is zero; one that is not finite gets the
+    /// scale = max |x| / 127, q = round-half-even(x / scale) per 32 columns. A block below 2^-100 is zero; one that is not finite has the
     /// scale NaN, which the next norm reports.
     /// </summary>
     public override void Quantize(float* x, in QuantizedActivations target, int token)
@@ -39,7 +39,8 @@ internal unsafe partial class ScalarKernel
     /// accumulator = fma(weightScale * activationScale, d, accumulator); where the type has an offset, also
     /// accumulator = fma(offset, activationScale * sum of the block's activations, accumulator).
     /// </summary>
-    public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch)
     {
         sbyte* q = stackalloc sbyte[32];
         float* scales = stackalloc float[2];
@@ -67,7 +68,8 @@ internal unsafe partial class ScalarKernel
                         accumulator = MathF.FusedMultiplyAdd(scales[0] * activationScale, first, accumulator);
                         if (hasOffset) accumulator = MathF.FusedMultiplyAdd(offsets[0], activationScale * x.Sums[2 * cell], accumulator);
                         accumulator = MathF.FusedMultiplyAdd(scales[1] * activationScale, second, accumulator);
-                        if (hasOffset) accumulator = MathF.FusedMultiplyAdd(offsets[1], activationScale * x.Sums[2 * cell + 1], accumulator);
+                        if (hasOffset)
+                            accumulator = MathF.FusedMultiplyAdd(offsets[1], activationScale * x.Sums[2 * cell + 1], accumulator);
                     }
                     else
                     {
@@ -81,7 +83,8 @@ internal unsafe partial class ScalarKernel
     }
 
     /// <summary>The row as floats, then <see cref="Dot"/> with each token.</summary>
-    public override void Multiply(in WeightMatrix weights, float* x, nint xStride, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    public override void Multiply(in WeightMatrix weights, float* x, nint xStride, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch)
     {
         float* row = (float*)scratch;
         for (int r = firstRow; r < endRow; r++)

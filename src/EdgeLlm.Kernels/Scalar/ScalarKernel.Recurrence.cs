@@ -31,7 +31,8 @@ internal unsafe partial class ScalarKernel
         }
     }
 
-    public override void Associate(float* before, float* after, float decay, float* key, float* value, float* query, float* y, int keys, int values)
+    public override void Associate(float* before, float* after, float decay, float* key, float* value, float* query,
+        float* y, int keys, int values)
     {
         for (int j = 0; j < values; j++)
         {

@@ -1,6 +1,6 @@
 namespace EdgeLlm.Kernels.Scalar;
 
-/// <summary>What sound is made with.</summary>
+/// <summary>Operations of sound synthesis.</summary>
 internal unsafe partial class ScalarKernel
 {
     public override void ConvolveRow(float* x, nint stride, float* weights, float* bias, float* y, int taps, int channels)

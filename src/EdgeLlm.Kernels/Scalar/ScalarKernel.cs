@@ -28,7 +28,7 @@ internal unsafe partial class ScalarKernel : Kernel
         return SumLanes(lanes);
     }
 
-    /// <summary>The bits of the largest |x|; larger than those of infinity where one is no number.</summary>
+    /// <summary>The bits of the largest |x|; larger than those of infinity where one is not a number.</summary>
     private static int LargestMagnitude(float* x, int count)
     {
         int largest = 0;
@@ -58,7 +58,8 @@ internal unsafe partial class ScalarKernel : Kernel
         double mean = sum / count;
         for (int i = 0; i < count; i++) squares += (x[i] - mean) * (x[i] - mean);
         double inverse = 1 / Math.Sqrt(squares / count + epsilon);
-        for (int i = 0; i < count; i++) y[i] = MathF.FusedMultiplyAdd((float)((x[i] - mean) * inverse), weight[i], bias == null ? 0 : bias[i]);
+        for (int i = 0; i < count; i++)
+            y[i] = MathF.FusedMultiplyAdd((float)((x[i] - mean) * inverse), weight[i], bias == null ? 0 : bias[i]);
         return double.IsFinite(squares);
     }
 
@@ -69,7 +70,8 @@ internal unsafe partial class ScalarKernel : Kernel
 
     public override void Activate(Activation activation, float* x, float* factors, int count)
     {
-        for (int j = 0; j < count; j++) x[j] = factors == null ? ActivationFunctions.Of(activation, x[j]) : ActivationFunctions.Of(activation, x[j]) * factors[j];
+        for (int j = 0; j < count; j++)
+            x[j] = factors == null ? ActivationFunctions.Of(activation, x[j]) : ActivationFunctions.Of(activation, x[j]) * factors[j];
     }
 
     public override void ActivateClamped(float* x, float* y, float factor, float limit, int count)

@@ -21,8 +21,8 @@ internal sealed class WorkerPool : IDisposable
     private readonly object _gate = new(); // a monitor: inactive workers wait for it
     private readonly ManualResetEventSlim _wake = new(false, 0);
 
-    // Job number (20 bits), its chunks (22 bits) and the next of them (22 bits) in one word: a worker that comes late sees a whole job or another, and
-    // can't take a chunk that there is not.
+    // Job number (20 bits), its chunks (22 bits) and the next of them (22 bits) in one word: a worker that comes late sees a whole job or
+    // another, and can't take a chunk that there is not.
     private ulong _ticket;
     private Action<int, int>? _job;
     private volatile int _active;
@@ -66,7 +66,9 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
-    /// <summary>Calls <paramref name="job"/>(chunk, thread) for every chunk in [0, chunks), on all threads, and returns when all are done.</summary>
+    /// <summary>
+    /// Calls <paramref name="job"/>(chunk, thread) for every chunk in [0, chunks), on all threads, and returns when all are done.
+    /// </summary>
     public void Run(int chunks, Action<int, int> job)
     {
         if (_active == 1 || chunks <= 1)
@@ -79,7 +81,9 @@ internal sealed class WorkerPool : IDisposable
         _job = job;
         _completed = 0;
         ulong number = (NumberOf(_ticket) + 1) & NumberMask;
-        Interlocked.Exchange(ref _ticket, number << NumberShift | (ulong)chunks << ChunkBits); // a full fence: workers that see the ticket see the job; we see who is parked
+        Interlocked.Exchange(ref _ticket,
+            number << NumberShift
+                | (ulong)chunks << ChunkBits); // a full fence: workers that see the ticket see the job; we see who is parked
         if (Volatile.Read(ref _parked) > 0) _wake.Set();
         TakeChunks(number, 0);
 

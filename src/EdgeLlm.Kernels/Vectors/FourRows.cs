@@ -12,7 +12,8 @@ internal readonly unsafe struct FourRows(float* first, float* second, float* thi
     public float* Fourth { get; } = fourth;
 
     public static FourRows Of(float* rows, nint stride, int row, int endRow) => new(
-        rows + row * stride, rows + Math.Min(row + 1, endRow - 1) * stride, rows + Math.Min(row + 2, endRow - 1) * stride, rows + Math.Min(row + 3, endRow - 1) * stride);
+        rows + row * stride, rows + Math.Min(row + 1, endRow - 1) * stride, rows + Math.Min(row + 2, endRow - 1) * stride,
+        rows + Math.Min(row + 3, endRow - 1) * stride);
 
     public FourRows At(nint offset) => new(First + offset, Second + offset, Third + offset, Fourth + offset);
 }

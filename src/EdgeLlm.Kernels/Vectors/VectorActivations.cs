@@ -37,12 +37,14 @@ internal readonly struct SiluFunction : IActivationFunction
 
 internal readonly struct ReluFunction : IActivationFunction
 {
-    public static Vector<float> Of(Vector<float> x) => Vector.ConditionalSelect(Vector.LessThan(x, Vector<float>.Zero), Vector<float>.Zero, x);
+    public static Vector<float> Of(Vector<float> x) =>
+        Vector.ConditionalSelect(Vector.LessThan(x, Vector<float>.Zero), Vector<float>.Zero, x);
 }
 
 internal readonly struct ReluSquaredFunction : IActivationFunction
 {
-    public static Vector<float> Of(Vector<float> x) => Vector.ConditionalSelect(Vector.LessThan(x, Vector<float>.Zero), Vector<float>.Zero, x * x);
+    public static Vector<float> Of(Vector<float> x) =>
+        Vector.ConditionalSelect(Vector.LessThan(x, Vector<float>.Zero), Vector<float>.Zero, x * x);
 }
 
 internal readonly struct LogisticFunction : IActivationFunction
@@ -55,7 +57,7 @@ internal readonly struct IdentityFunction : IActivationFunction
     public static Vector<float> Of(Vector<float> x) => x;
 }
 
-/// <summary>What activations are made of, lane by lane with the bits of <see cref="Scalar.ActivationFunctions"/>.</summary>
+/// <summary>Functions that activations consist of, lane by lane with the bits of <see cref="Scalar.ActivationFunctions"/>.</summary>
 internal static class VectorActivations
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -98,5 +100,6 @@ internal static class VectorActivations
         return Vector.ConditionalSelect(Vector.LessThan(magnitude, Vector<float>.One), near, WithSign(far, x));
     }
 
-    private static Vector<float> WithSign(Vector<float> magnitude, Vector<float> sign) => Vector.ConditionalSelect(new Vector<int>(int.MinValue), sign, magnitude);
+    private static Vector<float> WithSign(Vector<float> magnitude, Vector<float> sign) =>
+        Vector.ConditionalSelect(new Vector<int>(int.MinValue), sign, magnitude);
 }

@@ -29,39 +29,48 @@ internal abstract unsafe partial class VectorKernel
             int start = tile * Tile, positions = Math.Min(Tile, last - start + 1);
             LoadKeys(cache, cache.PlaceOf(tile), positions, keys);
             LoadValues(cache, cache.PlaceOf(tile), positions, values);
-            int firstToken = (int)Math.Max(0, (long)start - query.FirstPosition - query.After), endToken = query.Tokens; // tokens that see a key of the tile
+            // tokens that see a key of the tile
+            int firstToken = (int)Math.Max(0, (long)start - query.FirstPosition - query.After), endToken = query.Tokens;
             if (query.Window != 0) endToken = Math.Min(endToken, start + Tile - 1 + query.Window - query.FirstPosition);
             int firstRow = firstToken * query.GroupSize, endRow = endToken * query.GroupSize;
             for (int r = firstRow; r < endRow; r += 4)
             {
                 int to = LastKey(query, Math.Min(r + 3, endRow - 1), start);
                 FourRows scores = FourRows.Of(p, Tile, r, endRow);
-                if (r + 1 == endRow) MultiplyRow(Row(query.Queries, query, dimension, r), keys, Tile, dimension, scores.First, to + 1, true);
-                else if (r + 2 == endRow) MultiplyTwo(Row(query.Queries, query, dimension, r), Row(query.Queries, query, dimension, r + 1), keys, Tile, dimension, scores.First, scores.Second, to + 1, true);
+                if (r + 1 == endRow)
+                    MultiplyRow(Row(query.Queries, query, dimension, r), keys, Tile, dimension, scores.First, to + 1, true);
+                else if (r + 2 == endRow)
+                    MultiplyTwo(Row(query.Queries, query, dimension, r), Row(query.Queries, query, dimension, r + 1), keys, Tile, dimension,
+                        scores.First, scores.Second, to + 1, true);
                 else MultiplyFour(QueryRows(query.Queries, query, dimension, r, endRow), keys, Tile, dimension, scores, to + 1, true);
             }
             for (int r = firstRow; r < endRow; r++)
             {
                 int from = Math.Max(0, query.FirstKey(r / query.GroupSize) - start);
                 FinishScores(p + (nint)r * Tile, LastKey(query, r, start), query, r, start);
-                SoftmaxTile(p + (nint)r * Tile, from, LastKey(query, r, start), ref maxima[r], ref sums[r], Row(query.Output, query, dimension, r), dimension);
+                SoftmaxTile(p + (nint)r * Tile, from, LastKey(query, r, start), ref maxima[r], ref sums[r],
+                    Row(query.Output, query, dimension, r), dimension);
             }
             for (int r = firstRow; r < endRow; r += 4)
             {
                 // A key that only some of the four see has p = 0 for the others, which changes nothing.
-                int from = Math.Max(0, query.FirstKey(r / query.GroupSize) - start), count = LastKey(query, Math.Min(r + 3, endRow - 1), start) + 1 - from;
+                int from = Math.Max(0, query.FirstKey(r / query.GroupSize) - start),
+                    count = LastKey(query, Math.Min(r + 3, endRow - 1), start) + 1 - from;
                 FourRows outputs = QueryRows(query.Output, query, dimension, r, endRow), weights = FourRows.Of(p, Tile, r, endRow).At(from);
                 float* seen = values + (nint)from * dimension;
                 int whole = dimension & ~(Strip - 1);
                 if (r + 1 == endRow) MultiplyRow(weights.First, seen, dimension, count, outputs.First, whole, false);
-                else if (r + 2 == endRow) MultiplyTwo(weights.First, weights.Second, seen, dimension, count, outputs.First, outputs.Second, whole, false);
+                else if (r + 2 == endRow)
+                    MultiplyTwo(weights.First, weights.Second, seen, dimension, count, outputs.First, outputs.Second, whole, false);
                 else MultiplyFour(weights, seen, dimension, count, outputs, whole, false);
                 if (whole == dimension) continue;
-                for (int i = r; i < Math.Min(r + 4, endRow); i++) AccumulateRest(p + (nint)i * Tile + from, seen, count, Row(query.Output, query, dimension, i), dimension, whole);
+                for (int i = r; i < Math.Min(r + 4, endRow); i++)
+                    AccumulateRest(p + (nint)i * Tile + from, seen, count, Row(query.Output, query, dimension, i), dimension, whole);
             }
         }
 
-        for (int r = 0; r < rows && query.Sinks != null; r++) AddSink(query.Sinks[r % query.GroupSize], ref maxima[r], ref sums[r], Row(query.Output, query, dimension, r), dimension);
+        for (int r = 0; r < rows && query.Sinks != null; r++)
+            AddSink(query.Sinks[r % query.GroupSize], ref maxima[r], ref sums[r], Row(query.Output, query, dimension, r), dimension);
         for (int r = 0; r < rows; r++) ScaleLast(Row(query.Output, query, dimension, r), 1f / sums[r], dimension);
     }
 
@@ -73,7 +82,8 @@ internal abstract unsafe partial class VectorKernel
         Row(first, query, dimension, Math.Min(row + 2, endRow - 1)), Row(first, query, dimension, Math.Min(row + 3, endRow - 1)));
 
     /// <summary>The last key in a tile that a row's token sees.</summary>
-    private static int LastKey(in AttentionQuery query, int row, int start) => Math.Min(Tile - 1, query.LastKey(row / query.GroupSize) - start);
+    private static int LastKey(in AttentionQuery query, int row, int start) =>
+        Math.Min(Tile - 1, query.LastKey(row / query.GroupSize) - start);
 
     /// <summary>Scale, cap and slope of a row's scores.</summary>
     /// <param name="to">The last key that the row's token sees.</param>
@@ -90,7 +100,8 @@ internal abstract unsafe partial class VectorKernel
         if (query.Slopes == null) return;
         var slope = new Vector<float>(query.Slopes[row % query.GroupSize]);
         int distance = start - (query.FirstPosition + row / query.GroupSize); // of the tile's first key from the token
-        for (int j = 0; j < end; j += width) Vector.FusedMultiplyAdd(slope, new Vector<float>(distance + j) + Vector<float>.Indices, Vector.Load(p + j)).Store(p + j);
+        for (int j = 0; j < end; j += width)
+            Vector.FusedMultiplyAdd(slope, new Vector<float>(distance + j) + Vector<float>.Indices, Vector.Load(p + j)).Store(p + j);
     }
 
     private static void SoftmaxTile(float* p, int from, int to, ref float maximum, ref float sum, float* output, int dimension)
@@ -217,7 +228,8 @@ internal abstract unsafe partial class VectorKernel
     }
 
     /// <summary>
-    /// Halfs of the cache, which are finite: sign and magnitude moved into a float's places, times 2^112 for the difference of the biases. Exact.
+    /// Halfs of the cache, which are finite: sign and magnitude moved into a float's places, times 2^112 for the difference of the biases.
+    /// Exact.
     /// </summary>
     /// <param name="stride">From one row to the next, in both.</param>
     /// <param name="columns">A multiple of 16.</param>

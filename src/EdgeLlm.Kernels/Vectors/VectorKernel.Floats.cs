@@ -7,7 +7,8 @@ namespace EdgeLlm.Kernels.Vectors;
 /// <summary>Float weights: a row as floats (in place for F32), then one row with up to four tokens at a time, 16 lanes each.</summary>
 internal abstract unsafe partial class VectorKernel
 {
-    public override void Multiply(in WeightMatrix weights, float* x, nint xStride, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    public override void Multiply(in WeightMatrix weights, float* x, nint xStride, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch)
     {
         int columns = weights.Columns;
         for (int r = firstRow; r < endRow; r++)

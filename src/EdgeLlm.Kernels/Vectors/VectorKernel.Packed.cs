@@ -1,21 +1,32 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Kernels.Vectors;
 
 internal abstract unsafe partial class VectorKernel
 {
+    [SkipLocalsInit]
     public override void QuantizePacked(float* x, in PackedActivations target, int token)
     {
         sbyte* values = target.Values + (long)token * target.Columns;
         float* scales = target.Scales + (long)token * target.ScaleCount;
         int* shifts = target.Shifts + (long)token * target.Blocks, sums = target.Sums + 2 * (long)token * target.Blocks;
         int* largestBits = stackalloc int[PackedActivations.ScaleBlocks];
+        float* rotated = stackalloc float[PackedActivations.ScaleColumns];
         for (int block = 0; block < target.Blocks; block += PackedActivations.ScaleBlocks, scales++)
         {
             int blocks = Math.Min(PackedActivations.ScaleBlocks, target.Blocks - block), largest = 0;
+            float* section = x;
+            x += 32 * blocks;
+            if (target.IsRotated)
+            {
+                Rotation.Apply(section, rotated, 32 * blocks);
+                section = rotated;
+            }
             for (int b = 0; b < blocks; b++)
             {
-                largestBits[b] = LargestOf32(x + 32 * b);
+                largestBits[b] = LargestOf32(section + 32 * b);
                 largest = Math.Max(largest, largestBits[b]);
             }
             bool finite = largest < 0x7F800000;
@@ -26,7 +37,6 @@ internal abstract unsafe partial class VectorKernel
                 new Span<sbyte>(values, 32 * blocks).Clear();
                 new Span<int>(shifts, blocks).Clear();
                 new Span<int>(sums, 2 * blocks).Clear();
-                x += 32 * blocks;
                 values += 32 * blocks;
                 shifts += blocks;
                 sums += 2 * blocks;
@@ -34,13 +44,13 @@ internal abstract unsafe partial class VectorKernel
             }
             *scales = scale;
             float inverse = 1f / scale, limit = 127f * scale;
-            for (int b = 0; b < blocks; b++, x += 32, values += 32, shifts++, sums += 2)
+            for (int b = 0; b < blocks; b++, section += 32, values += 32, shifts++, sums += 2)
             {
                 float magnitude = BitConverter.Int32BitsToSingle(largestBits[b]);
                 int shift = 0;
                 while (shift < 3 && magnitude > limit * (1 << shift)) shift++;
                 *shifts = shift;
-                Round32(x, inverse / (1 << shift), values, sums);
+                Round32(section, inverse / (1 << shift), values, sums);
             }
         }
     }

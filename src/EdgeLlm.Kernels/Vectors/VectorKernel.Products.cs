@@ -5,8 +5,8 @@ using System.Runtime.Intrinsics.Arm;
 namespace EdgeLlm.Kernels.Vectors;
 
 /// <summary>
-/// The small product behind scores (queries times transposed keys) and outputs (weights times values): rows [count] times a matrix [count][columns].
-/// Each result is one lane's own chain of fused multiply-adds, in order of the count.
+/// The small product of scores (queries times transposed keys) and outputs (weights times values): rows [count] times a matrix
+/// [count][columns]. Each result is one lane's own chain of fused multiply-adds, in order of the count.
 /// </summary>
 internal abstract unsafe partial class VectorKernel
 {
@@ -70,7 +70,8 @@ internal abstract unsafe partial class VectorKernel
         for (nint strip = 0; strip < columns; strip += Strip)
         {
             float* a0 = a.First, a1 = a.Second, a2 = a.Third, a3 = a.Fourth;
-            Vector128<float> c0 = Vector128<float>.Zero, c1 = c0, c2 = c0, c3 = c0, d0 = c0, d1 = c0, d2 = c0, d3 = c0, e0 = c0, e1 = c0, e2 = c0, e3 = c0, f0 = c0, f1 = c0, f2 = c0, f3 = c0;
+            Vector128<float> c0 = Vector128<float>.Zero, c1 = c0, c2 = c0, c3 = c0, d0 = c0, d1 = c0, d2 = c0, d3 = c0, e0 = c0, e1 = c0,
+                e2 = c0, e3 = c0, f0 = c0, f1 = c0, f2 = c0, f3 = c0;
             if (!anew)
             {
                 c0 = Vector128.Load(y.First + strip);
@@ -94,7 +95,8 @@ internal abstract unsafe partial class VectorKernel
             int left = count;
             for (; left >= 4; left -= 4)
             {
-                Vector128<float> p = Vector128.Load(a0), q = Vector128.Load(a1), r = Vector128.Load(a2), s = Vector128.Load(a3), m0, m1, m2, m3;
+                Vector128<float> p = Vector128.Load(a0), q = Vector128.Load(a1), r = Vector128.Load(a2),
+                    s = Vector128.Load(a3), m0, m1, m2, m3;
                 a0 += 4;
                 a1 += 4;
                 a2 += 4;
@@ -186,7 +188,8 @@ internal abstract unsafe partial class VectorKernel
             }
             for (; left > 0; left--, b += stride)
             {
-                Vector128<float> m0 = Vector128.Load(b), m1 = Vector128.Load(b + 4), m2 = Vector128.Load(b + 8), m3 = Vector128.Load(b + 12), factor;
+                Vector128<float> m0 = Vector128.Load(b), m1 = Vector128.Load(b + 4), m2 = Vector128.Load(b + 8),
+                    m3 = Vector128.Load(b + 12), factor;
                 factor = Vector128.Create(*a0++);
                 c0 = AdvSimd.FusedMultiplyAdd(c0, m0, factor);
                 c1 = AdvSimd.FusedMultiplyAdd(c1, m1, factor);
@@ -227,8 +230,11 @@ internal abstract unsafe partial class VectorKernel
         }
     }
 
-    /// <summary>Two rows, four vectors of columns at a time as long as there are so many: heads that share keys in pairs, when one token is decoded.</summary>
-    private static void MultiplyTwo(float* first, float* second, float* matrix, nint stride, int count, float* y, float* z, int columns, bool anew)
+    /// <summary>
+    /// Two rows, four vectors of columns at a time as long as there are four: heads that share keys in pairs, when one token is decoded.
+    /// </summary>
+    private static void MultiplyTwo(float* first, float* second, float* matrix, nint stride, int count, float* y,
+        float* z, int columns, bool anew)
     {
         int width = Vector<float>.Count;
         nint strip = 0;
@@ -243,7 +249,8 @@ internal abstract unsafe partial class VectorKernel
             }
             for (nint j = 0; j < count; j++, b += stride)
             {
-                Vector<float> m0 = Vector.Load(b), m1 = Vector.Load(b + width), m2 = Vector.Load(b + 2 * width), m3 = Vector.Load(b + 3 * width), factor = new(first[j]);
+                Vector<float> m0 = Vector.Load(b), m1 = Vector.Load(b + width), m2 = Vector.Load(b + 2 * width),
+                    m3 = Vector.Load(b + 3 * width), factor = new(first[j]);
                 c0 = Vector.FusedMultiplyAdd(factor, m0, c0);
                 c1 = Vector.FusedMultiplyAdd(factor, m1, c1);
                 c2 = Vector.FusedMultiplyAdd(factor, m2, c2);
@@ -284,7 +291,7 @@ internal abstract unsafe partial class VectorKernel
         }
     }
 
-    /// <summary>One row, four vectors of columns at a time as long as there are so many.</summary>
+    /// <summary>One row, four vectors of columns at a time as long as there are four.</summary>
     private static void MultiplyRow(float* a, float* matrix, nint stride, int count, float* y, int columns, bool anew)
     {
         int width = Vector<float>.Count;

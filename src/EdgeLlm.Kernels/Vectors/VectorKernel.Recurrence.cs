@@ -63,7 +63,8 @@ internal abstract unsafe partial class VectorKernel
         }
     }
 
-    public override void Associate(float* before, float* after, float decay, float* key, float* value, float* query, float* y, int keys, int values)
+    public override void Associate(float* before, float* after, float decay, float* key, float* value, float* query,
+        float* y, int keys, int values)
     {
         if (before == null)
         {
@@ -77,7 +78,8 @@ internal abstract unsafe partial class VectorKernel
         for (; j <= values - 4 * width; j += 4 * width)
         {
             Vector<float> a = Vector<float>.Zero, b = a, c = a, d = a;
-            Vector<float> v0 = Vector.Load(value + j), v1 = Vector.Load(value + j + width), v2 = Vector.Load(value + j + 2 * width), v3 = Vector.Load(value + j + 3 * width);
+            Vector<float> v0 = Vector.Load(value + j), v1 = Vector.Load(value + j + width), v2 = Vector.Load(value + j + 2 * width),
+                v3 = Vector.Load(value + j + 3 * width);
             float* from = before + j, to = after + j;
             for (nint i = 0; i < keys; i++, from += stride, to += stride)
             {

@@ -3,7 +3,7 @@ using EdgeLlm.Kernels.Scalar;
 
 namespace EdgeLlm.Kernels.Vectors;
 
-/// <summary>What sound is made with, lane by lane.</summary>
+/// <summary>Operations of sound synthesis, lane by lane.</summary>
 internal abstract unsafe partial class VectorKernel
 {
     public override void ConvolveRow(float* x, nint stride, float* weights, float* bias, float* y, int taps, int channels)

@@ -6,8 +6,8 @@ using EdgeLlm.Kernels.Scalar;
 namespace EdgeLlm.Kernels.Vectors;
 
 /// <summary>
-/// What needs no instruction of one processor family: float arithmetic in <see cref="Vector{T}"/>, 8 floats wide on AVX2 and 4 on NEON, with the lanes
-/// and trees of <see cref="ScalarKernel"/>. The integer products are the families' own.
+/// Operations without instructions of one processor family: float arithmetic in <see cref="Vector{T}"/>, 8 floats wide on AVX2 and 4 on
+/// NEON, with the lanes and trees of <see cref="ScalarKernel"/>. The integer products are the families' own.
 /// </summary>
 internal abstract unsafe partial class VectorKernel : ScalarKernel
 {
@@ -54,7 +54,8 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
         {
             Vector.Widen(Vector.Load(x + i), out Vector<double> low, out Vector<double> high);
             Vector<float> normal = Vector.Narrow((low - means) * inverses, (high - means) * inverses);
-            Vector.FusedMultiplyAdd(normal, Vector.Load(weight + i), bias == null ? Vector<float>.Zero : Vector.Load(bias + i)).Store(y + i);
+            Vector.FusedMultiplyAdd(normal, Vector.Load(weight + i), bias == null ? Vector<float>.Zero : Vector.Load(bias + i))
+                .Store(y + i);
         }
         for (; i < count; i++) y[i] = MathF.FusedMultiplyAdd((float)((x[i] - mean) * inverse), weight[i], bias == null ? 0 : bias[i]);
         return double.IsFinite(squares);
@@ -127,7 +128,8 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector<float> Exp(Vector<float> input)
     {
-        Vector<float> x = Vector.Min(Vector.Max(input, new Vector<float>(Polynomials.ExpMinimum)), new Vector<float>(Polynomials.ExpMaximum));
+        Vector<float> x =
+            Vector.Min(Vector.Max(input, new Vector<float>(Polynomials.ExpMinimum)), new Vector<float>(Polynomials.ExpMaximum));
         var rounder = new Vector<float>(12582912f);
         Vector<float> shifted = x * new Vector<float>(Polynomials.Log2E) + rounder;
         Vector<float> n = shifted - rounder;

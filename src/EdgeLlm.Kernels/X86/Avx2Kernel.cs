@@ -10,12 +10,15 @@ internal unsafe class Avx2Kernel : VectorKernel
 
     public override string Name => "avx2";
 
-    public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
+    public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch) =>
         IntegerProducts<MaddDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
 
-    public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
+    public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch) =>
         PackedProducts<MaddArithmetic>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
 
     public override long ScratchBytes(int columns) =>
-        Math.Max(base.ScratchBytes(columns), Math.Max(IntegerProducts<MaddDot>.ScratchBytes(columns), PackedProducts<MaddArithmetic>.ScratchBytes(columns)));
+        Math.Max(base.ScratchBytes(columns),
+            Math.Max(IntegerProducts<MaddDot>.ScratchBytes(columns), PackedProducts<MaddArithmetic>.ScratchBytes(columns)));
 }

@@ -9,9 +9,14 @@ internal sealed unsafe class AvxVnniKernel : Avx2Kernel
 
     public override string Name => "avx-vnni";
 
-    public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
+    public override void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch) =>
         IntegerProducts<VnniDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
 
-    public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch) =>
+    public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch) =>
         PackedProducts<VnniArithmetic<VnniDot>>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+
+    public override long ScratchBytes(int columns) =>
+        Math.Max(base.ScratchBytes(columns), PackedProducts<VnniArithmetic<VnniDot>>.ScratchBytes(columns));
 }

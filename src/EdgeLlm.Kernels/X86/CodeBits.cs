@@ -8,7 +8,8 @@ namespace EdgeLlm.Kernels.X86;
 internal static unsafe class CodeBits
 {
     /// <summary>
-    /// 16 bytes from each of two rows, the upper one a later one: with those before it, which a blend drops. (A blend costs Zen half of an insertion.)
+    /// 16 bytes from each of two rows, the upper one a later one: with those before it, which a blend drops. (A blend costs Zen half of an
+    /// insertion.)
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Pair(byte* lower, byte* upper) =>
@@ -28,7 +29,7 @@ internal static unsafe class CodeBits
     public static Vector256<byte> Field(byte* lower, byte* upper, int shift, byte mask) =>
         (Pair(lower, upper).AsUInt16() >> shift).AsByte() & Vector256.Create(mask);
 
-    /// <summary>The same, moved up by <paramref name="to"/> bits. (Bytes have no shift of their own.)</summary>
+    /// <summary>Bit fields of 16 bytes of each row, moved up by <paramref name="to"/> bits. (Bytes have no shift of their own.)</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Field(byte* lower, byte* upper, int shift, byte mask, int to) =>
         (Field(lower, upper, shift, mask).AsUInt16() << to).AsByte();
@@ -51,7 +52,8 @@ internal static unsafe class CodeBits
     public static Vector256<byte> NonLinear(Vector256<byte> nibbles)
     {
         Vector256<sbyte> table = Vector256.Create(
-            -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113, -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
+            -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113, -127, -104, -83, -65, -49, -35, -22, -10, 1, 13,
+            25, 38, 53, 69, 89, 113);
         return Avx2.Shuffle(table.AsByte(), nibbles);
     }
 
@@ -59,7 +61,8 @@ internal static unsafe class CodeBits
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> DoubledE2M1(Vector256<byte> nibbles)
     {
-        Vector256<sbyte> table = Vector256.Create(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12, 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
+        Vector256<sbyte> table = Vector256.Create(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12, 0, 1, 2, 3, 4, 6, 8, 12, 0, -1,
+            -2, -3, -4, -6, -8, -12);
         return Avx2.Shuffle(table.AsByte(), nibbles);
     }
 }

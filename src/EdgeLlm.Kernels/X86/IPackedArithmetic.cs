@@ -3,13 +3,19 @@ using System.Runtime.Intrinsics;
 namespace EdgeLlm.Kernels.X86;
 
 /// <summary>
-/// How an instruction set multiplies packed weights. E4's codes become codebook values plus <see cref="PackedTile.Bias"/>, not negative; a start takes
-/// the bias off again, eight ints for a token's block of 32 columns in the form that the instruction set wants. E8's are multiplied by magnitude and sign.
+/// How an instruction set multiplies packed weights. E4's codes become codebook values plus <see cref="PackedTile.Bias"/>, not negative; a
+/// start takes the bias off again, eight ints for a token's block of 32 columns in the form that the instruction set wants. E8's are
+/// multiplied by magnitude and sign.
 /// </summary>
 internal unsafe interface IPackedArithmetic
 {
-    /// <summary>Up to so many tokens are multiplied group by group from the file, more of them with unpacked panels.</summary>
-    static abstract int MostRowTokens { get; }
+    /// <summary>Bytes that <see cref="Prepare"/> takes for a token's block of 32 columns.</summary>
+    static abstract int TokenBlockBytes { get; }
+
+    /// <summary>Brings tokens into the form that <see cref="MultiplyGroup"/> takes.</summary>
+    static abstract void Prepare<TCodes, TTokens>(in PackedActivations x, int firstToken, byte* tokens)
+        where TCodes : struct, IPackedCodes
+        where TTokens : struct, ITokenCount;
 
     /// <summary>The starts [8] of 32 values.</summary>
     static abstract void Starts<TCodes>(sbyte* values, int* starts)
@@ -18,10 +24,12 @@ internal unsafe interface IPackedArithmetic
     /// <summary>Eight sub-scales times 1, 2, 4 and 8 as its products take them: [4 shifts][8 lanes].</summary>
     static abstract void Scales(sbyte* subScales, byte* target);
 
-    /// <summary>A group of eight rows, straight from the file, times one, two or four tokens: y [tokens][8], with the row scales.</summary>
+    /// <summary>A group of eight rows, straight from the file, times one to four tokens: y [tokens][8], with the row scales.</summary>
     /// <param name="table">The codebook plus <see cref="PackedTile.Bias"/>, in both halves; not used without one.</param>
-    /// <param name="starts">[tokens][blocks][8].</param>
-    static abstract void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, Vector256<byte> table, in PackedActivations x, int firstToken, int* starts, float* y)
+    /// <param name="upper">The same of its second 16 values.</param>
+    /// <param name="tokens">What <see cref="Prepare"/> made of them.</param>
+    static abstract void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, Vector256<byte> table, Vector256<byte> upper,
+        in PackedActivations x, int firstToken, byte* tokens, float* y)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount;
 

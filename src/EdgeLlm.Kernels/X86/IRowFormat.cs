@@ -11,14 +11,14 @@ internal unsafe interface IRowFormat : ICodes
     static abstract int Groups { get; }
 
     /// <summary>
-    /// The codes of a group's first 16 columns and of its second 16, in the order of the columns: of the block <paramref name="lower"/> in the lower
-    /// halves of the vectors, of <paramref name="upper"/> in the upper halves.
+    /// The codes of a group's first 16 columns and of its second 16, in the order of the columns: of the block <paramref name="lower"/> in
+    /// the lower halves of the vectors, of <paramref name="upper"/> in the upper halves.
     /// </summary>
     static abstract void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second);
 
     /// <summary>
-    /// Writes the scales of the same block of eight rows, one row every <paramref name="stride"/> bytes: [8] for group g at scales + g * groupStride, with
-    /// the second half's <see cref="Panel.Rows"/> further and the offsets <see cref="Panel.OffsetsAfterScales"/> further.
+    /// Writes the scales of the same block of eight rows, one row every <paramref name="stride"/> bytes: [8] for group g at scales + g *
+    /// groupStride, with the second half's <see cref="Panel.Rows"/> further and the offsets <see cref="Panel.OffsetsAfterScales"/> further.
     /// </summary>
     static abstract void Scales(byte* block, nint stride, float* scales, nint groupStride);
 
@@ -31,6 +31,9 @@ internal unsafe interface IRowFormat : ICodes
     /// <summary>True where a byte has a column of two groups side by side, in four bits each, and there is no bias.</summary>
     static virtual bool PairsGroups => false;
 
-    /// <summary>16 columns from <paramref name="column"/> (0 or 16) on, of groups 2 * pair and 2 * pair + 1, of two rows as in <see cref="Codes"/>.</summary>
-    static virtual void Pair(byte* lower, byte* upper, int pair, int column, out Vector256<byte> first, out Vector256<byte> second) => throw new NotSupportedException();
+    /// <summary>
+    /// 16 columns from <paramref name="column"/> (0 or 16) on, of groups 2 * pair and 2 * pair + 1, of two rows as in <see cref="Codes"/>.
+    /// </summary>
+    static virtual void Pair(byte* lower, byte* upper, int pair, int column, out Vector256<byte> first, out Vector256<byte> second) =>
+        throw new NotSupportedException();
 }

@@ -14,14 +14,16 @@ internal static unsafe class IntegerProducts<TDot>
 
     private const int SumBytes = TokenTile.Tokens * Panel.Rows * sizeof(float);
 
-    // Scratch: sums [4 tokens][16 rows], a tile (or the starts and scales of a row product), 16 rows that lie at the end of a matrix, panels.
+    // Scratch: sums [4 tokens][16 rows], a tile (or the starts and scales of a row product), 16 rows that lie at the end of a matrix,
+    // panels.
     public static long ScratchBytes(int columns)
     {
         long blocks = (columns + 31) / 32;
         return PanelsAt(columns) + Math.Max(PanelBytes, blocks * Panel.MaximumBlockBytes);
     }
 
-    public static void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    public static void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch)
     {
         switch (weights.Type)
         {
@@ -59,12 +61,14 @@ internal static unsafe class IntegerProducts<TDot>
             int rows = Math.Min(rowsAtATime, endRow - r);
             byte* panel = panels;
             for (int done = 0; done < rows; done += Panel.Rows, panel += panelBytes)
-                Panel.Unpack<TFormat>(RowsAt(weights, r + done, Math.Min(Panel.Rows, rows - done), Panel.Rows, scratch), weights.RowBytes, x.Blocks, panel);
+                Panel.Unpack<TFormat>(RowsAt(weights, r + done, Math.Min(Panel.Rows, rows - done), Panel.Rows, scratch),
+                    weights.RowBytes, x.Blocks, panel);
             MultiplyPanels<TFormat>(panels, x, tokens, y + r, yStride, rows, scratch);
         }
     }
 
-    private static void MultiplyRows<TFormat>(in WeightMatrix weights, in QuantizedActivations x, float* y, int firstRow, int endRow, byte* scratch)
+    private static void MultiplyRows<TFormat>(in WeightMatrix weights, in QuantizedActivations x, float* y, int firstRow,
+        int endRow, byte* scratch)
         where TFormat : struct, IRowFormat
     {
         float* scales = (float*)(scratch + SumBytes);
@@ -80,7 +84,8 @@ internal static unsafe class IntegerProducts<TDot>
         for (int r = firstRow; r < endRow; r += 8)
         {
             int rows = Math.Min(8, endRow - r);
-            Vector256<float> sum = RowProduct<TDot, TFormat>.Multiply(RowsAt(weights, r, rows, 8, scratch), weights.RowBytes, x, starts, scales);
+            Vector256<float> sum =
+                RowProduct<TDot, TFormat>.Multiply(RowsAt(weights, r, rows, 8, scratch), weights.RowBytes, x, starts, scales);
             if (rows == 8)
             {
                 sum.Store(y + r);
@@ -97,7 +102,8 @@ internal static unsafe class IntegerProducts<TDot>
     {
         switch (BlockUnpacker.HasScalePer16(weights.Type), BlockUnpacker.HasOffset(weights.Type))
         {
-            case (false, false): MultiplySigned<SignedCodes<Unset, Unset>>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case (false, false):
+                MultiplySigned<SignedCodes<Unset, Unset>>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case (false, true): MultiplySigned<SignedCodes<Unset, Set>>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case (true, false): MultiplySigned<SignedCodes<Set, Unset>>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case (true, true): MultiplySigned<SignedCodes<Set, Set>>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
@@ -121,7 +127,8 @@ internal static unsafe class IntegerProducts<TDot>
         }
     }
 
-    private static void MultiplyPanels<TCodes>(byte* panels, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows, byte* scratch)
+    private static void MultiplyPanels<TCodes>(byte* panels, in QuantizedActivations x, int tokens, float* y,
+        nint yStride, int rows, byte* scratch)
         where TCodes : struct, ICodes
     {
         for (int t = 0; t < tokens; t += TokenTile.Tokens, y += TokenTile.Tokens * yStride)
@@ -153,19 +160,24 @@ internal static unsafe class IntegerProducts<TDot>
         }
     }
 
-    /// <summary>The place of <paramref name="needed"/> rows: in the matrix, or where it has fewer than that in scratch, with any rows after the valid ones.</summary>
+    /// <summary>
+    /// The place of <paramref name="needed"/> rows: in the matrix, or where it has fewer than that in scratch, with any rows after the
+    /// valid ones.
+    /// </summary>
     private static byte* RowsAt(in WeightMatrix weights, int firstRow, int rows, int needed, byte* scratch)
     {
         if (rows == needed) return weights.Row(firstRow);
         byte* copy = scratch + RowsOffset(weights.Columns);
         for (int r = 0; r < needed; r++)
-            Buffer.MemoryCopy(weights.Row(firstRow + Math.Min(r, rows - 1)), copy + r * weights.RowBytes, weights.RowBytes, weights.RowBytes);
+            Buffer.MemoryCopy(weights.Row(firstRow + Math.Min(r, rows - 1)), copy + r * weights.RowBytes,
+                weights.RowBytes, weights.RowBytes);
         return copy;
     }
 
     private static int RowsAtATime(nint panelBytes) => Panel.Rows * (int)Math.Clamp(PanelBytes / panelBytes, 1, MaximumPanels);
 
-    private static long RowsOffset(int columns) => SumBytes + Align((columns + 31L) / 32 * TokenTile.BlockBytes + RowProduct<TDot, Q8_0Rows>.ScratchFloats * sizeof(float));
+    private static long RowsOffset(int columns) =>
+        SumBytes + Align((columns + 31L) / 32 * TokenTile.BlockBytes + RowProduct<TDot, Q8_0Rows>.ScratchFloats * sizeof(float));
 
     // Q8_0 has the longest rows: 34 bytes per 32 columns.
     private static long PanelsAt(int columns) => RowsOffset(columns) + Align(Panel.Rows * ((columns + 31L) / 32) * 34);

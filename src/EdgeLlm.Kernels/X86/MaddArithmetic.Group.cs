@@ -10,44 +10,63 @@ internal readonly unsafe partial struct MaddArithmetic
     /// <summary>How far ahead of the products weights are asked for; without it, Zen 3 streams from memory at 60% of the speed.</summary>
     private const int PrefetchBytes = 4096;
 
-    public static void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, Vector256<byte> table, in PackedActivations x, int firstToken, int* starts, float* y)
+    public static int TokenBlockBytes => PackedTile.StartBytes;
+
+    /// <summary>The starts [tokens][blocks][8].</summary>
+    public static void Prepare<TCodes, TTokens>(in PackedActivations x, int firstToken, byte* tokens)
+        where TCodes : struct, IPackedCodes
+        where TTokens : struct, ITokenCount
+    {
+        if (!TCodes.HasCodebook) return;
+        sbyte* values = x.Values + (long)firstToken * x.Columns;
+        for (int block = 0; block < TTokens.Count * x.Blocks; block++)
+            Starts<TCodes>(values + 32L * block, (int*)(tokens + TokenBlockBytes * block));
+    }
+
+    public static void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, Vector256<byte> table, Vector256<byte> upper,
+        in PackedActivations x, int firstToken, byte* tokens, float* y)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
         Vector256<float> y0 = Vector256<float>.Zero, y1 = y0, y2 = y0, y3 = y0;
         sbyte* subScales = (sbyte*)group + PackedLayout.SubScaleOffset, values = x.Values + (long)firstToken * x.Columns;
         byte* codes = group + codeOffset;
-        int* shifts = x.Shifts + (long)firstToken * x.Blocks, sums = stackalloc int[4 * 8];
+        int* shifts = x.Shifts + (long)firstToken * x.Blocks, starts = (int*)tokens, sums = stackalloc int[4 * 8];
         float* scales = x.Scales + (long)firstToken * x.ScaleCount;
         for (int done = 0; done < x.Blocks; done += PackedActivations.ScaleBlocks, scales++)
         {
             int blocks = Math.Min(x.Blocks - done, PackedActivations.ScaleBlocks);
-            if (TCodes.HasCodebook) SumCodes<TCodes, TTokens>(codes, table, subScales, values, x.Columns, shifts, x.Blocks, starts, blocks, sums);
+            if (TCodes.AreNibbles)
+                SumCodes<TCodes, TTokens>(codes, table, subScales, values, x.Columns, shifts, x.Blocks, starts, blocks, sums);
+            else if (TCodes.HasCodebook)
+                SumQuads<TCodes, TTokens>(codes, table, upper, subScales, values, x.Columns, shifts, x.Blocks, starts, blocks, sums);
             else SumBytes<TTokens>(codes, subScales, values, x.Columns, shifts, x.Blocks, blocks, sums);
-            codes += blocks * (TCodes.HasCodebook ? 128 : 256);
+            codes += blocks * TCodes.BlockBytes;
             subScales += blocks * (TCodes.HasScalePer16 ? 16 : 8);
             values += blocks * 32;
             shifts += blocks;
             starts += blocks * 8;
             y0 = Fma.MultiplyAdd(Vector256.Create(*scales), Vector256.ConvertToSingle(Vector256.Load(sums)), y0);
-            if (TTokens.Count > 1) y1 = Fma.MultiplyAdd(Vector256.Create(scales[x.ScaleCount]), Vector256.ConvertToSingle(Vector256.Load(sums + 8)), y1);
-            if (TTokens.Count <= 2) continue;
-            y2 = Fma.MultiplyAdd(Vector256.Create(scales[2 * x.ScaleCount]), Vector256.ConvertToSingle(Vector256.Load(sums + 16)), y2);
-            y3 = Fma.MultiplyAdd(Vector256.Create(scales[3 * x.ScaleCount]), Vector256.ConvertToSingle(Vector256.Load(sums + 24)), y3);
+            if (TTokens.Count > 1)
+                y1 = Fma.MultiplyAdd(Vector256.Create(scales[x.ScaleCount]), Vector256.ConvertToSingle(Vector256.Load(sums + 8)), y1);
+            if (TTokens.Count > 2)
+                y2 = Fma.MultiplyAdd(Vector256.Create(scales[2 * x.ScaleCount]), Vector256.ConvertToSingle(Vector256.Load(sums + 16)), y2);
+            if (TTokens.Count > 3)
+                y3 = Fma.MultiplyAdd(Vector256.Create(scales[3 * x.ScaleCount]), Vector256.ConvertToSingle(Vector256.Load(sums + 24)), y3);
         }
         Vector256<float> rowScales = Vector256.Load((float*)group);
         (y0 * rowScales).Store(y);
         if (TTokens.Count > 1) (y1 * rowScales).Store(y + 8);
-        if (TTokens.Count <= 2) return;
-        (y2 * rowScales).Store(y + 16);
-        (y3 * rowScales).Store(y + 24);
+        if (TTokens.Count > 2) (y2 * rowScales).Store(y + 16);
+        if (TTokens.Count > 3) (y3 * rowScales).Store(y + 24);
     }
 
     /// <summary>E4: the sums [tokens][8] of up to 256 columns.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     [SkipLocalsInit]
     private static void SumCodes<TCodes, TTokens>(
-        byte* codes, Vector256<byte> table, sbyte* subScales, sbyte* values, nint columns, int* shifts, nint blocksPerToken, int* starts, int blocks, int* sums)
+        byte* codes, Vector256<byte> table, sbyte* subScales, sbyte* values, nint columns, int* shifts, nint blocksPerToken,
+        int* starts, int blocks, int* sums)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
@@ -71,7 +90,8 @@ internal readonly unsafe partial struct MaddArithmetic
             {
                 Sse.Prefetch0(codes + PrefetchBytes);
                 Vector256<byte> a = Vector256.Load(codes), b = Vector256.Load(codes + 32);
-                Vector256<byte> c = Avx2.Shuffle(table, (a.AsUInt16() >> 4).AsByte() & low), d = Avx2.Shuffle(table, (b.AsUInt16() >> 4).AsByte() & low);
+                Vector256<byte> c = Avx2.Shuffle(table, (a.AsUInt16() >> 4).AsByte() & low),
+                    d = Avx2.Shuffle(table, (b.AsUInt16() >> 4).AsByte() & low);
                 a = Avx2.Shuffle(table, a & low);
                 b = Avx2.Shuffle(table, b & low);
                 AddQuads(ref sum0, a, b, values, starts, scale);
@@ -85,6 +105,9 @@ internal readonly unsafe partial struct MaddArithmetic
                 {
                     AddQuads(ref sum2, a, b, values + 2 * columns, starts + 2 * startsPerToken, Vector256.Load(scales + 32));
                     AddQuads(ref sum2, c, d, values + 2 * columns + 16, starts + 2 * startsPerToken + 4, Vector256.Load(second + 32));
+                }
+                if (TTokens.Count > 3)
+                {
                     AddQuads(ref sum3, a, b, values + 3 * columns, starts + 3 * startsPerToken, Vector256.Load(scales + 48));
                     AddQuads(ref sum3, c, d, values + 3 * columns + 16, starts + 3 * startsPerToken + 4, Vector256.Load(second + 48));
                 }
@@ -93,10 +116,55 @@ internal readonly unsafe partial struct MaddArithmetic
         Store<TTokens>(sum0, sum1, sum2, sum3, sums);
     }
 
+    /// <summary>Sums of E5 and E3, quad after quad.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    [SkipLocalsInit]
+    private static void SumQuads<TCodes, TTokens>(
+        byte* codes, Vector256<byte> table, Vector256<byte> upper, sbyte* subScales, sbyte* values, nint columns, int* shifts,
+        nint blocksPerToken, int* starts, int blocks, int* sums)
+        where TCodes : struct, IPackedCodes
+        where TTokens : struct, ITokenCount
+    {
+        short* scales = stackalloc short[4 * 16];
+        Vector256<int> sum0 = Vector256<int>.Zero, sum1 = sum0, sum2 = sum0, sum3 = sum0;
+        nint startsPerToken = 8 * blocksPerToken;
+        for (; blocks > 0; blocks--, codes += TCodes.BlockBytes, values += 32, starts += 8, shifts++, subScales += 8)
+        {
+            Sse.Prefetch0(codes + PrefetchBytes);
+            Sse.Prefetch0(codes + (PrefetchBytes + 64));
+            if (TCodes.BlockBytes > 128) Sse.Prefetch0(codes + (PrefetchBytes + 128));
+            Vector256<short> scale = Shift<TTokens>(Spread(subScales), shifts, blocksPerToken, scales);
+            AddPair<TTokens>(TCodes.Quad(codes, table, upper, 0), TCodes.Quad(codes, table, upper, 1), values, columns, starts,
+                startsPerToken, scale, scales, ref sum0, ref sum1, ref sum2, ref sum3);
+            AddPair<TTokens>(TCodes.Quad(codes, table, upper, 2), TCodes.Quad(codes, table, upper, 3), values + 8, columns, starts + 2,
+                startsPerToken, scale, scales, ref sum0, ref sum1, ref sum2, ref sum3);
+            AddPair<TTokens>(TCodes.Quad(codes, table, upper, 4), TCodes.Quad(codes, table, upper, 5), values + 16, columns, starts + 4,
+                startsPerToken, scale, scales, ref sum0, ref sum1, ref sum2, ref sum3);
+            AddPair<TTokens>(TCodes.Quad(codes, table, upper, 6), TCodes.Quad(codes, table, upper, 7), values + 24, columns, starts + 6,
+                startsPerToken, scale, scales, ref sum0, ref sum1, ref sum2, ref sum3);
+        }
+        Store<TTokens>(sum0, sum1, sum2, sum3, sums);
+    }
+
+    /// <summary>Two quads times each token.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddPair<TTokens>(
+        Vector256<byte> a, Vector256<byte> b, sbyte* values, nint columns, int* starts, nint startsPerToken,
+        Vector256<short> scale, short* scales,
+        ref Vector256<int> sum0, ref Vector256<int> sum1, ref Vector256<int> sum2, ref Vector256<int> sum3)
+        where TTokens : struct, ITokenCount
+    {
+        AddQuads(ref sum0, a, b, values, starts, scale);
+        if (TTokens.Count > 1) AddQuads(ref sum1, a, b, values + columns, starts + startsPerToken, Vector256.Load(scales + 16));
+        if (TTokens.Count > 2) AddQuads(ref sum2, a, b, values + 2 * columns, starts + 2 * startsPerToken, Vector256.Load(scales + 32));
+        if (TTokens.Count > 3) AddQuads(ref sum3, a, b, values + 3 * columns, starts + 3 * startsPerToken, Vector256.Load(scales + 48));
+    }
+
     /// <summary>E8: the same.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     [SkipLocalsInit]
-    private static void SumBytes<TTokens>(byte* codes, sbyte* subScales, sbyte* values, nint columns, int* shifts, nint blocksPerToken, int blocks, int* sums)
+    private static void SumBytes<TTokens>(byte* codes, sbyte* subScales, sbyte* values, nint columns, int* shifts,
+        nint blocksPerToken, int blocks, int* sums)
         where TTokens : struct, ITokenCount
     {
         short* scales = stackalloc short[4 * 16];
@@ -110,27 +178,24 @@ internal readonly unsafe partial struct MaddArithmetic
                 Vector256<sbyte> a = Vector256.Load((sbyte*)codes), b = Vector256.Load((sbyte*)codes + 32);
                 AddSignedQuads(ref sum0, a, b, values, scale);
                 if (TTokens.Count > 1) AddSignedQuads(ref sum1, a, b, values + columns, Vector256.Load(scales + 16));
-                if (TTokens.Count > 2)
-                {
-                    AddSignedQuads(ref sum2, a, b, values + 2 * columns, Vector256.Load(scales + 32));
-                    AddSignedQuads(ref sum3, a, b, values + 3 * columns, Vector256.Load(scales + 48));
-                }
+                if (TTokens.Count > 2) AddSignedQuads(ref sum2, a, b, values + 2 * columns, Vector256.Load(scales + 32));
+                if (TTokens.Count > 3) AddSignedQuads(ref sum3, a, b, values + 3 * columns, Vector256.Load(scales + 48));
             }
         }
         Store<TTokens>(sum0, sum1, sum2, sum3, sums);
     }
 
-    /// <summary>The sub-scales of a block times each token's multiplier: the first token's are the result, those of others go to <paramref name="scales"/> [tokens][16].</summary>
+    /// <summary>
+    /// The sub-scales of a block times each token's multiplier: the first token's are the result, those of others go to
+    /// <paramref name="scales"/> [tokens][16].
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> Shift<TTokens>(Vector256<short> spread, int* shifts, nint blocksPerToken, short* scales)
         where TTokens : struct, ITokenCount
     {
         if (TTokens.Count > 1) Shift(spread, shifts[blocksPerToken]).Store(scales + 16);
-        if (TTokens.Count > 2)
-        {
-            Shift(spread, shifts[2 * blocksPerToken]).Store(scales + 32);
-            Shift(spread, shifts[3 * blocksPerToken]).Store(scales + 48);
-        }
+        if (TTokens.Count > 2) Shift(spread, shifts[2 * blocksPerToken]).Store(scales + 32);
+        if (TTokens.Count > 3) Shift(spread, shifts[3 * blocksPerToken]).Store(scales + 48);
         return Shift(spread, shifts[0]);
     }
 
@@ -139,15 +204,18 @@ internal readonly unsafe partial struct MaddArithmetic
         Avx2.ShiftRightArithmetic(spread, Vector128.CreateScalar(8 - shift).AsInt16());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddQuads(ref Vector256<int> sum, Vector256<byte> first, Vector256<byte> second, sbyte* values, int* start, Vector256<short> scale)
+    private static void AddQuads(ref Vector256<int> sum, Vector256<byte> first, Vector256<byte> second, sbyte* values,
+        int* start, Vector256<short> scale)
     {
-        Vector256<short> four = Avx2.MultiplyAddAdjacent(first, Vector256.Create(*(int*)values).AsSByte()) + Vector256.Create(*start).AsInt16();
+        Vector256<short> four = Avx2.MultiplyAddAdjacent(first, Vector256.Create(*(int*)values).AsSByte())
+            + Vector256.Create(*start).AsInt16();
         four += Avx2.MultiplyAddAdjacent(second, Vector256.Create(*(int*)(values + 4)).AsSByte());
         sum += Avx2.MultiplyAddAdjacent(four, scale);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddSignedQuads(ref Vector256<int> sum, Vector256<sbyte> first, Vector256<sbyte> second, sbyte* values, Vector256<short> scale)
+    private static void AddSignedQuads(ref Vector256<int> sum, Vector256<sbyte> first, Vector256<sbyte> second,
+        sbyte* values, Vector256<short> scale)
     {
         Vector256<sbyte> x = Vector256.Create(*(int*)values).AsSByte(), y = Vector256.Create(*(int*)(values + 4)).AsSByte();
         sum += Avx2.MultiplyAddAdjacent(SignedProducts(first, x), scale);
@@ -160,8 +228,7 @@ internal readonly unsafe partial struct MaddArithmetic
     {
         sum0.Store(sums);
         if (TTokens.Count > 1) sum1.Store(sums + 8);
-        if (TTokens.Count <= 2) return;
-        sum2.Store(sums + 16);
-        sum3.Store(sums + 24);
+        if (TTokens.Count > 2) sum2.Store(sums + 16);
+        if (TTokens.Count > 3) sum3.Store(sums + 24);
     }
 }

@@ -31,13 +31,18 @@ internal readonly unsafe partial struct MaddArithmetic
                         aScales += PackedPanel.ScaleBytes;
                         bScales += PackedPanel.ScaleBytes;
                     }
-                    Vector256<byte> aFirst = Vector256.Load(a), aSecond = Vector256.Load(a + 32), bFirst = Vector256.Load(b), bSecond = Vector256.Load(b + 32);
+                    Vector256<byte> aFirst = Vector256.Load(a), aSecond = Vector256.Load(a + 32), bFirst = Vector256.Load(b),
+                        bSecond = Vector256.Load(b + 32);
                     AddQuads<TCodes>(ref a0, ref b0, aFirst, aSecond, bFirst, bSecond, values, aScales + offset0, bScales + offset0);
-                    if (TTokens.Count > 1) AddQuads<TCodes>(ref a1, ref b1, aFirst, aSecond, bFirst, bSecond, values + 32, aScales + offset1, bScales + offset1);
+                    if (TTokens.Count > 1)
+                        AddQuads<TCodes>(ref a1, ref b1, aFirst, aSecond, bFirst, bSecond, values + 32,
+                            aScales + offset1, bScales + offset1);
                     if (TTokens.Count > 2)
                     {
-                        AddQuads<TCodes>(ref a2, ref b2, aFirst, aSecond, bFirst, bSecond, values + 64, aScales + offset2, bScales + offset2);
-                        AddQuads<TCodes>(ref a3, ref b3, aFirst, aSecond, bFirst, bSecond, values + 96, aScales + offset3, bScales + offset3);
+                        AddQuads<TCodes>(ref a2, ref b2, aFirst, aSecond, bFirst, bSecond, values + 64,
+                            aScales + offset2, bScales + offset2);
+                        AddQuads<TCodes>(ref a3, ref b3, aFirst, aSecond, bFirst, bSecond, values + 96,
+                            aScales + offset3, bScales + offset3);
                     }
                 }
                 aScales += PackedPanel.ScaleBytes;
@@ -56,7 +61,8 @@ internal readonly unsafe partial struct MaddArithmetic
     /// <summary>Two quads of both groups and one token. The order of E4's keeps all in 16 registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddQuads<TCodes>(
-        ref Vector256<int> aSum, ref Vector256<int> bSum, Vector256<byte> aFirst, Vector256<byte> aSecond, Vector256<byte> bFirst, Vector256<byte> bSecond,
+        ref Vector256<int> aSum, ref Vector256<int> bSum, Vector256<byte> aFirst, Vector256<byte> aSecond,
+        Vector256<byte> bFirst, Vector256<byte> bSecond,
         byte* values, byte* aScale, byte* bScale)
         where TCodes : struct, IPackedCodes
     {

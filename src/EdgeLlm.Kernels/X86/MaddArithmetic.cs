@@ -5,16 +5,16 @@ using System.Runtime.Intrinsics.X86;
 namespace EdgeLlm.Kernels.X86;
 
 /// <summary>
-/// Packed weights on AVX2. VPMADDUBSW adds two products of a biased codebook value, up to 127, in an int16; two of those and a start, the bias times the
-/// four activations, leave in an int16 that wraps around exactly the sum of four unbiased products (63 * 127 * 4 = 32004). VPMADDWD multiplies
-/// such sums by the sub-scale times the activations' multiplier, another int16, and adds up pairs: so int32 sums run over 256 columns
-/// and no product is converted in between.
+/// Packed weights on AVX2. VPMADDUBSW adds two products of a biased codebook value, up to 127, in an int16; two of those and a start, the
+/// bias times the four activations, leave in an int16 that wraps around exactly the sum of four unbiased products (63 * 127 * 4 = 32004).
+/// VPMADDWD multiplies such sums by the sub-scale times the activations' multiplier, another int16, and adds up pairs: so int32 sums run
+/// over 256 columns and no product is converted in between.
 /// </summary>
 internal readonly unsafe partial struct MaddArithmetic : IPackedArithmetic
 {
-    public static int MostRowTokens => 8;
-
-    /// <summary>Two int16 for two of the four columns of two quads each: in ints 0, 2, 4, 6 for quads 0 and 1, 2 and 3, and so on.</summary>
+    /// <summary>
+    /// Two int16 for two of the four columns of two quads each: in ints 0, 2, 4, 6 for quads 0 and 1, 2 and 3, and so on.
+    /// </summary>
     public static void Starts<TCodes>(sbyte* values, int* starts)
         where TCodes : struct, IPackedCodes
     {
@@ -41,5 +41,6 @@ internal readonly unsafe partial struct MaddArithmetic : IPackedArithmetic
 
     /// <summary>Sums of two products of signed bytes: magnitudes times activations that take the signs (128 * 127 * 2 = 32512).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> SignedProducts(Vector256<sbyte> codes, Vector256<sbyte> x) => Avx2.MultiplyAddAdjacent(Avx2.Abs(codes), Avx2.Sign(x, codes));
+    private static Vector256<short> SignedProducts(Vector256<sbyte> codes, Vector256<sbyte> x) =>
+        Avx2.MultiplyAddAdjacent(Avx2.Abs(codes), Avx2.Sign(x, codes));
 }

@@ -12,25 +12,31 @@ internal static unsafe class PackedProducts<TArithmetic>
     /// <summary>Groups that are unpacked at a time.</summary>
     private const int PanelGroups = 16; // 128 rows
 
-    /// <summary>Tiles that are regrouped once for all panels of a call: those of a pass of some answers that decode together, of which it would be a large part.</summary>
-    private const int KeptTiles = 2;
+    /// <summary>Up to that number of tokens are multiplied group by group, more of them with unpacked panels.</summary>
+    private const int MostRowTokens = 8;
+
+    /// <summary>Most tokens that a group is multiplied with at once.</summary>
+    private const int GroupTokens = 4;
 
     private const int AccumulatorBytes = PackedTile.Tokens * 16 * sizeof(float);
 
-    // Scratch: accumulators [4 tokens][16 rows], then the starts of a few tokens, or tiles and unpacked groups.
+    // Scratch: accumulators [4 tokens][16 rows], then a few tokens as groups take them, or a tile and unpacked groups.
     public static long ScratchBytes(int columns)
     {
         long blocks = (columns + 31) / 32;
         return PanelsAt(columns) + PanelGroups * blocks * (PackedPanel.CodeBytes + 2 * PackedPanel.ScaleBytes);
     }
 
-    public static void Multiply(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    public static void Multiply(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow,
+        int endRow, byte* scratch)
     {
         switch (weights.Packing)
         {
             case Packing.E4Group32: Multiply<E4Group32Codes>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case Packing.E4Group16: Multiply<E4Group16Codes>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case Packing.E8Group32: Multiply<E8Group32Codes>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case Packing.E5Group32: Multiply<E5Group32Codes>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case Packing.E3Group32: Multiply<E3Group32Codes>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
         }
     }
 
@@ -38,51 +44,68 @@ internal static unsafe class PackedProducts<TArithmetic>
         in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
         where TCodes : struct, IPackedCodes
     {
-        Vector128<byte> codebook = weights.Codebook.AsByte() + Vector128.Create((byte)PackedTile.Bias);
-        var table = Vector256.Create(codebook, codebook);
-        if (tokens <= TArithmetic.MostRowTokens) MultiplyGroups<TCodes>(weights, table, x, tokens, y, yStride, firstRow, endRow, scratch);
-        else MultiplyPanels<TCodes>(weights, table, x, tokens, y, yStride, firstRow, endRow, scratch);
+        Vector256<byte> codebook = weights.Codebook.AsByte() + Vector256.Create((byte)PackedTile.Bias);
+        Vector256<byte> table = Vector256.Create(codebook.GetLower(), codebook.GetLower()),
+            upper = Vector256.Create(codebook.GetUpper(), codebook.GetUpper());
+        if (tokens <= MostRowTokens) MultiplyGroups<TCodes>(weights, table, upper, x, tokens, y, yStride, firstRow, endRow, scratch);
+        else MultiplyPanels<TCodes>(weights, table, upper, x, tokens, y, yStride, firstRow, endRow, scratch);
     }
 
     private static void MultiplyGroups<TCodes>(
-        in WeightMatrix weights, Vector256<byte> table, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+        in WeightMatrix weights, Vector256<byte> table, Vector256<byte> upper, in PackedActivations x, int tokens, float* y, nint yStride,
+        int firstRow, int endRow, byte* scratch)
         where TCodes : struct, IPackedCodes
     {
-        int* starts = (int*)(scratch + AccumulatorBytes);
-        if (TCodes.HasCodebook)
-        {
-            for (int block = 0; block < tokens * x.Blocks; block++) TArithmetic.Starts<TCodes>(x.Values + 32L * block, starts + 8 * block);
-        }
-        nint codeOffset = (nint)weights.Layout.CodeOffset;
+        byte* prepared = scratch + AccumulatorBytes;
+        nint tokenBytes = (nint)x.Blocks * TArithmetic.TokenBlockBytes, codeOffset = (nint)weights.Layout.CodeOffset;
+        for (int t = 0; t < tokens; t += GroupTokens) Prepare<TCodes>(Math.Min(GroupTokens, tokens - t), x, t, prepared + t * tokenBytes);
         float* result = (float*)scratch;
         byte* group = weights.Group(firstRow);
         for (int r = firstRow; r < endRow; r += 8, group += weights.GroupBytes)
         {
-            int count;
-            for (int t = 0; t < tokens; t += count)
+            for (int t = 0; t < tokens; t += GroupTokens)
             {
-                int* tokenStarts = starts + (long)t * x.Blocks * 8;
-                count = tokens - t >= 4 ? 4 : tokens - t >= 2 ? 2 : 1;
-                if (count == 4) TArithmetic.MultiplyGroup<TCodes, FourTokens>(group, codeOffset, table, x, t, tokenStarts, result);
-                else if (count == 2) TArithmetic.MultiplyGroup<TCodes, TwoTokens>(group, codeOffset, table, x, t, tokenStarts, result);
-                else TArithmetic.MultiplyGroup<TCodes, OneToken>(group, codeOffset, table, x, t, tokenStarts, result);
+                int count = Math.Min(GroupTokens, tokens - t);
+                MultiplyGroup<TCodes>(count, group, codeOffset, table, upper, x, t, prepared + t * tokenBytes, result);
                 for (int i = 0; i < count; i++) Store(Vector256.Load(result + 8 * i), y + (t + i) * yStride + r, endRow - r);
             }
         }
     }
 
-    private static void MultiplyPanels<TCodes>(
-        in WeightMatrix weights, Vector256<byte> table, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
+    private static void Prepare<TCodes>(int count, in PackedActivations x, int firstToken, byte* tokens)
         where TCodes : struct, IPackedCodes
     {
-        nint codeOffset = (nint)weights.Layout.CodeOffset, codeBytes = (nint)x.Blocks * PackedPanel.CodeBytes, scaleBytes = (nint)x.Blocks * PackedPanel.BlockScaleBytes<TCodes>();
-        byte* panelScales = scratch + PanelsAt(x.Columns), panelCodes = panelScales + PanelGroups * scaleBytes, tiles = scratch + AccumulatorBytes;
-        nint tileBytes = (nint)x.Blocks * PackedTile.BlockBytes;
-        bool areKept = tokens <= KeptTiles * PackedTile.Tokens;
-        if (areKept)
+        switch (count)
         {
-            for (int t = 0; t < tokens; t += PackedTile.Tokens) FillTile<TCodes>(tiles + t / PackedTile.Tokens * tileBytes, x, t, Math.Min(PackedTile.Tokens, tokens - t));
+            case 1: TArithmetic.Prepare<TCodes, OneToken>(x, firstToken, tokens); break;
+            case 2: TArithmetic.Prepare<TCodes, TwoTokens>(x, firstToken, tokens); break;
+            case 3: TArithmetic.Prepare<TCodes, ThreeTokens>(x, firstToken, tokens); break;
+            case 4: TArithmetic.Prepare<TCodes, FourTokens>(x, firstToken, tokens); break;
         }
+    }
+
+    private static void MultiplyGroup<TCodes>(int count, byte* group, nint codeOffset, Vector256<byte> table, Vector256<byte> upper,
+        in PackedActivations x, int firstToken, byte* tokens, float* y)
+        where TCodes : struct, IPackedCodes
+    {
+        switch (count)
+        {
+            case 1: TArithmetic.MultiplyGroup<TCodes, OneToken>(group, codeOffset, table, upper, x, firstToken, tokens, y); break;
+            case 2: TArithmetic.MultiplyGroup<TCodes, TwoTokens>(group, codeOffset, table, upper, x, firstToken, tokens, y); break;
+            case 3: TArithmetic.MultiplyGroup<TCodes, ThreeTokens>(group, codeOffset, table, upper, x, firstToken, tokens, y); break;
+            case 4: TArithmetic.MultiplyGroup<TCodes, FourTokens>(group, codeOffset, table, upper, x, firstToken, tokens, y); break;
+        }
+    }
+
+    private static void MultiplyPanels<TCodes>(
+        in WeightMatrix weights, Vector256<byte> table, Vector256<byte> upper, in PackedActivations x, int tokens, float* y, nint yStride,
+        int firstRow, int endRow, byte* scratch)
+        where TCodes : struct, IPackedCodes
+    {
+        nint codeOffset = (nint)weights.Layout.CodeOffset, codeBytes = (nint)x.Blocks * PackedPanel.CodeBytes,
+            scaleBytes = (nint)x.Blocks * PackedPanel.BlockScaleBytes<TCodes>();
+        byte* panelScales = scratch + PanelsAt(x.Columns), panelCodes = panelScales + PanelGroups * scaleBytes,
+            tile = scratch + AccumulatorBytes;
         for (int r = firstRow; r < endRow; r += 8 * PanelGroups)
         {
             int rows = Math.Min(8 * PanelGroups, endRow - r);
@@ -91,8 +114,11 @@ internal static unsafe class PackedProducts<TArithmetic>
             for (int g = 0; g * 8 < rows; g++)
             {
                 sbyte* subScales = (sbyte*)groups + g * weights.GroupBytes + PackedLayout.SubScaleOffset;
-                for (nint done = 0; done < scaleBytes; done += PackedPanel.ScaleBytes, subScales += 8) TArithmetic.Scales(subScales, panelScales + g * scaleBytes + done);
-                if (TCodes.HasCodebook) Unpack(codes + g * weights.GroupBytes, table, x.Blocks, panelCodes + g * codeBytes);
+                for (nint done = 0; done < scaleBytes; done += PackedPanel.ScaleBytes, subScales += 8)
+                    TArithmetic.Scales(subScales, panelScales + g * scaleBytes + done);
+                if (TCodes.AreNibbles) Unpack(codes + g * weights.GroupBytes, table, x.Blocks, panelCodes + g * codeBytes);
+                else if (TCodes.HasCodebook)
+                    Unpack<TCodes>(codes + g * weights.GroupBytes, table, upper, x.Blocks, panelCodes + g * codeBytes);
             }
             if (TCodes.HasCodebook)
             {
@@ -103,11 +129,16 @@ internal static unsafe class PackedProducts<TArithmetic>
             for (int t = 0; t < tokens; t += PackedTile.Tokens, target += PackedTile.Tokens * yStride)
             {
                 int count = Math.Min(PackedTile.Tokens, tokens - t);
-                byte* tile = areKept ? tiles + t / PackedTile.Tokens * tileBytes : tiles;
-                if (!areKept) FillTile<TCodes>(tile, x, t, count);
-                if (count == 1) MultiplyTile<TCodes, OneToken>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x.Blocks, tile, count, target, yStride, rows, scratch);
-                else if (count == 2) MultiplyTile<TCodes, TwoTokens>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x.Blocks, tile, count, target, yStride, rows, scratch);
-                else MultiplyTile<TCodes, FourTokens>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x.Blocks, tile, count, target, yStride, rows, scratch);
+                FillTile<TCodes>(tile, x, t, count);
+                if (count == 1)
+                    MultiplyTile<TCodes, OneToken>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x.Blocks, tile,
+                        count, target, yStride, rows, scratch);
+                else if (count == 2)
+                    MultiplyTile<TCodes, TwoTokens>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x.Blocks, tile,
+                        count, target, yStride, rows, scratch);
+                else
+                    MultiplyTile<TCodes, FourTokens>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x.Blocks, tile,
+                        count, target, yStride, rows, scratch);
             }
         }
     }
@@ -121,7 +152,8 @@ internal static unsafe class PackedProducts<TArithmetic>
     }
 
     private static void MultiplyTile<TCodes, TTokens>(
-        byte* groups, nint groupBytes, byte* codes, nint codeStride, byte* scales, nint scaleStride, int blocks, byte* tile, int tokens, float* y, nint yStride, int rows, byte* scratch)
+        byte* groups, nint groupBytes, byte* codes, nint codeStride, byte* scales, nint scaleStride, int blocks, byte* tile, int tokens,
+        float* y, nint yStride, int rows, byte* scratch)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
@@ -156,6 +188,23 @@ internal static unsafe class PackedProducts<TArithmetic>
         }
     }
 
+    /// <summary>Unpacks codes that are not nibbles.</summary>
+    private static void Unpack<TCodes>(byte* codes, Vector256<byte> table, Vector256<byte> upper, int blocks, byte* target)
+        where TCodes : struct, IPackedCodes
+    {
+        for (; blocks > 0; blocks--, codes += TCodes.BlockBytes, target += 256)
+        {
+            TCodes.Quad(codes, table, upper, 0).Store(target);
+            TCodes.Quad(codes, table, upper, 1).Store(target + 32);
+            TCodes.Quad(codes, table, upper, 2).Store(target + 64);
+            TCodes.Quad(codes, table, upper, 3).Store(target + 96);
+            TCodes.Quad(codes, table, upper, 4).Store(target + 128);
+            TCodes.Quad(codes, table, upper, 5).Store(target + 160);
+            TCodes.Quad(codes, table, upper, 6).Store(target + 192);
+            TCodes.Quad(codes, table, upper, 7).Store(target + 224);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(Vector256<float> values, float* target, int rows)
     {
@@ -167,6 +216,8 @@ internal static unsafe class PackedProducts<TArithmetic>
         for (int r = 0; r < rows; r++) target[r] = values.GetElement(r);
     }
 
-    // The starts of at most MostRowTokens, 32 bytes a block, or tiles.
-    private static long PanelsAt(int columns) => (AccumulatorBytes + (columns + 31L) / 32 * Math.Max(KeptTiles * PackedTile.BlockBytes, TArithmetic.MostRowTokens * 32) + 63) & ~63L;
+    // At most MostRowTokens as a group takes them, or a tile.
+    private static long PanelsAt(int columns) =>
+        (AccumulatorBytes + (columns + 31L) / 32
+            * Math.Max(PackedTile.BlockBytes, MostRowTokens * TArithmetic.TokenBlockBytes) + 63) & ~63L;
 }

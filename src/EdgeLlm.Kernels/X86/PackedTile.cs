@@ -4,12 +4,12 @@ namespace EdgeLlm.Kernels.X86;
 
 /// <summary>
 /// The activations of up to four tokens, regrouped by blocks of 32 columns so that one pointer walks all that a product needs of them:
-/// int8 values [4][32], int starts [4][8] (see <see cref="IPackedArithmetic"/>), where a shift's scales are in a <see cref="PackedPanel"/> as int
-/// offsets [4], float scales [4] (the same in all blocks that share one).
+/// int8 values [4][32], int starts [4][8] (see <see cref="IPackedArithmetic"/>), where a shift's scales are in a <see cref="PackedPanel"/>
+/// as int offsets [4], float scales [4] (the same in all blocks that share one).
 /// </summary>
 internal static unsafe class PackedTile
 {
-    /// <summary>What codebook values, -63 to 63, have on top so that they are not negative.</summary>
+    /// <summary>Added to codebook values (-63..63) so that they fit the unsigned operand of VPMADDUBSW and VPDPBUSD.</summary>
     public const int Bias = 64;
 
     public const int Tokens = 4;
@@ -19,7 +19,9 @@ internal static unsafe class PackedTile
     public const int Scales = Offsets + 16;
     public const int BlockBytes = Scales + 16;
 
-    /// <summary>Fills a tile with <paramref name="count"/> tokens from <paramref name="firstToken"/>; the last one again in the places beyond.</summary>
+    /// <summary>
+    /// Fills a tile with <paramref name="count"/> tokens from <paramref name="firstToken"/>; the last one again in the places beyond.
+    /// </summary>
     public static void Fill<TArithmetic, TCodes, TTokens>(byte* tile, in PackedActivations x, int firstToken, int count)
         where TArithmetic : struct, IPackedArithmetic
         where TCodes : struct, IPackedCodes

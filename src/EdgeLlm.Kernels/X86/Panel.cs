@@ -28,7 +28,9 @@ internal static unsafe class Panel
     public static int BlockBytes<TCodes>()
         where TCodes : struct, ICodes => CodeBytes + OffsetsAfterScales<TCodes>() * sizeof(float) * (TCodes.HasOffset ? 2 : 1);
 
-    /// <summary>Unpacks 16 rows with <see cref="BlockUnpacker"/>; what follows <paramref name="rows"/> valid ones is the last of them again.</summary>
+    /// <summary>
+    /// Unpacks 16 rows with <see cref="BlockUnpacker"/>; what follows <paramref name="rows"/> valid ones is the last of them again.
+    /// </summary>
     public static void Unpack<TCodes>(in WeightMatrix weights, int firstRow, int rows, int blocks, byte* panel)
         where TCodes : struct, ICodes
     {
@@ -52,7 +54,7 @@ internal static unsafe class Panel
         }
     }
 
-    /// <summary>Unpacks 16 rows that lie <paramref name="stride"/> bytes apart.</summary>
+    /// <summary>Unpacks 16 rows that are <paramref name="stride"/> bytes apart.</summary>
     public static void Unpack<TFormat>(byte* rows, nint stride, int blocks, byte* panel)
         where TFormat : struct, IRowFormat
     {

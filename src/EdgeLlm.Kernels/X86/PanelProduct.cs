@@ -33,7 +33,8 @@ internal static unsafe class PanelProduct<TDot, TCodes, TTokens>
     }
 
     /// <summary>Adds 16 columns or 32 (one or two <paramref name="runs"/> of four quads).</summary>
-    /// <remarks>A method of its own, with loops over the quads: the compiler's budget for inlining counts per method, and all of it in one was too much.</remarks>
+    /// <remarks>A method of its own, with loops over the quads: the compiler's budget for inlining counts per method, and all of it in one
+    /// was too much.</remarks>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void AddColumns(byte* panel, byte* tile, int half, int runs, float* sums)
     {

@@ -5,12 +5,13 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Kernels.X86;
 
-/// <summary>The same few bytes of eight rows in the eight lanes of a vector.</summary>
+/// <summary>Gathers equal fields of eight rows into the eight lanes of a vector.</summary>
 internal static unsafe class RowGather
 {
     /// <summary>
-    /// The 32 bits at <paramref name="at"/> and at the same place of the seven rows after it. Each row r is loaded from 4r bytes before, where its bits
-    /// fall into lane r, and blended in. That reads nothing before the first row or after the last: rows are at least 16 bytes long.
+    /// The 32 bits at <paramref name="at"/> and at the same place of the seven rows after it. Each row r is loaded from 4r bytes before,
+    /// where its bits fall into lane r, and blended in. That reads nothing before the first row or after the last: rows are at least 16
+    /// bytes long.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<uint> Lanes(byte* at, nint stride)
@@ -36,8 +37,9 @@ internal static unsafe class RowGather
     public static Vector256<float> UpperHalfs(Vector256<uint> lanes) => Halfs(lanes & Vector256.Create(0xFFFF0000u));
 
     /// <summary>
-    /// The floats of halfs that are alone in the upper 16 bits of each lane, as <see cref="HalfConversion"/> converts them. With exponent and mantissa
-    /// moved to a float's, a half is 2^112 too small, subnormal or not; infinity and NaN still need a float's largest exponent.
+    /// The floats of halfs that are alone in the upper 16 bits of each lane, as <see cref="HalfConversion"/> converts them. With exponent
+    /// and mantissa moved to a float's, a half is 2^112 too small, subnormal or not; infinity and NaN still need a float's largest
+    /// exponent.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Halfs(Vector256<uint> halfs)
@@ -72,7 +74,9 @@ internal static unsafe class RowGather
         (factor * Vector256.ConvertToSingle((bytes >> 24).AsInt32())).Store(target + 3 * groupStride);
     }
 
-    /// <summary>Transposes the 16 bytes at <paramref name="at"/> of eight rows: result k has bytes 4k to 4k + 3 of row r in lane r.</summary>
+    /// <summary>
+    /// Transposes the 16 bytes at <paramref name="at"/> of eight rows: result k has bytes 4k to 4k + 3 of row r in lane r.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector256<uint> Q0, Vector256<uint> Q1, Vector256<uint> Q2, Vector256<uint> Q3) SixteenBytes(byte* at, nint stride)
     {

@@ -5,8 +5,8 @@ using System.Runtime.Intrinsics.X86;
 namespace EdgeLlm.Kernels.X86;
 
 /// <summary>
-/// Eight rows times one token, straight from the file's blocks. Lanes are columns while codes are multiplied; per block the sums of eight rows
-/// are brought into the lanes of one vector, for one conversion and one fused multiply-add.
+/// Eight rows times one token, straight from the file's blocks. Lanes are columns while codes are multiplied; per block the sums of eight
+/// rows are brought into the lanes of one vector, for one conversion and one fused multiply-add.
 /// </summary>
 internal static unsafe class RowProduct<TDot, TFormat>
     where TDot : struct, IByteDot
@@ -26,7 +26,9 @@ internal static unsafe class RowProduct<TDot, TFormat>
     /// <summary>Scales, then expanded codes of four pairs of rows.</summary>
     public const int ScratchFloats = ScaleFloats + 4 * PairBytes / sizeof(float);
 
-    /// <summary>True of six-bit codes with a scale per 16 columns: their products stay narrow until two rows are joined (63 * 127 * 4 = 32004).</summary>
+    /// <summary>
+    /// True of six-bit codes with a scale per 16 columns: their products stay narrow until two rows are joined (63 * 127 * 4 = 32004).
+    /// </summary>
     private static bool IsNarrowPair
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -37,8 +39,8 @@ internal static unsafe class RowProduct<TDot, TFormat>
     /// <param name="starts">Per block two ints, as in <see cref="TokenTile"/>; not used without a bias.</param>
     /// <param name="scratch"><see cref="ScratchFloats"/>.</param>
     /// <remarks>
-    /// Scales in a loop of their own: two short chains of instructions overlap better than a long one. And in a method of their own: all in one was too
-    /// much for the compiler's inlining budget.
+    /// Scales in a loop of their own: two short chains of instructions overlap better than a long one. And in a method of their own: all in
+    /// one was too much for the compiler's inlining budget.
     /// </remarks>
     public static Vector256<float> Multiply(byte* rows, nint stride, in QuantizedActivations x, int* starts, float* scratch)
     {
@@ -73,7 +75,8 @@ internal static unsafe class RowProduct<TDot, TFormat>
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static Vector256<float> AddBlocks(
-        Vector256<float> sum, byte* rows, nint stride, in QuantizedActivations x, int firstBlock, int blocks, int* starts, float* scales, byte* prefetch)
+        Vector256<float> sum, byte* rows, nint stride, in QuantizedActivations x, int firstBlock, int blocks, int* starts,
+        float* scales, byte* prefetch)
     {
         sbyte* values = x.Values + 32L * firstBlock;
         float* activationScale = x.Scales + firstBlock, scaledSum = x.ScaledSums + firstBlock;
@@ -110,7 +113,8 @@ internal static unsafe class RowProduct<TDot, TFormat>
 
     /// <summary>Two groups of 32 columns at a time, of four-bit codes without a bias: a byte has a column of both.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static Vector256<float> AddPairs(Vector256<float> sum, byte* rows, nint stride, in QuantizedActivations x, int firstBlock, int blocks, float* scales, byte* prefetch)
+    private static Vector256<float> AddPairs(Vector256<float> sum, byte* rows, nint stride, in QuantizedActivations x, int firstBlock,
+        int blocks, float* scales, byte* prefetch)
     {
         sbyte* values = x.Values + 32L * firstBlock;
         float* activationScale = x.Scales + firstBlock, scaledSum = x.ScaledSums + firstBlock;
@@ -147,7 +151,8 @@ internal static unsafe class RowProduct<TDot, TFormat>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void ProductsOfTwo(
-        byte* lower, byte* upper, int pair, Vector256<sbyte> x0, Vector256<sbyte> y0, Vector256<sbyte> x1, Vector256<sbyte> y1, out Vector256<int> first, out Vector256<int> second)
+        byte* lower, byte* upper, int pair, Vector256<sbyte> x0, Vector256<sbyte> y0, Vector256<sbyte> x1, Vector256<sbyte> y1,
+        out Vector256<int> first, out Vector256<int> second)
     {
         TFormat.Pair(lower, upper, pair, 0, out Vector256<byte> low, out Vector256<byte> high);
         first = TDot.Accumulate(Vector256<int>.Zero, low, x0);
@@ -166,22 +171,26 @@ internal static unsafe class RowProduct<TDot, TFormat>
         byte* row1 = rows + stride, row2 = rows + 2 * stride, row3 = row2 + stride;
         return JoinPairs(
             JoinRows(Products(rows, rows + stride4, group, codes, x, y), Products(row1, row1 + stride4, group, codes + PairBytes, x, y)),
-            JoinRows(Products(row2, row2 + stride4, group, codes + 2 * PairBytes, x, y), Products(row3, row3 + stride4, group, codes + 3 * PairBytes, x, y)));
+            JoinRows(Products(row2, row2 + stride4, group, codes + 2 * PairBytes, x, y),
+                Products(row3, row3 + stride4, group, codes + 3 * PairBytes, x, y)));
     }
 
     /// <summary>The sums of each 16 columns for the eight rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void SumHalves(byte* rows, nint stride, int group, byte* codes, sbyte* values, out Vector256<int> first, out Vector256<int> second)
+    private static void SumHalves(byte* rows, nint stride, int group, byte* codes, sbyte* values, out Vector256<int> first,
+        out Vector256<int> second)
     {
         Vector256<sbyte> x = Twice(values), y = Twice(values + 16);
         nint stride4 = 4 * stride;
         byte* row1 = rows + stride, row2 = rows + 2 * stride, row3 = row2 + stride;
         Codes(rows, rows + stride4, group, codes, out Vector256<byte> first0, out Vector256<byte> second0);
         Codes(row1, row1 + stride4, group, codes + PairBytes, out Vector256<byte> first1, out Vector256<byte> second1);
-        Vector256<int> first01 = JoinRows(Product(first0, x), Product(first1, x)), second01 = JoinRows(Product(second0, y), Product(second1, y));
+        Vector256<int> first01 = JoinRows(Product(first0, x), Product(first1, x)),
+            second01 = JoinRows(Product(second0, y), Product(second1, y));
         Codes(row2, row2 + stride4, group, codes + 2 * PairBytes, out Vector256<byte> first2, out Vector256<byte> second2);
         Codes(row3, row3 + stride4, group, codes + 3 * PairBytes, out Vector256<byte> first3, out Vector256<byte> second3);
-        Vector256<int> first23 = JoinRows(Product(first2, x), Product(first3, x)), second23 = JoinRows(Product(second2, y), Product(second3, y));
+        Vector256<int> first23 = JoinRows(Product(first2, x), Product(first3, x)),
+            second23 = JoinRows(Product(second2, y), Product(second3, y));
         first = JoinPairs(first01, first23);
         second = JoinPairs(second01, second23);
     }
@@ -201,7 +210,9 @@ internal static unsafe class RowProduct<TDot, TFormat>
         }
     }
 
-    /// <summary>Sums for a row in the lower half and the row four further in the upper one. Narrow for codes of four bits, else wide.</summary>
+    /// <summary>
+    /// Sums for a row in the lower half and the row four further in the upper one. Narrow for codes of four bits, else wide.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Products(byte* lower, byte* upper, int group, byte* codes, Vector256<sbyte> x, Vector256<sbyte> y)
     {
@@ -229,16 +240,18 @@ internal static unsafe class RowProduct<TDot, TFormat>
         return IsNarrowPair ? TDot.Widen(sums) : sums;
     }
 
-    /// <summary>The same with pairs of lanes: rows 0 to 7 are in their lanes, in wide sums.</summary>
+    /// <summary>Joins pairs of lanes of wide sums: rows 0 to 7 are in their lanes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> JoinPairs(Vector256<int> a, Vector256<int> b)
     {
-        Vector256<int> left = Avx2.UnpackLow(a.AsInt64(), b.AsInt64()).AsInt32(), right = Avx2.UnpackHigh(a.AsInt64(), b.AsInt64()).AsInt32();
+        Vector256<int> left = Avx2.UnpackLow(a.AsInt64(), b.AsInt64()).AsInt32(),
+            right = Avx2.UnpackHigh(a.AsInt64(), b.AsInt64()).AsInt32();
         return TFormat.Range == CodeRange.FourBits ? TDot.Widen(TDot.Add(left, right)) : left + right;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Add(Vector256<int> a, Vector256<int> b) => TFormat.Range == CodeRange.FourBits || IsNarrowPair ? TDot.Add(a, b) : a + b;
+    private static Vector256<int> Add(Vector256<int> a, Vector256<int> b) =>
+        TFormat.Range == CodeRange.FourBits || IsNarrowPair ? TDot.Add(a, b) : a + b;
 
     /// <summary>16 activations in both halves.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

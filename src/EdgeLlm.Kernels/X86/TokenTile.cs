@@ -16,7 +16,9 @@ internal static unsafe class TokenTile
     public const int Sums = Starts + 32;
     public const int BlockBytes = Sums + 32;
 
-    /// <summary>Fills a tile with <paramref name="count"/> tokens from <paramref name="firstToken"/>; the last one again in the places beyond.</summary>
+    /// <summary>
+    /// Fills a tile with <paramref name="count"/> tokens from <paramref name="firstToken"/>; the last one again in the places beyond.
+    /// </summary>
     public static void Fill<TCodes, TTokens>(byte* tile, in QuantizedActivations x, int firstToken, int count)
         where TCodes : struct, ICodes
         where TTokens : struct, ITokenCount

@@ -18,7 +18,8 @@ internal readonly unsafe partial struct VnniArithmetic<TDot>
             float* scales = (float*)(tile + PackedTile.Scales);
             for (int block = Math.Min(blocks, PackedActivations.ScaleBlocks); block > 0; block--, tile += PackedTile.BlockBytes)
             {
-                for (int half = 0; half < (TCodes.HasScalePer16 ? 2 : 1); half++, aScales += PackedPanel.ScaleBytes, bScales += PackedPanel.ScaleBytes)
+                for (int half = 0; half < (TCodes.HasScalePer16 ? 2 : 1); half++, aScales += PackedPanel.ScaleBytes,
+                    bScales += PackedPanel.ScaleBytes)
                 {
                     int quads = TCodes.HasScalePer16 ? 4 : 8;
                     AddColumns<TCodes, TTokens>(a, b, aScales, bScales, tile, half, quads, sums);
@@ -31,20 +32,23 @@ internal readonly unsafe partial struct VnniArithmetic<TDot>
                 Vector256<float> scale = Vector256.Create(scales[t]);
                 float* target = accumulators + 16 * t;
                 Fma.MultiplyAdd(scale, Vector256.ConvertToSingle(Vector256.Load(sums + 16 * t)), Vector256.Load(target)).Store(target);
-                Fma.MultiplyAdd(scale, Vector256.ConvertToSingle(Vector256.Load(sums + 16 * t + 8)), Vector256.Load(target + 8)).Store(target + 8);
+                Fma.MultiplyAdd(scale, Vector256.ConvertToSingle(Vector256.Load(sums + 16 * t + 8)), Vector256.Load(target + 8))
+                    .Store(target + 8);
             }
         }
     }
 
     /// <summary>Adds the columns of one sub-scale.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void AddColumns<TCodes, TTokens>(byte* a, byte* b, byte* aScales, byte* bScales, byte* tile, int half, int quads, int* sums)
+    private static void AddColumns<TCodes, TTokens>(byte* a, byte* b, byte* aScales, byte* bScales, byte* tile,
+        int half, int quads, int* sums)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
         // a: rows 0 to 7, b: rows 8 to 15, of tokens 0 to 3
         int* starts = (int*)(tile + PackedTile.Starts) + 4 * half;
-        Vector256<int> a0 = Start<TCodes>(starts), a1 = Start<TCodes>(starts + 8), a2 = Start<TCodes>(starts + 16), a3 = Start<TCodes>(starts + 24);
+        Vector256<int> a0 = Start<TCodes>(starts), a1 = Start<TCodes>(starts + 8), a2 = Start<TCodes>(starts + 16),
+            a3 = Start<TCodes>(starts + 24);
         Vector256<int> b0 = a0, b1 = a1, b2 = a2, b3 = a3;
         for (sbyte* values = (sbyte*)tile + 16 * half; quads > 0; quads--, a += 32, b += 32, values += 4)
         {

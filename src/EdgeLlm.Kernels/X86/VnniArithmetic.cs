@@ -5,14 +5,15 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Kernels.X86;
 
-/// <summary>Packed weights with AVX-VNNI: VPDPBUSD (the form that does not saturate) adds four products to an int32, sub-scales multiply sums of 16 or 32 columns.</summary>
+/// <summary>
+/// Packed weights with AVX-VNNI: VPDPBUSD (the form that does not saturate) adds four products to an int32, sub-scales multiply sums of 16
+/// or 32 columns.
+/// </summary>
 internal readonly unsafe partial struct VnniArithmetic<TDot> : IPackedArithmetic
     where TDot : struct, IByteDot
 {
     /// <summary>How far ahead of the products weights are asked for.</summary>
     private const int PrefetchBytes = 8192;
-
-    public static int MostRowTokens => 1;
 
     /// <summary>Int 0 for all columns that share a sub-scale, int 4 for the second 16 where those are 16.</summary>
     public static void Starts<TCodes>(sbyte* values, int* starts)
@@ -28,28 +29,44 @@ internal readonly unsafe partial struct VnniArithmetic<TDot> : IPackedArithmetic
     public static void Scales(sbyte* subScales, byte* target)
     {
         Vector256<int> scales = Avx2.ConvertToVector256Int32(subScales);
-        for (int shift = 0; shift < 4; shift++, scales += scales) scales.Store((int*)target + 8 * shift);
+        scales.Store((int*)target);
+        scales += scales;
+        scales.Store((int*)target + 8);
+        scales += scales;
+        scales.Store((int*)target + 16);
+        scales += scales;
+        scales.Store((int*)target + 24);
     }
 
-    public static void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, Vector256<byte> table, in PackedActivations x, int firstToken, int* starts, float* y)
+    public static void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, Vector256<byte> table, Vector256<byte> upper,
+        in PackedActivations x, int firstToken, byte* tokens, float* y)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
+        if (TTokens.Count == 1) MultiplyOne<TCodes>(group, codeOffset, table, upper, x, firstToken, tokens, y);
+        else MultiplySeveral<TCodes, TTokens>(group, codeOffset, table, upper, x, firstToken, tokens, y);
+    }
+
+    private static void MultiplyOne<TCodes>(byte* group, nint codeOffset, Vector256<byte> table, Vector256<byte> upper,
+        in PackedActivations x, int token, byte* tokens, float* y)
+        where TCodes : struct, IPackedCodes
+    {
         Vector256<float> accumulator = Vector256<float>.Zero;
-        sbyte* subScales = (sbyte*)group + PackedLayout.SubScaleOffset, values = x.Values;
+        sbyte* subScales = (sbyte*)group + PackedLayout.SubScaleOffset, values = x.Values + (long)token * x.Columns;
         byte* codes = group + codeOffset;
-        int* shift = x.Shifts;
-        float* scale = x.Scales;
-        int blockBytes = TCodes.HasCodebook ? 128 : 256;
+        int* shift = x.Shifts + (long)token * x.Blocks, starts = (int*)(tokens + 32);
+        float* scale = x.Scales + (long)token * x.ScaleCount;
         for (int blocks = x.Blocks; blocks > 0; blocks -= PackedActivations.ScaleBlocks, scale++)
         {
             Vector256<int> sum = Vector256<int>.Zero;
-            for (int b = Math.Min(blocks, PackedActivations.ScaleBlocks); b > 0; b--, codes += blockBytes, values += 32, starts += 8, shift++)
+            for (int b = Math.Min(blocks, PackedActivations.ScaleBlocks); b > 0; b--, codes += TCodes.BlockBytes, values += 32,
+                starts += TokenBlockBytes / sizeof(int), shift++)
             {
                 Vector256<uint> shifts = Vector256.Create((uint)*shift);
                 Vector256<int> first = TCodes.HasCodebook ? Vector256.Create(starts[0]) : Vector256<int>.Zero;
-                Vector256<int> second = TCodes.HasScalePer16 ? Vector256.Create(starts[4]) : Vector256<int>.Zero;
-                for (int quad = 0; quad < 4; quad++)
+                Vector256<int> second = TCodes.HasScalePer16 ? Vector256.Create(starts[1]) : Vector256<int>.Zero;
+                if (TCodes.HasCodebook && !TCodes.AreNibbles) AddQuads<TCodes>(codes, table, upper, values, ref first, ref second);
+                for (int quad = 0; quad < 4 && (TCodes.AreNibbles || !TCodes.HasCodebook); quad++)
                 {
                     Sse.Prefetch0(codes + PrefetchBytes + 32 * quad);
                     if (TCodes.HasCodebook) AddCodes(codes + 32 * quad, table, values + 4 * quad, ref first, ref second);
@@ -79,6 +96,25 @@ internal readonly unsafe partial struct VnniArithmetic<TDot> : IPackedArithmetic
         Vector256<byte> low = Vector256.Create((byte)15), both = Vector256.Load(codes);
         first = TDot.AccumulateWide(first, Avx2.Shuffle(table, both & low), Broadcast(values));
         second = TDot.AccumulateWide(second, Avx2.Shuffle(table, (both.AsUInt16() >> 4).AsByte() & low), Broadcast(values + 16));
+    }
+
+    /// <summary>Eight quads, of codes that are not nibbles; the sum is that of both.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddQuads<TCodes>(byte* codes, Vector256<byte> table, Vector256<byte> upper, sbyte* values, ref Vector256<int> first,
+        ref Vector256<int> second)
+        where TCodes : struct, IPackedCodes
+    {
+        Sse.Prefetch0(codes + PrefetchBytes);
+        Sse.Prefetch0(codes + (PrefetchBytes + 64));
+        if (TCodes.BlockBytes > 128) Sse.Prefetch0(codes + (PrefetchBytes + 128));
+        first = TDot.AccumulateWide(first, TCodes.Quad(codes, table, upper, 0), Broadcast(values));
+        second = TDot.AccumulateWide(second, TCodes.Quad(codes, table, upper, 1), Broadcast(values + 4));
+        first = TDot.AccumulateWide(first, TCodes.Quad(codes, table, upper, 2), Broadcast(values + 8));
+        second = TDot.AccumulateWide(second, TCodes.Quad(codes, table, upper, 3), Broadcast(values + 12));
+        first = TDot.AccumulateWide(first, TCodes.Quad(codes, table, upper, 4), Broadcast(values + 16));
+        second = TDot.AccumulateWide(second, TCodes.Quad(codes, table, upper, 5), Broadcast(values + 20));
+        first = TDot.AccumulateWide(first, TCodes.Quad(codes, table, upper, 6), Broadcast(values + 24));
+        second = TDot.AccumulateWide(second, TCodes.Quad(codes, table, upper, 7), Broadcast(values + 28));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

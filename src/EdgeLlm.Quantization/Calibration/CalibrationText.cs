@@ -12,7 +12,7 @@ internal sealed class CalibrationText
 
     private readonly int[] _tokens;
 
-    /// <param name="all">The text's tokens, without BOS: each window gets one of its own, where the model wants that.</param>
+    /// <param name="all">The text's tokens, without BOS: each window receives one of its own, where the model wants that.</param>
     /// <param name="windows">At most this many windows, spread over the text.</param>
     public CalibrationText(Tokenizer tokenizer, List<int> all, int length, int windows)
     {
@@ -40,11 +40,14 @@ internal sealed class CalibrationText
         ModelSpec model = ModelLoader.ReadSpec(file);
         Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
         var result = new CalibrationText(
-            tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, file) : [.. tokenizer.Encode(text)], Math.Min(length, model.ContextLength), windows);
-        if (result.Count == 0) throw new ModelException(file.Path, $"the calibration text has fewer than {result.Length} of its tokens: take a longer one");
+            tokenizer, text is null ? OwnCalibrationText.Encode(tokenizer, file) : [.. tokenizer.Encode(text)],
+            Math.Min(length, model.ContextLength), windows);
+        if (result.Count == 0)
+            throw new ModelException(file.Path, $"the calibration text has fewer than {result.Length} of its tokens: take a longer one");
         foreach (int token in result.Tokens)
         {
-            if (token >= model.VocabularySize) throw new ModelException(file.Path, $"its tokenizer makes token {token}, for which its embedding has no row");
+            if (token >= model.VocabularySize)
+                throw new ModelException(file.Path, $"its tokenizer makes token {token}, for which its embedding has no row");
         }
         return result;
     }
@@ -60,7 +63,8 @@ internal sealed class CalibrationText
     public ReadOnlySpan<int> this[int window] => _tokens.AsSpan(window * Length, Length);
 
     /// <summary>The windows that are held out.</summary>
-    public CalibrationText HeldOut() => new([.. Enumerable.Range(0, Count).Where(IsHeldOut).SelectMany(window => this[window].ToArray())], Length);
+    public CalibrationText HeldOut() =>
+        new([.. Enumerable.Range(0, Count).Where(IsHeldOut).SelectMany(window => this[window].ToArray())], Length);
 
     public static bool IsHeldOut(int window) => window % HeldOutEvery == HeldOutEvery - 1;
 }

@@ -12,7 +12,10 @@ internal sealed class DivergenceLoss(float[] sourceHead, float[] head, int width
     private readonly OutputHead _source = new(sourceHead, width);
     private readonly OutputHead _head = new(head, width);
 
-    /// <summary>The sum over tokens of the divergence, in nats; <paramref name="gradient"/> [tokens, embedding] gets its derivatives where it is there.</summary>
+    /// <summary>
+    /// The sum over tokens of the divergence, in nats; <paramref name="gradient"/> [tokens, embedding] receives its derivatives where it is
+    /// there.
+    /// </summary>
     /// <param name="sourceHidden">[tokens, embedding] from an element on.</param>
     public double Measure(float[] sourceHidden, int sourceStart, float[] hidden, int tokens, float[]? gradient)
     {
@@ -25,7 +28,8 @@ internal sealed class DivergenceLoss(float[] sourceHead, float[] head, int width
             _head.Forward(hidden, first * width, count);
             Parallel.For(0, count, t =>
             {
-                Span<float> source = _source.Logits.AsSpan(t * vocabulary, vocabulary), logits = _head.Logits.AsSpan(t * vocabulary, vocabulary);
+                Span<float> source = _source.Logits.AsSpan(t * vocabulary, vocabulary),
+                    logits = _head.Logits.AsSpan(t * vocabulary, vocabulary);
                 // sum p (log p - log q): p over source logits, q over logits
                 float sourceTop = TensorPrimitives.Max<float>(source), top = TensorPrimitives.Max<float>(logits);
                 TensorPrimitives.Subtract(source, sourceTop, source);

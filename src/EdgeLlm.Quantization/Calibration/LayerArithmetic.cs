@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.Numerics.Tensors;
+using EdgeLlm.Kernels;
+using EdgeLlm.Kernels.Scalar;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Numerics;
@@ -22,7 +24,8 @@ internal sealed class LayerArithmetic(int length)
     private readonly Dictionary<RopeSpec, (float[] Cosines, float[] Sines)> _angles = []; // [length, pairs]
 
     /// <summary>y = x / sqrt(mean(x x) + epsilon) * weight + bias; of a layer norm, x without its mean.</summary>
-    public void Normalize(NormSpec norm, FloatRows x, float[] weight, FloatRows y, int tokens, float[]? bias = null) => ForTokens(tokens, t =>
+    public void Normalize(NormSpec norm, FloatRows x, float[] weight, FloatRows y, int tokens, float[]? bias = null) =>
+        ForTokens(tokens, t =>
     {
         int width = weight.Length;
         ReadOnlySpan<float> input = x.Row(t, width);
@@ -44,7 +47,8 @@ internal sealed class LayerArithmetic(int length)
         ForTokens(tokens, t =>
         {
             scoped ReadOnlySpan<float> input = x.Row(t, width), output = dy.AsSpan(t * width, width);
-            Span<float> target = dx.AsSpan(t * width, width), weighted = stackalloc float[width], centered = stackalloc float[norm.IsCentered ? width : 0];
+            Span<float> target = dx.AsSpan(t * width, width), weighted = stackalloc float[width],
+                centered = stackalloc float[norm.IsCentered ? width : 0];
             if (norm.IsCentered) input = Centered(input, centered);
             float inverse = InverseNorm(norm, input);
             TensorPrimitives.Multiply(output, weight, weighted);
@@ -88,7 +92,8 @@ internal sealed class LayerArithmetic(int length)
     }
 
     /// <summary>output = softmax(queries keys' / sqrt(dimension)) values, each token seeing those of its window up to itself.</summary>
-    public void Attend(AttentionSpec attention, AttentionArrays x, float[] output, int tokens) => ForHeads(attention, tokens, (window, head, shared) =>
+    public void Attend(AttentionSpec attention, AttentionArrays x, float[] output, int tokens) =>
+        ForHeads(attention, tokens, (window, head, shared) =>
     {
         float[] scores = ArrayPool<float>.Shared.Rent(TokenBlock * _length);
         for (int first = 0; first < _length; first += TokenBlock)
@@ -109,7 +114,8 @@ internal sealed class LayerArithmetic(int length)
         Parallel.For(0, tokens / _length * keyValueHeads, index =>
         {
             int window = index / keyValueHeads, shared = index % keyValueHeads;
-            float[] scores = ArrayPool<float>.Shared.Rent(TokenBlock * _length), dScores = ArrayPool<float>.Shared.Rent(TokenBlock * _length);
+            float[] scores = ArrayPool<float>.Shared.Rent(TokenBlock * _length),
+                dScores = ArrayPool<float>.Shared.Rent(TokenBlock * _length);
             for (int head = shared * group; head < (shared + 1) * group; head++)
             {
                 for (int first = 0; first < _length; first += TokenBlock)
@@ -117,7 +123,8 @@ internal sealed class LayerArithmetic(int length)
                     var place = new Place(window, head, shared, first);
                     MatrixView p = Probabilities(attention, x, scores, place);
                     MatrixView dp = new(dScores, 0, p.Rows, p.Columns, p.RowStride, 1), dOut = QueryRows(attention, dOutput, place, p.Rows);
-                    MatrixMultiplier.MultiplyHere(p.Transposed, dOut, KeyRows(attention, d.Values, window, shared, p.Columns), accumulate: true);
+                    MatrixMultiplier.MultiplyHere(p.Transposed, dOut,
+                        KeyRows(attention, d.Values, window, shared, p.Columns), accumulate: true);
                     MatrixMultiplier.MultiplyHere(dOut, KeyRows(attention, x.Values, window, shared, p.Columns).Transposed, dp);
                     for (int r = 0; r < p.Rows; r++)
                     {
@@ -127,8 +134,10 @@ internal sealed class LayerArithmetic(int length)
                         TensorPrimitives.Multiply(derivative, probability, derivative);
                         TensorPrimitives.Multiply(derivative, attention.Scale, derivative);
                     }
-                    MatrixMultiplier.MultiplyHere(dp, KeyRows(attention, x.Keys, window, shared, p.Columns), QueryRows(attention, d.Queries, place, p.Rows));
-                    MatrixMultiplier.MultiplyHere(dp.Transposed, QueryRows(attention, x.Queries, place, p.Rows), KeyRows(attention, d.Keys, window, shared, p.Columns), accumulate: true);
+                    MatrixMultiplier.MultiplyHere(dp, KeyRows(attention, x.Keys, window, shared, p.Columns),
+                        QueryRows(attention, d.Queries, place, p.Rows));
+                    MatrixMultiplier.MultiplyHere(dp.Transposed, QueryRows(attention, x.Queries, place, p.Rows),
+                        KeyRows(attention, d.Keys, window, shared, p.Columns), accumulate: true);
                 }
             }
             ArrayPool<float>.Shared.Return(scores);
@@ -136,25 +145,47 @@ internal sealed class LayerArithmetic(int length)
         });
     }
 
-    /// <summary>y = silu(gate) * up; y is neither of them.</summary>
-    public static void Activate(float[] gate, float[] up, float[] y, int count) => ForSpans(count, (start, length) =>
+    /// <summary>y = f(gate) * up, or f(gate) without an up; y is neither of them.</summary>
+    public static void Activate(Activation activation, FloatRows gate, FloatRows? up, FloatRows y, int count) =>
+        ForSpans(count, (start, length) =>
     {
-        Span<float> output = y.AsSpan(start, length);
-        TensorPrimitives.Sigmoid(gate.AsSpan(start, length), output);
-        TensorPrimitives.Multiply(output, gate.AsSpan(start, length), output);
-        TensorPrimitives.Multiply(output, up.AsSpan(start, length), output);
+        Span<float> output = y.Span(count).Slice(start, length);
+        ReadOnlySpan<float> input = gate.Span(count).Slice(start, length);
+        if (activation == Activation.Silu)
+        {
+            TensorPrimitives.Sigmoid(input, output);
+            TensorPrimitives.Multiply(output, input, output);
+        }
+        else
+        {
+            for (int i = 0; i < length; i++) output[i] = ActivationFunctions.Of(activation, input[i]);
+        }
+        if (up is { } factors) TensorPrimitives.Multiply(output, factors.Span(count).Slice(start, length), output);
     });
 
     /// <summary>The derivatives by gate and up.</summary>
-    public static void ActivateBackward(float[] gate, float[] up, float[] dy, float[] dGate, float[] dUp, int count) => ForSpans(count, (start, length) =>
+    public static void ActivateBackward(Activation activation, FloatRows gate, FloatRows? up, float[] dy, float[] dGate,
+        float[]? dUp, int count) =>
+        ForSpans(count, (start, length) =>
     {
-        Span<float> sigmoid = dGate.AsSpan(start, length);
-        TensorPrimitives.Sigmoid(gate.AsSpan(start, length), sigmoid);
+        ReadOnlySpan<float> input = gate.Span(count).Slice(start, length),
+            factors = up is { } rows ? rows.Span(count).Slice(start, length) : default;
+        Span<float> byGate = dGate.AsSpan(start, length), byUp = dUp is null ? default : dUp.AsSpan(start, length);
+        if (activation == Activation.Silu) TensorPrimitives.Sigmoid(input, byGate);
         for (int i = 0; i < length; i++)
         {
-            float g = gate[start + i], s = sigmoid[i], d = dy[start + i];
-            dUp[start + i] = d * g * s;
-            sigmoid[i] = d * up[start + i] * s * (1 + g * (1 - s));
+            float x = input[i], d = dy[start + i], byValue = dUp is null ? d : d * factors[i];
+            if (activation == Activation.Silu)
+            {
+                float sigmoid = byGate[i];
+                if (dUp is not null) byUp[i] = d * x * sigmoid;
+                byGate[i] = byValue * sigmoid * (1 + x * (1 - sigmoid));
+            }
+            else
+            {
+                if (dUp is not null) byUp[i] = d * ActivationFunctions.Of(activation, x);
+                byGate[i] = byValue * ActivationSlopes.Of(activation, x);
+            }
         }
     });
 
@@ -179,7 +210,8 @@ internal sealed class LayerArithmetic(int length)
         Parallel.For(0, tokens / _length * heads, index => action(index / heads, index % heads, index % heads / group));
     }
 
-    private static float InverseNorm(NormSpec norm, ReadOnlySpan<float> x) => 1 / MathF.Sqrt(Reductions.SumOfSquares(x) / x.Length + norm.Epsilon);
+    private static float InverseNorm(NormSpec norm, ReadOnlySpan<float> x) =>
+        1 / MathF.Sqrt(Reductions.SumOfSquares(x) / x.Length + norm.Epsilon);
 
     private static float Mean(ReadOnlySpan<float> x) => Reductions.Sum(x) / x.Length;
 
@@ -207,7 +239,8 @@ internal sealed class LayerArithmetic(int length)
     {
         int first = place.First, rows = Math.Min(TokenBlock, _length - first), columns = first + rows;
         var result = new MatrixView(scores, 0, rows, columns, _length, 1);
-        MatrixMultiplier.MultiplyHere(QueryRows(attention, x.Queries, place, rows), KeyRows(attention, x.Keys, place.Window, place.Shared, columns).Transposed, result);
+        MatrixMultiplier.MultiplyHere(QueryRows(attention, x.Queries, place, rows),
+            KeyRows(attention, x.Keys, place.Window, place.Shared, columns).Transposed, result);
         float[] slopes = attention.MaxAlibiBias == 0 ? [] : new float[attention.Heads];
         if (slopes.Length > 0) attention.AlibiSlopes(slopes);
         for (int r = 0; r < rows; r++)
@@ -228,11 +261,13 @@ internal sealed class LayerArithmetic(int length)
 
     /// <summary>A block of queries, or what is made of them.</summary>
     private MatrixView QueryRows(AttentionSpec attention, float[] x, Place place, int count) =>
-        new(x, (place.Window * _length + place.First) * attention.QueryWidth + place.Head * attention.Dimension, count, attention.Dimension, attention.QueryWidth, 1);
+        new(x, (place.Window * _length + place.First) * attention.QueryWidth + place.Head * attention.Dimension, count, attention.Dimension,
+            attention.QueryWidth, 1);
 
     /// <summary>A window's first keys or values of a head.</summary>
     private MatrixView KeyRows(AttentionSpec attention, float[] x, int window, int head, int count) =>
-        new(x, window * _length * attention.KeyValueWidth + head * attention.Dimension, count, attention.Dimension, attention.KeyValueWidth, 1);
+        new(x, window * _length * attention.KeyValueWidth + head * attention.Dimension, count, attention.Dimension,
+            attention.KeyValueWidth, 1);
 
     /// <param name="Shared">The head of keys and values that the query head looks at.</param>
     /// <param name="First">The block's first token in the window.</param>

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using EdgeLlm.Kernels;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Quantization.Numerics;
 
@@ -25,13 +26,15 @@ internal sealed class NormOperation(NormStep step, LayerValue from) : LayerOpera
     public NormStep Step => step;
 
     public override void Forward(LayerPass pass) =>
-        pass.Arithmetic.Normalize(step.Norm, pass.Read(from), pass.Weights[step.Weight], pass.Write(To), pass.Tokens, pass.Weights.Find(step.Bias));
+        pass.Arithmetic.Normalize(step.Norm, pass.Read(from), pass.Weights[step.Weight], pass.Write(To), pass.Tokens,
+            pass.Weights.Find(step.Bias));
 
     public override void Backward(LayerPass pass, ILayerGradient gradient)
     {
         float[] dy = pass.TakeGradient(To), dx = pass.GradientOf(from, out bool isNew);
         if (isNew) Array.Clear(dx);
-        pass.Arithmetic.NormalizeBackward(step.Norm, pass.Read(from), pass.Weights[step.Weight], dy, dx, gradient.NormOf(step.Weight), pass.Tokens);
+        pass.Arithmetic.NormalizeBackward(step.Norm, pass.Read(from), pass.Weights[step.Weight], dy, dx,
+            gradient.NormOf(step.Weight), pass.Tokens);
         pass.Return(dy);
     }
 }
@@ -65,14 +68,16 @@ internal sealed class ProjectOperation(ProjectStep step, LayerValue from) : Laye
         for (int i = 0; i < Outputs.Count; i++)
         {
             Projection projection = step.Projections[i];
-            gradient.Add(projection, pass.Weights.Find(projection.Bias), x, pass.PeekGradient(Outputs[i]), pass.Read(Outputs[i]).Data, pass.Tokens);
+            gradient.Add(projection, pass.Weights.Find(projection.Bias), x, pass.PeekGradient(Outputs[i]),
+                pass.Read(Outputs[i]).Data, pass.Tokens);
         }
         float[] dx = pass.GradientOf(from, out bool isNew);
         for (int i = 0; i < Outputs.Count; i++)
         {
             (int rows, int columns) = (step.Projections[i].Weight.Rows, step.Projections[i].Weight.Columns);
             float[] dy = pass.TakeGradient(Outputs[i]);
-            MatrixMultiplier.Multiply(new MatrixView(dy, pass.Tokens, rows), new MatrixView(pass.Weights[step.Projections[i].Weight], rows, columns),
+            MatrixMultiplier.Multiply(new MatrixView(dy, pass.Tokens, rows),
+                new MatrixView(pass.Weights[step.Projections[i].Weight], rows, columns),
                 new MatrixView(dx, pass.Tokens, columns), accumulate: i > 0 || !isNew);
             pass.Return(dy);
         }
@@ -97,7 +102,8 @@ internal sealed class RotateOperation(RotateStep step, LayerValue queries, Layer
     }
 }
 
-internal sealed class AttendOperation(AttendStep step, LayerValue queries, LayerValue keys, LayerValue values) : LayerOperation(queries, keys, values)
+internal sealed class AttendOperation(AttendStep step, LayerValue queries, LayerValue keys, LayerValue values)
+    : LayerOperation(queries, keys, values)
 {
     public AttendStep Step => step;
 
@@ -114,15 +120,17 @@ internal sealed class AttendOperation(AttendStep step, LayerValue queries, Layer
     private AttentionArrays Heads(LayerPass pass) => new(pass.Read(queries).Data, pass.Read(keys).Data, pass.Read(values).Data);
 }
 
-internal sealed class ActivateOperation(LayerValue gate, LayerValue up) : LayerOperation(gate, up)
+internal sealed class ActivateOperation(Activation activation, LayerValue gate, LayerValue? up)
+    : LayerOperation(up is null ? [gate] : [gate, up])
 {
     public override void Forward(LayerPass pass) =>
-        LayerArithmetic.Activate(pass.Read(gate).Data, pass.Read(up).Data, pass.Write(To).Data, pass.Tokens * gate.Width);
+        LayerArithmetic.Activate(activation, pass.Read(gate), up is null ? null : pass.Read(up), pass.Write(To), pass.Tokens * gate.Width);
 
     public override void Backward(LayerPass pass, ILayerGradient gradient)
     {
         float[] dy = pass.TakeGradient(To);
-        LayerArithmetic.ActivateBackward(pass.Read(gate).Data, pass.Read(up).Data, dy, pass.GradientOf(gate, out _), pass.GradientOf(up, out _), pass.Tokens * gate.Width);
+        LayerArithmetic.ActivateBackward(activation, pass.Read(gate), up is null ? null : pass.Read(up), dy, pass.GradientOf(gate, out _),
+            up is null ? null : pass.GradientOf(up, out _), pass.Tokens * gate.Width);
         pass.Return(dy);
     }
 }

@@ -14,7 +14,10 @@ internal readonly record struct FloatRows(float[] Data, int Start)
     public MatrixView AsMatrix(int tokens, int width) => new(Data, Start, tokens, width, width, 1);
 }
 
-/// <summary>Arrays that a pass needs only while it runs: derivatives, and values that are computed again. Passes that do not run at the same time share them.</summary>
+/// <summary>
+/// Arrays that a pass needs only while it runs: derivatives, and values that are computed again. Passes that do not run at the same time
+/// share them.
+/// </summary>
 internal sealed class PassArrays(int tokens)
 {
     private readonly Dictionary<int, Stack<float[]>> _free = [];
@@ -22,7 +25,8 @@ internal sealed class PassArrays(int tokens)
     private readonly Dictionary<int, LayerValue> _owners = [];
 
     /// <summary>[tokens, width]</summary>
-    public float[] Rent(int width) => _free.TryGetValue(width, out Stack<float[]>? free) && free.Count > 0 ? free.Pop() : new float[tokens * width];
+    public float[] Rent(int width) =>
+        _free.TryGetValue(width, out Stack<float[]>? free) && free.Count > 0 ? free.Pop() : new float[tokens * width];
 
     public void Return(float[] array)
     {
@@ -77,10 +81,12 @@ internal sealed class LayerPass(LayerArithmetic arithmetic, int mostTokens, Pass
 
     /// <summary>The residual stream x goes through a layer, or through some of its operations.</summary>
     /// <param name="x">Before the first of the operations; after the layer's last one it is the layer's output.</param>
-    /// <param name="first">The first operation; where it is not the layer's, only the stream is read of what earlier ones write, and <paramref name="known"/>.</param>
+    /// <param name="first">The first operation; where it is not the layer's, only the stream is read of what earlier ones write, and
+    /// <paramref name="known"/>.</param>
     /// <param name="end">The operation after the last.</param>
     /// <param name="known">A value that is there already.</param>
-    public void Forward(LayerProgram program, LayerWeights weights, FloatRows x, int tokens, int first = 0, int end = int.MaxValue, (LayerValue Value, FloatRows Rows)? known = null)
+    public void Forward(LayerProgram program, LayerWeights weights, FloatRows x, int tokens, int first = 0, int end = int.MaxValue,
+        (LayerValue Value, FloatRows Rows)? known = null)
     {
         (Weights, Tokens, _stream) = (weights, tokens, x);
         arrays.Forget();
@@ -94,7 +100,9 @@ internal sealed class LayerPass(LayerArithmetic arithmetic, int mostTokens, Pass
         for (int i = first; i < Math.Min(end, program.Operations.Count); i++) program.Operations[i].Forward(this);
     }
 
-    /// <summary>Derivatives by the layer's output become those by its input, right after the forward pass, whose queries and keys are used up.</summary>
+    /// <summary>
+    /// Derivatives by the layer's output become those by its input, right after the forward pass, whose queries and keys are used up.
+    /// </summary>
     /// <param name="input">The residual stream before the forward pass: [tokens, width].</param>
     /// <param name="d">[tokens, width]</param>
     public void Backward(LayerProgram program, LayerWeights weights, float[] input, float[] d, ILayerGradient gradient)
@@ -146,7 +154,8 @@ internal sealed class LayerPass(LayerArithmetic arithmetic, int mostTokens, Pass
         return _gradients[value.Index] ??= arrays.Rent(value.Width);
     }
 
-    public float[] PeekGradient(LayerValue value) => _gradients[value.Index] ?? throw new InvalidOperationException("a value that nothing depends on");
+    public float[] PeekGradient(LayerValue value) =>
+        _gradients[value.Index] ?? throw new InvalidOperationException("a value that nothing depends on");
 
     /// <summary>The derivatives by a value, which nobody asks for again; the caller gives the array back.</summary>
     public float[] TakeGradient(LayerValue value)

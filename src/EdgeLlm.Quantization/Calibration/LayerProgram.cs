@@ -1,4 +1,3 @@
-using EdgeLlm.Kernels;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
@@ -27,8 +26,8 @@ internal sealed class LayerValue(int index, int width, LayerOperation? producer)
 }
 
 /// <summary>
-/// A layer's steps as operations in floats on whole windows of tokens. Each write of a register is a value of its own, so that a pass backwards finds
-/// what the pass forwards computed.
+/// A layer's steps as operations in floats on whole windows of tokens. Each write of a register is a value of its own, so that a pass
+/// backwards finds what the pass forwards computed.
 /// </summary>
 internal sealed class LayerProgram
 {
@@ -57,11 +56,12 @@ internal sealed class LayerProgram
         Segments = [.. FindSegments()];
     }
 
-    /// <summary>What is before and after the layers has to be rows of the embedding, and one norm.</summary>
+    /// <summary>Requires that rows of the embedding precede the layers and one norm follows them.</summary>
     /// <exception cref="NotSupportedException">There is more.</exception>
     public static void RequireFrame(ModelSteps steps)
     {
-        Step? other = steps.Prologue.FirstOrDefault(step => step is not (EmbedStep or AnglesStep)) ?? steps.Epilogue.FirstOrDefault(step => step is not NormStep)
+        Step? other = steps.Prologue.FirstOrDefault(step => step is not (EmbedStep or ScaleStep or AnglesStep))
+            ?? steps.Epilogue.FirstOrDefault(step => step is not NormStep)
             ?? steps.Head.FirstOrDefault(step => step is not ProjectStep { Projections: [{ Bias: null }] });
         if (other is not null || steps.Epilogue.Count != 1) throw NoForm(other ?? steps.Epilogue[^1]);
     }
@@ -74,7 +74,9 @@ internal sealed class LayerProgram
 
     public LayerValue Output { get; }
 
-    /// <summary>Ranges of operations from one state of the residual stream to the next: after each, nothing but the stream is read.</summary>
+    /// <summary>
+    /// Ranges of operations from one state of the residual stream to the next: after each, nothing but the stream is read.
+    /// </summary>
     public IReadOnlyList<(int First, int End)> Segments { get; }
 
     /// <summary>Floats of a token that a pass takes.</summary>
@@ -86,17 +88,19 @@ internal sealed class LayerProgram
     public IEnumerable<LayerOperation> ReadersOf(LayerValue value) => _operations.Where(operation => operation.Inputs.Contains(value));
 
     /// <summary>
-    /// The norm whose weights may be divided by factors that the columns of these matrices, its only readers, are multiplied by; else null. It is done
-    /// for queries, keys and values alone.
+    /// The norm whose weights may be divided by factors that the columns of these matrices, its only readers, are multiplied by; else null.
+    /// It is done for queries, keys and values alone.
     /// </summary>
     public static NormStep? ScalableNorm(IReadOnlyList<Step> steps, ProjectStep project)
     {
         if (project.Operation != Operation.QueryKeyValue) return null;
         Register register = project.From.Register;
-        var norm = steps.TakeWhile(step => step != project).LastOrDefault(step => step.Outputs.Any(output => output.Register == register)) as NormStep;
+        var norm = steps.TakeWhile(step => step != project)
+            .LastOrDefault(step => step.Outputs.Any(output => output.Register == register)) as NormStep;
         if (norm is null || norm.Bias is not null) return null; // a bias would have to be divided, too
         IEnumerable<Step> after = steps.SkipWhile(step => step != norm).Skip(1);
-        IEnumerable<Step> readers = after.TakeWhile(step => step.Inputs.Any(input => input.Register == register) || !step.Outputs.Any(output => output.Register == register))
+        IEnumerable<Step> readers = after.TakeWhile(step => step.Inputs.Any(input => input.Register == register)
+            || !step.Outputs.Any(output => output.Register == register))
             .Where(step => step is not NarrowStep && step.Inputs.Any(input => input.Register == register));
         return readers.All(step => step == project) ? norm : null;
     }
@@ -108,7 +112,8 @@ internal sealed class LayerProgram
         switch (step)
         {
             case NormStep norm:
-                if (norm.Norm != new NormSpec(norm.Norm.Epsilon) { IsCentered = norm.Norm.IsCentered, HasBias = norm.Norm.HasBias }) throw NoForm(step);
+                if (norm.Norm != new NormSpec(norm.Norm.Epsilon) { IsCentered = norm.Norm.IsCentered, HasBias = norm.Norm.HasBias })
+                    throw NoForm(step);
                 Append(new NormOperation(norm, Of(norm.From)), norm.To);
                 break;
             case ProjectStep project:
@@ -122,8 +127,17 @@ internal sealed class LayerProgram
                 (LayerValue keys, LayerValue values) = _entries[attend.Entry];
                 Append(new AttendOperation(attend, Of(attend.Queries), keys, values), attend.To);
                 break;
-            case ActivateStep { Activation: Activation.Silu, Up: { } up } activate:
-                Append(new ActivateOperation(Of(activate.Gate), Of(up)), activate.Gate);
+            case HeadNormStep norm:
+                Append(new HeadNormOperation(norm, Of(norm.Heads)), norm.Heads);
+                break;
+            case ActivateStep activate:
+                Append(new ActivateOperation(activate.Activation, Of(activate.Gate), activate.Up is { } up ? Of(up) : null), activate.Gate);
+                break;
+            case SplitStep split:
+                Append(new SplitOperation(Of(split.From)), [.. split.To]);
+                break;
+            case ScaleStep scale:
+                Append(new ScaleOperation(scale.Factor, Of(scale.Operand)), scale.Operand);
                 break;
             case AddStep add:
                 Append(new AddOperation(Of(add.To), Of(add.From)), add.To);
@@ -143,6 +157,11 @@ internal sealed class LayerProgram
         Rope = attention.Rope,
         Window = attention.Window,
         MaxAlibiBias = attention.MaxAlibiBias,
+        AlibiFactor = attention.AlibiFactor,
+        IsFused = attention.IsFused,
+        HasFusedBias = attention.HasFusedBias,
+        HeadNorm = attention.HeadNorm, // a step of its own
+        IsHeadNormWide = attention.IsHeadNormWide,
         HasQueryBias = attention.HasQueryBias,
         HasKeyBias = attention.HasKeyBias,
         HasValueBias = attention.HasValueBias,

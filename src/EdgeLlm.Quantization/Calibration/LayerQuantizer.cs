@@ -6,8 +6,8 @@ using EdgeLlm.Quantization.Rounding;
 namespace EdgeLlm.Quantization.Calibration;
 
 /// <summary>
-/// Goes through the layers from the first to the last with the calibration text's tokens. Each matrix is rounded for the inputs that it gets from
-/// what is packed before it, in its own layer too.
+/// Goes through the layers from the first to the last with the calibration text's tokens. Each matrix is rounded for the inputs that it
+/// receives from what is packed before it, in its own layer too.
 /// </summary>
 internal abstract class LayerQuantizer
 {
@@ -18,7 +18,8 @@ internal abstract class LayerQuantizer
 
     protected LayerQuantizer(SourceModel source, CalibrationText text, OperationRounder rounder)
     {
-        Widest = Math.Max(source.Model.Width, source.Steps.Layers.SelectMany(layer => layer).OfType<ProjectStep>().Max(step => step.From.Width));
+        Widest =
+            Math.Max(source.Model.Width, source.Steps.Layers.SelectMany(layer => layer).OfType<ProjectStep>().Max(step => step.From.Width));
         (Source, Rounder, Width, Length, Windows) = (source, rounder, source.Model.Width, text.Length, text.Count);
         int[] order = [.. Enumerable.Range(0, Windows).OrderBy(CalibrationText.IsHeldOut)];
         TrainingWindows = order.Count(window => !CalibrationText.IsHeldOut(window));
@@ -53,7 +54,7 @@ internal abstract class LayerQuantizer
     /// <summary>Ids of all tokens, held-out windows last.</summary>
     protected int[] Tokens { get; }
 
-    /// <summary>What an operation adds to the stream of a batch's tokens [tokens, width].</summary>
+    /// <summary>Addition of an operation to the stream of a batch's tokens [tokens, width].</summary>
     protected float[] Written { get; }
 
     /// <summary>The residual stream after the layers so far: [tokens, width].</summary>
@@ -74,19 +75,19 @@ internal abstract class LayerQuantizer
 
     /// <summary>Second moments [columns, columns] of what goes into a matrix, of the rounder's arena.</summary>
     /// <param name="inputs">Computes them for a batch: its first token, its number of tokens.</param>
-    /// <param name="write">Puts what the matrix adds to the stream of a batch's tokens into <see cref="Written"/>; null: it writes elsewhere.</param>
-    protected float[] Moments(int firstWindow, int endWindow, int columns, Func<int, int, MatrixView> inputs, Action<MatrixView>? write = null)
+    /// <param name="write">Puts what the matrix adds to the stream of a batch's tokens into <see cref="Written"/>; null: it writes
+    /// elsewhere.</param>
+    protected float[] Moments(int firstWindow, int endWindow, int columns, Func<int, int, MatrixView> inputs,
+        Action<MatrixView>? write = null)
     {
         float[] moments = Rounder.Arena.RentZeros((long)columns * columns);
         ForBatches(firstWindow, endWindow, (first, tokens) =>
         {
             MatrixView x = inputs(first, tokens);
-            MatrixMultiplier.Multiply(Weighted(x, first, write).Transposed, x, new MatrixView(moments, columns, columns), accumulate: true, upperOnly: true);
+            MatrixMultiplier.Multiply(Weighted(x, first, write).Transposed, x, new MatrixView(moments, columns, columns),
+                accumulate: true, upperOnly: true);
         });
-        for (int r = 0; r < columns; r++)
-        {
-            for (int c = 0; c < r; c++) moments[r * columns + c] = moments[c * columns + r];
-        }
+        Curvature.Mirror(moments, columns);
         return moments;
     }
 
@@ -100,8 +101,8 @@ internal abstract class LayerQuantizer
     }
 
     /// <summary>
-    /// Each token's numbers over the mean square of its residual stream: what comes next looks at the stream divided by its norm, so that an error
-    /// counts relative to it. (Without this the first token, whose stream is huge in some models, would outweigh all others.)
+    /// Each token's numbers over the mean square of its residual stream: what comes next looks at the stream divided by its norm, so that
+    /// an error counts relative to it. (Without this the first token, whose stream is huge in some models, would outweigh all others.)
     /// </summary>
     private MatrixView Weighted(MatrixView x, int firstToken, Action<MatrixView>? write)
     {
@@ -113,7 +114,8 @@ internal abstract class LayerQuantizer
             Span<float> stream = Written.AsSpan(t * width, width);
             TensorPrimitives.Add(stream, Stream.AsSpan((firstToken + t) * width, width), stream);
             float weight = width / (Reductions.SumOfSquares(stream) + 1e-20f);
-            TensorPrimitives.Multiply(x.Data.AsSpan(x.Offset + t * x.Columns, x.Columns), weight, _weighted.AsSpan(t * x.Columns, x.Columns));
+            TensorPrimitives.Multiply(x.Data.AsSpan(x.Offset + t * x.Columns, x.Columns), weight,
+                _weighted.AsSpan(t * x.Columns, x.Columns));
         });
         return new MatrixView(_weighted, x.Rows, x.Columns);
     }

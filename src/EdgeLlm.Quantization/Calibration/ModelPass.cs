@@ -3,8 +3,8 @@ using EdgeLlm.Models.Layers;
 namespace EdgeLlm.Quantization.Calibration;
 
 /// <summary>
-/// Forward and backward pass of one window through all layers, with a layer's weights at a time. Activations are kept where they are small, else computed
-/// again layer by layer.
+/// Forward and backward pass of one window through all layers, with a layer's weights at a time. Activations are kept where they are small,
+/// else computed again layer by layer.
 /// </summary>
 internal sealed class ModelPass
 {
@@ -34,7 +34,9 @@ internal sealed class ModelPass
         Derivatives = new float[Stream.Length];
     }
 
-    /// <summary>The residual stream [tokens, width]: the tokens' embeddings before a forward pass, the last layer's output after it.</summary>
+    /// <summary>
+    /// The residual stream [tokens, width]: the tokens' embeddings before a forward pass, the last layer's output after it.
+    /// </summary>
     public float[] Stream { get; }
 
     /// <summary>After a forward pass: the normed last hidden states [tokens, width].</summary>
@@ -56,10 +58,12 @@ internal sealed class ModelPass
 
     /// <param name="byHidden">The loss's derivatives by <see cref="Hidden"/>.</param>
     /// <param name="gradientOf">Receives a layer's derivatives.</param>
-    public void Backward(Func<int, LayerWeights> layerOf, float[] outputNorm, float[] byHidden, Func<int, ILayerGradient> gradientOf, float[]? outputNormGradient)
+    public void Backward(Func<int, LayerWeights> layerOf, float[] outputNorm, float[] byHidden, Func<int, ILayerGradient> gradientOf,
+        float[]? outputNormGradient)
     {
         Array.Clear(Derivatives);
-        _arithmetic.NormalizeBackward(_outputNorm.Norm, new FloatRows(Stream, 0), outputNorm, byHidden, Derivatives, outputNormGradient, _length);
+        _arithmetic.NormalizeBackward(_outputNorm.Norm, new FloatRows(Stream, 0), outputNorm, byHidden, Derivatives,
+            outputNormGradient, _length);
         for (int l = _inputs.Length - 1; l >= 0; l--)
         {
             LayerWeights layer = layerOf(l);

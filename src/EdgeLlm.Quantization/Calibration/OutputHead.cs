@@ -21,7 +21,7 @@ internal sealed class OutputHead(float[] weights, int width)
     public void Forward(float[] hidden, int start, int tokens) =>
         MatrixMultiplier.Multiply(new MatrixView(hidden, start, tokens, width, width, 1), _weights.Transposed, LogitsView(tokens));
 
-    /// <summary>Derivatives by the logits, which stand in their place, to those by the hidden states.</summary>
+    /// <summary>Derivatives by the logits, which are in their place, to those by the hidden states.</summary>
     /// <param name="gradient">[tokens, width] from an element on.</param>
     public void Backward(float[] gradient, int start, int tokens) =>
         MatrixMultiplier.Multiply(LogitsView(tokens), _weights, new MatrixView(gradient, start, tokens, width, width, 1));

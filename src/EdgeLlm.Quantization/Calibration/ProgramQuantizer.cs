@@ -6,7 +6,9 @@ using EdgeLlm.Quantization.Rounding;
 
 namespace EdgeLlm.Quantization.Calibration;
 
-/// <summary>Packs layers that have a form in floats (<see cref="LayerProgram"/>), which a tuning of the whole model can go backwards through later.</summary>
+/// <summary>
+/// Packs layers that have a form in floats (<see cref="LayerProgram"/>), which a tuning of the whole model can go backwards through later.
+/// </summary>
 internal sealed class ProgramQuantizer : LayerQuantizer
 {
     private const long MostKeptBytes = 160 << 20;
@@ -46,7 +48,8 @@ internal sealed class ProgramQuantizer : LayerQuantizer
             {
                 // The last one's inputs are all that its segment needs beside the stream, where nothing else is read after it.
                 bool areKept = project == projects[^1] && AreEnough(program, project, first, end)
-                    && project.Step.Projections.All(projection => Rounder.PackingOf(projection.Weight.Name) != Packing.None) && KeptLength(project) * sizeof(float) <= MostKeptBytes;
+                    && project.Step.Projections.All(projection => Rounder.PackingOf(projection.Weight.Name) != Packing.None)
+                    && KeptLength(project) * sizeof(float) <= MostKeptBytes;
                 if (areKept && _kept.Length < KeptLength(project)) _kept = new float[KeptLength(project)];
                 var inputs = new Inputs(program, weights, project, first) { AreKept = areKept };
                 Round(packed, inputs, LayerProgram.ScalableNorm(Source.Steps.Layers[layer], project.Step));
@@ -69,7 +72,8 @@ internal sealed class ProgramQuantizer : LayerQuantizer
         });
     }
 
-    private LayerWeights Read(int layer, IReadOnlyDictionary<string, float[]>? norms = null, IReadOnlyDictionary<string, PackedMatrix>? packed = null) =>
+    private LayerWeights Read(int layer, IReadOnlyDictionary<string, float[]>? norms = null,
+        IReadOnlyDictionary<string, PackedMatrix>? packed = null) =>
         _buffer = Source.ReadLayer(layer, _buffer, norms, packed);
 
     private long KeptLength(ProjectOperation project) => (long)Windows * Length * project.From.Width;
@@ -79,7 +83,8 @@ internal sealed class ProgramQuantizer : LayerQuantizer
     {
         LayerOperation[] all = [.. program.Operations.Take(first..end)];
         int index = Array.IndexOf(all, project);
-        return all[index..].SelectMany(operation => operation.Inputs).All(input => input == project.From || !all[..index].Contains(input.Producer));
+        return all[index..].SelectMany(operation => operation.Inputs)
+            .All(input => input == project.From || !all[..index].Contains(input.Producer));
     }
 
     /// <summary>Moves the stream through a segment.</summary>
@@ -89,7 +94,8 @@ internal sealed class ProgramQuantizer : LayerQuantizer
         if (of.AreKept)
         {
             int begin = of.Program.Operations.ToList().IndexOf(of.Project!);
-            _pass.Forward(of.Program, of.Weights, stream, tokens, begin, end, (of.Project!.From, new FloatRows(_kept, first * of.Project.From.Width)));
+            _pass.Forward(of.Program, of.Weights, stream, tokens, begin, end,
+                (of.Project!.From, new FloatRows(_kept, first * of.Project.From.Width)));
         }
         else
         {
@@ -101,7 +107,7 @@ internal sealed class ProgramQuantizer : LayerQuantizer
 
     private FloatRows StreamFrom(int token) => new(Stream, token * Width);
 
-    /// <summary>What goes into some matrices, for a batch of tokens.</summary>
+    /// <summary>Inputs of matrices for a batch of tokens.</summary>
     private MatrixView Compute(Inputs of, int first, int tokens)
     {
         LayerValue from = of.Project!.From;
@@ -112,24 +118,31 @@ internal sealed class ProgramQuantizer : LayerQuantizer
         return rows.AsMatrix(tokens, from.Width);
     }
 
-    /// <summary>Gathers the second moments of the inputs of some matrices, then rounds these; their float weights become the rounded ones.</summary>
+    /// <summary>
+    /// Gathers the second moments of the inputs of some matrices, then rounds these; their float weights become the rounded ones.
+    /// </summary>
     /// <param name="norm">The norm that the inputs come from, if they may be scaled; null: they may not.</param>
     private void Round(List<PackedMatrix> packed, Inputs inputs, NormStep? norm)
     {
-        SourceMatrix[] maps = [.. inputs.Project!.Step.Projections.Select(projection => new SourceMatrix(projection.Weight, inputs.Weights[projection.Weight]))];
+        SourceMatrix[] maps =
+            [.. inputs.Project!.Step.Projections.Select(projection =>
+                new SourceMatrix(projection.Weight, inputs.Weights[projection.Weight]))];
         if (maps.All(map => Rounder.PackingOf(map.Name) == Packing.None)) return;
         var watch = Stopwatch.StartNew();
         int columns = inputs.Project.From.Width;
         bool isToStream = maps.Length == 1 && maps[0].Rows == Width;
-        float[] moments = Moments(0, TrainingWindows, columns, Of, isToStream ? Write : null), heldOut = Moments(TrainingWindows, Windows, columns, Of, isToStream ? Write : null);
+        float[] moments = Moments(0, TrainingWindows, columns, Of, isToStream ? Write : null),
+            heldOut = Moments(TrainingWindows, Windows, columns, Of, isToStream ? Write : null);
         Rounder.Log($"moments {watch.Elapsed.TotalSeconds:F1} s");
         packed.AddRange(Rounder.Round(maps, moments, heldOut, norm is null ? null : inputs.Weights[norm.Weight]));
 
         MatrixView Of(int first, int tokens) => Compute(inputs, first, tokens);
-        void Write(MatrixView x) => ProjectOperation.Apply(inputs.Project.Step.Projections[0], inputs.Weights, new FloatRows(x.Data, x.Offset), new FloatRows(Written, 0), x.Rows);
+        void Write(MatrixView x) =>
+            ProjectOperation.Apply(inputs.Project.Step.Projections[0], inputs.Weights, new FloatRows(x.Data, x.Offset),
+                new FloatRows(Written, 0), x.Rows);
     }
 
-    /// <summary>What goes into the matrices of an operation: computed from the stream by the operations from First on.</summary>
+    /// <summary>Inputs of an operation's matrices: computed from the stream by the operations from First on.</summary>
     private sealed record Inputs(LayerProgram Program, LayerWeights Weights, ProjectOperation? Project, int First)
     {
         /// <summary>Whether all tokens' inputs are kept when they are computed.</summary>

@@ -8,8 +8,8 @@ namespace EdgeLlm.Quantization.Calibration;
 internal delegate void LogitDerivatives(ReadOnlySpan<float> byLogits, int firstToken);
 
 /// <summary>
-/// The derivatives of -log p(y) by the normed last hidden state, y drawn from the model's own predictions p: their second moments are the Fisher
-/// information, and half of what that says of a small change is the KL divergence that it makes.
+/// The derivatives of -log p(y) by the normed last hidden state, y drawn from the model's own predictions p: their second moments are the
+/// Fisher information, and half of what that says of a small change is the KL divergence that it makes.
 /// </summary>
 /// <param name="head">[vocabulary, width]</param>
 internal sealed class SampledLoss(float[] head, int width)
@@ -18,7 +18,7 @@ internal sealed class SampledLoss(float[] head, int width)
 
     /// <param name="hidden">[tokens, width]</param>
     /// <param name="gradient">[tokens, width]</param>
-    /// <param name="byLogits">Gets the derivatives by the logits, some tokens at a time.</param>
+    /// <param name="byLogits">Receives the derivatives by the logits, some tokens at a time.</param>
     public void Differentiate(float[] hidden, int tokens, int seed, float[] gradient, LogitDerivatives byLogits)
     {
         int vocabulary = _head.VocabularySize;

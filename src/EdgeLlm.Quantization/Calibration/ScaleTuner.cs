@@ -5,9 +5,9 @@ using EdgeLlm.Quantization.Rounding;
 namespace EdgeLlm.Quantization.Calibration;
 
 /// <summary>
-/// When all matrices are rounded, tunes what is left to tune without touching a code, the norms and every row's scale, so that the whole model's
-/// predictions come near the source's: stochastic gradient descent on the KL divergence, a window a step, by Adam. Holds a layer's weights at a
-/// time; what a window leaves behind in the layers is kept where it is small and computed again where it is not.
+/// When all matrices are rounded, tunes what is left to tune without touching a code, the norms and every row's scale, so that the whole
+/// model's predictions come near the source's: stochastic gradient descent on the KL divergence, a window a step, by Adam. Holds a layer's
+/// weights at a time; the part of it that the layers need later is kept where it is small and computed again where it is not.
 /// </summary>
 internal sealed class ScaleTuner
 {
@@ -30,7 +30,8 @@ internal sealed class ScaleTuner
     /// <param name="packed">The matrices that are packed.</param>
     /// <param name="norms">All norms that the matrices were packed for, by their tensors' names.</param>
     /// <param name="sourceHidden">The source's normed last hidden states of the text: [tokens, width].</param>
-    public ScaleTuner(SourceModel source, CalibrationText text, IEnumerable<PackedMatrix> packed, IReadOnlyDictionary<string, float[]> norms, float[] sourceHidden)
+    public ScaleTuner(SourceModel source, CalibrationText text, IEnumerable<PackedMatrix> packed,
+        IReadOnlyDictionary<string, float[]> norms, float[] sourceHidden)
     {
         (_source, _text, _untuned, _sourceHidden) = (source, text, norms, sourceHidden);
         _pass = new ModelPass(source, text.Length);
@@ -46,10 +47,10 @@ internal sealed class ScaleTuner
         foreach (PackedMatrix matrix in _packed.Values) _steps.Add(matrix.Tensor.Name, new AdamState(matrix.Tensor.Rows));
     }
 
-    /// <summary>Where it stands after each step, so that it may go on from there; null: nowhere.</summary>
+    /// <summary>File of the state after each step, so that it may continue from there; null: nowhere.</summary>
     public Checkpoint? Checkpoint { get; init; }
 
-    /// <summary>Gets the steps done and all of them.</summary>
+    /// <summary>Receives the steps done and all of them.</summary>
     public Action<int, int> Progress { get; init; } = static (_, _) => { };
 
     public Action<string> Log { get; init; } = static _ => { };
@@ -62,7 +63,10 @@ internal sealed class ScaleTuner
 
     public int Epochs { get; init; } = 1;
 
-    /// <summary>Tunes the row factors of the matrices and, in the result, the norms by their tensors' names; all stay as they are where held-out windows gain nothing.</summary>
+    /// <summary>
+    /// Tunes the row factors of the matrices and, in the result, the norms by their tensors' names; all stay as they are where held-out
+    /// windows gain nothing.
+    /// </summary>
     public IReadOnlyDictionary<string, float[]> Tune(CancellationToken cancellation)
     {
         int[] training = [.. Enumerable.Range(0, _text.Count).Where(window => !CalibrationText.IsHeldOut(window))];
@@ -118,7 +122,9 @@ internal sealed class ScaleTuner
 
     /// <summary>All that a step changes, and what the whole is judged by.</summary>
     private float[][] Arrays() =>
-        [_before, .. _steps.SelectMany(entry => new[] { _norms.GetValueOrDefault(entry.Key) ?? _packed[entry.Key].RowFactors, entry.Value.First, entry.Value.Second })];
+        [_before,
+            .. _steps.SelectMany(entry =>
+                new[] { _norms.GetValueOrDefault(entry.Key) ?? _packed[entry.Key].RowFactors, entry.Value.First, entry.Value.Second })];
 
     /// <summary>The mean divergence of a window's predictions.</summary>
     public double Measure(int window)

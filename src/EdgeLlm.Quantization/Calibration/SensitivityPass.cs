@@ -6,8 +6,8 @@ using EdgeLlm.Quantization.Numerics;
 namespace EdgeLlm.Quantization.Calibration;
 
 /// <summary>
-/// How much the source's predictions depend on each weight: the diagonal of their Fisher information, summed over short runs of weights. Half of it
-/// times the mean square of a run's errors is about the KL divergence that these errors make, all runs together.
+/// How much the source's predictions depend on each weight: the diagonal of their Fisher information, summed over short runs of weights.
+/// Half of it times the mean square of a run's errors is about the KL divergence that these errors make, all runs together.
 /// </summary>
 internal sealed class SensitivityPass : ILayerGradient
 {
@@ -24,7 +24,7 @@ internal sealed class SensitivityPass : ILayerGradient
     float[]? ILayerGradient.NormOf(TensorUse weight) => null;
 
     /// <summary>Sends some windows of a text forwards and backwards through the source.</summary>
-    /// <param name="progress">Gets the share that is done.</param>
+    /// <param name="progress">Receives the share that is done.</param>
     /// <exception cref="ModelException">Nothing goes backwards through its layers.</exception>
     public void Run(CalibrationText text, Action<double> progress, CancellationToken cancellation)
     {
@@ -69,7 +69,9 @@ internal sealed class SensitivityPass : ILayerGradient
         return sum / 2 / _tokens;
     }
 
-    /// <summary>A weight's derivative for a token is dy x; its square summed over a run of columns is dy^2 times the run's sum of x^2.</summary>
+    /// <summary>
+    /// A weight's derivative for a token is dy x; its square summed over a run of columns is dy^2 times the run's sum of x^2.
+    /// </summary>
     private void Add(string name, ReadOnlySpan<float> x, ReadOnlySpan<float> dy, int tokens)
     {
         int rows = dy.Length / tokens, runs = x.Length / tokens / RunColumns;
@@ -77,7 +79,8 @@ internal sealed class SensitivityPass : ILayerGradient
         if (_energies.Length < tokens * runs) _energies = new float[tokens * runs];
         TensorPrimitives.Multiply(dy, dy, _squares);
         for (int i = 0; i < tokens * runs; i++) _energies[i] = Reductions.SumOfSquares(x.Slice(i * RunColumns, RunColumns));
-        MatrixMultiplier.Multiply(new MatrixView(_squares, tokens, rows).Transposed, new MatrixView(_energies, tokens, runs), new MatrixView(RunsOf(name, rows, runs), rows, runs), accumulate: true);
+        MatrixMultiplier.Multiply(new MatrixView(_squares, tokens, rows).Transposed, new MatrixView(_energies, tokens, runs),
+            new MatrixView(RunsOf(name, rows, runs), rows, runs), accumulate: true);
     }
 
     /// <summary>As an input each row of the embedding counts for its own tokens.</summary>
@@ -85,9 +88,12 @@ internal sealed class SensitivityPass : ILayerGradient
     {
         int runs = _source.Model.Width / RunColumns;
         float[] sums = RunsOf(TensorTable.Embedding, _source.Model.VocabularySize, runs);
+        float squaredScale = _source.Model.EmbeddingScale * _source.Model.EmbeddingScale;
         for (int t = 0; t < tokens.Length; t++)
         {
-            for (int run = 0; run < runs; run++) sums[tokens[t] * runs + run] += Reductions.SumOfSquares(derivatives.AsSpan((t * runs + run) * RunColumns, RunColumns));
+            for (int run = 0; run < runs; run++)
+                sums[tokens[t] * runs + run] += squaredScale
+                    * Reductions.SumOfSquares(derivatives.AsSpan((t * runs + run) * RunColumns, RunColumns));
         }
     }
 

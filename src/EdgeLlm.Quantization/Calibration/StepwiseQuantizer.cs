@@ -8,8 +8,8 @@ using EdgeLlm.Quantization.Rounding;
 namespace EdgeLlm.Quantization.Calibration;
 
 /// <summary>
-/// Packs the layers of any model by running their own steps. Nothing goes backwards through these, so that norms and scales of rows are not tuned afterwards. A matrix
-/// that is part of a larger step (an expert's) is rounded to the nearest.
+/// Packs the layers of any model by running their own steps. Nothing goes backwards through these, so that norms and scales of rows are not
+/// tuned afterwards. A matrix that is part of a larger step (an expert's) is rounded to the nearest.
 /// </summary>
 internal sealed class StepwiseQuantizer : LayerQuantizer, IDisposable
 {
@@ -21,7 +21,8 @@ internal sealed class StepwiseQuantizer : LayerQuantizer, IDisposable
     {
         _runner = new LayerRunner(source.Steps, source.File, Windows, Length);
         _inputs = new float[BatchTokens * Widest];
-        for (int first = 0; first < Tokens.Length; first += Length) _runner.Embed(Window(first), Stream.AsSpan(first * Width, Length * Width));
+        for (int first = 0; first < Tokens.Length; first += Length)
+            _runner.Embed(Window(first), Stream.AsSpan(first * Width, Length * Width));
     }
 
     /// <inheritdoc/>
@@ -31,7 +32,9 @@ internal sealed class StepwiseQuantizer : LayerQuantizer, IDisposable
         foreach (Step step in _runner.Steps.Layers[layer])
         {
             if (step is ProjectStep project) Round(packed, layer, project);
-            else packed.AddRange(step.Tensors.Where(use => use.Entry.IsMatrix && Rounder.PackingOf(use.Name) != Packing.None).Select(Nearest));
+            else
+                packed.AddRange(step.Tensors.Where(use => use.Entry.IsMatrix
+                    && Rounder.PackingOf(use.Name) != Packing.None).Select(Nearest));
         }
         Move(layer);
         return new QuantizedLayer(packed, Norms: null);
@@ -61,9 +64,12 @@ internal sealed class StepwiseQuantizer : LayerQuantizer, IDisposable
     private void Round(List<PackedMatrix> packed, int layer, ProjectStep project)
     {
         if (project.Projections.All(projection => Rounder.PackingOf(projection.Weight.Name) == Packing.None)) return;
-        SourceMatrix[] maps = [.. project.Projections.Select(projection => new SourceMatrix(projection.Weight, Source.ReadMatrix(projection.Weight.Name, Rounder.Arena)))];
+        SourceMatrix[] maps =
+            [.. project.Projections.Select(projection =>
+                new SourceMatrix(projection.Weight, Source.ReadMatrix(projection.Weight.Name, Rounder.Arena)))];
         int columns = project.From.Width;
-        List<PackedMatrix> matrices = Rounder.Round(maps, Moments(0, TrainingWindows, columns, Of), Moments(TrainingWindows, Windows, columns, Of), norm: null);
+        List<PackedMatrix> matrices =
+            Rounder.Round(maps, Moments(0, TrainingWindows, columns, Of), Moments(TrainingWindows, Windows, columns, Of), norm: null);
         packed.AddRange(matrices);
         Replace(project, matrices);
         Rounder.Arena.Return([.. maps.Select(map => map.Weights)]);
@@ -71,7 +77,8 @@ internal sealed class StepwiseQuantizer : LayerQuantizer, IDisposable
         MatrixView Of(int first, int tokens)
         {
             for (int at = 0; at < tokens; at += Length)
-                _runner.Inputs(layer, (first + at) / Length, Window(first + at), StreamOf(first + at), project, _inputs.AsSpan(at * columns, Length * columns));
+                _runner.Inputs(layer, (first + at) / Length, Window(first + at), StreamOf(first + at), project,
+                    _inputs.AsSpan(at * columns, Length * columns));
             return new MatrixView(_inputs, tokens, columns);
         }
     }
@@ -79,14 +86,16 @@ internal sealed class StepwiseQuantizer : LayerQuantizer, IDisposable
     private PackedMatrix Nearest(TensorUse use)
     {
         float[] weights = Source.ReadMatrix(use.Name, Rounder.Arena);
-        PackedMatrix matrix = MatrixQuantizer.Plain(use.Name, weights, use.Rows, new PackedLayout(Rounder.PackingOf(use.Name), use.Columns));
+        PackedMatrix matrix =
+            MatrixQuantizer.Plain(use.Name, weights, use.Rows, new PackedLayout(Rounder.PackingOf(use.Name), use.Columns));
         Rounder.Arena.Return(weights);
         return matrix;
     }
 
     private void Replace(ProjectStep project, IEnumerable<PackedMatrix> matrices)
     {
-        foreach (PackedMatrix matrix in matrices.Where(matrix => project.Projections.Any(projection => projection.Weight.Name == matrix.Tensor.Name)))
+        foreach (PackedMatrix matrix in matrices.Where(matrix =>
+            project.Projections.Any(projection => projection.Weight.Name == matrix.Tensor.Name)))
             _runner.Replace(project, matrix.Tensor, matrix.Write);
     }
 

@@ -10,11 +10,12 @@ internal static class TensorCopy
 {
     private const int ChunkBytes = 4 << 20;
 
-    /// <param name="advance">Gets the bytes written with each step.</param>
+    /// <param name="advance">Receives the bytes written with each step.</param>
     /// <exception cref="ModelException">A weight is infinite or not a number.</exception>
     public static void Write(ImportedTensor tensor, Stream output, Action<long> advance)
     {
-        int rowBytes = checked((int)ElementFormat.ByteCount(tensor.Type, tensor.Columns)), chunkRows = (int)Math.Clamp(ChunkBytes / rowBytes, 1, tensor.Rows);
+        int rowBytes = checked((int)ElementFormat.ByteCount(tensor.Type, tensor.Columns)),
+            chunkRows = (int)Math.Clamp(ChunkBytes / rowBytes, 1, tensor.Rows);
         bool isCopied = tensor.IsGathered || tensor.IsTransposed;
         byte[] moved = isCopied ? new byte[chunkRows * rowBytes] : [];
         float[] floats = tensor.IsVector ? new float[chunkRows] : [];
@@ -29,7 +30,8 @@ internal static class TensorCopy
             }
             else if (tensor.IsTransposed) chunk = Transpose(tensor, first, count, moved);
             else chunk = isCopied ? Gather(tensor, first, count, rowBytes, moved) : tensor.Source.Bytes(first * rowBytes, count * rowBytes);
-            if (Finite.Knows(tensor.Type) && !Finite.All(tensor.Type, chunk)) throw tensor.Source.Error($"has a weight that is not finite, near row {first}");
+            if (Finite.Knows(tensor.Type) && !Finite.All(tensor.Type, chunk))
+                throw tensor.Source.Error($"has a weight that is not finite, near row {first}");
             output.Write(chunk);
             advance(chunk.Length);
         }

@@ -22,7 +22,8 @@ internal static class Finite
     {
         Vector256<T> mask = Vector256.Create(exponent), found = Vector256<T>.Zero;
         int k = 0;
-        for (; k + Vector256<T>.Count <= values.Length; k += Vector256<T>.Count) found |= Vector256.Equals(Vector256.Create(values[k..]) & mask, mask);
+        for (; k + Vector256<T>.Count <= values.Length; k += Vector256<T>.Count)
+            found |= Vector256.Equals(Vector256.Create(values[k..]) & mask, mask);
         for (; k < values.Length; k++)
         {
             if ((values[k] & exponent) == exponent) return false;

@@ -18,18 +18,19 @@ internal static class MatrixMultiplier
     private const int BlockRows = 96;
     private const int BlockDepth = 256;
 
-    /// <summary>c = a b, or c += a b, on all cores. The elements of a row of c lie side by side.</summary>
-    /// <param name="upperOnly">Of a symmetric product only the tiles that reach the diagonal or lie right of it are computed.</param>
+    /// <summary>c = a b, or c += a b, on all cores. The elements of a row of c are side by side.</summary>
+    /// <param name="upperOnly">Of a symmetric product only the tiles that reach the diagonal or are right of it are computed.</param>
     public static void Multiply(MatrixView a, MatrixView b, MatrixView c, bool accumulate = false, bool upperOnly = false) =>
         Run(a, b, c, accumulate, upperOnly, parallel: true);
 
-    /// <summary>The same on this thread alone: for work that is parallel already.</summary>
+    /// <summary>Multiplies on this thread alone: for work that is parallel already.</summary>
     public static void MultiplyHere(MatrixView a, MatrixView b, MatrixView c, bool accumulate = false) =>
         Run(a, b, c, accumulate, upperOnly: false, parallel: false);
 
     private static void Run(MatrixView a, MatrixView b, MatrixView c, bool accumulate, bool upperOnly, bool parallel)
     {
-        if (a.Columns != b.Rows || a.Rows != c.Rows || b.Columns != c.Columns || c.ColumnStride != 1) throw new ArgumentException("the shapes do not fit");
+        if (a.Columns != b.Rows || a.Rows != c.Rows || b.Columns != c.Columns || c.ColumnStride != 1)
+            throw new ArgumentException("the shapes do not fit");
         int panels = (b.Columns + TileColumns - 1) / TileColumns, cores = parallel ? Environment.ProcessorCount : 1;
         // As many blocks for each core, about as large as each other.
         int blocks = ((a.Rows + BlockRows - 1) / BlockRows + cores - 1) / cores * cores;
@@ -39,8 +40,10 @@ internal static class MatrixMultiplier
         for (int start = 0; start < a.Columns; start += BlockDepth)
         {
             int first = start, count = Math.Min(BlockDepth, a.Columns - start);
-            For(panels, parallel, panel => Pack(b.Transposed, panel * TileColumns, TileColumns, first, count, packed.AsSpan(panel * count * TileColumns)));
-            For(blocks, parallel, block => MultiplyBlock(a.RowRange(block * blockRows, Math.Min(blockRows, a.Rows - block * blockRows)), block * blockRows, first, count, packed, c, accumulate || first > 0, upperOnly));
+            For(panels, parallel,
+                panel => Pack(b.Transposed, panel * TileColumns, TileColumns, first, count, packed.AsSpan(panel * count * TileColumns)));
+            For(blocks, parallel, block => MultiplyBlock(a.RowRange(block * blockRows, Math.Min(blockRows, a.Rows - block * blockRows)),
+                block * blockRows, first, count, packed, c, accumulate || first > 0, upperOnly));
         }
         ArrayPool<float>.Shared.Return(packed);
     }
@@ -55,9 +58,10 @@ internal static class MatrixMultiplier
         for (int i = 0; i < count; i++) action(i);
     }
 
-    /// <summary>What some columns of a and as many rows of b, packed, make of a block of c's rows.</summary>
+    /// <summary>Accumulates a depth block: c[rows] += a[rows, k..] * packedB[k.., all].</summary>
     /// <param name="a">The block's rows.</param>
-    private static void MultiplyBlock(MatrixView a, int firstRow, int start, int count, float[] packedB, MatrixView c, bool add, bool upperOnly)
+    private static void MultiplyBlock(MatrixView a, int firstRow, int start, int count, float[] packedB, MatrixView c,
+        bool add, bool upperOnly)
     {
         int rows = a.Rows;
         float[] packedA = ArrayPool<float>.Shared.Rent(BlockRows * BlockDepth);
@@ -112,7 +116,8 @@ internal static class MatrixMultiplier
         int row = 0;
         if (source.ColumnStride == 1 && (Sse.IsSupported || AdvSimd.Arm64.IsSupported))
         {
-            for (; row + 4 <= rows; row += 4) PackFour(source.Data.AsSpan(origin + row * source.RowStride), source.RowStride, width, count, packed[row..]);
+            for (; row + 4 <= rows; row += 4)
+                PackFour(source.Data.AsSpan(origin + row * source.RowStride), source.RowStride, width, count, packed[row..]);
         }
         for (; row < rows; row++)
         {
@@ -122,7 +127,7 @@ internal static class MatrixMultiplier
         }
     }
 
-    /// <summary>Four rows whose elements lie side by side: turned over four by four.</summary>
+    /// <summary>Four rows whose elements are side by side: turned over four by four.</summary>
     private static void PackFour(ReadOnlySpan<float> source, int stride, int width, int count, Span<float> packed)
     {
         ref float first = ref MemoryMarshal.GetReference(source[..(3 * stride + count)]);
@@ -132,7 +137,8 @@ internal static class MatrixMultiplier
         {
             ref float from = ref Unsafe.Add(ref first, k);
             Vector128<float> a = Vector128.LoadUnsafe(ref from), b = Vector128.LoadUnsafe(ref from, (nuint)stride);
-            Vector128<float> c = Vector128.LoadUnsafe(ref from, (nuint)(2 * stride)), d = Vector128.LoadUnsafe(ref from, (nuint)(3 * stride));
+            Vector128<float> c = Vector128.LoadUnsafe(ref from, (nuint)(2 * stride)),
+                d = Vector128.LoadUnsafe(ref from, (nuint)(3 * stride));
             Vector128<float> evenLow = Low(a, c), evenHigh = High(a, c), oddLow = Low(b, d), oddHigh = High(b, d);
             ref float target = ref Unsafe.Add(ref to, k * width);
             Low(evenLow, oddLow).StoreUnsafe(ref target);
@@ -148,11 +154,13 @@ internal static class MatrixMultiplier
 
     /// <summary>x0 y0 x1 y1</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Low(Vector128<float> x, Vector128<float> y) => Sse.IsSupported ? Sse.UnpackLow(x, y) : AdvSimd.Arm64.ZipLow(x, y);
+    private static Vector128<float> Low(Vector128<float> x, Vector128<float> y) =>
+        Sse.IsSupported ? Sse.UnpackLow(x, y) : AdvSimd.Arm64.ZipLow(x, y);
 
     /// <summary>x2 y2 x3 y3</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> High(Vector128<float> x, Vector128<float> y) => Sse.IsSupported ? Sse.UnpackHigh(x, y) : AdvSimd.Arm64.ZipHigh(x, y);
+    private static Vector128<float> High(Vector128<float> x, Vector128<float> y) =>
+        Sse.IsSupported ? Sse.UnpackHigh(x, y) : AdvSimd.Arm64.ZipHigh(x, y);
 
     /// <summary>c [6, 16] = or += a [count, 6] transposed times b [count, 16].</summary>
     private static void MultiplyTile(ref float a, ref float b, int count, ref float c, int stride, bool add)

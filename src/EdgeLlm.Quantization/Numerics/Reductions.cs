@@ -3,8 +3,8 @@ using System.Runtime.Intrinsics;
 namespace EdgeLlm.Quantization.Numerics;
 
 /// <summary>
-/// Sums whose order depends on the length alone, so that every run gives the same bits. (TensorPrimitives adds in an order that depends on where in
-/// memory an array happens to lie.)
+/// Sums whose order depends on the length alone, so that every run gives the same bits. (TensorPrimitives adds in an order that depends on
+/// where in memory an array happens to be.)
 /// </summary>
 internal static class Reductions
 {

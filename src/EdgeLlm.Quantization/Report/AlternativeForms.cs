@@ -6,7 +6,9 @@ using EdgeLlm.Quantization.Standard;
 
 namespace EdgeLlm.Quantization.Report;
 
-/// <summary>Other forms that a model could have, and what each would cost in bytes and quality, by rounding some rows of each matrix to the nearest.</summary>
+/// <summary>
+/// Other forms that a model could have, and what each would cost in bytes and quality, by rounding some rows of each matrix to the nearest.
+/// </summary>
 internal static class AlternativeForms
 {
     // Errors of layers' matrices are many to average over; embedding and head stand alone.
@@ -15,23 +17,27 @@ internal static class AlternativeForms
 
     private static readonly (string Name, string Command, Packing Body, Packing Embedding)[] PackedForms =
     [
-        ("E4 g32, E4 embedding", "--group 32 --embedding e4", Packing.E4Group32, Packing.E4Group32), ("E4 g32", "", Packing.E4Group32, Packing.E8Group32),
-        ("E4 g16, E4 embedding", "--group 16 --embedding e4", Packing.E4Group16, Packing.E4Group16), ("E4 g16", "--group 16", Packing.E4Group16, Packing.E8Group32),
+        ("E4 g32, E4 embedding", "--group 32 --embedding e4", Packing.E4Group32, Packing.E4Group32),
+        ("E4 g32", "", Packing.E4Group32, Packing.E8Group32),
+        ("E4 g16, E4 embedding", "--group 16 --embedding e4", Packing.E4Group16, Packing.E4Group16),
+        ("E4 g16", "--group 16", Packing.E4Group16, Packing.E8Group32),
     ];
 
-    private static readonly ElementType[] StandardTypes = [ElementType.Q4_0, ElementType.IQ4_NL, ElementType.Q4_K, ElementType.Q8_0, ElementType.F16];
+    private static readonly ElementType[] StandardTypes =
+        [ElementType.Q4_0, ElementType.IQ4_NL, ElementType.Q4_K, ElementType.Q8_0, ElementType.F16];
 
     /// <summary>The matrices whose form differs.</summary>
     public static GgufTensor[] MatricesOf(GgufFile source) => [.. source.Tensors.Where(QuantizationPlan.CanPack)];
 
     /// <param name="overhead">What a file takes beside its tensors.</param>
-    /// <param name="divergences">What errors make of predictions; null: they are only measured as such.</param>
+    /// <param name="divergences">Change of predictions by errors; null: errors are only measured as such.</param>
     public static List<Alternative> Of(GgufFile source, long overhead, DivergenceEstimate? divergences, CancellationToken cancellation)
     {
         GgufTensor[] matrices = MatricesOf(source);
         float[][] samples = new float[matrices.Length][];
         ParallelWork.ForAll(matrices.Length, cancellation, i =>
-            samples[i] = WeightComparison.Sample(source, matrices[i], TensorTable.IsLayerMatrix(matrices[i].Name) ? GroupsOfALayerMatrix : GroupsOfOthers));
+            samples[i] = WeightComparison.Sample(source, matrices[i],
+                TensorTable.IsLayerMatrix(matrices[i].Name) ? GroupsOfALayerMatrix : GroupsOfOthers));
         var result = new List<Alternative>();
         foreach ((string name, string command, Packing body, Packing embedding) in PackedForms)
         {
@@ -42,7 +48,8 @@ internal static class AlternativeForms
         {
             var plan = new StandardPlan(source, type, hasImportance: false);
             string name = type == ElementType.Q4_K ? "Q4_K_M" : ElementFormat.Get(type).Name;
-            result.Add(Make(name, $"--type {type.ToString().ToLowerInvariant()}", plan, (tensor, rows, back) => EncodeAndBack(plan.TypeOf(tensor), tensor, rows, back)));
+            result.Add(Make(name, $"--type {type.ToString().ToLowerInvariant()}", plan,
+                (tensor, rows, back) => EncodeAndBack(plan.TypeOf(tensor), tensor, rows, back)));
         }
         return result;
 
@@ -57,7 +64,8 @@ internal static class AlternativeForms
             });
             double weights = matrices.Sum(tensor => (double)tensor.Rows * tensor.Columns);
             double error = matrices.Zip(errors, static (tensor, error) => error * tensor.Rows * tensor.Columns).Sum() / weights;
-            return new Alternative(name, command, plan.OutputBytes + overhead, error, divergences is null ? null : matrices.Zip(errors, (tensor, error) => divergences.Of(tensor.Name, error)).Sum());
+            return new Alternative(name, command, plan.OutputBytes + overhead, error,
+                divergences is null ? null : matrices.Zip(errors, (tensor, error) => divergences.Of(tensor.Name, error)).Sum());
         }
     }
 

@@ -4,14 +4,15 @@ using EdgeLlm.Quantization.Calibration;
 namespace EdgeLlm.Quantization.Report;
 
 /// <summary>
-/// About what errors of a matrix' weights make of the source's predictions: half the diagonal of their Fisher information times the squared errors
-/// (<see cref="SensitivityPass"/>), with the errors taken to be spread over the matrix as its weights are.
+/// Estimated change of the source's predictions by errors of a matrix' weights: half the diagonal of their Fisher information times the
+/// squared errors (<see cref="SensitivityPass"/>), with the errors taken to be spread over the matrix as its weights are.
 /// </summary>
 internal sealed class DivergenceEstimate
 {
     private readonly Dictionary<string, double> _ofAll = []; // for errors as large as the weights
 
-    private DivergenceEstimate(GgufFile source, SourceModel model, CalibrationText text, Action<double> progress, CancellationToken cancellation)
+    private DivergenceEstimate(GgufFile source, SourceModel model, CalibrationText text, Action<double> progress,
+        CancellationToken cancellation)
     {
         StageMemory.Return();
         var sensitivities = new SensitivityPass(model);
@@ -26,8 +27,9 @@ internal sealed class DivergenceEstimate
 
     /// <summary>Measures it; null where nothing goes backwards through the model's layers.</summary>
     /// <param name="text">The windows to run the source on, forwards and backwards.</param>
-    /// <param name="progress">Gets the share that is done, 0 to 1.</param>
-    public static DivergenceEstimate? Measure(GgufFile source, CalibrationText text, Action<double> progress, CancellationToken cancellation)
+    /// <param name="progress">Receives the share that is done, 0 to 1.</param>
+    public static DivergenceEstimate? Measure(GgufFile source, CalibrationText text, Action<double> progress,
+        CancellationToken cancellation)
     {
         var model = new SourceModel(source);
         return model.NoPrograms is null ? new DivergenceEstimate(source, model, text, progress, cancellation) : null;

@@ -4,4 +4,5 @@ namespace EdgeLlm.Quantization.Report;
 /// <param name="Text">What the text is.</param>
 /// <param name="Predictions">Tokens that were predicted.</param>
 /// <param name="SameTop">Share, 0 to 1, of the predictions in which both hold the same token to be the likeliest.</param>
-internal sealed record Measurement(string Text, int Predictions, double SourcePerplexity, double Perplexity, double MeanDivergence, double MedianDivergence, double Divergence99, double SameTop);
+internal sealed record Measurement(string Text, int Predictions, double SourcePerplexity, double Perplexity, double MeanDivergence,
+    double MedianDivergence, double Divergence99, double SameTop);

@@ -1,6 +1,6 @@
 namespace EdgeLlm.Quantization.Report;
 
-/// <summary>What a quantization did and what came of it.</summary>
+/// <summary>Report of a quantization: settings, sizes, errors.</summary>
 internal sealed record QuantizationReport
 {
     public required string Source { get; init; }
@@ -36,9 +36,12 @@ internal sealed record QuantizationReport
     public long Overhead => OutputBytes - Tensors.Sum(tensor => tensor.Bytes);
 
     /// <summary>Over all matrices, each counting by its weights.</summary>
-    public double Error => Matrices.Any() ? Matrices.Sum(tensor => (tensor.Error ?? 0) * tensor.Rows * tensor.Columns) / Matrices.Sum(tensor => (double)tensor.Rows * tensor.Columns) : 0;
+    public double Error =>
+        Matrices.Any() ? Matrices.Sum(tensor => (tensor.Error ?? 0) * tensor.Rows * tensor.Columns)
+            / Matrices.Sum(tensor => (double)tensor.Rows * tensor.Columns) : 0;
 
-    public double BitsPerWeight => Matrices.Any() ? Matrices.Sum(tensor => tensor.Bytes * 8.0) / Matrices.Sum(tensor => (double)tensor.Rows * tensor.Columns) : 0;
+    public double BitsPerWeight =>
+        Matrices.Any() ? Matrices.Sum(tensor => tensor.Bytes * 8.0) / Matrices.Sum(tensor => (double)tensor.Rows * tensor.Columns) : 0;
 
     public IEnumerable<TensorReport> Matrices => Tensors.Where(tensor => tensor.IsMatrix);
 }

@@ -3,12 +3,15 @@ using System.Text.Json;
 
 namespace EdgeLlm.Quantization.Report;
 
-/// <summary>The report for programs: one JSON object, names in snake_case, sizes in bytes, divergences in nats, shares from 0 to 1.</summary>
+/// <summary>
+/// The report for programs: one JSON object, names in snake_case, sizes in bytes, divergences in nats, shares from 0 to 1.
+/// </summary>
 internal static class ReportJson
 {
     public static void Write(QuantizationReport report, Stream output)
     {
-        using var json = new Utf8JsonWriter(output, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        using var json =
+            new Utf8JsonWriter(output, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         json.WriteStartObject();
         json.WriteString("model", report.Model);
         json.WriteString("source", report.Source);

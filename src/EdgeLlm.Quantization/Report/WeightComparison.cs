@@ -13,7 +13,7 @@ internal static class WeightComparison
     private const int GroupRows = PackedLayout.GroupRows;
     private const int GroupsOfATensor = 4;
 
-    /// <summary>What became of each tensor of the output.</summary>
+    /// <summary>Form and error of each tensor of the output.</summary>
     public static List<TensorReport> Tensors(GgufFile source, GgufFile output, CancellationToken cancellation)
     {
         var reports = new TensorReport[output.Tensors.Count];
@@ -22,14 +22,18 @@ internal static class WeightComparison
         {
             GgufTensor tensor = output.Tensors[i];
             GgufTensor? origin = source.FindTensor(tensor.Name);
-            bool isComparable = origin is not null && (tensor.Packed is not null || origin.TypeName != tensor.TypeName) && origin.Columns == tensor.Columns && origin.Rows == tensor.Rows;
-            reports[i] = new TensorReport(tensor.Name, TensorTable.LayerOf(tensor.Name), KindOf(tensor.Name), tensor.Rows, tensor.Columns, origin?.TypeName ?? "", tensor.TypeName, tensor.ByteCount,
-                isComparable ? Relative(Sample(source, origin!, GroupsOfATensor), Unscaled(source, output, tensor.Name, Sample(output, tensor, GroupsOfATensor), norms)) : null);
+            bool isComparable = origin is not null && (tensor.Packed is not null || origin.TypeName != tensor.TypeName)
+                && origin.Columns == tensor.Columns && origin.Rows == tensor.Rows;
+            reports[i] = new TensorReport(tensor.Name, TensorTable.LayerOf(tensor.Name), KindOf(tensor.Name), tensor.Rows, tensor.Columns,
+                origin?.TypeName ?? "", tensor.TypeName, tensor.ByteCount,
+                isComparable
+                    ? Relative(Sample(source, origin!, GroupsOfATensor),
+                        Unscaled(source, output, tensor.Name, Sample(output, tensor, GroupsOfATensor), norms)) : null);
         });
         return [.. reports];
     }
 
-    /// <summary>Rows of a tensor: at most so many groups of eight, spread evenly over it.</summary>
+    /// <summary>Rows of a tensor: at most that number of groups of eight, spread evenly over it.</summary>
     public static float[] Sample(GgufFile file, GgufTensor tensor, int groups)
     {
         int columns = (int)tensor.Columns;
@@ -69,11 +73,15 @@ internal static class WeightComparison
         return norms;
     }
 
-    /// <summary>Rows of a matrix as they would be after the source's norm: its columns and the norm's weights may have been scaled against each other.</summary>
+    /// <summary>
+    /// Rows of a matrix as they would be after the source's norm: its columns and the norm's weights may have been scaled against each
+    /// other.
+    /// </summary>
     private static float[] Unscaled(GgufFile source, GgufFile output, string name, float[] rows, Dictionary<string, string> norms)
     {
         if (!norms.TryGetValue(name, out string? norm)) return rows;
-        if (source.FindTensor(norm) is not { } before || output.FindTensor(norm) is not { } after || before.Columns != after.Columns) return rows;
+        if (source.FindTensor(norm) is not { } before || output.FindTensor(norm) is not { } after || before.Columns != after.Columns)
+            return rows;
         float[] given = Read(source, before, 0, 1), now = Read(output, after, 0, 1);
         for (int k = 0; k < rows.Length; k++)
         {

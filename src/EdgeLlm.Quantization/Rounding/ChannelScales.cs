@@ -3,8 +3,8 @@ using EdgeLlm.Quantization.Numerics;
 namespace EdgeLlm.Quantization.Rounding;
 
 /// <summary>
-/// A factor for each input of some matrices behind a norm: W diag(s) of x / s is W x, and the division goes into the norm's weights. Columns whose
-/// inputs are larger become larger themselves, so that what is rounded finely in a run is what counts (Lin et al., "AWQ", 2023).
+/// A factor for each input of some matrices after a norm: W diag(s) of x / s is W x, and the division goes into the norm's weights. Columns
+/// whose inputs are larger become larger themselves, so that what is rounded finely in a run is what counts (Lin et al., "AWQ", 2023).
 /// </summary>
 internal sealed class ChannelScales
 {

@@ -3,17 +3,21 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Quantization.Rounding;
 
-/// <summary>The codebook that suits a matrix under its curvature: rounding some of its rows and solving for the values that these rows ask for take turns.</summary>
+/// <summary>
+/// The codebook that suits a matrix under its curvature: rounding some of its rows and solving for the values that these rows ask for take
+/// turns.
+/// </summary>
 internal static class CodebookLearner
 {
     private const int Rounds = 4;
     private const int SampleGroups = 16;
-    private const int Codes = PackedLayout.CodebookLength;
+    private const int Codes = PackedLayout.FourBitCodes;
 
     /// <param name="weights">[rows, columns]</param>
     public static LaneCodebook Learn(float[] weights, int rows, PackedLayout layout, Curvature curvature)
     {
-        int groups = (rows + PackedLayout.GroupRows - 1) / PackedLayout.GroupRows, samples = Math.Min(groups, SampleGroups), columns = layout.Columns;
+        int groups = (rows + PackedLayout.GroupRows - 1) / PackedLayout.GroupRows, samples = Math.Min(groups, SampleGroups),
+            columns = layout.Columns;
         float[] sample = new float[samples * PackedLayout.GroupRows * columns];
         for (int i = 0; i < samples; i++)
         {

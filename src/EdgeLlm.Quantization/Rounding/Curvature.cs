@@ -1,12 +1,13 @@
 using System.Buffers;
+using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Quantization.Numerics;
 
 namespace EdgeLlm.Quantization.Rounding;
 
 /// <summary>
-/// What an error in a matrix' weights costs: tr(E H E') for E [rows, n], with H = sum x x' over the inputs that it multiplies. H = M D M' with M
-/// upper triangular and ones on its diagonal, so that the cost is sum over k of D[k] (E M)[k]^2: what the columns before k lost, column k can
-/// make up for by (E M)[k] (LDLQ: Chee et al., "QuIP", 2023; the same as GPTQ).
+/// Cost of an error in a matrix' weights: tr(E H E') for E [rows, n], with H = sum x x' over the inputs that it multiplies. H = M D M' with
+/// M upper triangular and ones on its diagonal, so that the cost is sum over k of D[k] (E M)[k]^2: what the columns before k lost, column k
+/// can make up for by (E M)[k] (LDLQ: Chee et al., "QuIP", 2023; the same as GPTQ).
 /// </summary>
 internal sealed class Curvature
 {
@@ -14,7 +15,8 @@ internal sealed class Curvature
 
     /// <param name="moments">[n, n]; taken over.</param>
     /// <param name="damping">Share of the mean of the diagonal that is added to it.</param>
-    /// <param name="shrinkage">Share of each element of the diagonal that is added to it: makes less of correlations, which are partly the sample's own.</param>
+    /// <param name="shrinkage">Share of each element of the diagonal that is added to it: makes less of correlations, which are partly the
+    /// sample's own.</param>
     /// <param name="arena">Where <see cref="Factor"/> is from; null: it is new.</param>
     public Curvature(float[] moments, int size, double damping, double shrinkage = 0, FloatArena? arena = null)
     {
@@ -38,13 +40,70 @@ internal sealed class Curvature
     /// <summary>D: [n].</summary>
     public float[] Diagonal { get; }
 
-    /// <summary>M above its diagonal, which is all ones: [n, n]. What lies on the diagonal and below has no meaning.</summary>
+    /// <summary>M above its diagonal, which is all ones: [n, n]. The diagonal and the part below it have no meaning.</summary>
     public float[] Factor { get; }
+
+    /// <summary>How much each column counts by itself, the mean being 1: [n].</summary>
+    public float[] Importance() => Importance(Moments, Size);
+
+    /// <summary>Importance of each column by any H: [n, n].</summary>
+    public static float[] Importance(float[] moments, int size)
+    {
+        float[] importance = new float[size];
+        double mean = 0;
+        for (int k = 0; k < size; k++) mean += moments[k * size + k] / (double)size;
+        for (int k = 0; k < size; k++) importance[k] = mean > 0 ? Math.Max(1e-6f, (float)(moments[k * size + k] / mean)) : 1;
+        return importance;
+    }
+
+    /// <summary>
+    /// H of the inputs that <see cref="Rotation"/> computes from a symmetric <paramref name="moments"/> [n, n], over 32: in place.
+    /// </summary>
+    public static void Rotate(float[] moments, int size)
+    {
+        Rotation.Store(moments);
+        for (int first = 0; first < size; first += Rotation.Columns)
+        {
+            for (int stride = Rotation.Columns / 2; stride > 0; stride /= 2)
+            {
+                for (int j = 0; j < Rotation.Columns; j++)
+                {
+                    if ((j & stride) != 0) continue;
+                    Span<float> a = moments.AsSpan((first + j) * size, size), b = moments.AsSpan((first + j + stride) * size, size);
+                    for (int i = 0; i < size; i++) (a[i], b[i]) = (a[i] + b[i], a[i] - b[i]);
+                }
+            }
+        }
+    }
+
+    /// <summary>Brings both sides of H [n, n] into the order of E3's rings, in place.</summary>
+    public static void Order(float[] moments, int size)
+    {
+        RingCodebook.Order(moments);
+        float[] rows = ArrayPool<float>.Shared.Rent(Rotation.Columns * size);
+        for (int first = 0; first < size; first += Rotation.Columns)
+        {
+            Span<float> block = moments.AsSpan(first * size, Rotation.Columns * size);
+            for (int place = 0; place < Rotation.Columns; place++)
+                block.Slice(RingCodebook.ColumnOf(place) * size, size).CopyTo(rows.AsSpan(place * size));
+            rows.AsSpan(0, block.Length).CopyTo(block);
+        }
+        ArrayPool<float>.Shared.Return(rows);
+    }
+
+    /// <summary>Copies the upper half of a symmetric matrix [n, n] to the lower one.</summary>
+    public static void Mirror(float[] matrix, int size)
+    {
+        for (int r = 0; r < size; r++)
+        {
+            for (int c = 0; c < r; c++) matrix[r * size + c] = matrix[c * size + r];
+        }
+    }
 
     /// <summary>tr(E H E') / rows of E.</summary>
     public double MeanCost(float[] errors, int rows) => MeanCost(errors, rows, Moments, Size);
 
-    /// <summary>The same for any H: [n, n].</summary>
+    /// <summary>Mean cost of errors for any H: [n, n].</summary>
     public static double MeanCost(float[] errors, int rows, float[] moments, int size)
     {
         const int BlockRows = 384;
@@ -53,7 +112,8 @@ internal sealed class Curvature
         for (int first = 0; first < rows; first += BlockRows)
         {
             int count = Math.Min(BlockRows, rows - first);
-            MatrixMultiplier.Multiply(new MatrixView(errors, first * size, count, size, size, 1), new MatrixView(moments, size, size), new MatrixView(product, count, size));
+            MatrixMultiplier.Multiply(new MatrixView(errors, first * size, count, size, size, 1), new MatrixView(moments, size, size),
+                new MatrixView(product, count, size));
             for (int i = 0; i < count * size; i++) sum += (double)product[i] * errors[first * size + i];
         }
         ArrayPool<float>.Shared.Return(product);
@@ -61,8 +121,8 @@ internal sealed class Curvature
     }
 
     /// <summary>
-    /// From the last row up, in panels: within a panel row by row, then what it takes from all rows above at once. What is left of H is on and below
-    /// the diagonal, M comes to stand above it.
+    /// From the last row up, in panels: within a panel row by row, then what it takes from all rows above at once. What is left of H is on
+    /// and below the diagonal, M is written above it.
     /// </summary>
     private void Decompose()
     {

@@ -3,7 +3,9 @@ using System.Runtime.Intrinsics;
 
 namespace EdgeLlm.Quantization.Rounding;
 
-/// <summary>The nearest of a codebook's values for eight numbers at a time, without a table: every border that lies below a number adds a step.</summary>
+/// <summary>
+/// The nearest of a codebook's values for eight numbers at a time, without a table: every border that is below a number adds a step.
+/// </summary>
 internal sealed class LaneCodebook
 {
     private readonly Vector256<float>[] _borders = new Vector256<float>[16];

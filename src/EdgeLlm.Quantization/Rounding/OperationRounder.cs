@@ -30,7 +30,10 @@ internal sealed class OperationRounder
 
     public required double Shrinkage { get; init; }
 
-    /// <summary>The head's rows are the inputs too, where it is the embedding: they should be near in themselves, not only as the hidden states see them.</summary>
+    /// <summary>
+    /// The head's rows are the inputs too, where it is the embedding: they should be near in themselves, not only as the hidden states see
+    /// them.
+    /// </summary>
     public double HeadDamping { get; init; } = 0.1;
 
     public required int Sweeps { get; init; }
@@ -40,9 +43,11 @@ internal sealed class OperationRounder
     public Action<string> Log { get; init; } = static _ => { };
 
     /// <summary>Rounds some matrices with the same inputs; their float weights become the rounded ones.</summary>
-    /// <param name="moments">Second moments of the inputs [columns, columns] on the calibration text, of <see cref="Arena"/>; taken over.</param>
+    /// <param name="moments">Second moments of the inputs [columns, columns] on the calibration text, of <see cref="Arena"/>; taken
+    /// over.</param>
     /// <param name="heldOut">The same on the text that is held out, which each matrix is judged by; taken over.</param>
-    /// <param name="norm">Weights [columns] of the norm that the inputs come from, which columns may be scaled against; null: they may not be scaled.</param>
+    /// <param name="norm">Weights [columns] of the norm that the inputs come from, which columns may be scaled against; null: they may not
+    /// be scaled.</param>
     public List<PackedMatrix> Round(IReadOnlyList<SourceMatrix> maps, float[] moments, float[] heldOut, float[]? norm)
     {
         int columns = maps[0].Columns;
@@ -79,7 +84,7 @@ internal sealed class OperationRounder
             : MatrixQuantizer.Quantize(name, weights, rows, packing, new Curvature(moments(), width, HeadDamping), Sweeps);
     }
 
-    /// <summary>Each error is relative to what the matrix makes of the held-out inputs.</summary>
+    /// <summary>Each error is relative to the matrix' outputs for the held-out inputs.</summary>
     private (List<PackedMatrix> Matrices, double Error) RoundAll(IReadOnlyList<SourceMatrix> maps, Curvature curvature, float[] heldOut)
     {
         var matrices = new List<PackedMatrix>();
@@ -92,8 +97,10 @@ internal sealed class OperationRounder
             Cancellation.ThrowIfCancellationRequested();
             PackedMatrix result = MatrixQuantizer.Quantize(map.Name, map.Weights, map.Rows, packing, curvature, Sweeps);
             PackedMatrix plain = MatrixQuantizer.Plain(map.Name, map.Weights, map.Rows, result.Tensor.Layout);
-            double size = Curvature.MeanCost(map.Weights, map.Rows, heldOut, map.Columns), cost = Cost(result, map, heldOut) / size, plainCost = Cost(plain, map, heldOut) / size;
-            Log($"{map.Name} {result.Tensor.Kind} held-out error {cost:F6}, plain {plainCost:F6}, rounding {watch.Elapsed.TotalSeconds:F1} s");
+            double size = Curvature.MeanCost(map.Weights, map.Rows, heldOut, map.Columns), cost = Cost(result, map, heldOut) / size,
+                plainCost = Cost(plain, map, heldOut) / size;
+            Log($"{map.Name} {result.Tensor.Kind} held-out error {cost:F6}, plain {plainCost:F6}, rounding "
+                + $"{watch.Elapsed.TotalSeconds:F1} s");
             matrices.Add(plainCost < cost ? plain : result);
             error += Math.Min(cost, plainCost);
         }

@@ -29,10 +29,13 @@ internal sealed class PackedMatrix
     /// <summary>Its name, form, size and codebook.</summary>
     public PackedTensor Tensor { get; }
 
+    /// <summary>The bytes without the factors, of a matrix in memory.</summary>
+    public ReadOnlySpan<byte> Data => _data;
+
     /// <summary>[rows]</summary>
     public float[] RowFactors { get; }
 
-    /// <summary>The bytes, as docs/e4.md has them, with the factors in the row scales.</summary>
+    /// <summary>The bytes, as docs/quantization.md has them, with the factors in the row scales.</summary>
     public void Write(Stream output)
     {
         byte[] group = new byte[Tensor.Layout.GroupBytes];
@@ -70,7 +73,8 @@ internal sealed class PackedMatrix
     {
         long start = group * Tensor.Layout.GroupBytes;
         if (_data is not null) _data.AsSpan((int)start, bytes.Length).CopyTo(bytes);
-        else if (RandomAccess.Read(_file!, bytes, _offset + start) != bytes.Length) throw new EndOfStreamException($"the bytes of {Tensor.Name} are cut short");
+        else if (RandomAccess.Read(_file!, bytes, _offset + start) != bytes.Length)
+            throw new EndOfStreamException($"the bytes of {Tensor.Name} are cut short");
         Span<float> scales = MemoryMarshal.Cast<byte, float>(bytes);
         int first = group * PackedLayout.GroupRows;
         for (int row = 0; row < Math.Min(PackedLayout.GroupRows, Tensor.Rows - first); row++) scales[row] *= RowFactors[first + row];

@@ -6,12 +6,12 @@ namespace EdgeLlm.Quantization.Rounding;
 internal sealed partial class RowGroup
 {
     /// <summary>
-    /// Adds what these rows say about the codebook: with each code's share of a row S_c (its scales where the code stands, else 0), the cost is
+    /// Adds what these rows say about the codebook: with each code's share of a row S_c (its scales where the code is, else 0), the cost is
     /// smallest at the values t that solve A t = b, A[c, d] = sum S_c H S_d, b[c] = sum S_c H w.
     /// </summary>
     public void AddCodebookEquations(double[] a, double[] b)
     {
-        const int Codes = PackedLayout.CodebookLength;
+        const int Codes = PackedLayout.FourBitCodes;
         float[][] products = new float[Codes][];
         for (int code = 0; code < Codes; code++) products[code] = new float[_columns];
         float[] weights = new float[_columns], target = new float[_columns], scales = new float[_columns];

@@ -8,7 +8,8 @@ namespace EdgeLlm.Quantization.Rounding;
 internal sealed partial class RowGroup
 {
     /// <summary>
-    /// Coordinate descent: every weight in turn takes the value that is best given all others, then every sub-scale does (Behdin et al., "QuantEase",
+    /// Coordinate descent: every weight in turn takes the value that is best given all others, then every sub-scale does (Behdin et al.,
+    /// "QuantEase",
     /// 2023); the cost never rises.
     /// </summary>
     public void Descend(int sweeps)
@@ -45,27 +46,28 @@ internal sealed partial class RowGroup
         FindGradient();
     }
 
-    /// <summary>Writes the eight rows as docs/e4.md says.</summary>
+    /// <summary>Writes the eight rows as docs/quantization.md says.</summary>
     public void Write(Span<byte> group)
     {
         group.Clear();
         for (int row = 0; row < Lanes; row++) MemoryMarshal.Cast<byte, float>(group)[row] = _rowScale[row];
         for (int run = 0; run < _subScales.Length; run++)
         {
-            for (int row = 0; row < Lanes; row++) group[PackedLayout.SubScaleOffset + run * Lanes + row] = (byte)(sbyte)_subScales[run][row];
+            for (int row = 0; row < Lanes; row++)
+                group[PackedLayout.SubScaleOffset + run * Lanes + row] = (byte)(sbyte)_subScales[run][row];
         }
         Span<byte> codes = group[(int)_layout.CodeOffset..];
         for (int k = 0; k < _columns; k++)
         {
-            int place = k / 32 * _layout.BlockBytes + k % 16 / 4 * 4 * Lanes + k % 4, shift = k % 32 < 16 ? 0 : 4;
-            for (int row = 0; row < Lanes; row++) codes[place + row * 4] |= (byte)(_codebook.CodeOf(_values[k][row]) << shift);
+            for (int row = 0; row < Lanes; row++) _layout.SetCode(codes, row, k, _codebook.CodeOf(_values[k][row]));
         }
     }
 
     private void DescendValues(int start)
     {
         Vector256<float> scale = _subScales[start / _run] * _rowScale;
-        Vector256<float> inverse = Vector256.ConditionalSelect(Vector256.Equals(scale, Vector256<float>.Zero), Vector256<float>.Zero, Vector256<float>.One / scale);
+        Vector256<float> inverse = Vector256.ConditionalSelect(Vector256.Equals(scale, Vector256<float>.Zero), Vector256<float>.Zero,
+            Vector256<float>.One / scale);
         for (int k = start; k < start + _run; k++)
         {
             Vector256<float> wanted = _values[k] + _gradient[k] * inverse / _curvature.Moments[k * _columns + k];
@@ -83,7 +85,8 @@ internal sealed partial class RowGroup
         {
             Vector256<float> unit = _values[k] * _rowScale, others = default;
             ref float row = ref _curvature.Moments[k * _columns];
-            for (int j = start; j < start + _run; j++) others = Vector256.FusedMultiplyAdd(_values[j], Vector256.Create(Unsafe.Add(ref row, j)), others);
+            for (int j = start; j < start + _run; j++)
+                others = Vector256.FusedMultiplyAdd(_values[j], Vector256.Create(Unsafe.Add(ref row, j)), others);
             slope += unit * _gradient[k];
             bend += unit * others * _rowScale;
         }
@@ -103,7 +106,8 @@ internal sealed partial class RowGroup
         ref Vector256<float> gradient = ref _gradient[0];
         Vector256<float> negative = -change;
         for (int j = 0; j < _columns; j++)
-            Unsafe.Add(ref gradient, j) = Vector256.FusedMultiplyAdd(negative, Vector256.Create(Unsafe.Add(ref row, j)), Unsafe.Add(ref gradient, j));
+            Unsafe.Add(ref gradient, j) =
+                Vector256.FusedMultiplyAdd(negative, Vector256.Create(Unsafe.Add(ref row, j)), Unsafe.Add(ref gradient, j));
     }
 
     private void FindGradient() => Multiply(_errors, _gradient);

@@ -5,8 +5,9 @@ using EdgeLlm.Kernels.Formats;
 namespace EdgeLlm.Quantization.Rounding;
 
 /// <summary>
-/// Eight rows of a matrix on their way to E4, a row a lane: first rounded column by column with what earlier columns lost carried on to later ones,
-/// each sub-scale chosen by trying; then codes and sub-scales improve one at a time under the whole curvature. Arrays are [columns][8 lanes].
+/// Eight rows of a matrix on their way to E4, a row a lane: first rounded column by column with what earlier columns lost carried on to
+/// later ones, each sub-scale chosen by trying; then codes and sub-scales improve one at a time under the whole curvature. Arrays are
+/// [columns][8 lanes].
 /// </summary>
 internal sealed partial class RowGroup
 {
@@ -107,7 +108,10 @@ internal sealed partial class RowGroup
         }
     }
 
-    /// <summary>Tries sub-scales that put the run's largest number near either end of the codebook, then their neighbours; keeps the cheapest of each lane.</summary>
+    /// <summary>
+    /// Tries sub-scales that put the run's largest number near either end of the codebook, then their neighbours; keeps the cheapest of
+    /// each lane.
+    /// </summary>
     private void ChooseSubScale(int start)
     {
         Vector256<float> largest = default;
@@ -150,13 +154,16 @@ internal sealed partial class RowGroup
         return Vector256.MinNative(Vector256.MaxNative(Vector256.Round(subScale), -limit), limit);
     }
 
-    /// <summary>Rounds a run with a sub-scale, each column making up for those before it; values to <see cref="_trial"/>, the cost returned.</summary>
+    /// <summary>
+    /// Rounds a run with a sub-scale, each column making up for those before it; values to <see cref="_trial"/>, the cost returned.
+    /// </summary>
     private Vector256<float> RoundRun(int start, Vector256<float> subScale)
     {
         Span<Vector256<float>> targets = stackalloc Vector256<float>[32];
         _carried.CopyTo(targets);
         Vector256<float> scale = subScale * _rowScale, cost = default;
-        Vector256<float> inverse = Vector256.ConditionalSelect(Vector256.Equals(scale, Vector256<float>.Zero), Vector256<float>.Zero, Vector256<float>.One / scale);
+        Vector256<float> inverse = Vector256.ConditionalSelect(Vector256.Equals(scale, Vector256<float>.Zero), Vector256<float>.Zero,
+            Vector256<float>.One / scale);
         for (int k = 0; k < _run; k++)
         {
             Vector256<float> target = targets[k], value = _codebook.Nearest(target * inverse), left = target - scale * value;
@@ -166,7 +173,8 @@ internal sealed partial class RowGroup
             ref float factor = ref _curvature.Factor[(start + k) * _columns + start];
             ref Vector256<float> next = ref targets[0];
             for (int i = k + 1; i < _run; i++)
-                Unsafe.Add(ref next, i) = Vector256.FusedMultiplyAdd(error, Vector256.Create(Unsafe.Add(ref factor, i)), Unsafe.Add(ref next, i));
+                Unsafe.Add(ref next, i) =
+                    Vector256.FusedMultiplyAdd(error, Vector256.Create(Unsafe.Add(ref factor, i)), Unsafe.Add(ref next, i));
         }
         return cost;
     }

@@ -10,7 +10,8 @@ internal static partial class BlockEncoder
         Span<float> scales = stackalloc float[8], minimums = stackalloc float[8];
         for (int group = 0; group < 8; group++)
         {
-            (float scale, float minimum) = LevelFit.ScaleAndMinimum(values.Slice(32 * group, 32), weights.Slice(32 * group, 32), levels, belowZero: true);
+            (float scale, float minimum) =
+                LevelFit.ScaleAndMinimum(values.Slice(32 * group, 32), weights.Slice(32 * group, 32), levels, belowZero: true);
             (scales[group], minimums[group]) = (scale, -minimum);
         }
         float d = WriteHalf(Max(scales) / 63, block), dmin = WriteHalf(Max(minimums) / 63, block[2..]);
@@ -31,7 +32,7 @@ internal static partial class BlockEncoder
         }
     }
 
-    /// <summary>Six bits each; the upper two of groups 4 to 7 lie above those of groups 0 to 3.</summary>
+    /// <summary>Six bits each; the upper two of groups 4 to 7 are above those of groups 0 to 3.</summary>
     private static void WriteScaleAndMinimum(Span<byte> packed, int group, int scale, int minimum)
     {
         if (group < 4)

@@ -4,8 +4,8 @@ using EdgeLlm.Kernels.Formats;
 namespace EdgeLlm.Quantization.Standard;
 
 /// <summary>
-/// Rows of floats to ggml's blocks, the other way round than <see cref="BlockUnpacker"/>, whose comments have the layouts. Scales are searched
-/// for the smallest squared error; with the importance of a column's inputs, for the smallest error of what the row multiplies.
+/// Rows of floats to ggml's blocks, the other way round than <see cref="BlockUnpacker"/>, whose comments have the layouts. Scales are
+/// searched for the smallest squared error; with the importance of a column's inputs, for the smallest error of what the row multiplies.
 /// </summary>
 internal static partial class BlockEncoder
 {
@@ -57,7 +57,8 @@ internal static partial class BlockEncoder
             return;
         }
         Span<ushort> halves = MemoryMarshal.Cast<byte, ushort>(destination);
-        for (int k = 0; k < row.Length; k++) halves[k] = type == ElementType.F16 ? HalfConversion.FromFloat(row[k]) : BrainFloatConversion.FromFloat(row[k]);
+        for (int k = 0; k < row.Length; k++)
+            halves[k] = type == ElementType.F16 ? HalfConversion.FromFloat(row[k]) : BrainFloatConversion.FromFloat(row[k]);
     }
 
     /// <summary>

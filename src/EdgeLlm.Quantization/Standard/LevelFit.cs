@@ -9,7 +9,10 @@ namespace EdgeLlm.Quantization.Standard;
 /// </summary>
 internal static class LevelFit
 {
-    /// <summary>The scale d that makes sum w (x - d q)^2 small, q = x / d rounded and held to <paramref name="lowest"/> to <paramref name="highest"/>.</summary>
+    /// <summary>
+    /// The scale d that makes sum w (x - d q)^2 small, q = x / d rounded and held to <paramref name="lowest"/> to
+    /// <paramref name="highest"/>.
+    /// </summary>
     public static float Scale(ReadOnlySpan<float> x, ReadOnlySpan<float> w, int lowest, int highest)
     {
         const int Steps = 7;
@@ -27,7 +30,7 @@ internal static class LevelFit
         return scale;
     }
 
-    /// <summary>The same for IQ4_NL's table.</summary>
+    /// <summary>Best scale for IQ4_NL's table.</summary>
     public static float TableScale(ReadOnlySpan<float> x, ReadOnlySpan<float> w)
     {
         const int Steps = 9;
@@ -71,7 +74,8 @@ internal static class LevelFit
         for (int trial = 0; trial <= Steps + 4; trial++)
         {
             // First around the plain range, then what the least squares found: under it some values may round otherwise.
-            (float factor, float start) = trial <= Steps ? ((levels + Step * (trial - Steps / 2)) / range, smallest) : (1 / result.Scale, result.Minimum);
+            (float factor, float start) = trial <= Steps ? ((levels + Step * (trial - Steps / 2)) / range, smallest)
+                : (1 / result.Scale, result.Minimum);
             (float ql, float qq, float qx) = LevelSums(x, w, factor, start, levels);
             float determinant = sw * qq - ql * ql;
             if (determinant <= 0) continue;
@@ -87,7 +91,8 @@ internal static class LevelFit
     /// <summary>Of a k-quant's integer scale and minimum and those one away from them (0 to 63), the two with the smallest error.</summary>
     /// <param name="d">What the scale counts in.</param>
     /// <param name="dmin">What the minimum counts in.</param>
-    public static (int Scale, int Minimum) Nearby(ReadOnlySpan<float> x, ReadOnlySpan<float> w, int levels, float d, float dmin, int scale, int minimum)
+    public static (int Scale, int Minimum) Nearby(ReadOnlySpan<float> x, ReadOnlySpan<float> w, int levels, float d,
+        float dmin, int scale, int minimum)
     {
         (int Scale, int Minimum) best = (scale, minimum);
         float smallest = float.MaxValue;
@@ -109,7 +114,8 @@ internal static class LevelFit
         for (int j = 0; j < x.Length; j += 8)
         {
             Vector256<float> above = Vector256.Create(x[j..]) + Vector256.Create(offset);
-            Vector256<float> q = Vector256.MinNative(Vector256.MaxNative(Vector256.Round(above * inverse), Vector256<float>.Zero), Vector256.Create((float)levels));
+            Vector256<float> q = Vector256.MinNative(Vector256.MaxNative(Vector256.Round(above * inverse), Vector256<float>.Zero),
+                Vector256.Create((float)levels));
             Vector256<float> difference = above - q * scale;
             sum += Vector256.Create(w[j..]) * difference * difference;
         }
@@ -124,13 +130,15 @@ internal static class LevelFit
         return largest;
     }
 
-    private static void Try(float factor, ReadOnlySpan<float> x, ReadOnlySpan<float> w, int lowest, int highest, ref float best, ref float scale)
+    private static void Try(float factor, ReadOnlySpan<float> x, ReadOnlySpan<float> w, int lowest, int highest,
+        ref float best, ref float scale)
     {
         Vector256<float> xq = Vector256<float>.Zero, qq = xq;
         for (int j = 0; j < x.Length; j += 8)
         {
             Vector256<float> values = Vector256.Create(x[j..]);
-            Vector256<float> q = Vector256.MinNative(Vector256.MaxNative(Vector256.Round(values * factor), Vector256.Create((float)lowest)), Vector256.Create((float)highest));
+            Vector256<float> q = Vector256.MinNative(Vector256.MaxNative(Vector256.Round(values * factor), Vector256.Create((float)lowest)),
+                Vector256.Create((float)highest));
             Vector256<float> weighted = Vector256.Create(w[j..]) * q;
             xq += weighted * values;
             qq += weighted * q;
@@ -163,13 +171,16 @@ internal static class LevelFit
         scale = xq / qq;
     }
 
-    private static (float Levels, float Squares, float Products) LevelSums(ReadOnlySpan<float> x, ReadOnlySpan<float> w, float factor, float minimum, int levels)
+    private static (float Levels, float Squares, float Products) LevelSums(ReadOnlySpan<float> x, ReadOnlySpan<float> w, float factor,
+        float minimum, int levels)
     {
         Vector256<float> sum = Vector256<float>.Zero, squares = sum, products = sum;
         for (int j = 0; j < x.Length; j += 8)
         {
             Vector256<float> values = Vector256.Create(x[j..]);
-            Vector256<float> q = Vector256.MinNative(Vector256.MaxNative(Vector256.Round((values - Vector256.Create(minimum)) * factor), Vector256<float>.Zero), Vector256.Create((float)levels));
+            Vector256<float> q =
+                Vector256.MinNative(Vector256.MaxNative(Vector256.Round((values - Vector256.Create(minimum)) * factor),
+                    Vector256<float>.Zero), Vector256.Create((float)levels));
             Vector256<float> weighted = Vector256.Create(w[j..]) * q;
             sum += weighted;
             squares += weighted * q;

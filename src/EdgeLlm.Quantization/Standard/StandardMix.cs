@@ -5,9 +5,9 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Quantization.Standard;
 
 /// <summary>
-/// Which type each tensor of a standard file gets: what llama-quantize takes for the file types Q4_0, Q8_0, IQ4_NL, Q4_K_M, F16, BF16 and F32
-/// (llama.cpp, src/llama-quant.cpp): the head and a tied embedding finer than the rest, some layers' ffn_down and attn_v too, rows that a type
-/// can't hold in another one.
+/// Type of each tensor of a standard file, as llama-quantize chooses it for the file types Q4_0, Q8_0, IQ4_NL, Q4_K_M, F16, BF16 and F32
+/// (llama.cpp, src/llama-quant.cpp): the head and a tied embedding finer than the rest, some layers' ffn_down and attn_v too, rows that a
+/// type can't hold in another one.
 /// </summary>
 /// <param name="type">The type that most matrices get.</param>
 /// <param name="hasImportance">Whether scales are searched with importance: some tensors then do with less.</param>
@@ -28,7 +28,7 @@ internal sealed class StandardMix(GgufFile file, ModelSpec model, ElementType ty
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not a type of a whole file"),
     };
 
-    /// <summary>The type that a tensor gets; that which it has, where it stays as it is.</summary>
+    /// <summary>Type of a tensor in the output; its own, where it stays as it is.</summary>
     public ElementType TypeOf(GgufTensor tensor)
     {
         if (!IsMatrix(tensor)) return tensor.Type;
@@ -39,7 +39,8 @@ internal sealed class StandardMix(GgufFile file, ModelSpec model, ElementType ty
     /// <summary>Matrices of weights. Vectors, norms and whatever ends otherwise stay as they are; what is packed can't.</summary>
     private static bool IsMatrix(GgufTensor tensor) => tensor.Packed is not null || tensor.Rows > 1 && WeightRows.CanRead(tensor)
         && tensor.Name.EndsWith("weight", StringComparison.Ordinal) && !tensor.Name.Contains("_norm.weight", StringComparison.Ordinal)
-        && !tensor.Name.Contains("ffn_gate_inp.weight", StringComparison.Ordinal) && tensor.Name != TensorTable.Name(TensorRole.PositionEmbedding);
+        && !tensor.Name.Contains("ffn_gate_inp.weight", StringComparison.Ordinal)
+        && tensor.Name != TensorTable.Name(TensorRole.PositionEmbedding);
 
     private static TensorRole? RoleOf(string name) => TensorTable.Find(name)?.Entry.Role;
 
@@ -47,7 +48,8 @@ internal sealed class StandardMix(GgufFile file, ModelSpec model, ElementType ty
     {
         TensorRole? role = RoleOf(tensor.Name);
         if (role == TensorRole.Output || model.IsTied && role == TensorRole.TokenEmbedding)
-            return type == ElementType.Q8_0 || tensor.Columns % ElementFormat.Get(ElementType.Q6_K).ValuesPerBlock != 0 ? ElementType.Q8_0 : ElementType.Q6_K;
+            return type == ElementType.Q8_0 || tensor.Columns % ElementFormat.Get(ElementType.Q6_K).ValuesPerBlock != 0
+                ? ElementType.Q8_0 : ElementType.Q6_K;
         int layer = TensorTable.LayerOf(tensor.Name) ?? 0, layers = model.Layers.Count;
         if (role == TensorRole.Value)
         {
@@ -71,7 +73,8 @@ internal sealed class StandardMix(GgufFile file, ModelSpec model, ElementType ty
         return type;
     }
 
-    private static bool GetsMoreBits(int layer, int layers) => layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
+    private static bool GetsMoreBits(int layer, int layers) =>
+        layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
 
     /// <summary>The type itself where the rows are whole blocks of it, else one that holds them.</summary>
     private static ElementType Fitting(GgufTensor tensor, ElementType type)

@@ -22,7 +22,9 @@ internal sealed class StandardQuantizer(StandardPlan plan, ImportanceMatrix? imp
         {
             ElementType type = plan.TypeOf(tensor);
             if (type == tensor.Type) output.AddCopy(tensor);
-            else if (plan.Lattices.Contains(tensor.Name)) output.Add(tensor.Name, [.. tensor.MatrixShape], type, stream => Q4Lattice.Write(plan.File, tensor, stream, output.Advance, cancellation));
+            else if (plan.Lattices.Contains(tensor.Name))
+                output.Add(tensor.Name, [.. tensor.MatrixShape], type,
+                    stream => Q4Lattice.Write(plan.File, tensor, stream, output.Advance, cancellation));
             else output.Add(tensor.Name, [.. tensor.MatrixShape], type, stream => Encode(tensor, type, stream, output, cancellation));
         }
         output.SetLattices(plan.Lattices);
@@ -42,14 +44,19 @@ internal sealed class StandardQuantizer(StandardPlan plan, ImportanceMatrix? imp
             }).Write(stream, output.Advance, cancellation);
     }
 
-    /// <summary>Halves end at 65,504, and so do the scales of blocks: a weight beyond what a type can hold would become infinite, or another one.</summary>
+    /// <summary>
+    /// Halves end at 65,504, and so do the scales of blocks: a weight beyond what a type can hold would become infinite, or another one.
+    /// </summary>
     private void RequireHeld(GgufTensor tensor, ElementType type, ReadOnlySpan<float> row, ReadOnlySpan<byte> bytes)
     {
         const float LargestHalf = 65504;
         float largest = TensorPrimitives.MaxMagnitude(row);
-        bool isHeld = Finite.Knows(type) ? Finite.All(type, bytes) : MathF.Abs(largest) <= LargestHalf * (type == ElementType.Q8_0 ? 127 : 7);
+        bool isHeld = Finite.Knows(type) ? Finite.All(type, bytes)
+            : MathF.Abs(largest) <= LargestHalf * (type == ElementType.Q8_0 ? 127 : 7);
         if (!isHeld)
-            throw new ModelException(plan.File.Path, string.Create(CultureInfo.InvariantCulture, $"tensor {tensor.Name} has the weight {largest}, which {ElementFormat.Get(type).Name} can't hold: take --type f32"));
+            throw new ModelException(plan.File.Path,
+                string.Create(CultureInfo.InvariantCulture,
+                    $"tensor {tensor.Name} has the weight {largest}, which {ElementFormat.Get(type).Name} can't hold: take --type f32"));
     }
 
     /// <summary>Keys that tell what was done; those of the importance matrix as llama-quantize calls them.</summary>
@@ -58,7 +65,8 @@ internal sealed class StandardQuantizer(StandardPlan plan, ImportanceMatrix? imp
         yield return ("general.quantization_version", GgufValue.Of(QuantizationVersion));
         yield return ("general.file_type", GgufValue.Of(StandardMix.FileTypeOf(plan.Type)));
         yield return ("edgellm.quantization.method", GgufValue.Of(
-            importance is null ? $"{ElementFormat.Get(plan.Type).Name}, scales searched" : $"{ElementFormat.Get(plan.Type).Name}, scales searched with importance"));
+            importance is null ? $"{ElementFormat.Get(plan.Type).Name}, scales searched"
+                : $"{ElementFormat.Get(plan.Type).Name}, scales searched with importance"));
         if (importance is null) yield break;
         yield return ("quantize.imatrix.file", GgufValue.Of(importance.Name));
         yield return ("quantize.imatrix.dataset", GgufValue.Of(importance.Dataset));

@@ -1,6 +1,8 @@
 using EdgeLlm.Models;
+using EdgeLlm.Server.Access;
 using EdgeLlm.Server.Http;
 using EdgeLlm.Server.Settings;
+using EdgeLlm.Speech.Audio;
 using EdgeLlm.Speech.Recognition;
 
 namespace EdgeLlm.Server.Engine;
@@ -18,13 +20,14 @@ internal sealed class Hearing(ServerOptions options, ServerLog log) : IDisposabl
     /// <summary>Whether the service has one.</summary>
     public bool IsThere => options.SpeechModel is not null;
 
-    /// <summary>What clients call it.</summary>
+    /// <summary>Name by which clients call it.</summary>
     public string Name => options.SpeechModel is { } model ? ModelStore.NameOf(model) : "";
 
     /// <exception cref="ApiException">The service has no model that hears, or not this one.</exception>
     public void Require(string? name)
     {
-        if (!IsThere) throw new ApiException(404, "this service has no model that hears (setting speechModel)", "model_not_found", "model");
+        if (!IsThere || !Caller.Current.MayUse(Name))
+            throw new ApiException(404, "this service has no model that hears (setting speechModel)", "model_not_found", "model");
         if (string.IsNullOrEmpty(name)) throw ApiException.Field("model", $"is missing; this service has '{Name}'");
         if (!name.Equals(Name, StringComparison.OrdinalIgnoreCase) && !UsualNames.Contains(name))
             throw new ApiException(404, $"the model '{name}' does not hear here; this service has '{Name}'", "model_not_found", "model");
@@ -55,6 +58,36 @@ internal sealed class Hearing(ServerOptions options, ServerLog log) : IDisposabl
         {
             Interlocked.Decrement(ref _waiting);
         }
+    }
+
+    /// <summary>The text of a recording.</summary>
+    /// <param name="field">The request's field that has the recording, for messages.</param>
+    /// <param name="take">Receives each segment as soon as it is there; null: nobody.</param>
+    /// <exception cref="ApiException">The recording is longer than the service takes or ends damaged, or the model can't do what is
+    /// wanted.</exception>
+    public Transcript Transcribe(SpeechRecognizer recognizer, AudioReader audio, string field, TranscriptionOptions wanted,
+        Action<TranscriptSegment>? take, CancellationToken cancellation)
+    {
+        if (wanted.Translate && !recognizer.CanTranslate)
+            throw new ApiException(400, $"the model '{Name}' knows one language alone and does not translate", "unsupported_value");
+        long most = (long)options.AudioSeconds * AudioReader.SpeechRate;
+        if (audio.Length > most) throw TooLong();
+        try
+        {
+            return recognizer.Transcribe(samples =>
+            {
+                int count = audio.Read(samples);
+                return audio.Position <= most ? count : throw TooLong();
+            }, wanted, take, null, cancellation);
+        }
+        catch (IOException exception)
+        {
+            throw ApiException.Field(field, $"can't be read to its end: {exception.Message}");
+        }
+
+        ApiException TooLong() =>
+            ApiException.Field(field,
+                $"has more than {options.AudioSeconds} seconds of sound, which the service takes (setting audioSeconds)");
     }
 
     public void Dispose() => _recognizer?.Dispose();

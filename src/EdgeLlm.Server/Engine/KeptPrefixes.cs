@@ -4,7 +4,9 @@ using EdgeLlm.Server.Settings;
 
 namespace EdgeLlm.Server.Engine;
 
-/// <summary>Beginnings of prompts that were computed before the service started: in its cache folder, and in snapshots beside the models.</summary>
+/// <summary>
+/// Beginnings of prompts that were computed before the service started: in its cache folder, and in snapshots beside the models.
+/// </summary>
 internal sealed class KeptPrefixes : IDisposable
 {
     private readonly ServerOptions _options;
@@ -32,7 +34,8 @@ internal sealed class KeptPrefixes : IDisposable
                 if (PrefixFolder.AddSnapshot(model, key, snapshot) is { } problem) _log.Warning(problem);
                 else _log.Info($"{snapshot}: its prompt need not be computed");
             }
-            if (_folder?.Add(model, key) is > 0 and var bytes) _log.Info($"prompts that were computed before, {bytes / 1e6:F1} MB, are in {_options.CacheFolder}");
+            if (_folder?.Add(model, key) is > 0 and var bytes)
+                _log.Info($"prompts that were computed before, {bytes / 1e6:F1} MB, are in {_options.CacheFolder}");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -49,7 +52,8 @@ internal sealed class KeptPrefixes : IDisposable
     private string[] SnapshotsFor(LanguageModel model)
     {
         string? folder = Directory.Exists(model.Path) ? model.Path : Path.GetDirectoryName(Path.GetFullPath(model.Path));
-        IEnumerable<string> beside = folder is null ? [] : Directory.EnumerateFiles(folder, "*" + PrefixFile.Extension).Order(StringComparer.Ordinal);
+        IEnumerable<string> beside = folder is null ? []
+            : Directory.EnumerateFiles(folder, "*" + PrefixFile.Extension).Order(StringComparer.Ordinal);
         return [.. _options.Snapshot is { } named ? beside.Prepend(named) : beside];
     }
 }

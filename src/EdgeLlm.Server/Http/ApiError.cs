@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace EdgeLlm.Server.Http;
 
-/// <summary>What a client is told of an exception.</summary>
+/// <summary>Error as clients see it.</summary>
 /// <param name="Status">The HTTP status.</param>
 /// <param name="Message">What is wrong, in one line.</param>
 /// <param name="Code">OpenAI's word for it, or null.</param>
@@ -30,14 +30,18 @@ internal sealed record ApiError(int Status, string Message, string? Code = null,
     /// <param name="forOpenAi">Its API says 429 where Ollama's says 503.</param>
     public static ApiError Of(Exception exception, bool forOpenAi) => exception switch
     {
-        ApiException api => new ApiError(api.Status, api.Message, api.Code, api.Parameter),
-        SchedulerBusyException { QueueIsFull: true } busy => new ApiError(forOpenAi ? 429 : 503, busy.Message, "queue_full", RetryAfter: busy.RetryAfter),
+        ApiException api => new ApiError(api.Status, api.Message, api.Code, api.Parameter, api.RetryAfter),
+        SchedulerBusyException { QueueIsFull: true } busy =>
+            new ApiError(forOpenAi ? 429 : 503, busy.Message, "queue_full", RetryAfter: busy.RetryAfter),
         SchedulerBusyException busy => new ApiError(503, busy.Message, "not_ready", RetryAfter: busy.RetryAfter),
         BadHttpRequestException { StatusCode: 413 } => Of(ApiException.TooLarge(), forOpenAi),
         BadHttpRequestException bad => new ApiError(bad.StatusCode, OneLine(bad.Message)),
         ContextFullException full => new ApiError(400,
-            $"the prompt has {full.Needed} tokens and the context {full.Capacity}: send less, or serve with a larger context (setting context, --context)", "context_length_exceeded", "messages"),
-        ChatTemplateException template => new ApiError(400, $"the model's chat template does not take this conversation: {OneLine(template.Message)}", Parameter: "messages"),
+            $"the prompt has {full.Needed} tokens and the context {full.Capacity}: send less, or serve with a larger context (setting "
+                + "context, --context)",
+            "context_length_exceeded", "messages"),
+        ChatTemplateException template => new ApiError(400,
+            $"the model's chat template does not take this conversation: {OneLine(template.Message)}", Parameter: "messages"),
         ConstraintException constraint => new ApiError(400, OneLine(constraint.Message)),
         ArgumentException argument => new ApiError(400, OneLine(argument.Message)),
         SamplingException sampling => new ApiError(400, OneLine(sampling.Message), Parameter: "logit_bias"),

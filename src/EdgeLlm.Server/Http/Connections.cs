@@ -4,8 +4,9 @@ using Microsoft.AspNetCore.Http;
 namespace EdgeLlm.Server.Http;
 
 /// <summary>
-/// The open connections, at most so many: where there is one too many, the one is closed that had no request in work for the longest time, so that
-/// nobody who merely connects can lock others out. A request is in work from when its body has been read until its answer has been sent.
+/// The open connections, up to a limit: where there is one too many, the one is closed that had no request in work for the longest time, so
+/// that nobody who merely connects can lock others out. A request is in work from when its body has been read until its answer has been
+/// sent.
 /// </summary>
 /// <param name="most">How many may be open.</param>
 internal sealed class Connections(int most)

@@ -1,6 +1,4 @@
 using System.Globalization;
-using EdgeLlm.Server.Ollama;
-using EdgeLlm.Server.OpenAi;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -20,10 +18,12 @@ internal sealed class ErrorHandling(ServerLog log)
             string? path = context.Request.Path;
             if (context.Response.StatusCode == 404)
             {
-                string hint = IsOpenAisWithoutBase(path) ? $", but a /v1{path}: the base URL of OpenAI's clients ends with /v1" : "";
+                string hint = ErrorShape.IsOpenAisWithoutBase(path)
+                    ? $", but a /v1{path}: the base URL of OpenAI's clients ends with /v1" : "";
                 throw new ApiException(404, $"there is no {path}{hint}", "not_found");
             }
-            if (context.Response.StatusCode == 405) throw new ApiException(405, $"{context.Request.Path} does not take {context.Request.Method}", "method_not_allowed");
+            if (context.Response.StatusCode == 405)
+                throw new ApiException(405, $"{context.Request.Path} does not take {context.Request.Method}", "method_not_allowed");
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -31,12 +31,13 @@ internal sealed class ErrorHandling(ServerLog log)
         }
         catch (Exception exception)
         {
-            bool forOpenAi = IsOpenAi(context);
-            ApiError error = ApiError.Of(exception, forOpenAi);
+            ErrorShape shape = ErrorShape.Of(context);
+            ApiError error = ApiError.Of(exception, shape.IsBusy429);
             string request = $"{context.Request.Method} {context.Request.Path}";
-            if (error.Status is 401 or 403) log.Warning($"{request} of {AccessRules.ClientOf(context)} refused with {error.Status}: {error.Message}");
+            if (error.Status is 401 or 403)
+                log.Warning($"{request} of {AccessRules.ClientOf(context)} refused with {error.Status}: {error.Message}");
             if (error.Status == 500) log.Error($"{request}: {exception}");
-            await WriteAsync(context, error, forOpenAi).ConfigureAwait(false);
+            await WriteAsync(context, error, shape).ConfigureAwait(false);
         }
         finally
         {
@@ -44,25 +45,20 @@ internal sealed class ErrorHandling(ServerLog log)
         }
     }
 
-    private static bool IsOpenAi(HttpContext context) => context.Request.Path.StartsWithSegments("/v1") || IsOpenAisWithoutBase(context.Request.Path);
-
-    private static bool IsOpenAisWithoutBase(string? path) => path is "/chat/completions" or "/models";
-
-    private static async Task WriteAsync(HttpContext context, ApiError error, bool forOpenAi)
+    private static async Task WriteAsync(HttpContext context, ApiError error, ErrorShape shape)
     {
         HttpResponse response = context.Response;
         if (!response.HasStarted)
         {
             response.StatusCode = error.Status;
-            if (error.RetryAfter is { } wait) response.Headers.RetryAfter = ((int)wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+            if (error.RetryAfter is { } wait)
+                response.Headers.RetryAfter = ((int)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
             if (error.Status == 401) response.Headers.WWWAuthenticate = "Bearer";
-            if (forOpenAi) await JsonResponse.WriteAsync(context, ErrorResponse.Of(error), OpenAiJson.Default.ErrorResponse).ConfigureAwait(false);
-            else await JsonResponse.WriteAsync(context, new OllamaError(error.Message), OllamaJson.Default.OllamaError).ConfigureAwait(false);
+            await shape.WriteAsync(context, error).ConfigureAwait(false);
             return;
         }
         // In the middle of a stream the status has been sent: the error is the last line.
-        var stream = JsonStream.Continue(context);
-        if (forOpenAi) await stream.WriteAsync(ErrorResponse.Of(error), OpenAiJson.Default.ErrorResponse).ConfigureAwait(false);
-        else await stream.WriteAsync(new OllamaError(error.Message), OllamaJson.Default.OllamaError).ConfigureAwait(false);
+        using JsonStream stream = JsonStream.Continue(context);
+        await shape.WriteLastAsync(stream, error).ConfigureAwait(false);
     }
 }

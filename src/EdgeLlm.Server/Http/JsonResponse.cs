@@ -13,7 +13,8 @@ internal static class JsonResponse
         byte[] json = JsonSerializer.SerializeToUtf8Bytes(value, type);
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = json.Length;
-        if (!HttpMethods.IsHead(context.Request.Method)) await context.Response.Body.WriteAsync(json, context.RequestAborted).ConfigureAwait(false);
+        if (!HttpMethods.IsHead(context.Request.Method))
+            await context.Response.Body.WriteAsync(json, context.RequestAborted).ConfigureAwait(false);
     }
 
     /// <summary>The request's body, whatever it says that its type is (curl says it is a form).</summary>
@@ -23,6 +24,7 @@ internal static class JsonResponse
         ReadOnlyMemory<byte> body = await RequestBody.ReadAsync(context).ConfigureAwait(false);
         Connections.Begin(context);
         if (body.Span.StartsWith(Encoding.UTF8.Preamble)) body = body[Encoding.UTF8.Preamble.Length..];
+        RequestAdapters.Note(context, body.Span);
         try
         {
             return JsonSerializer.Deserialize(body.Span, type)
@@ -35,7 +37,8 @@ internal static class JsonResponse
         catch (JsonException exception)
         {
             // Of the reader inside it is an error of syntax; without one, a value that does not fit its field.
-            if (exception.InnerException is not JsonException && exception.Path is { Length: > 2 } path) throw ApiException.Field(path[2..], "has a value of the wrong type");
+            if (exception.InnerException is not JsonException && exception.Path is { Length: > 2 } path)
+                throw ApiException.Field(path[2..], "has a value of the wrong type");
             throw new ApiException(400, "the request is not valid JSON: " + exception.Message.Split(" Path:")[0]);
         }
     }

@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace EdgeLlm.Server.Http;
 
-/// <summary>An answer as a stream of JSON values: server-sent events (`data: {...}` and an empty line) or a value a line. Each is sent at once.</summary>
+/// <summary>
+/// An answer as a stream of JSON values: server-sent events (`data: {...}` and an empty line) or a value a line. Each is sent at once.
+/// </summary>
 internal sealed class JsonStream : IDisposable
 {
     private const string Events = "text/event-stream";
@@ -22,7 +24,12 @@ internal sealed class JsonStream : IDisposable
         _output = context.Response.BodyWriter;
         _events = context.Response.ContentType == Events;
         // Web pages get these values through a JSON parser, never as HTML.
-        _json = new Utf8JsonWriter(_output, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true });
+        _json = new Utf8JsonWriter(_output,
+            new JsonWriterOptions
+            {
+                Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+                SkipValidation = true
+            });
     }
 
     /// <summary>Server-sent events; the head is sent at once.</summary>
@@ -41,6 +48,15 @@ internal sealed class JsonStream : IDisposable
         JsonSerializer.Serialize(_json, value, type);
         _output.Write(_events ? "\n\n"u8 : "\n"u8);
         await _output.FlushAsync(_context.RequestAborted).ConfigureAwait(false);
+    }
+
+    /// <summary>An event with a name.</summary>
+    public async Task WriteAsync<T>(string name, T value, JsonTypeInfo<T> type)
+    {
+        _output.Write("event: "u8);
+        _output.Write(System.Text.Encoding.ASCII.GetBytes(name));
+        _output.Write("\n"u8);
+        await WriteAsync(value, type).ConfigureAwait(false);
     }
 
     /// <summary>A comment, which readers of server-sent events skip: a sign of life.</summary>

@@ -3,25 +3,35 @@ using System.Text.Json;
 namespace EdgeLlm.Server.Http;
 
 /// <summary>
-/// Fields of these and similar APIs that ask for what this version does not do. To ignore one would give an answer that looks right and is not what was
-/// asked for, so it is refused by name. Fields that are hints (`user`, `store`, `reasoning_effort`) are not here: they are ignored.
+/// Fields of these and similar APIs that ask for what this version does not do. To ignore one would give an answer that looks right and is
+/// not what was asked for, so it is refused by name. Fields that are hints (`user`, `store`, `reasoning_effort`) are not here: they are
+/// ignored.
 /// </summary>
 internal static class NotDone
 {
-    private const string Tools = "tools are not supported yet";
-    private const string Formats = "answers in a given format are not supported yet";
-    private const string Probabilities = "probabilities of tokens are not given yet";
+    private const string Functions = "this API has tools in the field tools";
+    private const string WebSearch = "the service does not search the web";
+    private const string Formats = "this field does not give an answer's form here";
+    private const string Probabilities = "these probabilities are not given";
     private const string Sampler = "this sampler is not supported";
     private const string TextOnly = "this model reads and writes text only";
 
     private static readonly Dictionary<string, string> Reasons = new()
     {
-        ["functions"] = Tools, ["function_call"] = Tools, ["web_search_options"] = Tools,
-        ["grammar"] = Formats, ["json_schema"] = Formats, ["guided_json"] = Formats, ["guided_regex"] = Formats, ["guided_choice"] = Formats,
-        ["guided_grammar"] = Formats, ["structured_outputs"] = Formats,
-        ["logprobs"] = Probabilities, ["top_logprobs"] = Probabilities, ["n_probs"] = Probabilities,
-        ["mirostat"] = Sampler, ["xtc_probability"] = Sampler, ["dynatemp_range"] = Sampler, ["min_tokens"] = Sampler,
-        ["audio"] = TextOnly, ["modalities"] = TextOnly,
+        ["functions"] = Functions,
+        ["function_call"] = Functions,
+        ["web_search_options"] = WebSearch,
+        ["grammar"] = Formats,
+        ["json_schema"] = Formats,
+        ["guided_whitespace_pattern"] = Formats,
+        ["prompt_logprobs"] = Probabilities,
+        ["post_sampling_probs"] = Probabilities,
+        ["mirostat"] = Sampler,
+        ["xtc_probability"] = Sampler,
+        ["dynatemp_range"] = Sampler,
+        ["min_tokens"] = Sampler,
+        ["audio"] = TextOnly,
+        ["modalities"] = TextOnly,
     };
 
     /// <summary>Values by which a field asks for nothing, beside null, false, 0 and what is empty.</summary>

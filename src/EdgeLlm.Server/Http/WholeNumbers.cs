@@ -12,7 +12,7 @@ internal sealed class WholeInt32 : JsonConverter<int>
     public override void Write(Utf8JsonWriter writer, int value, JsonSerializerOptions options) => writer.WriteNumberValue(value);
 }
 
-/// <summary>The same of 64 bits.</summary>
+/// <summary>Reads a whole number of 64 bits, also where it is written with a fraction of zero.</summary>
 internal sealed class WholeInt64 : JsonConverter<long>
 {
     /// <exception cref="JsonException">It is another value, or too large.</exception>
@@ -20,7 +20,8 @@ internal sealed class WholeInt64 : JsonConverter<long>
     {
         if (reader.TokenType != JsonTokenType.Number) throw new JsonException();
         if (reader.TryGetInt64(out long value)) return value;
-        return reader.TryGetDouble(out double real) && real == Math.Truncate(real) && Math.Abs(real) < 1L << 62 ? (long)real : throw new JsonException();
+        return reader.TryGetDouble(out double real) && real == Math.Truncate(real) && Math.Abs(real) < 1L << 62 ? (long)real
+            : throw new JsonException();
     }
 
     public override long Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => Read(ref reader);

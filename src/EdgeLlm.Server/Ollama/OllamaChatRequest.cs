@@ -1,5 +1,7 @@
 using System.Text.Json;
 using EdgeLlm.Chat;
+using EdgeLlm.Generation;
+using EdgeLlm.Server.Answers;
 using EdgeLlm.Server.Http;
 
 namespace EdgeLlm.Server.Ollama;
@@ -7,9 +9,23 @@ namespace EdgeLlm.Server.Ollama;
 /// <summary>The body of `POST /api/chat`.</summary>
 internal sealed record OllamaChatRequest : OllamaRequest
 {
-    public List<OllamaMessage>? Messages { get; init; }
+    public List<OllamaMessage?>? Messages { get; init; }
 
     public JsonElement? Tools { get; init; }
+
+    /// <param name="usual">The service's policy for a full context.</param>
+    /// <exception cref="ApiException">A field is wrong, or asks for what this version does not do.</exception>
+    public GenerationRequest ToRequest(ServedModel served, ContextPolicy? usual)
+    {
+        List<ChatMessage> turns =
+            [.. Messages!.Select((message, i) =>
+                (message ?? throw ApiException.Field($"messages[{i}]", "is null")).ToTurn($"messages[{i}]"))];
+        return RequestFor(served, usual) with
+        {
+            Tools = RequestTools.Of(Tools, choice: null),
+            Conversation = new Conversation(turns) { Variables = Thinking.Variables(null, ThinkingEffort.Thinks, ThinkingEffort.Effort) },
+        };
+    }
 }
 
 /// <summary>A message of a request.</summary>
@@ -36,7 +52,8 @@ internal sealed record OllamaMessage
         if (Fields.IsSet(Images)) throw ApiException.Unsupported($"{name}.images", "this model reads text only");
         string role = Role?.ToLowerInvariant() ?? "";
         if (role == "developer") role = "system";
-        if (role is not ("system" or "user" or "assistant" or "tool")) throw ApiException.Field($"{name}.role", $"is '{Role}'; it has to be system, user, assistant or tool");
+        if (role is not ("system" or "user" or "assistant" or "tool"))
+            throw ApiException.Field($"{name}.role", $"is '{Role}'; it has to be system, user, assistant or tool");
         return new ChatMessage(role, Content ?? "")
         {
             Name = ToolName,

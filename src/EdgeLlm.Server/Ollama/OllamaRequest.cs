@@ -1,13 +1,16 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using EdgeLlm.Generation;
-using EdgeLlm.Sampling;
+using EdgeLlm.Server.Answers;
 using EdgeLlm.Server.Http;
+using EdgeLlm.Server.OpenAi;
 using EdgeLlm.Server.Settings;
 
 namespace EdgeLlm.Server.Ollama;
 
-/// <summary>What the bodies of `/api/chat` and `/api/generate` have in common. Of other fields those in <see cref="NotDone"/> are refused.</summary>
+/// <summary>
+/// Fields common to the bodies of `/api/chat` and `/api/generate`. Of other fields those in <see cref="NotDone"/> are refused.
+/// </summary>
 internal abstract record OllamaRequest
 {
     public string? Model { get; init; }
@@ -17,99 +20,92 @@ internal abstract record OllamaRequest
 
     public JsonElement? Format { get; init; }
 
+    /// <summary>Whether the model thinks before it answers: true, false, or how hard: low, medium, high.</summary>
     public JsonElement? Think { get; init; }
 
-    /// <summary>How long the model stays loaded after this: seconds, or a duration such as `5m`; negative: for ever. The service's own model stays, unless 0 with nothing to answer asks for its end.</summary>
+    /// <summary>
+    /// How long the model stays loaded after this: seconds, or a duration such as `5m`; negative: for ever. The service's own model stays,
+    /// unless 0 with nothing to answer asks for its end.
+    /// </summary>
     public JsonElement? KeepAlive { get; init; }
 
-    /// <summary>Whether a conversation that is too long loses its oldest turns (true, as in Ollama's API where it says nothing) or is refused.</summary>
+    /// <summary>
+    /// Whether a conversation that is too long loses its oldest turns (true, as in Ollama's API where it says nothing) or is refused.
+    /// </summary>
     public bool? Truncate { get; init; }
 
     /// <summary>Whether it loses them in the middle of an answer, too; here only where it is asked for.</summary>
     public bool? Shift { get; init; }
+
+    /// <summary>Whether probabilities of tokens are given.</summary>
+    public bool? Logprobs { get; init; }
+
+    /// <summary>How many of the likeliest tokens are named with each.</summary>
+    public int? TopLogprobs { get; init; }
+
+    /// <summary>Whether a stream tells how far the prompt is computed, as llama.cpp's `return_progress`; Ollama does not have it.</summary>
+    public bool? ReturnProgress { get; init; }
 
     public Dictionary<string, JsonElement>? Options { get; init; }
 
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Others { get; set; }
 
-    /// <summary>How many tokens the client thinks that the context has; 0: it does not say.</summary>
-    public int ContextLength => Integer("num_ctx", 0);
-
+    [JsonIgnore]
     public bool Streams => Stream != false;
 
     /// <summary>Whether an empty request asks for the model to be let go.</summary>
+    [JsonIgnore]
     public bool Unloads => KeepsFor == TimeSpan.Zero;
 
     /// <summary><see cref="KeepAlive"/> as a time, negative for ever; null: it says nothing.</summary>
     /// <exception cref="ApiException">It is not a duration.</exception>
-    public TimeSpan? KeepsFor
-    {
-        get
-        {
-            try
-            {
-                return KeepAlive switch
-                {
-                    { ValueKind: JsonValueKind.Number } number => Duration.OfSeconds(number.GetDouble()),
-                    { ValueKind: JsonValueKind.String } text when text.GetString()!.Length > 0 => Duration.Parse(text.GetString()!),
-                    _ => null,
-                };
-            }
-            catch (FormatException exception)
-            {
-                throw ApiException.Field("keep_alive", $"has to be {exception.Message}");
-            }
-        }
-    }
+    [JsonIgnore]
+    public TimeSpan? KeepsFor => Duration.Of(KeepAlive);
 
-    /// <param name="usual">The service's policy; null: what Ollama's API says, drop.</param>
-    public ContextPolicy WhenFull(ContextPolicy? usual) => Truncate switch
-    {
-        true => ContextPolicy.DropOldestTurns,
-        false => ContextPolicy.Error,
-        _ => usual ?? ContextPolicy.DropOldestTurns,
-    };
+    /// <summary>The options that are understood, over those of the model.</summary>
+    /// <exception cref="ApiException">One is refused.</exception>
+    public OllamaOptions OptionsFor(ServedModel served) => new(Options, served.DefaultOptions);
 
+    /// <summary>The part of the request that does not depend on its kind.</summary>
+    /// <param name="usual">The service's policy for a full context; null: as Ollama's API says, drop.</param>
     /// <exception cref="ApiException">An option is wrong, or a field asks for what this version does not do.</exception>
-    public GenerationOptions ToOptions(string modelName)
+    protected GenerationRequest RequestFor(ServedModel served, ContextPolicy? usual)
     {
-        if (Fields.IsSet(Think)) throw new ApiException(400, $"\"{modelName}\" does not support thinking");
+        if (ThinkingEffort.Thinks == true && !Thinking.IsOf(served.ChatTemplate))
+            throw new ApiException(400, $"\"{served.Name}\" does not support thinking", parameter: "think");
         NotDone.Refuse(Others);
-        NotDone.Refuse(Options);
-        SamplingOptions defaults = Fields.OllamaSampling;
-        double seed = Number("seed", -1);
-        return Fields.Checked(new GenerationOptions
+        if (TopLogprobs is < 0 or > TokenProbability.MostLikeliest)
+            throw ApiException.Field("top_logprobs", $"must be between 0 and {TokenProbability.MostLikeliest}");
+        ContextPolicy whenFull = Truncate switch
         {
-            MaxTokens = Math.Max(Integer("num_predict", -1), 0), // -1 and -2: until the model ends it
-            StopStrings = Fields.Texts(Options?.GetValueOrDefault("stop"), "stop"),
-            Constraint = Constraints.Of(Format),
-            Sampling = Fields.WithOff(defaults with
+            true => ContextPolicy.DropOldestTurns,
+            false => ContextPolicy.Error,
+            _ => usual ?? ContextPolicy.DropOldestTurns,
+        };
+        return new GenerationRequest(served)
+        {
+            Options = Fields.Checked(OptionsFor(served).ToGeneration(Fields.OllamaSampling) with
             {
-                Temperature = (float)Number("temperature", defaults.Temperature),
-                TopK = Integer("top_k", defaults.TopK),
-                TopP = (float)Number("top_p", defaults.TopP),
-                MinP = (float)Number("min_p", defaults.MinP),
-                TypicalP = (float)Number("typical_p", defaults.TypicalP),
-                RepeatPenalty = (float)Number("repeat_penalty", defaults.RepeatPenalty),
-                RepeatLastN = Integer("repeat_last_n", defaults.RepeatLastN),
-                PresencePenalty = (float)Number("presence_penalty", 0),
-                FrequencyPenalty = (float)Number("frequency_penalty", 0),
-                Seed = seed < 0 ? null : (ulong)seed,
+                Constraint = Constraints.OfFormat(Format),
+                LogProbabilities = Logprobs == true ? TopLogprobs ?? 0 : null,
+                Shift = Shift == true && whenFull == ContextPolicy.DropOldestTurns,
             }),
-        });
+            WhenFull = whenFull,
+            KeepsFor = KeepsFor,
+        };
     }
 
-    private int Integer(string name, int fallback)
+    /// <summary>Meaning of <see cref="Think"/>.</summary>
+    /// <exception cref="ApiException">It is something else.</exception>
+    protected (bool? Thinks, string? Effort) ThinkingEffort => Think switch
     {
-        double value = Number(name, fallback);
-        return value == Math.Truncate(value) && Math.Abs(value) <= int.MaxValue ? (int)value : throw new ApiException(400, $"option \"{name}\" must be of type integer");
-    }
-
-    private double Number(string name, double fallback) => Options?.GetValueOrDefault(name) switch
-    {
-        null or { ValueKind: JsonValueKind.Undefined or JsonValueKind.Null } => fallback,
-        { ValueKind: JsonValueKind.Number } number => number.GetDouble(),
-        _ => throw new ApiException(400, $"option \"{name}\" must be a number"),
+        null or { ValueKind: JsonValueKind.Null or JsonValueKind.Undefined } => (null, null),
+        { ValueKind: JsonValueKind.True } => (true, null),
+        { ValueKind: JsonValueKind.False } => (false, null),
+        { ValueKind: JsonValueKind.String } text when text.GetString() is "high" or "medium" or "low" or "max" => (true, text.GetString()),
+        { ValueKind: JsonValueKind.String } text when text.GetString() is "" or "none" => (false, null),
+        _ => throw new ApiException(400,
+            "think must be a boolean or string (\"high\", \"medium\", \"low\", true, or false)", parameter: "think"),
     };
 }

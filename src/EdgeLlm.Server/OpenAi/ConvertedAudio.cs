@@ -16,7 +16,9 @@ internal static class ConvertedAudio
         string converted = path + ".wav";
         try
         {
-            var start = new ProcessStartInfo(program, ["-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-i", path, "-vn", "-ac", "1", "-ar", "16000", "-c:a", "pcm_s16le", "-f", "wav", converted])
+            var start = new ProcessStartInfo(program,
+                ["-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-i", path, "-vn", "-ac", "1", "-ar", "16000", "-c:a",
+                    "pcm_s16le", "-f", "wav", converted])
             {
                 RedirectStandardError = true,
                 RedirectStandardInput = true,
@@ -30,7 +32,9 @@ internal static class ConvertedAudio
                 throw new FileException("file", $"took longer than {LongestConversion.TotalMinutes} minutes to convert");
             }
             string problem = errors.GetAwaiter().GetResult();
-            if (process.ExitCode != 0) throw new FileException("file", $"is not sound in a format that is known here ({Printable.Line(problem.Split('\n')[0], 200)})");
+            if (process.ExitCode != 0)
+                throw new FileException("file",
+                    $"is not sound in a format that is known here ({Printable.Line(problem.Split('\n')[0], 200)})");
             return AudioReader.Open(converted);
         }
         catch (System.ComponentModel.Win32Exception exception)

@@ -6,7 +6,8 @@ namespace EdgeLlm.Server.OpenAi;
 /// <summary>OpenAI's error.</summary>
 internal sealed record ErrorResponse(ErrorDetails Error)
 {
-    public static ErrorResponse Of(ApiError error) => new(new ErrorDetails(error.Message, error.Type) { Param = error.Parameter, Code = error.Code });
+    public static ErrorResponse Of(ApiError error) =>
+        new(new ErrorDetails(error.Message, error.Type) { Param = error.Parameter, Code = error.Code });
 }
 
 internal sealed record ErrorDetails(string Message, string Type)

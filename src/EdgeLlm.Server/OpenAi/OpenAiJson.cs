@@ -4,7 +4,8 @@ using EdgeLlm.Server.Http;
 namespace EdgeLlm.Server.OpenAi;
 
 /// <summary>How the types of OpenAI's API are written as JSON; generated, without reflection.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     Converters = [typeof(WholeInt32), typeof(WholeInt64)])]
 [JsonSerializable(typeof(ChatCompletionRequest))]
 [JsonSerializable(typeof(ChatCompletion))]
@@ -13,4 +14,13 @@ namespace EdgeLlm.Server.OpenAi;
 [JsonSerializable(typeof(SpeechRequest))]
 [JsonSerializable(typeof(SpeechEvent))]
 [JsonSerializable(typeof(ErrorResponse))]
+[JsonSerializable(typeof(CompletionRequest))]
+[JsonSerializable(typeof(Completion))]
+[JsonSerializable(typeof(EmbeddingRequest))]
+[JsonSerializable(typeof(EmbeddingList))]
+[JsonSerializable(typeof(RerankRequest))]
+[JsonSerializable(typeof(RerankAnswer))]
+[JsonSerializable(typeof(float[]))]
+[JsonSerializable(typeof(System.Text.Json.JsonElement))]
+[JsonSerializable(typeof(string))]
 internal sealed partial class OpenAiJson : JsonSerializerContext;

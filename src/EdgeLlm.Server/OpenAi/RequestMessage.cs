@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using EdgeLlm.Chat;
+using EdgeLlm.Chat.Tools;
 using EdgeLlm.Server.Http;
 
 namespace EdgeLlm.Server.OpenAi;
@@ -19,9 +20,19 @@ internal sealed record RequestMessage
 
     public List<RequestToolCall?>? ToolCalls { get; init; }
 
-    /// <param name="name">The message's place in the request, such as `messages[2]`.</param>
-    /// <exception cref="ApiException">The role is unknown, or the content no text.</exception>
-    public ChatMessage ToTurn(string name)
+    /// <summary>The call where the conversation has OpenAI's old functions.</summary>
+    public RequestFunction? FunctionCall { get; init; }
+
+    /// <summary>An assistant's thoughts before its answer, as vLLM, DeepSeek and this service give them.</summary>
+    public JsonElement? ReasoningContent { get; init; }
+
+    /// <param name="message">The message.</param>
+    /// <param name="name">Its place in the request, such as `messages[2]`.</param>
+    /// <exception cref="ApiException">It is null, its role is unknown, or its content no text.</exception>
+    public static ChatMessage ToTurn(RequestMessage? message, string name) =>
+        (message ?? throw ApiException.Field(name, "is null")).ToTurn(name);
+
+    private ChatMessage ToTurn(string name)
     {
         string? given = Role?.ToLowerInvariant();
         string role = given switch
@@ -35,13 +46,17 @@ internal sealed record RequestMessage
         {
             Name = Name,
             ToolCallId = ToolCallId,
-            ToolCalls = [.. (ToolCalls ?? []).Select((call, i) => call is null
-                ? throw ApiException.Field($"{name}.tool_calls[{i}]", "is null")
-                : new ChatToolCall(call.Id, call.Function?.Name ?? "", call.Function?.Arguments ?? "{}"))],
+            ReasoningContent = ReasoningContent is { ValueKind: JsonValueKind.String } thought ? thought.GetString() : null,
+            ToolCalls = FunctionCall is { } only
+                ? [new ChatToolCall(null, only.Name ?? "", only.Arguments ?? "{}")]
+                : [.. (ToolCalls ?? []).Select((call, i) =>
+                    (call ?? throw ApiException.Field($"{name}.tool_calls[{i}]", "is null")).ToCall())],
         };
     }
 
-    private static string TextOf(JsonElement? content, string name)
+    /// <summary>A content of one text or of parts that are texts.</summary>
+    /// <exception cref="ApiException">It is something else.</exception>
+    public static string TextOf(JsonElement? content, string name)
     {
         switch (content?.ValueKind)
         {
@@ -52,8 +67,11 @@ internal sealed record RequestMessage
         var text = new StringBuilder();
         foreach (JsonElement part in content.Value.EnumerateArray())
         {
-            string? type = part.ValueKind == JsonValueKind.Object && part.TryGetProperty("type", out JsonElement kind) && kind.ValueKind == JsonValueKind.String ? kind.GetString() : null;
-            if (type != "text" || !part.TryGetProperty("text", out JsonElement words) || words.ValueKind != JsonValueKind.String)
+            string? type = part.ValueKind == JsonValueKind.Object && part.TryGetProperty("type", out JsonElement kind)
+                && kind.ValueKind == JsonValueKind.String ? kind.GetString() : null;
+            if (type == "thinking" || type == "reasoning") continue; // what was thought before is not said
+            if (type is not ("text" or "input_text" or "output_text" or "refusal") || !part.TryGetProperty("text", out JsonElement words)
+                || words.ValueKind != JsonValueKind.String)
                 throw ApiException.Unsupported(name, $"a part of type '{type}' is not taken: this model reads text only");
             text.Append(words.GetString());
         }
@@ -62,7 +80,15 @@ internal sealed record RequestMessage
 }
 
 /// <summary>A call that the assistant made in an earlier turn.</summary>
-internal sealed record RequestToolCall(string? Id, RequestFunction? Function);
+internal sealed record RequestToolCall(string? Id, RequestFunction? Function)
+{
+    /// <summary>The call of a custom tool.</summary>
+    public CalledCustom? Custom { get; init; }
+
+    public ChatToolCall ToCall() => Custom is { } custom
+        ? new ChatToolCall(Id, custom.Name ?? "", $"{{\"{ToolDefinition.Input}\": \"{JsonEncodedText.Encode(custom.Input ?? "")}\"}}")
+        : new ChatToolCall(Id, Function?.Name ?? "", Function?.Arguments ?? "{}");
+}
 
 /// <param name="Name">What was called.</param>
 /// <param name="Arguments">JSON text.</param>

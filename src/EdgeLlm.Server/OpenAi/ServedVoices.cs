@@ -1,6 +1,7 @@
 using EdgeLlm.Server.Http;
 using EdgeLlm.Server.Settings;
 using EdgeLlm.Speech;
+using EdgeLlm.Speech.Synthesis;
 
 namespace EdgeLlm.Server.OpenAi;
 
@@ -27,15 +28,22 @@ internal sealed class ServedVoices(ServerOptions settings) : IDisposable
         (string Name, string Path)[] installed = [.. VoiceStore.Voices()];
         List<string> names = [.. installed.Select(voice => voice.Name), .. _mapped.Keys];
         if (settings.Voice is not null) names.Add(NameOf(settings.Voice));
-        if (model is not null && !UsualModels.Any(usual => model.StartsWith(usual, StringComparison.OrdinalIgnoreCase)) && !names.Contains(model, StringComparer.OrdinalIgnoreCase))
-            throw new ApiException(400, $"the model '{Printable.Line(model, 100)}' does not speak here; tts-1 means this service's voice", "model_not_found", "model");
+        names.AddRange(settings.VoiceCommands.Keys.Select(static command => CommandVoice.Prefix + command));
+        if (model is not null && !UsualModels.Any(usual => model.StartsWith(usual, StringComparison.OrdinalIgnoreCase))
+            && !names.Contains(model, StringComparer.OrdinalIgnoreCase))
+            throw new ApiException(400, $"the model '{Printable.Line(model, 100)}' does not speak here; tts-1 means this service's voice",
+                "model_not_found", "model");
         if (name is null or "") return Open(settings.Voice);
         if (_mapped.TryGetValue(name, out string? mapped)) return Open(mapped);
-        if (settings.Voice is not null && name.Equals(NameOf(settings.Voice), StringComparison.OrdinalIgnoreCase)) return Open(settings.Voice);
+        if (settings.Voice is not null && name.Equals(NameOf(settings.Voice), StringComparison.OrdinalIgnoreCase))
+            return Open(settings.Voice);
         foreach ((string voice, string path) in installed)
         {
             if (voice.Equals(name, StringComparison.OrdinalIgnoreCase)) return Open(path);
         }
+        if (name.StartsWith(CommandVoice.Prefix, StringComparison.Ordinal)
+            && settings.VoiceCommands.ContainsKey(name[CommandVoice.Prefix.Length..]))
+            return Open(name);
         if (UsualNames.Contains(name, StringComparer.OrdinalIgnoreCase)) return Open(settings.Voice);
         string list = string.Join(", ", names.Concat(UsualNames).Select(voice => Printable.Line(voice)));
         throw ApiException.Field("voice", $"is '{Printable.Line(name, 100)}', and there is none of that name; there are {list}");
@@ -62,20 +70,25 @@ internal sealed class ServedVoices(ServerOptions settings) : IDisposable
             if (_opened.TryGetValue(voice ?? "", out SpeechSynthesizer? open)) return open;
             try
             {
-                return _opened[voice ?? ""] = SpeechSynthesizer.Load(voice);
+                return _opened[voice ?? ""] = SpeechSynthesizer.Load(voice, new VoiceOptions { Commands = settings.VoiceCommands });
             }
             catch (Exception exception) when (voice is null && exception is FileNotFoundException)
             {
-                throw new ApiException(400, "this service has no voice: `edgellm quantize VOICE-FOLDER heart.gguf` makes one, and the setting voice names it", "no_voice", "voice");
+                throw new ApiException(400,
+                    "this service has no voice: `edgellm quantize VOICE-FOLDER heart.gguf` makes one, and the setting voice names it",
+                    "no_voice", "voice");
             }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ModelException or Gguf.GgufException)
+            catch (Exception exception)
+                when (exception is IOException or UnauthorizedAccessException or ModelException or Gguf.GgufException)
             {
                 throw new ApiException(500, $"the voice can't be opened: {exception.Message}", "voice_damaged", "voice");
             }
         }
     }
 
-    private static string NameOf(string voice) => Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(voice));
+    private static string NameOf(string voice) =>
+        voice.StartsWith(CommandVoice.Prefix, StringComparison.Ordinal) ? voice
+            : Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(voice));
 
     private sealed class Place(ServedVoices voices) : IDisposable
     {

@@ -11,7 +11,8 @@ internal sealed record SoundFormat(string Name, string ContentType, string[]? Ar
 {
     private static readonly SoundFormat[] All =
     [
-        new("mp3", "audio/mpeg", ["-f", "mp3"]), new("opus", "audio/ogg", ["-c:a", "libopus", "-f", "ogg"]), new("aac", "audio/aac", ["-f", "adts"]),
+        new("mp3", "audio/mpeg", ["-f", "mp3"]), new("opus", "audio/ogg", ["-c:a", "libopus", "-f", "ogg"]),
+        new("aac", "audio/aac", ["-f", "adts"]),
         new("flac", "audio/flac"), new("wav", "audio/wav"), new("pcm", "audio/pcm"),
     ];
 
@@ -22,7 +23,9 @@ internal sealed record SoundFormat(string Name, string ContentType, string[]? Ar
         name ??= ffmpeg is null ? "wav" : "mp3";
         if (All.FirstOrDefault(format => format.Name == name) is { } found && (found.Arguments is null || ffmpeg is not null)) return found;
         string taken = string.Join(", ", All.Where(format => format.Arguments is null || ffmpeg is not null).Select(format => format.Name));
-        throw ApiException.Field("response_format", $"is '{Printable.Line(name, 40)}'; this service makes {taken}{(ffmpeg is null ? " (mp3, opus and aac take the setting ffmpeg)" : "")}");
+        throw ApiException.Field("response_format",
+            $"is '{Printable.Line(name, 40)}'; this service makes "
+                + $"{taken}{(ffmpeg is null ? " (mp3, opus and aac take the setting ffmpeg)" : "")}");
     }
 }
 
@@ -43,7 +46,9 @@ internal sealed class SoundEncoder : IDisposable
     {
         if (format.Arguments is { } arguments)
         {
-            _ffmpeg = Start(ffmpeg!, ["-hide_banner", "-loglevel", "error", "-f", "s16le", "-ar", $"{sampleRate}", "-ac", "1", "-i", "pipe:0", .. arguments, "pipe:1"]);
+            _ffmpeg =
+                Start(ffmpeg!, ["-hide_banner", "-loglevel", "error", "-f", "s16le", "-ar", $"{sampleRate}", "-ac", "1", "-i", "pipe:0",
+                    .. arguments, "pipe:1"]);
             _copying = CopyAsync(_ffmpeg);
         }
         else if (format.Name == "flac")
@@ -103,12 +108,18 @@ internal sealed class SoundEncoder : IDisposable
     private async Task CopyAsync(Process process)
     {
         byte[] bytes = new byte[1 << 14];
-        for (int count; (count = await process.StandardOutput.BaseStream.ReadAsync(bytes).ConfigureAwait(false)) > 0;) _buffer.Write(bytes.AsSpan(0, count));
+        for (int count; (count = await process.StandardOutput.BaseStream.ReadAsync(bytes).ConfigureAwait(false)) > 0;)
+            _buffer.Write(bytes.AsSpan(0, count));
     }
 
     private static Process Start(string program, string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        };
         start.Environment.Clear();
         try
         {

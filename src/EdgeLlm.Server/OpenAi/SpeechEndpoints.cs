@@ -23,7 +23,8 @@ internal sealed class SpeechEndpoints(ServedVoices voices, ServerOptions setting
         request.Check();
         SoundFormat format = SoundFormat.Of(request.ResponseFormat, settings.Ffmpeg);
         SpeechSynthesizer voice = voices.Voice(request.Model, request.VoiceName);
-        double asked = request.Speed ?? 1, speed = Math.Clamp(asked, SpeechOptions.LeastSpeed, SpeechOptions.GreatestSpeed);
+        double asked = request.Speed ?? 1,
+            speed = voice.HasTempo ? Math.Clamp(asked, SpeechOptions.LeastSpeed, SpeechOptions.GreatestSpeed) : 1;
         if (speed != asked) context.Response.Headers[SpeedHeader] = speed.ToString(CultureInfo.InvariantCulture);
 
         using IDisposable place = voices.Enter();
@@ -34,7 +35,8 @@ internal sealed class SpeechEndpoints(ServedVoices voices, ServerOptions setting
         try
         {
             // Nothing is sent before the first sound: until then an error has its status.
-            IAsyncEnumerable<ReadOnlyMemory<float>> sound = voice.SynthesizeAsync(request.Input!, new SpeechOptions { Speed = speed }, context.RequestAborted);
+            IAsyncEnumerable<ReadOnlyMemory<float>> sound =
+                voice.SynthesizeAsync(request.Input!, new SpeechOptions { Speed = speed }, context.RequestAborted);
             await foreach (ReadOnlyMemory<float> piece in sound.ConfigureAwait(false))
             {
                 samples += piece.Length;
@@ -46,10 +48,12 @@ internal sealed class SpeechEndpoints(ServedVoices voices, ServerOptions setting
             {
                 int steps = (int)(samples / (2 * VoiceModel.Hop));
                 var usage = new SpeechUsage(request.Input!.Length, steps, request.Input.Length + steps);
-                await events.WriteAsync(new SpeechEvent("speech.audio.done") { Usage = usage }, OpenAiJson.Default.SpeechEvent).ConfigureAwait(false);
+                await events.WriteAsync(new SpeechEvent("speech.audio.done") { Usage = usage }, OpenAiJson.Default.SpeechEvent)
+                    .ConfigureAwait(false);
             }
             log.Info(string.Create(CultureInfo.InvariantCulture,
-                $"{AccessRules.ClientOf(context)}: {request.Input!.Length} characters spoken, {samples / (double)voice.SampleRate:0.0} s of sound in {Stopwatch.GetElapsedTime(started).TotalSeconds:0.00} s"));
+                $"{AccessRules.ClientOf(context)}: {request.Input!.Length} characters spoken, {samples / (double)voice.SampleRate:0.0} s "
+                    + $"of sound in {Stopwatch.GetElapsedTime(started).TotalSeconds:0.00} s"));
         }
         catch (Exception exception) when (context.Response.HasStarted && !request.IsEvents && exception is not OperationCanceledException)
         {
@@ -68,7 +72,8 @@ internal sealed class SpeechEndpoints(ServedVoices voices, ServerOptions setting
             if (request.IsEvents)
             {
                 events ??= await JsonStream.OfEventsAsync(context).ConfigureAwait(false);
-                await events.WriteAsync(new SpeechEvent("speech.audio.delta") { Audio = bytes }, OpenAiJson.Default.SpeechEvent).ConfigureAwait(false);
+                await events.WriteAsync(new SpeechEvent("speech.audio.delta") { Audio = bytes }, OpenAiJson.Default.SpeechEvent)
+                    .ConfigureAwait(false);
                 return;
             }
             if (!context.Response.HasStarted)

@@ -3,7 +3,7 @@ using EdgeLlm.Server.Http;
 
 namespace EdgeLlm.Server.OpenAi;
 
-/// <summary>What a client asks `/v1/audio/speech` for.</summary>
+/// <summary>Body of `/v1/audio/speech`.</summary>
 internal sealed record SpeechRequest
 {
     /// <summary>Most characters of an input, as OpenAI has it.</summary>
@@ -32,7 +32,8 @@ internal sealed record SpeechRequest
     {
         null or { ValueKind: JsonValueKind.Null or JsonValueKind.Undefined } => null,
         { ValueKind: JsonValueKind.String } text => text.GetString(),
-        { ValueKind: JsonValueKind.Object } named when named.TryGetProperty("id", out JsonElement id) && id.ValueKind == JsonValueKind.String => id.GetString(),
+        { ValueKind: JsonValueKind.Object } named when named.TryGetProperty("id", out JsonElement id)
+            && id.ValueKind == JsonValueKind.String => id.GetString(),
         _ => throw ApiException.Field("voice", "has to be a text, or an object with an id"),
     };
 
@@ -43,10 +44,13 @@ internal sealed record SpeechRequest
     public void Check()
     {
         if (string.IsNullOrWhiteSpace(Input)) throw ApiException.Field("input", "has to be a text that is not empty");
-        if (Input.Length > MostCharacters) throw ApiException.Field("input", $"has {Input.Length} characters; at most {MostCharacters} are taken");
-        if (!string.IsNullOrEmpty(Instructions)) throw ApiException.Unsupported("instructions", "this voice takes no instructions; leave them out");
+        if (Input.Length > MostCharacters)
+            throw ApiException.Field("input", $"has {Input.Length} characters; at most {MostCharacters} are taken");
+        if (!string.IsNullOrEmpty(Instructions))
+            throw ApiException.Unsupported("instructions", "this voice takes no instructions; leave them out");
         if (StreamFormat is not (null or "audio" or "sse")) throw ApiException.Field("stream_format", "has to be audio or sse");
-        if (Speed is { } speed && !(speed is >= LeastSpeed and <= GreatestSpeed)) throw ApiException.Field("speed", $"has to be from {LeastSpeed} to {GreatestSpeed}");
+        if (Speed is { } speed && !(speed is >= LeastSpeed and <= GreatestSpeed))
+            throw ApiException.Field("speed", $"has to be from {LeastSpeed} to {GreatestSpeed}");
     }
 }
 

@@ -7,15 +7,15 @@ namespace EdgeLlm.Server.OpenAi;
 internal sealed record Transcription(string Text)
 {
     /// <summary>Of each token, where they were asked for.</summary>
-    public IReadOnlyList<TokenLogProbability>? Logprobs { get; init; }
+    public IReadOnlyList<SpokenTokenProbability>? Logprobs { get; init; }
 
     public SpokenUsage? Usage { get; init; }
 }
 
 /// <summary>A token and the natural logarithm of its probability.</summary>
-internal sealed record TokenLogProbability(string Token, float Logprob, IReadOnlyList<byte> Bytes);
+internal sealed record SpokenTokenProbability(string Token, float Logprob, IReadOnlyList<byte> Bytes);
 
-/// <summary>What a transcription is charged by: the seconds of sound.</summary>
+/// <summary>Usage of a transcription: seconds of sound.</summary>
 internal sealed record SpokenUsage(double Seconds)
 {
     public string Type => "duration";
@@ -33,10 +33,12 @@ internal sealed record VerboseTranscription(string Task, string Language, double
 
 /// <summary>A segment of <see cref="VerboseTranscription"/>.</summary>
 /// <param name="Seek">Start of its window, in steps of 10 ms.</param>
-internal sealed record SpokenSegment(int Id, long Seek, double Start, double End, string Text, IReadOnlyList<int> Tokens, double Temperature, double AvgLogprob, double CompressionRatio, double NoSpeechProb)
+internal sealed record SpokenSegment(int Id, long Seek, double Start, double End, string Text, IReadOnlyList<int> Tokens,
+    double Temperature, double AvgLogprob, double CompressionRatio, double NoSpeechProb)
 {
     public static SpokenSegment Of(TranscriptSegment segment, int id) => new(
-        id, segment.WindowStart / 160, Math.Round(segment.Start, 3), Math.Round(segment.End, 3), " " + segment.Text, segment.Tokens, segment.Temperature, segment.MeanLogProbability, segment.CompressionRatio, segment.NoSpeechProbability);
+        id, segment.WindowStart / 160, Math.Round(segment.Start, 3), Math.Round(segment.End, 3), " " + segment.Text, segment.Tokens,
+        segment.Temperature, segment.MeanLogProbability, segment.CompressionRatio, segment.NoSpeechProbability);
 }
 
 /// <summary>A word of <see cref="VerboseTranscription"/>.</summary>
@@ -49,13 +51,14 @@ internal sealed record TranscriptEvent(string Type)
 
     public string? Text { get; init; }
 
-    public IReadOnlyList<TokenLogProbability>? Logprobs { get; init; }
+    public IReadOnlyList<SpokenTokenProbability>? Logprobs { get; init; }
 
     public SpokenUsage? Usage { get; init; }
 }
 
 /// <summary>How these are written as JSON; generated, without reflection.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(Transcription))]
 [JsonSerializable(typeof(VerboseTranscription))]
 [JsonSerializable(typeof(TranscriptEvent))]

@@ -31,7 +31,7 @@ internal sealed class TranscriptionEndpoints(Hearing hearing, ServerOptions opti
             await StreamAsync(context, request, wanted).ConfigureAwait(false);
             return;
         }
-        (Transcript transcript, IReadOnlyList<TokenLogProbability>? logProbabilities) = await hearing.RunAsync(recognizer =>
+        (Transcript transcript, IReadOnlyList<SpokenTokenProbability>? logProbabilities) = await hearing.RunAsync(recognizer =>
         {
             Transcript found = Transcribe(recognizer, request, wanted, null, context.RequestAborted);
             return (found, request.WantsLogProbabilities ? LogProbabilities(recognizer, found.Segments) : null);
@@ -40,19 +40,25 @@ internal sealed class TranscriptionEndpoints(Hearing hearing, ServerOptions opti
         switch (request.Format)
         {
             case "text": await WriteTextAsync(context, "text/plain; charset=utf-8", transcript.Text + "\n").ConfigureAwait(false); break;
-            case "srt": await WriteTextAsync(context, "application/x-subrip; charset=utf-8", Subtitles.Srt(transcript.Segments)).ConfigureAwait(false); break;
-            case "vtt": await WriteTextAsync(context, "text/vtt; charset=utf-8", Subtitles.Vtt(transcript.Segments)).ConfigureAwait(false); break;
+            case "srt":
+                await WriteTextAsync(context, "application/x-subrip; charset=utf-8", Subtitles.Srt(transcript.Segments))
+                    .ConfigureAwait(false); break;
+            case "vtt":
+                await WriteTextAsync(context, "text/vtt; charset=utf-8", Subtitles.Vtt(transcript.Segments)).ConfigureAwait(false); break;
             case "verbose_json":
-                var verbose = new VerboseTranscription(translates ? "translate" : "transcribe", LanguageNames.NameOf(transcript.Language), transcript.Duration, transcript.Text)
+                var verbose = new VerboseTranscription(translates ? "translate" : "transcribe", LanguageNames.NameOf(transcript.Language),
+                    transcript.Duration, transcript.Text)
                 {
                     Segments = [.. transcript.Segments.Select(SpokenSegment.Of)],
-                    Words = request.WantsWords ? [.. transcript.Segments.SelectMany(segment => segment.Words).Select(word => new SpokenWord(word.Text, Math.Round(word.Start, 3), Math.Round(word.End, 3)))] : null,
+                    Words = request.WantsWords ? [.. transcript.Segments.SelectMany(segment => segment.Words)
+                        .Select(word => new SpokenWord(word.Text, Math.Round(word.Start, 3), Math.Round(word.End, 3)))] : null,
                     Usage = usage,
                 };
                 await JsonResponse.WriteAsync(context, verbose, TranscriptionJson.Default.VerboseTranscription).ConfigureAwait(false);
                 break;
             default:
-                await JsonResponse.WriteAsync(context, new Transcription(transcript.Text) { Logprobs = logProbabilities, Usage = usage }, TranscriptionJson.Default.Transcription).ConfigureAwait(false);
+                await JsonResponse.WriteAsync(context, new Transcription(transcript.Text) { Logprobs = logProbabilities, Usage = usage },
+                    TranscriptionJson.Default.Transcription).ConfigureAwait(false);
                 break;
         }
     }
@@ -79,7 +85,8 @@ internal sealed class TranscriptionEndpoints(Hearing hearing, ServerOptions opti
                 Usage = new SpokenUsage(Math.Ceiling(transcript.Duration)),
             });
             return true;
-        }, context.RequestAborted).ContinueWith(done => events.Writer.Complete(done.Exception?.InnerException), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        }, context.RequestAborted).ContinueWith(done => events.Writer.Complete(done.Exception?.InnerException), CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         try
         {
             // What is wrong with the request is an answer with a status: the head is sent with the first event.
@@ -94,26 +101,11 @@ internal sealed class TranscriptionEndpoints(Hearing hearing, ServerOptions opti
         }
     }
 
-    private Transcript Transcribe(SpeechRecognizer recognizer, TranscriptionRequest request, TranscriptionOptions wanted, Action<TranscriptSegment>? take, CancellationToken cancellation)
+    private Transcript Transcribe(SpeechRecognizer recognizer, TranscriptionRequest request, TranscriptionOptions wanted,
+        Action<TranscriptSegment>? take, CancellationToken cancellation)
     {
-        if (wanted.Translate && !recognizer.CanTranslate) throw new ApiException(400, $"the model '{hearing.Name}' knows one language alone and does not translate", "unsupported_value");
         using AudioReader audio = Open(request);
-        long most = (long)options.AudioSeconds * AudioReader.SpeechRate;
-        if (audio.Length > most) throw TooLong();
-        try
-        {
-            return recognizer.Transcribe(samples =>
-            {
-                int count = audio.Read(samples);
-                return audio.Position <= most ? count : throw TooLong();
-            }, wanted, take, null, cancellation);
-        }
-        catch (IOException exception)
-        {
-            throw ApiException.Field("file", $"can't be read to its end: {exception.Message}");
-        }
-
-        ApiException TooLong() => ApiException.Field("file", $"has more than {options.AudioSeconds} seconds of sound, which the service takes (setting audioSeconds)");
+        return hearing.Transcribe(recognizer, audio, "file", wanted, take, cancellation);
     }
 
     private AudioReader Open(TranscriptionRequest request)
@@ -140,15 +132,16 @@ internal sealed class TranscriptionEndpoints(Hearing hearing, ServerOptions opti
         }
     }
 
-    private static List<TokenLogProbability> LogProbabilities(SpeechRecognizer recognizer, IEnumerable<TranscriptSegment> segments)
+    private static List<SpokenTokenProbability> LogProbabilities(SpeechRecognizer recognizer, IEnumerable<TranscriptSegment> segments)
     {
-        var all = new List<TokenLogProbability>();
+        var all = new List<SpokenTokenProbability>();
         foreach (TranscriptSegment segment in segments)
         {
             for (int i = 0; i < Math.Min(segment.Tokens.Count, segment.LogProbabilities.Count); i++)
             {
                 byte[] bytes = recognizer.BytesOf(segment.Tokens[i]);
-                if (bytes.Length > 0) all.Add(new TokenLogProbability(Encoding.UTF8.GetString(bytes), segment.LogProbabilities[i], bytes));
+                if (bytes.Length > 0)
+                    all.Add(new SpokenTokenProbability(Encoding.UTF8.GetString(bytes), segment.LogProbabilities[i], bytes));
             }
         }
         return all;

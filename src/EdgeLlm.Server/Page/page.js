@@ -1,35 +1,22 @@
 // A conversation with the model of this service. It is kept in the browser alone: a reload finds it again, New lets it go.
-import { blocks, make } from './markdown.js';
+import { archive, forget, keep, load, older, option } from './conversations.js';
+import { configuration, dress, install, settleLanguage, watchIdle } from './kiosk.js';
+import { make } from './markdown.js';
 import { chat, findModel, Refusal } from './service.js';
+import { choose, languages, t } from './texts.js';
+import { addProblem, addTurn, button, copy, draw, finish, speaker } from './view.js';
 
 const most = 2048; // tokens of an answer
+const mostKilobytes = 64; // of an attached file
 const element = id => document.getElementById(id);
 const [turns, question, send, stop, status, spoken, back] = ['turns', 'question', 'send', 'stop', 'status', 'spoken', 'back'].map(element);
 
 let messages = load('conversation') ?? []; // as the API takes them; an answer that was cut has `cut`, which the API ignores
 let model = '';
+let page = {};
 let running = null; // the AbortController of the answer that is being written
-
-// ---- What is kept
-
-function load(name) {
-  for (const store of [sessionStorage, localStorage]) {
-    try {
-      const found = JSON.parse(store.getItem(name));
-      if (Array.isArray(found)) return found.filter(one => typeof one?.content === 'string' && ['user', 'assistant'].includes(one.role));
-    } catch { /* storage is switched off, or holds something else */ }
-  }
-  return null;
-}
-
-// The tab's own, and for the next start of the browser. `previous` is for the tab alone.
-function keep(name, value) {
-  for (const store of name === 'previous' ? [sessionStorage] : [sessionStorage, localStorage]) {
-    try {
-      if (value?.length) store.setItem(name, JSON.stringify(value)); else store.removeItem(name);
-    } catch { /* full or switched off: then it is not kept */ }
-  }
-}
+let editing = -1; // the number of the message whose question is in the field
+let attached = null; // { name, text }
 
 // ---- What is shown
 
@@ -37,73 +24,29 @@ function say(text) {
   if (status.textContent !== text) status.textContent = text;
 }
 
-function addTurn(role, ...content) {
-  const speaker = make('h2', 'quiet', role === 'user' ? 'You' : 'Assistant');
-  const body = make('div', 'body', ...content);
-  const turn = make('article', `turn ${role}`, speaker, body);
-  turn.setAttribute('aria-label', speaker.textContent);
-  turns.append(turn);
-  showStart();
-  turns.scrollTop = turns.scrollHeight;
-  return turn;
-}
-
-// Shows an answer so far: of its parts, only those that are not there yet as they are.
-function draw(turn, text) {
-  const body = turn.querySelector('.body');
-  const parts = blocks(text);
-  const shown = turn.shown ??= [];
-  let same = 0;
-  while (same < parts.length && same < shown.length && parts[same].source === shown[same]) same++;
-  const atEnd = turns.scrollHeight - turns.scrollTop - turns.clientHeight < 48;
-  while (body.childNodes.length > same) body.lastChild.remove();
-  body.append(...parts.slice(same).map(part => part.render()));
-  turn.shown = parts.map(part => part.source);
-  if (atEnd) turns.scrollTop = turns.scrollHeight;
-}
-
-function finish(turn, text, note) {
-  draw(turn, text);
-  if (note) turn.append(make('p', 'note', note));
-  if (!text) return;
-  const copy = make('button', 'copy', 'Copy');
-  copy.type = 'button';
-  copy.dataset.copies = 'answer';
-  turn.answer = text;
-  turn.append(copy);
-  turns.scrollTop = turns.scrollHeight;
-}
-
-// Each sentence once, as it ends; the rest at the end.
-function speaker() {
-  let said = 0, first = true;
-  return (text, isWhole) => {
-    const fresh = text.slice(said);
-    const ends = [...fresh.matchAll(/[.!?…:;]["')\]*_]*\s|\n/g)];
-    const length = isWhole ? fresh.length : ends.length > 0 ? ends.at(-1).index + ends.at(-1)[0].length : 0;
-    const words = fresh.slice(0, length).replace(/[*_`#|~>]+/g, ' ').replace(/\s+/g, ' ').trim();
-    said += length;
-    if (words) spoken.append(make('p', '', first ? `Assistant: ${words}` : words));
-    if (words) first = false;
-    while (spoken.childElementCount > 20) spoken.firstChild.remove();
-  };
-}
-
-// The empty page says where words go: this machine, or another one over the network.
+// The empty page greets, or says where words go: this machine, or another one over the network.
 function showStart() {
+  const isEmpty = turns.childElementCount === 0;
   const local = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
-  const where = element('where');
-  where.textContent = local ? 'Nothing leaves this machine.'
-    : `Your words go to ${location.hostname} and no further.${isSecureContext ? '' : ' The way there is not encrypted.'}`;
-  where.hidden = turns.childElementCount > 0;
-  back.hidden = turns.childElementCount > 0 || !load('previous')?.length;
+  element('where').textContent = local ? t('here') : `${t('there', location.hostname)}${isSecureContext ? '' : t('open')}`;
+  element('greeting').textContent = page.greeting ?? '';
+  element('greeting').hidden = !isEmpty || !page.greeting;
+  element('where').hidden = !isEmpty;
+  element('starters').replaceChildren(...(isEmpty ? page.starters ?? [] : []).map(text => button(text, '', { does: 'starter' })));
+  back.hidden = !isEmpty || !load('previous')?.length;
+}
+
+function showTurn(role, text) {
+  const turn = addTurn(turns, role, text);
+  showStart();
+  return turn;
 }
 
 function showAll() {
   turns.replaceChildren();
   for (const { role, content, cut } of messages) {
-    if (role === 'user') addTurn('user', content);
-    else finish(addTurn('assistant'), content, cut ? 'stopped' : '');
+    if (role === 'user') showTurn('user', content);
+    else finish(turns, showTurn('assistant'), content, cut ? t('stopped') : '');
   }
   showStart();
 }
@@ -125,22 +68,41 @@ function setQuestion(text) {
   fit();
 }
 
+function attach(file) {
+  attached = file;
+  const chip = element('attached');
+  chip.replaceChildren(...(file ? [make('span', '', file.name), button('×', '', { does: 'detach' })] : []));
+  chip.querySelector('button')?.setAttribute('aria-label', file ? t('remove', file.name) : '');
+  chip.hidden = !file;
+}
+
 // ---- What happens
+
+function instructions() {
+  const system = [page.system, page.onlyFrom && `${t('only')}\n\n${page.onlyFrom}`].filter(one => one).join('\n\n');
+  return system ? [{ role: 'system', content: system }] : [];
+}
+
+// Why no word has come yet.
+function waiting({ ahead, progress }) {
+  if (ahead > 0) return ahead === 1 ? t('busy1') : t('busy', ahead);
+  return progress?.processed > 0 ? t('percent', Math.floor(100 * progress.processed / progress.total)) : t('reading');
+}
 
 async function ask(text) {
   const asked = { role: 'user', content: text };
   messages.push(asked);
   keep('conversation', messages);
   keep('previous', null);
-  addTurn('user', text);
-  const turn = addTurn('assistant');
+  showTurn('user', text);
+  const turn = showTurn('assistant');
   turn.classList.add('waiting');
-  const speak = speaker();
+  const speak = speaker(spoken);
   const controller = running = new AbortController();
   const isCurrent = () => messages.includes(asked); // New begins another conversation
   const tell = line => isCurrent() && say(line);
   showRunning(true);
-  say('reading the question');
+  say(t('reading'));
   let answer = '', last = null, problem = null, drawn = false, savedAt = performance.now();
   const drawSoon = () => {
     if (drawn) return;
@@ -148,17 +110,17 @@ async function ask(text) {
     requestAnimationFrame(() => {
       drawn = false;
       if (last || !turn.isConnected || !turn.classList.contains('waiting')) return;
-      draw(turn, answer);
+      draw(turns, turn, answer);
     });
   };
   try {
-    const body = { model, messages: messages.map(({ role, content }) => ({ role, content })), options: { num_predict: most } };
+    const body = { model, messages: [...instructions(), ...messages.map(({ role, content }) => ({ role, content }))], options: { num_predict: most }, return_progress: true };
     for await (const piece of chat(body, controller.signal, tell)) {
       if (!isCurrent()) break;
-      if (piece.again) { answer = ''; draw(turn, ''); continue; }
-      if (piece.ahead !== undefined) { say(piece.ahead === 0 ? 'reading the question' : piece.ahead === 1 ? 'busy: 1 question is before yours' : `busy: ${piece.ahead} questions are before yours`); continue; }
+      if (piece.again) { answer = ''; draw(turns, turn, ''); continue; }
+      if (piece.ahead !== undefined) { say(waiting(piece)); continue; }
       if (piece.done) { last = piece.done; continue; }
-      if (!answer) say('writing');
+      if (!answer) say(t('writing'));
       answer += piece.text;
       speak(answer, false);
       drawSoon();
@@ -168,71 +130,104 @@ async function ask(text) {
       }
     }
   } catch (error) {
-    if (!controller.signal.aborted) problem = error instanceof Refusal ? error.message : `the page failed: ${error.message}`;
+    if (!controller.signal.aborted) problem = error instanceof Refusal ? error.message : t('failed', error.message);
   }
   turn.classList.remove('waiting');
   if (!isCurrent()) return;
   if (answer.trim()) {
-    const note = problem ?? (!last ? 'stopped' : last.done_reason === 'length' ? 'The answer was ended here: it reached its limit, or went in circles.' : '');
+    const note = problem ?? (!last ? t('stopped') : last.done_reason === 'length' ? t('limit') : '');
     messages.push({ role: 'assistant', content: answer, ...(last ? {} : { cut: true }) });
     speak(answer, true);
-    finish(turn, answer, note);
+    finish(turns, turn, answer, note);
   } else {
     // Nothing came: the question goes back where it can be sent again.
     messages.pop();
     turn.previousElementSibling.remove();
     turn.remove();
     if (!question.value.trim()) setQuestion(text);
-    if (problem ?? last) addProblem(problem ?? 'The model had nothing to say.');
+    if (problem ?? last) addProblem(turns, problem ?? t('nothing'));
     showStart();
   }
   keep('conversation', messages);
-  say(problem ? 'that did not work' : last ? `${(last.eval_count / (last.eval_duration / 1e9)).toFixed(1)} tokens/s` : 'stopped');
+  say(problem ? t('wrong') : last ? t('rate', (last.eval_count / (last.eval_duration / 1e9)).toFixed(1)) : t('stopped'));
   showRunning(false);
-}
-
-function addProblem(text) {
-  const note = make('p', 'note wrong', text);
-  note.setAttribute('role', 'alert');
-  turns.append(note);
-  turns.scrollTop = turns.scrollHeight;
 }
 
 function begin(conversation) {
   messages = conversation;
   running?.abort();
+  editing = -1;
+  attach(null);
   spoken.replaceChildren();
   keep('conversation', messages);
   showAll();
   showRunning(false);
-  say(model ? 'ready' : 'connecting');
+  say(t(model ? 'ready' : 'connecting'));
 }
 
-async function copy(button) {
-  const text = button.dataset.copies === 'code' ? button.closest('.code').querySelector('pre').textContent : button.closest('.turn').answer;
-  let worked = true;
+// What is said so far, without a question whose answer has not come.
+const said = () => messages.filter((one, i) => one.role === 'assistant' || i + 1 < messages.length);
+
+function cutTo(count) {
+  messages = messages.slice(0, count);
+  showAll();
+}
+
+function edit(turn) {
+  if (running) return;
+  editing = [...turns.querySelectorAll('.turn')].indexOf(turn);
+  setQuestion(messages[editing].content);
+  question.focus();
+  say(t('editing'));
+}
+
+function askAgain(turn) {
+  if (running || !model) return;
+  const at = [...turns.querySelectorAll('.turn')].indexOf(turn) - 1;
+  const text = messages[at].content;
+  cutTo(at);
+  ask(text);
+}
+
+async function attachFile(file) {
+  if (!file) return;
+  if (file.size > mostKilobytes * 1024) { say(t('tooLarge', file.name, mostKilobytes)); return; }
   try {
-    await navigator.clipboard.writeText(text); // only there on this machine itself and over HTTPS
-  } catch {
-    const field = make('textarea', 'quiet', text);
-    document.body.append(field);
-    field.select();
-    worked = document.execCommand('copy');
-    field.remove();
-    button.focus();
-  }
-  button.textContent = worked ? 'Copied' : 'Not copied';
-  say(button.textContent.toLowerCase());
-  setTimeout(() => { button.textContent = 'Copy'; }, 2000);
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(await file.arrayBuffer());
+    if (text.includes('\0')) throw new TypeError();
+    attach({ name: file.name, text });
+  } catch { say(t('noText', file.name)); }
+}
+
+function showOlder() {
+  const list = element('older-list');
+  const all = older();
+  list.replaceChildren(...all.map(one => {
+    const open = button(one.title, '', { id: one.id, does: 'open' });
+    const remove = button('×', 'copy', { id: one.id, does: 'forget' });
+    remove.setAttribute('aria-label', t('forget', one.title));
+    return make('li', '', open, remove);
+  }));
+  element('older-none').hidden = all.length > 0;
+  element('forget-all').hidden = all.length === 0;
+}
+
+function settle(name, on) {
+  document.documentElement.classList.toggle(name, on);
+  element(name).checked = on;
 }
 
 element('ask').addEventListener('submit', event => {
   event.preventDefault();
-  const text = question.value.trim();
-  if (!text) return;
-  if (running) { say('still writing: Stop, or the Escape key, ends that'); return; }
-  if (!model) { say('not connected yet'); return; }
+  const typed = question.value.trim();
+  if (!typed) return;
+  if (running) { say(t('stillWriting')); return; }
+  if (!model) { say(t('notConnected')); return; }
   turns.querySelectorAll('.wrong').forEach(note => note.remove());
+  const text = attached ? `${typed}\n\n${attached.name}:\n\`\`\`\n${attached.text}\n\`\`\`` : typed;
+  if (editing >= 0) cutTo(editing);
+  editing = -1;
+  attach(null);
   setQuestion('');
   ask(text);
 });
@@ -241,18 +236,58 @@ question.addEventListener('keydown', event => {
   if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); element('ask').requestSubmit(); }
 });
 document.addEventListener('keydown', event => {
-  if (event.key === 'Escape' && running && !element('key').open) { event.preventDefault(); running.abort(); }
+  if (event.key !== 'Escape' || document.querySelector('dialog[open]')) return;
+  if (running) { event.preventDefault(); running.abort(); }
+  else if (editing >= 0) { editing = -1; setQuestion(''); say(t('ready')); }
 });
 stop.addEventListener('click', () => running?.abort());
-turns.addEventListener('click', event => { if (event.target.dataset.copies) copy(event.target); });
-back.addEventListener('click', () => begin(load('previous') ?? []));
+turns.addEventListener('click', event => {
+  const { copies, does } = event.target.dataset;
+  if (copies) copy(event.target, say);
+  else if (does === 'edit') edit(event.target.closest('.turn'));
+  else if (does === 'again') askAgain(event.target.closest('.turn'));
+});
+element('starters').addEventListener('click', event => {
+  if (event.target.dataset.does !== 'starter' || running) return;
+  if (model) ask(event.target.textContent); else say(t('notConnected'));
+});
+back.addEventListener('click', () => { const previous = load('previous') ?? []; begin(previous); keep('previous', null); });
 element('new').addEventListener('click', () => {
-  if (messages.length) keep('previous', messages.filter((one, i) => one.role === 'assistant' || i + 1 < messages.length));
+  if (messages.length) {
+    keep('previous', said());
+    if (!page.idleSeconds) archive(said());
+  }
   begin([]);
+});
+element('attach').addEventListener('click', () => element('file').click());
+element('file').addEventListener('change', event => { attachFile(event.target.files[0]); event.target.value = ''; });
+element('attached').addEventListener('click', event => { if (event.target.dataset.does) { attach(null); question.focus(); } });
+element('open-older').addEventListener('click', () => { showOlder(); element('older').showModal(); });
+element('open-settings').addEventListener('click', () => element('settings').showModal());
+element('forget-all').addEventListener('click', () => { forget(); showOlder(); });
+element('older-list').addEventListener('click', event => {
+  const { does, id } = event.target.dataset;
+  if (does === 'forget') { forget(id); showOlder(); return; }
+  const found = older().find(one => one.id === id);
+  if (does !== 'open' || !found) return;
+  forget(id);
+  archive(said());
+  element('older').close();
+  begin(found.messages);
+});
+for (const name of ['large', 'contrast', 'calm']) {
+  element(name).addEventListener('change', event => { settle(name, option(name, event.target.checked)); });
+  settle(name, option(name) === true || (name === 'contrast' && option(name) === null && matchMedia('(prefers-contrast: more)').matches));
+}
+element('language').append(...Object.entries(languages).map(([code, name]) => Object.assign(make('option', '', name), { value: code })));
+element('language').addEventListener('change', event => {
+  choose(option('language', event.target.value));
+  showAll();
+  say(t(model ? 'ready' : 'connecting'));
 });
 
 async function connect() {
-  say('connecting');
+  say(t('connecting'));
   for (;;) {
     try {
       model = await findModel(say);
@@ -262,11 +297,33 @@ async function connect() {
       await new Promise(resolve => setTimeout(resolve, 2000));
     }
   }
-  element('model').textContent = document.title = model.replace(/:latest$/, '');
-  say('ready');
+  element('model').textContent = document.title = page.name ?? model.replace(/:latest$/, '');
+  say(t('ready'));
 }
 
-// A question that a reload left without its answer goes back into the field.
-if (messages.at(-1)?.role === 'user') setQuestion(messages.pop().content);
-showAll();
-connect();
+async function start() {
+  element('language').value = settleLanguage(page, option('language'));
+  // A question that a reload left without its answer goes back into the field.
+  if (messages.at(-1)?.role === 'user') setQuestion(messages.pop().content);
+  showAll();
+  page = await configuration();
+  element('language').value = settleLanguage(page, option('language'));
+  dress(page);
+  if (page.name) element('model').textContent = document.title = page.name;
+  // On a screen that many use nobody sees others' questions, or this machine's files.
+  for (const id of ['open-older', 'administration', 'attach']) element(id).hidden = page.idleSeconds > 0;
+  if (page.idleSeconds > 0) {
+    watchIdle(page.idleSeconds, () => running !== null, () => {
+      setQuestion('');
+      forget();
+      begin([]);
+      keep('previous', null);
+      for (const name of ['large', 'contrast', 'calm']) settle(name, option(name, false));
+    });
+  }
+  showAll();
+  install();
+  await connect();
+}
+
+start();

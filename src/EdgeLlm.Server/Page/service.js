@@ -1,5 +1,7 @@
 // The service's own API, of which the page needs /api/tags and /api/chat. What passes by itself (no connection, a model that is being loaded, a full
 // queue) is waited for; `tell` hears of it in words.
+import { t } from './texts.js';
+
 const element = id => document.getElementById(id);
 const longestWait = 10;
 
@@ -19,7 +21,7 @@ export async function findModel(tell) {
   return (await response.json()).models[0].name;
 }
 
-// An answer, piece by piece: { text }, { ahead } while others are answered first, { done } with the numbers at the end. What came is void after { again }.
+// An answer, piece by piece: { text }, { ahead, progress } while others are answered first and the prompt is read, { done } with the numbers at the end. What came is void after { again }.
 export async function* chat(body, signal, tell) {
   for (let attempt = 0; ; attempt++) {
     const response = await persist('api/chat', { method: 'POST', body: JSON.stringify(body), signal }, tell);
@@ -27,14 +29,14 @@ export async function* chat(body, signal, tell) {
       for await (const line of lines(response)) {
         if (line.error) throw new Refusal(line.error);
         if (line.message.content) yield { text: line.message.content };
-        else if (line.queue_position !== undefined) yield { ahead: line.queue_position };
+        else if (line.queue_position !== undefined) yield { ahead: line.queue_position, progress: line.prompt_progress };
         if (line.done) { yield { done: line }; return; }
       }
     } catch (error) {
       if (signal.aborted || error instanceof Refusal && await isReady()) throw error; // not ready: it is being stopped, and comes again
     }
     yield { again: true };
-    await pause('The connection was lost', Math.min(2 ** attempt, longestWait), signal, tell);
+    await pause(t('lost'), Math.min(2 ** attempt, longestWait), signal, tell);
   }
 }
 
@@ -46,14 +48,14 @@ async function persist(path, options, tell) {
       response = await fetch(path, { ...options, headers: { 'Content-Type': 'application/json', ...(key && { Authorization: `Bearer ${key}` }) } });
     } catch (error) {
       if (options.signal?.aborted) throw error;
-      await pause('No connection to the service', Math.min(2 ** attempt, longestWait), options.signal, tell);
+      await pause(t('offline'), Math.min(2 ** attempt, longestWait), options.signal, tell);
       continue;
     }
     if (response.ok) return response;
-    const problem = (await response.json().catch(() => ({}))).error ?? `the service answered ${response.status}`;
+    const problem = (await response.json().catch(() => ({}))).error ?? t('answered', response.status);
     if (response.status === 401) await askForKey(options.signal);
     else if (response.status === 503 || response.status === 429)
-      await pause(`Busy: ${problem}`, Math.min(Number(response.headers.get('Retry-After')) || 2, longestWait), options.signal, tell);
+      await pause(t('full', problem), Math.min(Number(response.headers.get('Retry-After')) || 2, longestWait), options.signal, tell);
     else throw new Refusal(problem);
   }
 }
@@ -63,7 +65,7 @@ async function isReady() {
 }
 
 async function pause(reason, seconds, signal, tell) {
-  tell(`${reason}; trying again in ${seconds} s`);
+  tell(t('later', reason, seconds));
   await new Promise((resolve, reject) => {
     const timer = setTimeout(go, seconds * 1000);
     addEventListener('online', go, { once: true });
@@ -78,11 +80,11 @@ async function pause(reason, seconds, signal, tell) {
 
 function askForKey(signal) {
   const [dialog, text, wrong] = ['key', 'key-text', 'key-wrong'].map(element);
-  wrong.textContent = wasSent && key ? 'That key is wrong.' : '';
+  wrong.textContent = wasSent && key ? t('keyWrong') : '';
   text.value = '';
   return new Promise((resolve, reject) => {
     dialog.addEventListener('close', () => {
-      if (dialog.returnValue !== 'use') { reject(new Refusal('this service takes an API key')); return; }
+      if (dialog.returnValue !== 'use') { reject(new Refusal(t('keyNeeded'))); return; }
       key = text.value.trim();
       wasSent = true;
       const keeps = element('key-keep').checked;

@@ -3,8 +3,8 @@ using System.IO.Enumeration;
 namespace EdgeLlm.Server.Settings;
 
 /// <summary>
-/// Web pages that may call the service, by the origin that browsers send for them: `http://panel.local:8080`, or with `*` for any characters, such as
-/// `http://localhost:*` and `app://*`; `*` alone is every page.
+/// Web pages that may call the service, by the origin that browsers send for them: `http://panel.local:8080`, or with `*` for any
+/// characters, such as `http://localhost:*` and `app://*`; `*` alone is every page.
 /// </summary>
 internal sealed class AllowedOrigin
 {
@@ -12,7 +12,9 @@ internal sealed class AllowedOrigin
 
     private AllowedOrigin(string pattern) => _pattern = pattern;
 
-    /// <summary>What Ollama lets in where nothing is set (its envconfig): pages of this machine, and programs made of pages such as Obsidian.</summary>
+    /// <summary>
+    /// Origins that Ollama allows where nothing is set (its envconfig): pages of this machine, and programs made of pages such as Obsidian.
+    /// </summary>
     public static IReadOnlyList<AllowedOrigin> Usual { get; } =
     [
         .. from host in new[] { "localhost", "127.0.0.1", "0.0.0.0", "[::1]" }
@@ -31,7 +33,8 @@ internal sealed class AllowedOrigin
         string scheme = colon < 0 ? "" : text[..colon], host = colon < 0 ? "" : text[(colon + 3)..];
         if (host.EndsWith('/')) host = host[..^1];
         if (!Uri.CheckSchemeName(scheme.Replace('*', 'a')) || host.Any(c => c is <= ' ' or > '~' or '/' or '\\' or '?' or '#' or '@'))
-            throw new FormatException("web pages such as http://panel.local:8080, http://localhost:*, app://* or * for all, without a path");
+            throw new FormatException(
+                "web pages such as http://panel.local:8080, http://localhost:*, app://* or * for all, without a path");
         // Browsers leave out the port that the scheme has anyway.
         string usual = scheme.ToLowerInvariant() switch { "http" => ":80", "https" => ":443", _ => ":" };
         return new AllowedOrigin($"{scheme}://{(host.EndsWith(usual, StringComparison.Ordinal) ? host[..^usual.Length] : host)}");

@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.RegularExpressions;
+using EdgeLlm.Server.Http;
 
 namespace EdgeLlm.Server.Settings;
 
@@ -12,7 +14,8 @@ internal static partial class Duration
     /// <exception cref="FormatException">It is none of these; the message says what is.</exception>
     public static TimeSpan Parse(string text)
     {
-        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double seconds) && double.IsFinite(seconds)) return OfSeconds(seconds);
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double seconds) && double.IsFinite(seconds))
+            return OfSeconds(seconds);
         if (!Whole().IsMatch(text)) throw new FormatException("a duration such as 5m, 1h30m, 90s, seconds, 0, or -1 for ever");
         double sum = 0;
         foreach (Match part in Part().Matches(text))
@@ -21,6 +24,25 @@ internal static partial class Duration
             sum += unit * double.Parse(part.Groups[1].Value, CultureInfo.InvariantCulture);
         }
         return OfSeconds(text.StartsWith('-') ? -sum : sum);
+    }
+
+    /// <summary>Of a request's `keep_alive`: a number of seconds, or a text; null where it says nothing.</summary>
+    /// <exception cref="ApiException">It is not a duration.</exception>
+    public static TimeSpan? Of(JsonElement? keepAlive)
+    {
+        try
+        {
+            return keepAlive switch
+            {
+                { ValueKind: JsonValueKind.Number } number => OfSeconds(number.GetDouble()),
+                { ValueKind: JsonValueKind.String } text when text.GetString()!.Length > 0 => Parse(text.GetString()!),
+                _ => null,
+            };
+        }
+        catch (FormatException exception)
+        {
+            throw ApiException.Field("keep_alive", $"has to be {exception.Message}");
+        }
     }
 
     /// <summary>Of a number of seconds, a negative one for ever.</summary>

@@ -17,11 +17,15 @@ public readonly record struct ListenAddress(IPAddress Address, int Port)
     /// <summary>Whether only programs on this machine can come.</summary>
     public bool IsLoopback => IPAddress.IsLoopback(Address);
 
-    /// <summary>Reads `127.0.0.1:8080`, `[::1]:8080`, `localhost`, `*` (all addresses), each with or without a port, and a port of this machine alone: `8080`, `:8080`.</summary>
+    /// <summary>
+    /// Reads `127.0.0.1:8080`, `[::1]:8080`, `localhost`, `*` (all addresses), each with or without a port, and a port of this machine
+    /// alone: `8080`, `:8080`.
+    /// </summary>
     /// <exception cref="FormatException">It is none of these; the message says what is.</exception>
     public static ListenAddress Parse(string text)
     {
-        if (text.TrimStart(':') is var digits && text.Length - digits.Length < 2 && digits.Length > 0 && digits.All(char.IsAsciiDigit)) text = $"{IPAddress.Loopback}:{digits}";
+        if (text.TrimStart(':') is var digits && text.Length - digits.Length < 2 && digits.Length > 0 && digits.All(char.IsAsciiDigit))
+            text = $"{IPAddress.Loopback}:{digits}";
         (string host, string? port) = Split(text);
         int number = DefaultPort;
         IPAddress? address = host switch
@@ -30,8 +34,11 @@ public readonly record struct ListenAddress(IPAddress Address, int Port)
             "*" => IPAddress.IPv6Any,
             _ => IPAddress.TryParse(host, out IPAddress? parsed) ? parsed : null,
         };
-        if (address is null || (port is not null && (!int.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out number) || number > 65535)))
-            throw new FormatException("a port (8080: for this machine alone), or an address with one (127.0.0.1:8080, [::1]:8080; *:8080 for other machines too)");
+        if (address is null
+            || (port is not null && (!int.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out number) || number > 65535)))
+            throw new FormatException(
+                "a port (8080: for this machine alone), or an address with one (127.0.0.1:8080, [::1]:8080; *:8080 for other machines "
+                    + "too)");
         return new ListenAddress(address, number);
     }
 

@@ -4,8 +4,8 @@ using System.Text;
 namespace EdgeLlm.Server.Systemd;
 
 /// <summary>
-/// Tells systemd how the service is: lines of NAME=value in a datagram to the socket that NOTIFY_SOCKET names (sd_notify(3)). Does nothing where there
-/// is none.
+/// Tells systemd how the service is: lines of NAME=value in a datagram to the socket that NOTIFY_SOCKET names (sd_notify(3)). Does nothing
+/// where there is none.
 /// </summary>
 internal sealed class ServiceNotifier : IDisposable
 {

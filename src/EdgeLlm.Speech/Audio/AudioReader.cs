@@ -3,8 +3,8 @@ using EdgeLlm.Files;
 namespace EdgeLlm.Speech.Audio;
 
 /// <summary>
-/// Sound as models hear it: one channel of floats at one sample rate, from a WAV or FLAC file or raw PCM, piece by piece in memory that does not grow with
-/// the sound's length. Channels are mixed as their mean; samples beyond full scale are cut to [-1, 1].
+/// Sound as models hear it: one channel of floats at one sample rate, from a WAV or FLAC file or raw PCM, piece by piece in memory that
+/// does not grow with the sound's length. Channels are mixed as their mean; samples beyond full scale are cut to [-1, 1].
 /// </summary>
 /// <remarks>The samples do not depend on the pieces that are asked for. Not safe for several threads at once.</remarks>
 public sealed class AudioReader : IDisposable
@@ -19,6 +19,7 @@ public sealed class AudioReader : IDisposable
     private readonly Resampler resampler;
     private readonly float[] frames;
     private readonly float[] mono = new float[PieceSamples];
+    private readonly OffsetRemover offset;
     private bool hasEnded;
 
     private AudioReader(SampleSource source, Func<int, int> sampleRate, Stream? owned)
@@ -28,6 +29,7 @@ public sealed class AudioReader : IDisposable
         SampleRate = sampleRate(source.SampleRate);
         resampler = new Resampler(source.SampleRate, SampleRate);
         frames = new float[PieceSamples * source.Channels];
+        offset = new OffsetRemover(SampleRate, ReadResampled);
     }
 
     /// <summary>Samples a second that <see cref="Read"/> gives.</summary>
@@ -45,13 +47,19 @@ public sealed class AudioReader : IDisposable
     /// <summary>Samples read so far.</summary>
     public long Position { get; private set; }
 
+    /// <summary>
+    /// Offset that the microphone added to every sample, and that is taken off; 0: none. Known after the first <see cref="Read"/>.
+    /// </summary>
+    public float Offset => offset.First;
+
     /// <summary>How many samples of the file, after mixing, were at full scale or beyond: a microphone that is set too loud.</summary>
     public long Clipped { get; private set; }
 
     /// <summary>Opens a WAV or FLAC file.</summary>
     /// <param name="path">A regular file.</param>
     /// <param name="sampleRate">Samples a second to be given.</param>
-    /// <exception cref="IOException">There is no such file, it can't be read, or it is not sound in a form that is read; the message says which.</exception>
+    /// <exception cref="IOException">There is no such file, it can't be read, or it is not sound in a form that is read; the message says
+    /// which.</exception>
     public static AudioReader Open(string path, int sampleRate = SpeechRate) => Open(path, _ => sampleRate);
 
     /// <summary>Opens a WAV or FLAC file, whose own sample rate decides on the one to be given.</summary>
@@ -79,7 +87,8 @@ public sealed class AudioReader : IDisposable
 
     /// <summary>Opens a stream, whose own sample rate decides on the one to be given.</summary>
     /// <exception cref="IOException">As of <see cref="Open(Stream, string, int)"/>.</exception>
-    internal static AudioReader Open(Stream stream, string name, Func<int, int> sampleRate) => new(Recognize(new ByteSource(stream, name)), sampleRate, null);
+    internal static AudioReader Open(Stream stream, string name, Func<int, int> sampleRate) =>
+        new(Recognize(new ByteSource(stream, name)), sampleRate, null);
 
     /// <summary>Opens a stream of samples without a header. It stays open.</summary>
     /// <param name="stream">A pipe, such as the one from a microphone.</param>
@@ -93,22 +102,27 @@ public sealed class AudioReader : IDisposable
         return new AudioReader(new PcmSource(new ByteSource(stream, name), format, null), _ => sampleRate, null);
     }
 
-    /// <summary>The next samples, as many as have come and fit: a live stream is not waited for until the span is full. 0 only at the end.</summary>
+    /// <summary>
+    /// The next samples, as many as have come and fit: a live stream is not waited for until the span is full. 0 only at the end.
+    /// </summary>
     /// <param name="samples">Receives them, from -1 to 1.</param>
     /// <exception cref="IOException">The stream can't be read, or is damaged from here.</exception>
     public int Read(Span<float> samples)
     {
         if (samples.IsEmpty) return 0;
+        int count = offset.Read(samples);
+        // A filter overshoots beside a clipped sample.
+        for (int i = 0; i < count; i++) samples[i] = samples[i] > 1 ? 1 : samples[i] < -1 ? -1 : samples[i];
+        Position += count;
+        return count;
+    }
+
+    private int ReadResampled(Span<float> samples)
+    {
         for (; ; )
         {
             int count = resampler.Read(samples);
-            if (count > 0)
-            {
-                // A filter overshoots beside a clipped sample.
-                for (int i = 0; i < count; i++) samples[i] = samples[i] > 1 ? 1 : samples[i] < -1 ? -1 : samples[i];
-                Position += count;
-                return count;
-            }
+            if (count > 0) return count;
             if (hasEnded) return 0;
             int got = source.ReadFrames(frames);
             if (got == 0)
@@ -130,7 +144,9 @@ public sealed class AudioReader : IDisposable
     /// <exception cref="IOException">The stream can't be read, or is damaged.</exception>
     public float[]? ReadToEnd(int mostSamples)
     {
-        float[] all = new float[(int)Math.Clamp((Length ?? 0) - Position, PieceSamples, Math.Min(1 << 24, Math.Max(PieceSamples, (long)mostSamples + 1)))];
+        float[] all =
+            new float[(int)Math.Clamp((Length ?? 0) - Position, PieceSamples,
+                Math.Min(1 << 24, Math.Max(PieceSamples, (long)mostSamples + 1)))];
         int count = 0;
         for (int got; (got = Read(all.AsSpan(count))) > 0;)
         {

@@ -9,7 +9,7 @@ internal sealed class ByteSource(Stream stream, string name)
     private readonly byte[] buffer = new byte[1 << 16];
     private int start, end;
 
-    /// <summary>What messages call the file.</summary>
+    /// <summary>Name of the file in messages.</summary>
     public string Name => name;
 
     /// <summary>Bytes taken so far.</summary>
@@ -30,7 +30,10 @@ internal sealed class ByteSource(Stream stream, string name)
     /// <summary>Bytes until the target is full. False where the stream ends before.</summary>
     public bool TryRead(Span<byte> target) => ReadWhole(target, Math.Max(1, target.Length)) == target.Length;
 
-    /// <summary>A multiple of <paramref name="unit"/> bytes, as many as have come and fit, at least one unit; 0 only at the end, where a part of a unit is dropped.</summary>
+    /// <summary>
+    /// A multiple of <paramref name="unit"/> bytes, as many as have come and fit, at least one unit; 0 only at the end, where a part of a
+    /// unit is dropped.
+    /// </summary>
     public int ReadWhole(Span<byte> target, int unit)
     {
         int whole = target.Length / unit * unit, done = 0;

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace EdgeLlm.Speech.Audio;
 
 /// <summary>
-/// The samples of a FLAC file (RFC 9639), frame by frame: any blocks, 1 to 8 channels, 4 to 32 bits. Checksums of frames are checked; a file that is cut off
-/// ends with its last whole frame.
+/// The samples of a FLAC file (RFC 9639), frame by frame: any blocks, 1 to 8 channels, 4 to 32 bits. Checksums of frames are checked; a
+/// file that is cut off ends with its last whole frame.
 /// </summary>
 internal sealed class FlacSource : SampleSource
 {
@@ -108,7 +108,8 @@ internal sealed class FlacSource : SampleSource
     {
         const int Sync = 0x3FFE, LeftSide = 8, SideRight = 9, MiddleSide = 10;
         bits.BeginFrame();
-        if (bits.Read(14) != Sync || bits.Read(1) != 0) throw bytes.Damaged("is a FLAC file that is damaged: a frame does not begin where it should");
+        if (bits.Read(14) != Sync || bits.Read(1) != 0)
+            throw bytes.Damaged("is a FLAC file that is damaged: a frame does not begin where it should");
         bits.Read(1); // frames are numbered either by themselves or by samples; the order is what counts
         int blockCode = (int)bits.Read(4), rateCode = (int)bits.Read(4), assignment = (int)bits.Read(4), sizeCode = (int)bits.Read(3);
         bits.Read(1);

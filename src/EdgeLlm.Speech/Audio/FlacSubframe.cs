@@ -2,7 +2,9 @@ using System.Numerics;
 
 namespace EdgeLlm.Speech.Audio;
 
-/// <summary>One channel of a FLAC frame: constant, as it is, or a prediction of each sample from those before and Rice codes of what is left.</summary>
+/// <summary>
+/// One channel of a FLAC frame: constant, as it is, or a prediction of each sample from those before and Rice codes of what is left.
+/// </summary>
 internal sealed class FlacSubframe(FlacBitReader bits, ByteSource bytes)
 {
     private const int MostOrder = 32;

@@ -4,8 +4,9 @@ using System.Security.Cryptography;
 namespace EdgeLlm.Speech.Audio;
 
 /// <summary>
-/// Writes mono sound as a FLAC file of 16-bit samples (RFC 9639), block by block: fixed predictors of order 0 to 4, their errors in Rice codes. Lossless; speech takes
-/// about half of a WAV file. Where the stream can go back, <see cref="Finish"/> writes the number of samples and their MD5 sum, else both stay unknown.
+/// Writes mono sound as a FLAC file of 16-bit samples (RFC 9639), block by block: fixed predictors of order 0 to 4, their errors in Rice
+/// codes. Lossless; speech takes about half of a WAV file. Where the stream can go back, <see cref="Finish"/> writes the number of samples
+/// and their MD5 sum, else both stay unknown.
 /// </summary>
 internal sealed class FlacWriter : IDisposable
 {
@@ -206,7 +207,7 @@ internal sealed class FlacBits
         }
     }
 
-    /// <summary>A number as so many zeros, a one, and its lowest bits.</summary>
+    /// <summary>A number as a run of zeros, a one, and its lowest bits (Rice coding).</summary>
     public void WriteRice(uint value, int parameter)
     {
         uint zeros = value >> parameter;

@@ -4,12 +4,12 @@ using System.Runtime.Intrinsics;
 namespace EdgeLlm.Speech.Audio;
 
 /// <summary>
-/// Discrete Fourier transform of real signals whose even length has no prime factors but 2, 3 and 5 (400 and 1200 points: 25 ms and 50 ms of sound).
-/// The order of its sums is fixed and its sines are its own, so the bits are the same on every machine.
+/// Discrete Fourier transform of real signals whose even length has no prime factors but 2, 3 and 5 (400 and 1200 points: 25 ms and 50 ms
+/// of sound). The order of its sums is fixed and its sines are its own, so the bits are the same on every machine.
 /// </summary>
 /// <remarks>
-/// A real signal is one complex signal of half the length (even samples, odd samples), transformed by Stockham's mixed radices: a pass for each factor, from one
-/// array to another, whose innermost numbers are neighbours. Not safe for several threads at once.
+/// A real signal is one complex signal of half the length (even samples, odd samples), transformed by Stockham's mixed radices: a pass for
+/// each factor, from one array to another, whose innermost numbers are neighbours. Not safe for several threads at once.
 /// </remarks>
 internal sealed unsafe class FourierTransform
 {
@@ -29,7 +29,8 @@ internal sealed unsafe class FourierTransform
         Length = length;
         _half = length / 2;
         _factors = Factors(_half);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(2 * _factors.Aggregate(1, (product, factor) => product * factor), length, nameof(length));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(
+            2 * _factors.Aggregate(1, (product, factor) => product * factor), length, nameof(length));
         (_cosines, _sines) = (new float[length], new float[length]);
         for (int k = 0; k < length; k++) (_cosines[k], _sines[k]) = Turn(k, length);
         _turns = TurnsOf(_factors);
@@ -57,8 +58,10 @@ internal sealed unsafe class FourierTransform
             int k = 1;
             for (; k <= _half - 4; k += 4) // k to k + 3, and half - k downwards
             {
-                Vector128<float> a = Vector128.Load(x + k), b = Reversed(x + _half - k), ai = Vector128.Load(y + k), bi = Reversed(y + _half - k);
-                Vector128<float> c = Vector128.Load(cosines + k), s = Vector128.Load(sines + k), oddRe = (ai + bi) * .5f, oddIm = (b - a) * .5f;
+                Vector128<float> a = Vector128.Load(x + k), b = Reversed(x + _half - k), ai = Vector128.Load(y + k),
+                    bi = Reversed(y + _half - k);
+                Vector128<float> c = Vector128.Load(cosines + k), s = Vector128.Load(sines + k),
+                    oddRe = (ai + bi) * .5f, oddIm = (b - a) * .5f;
                 ((a + b) * .5f + (c * oddRe + s * oddIm)).Store(toRe + k);
                 ((ai - bi) * .5f + (c * oddIm - s * oddRe)).Store(toIm + k);
             }
@@ -71,7 +74,9 @@ internal sealed unsafe class FourierTransform
         }
     }
 
-    /// <summary>The signal whose transform this is: x[n] = 1 / length times the sum over all frequencies, those above half mirrored.</summary>
+    /// <summary>
+    /// The signal whose transform this is: x[n] = 1 / length times the sum over all frequencies, those above half mirrored.
+    /// </summary>
     /// <param name="re">The real parts [Bins].</param>
     /// <param name="im">The imaginary parts [Bins]; of the first and the last frequency they count as 0.</param>
     /// <param name="signal">Receives the samples [length].</param>
@@ -86,7 +91,8 @@ internal sealed unsafe class FourierTransform
             int k = 1;
             for (; k <= _half - 4; k += 4)
             {
-                Vector128<float> a = Vector128.Load(x + k), b = Reversed(x + _half - k), ai = Vector128.Load(y + k), bi = Reversed(y + _half - k);
+                Vector128<float> a = Vector128.Load(x + k), b = Reversed(x + _half - k), ai = Vector128.Load(y + k),
+                    bi = Reversed(y + _half - k);
                 Vector128<float> c = Vector128.Load(cosines + k), s = Vector128.Load(sines + k), difference = a - b, sum = ai + bi;
                 (ai - bi + (c * difference - s * sum)).Store(first + k);
                 (a + b - (c * sum + s * difference)).Store(second + k);
@@ -123,8 +129,8 @@ internal sealed unsafe class FourierTransform
     }
 
     /// <summary>
-    /// Transforms of `radix` numbers, count / radix apart, for each of `stride` interleaved signals: y[q + stride (radix p + j)] = e^(-2 pi i j p / count) times the
-    /// sum over k of x[q + stride (p + count / radix k)] e^(-2 pi i j k / radix).
+    /// Transforms of `radix` numbers, count / radix apart, for each of `stride` interleaved signals: y[q + stride (radix p + j)] = e^(-2 pi
+    /// i j p / count) times the sum over k of x[q + stride (p + count / radix k)] e^(-2 pi i j k / radix).
     /// </summary>
     /// <param name="turns">Cosine and sine of 2 pi j p / count for j = 1 to radix - 1, for each p.</param>
     private void Pass(int radix, int count, int stride, float* x, float* y, float* turns)
@@ -183,7 +189,8 @@ internal sealed unsafe class FourierTransform
     private static void Four(float* x, float* y, nint step, nint stride, nint half, float* turns, bool isWide)
     {
         Vector128<float> a = Load(x, isWide), b = Load(x + step, isWide), c = Load(x + 2 * step, isWide), d = Load(x + 3 * step, isWide);
-        Vector128<float> ai = Load(x + half, isWide), bi = Load(x + step + half, isWide), ci = Load(x + 2 * step + half, isWide), di = Load(x + 3 * step + half, isWide);
+        Vector128<float> ai = Load(x + half, isWide), bi = Load(x + step + half, isWide), ci = Load(x + 2 * step + half, isWide),
+            di = Load(x + 3 * step + half, isWide);
         Vector128<float> sum = a + c, sumI = ai + ci, difference = a - c, differenceI = ai - ci;
         Vector128<float> other = b + d, otherI = bi + di, turned = b - d, turnedI = bi - di;
         Store(y, sum + other, isWide);
@@ -197,9 +204,11 @@ internal sealed unsafe class FourierTransform
     private static void Five(float* x, float* y, nint step, nint stride, nint half, float* turns, bool isWide)
     {
         const float Cosine1 = 0.309016994f, Sine1 = 0.951056516f, Cosine2 = -0.809016994f, Sine2 = 0.587785252f; // of 2 pi / 5 and 4 pi / 5
-        Vector128<float> a = Load(x, isWide), b = Load(x + step, isWide), c = Load(x + 2 * step, isWide), d = Load(x + 3 * step, isWide), e = Load(x + 4 * step, isWide);
+        Vector128<float> a = Load(x, isWide), b = Load(x + step, isWide), c = Load(x + 2 * step, isWide), d = Load(x + 3 * step, isWide),
+            e = Load(x + 4 * step, isWide);
         float* xi = x + half;
-        Vector128<float> ai = Load(xi, isWide), bi = Load(xi + step, isWide), ci = Load(xi + 2 * step, isWide), di = Load(xi + 3 * step, isWide), ei = Load(xi + 4 * step, isWide);
+        Vector128<float> ai = Load(xi, isWide), bi = Load(xi + step, isWide), ci = Load(xi + 2 * step, isWide),
+            di = Load(xi + 3 * step, isWide), ei = Load(xi + 4 * step, isWide);
         Vector128<float> outer = b + e, inner = c + d, outerTurn = b - e, innerTurn = c - d;
         Vector128<float> outerI = bi + ei, innerI = ci + di, outerTurnI = bi - ei, innerTurnI = ci - di;
         Store(y, a + (outer + inner), isWide);
@@ -257,7 +266,9 @@ internal sealed unsafe class FourierTransform
         return [.. found];
     }
 
-    /// <summary>Cosine and sine of 2 pi k / n by Taylor's series in the first eighth of the circle, where 9 terms reach the last bit of a double.</summary>
+    /// <summary>
+    /// Cosine and sine of 2 pi k / n by Taylor's series in the first eighth of the circle, where 9 terms reach the last bit of a double.
+    /// </summary>
     private static (float Cosine, float Sine) Turn(int k, int n)
     {
         int eighths = 8 * k / n;

@@ -4,9 +4,10 @@ using EdgeLlm.Kernels.Threading;
 namespace EdgeLlm.Speech.Audio;
 
 /// <summary>
-/// Whisper's front end: the logarithm of the energy in bands of the mel scale, every 10 ms. Windows of 25 ms (Hann) are centred on the frames, bands are
-/// librosa's (Slaney's scale, each filter divided by its width), energies below 1e-8 of the largest are raised to it, and the result is scaled to about -1..1.
-/// Source: openai/whisper audio.py, transformers' WhisperFeatureExtractor. Not safe for several threads at once.
+/// Whisper's front end: the logarithm of the energy in bands of the mel scale, every 10 ms. Windows of 25 ms (Hann) are centred on the
+/// frames, bands are librosa's (Slaney's scale, each filter divided by its width), energies below 1e-8 of the largest are raised to it, and
+/// the result is scaled to about -1..1. Source: openai/whisper audio.py, transformers' WhisperFeatureExtractor. Not safe for several
+/// threads at once.
 /// </summary>
 internal sealed class LogMel
 {
@@ -41,7 +42,10 @@ internal sealed class LogMel
     /// <summary>Bands of a frame.</summary>
     public int Bands { get; }
 
-    /// <summary>Computes frames; frame f is centred on sample <paramref name="first"/> + 160 f. After the last sample there is silence; before the first the sound is mirrored.</summary>
+    /// <summary>
+    /// Computes frames; frame f is centred on sample <paramref name="first"/> + 160 f. After the last sample there is silence; before the
+    /// first the sound is mirrored.
+    /// </summary>
     /// <param name="samples">Sound at 16 kHz.</param>
     /// <param name="first">Centre of the first frame, 0 or more.</param>
     /// <param name="mel">Receives [frames][Bands].</param>
@@ -50,7 +54,8 @@ internal sealed class LogMel
         _pool.Run((frames + Worker.Frames - 1) / Worker.Frames, (chunk, thread) =>
         {
             int end = Math.Min(frames, (chunk + 1) * Worker.Frames);
-            for (int frame = chunk * Worker.Frames; frame < end; frame++) ComputeFrame(samples.Span, first + frame * Hop, frame, mel, _workers[thread]);
+            for (int frame = chunk * Worker.Frames; frame < end; frame++)
+                ComputeFrame(samples.Span, first + frame * Hop, frame, mel, _workers[thread]);
         });
         float largest = float.NegativeInfinity;
         foreach (float value in mel.AsSpan(0, Bands * frames)) largest = Math.Max(largest, value);
@@ -89,7 +94,8 @@ internal sealed class LogMel
     private static (int First, double[] Weights) FilterOf(int band, int bands)
     {
         double highest = MelOf(SampleRate / 2.0);
-        double low = FrequencyOf(highest * band / (bands + 1)), centre = FrequencyOf(highest * (band + 1) / (bands + 1)), high = FrequencyOf(highest * (band + 2) / (bands + 1));
+        double low = FrequencyOf(highest * band / (bands + 1)), centre = FrequencyOf(highest * (band + 1) / (bands + 1)),
+            high = FrequencyOf(highest * (band + 2) / (bands + 1));
         double[] all = new double[Bins];
         for (int k = 0; k < Bins; k++)
         {
@@ -104,9 +110,11 @@ internal sealed class LogMel
     private const double LinearStep = 200.0 / 3, LogStart = 1000, LogStartMel = LogStart / LinearStep;
     private static readonly double LogStep = Polynomials.Log(6.4) / 27;
 
-    private static double MelOf(double frequency) => frequency < LogStart ? frequency / LinearStep : LogStartMel + Polynomials.Log(frequency / LogStart) / LogStep;
+    private static double MelOf(double frequency) =>
+        frequency < LogStart ? frequency / LinearStep : LogStartMel + Polynomials.Log(frequency / LogStart) / LogStep;
 
-    private static double FrequencyOf(double mel) => mel < LogStartMel ? mel * LinearStep : LogStart * Polynomials.Exp(LogStep * (mel - LogStartMel));
+    private static double FrequencyOf(double mel) =>
+        mel < LogStartMel ? mel * LinearStep : LogStart * Polynomials.Exp(LogStep * (mel - LogStartMel));
 
     /// <summary>Memory of one thread.</summary>
     private sealed class Worker

@@ -1,6 +1,8 @@
 namespace EdgeLlm.Speech.Audio;
 
-/// <summary>Raw samples that arrive in pieces of any size, cut anywhere, to mono floats at one rate. Not safe for several threads at once.</summary>
+/// <summary>
+/// Raw samples that arrive in pieces of any size, cut anywhere, to mono floats at one rate. Not safe for several threads at once.
+/// </summary>
 internal sealed class PcmConverter
 {
     private readonly PcmFormat format;

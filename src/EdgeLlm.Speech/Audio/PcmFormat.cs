@@ -67,10 +67,11 @@ public readonly record struct PcmFormat(int SampleRate, int Channels, SampleEnco
                 for (int i = 0; i < count; i++) samples[i] = (bytes[i] - 128) * (1f / 128);
                 break;
             case SampleEncoding.Signed16:
-                for (int i = 0; i < count; i++) samples[i] = BinaryPrimitives.ReadInt16LittleEndian(bytes[(2 * i)..]) * (1f / 32768);
+                SamplesOf16Bits.Read(bytes, samples);
                 break;
             case SampleEncoding.Signed24:
-                for (int i = 0; i < count; i++) samples[i] = (bytes[3 * i] | bytes[3 * i + 1] << 8 | (sbyte)bytes[3 * i + 2] << 16) * (1f / 8388608);
+                for (int i = 0; i < count; i++)
+                    samples[i] = (bytes[3 * i] | bytes[3 * i + 1] << 8 | (sbyte)bytes[3 * i + 2] << 16) * (1f / 8388608);
                 break;
             case SampleEncoding.Signed32:
                 for (int i = 0; i < count; i++) samples[i] = BinaryPrimitives.ReadInt32LittleEndian(bytes[(4 * i)..]) * (1f / 2147483648);
@@ -120,7 +121,8 @@ internal sealed class PcmSource(ByteSource bytes, PcmFormat format, long? dataBy
 
     public override int ReadFrames(Span<float> samples)
     {
-        int wanted = (int)Math.Min(Math.Min(samples.Length / format.Channels * (long)format.FrameBytes, buffer.Length), left / format.FrameBytes * format.FrameBytes);
+        int wanted = (int)Math.Min(Math.Min(samples.Length / format.Channels * (long)format.FrameBytes, buffer.Length),
+            left / format.FrameBytes * format.FrameBytes);
         int got = bytes.ReadWhole(buffer.AsSpan(0, wanted), format.FrameBytes);
         left -= got;
         format.Decode(buffer.AsSpan(0, got), samples);

@@ -6,17 +6,18 @@ using EdgeLlm.Kernels.Scalar;
 namespace EdgeLlm.Speech.Audio;
 
 /// <summary>
-/// Changes the sample rate of one channel by a polyphase filter: a sinc under Kaiser's window (Kaiser 1974), flat to 94 % of the lower rate's band
-/// and 100 dB down at its end. Sample n of the output is the sound at n / rate seconds: nothing is delayed.
+/// Changes the sample rate of one channel by a polyphase filter: a sinc under Kaiser's window (Kaiser 1974), flat to 94 % of the lower
+/// rate's band and 100 dB down at its end. Sample n of the output is the sound at n / rate seconds: nothing is delayed.
 /// </summary>
 /// <remarks>
 /// Samples are written and read in pieces of any size; the result is a function of the samples alone, the same bits on every machine.
-/// Output sample n lies at input position n * down / up; each of the `up` fractions has its own row of the filter, or, where that would be a large table,
-/// is interpolated between the two rows beside it (error below -100 dB).
+/// Output sample n is at input position n * down / up; each of the `up` fractions has its own row of the filter, or, where that would be a
+/// large table, is interpolated between the two rows beside it (error below -100 dB).
 /// </remarks>
 internal sealed class Resampler
 {
-    // Half the filter's width in samples of the lower rate, the cutoff as a share of its band, and the window's shape: Kaiser's formulas for 100 dB and a transition of 6 %.
+    // Half the filter's width in samples of the lower rate, the cutoff as a share of its band, and the window's shape: Kaiser's formulas
+    // for 100 dB and a transition of 6 %.
     private const int HalfWidth = 112, Lanes = 8, MostTableFloats = 1 << 18, InterpolatedRows = 512;
     private const double Cutoff = 0.97, KaiserBeta = 10.06;
 
@@ -48,7 +49,7 @@ internal sealed class Resampler
         input = new float[Math.Max(2 * taps, 1 << 12)];
     }
 
-    /// <summary>Samples of the output for so many of the input: all that begin within it.</summary>
+    /// <summary>Number of output samples for a number of input samples: all that begin within it.</summary>
     public long OutputLength(long inputs) => (long)(((Int128)inputs * up + down - 1) / down);
 
     /// <summary>Takes samples; what they give must be read before the next are written, or it is kept.</summary>
@@ -126,7 +127,7 @@ internal sealed class Resampler
         return sum.GetElement(0) + sum.GetElement(2) + (sum.GetElement(1) + sum.GetElement(3));
     }
 
-    /// <summary>The filter for outputs that lie `fraction` after an input sample; its sum is 1, so that a constant stays one.</summary>
+    /// <summary>The filter for outputs that are `fraction` after an input sample; its sum is 1, so that a constant stays one.</summary>
     private void FillRow(Span<float> row, double fraction, double scale)
     {
         double half = HalfWidth / scale, sum = 0;

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace EdgeLlm.Speech.Audio;
 
 /// <summary>
-/// The chunks of a WAV file before its samples (Microsoft's "Multimedia Programming Interface and Data Specifications 1.0", WAVEFORMATEXTENSIBLE,
-/// and EBU Tech 3306 for RF64): "RIFF" size "WAVE", then chunks of a name, a size and an even number of bytes.
+/// The chunks of a WAV file before its samples (Microsoft's "Multimedia Programming Interface and Data Specifications 1.0",
+/// WAVEFORMATEXTENSIBLE, and EBU Tech 3306 for RF64): "RIFF" size "WAVE", then chunks of a name, a size and an even number of bytes.
 /// </summary>
 internal static class WavHeader
 {
@@ -14,7 +14,8 @@ internal static class WavHeader
     private const uint UnknownSize = 0x7FFF_0000;
 
     /// <summary>Whether a file that begins so is read here.</summary>
-    public static bool Recognizes(ReadOnlySpan<byte> start) => start.StartsWith("RIFF"u8) || start.StartsWith("RF64"u8) || start.StartsWith("BW64"u8);
+    public static bool Recognizes(ReadOnlySpan<byte> start) =>
+        start.StartsWith("RIFF"u8) || start.StartsWith("RF64"u8) || start.StartsWith("BW64"u8);
 
     /// <summary>Reads up to the first sample.</summary>
     /// <exception cref="Files.FileException">It is not a WAV file, is damaged, or has samples that are not read.</exception>
@@ -60,7 +61,8 @@ internal static class WavHeader
         int tag = BinaryPrimitives.ReadUInt16LittleEndian(chunk), channels = BinaryPrimitives.ReadUInt16LittleEndian(chunk[2..]);
         uint rate = BinaryPrimitives.ReadUInt32LittleEndian(chunk[4..]);
         int frameBytes = BinaryPrimitives.ReadUInt16LittleEndian(chunk[12..]), bits = BinaryPrimitives.ReadUInt16LittleEndian(chunk[14..]);
-        // An extensible format has the tag as the first bytes of a GUID; the samples are in containers of `bits`, the highest of which are valid.
+        // An extensible format has the tag as the first bytes of a GUID; the samples are in containers of `bits`, the highest of which are
+        // valid.
         if (tag == Extensible)
         {
             if (chunk.Length < FormatBytes) throw bytes.Damaged("is a WAV file whose format is cut off");
@@ -75,10 +77,12 @@ internal static class WavHeader
             (Pcm, 4) => SampleEncoding.Signed32,
             (Float, 4) => SampleEncoding.Float32,
             (Float, 8) => SampleEncoding.Float64,
-            (Pcm or Float, _) => throw bytes.Damaged($"is a WAV file with {channels} channels in {frameBytes} bytes, which are not samples of 8, 16, 24 or 32 bits"),
+            (Pcm or Float, _) => throw bytes.Damaged(
+                $"is a WAV file with {channels} channels in {frameBytes} bytes, which are not samples of 8, 16, 24 or 32 bits"),
             _ => throw bytes.Damaged($"is a WAV file with compressed samples ({NameOf(tag)}); PCM and floats are read"),
         };
-        if (bits > 8 * container || bits <= 8 * (container - 1)) throw bytes.Damaged($"is a WAV file with samples of {bits} bits in {container} bytes");
+        if (bits > 8 * container || bits <= 8 * (container - 1))
+            throw bytes.Damaged($"is a WAV file with samples of {bits} bits in {container} bytes");
         var format = new PcmFormat((int)Math.Min(rate, int.MaxValue), channels, encoding);
         return format.Problem is { } problem ? throw bytes.Damaged(problem) : format;
     }

@@ -3,8 +3,9 @@ using System.Buffers.Binary;
 namespace EdgeLlm.Speech.Audio;
 
 /// <summary>
-/// Writes mono sound as a WAV file of 16-bit samples (Microsoft's RIFF, 1991), piece by piece. A stream whose length nobody knows has the largest sizes that the
-/// header can say, as ffmpeg and sox write them; <see cref="Finish"/> writes the true ones where the stream can go back.
+/// Writes mono sound as a WAV file of 16-bit samples (Microsoft's RIFF, 1991), piece by piece. A stream whose length nobody knows has the
+/// largest sizes that the header can say, as ffmpeg and sox write them; <see cref="Finish"/> writes the true ones where the stream can go
+/// back.
 /// </summary>
 internal sealed class WavWriter
 {
@@ -76,5 +77,12 @@ internal static class SamplesOf16Bits
     public static void Write(ReadOnlySpan<float> samples, Span<byte> bytes)
     {
         for (int i = 0; i < samples.Length; i++) BinaryPrimitives.WriteInt16LittleEndian(bytes[(2 * i)..], Of(samples[i]));
+    }
+
+    /// <summary>Samples of little-endian bytes, divided by 2^15.</summary>
+    /// <param name="samples">Receives one for each two bytes.</param>
+    public static void Read(ReadOnlySpan<byte> bytes, Span<float> samples)
+    {
+        for (int i = 0; i < bytes.Length / 2; i++) samples[i] = BinaryPrimitives.ReadInt16LittleEndian(bytes[(2 * i)..]) * (1f / 32768);
     }
 }

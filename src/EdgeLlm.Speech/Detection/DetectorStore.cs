@@ -5,8 +5,8 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Speech.Detection;
 
 /// <summary>
-/// Models of voice activity and wake words on this machine: NAME.onnx (Silero) and NAME.json with its NAME.tflite (microWakeWord), in the folder `speech`
-/// of the user's and the system's models and beside the program.
+/// Models of voice activity and wake words on this machine: NAME.onnx (Silero) and NAME.json with its NAME.tflite (microWakeWord), in the
+/// folder `speech` of the user's and the system's models and beside the program.
 /// </summary>
 internal static class DetectorStore
 {
@@ -30,7 +30,8 @@ internal static class DetectorStore
 
     /// <summary>Models by name; of one name the first folder's.</summary>
     public static IEnumerable<(string Name, string Path)> Models() => Folders.Where(Directory.Exists)
-        .SelectMany(folder => Directory.EnumerateFiles(folder).Where(file => Extensions.Contains(Path.GetExtension(file))).Order(StringComparer.Ordinal))
+        .SelectMany(folder => Directory.EnumerateFiles(folder).Where(file => Extensions.Contains(Path.GetExtension(file)))
+            .Order(StringComparer.Ordinal))
         .Select(file => (Name: Path.GetFileNameWithoutExtension(file), Path: file)).DistinctBy(model => model.Name);
 
     /// <summary>The file of a path or of a model's name in any case.</summary>
@@ -43,7 +44,8 @@ internal static class DetectorStore
         {
             if (name.Equals(model, StringComparison.OrdinalIgnoreCase)) return path;
         }
-        string shown = Printable.Line(model, 100), known = all.Length == 0 ? "" : $": there is {string.Join(", ", all.Select(one => Printable.Line(one.Name)))}";
+        string shown = Printable.Line(model, 100),
+            known = all.Length == 0 ? "" : $": there is {string.Join(", ", all.Select(one => Printable.Line(one.Name)))}";
         throw new FileNotFoundException($"there is no file and no model '{shown}' of voice activity or a wake word{known}");
     }
 
@@ -57,15 +59,22 @@ internal static class DetectorStore
         model ??= Models().Select(one => one.Path).FirstOrDefault(path => path.EndsWith(".onnx", StringComparison.Ordinal)) ?? Energy;
         if (model.Equals(Energy, StringComparison.OrdinalIgnoreCase) && !File.Exists(model)) return new EnergyDetector();
         string file = PathOf(model);
-        return IsWakeWord(file) ? new MicroSpeechDetector(WakeWordModel.Load(file)) : SileroDetector.Load(file, sourceRate == 8000 ? 8000 : 16000, kernel);
+        return IsWakeWord(file) ? new MicroSpeechDetector(WakeWordModel.Load(file))
+            : SileroDetector.Load(file, sourceRate == 8000 ? 8000 : 16000, kernel);
     }
+
+    /// <summary>Opens a detector of voice activity in sound at 16 kHz, for callers that know no kernels.</summary>
+    /// <param name="model">A path or name, or `energy`; null: Silero where there is one, else energy.</param>
+    /// <exception cref="IOException">There is no such model, it can't be read, or it is of another kind.</exception>
+    public static SpeechDetector OpenLiveSpeech(string? model) => OpenSpeech(model);
 
     /// <summary>Opens a wake word.</summary>
     /// <exception cref="IOException">There is no such model, it can't be read, or it is of another kind.</exception>
     public static WakeWordModel OpenWakeWord(string model)
     {
         string file = PathOf(model);
-        return IsWakeWord(file) ? WakeWordModel.Load(file) : throw new FileException(file, "is not a wake word: those are JSON with a TensorFlow Lite file beside it");
+        return IsWakeWord(file) ? WakeWordModel.Load(file)
+            : throw new FileException(file, "is not a wake word: those are JSON with a TensorFlow Lite file beside it");
     }
 
     private static bool IsWakeWord(string path) => Path.GetExtension(path).ToLowerInvariant() is ".json" or ".tflite";

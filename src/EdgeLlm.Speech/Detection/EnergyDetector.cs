@@ -3,12 +3,13 @@ using EdgeLlm.Kernels.Scalar;
 namespace EdgeLlm.Speech.Detection;
 
 /// <summary>
-/// Voice activity without a model: how far a window's energy is above the noise, which is followed: quickly downwards, slowly upwards. It hears that
-/// something is loud, not that it is speech.
+/// Voice activity without a model: how far a window's energy is above the noise, which is followed: quickly downwards, slowly upwards. It
+/// hears that something is loud, not that it is speech.
 /// </summary>
 internal sealed class EnergyDetector : SpeechDetector
 {
-    // Decibels above the noise at which the probability is 1/2, per step of the logistic; below this level nothing is speech; shares of a window by which the noise follows.
+    // Decibels above the noise at which the probability is 1/2, per step of the logistic; below this level nothing is speech; shares of a
+    // window by which the noise follows.
     private const double Middle = 9, Slope = 1.5, Quietest = -60, Down = .25, Up = .01, FirstNoise = -45;
 
     private double noise = FirstNoise;

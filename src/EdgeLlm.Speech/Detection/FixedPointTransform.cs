@@ -3,8 +3,9 @@ using EdgeLlm.Kernels.Scalar;
 namespace EdgeLlm.Speech.Detection;
 
 /// <summary>
-/// The Fourier transform of 512 real 16-bit samples in 16-bit integers, as KISS FFT computes it (github.com/mborgerding/kissfft with FIXED_POINT 16): a complex
-/// transform of 256 points in four levels of radix 4, each of which divides by 4, then the two halves are told apart. Every rounding is part of the result.
+/// The Fourier transform of 512 real 16-bit samples in 16-bit integers, as KISS FFT computes it (github.com/mborgerding/kissfft with
+/// FIXED_POINT 16): a complex transform of 256 points in four levels of radix 4, each of which divides by 4, then the two halves are told
+/// apart. Every rounding is part of the result.
 /// </summary>
 internal sealed class FixedPointTransform
 {
@@ -50,7 +51,8 @@ internal sealed class FixedPointTransform
         for (int k = 1; k <= Half / 2; k++)
         {
             short aRe = Divide(re[k], 2), aIm = Divide(im[k], 2), bRe = Divide(re[Half - k], 2), bIm = Divide((short)-im[Half - k], 2);
-            short sumRe = (short)(aRe + bRe), sumIm = (short)(aIm + bIm), differenceRe = (short)(aRe - bRe), differenceIm = (short)(aIm - bIm);
+            short sumRe = (short)(aRe + bRe), sumIm = (short)(aIm + bIm), differenceRe = (short)(aRe - bRe),
+                differenceIm = (short)(aIm - bIm);
             (short turnedRe, short turnedIm) = Multiply(differenceRe, differenceIm, halfCosines[k - 1], halfSines[k - 1]);
             (real[k], imaginary[k]) = ((short)((sumRe + turnedRe) >> 1), (short)((sumIm + turnedIm) >> 1));
             (real[Half - k], imaginary[Half - k]) = ((short)((sumRe - turnedRe) >> 1), (short)((turnedIm - sumIm) >> 1));

@@ -4,8 +4,9 @@ using EdgeLlm.Kernels.Scalar;
 namespace EdgeLlm.Speech.Detection;
 
 /// <summary>
-/// The features that microWakeWord's models hear: TensorFlow's micro_frontend (github.com/tensorflow/tflite-micro, lib/: window, FFT, filter bank,
-/// noise reduction, gain control by channel, logarithm) in its integers, with the settings of ESPHome. 40 of them each 10 ms of sound at 16 kHz.
+/// The features that microWakeWord's models hear: TensorFlow's micro_frontend (github.com/tensorflow/tflite-micro, lib/: window, FFT,
+/// filter bank, noise reduction, gain control by channel, logarithm) in its integers, with the settings of ESPHome. 40 of them each 10 ms
+/// of sound at 16 kHz.
 /// </summary>
 /// <remarks>Not safe for several threads at once.</remarks>
 internal sealed class MicroFrontEnd
@@ -24,17 +25,21 @@ internal sealed class MicroFrontEnd
 
     // Noise reduction: bits that estimates have more than the signal, shares of even and odd channels, what always stays.
     private const int SmoothingBits = 10;
-    private const uint EvenShare = (uint)(.025 * (1 << ShareBits)), OddShare = (uint)(.06 * (1 << ShareBits)), LeastLeft = (uint)(.05 * (1 << ShareBits));
+    private const uint EvenShare = (uint)(.025 * (1 << ShareBits)), OddShare = (uint)(.06 * (1 << ShareBits)),
+        LeastLeft = (uint)(.05 * (1 << ShareBits));
 
-    // Gain control: 2^21 (noise + 80)^-0.95, from a table of quadratic pieces, one a power of two. The FFT's scale is 3 bits more than the filters'.
+    // Gain control: 2^21 (noise + 80)^-0.95, from a table of quadratic pieces, one a power of two. The FFT's scale is 3 bits more than the
+    // filters'.
     private const int GainBits = 21, CorrectionBits = 3;
     private const double GainStrength = .95, GainOffset = 80;
 
     private const int LogBits = 16, LogSegmentBits = 7, LogScaleShift = 6;
     private const uint NaturalLog = 45_426; // ln 2 * 2^16
 
-    private readonly short[] window = new short[FrameSamples], samples = new short[FrameSamples], padded = new short[FixedPointTransform.Length];
-    private readonly short[] real = new short[FixedPointTransform.Length / 2 + 1], imaginary = new short[FixedPointTransform.Length / 2 + 1];
+    private readonly short[] window = new short[FrameSamples], samples = new short[FrameSamples],
+        padded = new short[FixedPointTransform.Length];
+    private readonly short[] real = new short[FixedPointTransform.Length / 2 + 1],
+        imaginary = new short[FixedPointTransform.Length / 2 + 1];
     private readonly FixedPointTransform transform = new();
     private readonly int[] starts = new int[Features + 1], weightStarts = new int[Features + 1];
     private readonly short[] weights, unweights;
@@ -62,7 +67,8 @@ internal sealed class MicroFrontEnd
     }
 
     /// <summary>For tests: the tables that the reference gives.</summary>
-    internal (short[] Window, short[] Weights, short[] Unweights, short[] Gains, short[] Logs) Tables => (window, weights, unweights, gains, logs);
+    internal (short[] Window, short[] Weights, short[] Unweights, short[] Gains, short[] Logs) Tables =>
+        (window, weights, unweights, gains, logs);
 
     /// <summary>Takes samples up to the end of the next frame.</summary>
     /// <param name="sound">16-bit samples.</param>
@@ -151,7 +157,8 @@ internal sealed class MicroFrontEnd
     {
         uint gain = (uint)GainOf(noise[channel]);
         uint ratio = (uint)(((ulong)signal * gain) >> (GainBits - CorrectionBits - RatioBits));
-        return ratio < 2 << RatioBits ? ratio * ratio >> (2 + 2 * RatioBits - GainResultBits) : (ratio >> (RatioBits - GainResultBits)) - (1 << GainResultBits);
+        return ratio < 2 << RatioBits ? ratio * ratio >> (2 + 2 * RatioBits - GainResultBits)
+            : (ratio >> (RatioBits - GainResultBits)) - (1 << GainResultBits);
     }
 
     private short GainOf(uint estimate)

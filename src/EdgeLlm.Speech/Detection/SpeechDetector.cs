@@ -22,8 +22,8 @@ internal abstract class SpeechDetector
 }
 
 /// <summary>
-/// Silero's voice activity detector, versions 5 and 6 (github.com/snakers4/silero-vad): windows of 32 ms, each with the last 64 samples before it
-/// (32 at 8 kHz), and the state of a recurrent layer.
+/// Silero's voice activity detector, versions 5 and 6 (github.com/snakers4/silero-vad): windows of 32 ms, each with the last 64 samples
+/// before it (32 at 8 kHz), and the state of a recurrent layer.
 /// </summary>
 internal sealed class SileroDetector : SpeechDetector
 {
@@ -40,7 +40,8 @@ internal sealed class SileroDetector : SpeechDetector
         OnnxValue sound = OnnxValue.Result(1, context + WindowSamples), before = OnnxValue.Result(2, 1, StateWidth);
         var inputs = new Dictionary<string, OnnxValue> { ["input"] = sound, ["state"] = before, ["sr"] = OnnxValue.Scalar(sampleRate) };
         program = new OnnxProgram(graph, inputs, kernel);
-        if (program.Outputs is not [{ Floats: { Length: 1 } result, IsConstant: false }, { Floats: { Length: 2 * StateWidth } after, IsConstant: false }])
+        if (program.Outputs is not [{ Floats: { Length: 1 } result, IsConstant: false },
+            { Floats: { Length: 2 * StateWidth } after, IsConstant: false }])
             throw new InvalidDataException("has other results than a probability and a state: it is not a Silero model of version 5 or 6");
         (input, state, probability, newState) = (sound.Floats!, before.Floats!, result, after);
     }
@@ -56,14 +57,17 @@ internal sealed class SileroDetector : SpeechDetector
     /// <param name="path">Silero's ONNX file.</param>
     /// <param name="sampleRate">16000 or 8000.</param>
     /// <param name="kernel">What multiplies; null: the best.</param>
-    /// <exception cref="FileException">It can't be read, is damaged, or needs an operator that is not known here; the message names it.</exception>
-    public static SileroDetector Load(string path, int sampleRate = 16000, Kernel? kernel = null) => Read(InputFile.Read(path, MostFileBytes), path, sampleRate, kernel);
+    /// <exception cref="FileException">It can't be read, is damaged, or needs an operator that is not known here; the message names
+    /// it.</exception>
+    public static SileroDetector Load(string path, int sampleRate = 16000, Kernel? kernel = null) =>
+        Read(InputFile.Read(path, MostFileBytes), path, sampleRate, kernel);
 
     /// <summary>Reads a model from a file's bytes.</summary>
     /// <exception cref="FileException">They are damaged, or need an operator that is not known here; the message names it.</exception>
     public static SileroDetector Read(ReadOnlyMemory<byte> file, string name, int sampleRate = 16000, Kernel? kernel = null)
     {
-        if (sampleRate is not (16000 or 8000)) throw new ArgumentException($"Silero's models hear 16000 or 8000 samples a second, not {sampleRate}");
+        if (sampleRate is not (16000 or 8000))
+            throw new ArgumentException($"Silero's models hear 16000 or 8000 samples a second, not {sampleRate}");
         try
         {
             return new SileroDetector(OnnxGraph.Read(file), sampleRate, kernel ?? Kernel.Best);

@@ -8,8 +8,8 @@ namespace EdgeLlm.Speech.Detection;
 internal readonly record struct WakeWordDetection(int Word, int Inference, int Frame, long Samples);
 
 /// <summary>
-/// Listens for several wake words at once: one front end, and each model on its features. A word that stays above its cutoff is one detection, and for
-/// two seconds after it the same word does not count again.
+/// Listens for several wake words at once: one front end, and each model on its features. A word that stays above its cutoff is one
+/// detection, and for two seconds after it the same word does not count again.
 /// </summary>
 /// <remarks>What it hears does not depend on the pieces that the sound comes in. Not safe for several threads at once.</remarks>
 internal sealed class WakeWordListener(IReadOnlyList<WakeWordModel> models)
@@ -84,6 +84,7 @@ internal sealed class WakeWordListener(IReadOnlyList<WakeWordModel> models)
     /// <summary>Samples from -1 to 1 as 16 bits: those that were 16 bits come back as they were.</summary>
     internal static void ToIntegers(ReadOnlySpan<float> samples, Span<short> integers)
     {
-        for (int i = 0; i < samples.Length; i++) integers[i] = (short)Math.Clamp(MathF.Round(samples[i] * 32768), short.MinValue, short.MaxValue);
+        for (int i = 0; i < samples.Length; i++)
+            integers[i] = (short)Math.Clamp(MathF.Round(samples[i] * 32768), short.MinValue, short.MaxValue);
     }
 }

@@ -4,7 +4,7 @@ using EdgeLlm.Speech.Detection.TfLite;
 
 namespace EdgeLlm.Speech.Detection;
 
-/// <summary>What the JSON beside a microWakeWord model says (version 2, esphome.io/components/micro_wake_word).</summary>
+/// <summary>Settings in the JSON beside a microWakeWord model (version 2, esphome.io/components/micro_wake_word).</summary>
 /// <param name="Word">The words that wake, such as "Okay Nabu".</param>
 /// <param name="ModelFile">Name of the TensorFlow Lite file in the same folder.</param>
 /// <param name="Cutoff">Mean probability, 0 to 1, above which the word was said.</param>
@@ -12,7 +12,8 @@ namespace EdgeLlm.Speech.Detection;
 /// <param name="Languages">Languages it was trained with.</param>
 /// <param name="Author">Who made it; empty where it does not say.</param>
 /// <param name="Website">Where to read more; empty where it does not say.</param>
-internal sealed record WakeWordSettings(string Word, string ModelFile, double Cutoff, int Window, IReadOnlyList<string> Languages, string Author, string Website)
+internal sealed record WakeWordSettings(string Word, string ModelFile, double Cutoff, int Window, IReadOnlyList<string> Languages,
+    string Author, string Website)
 {
     private const int MostBytes = 1 << 16, MostWindow = 1000, StepMilliseconds = 10;
 
@@ -24,15 +25,19 @@ internal sealed record WakeWordSettings(string Word, string ModelFile, double Cu
         {
             using JsonDocument json = JsonDocument.Parse(InputFile.Read(path, MostBytes));
             JsonElement root = json.RootElement, micro = Field(root, "micro", JsonValueKind.Object);
-            if (Text(root, "type") != "micro") throw new InvalidDataException("the field 'type' must be \"micro\": it is not a wake word of microWakeWord");
+            if (Text(root, "type") != "micro")
+                throw new InvalidDataException("the field 'type' must be \"micro\": it is not a wake word of microWakeWord");
             int version = (int)Number(root, "version", 0, 1000);
             if (version != 2) throw new InvalidDataException($"is of version {version}; 2 is read");
-            if (Number(micro, "feature_step_size", 1, 1000) != StepMilliseconds) throw new InvalidDataException($"the field 'feature_step_size' must be {StepMilliseconds}");
+            if (Number(micro, "feature_step_size", 1, 1000) != StepMilliseconds)
+                throw new InvalidDataException($"the field 'feature_step_size' must be {StepMilliseconds}");
             string model = Text(root, "model");
-            if (model.Length == 0 || model != Path.GetFileName(model) || model is "." or "..") throw new InvalidDataException("the field 'model' must be a file's name in the same folder");
+            if (model.Length == 0 || model != Path.GetFileName(model) || model is "." or "..")
+                throw new InvalidDataException("the field 'model' must be a file's name in the same folder");
             string[] languages = root.TryGetProperty("trained_languages", out JsonElement list) && list.ValueKind == JsonValueKind.Array
                 ? [.. list.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString()!)] : [];
-            return new WakeWordSettings(Text(root, "wake_word"), model, Number(micro, "probability_cutoff", 0, 1), (int)Number(micro, "sliding_window_size", 1, MostWindow), languages,
+            return new WakeWordSettings(Text(root, "wake_word"), model, Number(micro, "probability_cutoff", 0, 1),
+                (int)Number(micro, "sliding_window_size", 1, MostWindow), languages,
                 Optional(root, "author"), Optional(root, "website"));
         }
         catch (JsonException)
@@ -46,19 +51,22 @@ internal sealed record WakeWordSettings(string Word, string ModelFile, double Cu
     }
 
     private static JsonElement Field(JsonElement json, string name, JsonValueKind kind) =>
-        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out JsonElement value) && value.ValueKind == kind ? value : throw new InvalidDataException($"the field '{name}' is missing or not a {kind.ToString().ToLowerInvariant()}");
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out JsonElement value) && value.ValueKind == kind ? value
+            : throw new InvalidDataException($"the field '{name}' is missing or not a {kind.ToString().ToLowerInvariant()}");
 
     private static string Text(JsonElement json, string name) => Field(json, name, JsonValueKind.String).GetString()!;
 
-    private static string Optional(JsonElement json, string name) => json.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
+    private static string Optional(JsonElement json, string name) =>
+        json.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
 
     private static double Number(JsonElement json, string name, double least, double most) =>
-        Field(json, name, JsonValueKind.Number).TryGetDouble(out double value) && value >= least && value <= most ? value : throw new InvalidDataException($"the field '{name}' must be a number from {least} to {most}");
+        Field(json, name, JsonValueKind.Number).TryGetDouble(out double value) && value >= least && value <= most ? value
+            : throw new InvalidDataException($"the field '{name}' must be a number from {least} to {most}");
 }
 
 /// <summary>
-/// A streaming model of microWakeWord (github.com/kahrendt/microWakeWord): each inference takes a few frames of <see cref="MicroFrontEnd"/> and gives the
-/// probability, in 256ths, that its word was just said. Not safe for several threads at once.
+/// A streaming model of microWakeWord (github.com/kahrendt/microWakeWord): each inference takes a few frames of <see cref="MicroFrontEnd"/>
+/// and gives the probability, in 256ths, that its word was just said. Not safe for several threads at once.
 /// </summary>
 internal sealed class WakeWordModel
 {
@@ -77,16 +85,23 @@ internal sealed class WakeWordModel
     {
         Settings = settings;
         program = new TfLiteProgram(file);
-        if (program.Inputs is not [{ Type: TfLiteType.Int8, IsConstant: false, Shape: [1, > 0 and <= MostStride and var stride, MicroFrontEnd.Features] } features]
-            || program.Outputs is not [{ Type: TfLiteType.UInt8, Count: 1, Scale: 1f / 256, ZeroPoint: 0 } result]) throw new InvalidDataException("has other inputs and results than a wake word of microWakeWord");
+        if (program.Inputs
+            is not [
+            {
+                Type: TfLiteType.Int8, IsConstant: false,
+                Shape: [1, > 0 and <= MostStride and var stride, MicroFrontEnd.Features]
+            } features]
+            || program.Outputs is not [{ Type: TfLiteType.UInt8, Count: 1, Scale: 1f / 256, ZeroPoint: 0 } result])
+            throw new InvalidDataException("has other inputs and results than a wake word of microWakeWord");
         (Stride, input, output) = (stride, features.Bytes, result.Bytes);
         quantized = new sbyte[ushort.MaxValue + 1];
         for (int feature = 0; feature < quantized.Length; feature++)
-            quantized[feature] = (sbyte)Math.Clamp(Math.Round((double)(feature * FeatureScale / features.Scale + features.ZeroPoint)), sbyte.MinValue, sbyte.MaxValue);
+            quantized[feature] = (sbyte)Math.Clamp(Math.Round((double)(feature * FeatureScale / features.Scale + features.ZeroPoint)),
+                sbyte.MinValue, sbyte.MaxValue);
         window = new int[settings.Window];
     }
 
-    /// <summary>What its JSON says.</summary>
+    /// <summary>Settings of its JSON.</summary>
     public WakeWordSettings Settings { get; }
 
     /// <summary>Frames that an inference takes.</summary>
@@ -102,7 +117,8 @@ internal sealed class WakeWordModel
     public bool IsAboveCutoff => inferences >= window.Length && sum > Settings.Cutoff * 256 * window.Length;
 
     /// <summary>Reads a model from its JSON, or from a TensorFlow Lite file with its JSON beside it.</summary>
-    /// <exception cref="FileException">A file can't be read, is damaged, or needs an operator that is not known here; the message names it.</exception>
+    /// <exception cref="FileException">A file can't be read, is damaged, or needs an operator that is not known here; the message names
+    /// it.</exception>
     public static WakeWordModel Load(string path)
     {
         string json = path.EndsWith(".tflite", StringComparison.OrdinalIgnoreCase) ? Path.ChangeExtension(path, ".json") : path;

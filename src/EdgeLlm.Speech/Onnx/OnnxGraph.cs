@@ -3,8 +3,8 @@ using EdgeLlm.Files;
 namespace EdgeLlm.Speech.Onnx;
 
 /// <summary>
-/// Constants and operations of an ONNX file (onnx.proto, version 3 of the format): what a reader of one model's weights needs. Operations are not run.
-/// Data are slices of the file's bytes.
+/// Constants and operations of an ONNX file (onnx.proto, version 3 of the format): what a reader of one model's weights needs. Operations
+/// are not run. Data are slices of the file's bytes.
 /// </summary>
 internal sealed class OnnxGraph
 {
@@ -29,7 +29,8 @@ internal sealed class OnnxGraph
     public IReadOnlyList<OnnxNode> Nodes => _nodes;
 
     /// <summary>Reads a file.</summary>
-    /// <exception cref="FileException">It can't be read, is larger than <see cref="MostBytes"/>, is no ONNX file or is damaged.</exception>
+    /// <exception cref="FileException">It can't be read, is larger than <see cref="MostBytes"/>, is not an ONNX file or is
+    /// damaged.</exception>
     public static OnnxGraph Open(string path)
     {
         byte[] bytes = InputFile.Read(path, MostBytes);
@@ -44,7 +45,7 @@ internal sealed class OnnxGraph
     }
 
     /// <summary>Reads a file's bytes, which must not change afterwards.</summary>
-    /// <exception cref="InvalidDataException">It is no ONNX file or is damaged.</exception>
+    /// <exception cref="InvalidDataException">It is not an ONNX file or is damaged.</exception>
     public static OnnxGraph Read(ReadOnlyMemory<byte> file)
     {
         var reader = new ProtobufReader(file);
@@ -115,7 +116,8 @@ internal sealed class OnnxNode
         var reader = new ProtobufReader(message);
         while (reader.Read())
         {
-            if (node._inputs.Count + node._outputs.Count + node._attributes.Count > MostNames) throw new InvalidDataException("has an operation with too many inputs");
+            if (node._inputs.Count + node._outputs.Count + node._attributes.Count > MostNames)
+                throw new InvalidDataException("has an operation with too many inputs");
             switch (reader.Field)
             {
                 case 1: node._inputs.Add(reader.Text); break;

@@ -21,7 +21,8 @@ internal sealed class OnnxTensor
     private const int MostDimensions = 8;
     private const int MostNumbers = 1 << 20; // of a list that is not raw bytes; large tensors are raw
 
-    private OnnxTensor(string name, OnnxType type, int[] shape, ReadOnlyMemory<byte> data) => (Name, Type, Shape, Data) = (name, type, shape, data);
+    private OnnxTensor(string name, OnnxType type, int[] shape, ReadOnlyMemory<byte> data) =>
+        (Name, Type, Shape, Data) = (name, type, shape, data);
 
     public string Name { get; }
 
@@ -63,7 +64,8 @@ internal sealed class OnnxTensor
         for (int i = 0; i < numbers.Length; i++)
         {
             numbers[i] = Type == OnnxType.Int64
-                ? BinaryPrimitives.ReadInt64LittleEndian(Data.Span[(8 * i)..]) : BinaryPrimitives.ReadInt32LittleEndian(Data.Span[(4 * i)..]);
+                ? BinaryPrimitives.ReadInt64LittleEndian(Data.Span[(8 * i)..])
+                : BinaryPrimitives.ReadInt32LittleEndian(Data.Span[(4 * i)..]);
         }
         return numbers;
     }
@@ -76,7 +78,8 @@ internal sealed class OnnxTensor
     }
 
     /// <summary>Reads a TensorProto.</summary>
-    /// <exception cref="InvalidDataException">It is damaged, its data is in another file, or its type is not one of <see cref="OnnxType"/>.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, its data is in another file, or its type is not one of
+    /// <see cref="OnnxType"/>.</exception>
     public static OnnxTensor Read(ReadOnlyMemory<byte> message)
     {
         var reader = new ProtobufReader(message);
@@ -101,7 +104,8 @@ internal sealed class OnnxTensor
         }
         if (isExternal) throw OnnxGraph.Error($"'{name}' has its data in another file, which is not read");
         if (!Enum.IsDefined((OnnxType)type)) throw OnnxGraph.Error($"'{name}' has an element type (number {type}) that is not read");
-        int[] shape = [.. dimensions.Select(dimension => dimension is >= 0 and <= int.MaxValue ? (int)dimension : throw OnnxGraph.Error($"'{name}' has a dimension of {dimension}"))];
+        int[] shape = [.. dimensions.Select(dimension => dimension is >= 0 and <= int.MaxValue ? (int)dimension
+            : throw OnnxGraph.Error($"'{name}' has a dimension of {dimension}"))];
         ReadOnlyMemory<byte> data = isRaw ? raw : numbers.Count > 0 ? Bytes((OnnxType)type, numbers) : list.ToArray();
         long bytes = Size((OnnxType)type);
         foreach (int dimension in shape)
@@ -109,11 +113,13 @@ internal sealed class OnnxTensor
             bytes *= dimension;
             if (bytes > data.Length) break;
         }
-        if (bytes != data.Length) throw OnnxGraph.Error($"'{name}' has {data.Length} bytes, not what its shape [{string.Join(", ", shape)}] needs");
+        if (bytes != data.Length)
+            throw OnnxGraph.Error($"'{name}' has {data.Length} bytes, not what its shape [{string.Join(", ", shape)}] needs");
         return new OnnxTensor(name, (OnnxType)type, shape, data);
     }
 
-    private static int Size(OnnxType type) => type switch { OnnxType.Float or OnnxType.Int32 => 4, OnnxType.Int64 or OnnxType.Double => 8, _ => 1 };
+    private static int Size(OnnxType type) =>
+        type switch { OnnxType.Float or OnnxType.Int32 => 4, OnnxType.Int64 or OnnxType.Double => 8, _ => 1 };
 
     private static void AddFloats(MemoryStream list, in ProtobufReader reader)
     {

@@ -3,7 +3,10 @@ using System.Text;
 
 namespace EdgeLlm.Speech.Onnx;
 
-/// <summary>The fields of a message of Protocol Buffers (protobuf.dev/programming-guides/encoding), one after the other. Nothing is read beyond the message.</summary>
+/// <summary>
+/// The fields of a message of Protocol Buffers (protobuf.dev/programming-guides/encoding), one after the other. Nothing is read beyond the
+/// message.
+/// </summary>
 internal struct ProtobufReader(ReadOnlyMemory<byte> message)
 {
     private ReadOnlyMemory<byte> rest = message, bytes;

@@ -2,21 +2,25 @@ using System.Collections.Frozen;
 
 namespace EdgeLlm.Speech.Phonemes;
 
-/// <summary>Words with a full stop that is no end of a sentence.</summary>
+/// <summary>Words with a full stop that does not end a sentence.</summary>
 internal static class Abbreviations
 {
     // A name or a word follows, or the sentence goes on in any case.
     private static readonly FrozenSet<string> Before = FrozenSet.Create(StringComparer.Ordinal,
-        "Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Mt", "Ft", "Gen", "Gov", "Sen", "Rep", "Capt", "Lt", "Col", "Sgt", "Cmdr", "Rev", "Hon", "Pres", "Supt", "Cpl", "Maj",
-        "Adm", "Fr", "Msgr", "Atty", "Messrs", "Mme", "Mlle", "vs", "v", "cf", "viz", "e.g", "i.e", "approx", "ca", "incl", "esp", "resp", "al",
-        "Mon", "Tue", "Tues", "Wed", "Thu", "Thurs", "Fri", "Jan", "Feb", "Apr", "Jun", "Jul", "Aug", "Sep", "Sept", "Oct", "Nov", "Dec", "Hwy", "Apt", "Ste", "Bldg");
+        "Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Mt", "Ft", "Gen", "Gov", "Sen", "Rep", "Capt", "Lt", "Col", "Sgt", "Cmdr", "Rev", "Hon",
+        "Pres", "Supt", "Cpl", "Maj",
+        "Adm", "Fr", "Msgr", "Atty", "Messrs", "Mme", "Mlle", "vs", "v", "cf", "viz", "e.g", "i.e", "approx", "ca",
+        "incl", "esp", "resp", "al",
+        "Mon", "Tue", "Tues", "Wed", "Thu", "Thurs", "Fri", "Jan", "Feb", "Apr", "Jun", "Jul", "Aug", "Sep", "Sept", "Oct", "Nov", "Dec",
+        "Hwy", "Apt", "Ste", "Bldg");
 
     // A number follows; else it may be the sentence's end.
     private static readonly FrozenSet<string> BeforeNumber = FrozenSet.Create(StringComparer.Ordinal,
-        "No", "Nos", "no", "nos", "Fig", "fig", "Figs", "figs", "Vol", "vol", "Ch", "ch", "p", "pp", "Sec", "sec", "Eq", "eq", "Art", "art", "c", "est", "Rs", "Mar", "Sat", "Sun",
+        "No", "Nos", "no", "nos", "Fig", "fig", "Figs", "figs", "Vol", "vol", "Ch", "ch", "p", "pp", "Sec", "sec", "Eq", "eq", "Art", "art",
+        "c", "est", "Rs", "Mar", "Sat", "Sun",
         "Op", "op", "Ref", "ref", "Tab", "tab", "Pt", "pt", "Bk", "ed", "eds", "min", "max", "Ave", "Rd", "Ext", "ext", "Tel", "tel", "Rm");
 
-    /// <summary>Whether the sentence goes on after a word and its full stop.</summary>
+    /// <summary>Whether the sentence continues after a word and its full stop.</summary>
     /// <param name="word">The word without the full stop.</param>
     /// <param name="next">Character after the space: no lower-case letter.</param>
     /// <param name="beginsLine">Whether the word is the first of its line.</param>

@@ -3,12 +3,14 @@ namespace EdgeLlm.Speech.Phonemes;
 /// <summary>Words that are written alike and spoken in two ways, where the dictionaries have one or the tag is not enough.</summary>
 internal static class Homographs
 {
-    private static readonly string[] Metal = ["pipe", "pipes", "paint", "poisoning", "acid", "weight", "weights", "shot", "pencil", "bullet", "bullets", "battery", "batteries", "solder"];
+    private static readonly string[] Metal = ["pipe", "pipes", "paint", "poisoning", "acid", "weight", "weights", "shot", "pencil",
+        "bullet", "bullets", "battery", "batteries", "solder"];
 
-    private static readonly string[] Fish = ["fish", "fishing", "fishes", "lake", "boat", "sea", "striped", "largemouth", "caught", "catch", "grilled", "fillet"];
+    private static readonly string[] Fish =
+        ["fish", "fishing", "fishes", "lake", "boat", "sea", "striped", "largemouth", "caught", "catch", "grilled", "fillet"];
 
     /// <summary>
-    /// Corrects tags by what stands before: after `will` or `to` a word that can be a verb is one.
+    /// Corrects tags by the word before: after `will` or `to` a word that can be a verb is one.
     /// </summary>
     /// <param name="isVerb">Whether the dictionary has a reading of the word as a verb.</param>
     public static void CorrectTags(List<WordToken> tokens, Func<string, bool> isVerb)
@@ -25,11 +27,13 @@ internal static class Homographs
         for (int i = 0; i < tokens.Count; i++)
         {
             string word = tokens[i].Text.ToLowerInvariant();
-            string before = i > 0 ? tokens[i - 1].Text.ToLowerInvariant() : "", after = i + 1 < tokens.Count ? tokens[i + 1].Text.ToLowerInvariant() : "";
+            string before = i > 0 ? tokens[i - 1].Text.ToLowerInvariant() : "",
+                after = i + 1 < tokens.Count ? tokens[i + 1].Text.ToLowerInvariant() : "";
             string? reading = word switch
             {
                 "lead" when Metal.Contains(after) => "lˈɛd",
-                "tear" or "tears" when tokens[i].Tag.StartsWith("VB", StringComparison.Ordinal) || word == "tear" && after is "in" or "up" or "apart" or "down" => word == "tear" ? "tˈɛɹ" : "tˈɛɹz",
+                "tear" or "tears" when tokens[i].Tag.StartsWith("VB", StringComparison.Ordinal)
+                    || word == "tear" && after is "in" or "up" or "apart" or "down" => word == "tear" ? "tˈɛɹ" : "tˈɛɹz",
                 "bass" when Fish.Contains(after) || Fish.Contains(before) => "bˈæs",
                 _ => null,
             };

@@ -6,15 +6,21 @@ namespace EdgeLlm.Speech.Phonemes;
 /// <summary>Phonemes, SSML or a lexicon that can't be read: the message says why in one line.</summary>
 public sealed class PhonemeException(string message) : FormatException(message);
 
-/// <summary>Writes the International Phonetic Alphabet in the signs of the voice, which has single signs for diphthongs and affricates (docs/phonemes.md).</summary>
+/// <summary>
+/// Writes the International Phonetic Alphabet in the signs of the voice, which has single signs for diphthongs and affricates
+/// (docs/phonemes.md).
+/// </summary>
 internal static class IpaSigns
 {
     // Longer ones first. What stands for nothing is not heard: length, syllable borders, ties.
     private static readonly (string Ipa, string Sign)[] Pairs =
     [
-        ("t͡ʃ", "ʧ"), ("d͡ʒ", "ʤ"), ("t͜ʃ", "ʧ"), ("d͜ʒ", "ʤ"), ("ɪ̈", "ᵻ"), ("l̩", "ᵊl"), ("n̩", "ᵊn"), ("m̩", "ᵊm"), ("ɹ̩", "əɹ"), ("r̩", "əɹ"), ("aɪ", "I"), ("aɪ̯", "I"), ("eɪ", "A"),
-        ("oʊ", "O"), ("əʊ", "O"), ("aʊ", "W"), ("ɔɪ", "Y"), ("tʃ", "ʧ"), ("dʒ", "ʤ"), ("ɜːɹ", "ɜɹ"), ("g", "ɡ"), ("r", "ɹ"), ("ɝ", "ɜɹ"), ("ɚ", "əɹ"), ("˞", "ɹ"),
-        ("e", "ɛ"), ("o", "O"), ("a", "ɑ"), ("ɒ", "ɑ"), ("Q", "O"), ("ɨ", "ᵻ"), ("ɫ", "l"), ("ʍ", "w"), ("x", "k"), ("ɾ", "T"), ("ʔ", "t"), ("'", "ˈ"), ("ː", ""), ("ˑ", ""), (".", ""),
+        ("t͡ʃ", "ʧ"), ("d͡ʒ", "ʤ"), ("t͜ʃ", "ʧ"), ("d͜ʒ", "ʤ"), ("ɪ̈", "ᵻ"), ("l̩", "ᵊl"), ("n̩", "ᵊn"), ("m̩", "ᵊm"), ("ɹ̩", "əɹ"),
+        ("r̩", "əɹ"), ("aɪ", "I"), ("aɪ̯", "I"), ("eɪ", "A"),
+        ("oʊ", "O"), ("əʊ", "O"), ("aʊ", "W"), ("ɔɪ", "Y"), ("tʃ", "ʧ"), ("dʒ", "ʤ"), ("ɜːɹ", "ɜɹ"), ("g", "ɡ"), ("r", "ɹ"),
+        ("ɝ", "ɜɹ"), ("ɚ", "əɹ"), ("˞", "ɹ"),
+        ("e", "ɛ"), ("o", "O"), ("a", "ɑ"), ("ɒ", "ɑ"), ("Q", "O"), ("ɨ", "ᵻ"), ("ɫ", "l"), ("ʍ", "w"), ("x", "k"), ("ɾ", "T"), ("ʔ", "t"),
+        ("'", "ˈ"), ("ː", ""), ("ˑ", ""), (".", ""),
         ("‿", ""), ("͡", ""), ("͜", ""), ("̯", ""), ("ʰ", ""),
     ];
 
@@ -39,7 +45,8 @@ internal static class IpaSigns
                 i += found.Ipa.Length;
                 continue;
             }
-            if (!Rune.TryGetRuneAt(text, i, out Rune rune) || rune.Value > 0xFFFF || !Spoken.Contains((char)rune.Value) || !voice.Has((char)rune.Value))
+            if (!Rune.TryGetRuneAt(text, i, out Rune rune) || rune.Value > 0xFFFF || !Spoken.Contains((char)rune.Value)
+                || !voice.Has((char)rune.Value))
                 throw new PhonemeException($"the voice has no sign {Shown(text, i)}");
             signs.Append((char)rune.Value);
             i++;
@@ -53,7 +60,8 @@ internal static class IpaSigns
         (string Ipa, string Sign) best = default;
         foreach ((string ipa, string sign) in Pairs)
         {
-            if ((best.Ipa is null || ipa.Length > best.Ipa.Length) && string.CompareOrdinal(text, position, ipa, 0, ipa.Length) == 0) best = (ipa, sign);
+            if ((best.Ipa is null || ipa.Length > best.Ipa.Length) && string.CompareOrdinal(text, position, ipa, 0, ipa.Length) == 0)
+                best = (ipa, sign);
         }
         return best;
     }

@@ -1,15 +1,20 @@
 namespace EdgeLlm.Speech.Phonemes;
 
-/// <summary>Classes of characters as the rules name them. Text is in the basic plane by then (<see cref="ReadableText"/>), so a char is a character.</summary>
+/// <summary>
+/// Classes of characters as the rules name them. Text is in the basic plane by then (<see cref="ReadableText"/>), so a char is a character.
+/// </summary>
 internal static class Letters
 {
-    /// <summary>Regular expressions: a character of a word, a letter (no decimal digit), an upper and a lower one of Western Europe, an apostrophe.</summary>
-    public const string Word = @"[\p{L}\p{N}_]", Letter = @"[\p{L}\p{Nl}\p{No}]", Upper = "[A-ZÀ-ÖØ-Þ]", Lower = "[a-zß-öø-ÿ]", Apostrophe = "['‘’]";
+    /// <summary>
+    /// Regular expressions: a character of a word, a letter (no decimal digit), an upper and a lower one of Western Europe, an apostrophe.
+    /// </summary>
+    public const string Word = @"[\p{L}\p{N}_]", Letter = @"[\p{L}\p{Nl}\p{No}]", Upper = "[A-ZÀ-ÖØ-Þ]",
+        Lower = "[a-zß-öø-ÿ]", Apostrophe = "['‘’]";
 
     /// <summary>A letter or number of any kind, or `_`.</summary>
     public static bool IsWord(char c) => char.IsLetter(c) || char.IsNumber(c) || c == '_';
 
-    /// <summary>A letter or a number that is no decimal digit.</summary>
+    /// <summary>A letter or a number that is not a decimal digit.</summary>
     public static bool IsLetter(char c) => char.IsLetter(c) || char.IsNumber(c) && !char.IsDigit(c);
 
     public static bool IsUpper(char c) => c is >= 'A' and <= 'Z' or >= 'À' and <= 'Þ' and not '×';
@@ -36,7 +41,9 @@ internal static class Letters
         return true;
     }
 
-    /// <summary>Whether a text is the upper form of itself (true for one without letters; ß is written SS, so never its upper form).</summary>
+    /// <summary>
+    /// Whether a text is the upper form of itself (true for one without letters; ß is written SS, so never its upper form).
+    /// </summary>
     public static bool EqualsUpper(ReadOnlySpan<char> text)
     {
         foreach (char c in text)

@@ -8,7 +8,9 @@ internal sealed partial class Lexicon
         if (word.Length < 3 || !word.EndsWith('s')) return null;
         string? stem = null;
         if (!word.EndsWith("ss", StringComparison.Ordinal) && IsKnown(word[..^1])) stem = word[..^1];
-        else if ((word.EndsWith("'s", StringComparison.Ordinal) || word.Length > 4 && word.EndsWith("es", StringComparison.Ordinal) && !word.EndsWith("ies", StringComparison.Ordinal)) && IsKnown(word[..^2])) stem = word[..^2];
+        else if ((word.EndsWith("'s", StringComparison.Ordinal) || word.Length > 4 && word.EndsWith("es", StringComparison.Ordinal)
+            && !word.EndsWith("ies", StringComparison.Ordinal)) && IsKnown(word[..^2]))
+            stem = word[..^2];
         else if (word.Length > 4 && word.EndsWith("ies", StringComparison.Ordinal) && IsKnown(word[..^3] + "y")) stem = word[..^3] + "y";
         return stem is null ? null : AddS(LookUp(stem, tag, stress, context));
     }
@@ -18,7 +20,9 @@ internal sealed partial class Lexicon
         if (word.Length < 4 || !word.EndsWith('d')) return null;
         string? stem = null;
         if (!word.EndsWith("dd", StringComparison.Ordinal) && IsKnown(word[..^1])) stem = word[..^1];
-        else if (word.Length > 4 && word.EndsWith("ed", StringComparison.Ordinal) && !word.EndsWith("eed", StringComparison.Ordinal) && IsKnown(word[..^2])) stem = word[..^2];
+        else if (word.Length > 4 && word.EndsWith("ed", StringComparison.Ordinal)
+            && !word.EndsWith("eed", StringComparison.Ordinal) && IsKnown(word[..^2]))
+            stem = word[..^2];
         return stem is null ? null : AddEd(LookUp(stem, tag, stress, context));
     }
 
@@ -28,7 +32,8 @@ internal sealed partial class Lexicon
         string? stem = null;
         if (word.Length > 5 && IsKnown(word[..^3])) stem = word[..^3];
         else if (IsKnown(word[..^3] + "e")) stem = word[..^3] + "e";
-        else if (word.Length > 5 && (HasDoubled(word) || word.EndsWith("cking", StringComparison.Ordinal)) && IsKnown(word[..^4])) stem = word[..^4];
+        else if (word.Length > 5 && (HasDoubled(word) || word.EndsWith("cking", StringComparison.Ordinal)) && IsKnown(word[..^4]))
+            stem = word[..^4];
         return stem is null ? null : AddIng(LookUp(stem, tag, stress, context));
     }
 

@@ -63,7 +63,9 @@ internal sealed partial class Lexicon
         bool isCode = allDigits && number.Length > 1 && number[0] == '0' && !isOrdinal; // 007
         if (isCode && currency.Length == 0) SayDigits(spoken, number);
         else if (allDigits && isOrdinal) Say(spoken, NumberWords.Ordinal(NumberWords.Cardinal(number)));
-        else if (allDigits && !minus && number.Length == 4 && currency.Length == 0 && (!countsThings || number is ['1', '9', ..] or ['2', '0', ..])) Say(spoken, NumberWords.Year(int.Parse(number, CultureInfo.InvariantCulture)));
+        else if (allDigits && !minus && number.Length == 4 && currency.Length == 0
+            && (!countsThings || number is ['1', '9', ..] or ['2', '0', ..]))
+            Say(spoken, NumberWords.Year(int.Parse(number, CultureInfo.InvariantCulture)));
         else if (!isHead && dots == 0) SayAfterLetters(spoken, number.Replace(",", "", StringComparison.Ordinal));
         else if (dots > 1) SayParts(spoken, number.Replace(",", "", StringComparison.Ordinal));
         else if (currency.Length > 0 && HasCents(number)) SayMoney(spoken, number.Replace(",", "", StringComparison.Ordinal), currency);

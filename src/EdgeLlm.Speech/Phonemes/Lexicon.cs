@@ -10,12 +10,14 @@ internal enum NextSound
     Consonant,
 }
 
-/// <summary>What a reading depends on besides the word: words are read from the last to the first.</summary>
+/// <summary>Context on which a reading depends besides the word: words are read from the last to the first.</summary>
 /// <param name="Next">Sound that follows.</param>
 /// <param name="ToFollows">Whether the next word is `to`.</param>
 internal readonly record struct WordContext(NextSound Next, bool ToFollows);
 
-/// <summary>Reads words by two dictionaries, rules for endings and letter by letter (the rules of misaki 0.9.4, American English).</summary>
+/// <summary>
+/// Reads words by two dictionaries, rules for endings and letter by letter (the rules of misaki 0.9.4, American English).
+/// </summary>
 internal sealed partial class Lexicon
 {
     private readonly StringTable _gold;
@@ -56,7 +58,8 @@ internal sealed partial class Lexicon
         if (ReadSpecial(word, tag, stress, context) is { } special) return special;
         word = LowerWhereKnown(word, tag, stress, context);
         if (IsKnown(word)) return LookUp(word, tag, stress, context);
-        if (word.EndsWith("s'", StringComparison.Ordinal) && IsKnown(word[..^2] + "'s")) return LookUp(word[..^2] + "'s", tag, stress, context);
+        if (word.EndsWith("s'", StringComparison.Ordinal) && IsKnown(word[..^2] + "'s"))
+            return LookUp(word[..^2] + "'s", tag, stress, context);
         if (word.EndsWith('\'') && IsKnown(word[..^1])) return LookUp(word[..^1], tag, stress, context);
         return ReadEndings(word, tag, stress, context);
     }
@@ -119,7 +122,8 @@ internal sealed partial class Lexicon
     /// <summary>The lower form of a word that is written large and known only small.</summary>
     private string LowerWhereKnown(string word, string tag, double? stress, WordContext context)
     {
-        if (word.Length < 2 || Letters.EqualsLower(word) || (tag == "NNP" && word.Length <= 7) || InGold(word) || InSilver(word)) return word;
+        if (word.Length < 2 || Letters.EqualsLower(word) || (tag == "NNP" && word.Length <= 7) || InGold(word) || InSilver(word))
+            return word;
         if (!Letters.IsAlphabetic(word.Replace("'", "", StringComparison.Ordinal))) return word;
         if (!Letters.EqualsUpper(word) && !Letters.EqualsLower(word.AsSpan(1))) return word;
         string lower = word.ToLowerInvariant();
@@ -183,7 +187,8 @@ internal sealed partial class Lexicon
         foreach (Range line in entry.AsSpan().Split('\n'))
         {
             ReadOnlySpan<char> reading = entry.AsSpan(line);
-            if (reading.Length > tag.Length && reading[tag.Length] == '=' && reading.StartsWith(tag)) return reading[(tag.Length + 1)..].ToString();
+            if (reading.Length > tag.Length && reading[tag.Length] == '=' && reading.StartsWith(tag))
+                return reading[(tag.Length + 1)..].ToString();
         }
         return null;
     }
@@ -198,7 +203,8 @@ internal sealed partial class Lexicon
     };
 
     /// <summary>A reading of a word by the name of its tag.</summary>
-    private string? Entry(string word, string tag) => Gold(word) is { } entry ? entry.Contains('=') ? ReadingOf(entry, tag) ?? ReadingOf(entry, "DEFAULT") : entry : null;
+    private string? Entry(string word, string tag) =>
+        Gold(word) is { } entry ? entry.Contains('=') ? ReadingOf(entry, tag) ?? ReadingOf(entry, "DEFAULT") : entry : null;
 
     private bool InGold(ReadOnlySpan<char> word) => Gold(word) is not null;
 

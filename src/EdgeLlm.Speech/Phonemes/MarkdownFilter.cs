@@ -3,8 +3,8 @@ using System.Text;
 namespace EdgeLlm.Speech.Phonemes;
 
 /// <summary>
-/// Takes the marks out of Markdown that comes character by character: emphasis, headings, lists, quotes, tables, tags, links (their text stays), blocks of
-/// code (the word "code" stays). What can't be decided yet is held back, at most some hundred characters.
+/// Takes the marks out of Markdown that comes character by character: emphasis, headings, lists, quotes, tables, tags, links (their text
+/// stays), blocks of code (the word "code" stays). What can't be decided yet is held back, at most some hundred characters.
 /// </summary>
 internal sealed class MarkdownFilter
 {
@@ -33,7 +33,8 @@ internal sealed class MarkdownFilter
         {
             string held = _held.ToString();
             bool decides = final || held.Length >= MostHeld;
-            int used = _fence is not null ? InCode(held, final) : _lineBegins ? AtLineStart(held, decides, plain) : Inline(held, decides, plain);
+            int used = _fence is not null ? InCode(held, final) : _lineBegins ? AtLineStart(held, decides, plain)
+                : Inline(held, decides, plain);
             if (used == 0) return;
             _before = held[used - 1];
             _held.Remove(0, used);
@@ -46,7 +47,9 @@ internal sealed class MarkdownFilter
         int end = held.IndexOf('\n', StringComparison.Ordinal);
         if (end < 0 && !final && held.Length < MostHeld) return 0;
         string line = end < 0 ? held : held[..end];
-        if (_lineBegins && line.TrimStart().StartsWith(_fence!, StringComparison.Ordinal) && line.AsSpan().Trim().Trim(_fence![0]).Length == 0) _fence = null;
+        if (_lineBegins && line.TrimStart().StartsWith(_fence!, StringComparison.Ordinal)
+            && line.AsSpan().Trim().Trim(_fence![0]).Length == 0)
+            _fence = null;
         _lineBegins = end >= 0;
         return end < 0 ? held.Length : end + 1;
     }
@@ -195,7 +198,8 @@ internal sealed class MarkdownFilter
         if (line >= 0 && (end < 0 || line < end)) return ticks; // not closed in its line: no code
         if (end < 0) return decides ? ticks : 0;
         string code = held[ticks..end].Trim();
-        bool isWords = code.Length is > 0 and <= 60 && code.All(static c => char.IsLetterOrDigit(c) || c is ' ' or '-' or '.' or '_' or '/' or '\'');
+        bool isWords = code.Length is > 0 and <= 60
+            && code.All(static c => char.IsLetterOrDigit(c) || c is ' ' or '-' or '.' or '_' or '/' or '\'');
         plain.Append(isWords ? code : "code");
         return end + ticks;
     }

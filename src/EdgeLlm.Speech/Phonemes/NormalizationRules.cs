@@ -17,7 +17,9 @@ internal sealed class NormalizationRules
             if (!_sections.TryGetValue(section, out Phrases? phrases)) _sections.Add(section, phrases = new Phrases());
             phrases.Add(key[(slash + 1)..], Encoding.UTF8.GetString(value));
         }
-        Symbols = [.. (Of("symbols").Items.Where(static item => item.Value.Length >= 3).OrderBy(static item => item.Value[..3], StringComparer.Ordinal)).Select(static item => (item.Key, item.Value[3..]))];
+        Symbols =
+            [.. (Of("symbols").Items.Where(static item => item.Value.Length >= 3)
+                .OrderBy(static item => item.Value[..3], StringComparer.Ordinal)).Select(static item => (item.Key, item.Value[3..]))];
     }
 
     /// <summary>Titles before a name, without their dot, and their words.</summary>
@@ -31,10 +33,10 @@ internal sealed class NormalizationRules
     /// <summary>Currencies: singular and plural, a line each.</summary>
     public Phrases Currencies => Of("currency");
 
-    /// <summary>What a Roman number after is a number, such as chapters.</summary>
+    /// <summary>Words before a Roman numeral that is read as a number, such as chapters.</summary>
     public Phrases RomanCardinals => Of("roman_cardinal");
 
-    /// <summary>What a Roman number after is an ordinal: names of rulers.</summary>
+    /// <summary>Words before a Roman numeral that is read as an ordinal: names of rulers.</summary>
     public Phrases RomanOrdinals => Of("roman_ordinal");
 
     /// <summary>Symbols and their words, in the order in which they are read.</summary>
@@ -60,7 +62,8 @@ internal sealed class Phrases
     }
 
     /// <summary>The words of a text, or null.</summary>
-    public string? Find(ReadOnlySpan<char> key) => _items.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(key, out string? words) ? words : null;
+    public string? Find(ReadOnlySpan<char> key) =>
+        _items.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(key, out string? words) ? words : null;
 
     /// <summary>The longest key at a place for which what follows is as it should be; its length, or 0.</summary>
     public int LengthAt(string text, int position, Func<string, int, bool> mayFollow)

@@ -8,9 +8,12 @@ internal sealed partial class Normalizer
 {
     private static string ReadAddresses(string text)
     {
-        if (text.Contains("://", StringComparison.Ordinal) || text.Contains("www.", StringComparison.OrdinalIgnoreCase)) text = WebAddress().Replace(text, static match => AddressWords(match.Groups[1].Value));
+        if (text.Contains("://", StringComparison.Ordinal) || text.Contains("www.", StringComparison.OrdinalIgnoreCase))
+            text = WebAddress().Replace(text, static match => AddressWords(match.Groups[1].Value));
         if (text.Contains('@')) text = MailAddress().Replace(text, static match => AddressWords(match.Value));
-        if (text.Contains("~/", StringComparison.Ordinal)) text = HomePath().Replace(text, static match => $"tilde {match.Groups[1].Value.Replace("/.", " slash dot ", StringComparison.Ordinal)}");
+        if (text.Contains("~/", StringComparison.Ordinal))
+            text = HomePath()
+                .Replace(text, static match => $"tilde {match.Groups[1].Value.Replace("/.", " slash dot ", StringComparison.Ordinal)}");
         return text;
     }
 
@@ -19,7 +22,8 @@ internal sealed partial class Normalizer
     {
         var words = new StringBuilder();
         address = address.TrimEnd('/');
-        int hostEnd = address.IndexOf('/', StringComparison.Ordinal), lastDot = address.LastIndexOf('.', (hostEnd < 0 ? address.Length : hostEnd) - 1);
+        int hostEnd = address.IndexOf('/', StringComparison.Ordinal),
+            lastDot = address.LastIndexOf('.', (hostEnd < 0 ? address.Length : hostEnd) - 1);
         for (int i = 0; i < address.Length;)
         {
             int end = i;

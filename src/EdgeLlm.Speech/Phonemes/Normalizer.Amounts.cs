@@ -12,10 +12,13 @@ internal sealed partial class Normalizer
     private string ReadMoneyAndUnits(string text)
     {
         text = SignedMoney().Replace(text, "minus $1");
-        text = BigMoney().Replace(text, match => $"{match.Groups[2].Value} {BigNumber(match.Groups[3].Value)} {PluralOf(match.Groups[1].ValueSpan)}");
+        text = BigMoney()
+            .Replace(text, match => $"{match.Groups[2].Value} {BigNumber(match.Groups[3].Value)} {PluralOf(match.Groups[1].ValueSpan)}");
         text = LongMoney().Replace(text, match => $"{match.Groups[2].Value} {PluralOf(match.Groups[1].ValueSpan)}");
-        text = MoneyBeforeNoun().Replace(text, match => $"{match.Groups[2].Value} {SingularOf(match.Groups[1].ValueSpan)}{match.Groups[3].Value}");
-        text = Cents().Replace(text, match => $"{match.Groups[1].Value} {Plural(match.Groups[1].ValueSpan, rules.Currencies.Find("¢") ?? "cents")}");
+        text = MoneyBeforeNoun()
+            .Replace(text, match => $"{match.Groups[2].Value} {SingularOf(match.Groups[1].ValueSpan)}{match.Groups[3].Value}");
+        text = Cents()
+            .Replace(text, match => $"{match.Groups[1].Value} {Plural(match.Groups[1].ValueSpan, rules.Currencies.Find("¢") ?? "cents")}");
         text = OtherMoney().Replace(text, match => match.Groups[3].Success
             ? $"{match.Groups[2].Value} {BigNumber(match.Groups[3].Value)} {PluralOf(match.Groups[1].ValueSpan)}"
             : $"{match.Groups[2].Value} {Plural(match.Groups[2].ValueSpan, rules.Currencies.Find(match.Groups[1].ValueSpan.TrimEnd('.')) ?? match.Groups[1].Value)}");
@@ -66,7 +69,8 @@ internal sealed partial class Normalizer
             if (match.Index < copied) continue;
             (int length, string pair) = UnitAt(text, unit);
             if (length == 0) continue;
-            result.Append(text, copied, match.Index - copied).Append(CultureInfo.InvariantCulture, $"{match.Groups[1].Value} {Plural(match.Groups[1].ValueSpan, pair)}");
+            result.Append(text, copied, match.Index - copied)
+                .Append(CultureInfo.InvariantCulture, $"{match.Groups[1].Value} {Plural(match.Groups[1].ValueSpan, pair)}");
             copied = unit + length;
         }
         return copied == 0 ? text : result.Append(text, copied, text.Length - copied).ToString();
@@ -86,21 +90,25 @@ internal sealed partial class Normalizer
         return length == 0 ? (0, "") : (length, rules.Units.Find(text.AsSpan(unit, length))!);
     }
 
-    private static bool MayFollowUnit(string text, int end) => end == text.Length || !Letters.IsWord(text[end]) && text[end] is not ('/' or '\'' or '’');
+    private static bool MayFollowUnit(string text, int end) =>
+        end == text.Length || !Letters.IsWord(text[end]) && text[end] is not ('/' or '\'' or '’');
 
     private static Phrases OurUnits()
     {
         var units = new Phrases();
         foreach (string unit in (string[])
         [
-            "l liter", "L liter", "m meter", "g gram", "s second", "h hour", "V volt", "W watt", "kV kilovolt", "mV millivolt", "mA milliamp", "dB decibel", "t ton", "ha hectare",
-            "dm decimeter", "cl centiliter", "µs microsecond", "ns nanosecond", "μs microsecond", "μm micrometer", "kΩ kiloohm", "Ω ohm", "MΩ megaohm", "Wh watt hour", "Ah amp hour",
+            "l liter", "L liter", "m meter", "g gram", "s second", "h hour", "V volt", "W watt", "kV kilovolt", "mV millivolt",
+            "mA milliamp", "dB decibel", "t ton", "ha hectare",
+            "dm decimeter", "cl centiliter", "µs microsecond", "ns nanosecond", "μs microsecond", "μm micrometer", "kΩ kiloohm", "Ω ohm",
+            "MΩ megaohm", "Wh watt hour", "Ah amp hour",
         ])
         {
             int space = unit.IndexOf(' ', StringComparison.Ordinal);
             units.Add(unit[..space], $"{unit[(space + 1)..]}\n{unit[(space + 1)..]}s");
         }
-        foreach (string unit in (string[])["KB kilobytes", "kB kilobytes", "MB megabytes", "GB gigabytes", "TB terabytes", "kbit kilobits", "Mbit megabits", "Gbit gigabits", "m meters", "km kilometers", "l liters"])
+        foreach (string unit in (string[])["KB kilobytes", "kB kilobytes", "MB megabytes", "GB gigabytes", "TB terabytes", "kbit kilobits",
+            "Mbit megabits", "Gbit gigabits", "m meters", "km kilometers", "l liters"])
         {
             int space = unit.IndexOf(' ', StringComparison.Ordinal);
             units.Add(unit[..space] + "/s", $"{unit[(space + 1)..]} per second");
@@ -157,7 +165,11 @@ internal sealed partial class Normalizer
 
     private static string ReadGroupsOfDigits(string text)
     {
-        text = Phone().Replace(text, static match => string.Join(", ", match.Value.Split((char[])['-', ' ', '(', ')'], StringSplitOptions.RemoveEmptyEntries).Select(static digits => string.Join(' ', digits.AsEnumerable()))));
+        text = Phone()
+            .Replace(text,
+                static match => string.Join(", ",
+                    match.Value.Split((char[])['-', ' ', '(', ')'], StringSplitOptions.RemoveEmptyEntries)
+                        .Select(static digits => string.Join(' ', digits.AsEnumerable()))));
         text = OverNumber().Replace(text, "$1 over $2");
         text = Fraction().Replace(text, static match => FractionWords(Value(match.Groups[1]), Value(match.Groups[2])));
         text = Range().Replace(text, "$1 to $2");
@@ -171,7 +183,17 @@ internal sealed partial class Normalizer
         if (a > 0 && a < b && b <= 10)
         {
             if (b == 2) return "one half";
-            string part = b switch { 3 => "third", 4 => "quarter", 5 => "fifth", 6 => "sixth", 7 => "seventh", 8 => "eighth", 9 => "ninth", _ => "tenth" };
+            string part = b switch
+            {
+                3 => "third",
+                4 => "quarter",
+                5 => "fifth",
+                6 => "sixth",
+                7 => "seventh",
+                8 => "eighth",
+                9 => "ninth",
+                _ => "tenth"
+            };
             return a == 1 ? $"one {part}" : $"{a} {part}s";
         }
         if (a is >= 1 and <= 12 && b is >= 1 and <= 31 && a < b) return $"{Months[a - 1]} {NumberWords.Ordinal(b)}";
@@ -187,7 +209,8 @@ internal sealed partial class Normalizer
     [GeneratedRegex(@"([$£€])(\d+(?:,\d\d\d)*\.\d{3,})(?!\d)")]
     private static partial Regex LongMoney();
 
-    [GeneratedRegex($@"([$£€])(\d+(?:,\d\d\d)*)((?: |-)(?:bill|bills|note|notes|coin|coins|ticket|tickets|fee|fine|deposit|discount|gift|voucher|stamp|stamps)(?!{W}))")]
+    [GeneratedRegex(
+        $@"([$£€])(\d+(?:,\d\d\d)*)((?: |-)(?:bill|bills|note|notes|coin|coins|ticket|tickets|fee|fine|deposit|discount|gift|voucher|stamp|stamps)(?!{W}))")]
     private static partial Regex MoneyBeforeNoun();
 
     [GeneratedRegex(@"(\d) ?(?=[½¼¾])|(?<![\p{L}\p{N}_.,/])(\d{1,3}) (?=[1-9]/[2-9](?!\d))")]
@@ -199,13 +222,15 @@ internal sealed partial class Normalizer
     [GeneratedRegex($@"(?<=\d)(?<!(?<!\d)0)((?: ?(?:cm|mm|km|m|in|ft))?) ?x ?(?=\d)")]
     private static partial Regex Between();
 
-    [GeneratedRegex(@"(?<![\p{L}\p{N}_.,])(\d+),(\d{1,2})(?= ?(?:%|€|°|(?:km|cm|mm|m|kg|g|mg|l|ml|MB|GB|TB|h|V|W|kW|kWh)(?![\p{L}\p{N}_])))")]
+    [GeneratedRegex(
+        @"(?<![\p{L}\p{N}_.,])(\d+),(\d{1,2})(?= ?(?:%|€|°|(?:km|cm|mm|m|kg|g|mg|l|ml|MB|GB|TB|h|V|W|kW|kWh)(?![\p{L}\p{N}_])))")]
     private static partial Regex DecimalComma();
 
     [GeneratedRegex(@"(?<![\p{L}\p{N}_.,$£€])(\d{1,3}),(?=\d{1,2}(?![\d,]))")]
     private static partial Regex CommaBetweenNumbers();
 
-    [GeneratedRegex(@"((?<![\p{L}\p{N}_])(?:[Vv]ersion|[Rr]elease|Python|Ubuntu|Debian|Android|iOS|macOS|Windows|firmware|\.NET) \d+)\.([1-9]\d)(?![\d.])")]
+    [GeneratedRegex(
+        @"((?<![\p{L}\p{N}_])(?:[Vv]ersion|[Rr]elease|Python|Ubuntu|Debian|Android|iOS|macOS|Windows|firmware|\.NET) \d+)\.([1-9]\d)(?![\d.])")]
     private static partial Regex VersionNumber();
 
     [GeneratedRegex(@"(?<![\p{L}\p{N}_./])(\d{3})/(\d{2,3})(?![\p{L}\p{N}_/]|\.\d)")]
@@ -214,7 +239,8 @@ internal sealed partial class Normalizer
     [GeneratedRegex($@"{NotInNumber}({Number}) ?¢")]
     private static partial Regex Cents();
 
-    [GeneratedRegex($@"{NotInWord}(¥|₹|₩|Rs\.|Rs|USD|EUR|GBP) ?({Number})(?: ?(hundred|thousand|million|billion|trillion|[kKmMbB])(?!{W}))?")]
+    [GeneratedRegex(
+        $@"{NotInWord}(¥|₹|₩|Rs\.|Rs|USD|EUR|GBP) ?({Number})(?: ?(hundred|thousand|million|billion|trillion|[kKmMbB])(?!{W}))?")]
     private static partial Regex OtherMoney();
 
     [GeneratedRegex($@"{NotInNumber}(-?{Number}) ?° ?([CF])?(?!{W})")]
@@ -223,7 +249,8 @@ internal sealed partial class Normalizer
     [GeneratedRegex($@"{NotInNumber}(-?{Number}) ?(?=[A-Za-zµμΩ])")]
     private static partial Regex NumberBeforeUnit();
 
-    [GeneratedRegex($@"\G(?=[IVXLC])M{{0,3}}(?:CM|CD|D?C{{0,3}})(?:XC|XL|L?X{{0,3}})(?:IX|IV|V?I{{0,3}})(?!{W})(?!\.{W})(?!['’](?!s(?!{W})){W})")]
+    [GeneratedRegex(
+        $@"\G(?=[IVXLC])M{{0,3}}(?:CM|CD|D?C{{0,3}})(?:XC|XL|L?X{{0,3}})(?:IX|IV|V?I{{0,3}})(?!{W})(?!\.{W})(?!['’](?!s(?!{W})){W})")]
     private static partial Regex RomanNumeral();
 
     [GeneratedRegex($@"(?<![\p{{L}}\p{{N}}_.\-])(?:(?:1-)?\d{{3}}-|\(\d{{3}}\) ?)?\d{{3}}-\d{{4}}(?![\p{{L}}\p{{N}}_\-]|\.\d)")]

@@ -7,7 +7,8 @@ namespace EdgeLlm.Speech.Phonemes;
 /// <summary>Times and dates.</summary>
 internal sealed partial class Normalizer
 {
-    private const string MonthNames = "January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec";
+    private const string MonthNames =
+        "January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec";
 
     private static readonly string[] Months =
         ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
@@ -21,7 +22,8 @@ internal sealed partial class Normalizer
         return SlashDate().Replace(text, static match =>
         {
             int a = Value(match.Groups[1]), b = Value(match.Groups[2]);
-            string year = match.Groups[3].Length == 4 ? match.Groups[3].Value : (Value(match.Groups[3]) > 30 ? "19" : "20") + match.Groups[3].Value;
+            string year = match.Groups[3].Length == 4 ? match.Groups[3].Value
+                : (Value(match.Groups[3]) > 30 ? "19" : "20") + match.Groups[3].Value;
             return a <= 12 ? Date(match, a, b, year) : Date(match, b, a, year);
         });
     }
@@ -40,7 +42,9 @@ internal sealed partial class Normalizer
         {
             words.Append(minute < 10 ? " oh " : " ").Append(NumberWords.Cardinal(minute));
         }
-        if (second.Success) words.Append(CultureInfo.InvariantCulture, $" and {NumberWords.Cardinal(Value(second))} second{(Value(second) == 1 ? "" : "s")}");
+        if (second.Success)
+            words.Append(CultureInfo.InvariantCulture,
+                $" and {NumberWords.Cardinal(Value(second))} second{(Value(second) == 1 ? "" : "s")}");
         if (half.Success)
         {
             int end = match.Index + match.Length;
@@ -54,7 +58,8 @@ internal sealed partial class Normalizer
     private static string DurationWords(Match match)
     {
         int hours = Value(match.Groups[1]), minutes = Value(match.Groups[2]), seconds = Value(match.Groups[3]);
-        return minutes > 59 || seconds > 59 ? match.Value : $"{Count(hours, "hour")}, {Count(minutes, "minute")} and {Count(seconds, "second")}";
+        return minutes > 59 || seconds > 59 ? match.Value
+            : $"{Count(hours, "hour")}, {Count(minutes, "minute")} and {Count(seconds, "second")}";
     }
 
     private static string Count(int number, string noun) => number == 1 ? $"{number} {noun}" : $"{number} {noun}s";
@@ -65,7 +70,8 @@ internal sealed partial class Normalizer
     private static string MonthDayWords(Match match)
     {
         int day = Value(match.Groups[2]);
-        return day is >= 1 and <= 31 ? $"{FullMonth(match.Groups[1].ValueSpan)} {NumberWords.Ordinal(day)}{match.Groups[3].Value}" : match.Value;
+        return day is >= 1 and <= 31
+            ? $"{FullMonth(match.Groups[1].ValueSpan)} {NumberWords.Ordinal(day)}{match.Groups[3].Value}" : match.Value;
     }
 
     private static string DayMonthWords(Match match)
@@ -89,7 +95,8 @@ internal sealed partial class Normalizer
     [GeneratedRegex($@"{NotInWord}(\d{{1,2}}:\d\d(?: ?[aApP]\.?[mM]\.?)?) ?[-–] ?(?=\d{{1,2}}:\d\d(?!\d))")]
     private static partial Regex TimeRange();
 
-    [GeneratedRegex($@"(?<![\p{{L}}\p{{N}}_:])(?<!\b(?:at|At|by|By|until|Until|till|since|Since|from|From|before|Before|after|After|to) )(\d{{1,2}}):(\d\d):(\d\d)(?! ?[aApP]\.?[mM])(?![\d:])")]
+    [GeneratedRegex(
+        $@"(?<![\p{{L}}\p{{N}}_:])(?<!\b(?:at|At|by|By|until|Until|till|since|Since|from|From|before|Before|after|After|to) )(\d{{1,2}}):(\d\d):(\d\d)(?! ?[aApP]\.?[mM])(?![\d:])")]
     private static partial Regex Duration();
 
     [GeneratedRegex($@"{NotInWord}(\d{{4}})-(\d\d)-(\d\d)(?!{W})")]

@@ -4,10 +4,14 @@ using System.Text.RegularExpressions;
 
 namespace EdgeLlm.Speech.Phonemes;
 
-/// <summary>Writes what is not words in words: times, dates, money, units, titles, Roman numerals, telephone numbers, fractions, symbols. Each rule goes over the whole sentence in turn.</summary>
+/// <summary>
+/// Writes what is not words in words: times, dates, money, units, titles, Roman numerals, telephone numbers, fractions, symbols. Each rule
+/// goes over the whole sentence in turn.
+/// </summary>
 internal sealed partial class Normalizer(NormalizationRules rules)
 {
-    private const string W = Letters.Word, Number = @"\d+(?:,\d\d\d)*(?:\.\d+)?", NotInWord = $"(?<!{W})", NotInNumber = @"(?<![\p{L}\p{N}_.])";
+    private const string W = Letters.Word, Number = @"\d+(?:,\d\d\d)*(?:\.\d+)?", NotInWord = $"(?<!{W})",
+        NotInNumber = @"(?<![\p{L}\p{N}_.])";
 
     private static readonly Dictionary<char, string> GreekNames = NamesOfGreekLetters();
 
@@ -32,7 +36,8 @@ internal sealed partial class Normalizer(NormalizationRules rules)
         text = ReplaceAbbreviations(text);
         if (ContainsDigit(text))
         {
-            text = NumberSign().Replace(text, static match => match.Value.StartsWith("Nos", StringComparison.Ordinal) ? "Numbers " : "Number ");
+            text = NumberSign()
+                .Replace(text, static match => match.Value.StartsWith("Nos", StringComparison.Ordinal) ? "Numbers " : "Number ");
             text = HashBeforeDigit().Replace(text, "number ");
         }
         text = ReadRomanNumerals(text);
@@ -42,7 +47,9 @@ internal sealed partial class Normalizer(NormalizationRules rules)
 
     private static Dictionary<char, string> NamesOfGreekLetters()
     {
-        string[] names = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma tau upsilon phi chi psi omega".Split(' ');
+        string[] names =
+            "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma tau upsilon phi chi psi omega".Split(
+                ' ');
         var letters = new Dictionary<char, string>();
         for (int i = 0; i < names.Length; i++) (letters[(char)('Α' + i)], letters[(char)('α' + i)]) = (names[i], names[i]);
         return letters;

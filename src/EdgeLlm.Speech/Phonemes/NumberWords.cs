@@ -10,19 +10,21 @@ internal static class NumberWords
 
     private static readonly string[] Small =
     [
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen",
+        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+        "fourteen", "fifteen", "sixteen",
         "seventeen", "eighteen", "nineteen",
     ];
 
     private static readonly string[] Tens = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
     private static readonly string[] Scales =
-        ["", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion", "sextillion", "septillion", "octillion", "nonillion", "decillion"];
+        ["", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion", "sextillion", "septillion", "octillion",
+            "nonillion", "decillion"];
 
     /// <summary>`one thousand, two hundred and thirty-four`.</summary>
     public static string Cardinal(int number) => Cardinal(number.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
-    /// <summary>The same of decimal digits; more than <see cref="MostDigits"/> one by one.</summary>
+    /// <summary>Words of a number in decimal digits; more than <see cref="MostDigits"/> are read one by one.</summary>
     public static string Cardinal(ReadOnlySpan<char> digits)
     {
         digits = digits.TrimStart('0');
@@ -36,7 +38,8 @@ internal static class NumberWords
         int groups = (digits.Length + 2) / 3;
         for (int group = groups - 1; group >= 0; group--)
         {
-            int end = digits.Length - 3 * group, value = int.Parse(digits[Math.Max(0, end - 3)..end], System.Globalization.CultureInfo.InvariantCulture);
+            int end = digits.Length - 3 * group,
+                value = int.Parse(digits[Math.Max(0, end - 3)..end], System.Globalization.CultureInfo.InvariantCulture);
             if (value == 0) continue;
             if (words.Length > 0) words.Append(group == 0 && value < 100 ? " and " : ", ");
             AppendHundreds(words, value);

@@ -6,8 +6,8 @@ namespace EdgeLlm.Speech.Phonemes;
 public sealed partial class Phonemizer
 {
     /// <summary>
-    /// Phonemes as `edgellm phonemes` prints them, or in the International Phonetic Alphabet, as one sentence. A full stop at a word's end, quotes and brackets are
-    /// the voice's, as in a text; a full stop within a word is the alphabet's, and parts syllables.
+    /// Phonemes as `edgellm phonemes` prints them, or in the International Phonetic Alphabet, as one sentence. A full stop at a word's end,
+    /// quotes and brackets are the voice's, as in a text; a full stop within a word is the alphabet's, and parts syllables.
     /// </summary>
     /// <exception cref="PhonemeException">They have a sign that the voice lacks, or are none.</exception>
     internal SpokenSentence ReadSigns(string phonemes)

@@ -4,8 +4,8 @@ using EdgeLlm.Gguf;
 namespace EdgeLlm.Speech.Phonemes;
 
 /// <summary>
-/// Turns English text into the phonemes of a voice: sentences, numbers and symbols in words, parts of speech, dictionaries, rules, and a small net for words
-/// that neither has.
+/// Turns English text into the phonemes of a voice: sentences, numbers and symbols in words, parts of speech, dictionaries, rules, and a
+/// small net for words that neither has.
 /// </summary>
 /// <remarks>Not safe for several threads at once.</remarks>
 public sealed partial class Phonemizer : IDisposable
@@ -82,7 +82,9 @@ public sealed partial class Phonemizer : IDisposable
     /// <exception cref="PhonemeException">A mark has a sign that the voice lacks.</exception>
     public SpokenSentence Read(TextSentence sentence) => Read(sentence, rate: 1, silence: null);
 
-    /// <summary>Phonemes in the International Phonetic Alphabet or in the voice's signs as one sentence: what `say --phonemes` speaks.</summary>
+    /// <summary>
+    /// Phonemes in the International Phonetic Alphabet or in the voice's signs as one sentence: what `say --phonemes` speaks.
+    /// </summary>
     /// <exception cref="PhonemeException">They have a sign that the voice lacks.</exception>
     public SpokenSentence ReadPhonemes(string ipa)
     {
@@ -109,11 +111,20 @@ public sealed partial class Phonemizer : IDisposable
             {
                 TextSentence sentence = sentences[k];
                 bool endsPart = k == sentences.Length - 1;
-                if (endsPart && i < parts.Count - 1 && parts[i].Text.AsSpan().TrimEnd() is [.., '.' or '!' or '?' or '…']) sentence = sentence with { Pause = SpeechPause.Sentence };
+                if (endsPart && i < parts.Count - 1 && parts[i].Text.AsSpan().TrimEnd() is [.., '.' or '!' or '?' or '…'])
+                    sentence = sentence with { Pause = SpeechPause.Sentence };
                 yield return Read(sentence, parts[i].Rate, endsPart ? parts[i].Break : null);
             }
             if (sentences.Length == 0 && parts[i].Break is not null)
-                yield return new SpokenSentence { Text = "", Normalized = "", Tokens = [], Phonemes = "", Pieces = [], Break = parts[i].Break };
+                yield return new SpokenSentence
+                {
+                    Text = "",
+                    Normalized = "",
+                    Tokens = [],
+                    Phonemes = "",
+                    Pieces = [],
+                    Break = parts[i].Break
+                };
         }
     }
 
@@ -129,7 +140,8 @@ public sealed partial class Phonemizer : IDisposable
                 normalized += AddTokens(text[copied..mark.Index], tokens);
                 copied = mark.Index + mark.Length;
                 bool space = copied < text.Length && char.IsWhiteSpace(text[copied]);
-                tokens.Add(new WordToken(mark.Groups[1].Value, space) { Tag = "NN", Phonemes = IpaSigns.Read(mark.Groups[2].Value, _signs) });
+                tokens.Add(
+                    new WordToken(mark.Groups[1].Value, space) { Tag = "NN", Phonemes = IpaSigns.Read(mark.Groups[2].Value, _signs) });
                 normalized += mark.Groups[1].Value + (space ? " " : "");
             }
         }
@@ -165,7 +177,8 @@ public sealed partial class Phonemizer : IDisposable
     }
 
     private IReadOnlyList<SpokenPiece> Pieces(string phonemes) =>
-        [.. PhonemePieces.Cut(phonemes).Select(piece => new SpokenPiece(piece, _signs.Ids(piece))).Where(static piece => piece.Ids.Count > 2)];
+        [.. PhonemePieces.Cut(phonemes).Select(piece => new SpokenPiece(piece, _signs.Ids(piece)))
+            .Where(static piece => piece.Ids.Count > 2)];
 
     [GeneratedRegex(@"\[([^\[\]]{1,200})\]\(/([^()/]{1,200})/\)")]
     private static partial Regex Mark();

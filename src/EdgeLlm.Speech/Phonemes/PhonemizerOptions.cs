@@ -9,6 +9,6 @@ public sealed record PhonemizerOptions
     /// <summary>Whether `[word](/phonemes/)` is read as the phonemes say. Otherwise only the word is read, as of any link.</summary>
     public bool Marks { get; init; }
 
-    /// <summary>Gets each run of letters that are left out because the voice does not know their script.</summary>
+    /// <summary>Receives each run of letters that are left out because the voice does not know their script.</summary>
     public Action<string>? Skipped { get; init; }
 }

@@ -4,8 +4,9 @@ using System.Text;
 namespace EdgeLlm.Speech.Phonemes;
 
 /// <summary>
-/// Prepares text: characters with a plain form take it (𝗯𝗼𝗹𝗱, ｗｉｄｅ, ﬁ, other digits), control characters become spaces, emoji, variation selectors and
-/// control tokens such as `&lt;|im_end|&gt;` are left out in silence, letters of other scripts are left out and counted. What is left is in the basic plane.
+/// Prepares text: characters with a plain form take it (𝗯𝗼𝗹𝗱, ｗｉｄｅ, ﬁ, other digits), control characters become spaces, emoji,
+/// variation selectors and control tokens such as `&lt;|im_end|&gt;` are left out in silence, letters of other scripts are left out and
+/// counted. What is left is in the basic plane.
 /// </summary>
 internal static class ReadableText
 {
@@ -14,7 +15,7 @@ internal static class ReadableText
     private static readonly string[] Ligatures = ["ff", "fi", "fl", "ffi", "ffl", "st", "st"];
 
     /// <summary>The text that is read.</summary>
-    /// <param name="skipped">Gets each run of letters of another script.</param>
+    /// <param name="skipped">Receives each run of letters of another script.</param>
     public static string Prepare(string text, Action<string>? skipped = null)
     {
         var result = new StringBuilder(text.Length);
@@ -27,7 +28,8 @@ internal static class ReadableText
                 i += length;
                 continue;
             }
-            if (Rune.DecodeFromUtf16(text.AsSpan(i), out Rune rune, out int used) != System.Buffers.OperationStatus.Done) rune = new Rune(' ');
+            if (Rune.DecodeFromUtf16(text.AsSpan(i), out Rune rune, out int used) != System.Buffers.OperationStatus.Done)
+                rune = new Rune(' ');
             i += used;
             if (IsOtherScript(rune, text, i))
             {
@@ -42,7 +44,9 @@ internal static class ReadableText
         return result.ToString();
     }
 
-    /// <summary>A word as the dictionaries have it: straight apostrophes, ASCII digits and ligatures in letters (what NFKC does to them).</summary>
+    /// <summary>
+    /// A word as the dictionaries have it: straight apostrophes, ASCII digits and ligatures in letters (what NFKC does to them).
+    /// </summary>
     public static string Compose(string word)
     {
         if (Ascii.IsValid(word)) return word;
@@ -86,9 +90,12 @@ internal static class ReadableText
 
     private static bool IsOtherScript(Rune rune, string text, int end)
     {
-        if (!Rune.IsLetter(rune) && Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.SpacingCombiningMark or UnicodeCategory.NonSpacingMark)) return false;
+        if (!Rune.IsLetter(rune)
+            && Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.SpacingCombiningMark or UnicodeCategory.NonSpacingMark))
+            return false;
         int c = rune.Value;
-        bool isLatin = c is < 0x0370 or >= 0x1D00 and < 0x1F00 or >= 0x2100 and < 0x2150 or >= 0x2C60 and < 0x2C80 or >= 0xA720 and < 0xA800 or >= 0xFB00 and < 0xFB07;
+        bool isLatin = c is < 0x0370 or >= 0x1D00 and < 0x1F00 or >= 0x2100 and < 0x2150 or >= 0x2C60 and < 0x2C80 or >= 0xA720 and < 0xA800
+            or >= 0xFB00 and < 0xFB07;
         bool isSelector = c is >= 0xFE00 and < 0xFE10 or >= 0xE0100 and < 0xE01F0;
         bool isStyled = c is >= 0x1D400 and < 0x1D6A4 or >= 0xFF21 and <= 0xFF5A;
         if (isLatin || isSelector || isStyled) return false;
@@ -106,7 +113,8 @@ internal static class ReadableText
         else if (c is >= 0xFF01 and <= 0xFF5E) result.Append((char)(c - 0xFF01 + '!'));
         else if (c is >= 0x1D400 and < 0x1D6A4) result.Append("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(c - 0x1D400) % 52]);
         else if (c is >= 0x1D7CE and <= 0x1D7FF) result.Append((char)('0' + (c - 0x1D7CE) % 10));
-        else if (Rune.GetUnicodeCategory(rune) == UnicodeCategory.DecimalDigitNumber) result.Append((char)('0' + (int)Rune.GetNumericValue(rune)));
+        else if (Rune.GetUnicodeCategory(rune) == UnicodeCategory.DecimalDigitNumber)
+            result.Append((char)('0' + (int)Rune.GetNumericValue(rune)));
         else if (IsSilent(c)) return;
         else if (c > 0xFFFF) result.Append(' ');
         else if (c is >= 0x0300 and < 0x0370) AppendMark(result, (char)c);
@@ -115,8 +123,10 @@ internal static class ReadableText
 
     /// <summary>Emoji, what joins and colours them, and characters without a width.</summary>
     private static bool IsSilent(int c) =>
-        c is >= 0x1F000 and < 0x1FB00 or >= 0x2600 and < 0x27C0 or >= 0xFE00 and < 0xFE10 or >= 0xE0000 and < 0xE0200 or >= 0x200B and <= 0x200F
-            or >= 0x2060 and <= 0x206F or >= 0x202A and <= 0x202E or 0xFEFF or 0x00AD or 0x20E3 or >= 0x2B00 and < 0x2C00 or >= 0xD800 and < 0xE000;
+        c is >= 0x1F000 and < 0x1FB00 or >= 0x2600 and < 0x27C0 or >= 0xFE00 and < 0xFE10 or >= 0xE0000 and < 0xE0200
+            or >= 0x200B and <= 0x200F
+            or >= 0x2060 and <= 0x206F or >= 0x202A and <= 0x202E or 0xFEFF or 0x00AD or 0x20E3 or >= 0x2B00 and < 0x2C00
+            or >= 0xD800 and < 0xE000;
 
     /// <summary>A letter with a combining mark after it is one character where there is one.</summary>
     private static void AppendMark(StringBuilder result, char mark)

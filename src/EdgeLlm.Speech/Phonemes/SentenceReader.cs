@@ -110,7 +110,8 @@ internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
             return;
         }
         if (members.Count < 2 || members.Count(static part => part.Phonemes!.Contains(Signs.Primary)) <= (members.Count + 1) / 2) return;
-        IEnumerable<SubToken> order = members.OrderBy(static part => part.Phonemes!.Contains(Signs.Primary)).ThenBy(static part => Signs.Weight(part.Phonemes!));
+        IEnumerable<SubToken> order =
+            members.OrderBy(static part => part.Phonemes!.Contains(Signs.Primary)).ThenBy(static part => Signs.Weight(part.Phonemes!));
         foreach (SubToken part in order.Take(members.Count / 2).ToList()) part.Phonemes = Signs.ApplyStress(part.Phonemes!, -0.5);
     }
 
@@ -129,7 +130,9 @@ internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
         return (kinds & (kinds - 1)) != 0;
     }
 
-    /// <summary>Reads a word or group that the lexicon does not know: of compounds with hyphens the parts that it knows, the rest by the net.</summary>
+    /// <summary>
+    /// Reads a word or group that the lexicon does not know: of compounds with hyphens the parts that it knows, the rest by the net.
+    /// </summary>
     private string ReadUnknown(string text, string tag)
     {
         bool isCompound = text.Contains('-') && !text.AsSpan().ContainsAny('/', '.', '~');
@@ -139,12 +142,15 @@ internal sealed class SentenceReader(Lexicon lexicon, UnknownWords unknown)
             int start = i;
             if (char.IsDigit(text[i]))
             {
-                while (i < text.Length && (char.IsDigit(text[i]) || text[i] == ',' && i + 1 < text.Length && char.IsDigit(text[i + 1]))) i++;
+                while (i < text.Length && (char.IsDigit(text[i]) || text[i] == ',' && i + 1 < text.Length && char.IsDigit(text[i + 1])))
+                    i++;
                 Append(spoken, lexicon.ReadDigits(text[start..i]));
             }
             else if (Letters.IsLetter(text[i]))
             {
-                while (i < text.Length && (Letters.IsLetter(text[i]) || text[i] is '\'' or '’' && i + 1 < text.Length && Letters.IsLetter(text[i + 1]))) i++;
+                while (i < text.Length
+                    && (Letters.IsLetter(text[i]) || text[i] is '\'' or '’' && i + 1 < text.Length && Letters.IsLetter(text[i + 1])))
+                    i++;
                 string? known = isCompound && i - start > 2 ? lexicon.Read(new SubToken(text[start..i], tag, space: false), default) : null;
                 if (known is not null) Append(spoken, known);
                 else if (char.IsLetter(text[start])) Append(spoken, ReadByNet(text.AsSpan(start, i - start)));

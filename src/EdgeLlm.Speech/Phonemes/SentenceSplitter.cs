@@ -8,8 +8,8 @@ namespace EdgeLlm.Speech.Phonemes;
 public readonly record struct TextSentence(string Text, SpeechPause Pause);
 
 /// <summary>
-/// Cuts a text that comes in pieces into sentences: at a full stop and its kin, once the character after the space has come, and at each line's end. How the
-/// text came in pieces makes no difference to the cut, and the work grows as the text does.
+/// Cuts a text that comes in pieces into sentences: at a full stop and its kin, once the character after the space has come, and at each
+/// line's end. How the text came in pieces makes no difference to the cut, and the work grows as the text does.
 /// </summary>
 public sealed class SentenceSplitter
 {
@@ -25,7 +25,8 @@ public sealed class SentenceSplitter
     private int _scanned; // no sentence ends before this
     private bool _lineBegins = true; // the buffer begins where a line does
 
-    /// <param name="markdown">Whether the text is Markdown, as models write it: its marks are not read, links by their text, blocks of code as "code".</param>
+    /// <param name="markdown">Whether the text is Markdown, as models write it: its marks are not read, links by their text, blocks of code
+    /// as "code".</param>
     public SentenceSplitter(bool markdown = false) => _markdown = markdown ? new MarkdownFilter() : null;
 
     /// <summary>Takes more text.</summary>
@@ -47,7 +48,9 @@ public sealed class SentenceSplitter
         return sentences;
     }
 
-    /// <summary>Ends a sentence whose full stop has come and nothing after it: what a caller does when no text has come for a while.</summary>
+    /// <summary>
+    /// Ends a sentence whose full stop has come and nothing after it: what a caller does when no text has come for a while.
+    /// </summary>
     public IReadOnlyList<TextSentence> Flush()
     {
         var sentences = new List<TextSentence>();
@@ -165,7 +168,9 @@ public sealed class SentenceSplitter
     private SpeechPause PauseAt(int start, int end) =>
         _buffer.AsSpan(start, end - start).Count('\n') > 1 ? SpeechPause.Paragraph : SpeechPause.Sentence;
 
-    /// <summary>Where a sentence that is too long is cut: after its last comma or the like, else at its last space, else at its length.</summary>
+    /// <summary>
+    /// Where a sentence that is too long is cut: after its last comma or the like, else at its last space, else at its length.
+    /// </summary>
     private int LengthCut()
     {
         int space = 0;

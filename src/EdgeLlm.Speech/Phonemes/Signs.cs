@@ -3,7 +3,7 @@ using System.Text;
 
 namespace EdgeLlm.Speech.Phonemes;
 
-/// <summary>Kinds of the phonemes' signs, and how a stress is put on a word. Stress marks stand just before the vowel: `həlˈO`.</summary>
+/// <summary>Kinds of the phonemes' signs, and how a stress is put on a word. Stress marks are just before the vowel: `həlˈO`.</summary>
 internal static class Signs
 {
     public const char Primary = 'ˈ', Secondary = 'ˌ';

@@ -10,8 +10,8 @@ namespace EdgeLlm.Speech.Phonemes;
 internal readonly record struct MarkupPart(string Text, double Rate, double? Break);
 
 /// <summary>
-/// Reads SSML (Speech Synthesis Markup Language 1.1): `break`, `prosody` with a rate, `say-as`, `sub`, `p`, `s`; other elements by their text. A document type and
-/// entities of its own are refused.
+/// Reads SSML (Speech Synthesis Markup Language 1.1): `break`, `prosody` with a rate, `say-as`, `sub`, `p`, `s`; other elements by their
+/// text. A document type and entities of its own are refused.
 /// </summary>
 internal sealed class SpeechMarkup
 {
@@ -146,7 +146,8 @@ internal sealed class SpeechMarkup
     private void EndPart(double? seconds)
     {
         if (seconds is { } length && (_breaks += length) > MostBreaks) throw Error($"asks for more than {MostBreaks} s of breaks");
-        if (!string.IsNullOrWhiteSpace(_part.ToString()) || seconds is not null) _parts.Add(new MarkupPart(_part.ToString(), Rate, seconds));
+        if (!string.IsNullOrWhiteSpace(_part.ToString()) || seconds is not null)
+            _parts.Add(new MarkupPart(_part.ToString(), Rate, seconds));
         _part.Clear();
     }
 
@@ -154,13 +155,16 @@ internal sealed class SpeechMarkup
     {
         "sub" => "",
         "characters" or "spell-out" or "verbatim" => Characters(text),
-        "digits" or "telephone" => string.Join(", ", text.Split((char[])[' ', '-', '.', '(', ')', '/'], StringSplitOptions.RemoveEmptyEntries).Select(static group => string.Join(' ', group.AsEnumerable()))),
+        "digits" or "telephone" =>
+            string.Join(", ", text.Split((char[])[' ', '-', '.', '(', ')', '/'],
+                StringSplitOptions.RemoveEmptyEntries).Select(static group => string.Join(' ', group.AsEnumerable()))),
         "ordinal" when IsNumber(text) => NumberWords.Ordinal(NumberWords.Cardinal(text.AsSpan().Trim())),
         "cardinal" or "number" when IsNumber(text) => NumberWords.Cardinal(text.AsSpan().Trim()),
         _ => text,
     };
 
-    private static bool IsNumber(string text) => text.Trim() is { Length: > 0 and <= NumberWords.MostDigits } digits && digits.All(char.IsAsciiDigit);
+    private static bool IsNumber(string text) =>
+        text.Trim() is { Length: > 0 and <= NumberWords.MostDigits } digits && digits.All(char.IsAsciiDigit);
 
     /// <summary>Letters as an abbreviation, digits one by one.</summary>
     private static string Characters(string text)
@@ -181,30 +185,45 @@ internal sealed class SpeechMarkup
     {
         if (attributes.GetValueOrDefault("time") is not { } time)
         {
-            return attributes.GetValueOrDefault("strength") switch { "none" => 0, "x-weak" => 0.1, "weak" => 0.2, "strong" => 0.7, "x-strong" => 1, _ => 0.4 };
+            return attributes.GetValueOrDefault("strength") switch
+            {
+                "none" => 0,
+                "x-weak" => 0.1,
+                "weak" => 0.2,
+                "strong" => 0.7,
+                "x-strong" => 1,
+                _ => 0.4
+            };
         }
         string digits = time.EndsWith("ms", StringComparison.Ordinal) ? time[..^2] : time.EndsWith('s') ? time[..^1] : "";
-        if (!double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number)) throw Error($"a break's time is '{Printable.Line(time, 40)}', not such as 500ms or 1.5s");
+        if (!double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number))
+            throw Error($"a break's time is '{Printable.Line(time, 40)}', not such as 500ms or 1.5s");
         double seconds = time.EndsWith("ms", StringComparison.Ordinal) ? number / 1000 : number;
-        return seconds <= MostBreak ? seconds : throw Error($"a break is {Printable.Line(time, 40)} long; at most {MostBreak} s are allowed");
+        return seconds <= MostBreak ? seconds
+            : throw Error($"a break is {Printable.Line(time, 40)} long; at most {MostBreak} s are allowed");
     }
 
     private double RateOf(string rate)
     {
-        double? named = rate switch { "x-slow" => 0.5, "slow" => 0.75, "medium" or "default" => 1, "fast" => 1.25, "x-fast" => 1.75, _ => null };
+        double? named =
+            rate switch { "x-slow" => 0.5, "slow" => 0.75, "medium" or "default" => 1, "fast" => 1.25, "x-fast" => 1.75, _ => null };
         if (named is { } known) return known;
         bool percent = rate.EndsWith('%');
         string digits = percent ? rate[..^1] : rate;
         bool isChange = percent && digits.Length > 0 && digits[0] is '+' or '-'; // +20%: a fifth faster
-        if (!double.TryParse(digits, NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out double number)) throw Error($"the rate is '{Printable.Line(rate, 40)}', not such as 80%, 1.2 or slow");
+        if (!double.TryParse(digits, NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingSign,
+            CultureInfo.InvariantCulture, out double number))
+            throw Error($"the rate is '{Printable.Line(rate, 40)}', not such as 80%, 1.2 or slow");
         double factor = isChange ? 1 + number / 100 : percent ? number / 100 : number;
-        return factor is >= LeastRate and <= MostRate ? factor : throw Error($"the rate is {Printable.Line(rate, 40)}; {LeastRate} to {MostRate} are allowed");
+        return factor is >= LeastRate and <= MostRate ? factor
+            : throw Error($"the rate is {Printable.Line(rate, 40)}; {LeastRate} to {MostRate} are allowed");
     }
 
     private string ReadName()
     {
         int start = _position;
-        while (_position < _text.Length && (char.IsLetterOrDigit(_text[_position]) || _text[_position] is '-' or '_' or ':' or '.')) _position++;
+        while (_position < _text.Length && (char.IsLetterOrDigit(_text[_position]) || _text[_position] is '-' or '_' or ':' or '.'))
+            _position++;
         if (_position == start) throw Error("has a < that begins no element (write &lt;)");
         if (_position - start > 100) throw Error("has a name of more than 100 characters");
         return _text[start.._position];
@@ -244,7 +263,8 @@ internal sealed class SpeechMarkup
 
     private char ReadEntity()
     {
-        foreach ((string entity, char character) in (ReadOnlySpan<(string, char)>)[("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&quot;", '"'), ("&apos;", '\'')])
+        foreach ((string entity, char character) in (ReadOnlySpan<(string, char)>)[("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'),
+            ("&quot;", '"'), ("&apos;", '\'')])
         {
             if (!At(entity)) continue;
             _position += entity.Length;

@@ -3,7 +3,7 @@ namespace EdgeLlm.Speech.Phonemes;
 /// <summary>Kind of pause after a piece of speech; how long it is the caller says.</summary>
 public enum SpeechPause
 {
-    /// <summary>None: the sentence goes on in the next piece, or the text ends.</summary>
+    /// <summary>None: the sentence continues in the next piece, or the text ends.</summary>
     None,
 
     /// <summary>Pause after a sentence or a line.</summary>

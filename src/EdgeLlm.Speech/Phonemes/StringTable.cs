@@ -7,9 +7,9 @@ namespace EdgeLlm.Speech.Phonemes;
 /// Sorted texts, each with bytes that belong to it, read where they are (in a mapped file): nothing is parsed before a look-up.
 /// </summary>
 /// <remarks>
-/// Little-endian: count, bytes of the longest key, start of each block from the first byte after these numbers (uint32 each); then blocks of 16 entries:
-/// bytes shared with the key before (0 for a block's first), bytes that follow, those bytes, bytes of the value, the value; lengths are 7 bits a byte, low ones
-/// first, the high bit set where more follow. Keys are UTF-8, sorted by their bytes.
+/// Little-endian: count, bytes of the longest key, start of each block from the first byte after these numbers (uint32 each); then blocks
+/// of 16 entries: bytes shared with the key before (0 for a block's first), bytes that follow, those bytes, bytes of the value, the value;
+/// lengths are 7 bits a byte, low ones first, the high bit set where more follow. Keys are UTF-8, sorted by their bytes.
 /// </remarks>
 internal sealed class StringTable
 {

@@ -21,7 +21,7 @@ internal sealed class SubToken(string text, string tag, bool space)
     /// <summary>`$`, `£` or `€` where the amount is read with it, else empty.</summary>
     public string Currency { get; init; } = "";
 
-    /// <summary>Whether a noun in the plural follows: 1100 people are no year.</summary>
+    /// <summary>Whether a noun in the plural follows: 1100 people are not a year.</summary>
     public bool CountsThings { get; init; }
 
     /// <summary>Whether it is the first of its group.</summary>
@@ -42,7 +42,8 @@ internal sealed partial class SubTokens
     public static List<List<SubToken>> Cut(List<WordToken> tokens)
     {
         var cut = new SubTokens();
-        for (int i = 0; i < tokens.Count; i++) cut.Add(tokens[i], i > 0 ? tokens[i - 1] : null, i + 1 < tokens.Count ? tokens[i + 1].Tag : null);
+        for (int i = 0; i < tokens.Count; i++)
+            cut.Add(tokens[i], i > 0 ? tokens[i - 1] : null, i + 1 < tokens.Count ? tokens[i + 1].Tag : null);
         return cut._groups;
     }
 
@@ -78,7 +79,11 @@ internal sealed partial class SubTokens
             if (text == "2" && j > 0 && !isLast && char.IsLetter(parts[j - 1].Value[^1]) && char.IsLetter(parts[j + 1].Value[0]))
                 AddWord(new SubToken(text, token.Tag, space) { Alias = "to", Currency = currency });
             else
-                AddPart(new SubToken(text, token.Tag, space) { Currency = currency, CountsThings = isLast && before?.Tag != "NNP" && nextTag is "NNS" or "NNPS" });
+                AddPart(new SubToken(text, token.Tag, space)
+                {
+                    Currency = currency,
+                    CountsThings = isLast && before?.Tag != "NNP" && nextTag is "NNS" or "NNPS"
+                });
         }
     }
 
@@ -91,7 +96,8 @@ internal sealed partial class SubTokens
         {
             case '(' or '[' or '{': return "(";
             case ')' or ']' or '}': return ")";
-            case '"' or '“' or '”' or '«' or '»' or '„' when token.Tag is not ("``" or "''" or "\"\"" or "." or "," or ":"): return ""; // no part of the word beside it
+            // no part of the word beside it
+            case '"' or '“' or '”' or '«' or '»' or '„' when token.Tag is not ("``" or "''" or "\"\"" or "." or "," or ":"): return "";
             case '\'' or '‘' or '’' or '`' when token.Tag is "''" or "``" or "\"\"":
                 bool closes = !opens && _quoted;
                 _quoted = opens;
@@ -100,7 +106,7 @@ internal sealed partial class SubTokens
         }
     }
 
-    /// <summary>Phonemes of what is no word: punctuation, a currency's sign (which is kept for the amount).</summary>
+    /// <summary>Phonemes of a token that is not a word: punctuation, a currency's sign (which is kept for the amount).</summary>
     private string? Given(string text, string tag)
     {
         switch (tag)

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace EdgeLlm.Speech.Phonemes;
 
-/// <summary>Parts of speech by an averaged perceptron over the word, its neighbours and the two tags before it, from left to right.</summary>
+/// <summary>
+/// Parts of speech by an averaged perceptron over the word, its neighbours and the two tags before it, from left to right.
+/// </summary>
 internal sealed class Tagger
 {
     private const int WeightBytes = 3;
@@ -16,7 +18,8 @@ internal sealed class Tagger
     public Tagger(TextParts parts)
     {
         _tags = Encoding.UTF8.GetString(parts[TextParts.Tags].Span).Split('\n');
-        (_words, _vocabulary, _weights) = (parts.Table(TextParts.TagWords), parts.Table(TextParts.TagVocabulary), parts.Table(TextParts.TagWeights));
+        (_words, _vocabulary, _weights) =
+            (parts.Table(TextParts.TagWords), parts.Table(TextParts.TagVocabulary), parts.Table(TextParts.TagWeights));
     }
 
     /// <summary>Sets the tags of tokens that follow each other.</summary>
@@ -84,7 +87,8 @@ internal sealed class Tagger
 
     private static ReadOnlySpan<char> LastThree(string text) => text.AsSpan(Math.Max(0, text.Length - 3));
 
-    private static bool IsDigit(char c) => char.IsDigit(c) || c is '²' or '³' or '¹' or (>= '⁰' and <= '⁹') or (>= '₀' and <= '₉') or (>= '①' and <= '⑨');
+    private static bool IsDigit(char c) =>
+        char.IsDigit(c) || c is '²' or '³' or '¹' or (>= '⁰' and <= '⁹') or (>= '₀' and <= '₉') or (>= '①' and <= '⑨');
 
     private static bool AreDigits(string text)
     {

@@ -7,13 +7,17 @@ using EdgeLlm.HuggingFace;
 
 namespace EdgeLlm.Speech.Phonemes;
 
-/// <summary>Makes a voice's text parts from the files of its folder, as the voice is published: dictionaries, tagger, tokenizer, rules, signs, the net for unknown words.</summary>
+/// <summary>
+/// Makes a voice's text parts from the files of its folder, as the voice is published: dictionaries, tagger, tokenizer, rules, signs, the
+/// net for unknown words.
+/// </summary>
 internal static class TextFolder
 {
     private const int MostBytes = 64 << 20; // of a file, unpacked; those of a real voice have up to 6 MB
 
     /// <summary>Whether a folder is a voice's.</summary>
-    public static bool Is(string folder) => File.Exists(Path.Combine(folder, "vocab.json")) && File.Exists(Path.Combine(folder, "lexicon_us_gold.json.gz"));
+    public static bool Is(string folder) =>
+        File.Exists(Path.Combine(folder, "vocab.json")) && File.Exists(Path.Combine(folder, "lexicon_us_gold.json.gz"));
 
     /// <exception cref="ModelException">A file is not as it should be.</exception>
     /// <exception cref="IOException">A file is missing or can't be read.</exception>
@@ -22,24 +26,32 @@ internal static class TextFolder
         JsonPart tagger = ReadZipped(folder, "tagger.json.gz");
         string[] tags = [.. tagger.Require("tags").Items().Select(static tag => tag.Text())];
         if (tags.Length is 0 or > byte.MaxValue) throw tagger.Require("tags").Error($"has {tags.Length} tags; 1 to 255 can be read");
-        Dictionary<string, byte> numbers = tags.Select(static (tag, index) => (tag, index)).ToDictionary(static pair => pair.tag, static pair => (byte)pair.index);
+        Dictionary<string, byte> numbers =
+            tags.Select(static (tag, index) => (tag, index)).ToDictionary(static pair => pair.tag, static pair => (byte)pair.index);
         return new TextParts(folder, new Dictionary<string, ReadOnlyMemory<byte>>
         {
             [TextParts.Gold] = Table(ReadZipped(folder, "lexicon_us_gold.json.gz").Fields(), Reading),
             [TextParts.Silver] = Table(ReadZipped(folder, "lexicon_us_silver.json.gz").Fields(), Reading),
-            [TextParts.Exceptions] = Table(ReadJson(folder, "tokenizer_exceptions.json").Fields(), static tokens => string.Join('\n', tokens.Items().Select(static token => token.Text()))),
-            [TextParts.TagWords] = StringTable.Write(tagger.Require("tagdict").Fields().Select(field => KeyValuePair.Create(field.Name, new[] { TagOf(field.Value, field.Value.Text()) }))),
+            [TextParts.Exceptions] = Table(ReadJson(folder, "tokenizer_exceptions.json").Fields(),
+                static tokens => string.Join('\n', tokens.Items().Select(static token => token.Text()))),
+            [TextParts.TagWords] = StringTable.Write(tagger.Require("tagdict").Fields()
+                .Select(field => KeyValuePair.Create(field.Name, new[] { TagOf(field.Value, field.Value.Text()) }))),
             [TextParts.TagVocabulary] = Table(tagger.Require("vocab").Items().Select(static word => (word.Text(), word)), static _ => ""),
-            [TextParts.TagWeights] = StringTable.Write(tagger.Require("weights").Fields().Select(field => KeyValuePair.Create(field.Name, Weights(field.Value)))),
+            [TextParts.TagWeights] = StringTable.Write(tagger.Require("weights").Fields()
+                .Select(field => KeyValuePair.Create(field.Name, Weights(field.Value)))),
             [TextParts.Tags] = Lines(tags),
-            [TextParts.Phonemes] = Lines(ReadJson(folder, "vocab.json").Fields().Select(static sign => $"{sign.Name}{sign.Value.Integer(0, 65535)}")),
+            [TextParts.Phonemes] = Lines(ReadJson(folder, "vocab.json").Fields()
+                .Select(static sign => $"{sign.Name}{sign.Value.Integer(0, 65535)}")),
             [TextParts.Rules] = StringTable.Write(Rules(ReadJson(folder, "normalize.json"))),
-            [TextParts.UnknownLetters] = Encoding.UTF8.GetBytes(string.Concat(ReadJson(folder, "oov.json").Require("in").Items().Select(static letter => letter.Text()))),
-            [TextParts.UnknownSigns] = Encoding.UTF8.GetBytes(string.Concat(ReadJson(folder, "oov.json").Require("out").Items().Select(static sign => sign.Text()))),
+            [TextParts.UnknownLetters] = Encoding.UTF8.GetBytes(
+                string.Concat(ReadJson(folder, "oov.json").Require("in").Items().Select(static letter => letter.Text()))),
+            [TextParts.UnknownSigns] = Encoding.UTF8.GetBytes(
+                string.Concat(ReadJson(folder, "oov.json").Require("out").Items().Select(static sign => sign.Text()))),
             [TextParts.UnknownWeights] = UnknownWords.ReadWeights(Path.Combine(folder, "oov.onnx")),
         });
 
-        byte TagOf(JsonPart place, string tag) => numbers.TryGetValue(tag, out byte number) ? number : throw place.Error($"is '{tag}', which is not among the tags");
+        byte TagOf(JsonPart place, string tag) =>
+            numbers.TryGetValue(tag, out byte number) ? number : throw place.Error($"is '{tag}', which is not among the tags");
 
         // A tag's number and tenths, three bytes each: the file's numbers have one decimal.
         byte[] Weights(JsonPart weights)
@@ -61,7 +73,9 @@ internal static class TextFolder
     /// <summary>Phonemes, or a line `TAG=phonemes` for each tag (nothing after the sign: the word is spelled).</summary>
     private static string Reading(JsonPart value) => value.Element.ValueKind == JsonValueKind.String
         ? value.Text()
-        : string.Join('\n', value.Fields().Select(static field => $"{field.Name}={(field.Value.Element.ValueKind == JsonValueKind.Null ? "" : field.Value.Text())}"));
+        : string.Join('\n',
+            value.Fields()
+                .Select(static field => $"{field.Name}={(field.Value.Element.ValueKind == JsonValueKind.Null ? "" : field.Value.Text())}"));
 
     /// <summary>Keys `section/text`; readings, a line each. Lists count their items in the value.</summary>
     private static IEnumerable<KeyValuePair<string, byte[]>> Rules(JsonPart rules)
@@ -94,7 +108,8 @@ internal static class TextFolder
         try
         {
             using var unzipped = new GZipStream(file, CompressionMode.Decompress);
-            byte[] bytes = InputFile.ReadAtMost(unzipped, MostBytes) ?? throw new ModelException(path, $"has more than the {MostBytes >> 20} MiB, unpacked, that such a file may have");
+            byte[] bytes = InputFile.ReadAtMost(unzipped, MostBytes)
+                ?? throw new ModelException(path, $"has more than the {MostBytes >> 20} MiB, unpacked, that such a file may have");
             return JsonPart.Parse(path, bytes, "");
         }
         catch (InvalidDataException)

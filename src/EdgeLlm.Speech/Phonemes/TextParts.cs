@@ -3,14 +3,19 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Speech.Phonemes;
 
-/// <summary>Bytes that a voice's text front end reads, by name: tables (<see cref="StringTable"/>), lists and the numbers of the net for unknown words.</summary>
-/// <remarks>In a packed voice each is a tensor of one dimension and type I8 whose name begins with `text.`; from a folder they are made in memory.</remarks>
+/// <summary>
+/// Bytes that a voice's text front end reads, by name: tables (<see cref="StringTable"/>), lists and the numbers of the net for unknown
+/// words.
+/// </summary>
+/// <remarks>In a packed voice each is a tensor of one dimension and type I8 whose name begins with `text.`; from a folder they are made in
+/// memory.</remarks>
 internal sealed class TextParts
 {
     public const string Prefix = "text.";
 
     // Readings by word; words of the tokenizer that are cut by hand; numbers of the tagger.
-    public const string Gold = "gold", Silver = "silver", Exceptions = "exceptions", TagWords = "tag_words", TagVocabulary = "tag_vocabulary", TagWeights = "tag_weights";
+    public const string Gold = "gold", Silver = "silver", Exceptions = "exceptions", TagWords = "tag_words",
+        TagVocabulary = "tag_vocabulary", TagWeights = "tag_weights";
 
     // Tags, a line each; signs of the voice, each with its id, a line each; rules of normalization, `section/text` and readings.
     public const string Tags = "tags", Phonemes = "phonemes", Rules = "rules";
@@ -19,7 +24,8 @@ internal sealed class TextParts
     public const string UnknownLetters = "unknown_letters", UnknownSigns = "unknown_signs", UnknownWeights = "unknown_weights";
 
     private static readonly string[] Names =
-        [Gold, Silver, Exceptions, TagWords, TagVocabulary, TagWeights, Tags, Phonemes, Rules, UnknownLetters, UnknownSigns, UnknownWeights];
+        [Gold, Silver, Exceptions, TagWords, TagVocabulary, TagWeights, Tags, Phonemes, Rules, UnknownLetters,
+            UnknownSigns, UnknownWeights];
 
     private readonly IReadOnlyDictionary<string, ReadOnlyMemory<byte>> _parts;
 
@@ -54,7 +60,8 @@ internal sealed class TextParts
         {
             if (file.FindTensor(Prefix + name) is not { Type: ElementType.I8 } tensor) continue;
             MappedFile map = file.Maps[tensor.FileIndex];
-            if (tensor.Offset > int.MaxValue - tensor.ByteCount) throw new ModelException(file.Path, $"'{Prefix}{name}' is beyond the first 2 GB, where no voice has it");
+            if (tensor.Offset > int.MaxValue - tensor.ByteCount)
+                throw new ModelException(file.Path, $"'{Prefix}{name}' is beyond the first 2 GB, where no voice has it");
             parts.Add(name, map.Head.Slice((int)tensor.Offset, (int)tensor.ByteCount));
         }
         return new TextParts(file.Path, parts);

@@ -11,13 +11,13 @@ using EdgeLlm.Speech.Onnx;
 namespace EdgeLlm.Speech.Phonemes;
 
 /// <summary>
-/// The net that reads words no dictionary has: an encoder of letters (4 layers, 128 wide, 4 heads) with four signs or blanks a letter at its end, of which
-/// repetitions and blanks are left out (connectionist temporal classification).
+/// The net that reads words no dictionary has: an encoder of letters (4 layers, 128 wide, 4 heads) with four signs or blanks a letter at
+/// its end, of which repetitions and blanks are left out (connectionist temporal classification).
 /// </summary>
 /// <remarks>Not safe for several threads at once. The bits are the same on every kernel.</remarks>
 internal sealed unsafe class UnknownWords : IDisposable
 {
-    /// <summary>Most letters that the net sees at once: it has so many positions.</summary>
+    /// <summary>Most letters that the net sees at once: it has that number of positions.</summary>
     public const int Window = 24;
 
     private const int Width = 128, Layers = 4, Heads = 4, HeadWidth = Width / Heads, Hidden = 384, Slots = 4;
@@ -28,7 +28,8 @@ internal sealed unsafe class UnknownWords : IDisposable
     private readonly MemoryHandle _weights;
     private readonly Kernel _kernel = Kernel.Best;
     private readonly AlignedBuffer _scratch;
-    private readonly float[] _x = new float[Window * Width], _normed = new float[Window * Width], _wide = new float[Window * 3 * Width], _mixed = new float[Window * Width];
+    private readonly float[] _x = new float[Window * Width], _normed = new float[Window * Width], _wide = new float[Window * 3 * Width],
+        _mixed = new float[Window * Width];
     private readonly float[] _logits;
 
     /// <exception cref="ModelException">The net's numbers are not as many as its letters and signs ask for.</exception>
@@ -37,7 +38,9 @@ internal sealed unsafe class UnknownWords : IDisposable
         _letters = Encoding.UTF8.GetString(parts[TextParts.UnknownLetters].Span);
         _signs = Encoding.UTF8.GetString(parts[TextParts.UnknownSigns].Span);
         long floats = FloatCount(_letters.Length, _signs.Length);
-        if (parts[TextParts.UnknownWeights].Length != floats * sizeof(float)) throw new ModelException(parts.Source, $"the net for unknown words has {parts[TextParts.UnknownWeights].Length} bytes, not {floats * sizeof(float)}");
+        if (parts[TextParts.UnknownWeights].Length != floats * sizeof(float))
+            throw new ModelException(parts.Source,
+                $"the net for unknown words has {parts[TextParts.UnknownWeights].Length} bytes, not {floats * sizeof(float)}");
         _weights = parts[TextParts.UnknownWeights].Pin();
         _scratch = new AlignedBuffer(_kernel.ScratchBytes(Hidden));
         _logits = new float[Window * Classes * Slots];
@@ -51,7 +54,10 @@ internal sealed unsafe class UnknownWords : IDisposable
     /// <summary>Whether the net knows a letter. Others are left out of a word.</summary>
     public bool Knows(char letter) => _letters.Contains(letter);
 
-    /// <summary>The phonemes of a word; nothing where the net knows none of its letters. Longer ones than it can see are read in windows that overlap by half.</summary>
+    /// <summary>
+    /// The phonemes of a word; nothing where the net knows none of its letters. Longer ones than it can see are read in windows that
+    /// overlap by half.
+    /// </summary>
     public string Read(ReadOnlySpan<char> word)
     {
         Span<int> ids = word.Length <= 256 ? stackalloc int[word.Length] : new int[word.Length];
@@ -93,8 +99,10 @@ internal sealed unsafe class UnknownWords : IDisposable
         OnnxGraph graph = OnnxGraph.Open(path);
         try
         {
-            string[] matrices = [.. graph.Nodes.Where(static node => node.Operation == "MatMul" && node.Inputs.Count == 2).Select(static node => node.Inputs[1]).Where(graph.Initializers.ContainsKey)];
-            if (matrices.Length != 4 * Layers + 1) throw new InvalidDataException($"has {matrices.Length} matrices, not the {4 * Layers + 1} of a net for unknown words");
+            string[] matrices = [.. graph.Nodes.Where(static node => node.Operation == "MatMul" && node.Inputs.Count == 2)
+                .Select(static node => node.Inputs[1]).Where(graph.Initializers.ContainsKey)];
+            if (matrices.Length != 4 * Layers + 1)
+                throw new InvalidDataException($"has {matrices.Length} matrices, not the {4 * Layers + 1} of a net for unknown words");
             var numbers = new MemoryStream();
             Add("m.emb.weight", graph.Initializer("m.emb.weight").Shape[0], Width);
             Add("m.pos", Window, Width);

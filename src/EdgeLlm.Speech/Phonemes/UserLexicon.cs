@@ -5,8 +5,8 @@ using EdgeLlm.Files;
 namespace EdgeLlm.Speech.Phonemes;
 
 /// <summary>
-/// A user's own words and how they are spoken. A file in UTF-8: a word, a tab, its phonemes in the International Phonetic Alphabet a line; `#` begins a comment.
-/// A word in small letters is found in any case, another only as it is written.
+/// A user's own words and how they are spoken. A file in UTF-8: a word, a tab, its phonemes in the International Phonetic Alphabet a line;
+/// `#` begins a comment. A word in small letters is found in any case, another only as it is written.
 /// </summary>
 public sealed class UserLexicon
 {
@@ -24,7 +24,8 @@ public sealed class UserLexicon
     public static UserLexicon Open(string path)
     {
         byte[] bytes = InputFile.Read(path, InputFile.MostSettingsBytes);
-        return Utf8.IsValid(bytes) ? Parse(Encoding.UTF8.GetString(bytes), path) : throw new PhonemeException($"{Printable.Line(path)}: is not valid UTF-8");
+        return Utf8.IsValid(bytes) ? Parse(Encoding.UTF8.GetString(bytes), path)
+            : throw new PhonemeException($"{Printable.Line(path)}: is not valid UTF-8");
     }
 
     /// <summary>Reads a lexicon's text.</summary>
@@ -45,7 +46,8 @@ public sealed class UserLexicon
             if (word.Length == 0) throw lexicon.Error(number, "has no word before the tab");
             if (word.Any(char.IsWhiteSpace)) throw lexicon.Error(number, $"'{Printable.Line(word, 60)}' is more than one word");
             if (ipa.Length == 0) throw lexicon.Error(number, $"'{Printable.Line(word, 60)}' has no phonemes");
-            if (!lexicon._words.TryAdd(word, (ipa, number))) throw lexicon.Error(number, $"'{Printable.Line(word, 60)}' is there already, in line {lexicon._words[word].Line}");
+            if (!lexicon._words.TryAdd(word, (ipa, number)))
+                throw lexicon.Error(number, $"'{Printable.Line(word, 60)}' is there already, in line {lexicon._words[word].Line}");
         }
         return lexicon;
     }

@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace EdgeLlm.Speech.Phonemes;
 
-/// <summary>A token: its text, whether a space follows, its part of speech once it is known, and phonemes where the text gives them.</summary>
+/// <summary>
+/// A token: its text, whether a space follows, its part of speech once it is known, and phonemes where the text gives them.
+/// </summary>
 internal sealed class WordToken(string text, bool space)
 {
     public string Text { get; } = text;
@@ -17,8 +19,8 @@ internal sealed class WordToken(string text, bool space)
 }
 
 /// <summary>
-/// Cuts normalized text into tokens as the tagger knows them: white space, then special cases, then prefixes and suffixes peeled off, then infixes (spaCy's
-/// rules for English).
+/// Cuts normalized text into tokens as the tagger knows them: white space, then special cases, then prefixes and suffixes peeled off, then
+/// infixes (spaCy's rules for English).
 /// </summary>
 internal sealed partial class WordTokenizer(StringTable exceptions)
 {
@@ -174,7 +176,8 @@ internal sealed partial class WordTokenizer(StringTable exceptions)
         return length;
     }
 
-    private static bool EndsAfterDigit(ReadOnlySpan<char> s, string end) => s.Length > end.Length && s.EndsWith(end) && s[^(end.Length + 1)] is >= '0' and <= '9';
+    private static bool EndsAfterDigit(ReadOnlySpan<char> s, string end) =>
+        s.Length > end.Length && s.EndsWith(end) && s[^(end.Length + 1)] is >= '0' and <= '9';
 
     /// <summary>Whether a full stop is a token of its own after this.</summary>
     private static bool EndsBeforeDot(ReadOnlySpan<char> s)
@@ -230,7 +233,8 @@ internal sealed partial class WordTokenizer(StringTable exceptions)
             foreach (string dashes in (ReadOnlySpan<string>)["--", "---", "——"])
             {
                 int end = i + dashes.Length;
-                if (end < s.Length && string.CompareOrdinal(s, i, dashes, 0, dashes.Length) == 0 && Letters.IsLetter(s[end])) return dashes.Length;
+                if (end < s.Length && string.CompareOrdinal(s, i, dashes, 0, dashes.Length) == 0 && Letters.IsLetter(s[end]))
+                    return dashes.Length;
             }
         }
         return c is ':' or '<' or '>' or '=' or '/' && Letters.IsLetter(after) ? 1 : 0;

@@ -3,8 +3,8 @@ using System.Text;
 namespace EdgeLlm.Speech.Recognition;
 
 /// <summary>
-/// How many times shorter a text becomes when it is compressed: text in a loop has a high one. Whisper's reference asks zlib, whose size depends on its build; this
-/// counts the bits of deflate's fixed codes for the longest matches, the same on every machine.
+/// How many times shorter a text becomes when it is compressed: text in a loop has a high one. Whisper's reference asks zlib, whose size
+/// depends on its build; this counts the bits of deflate's fixed codes for the longest matches, the same on every machine.
 /// </summary>
 internal static class CompressionRatio
 {
@@ -20,7 +20,8 @@ internal static class CompressionRatio
             (int length, int distance) = LongestMatch(bytes, at);
             if (length >= LeastMatch)
             {
-                bits += (length < 115 ? 7 : 8) + (length < 11 ? 0 : int.Log2(length - 3) - 2) + 5 + (distance < 5 ? 0 : int.Log2(distance - 1) - 1);
+                bits += (length < 115 ? 7 : 8) + (length < 11 ? 0 : int.Log2(length - 3) - 2) + 5
+                    + (distance < 5 ? 0 : int.Log2(distance - 1) - 1);
                 at += length;
             }
             else

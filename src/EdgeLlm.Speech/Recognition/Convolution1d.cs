@@ -3,9 +3,13 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Speech.Recognition;
 
-/// <summary>A convolution over frames as a product: output o sees the inputs from o * stride - left on, as many as there are taps; outside there are zeros.</summary>
+/// <summary>
+/// A convolution over frames as a product: output o sees the inputs from o * stride - left on, as many as there are taps; outside there are
+/// zeros.
+/// </summary>
 /// <param name="linear">[outputs, inputs * taps], the taps of an input side by side.</param>
-internal sealed unsafe class Convolution1d(SpeechCompute compute, Linear linear, int inputs, int taps, int stride, Activation activation) : IDisposable
+internal sealed unsafe class Convolution1d(SpeechCompute compute, Linear linear, int inputs, int taps, int stride, Activation activation)
+    : IDisposable
 {
     private const int Chunk = EncoderStack.ChunkFrames;
 
@@ -21,7 +25,7 @@ internal sealed unsafe class Convolution1d(SpeechCompute compute, Linear linear,
     /// <summary>Bytes of its buffer.</summary>
     public long AllocatedBytes => _memory.Bytes;
 
-    /// <summary>Frames that come out of so many without padding at the end.</summary>
+    /// <summary>Number of output frames for a number of input frames, without padding at the end.</summary>
     public static int Length(int frames, int left, int taps, int stride) => frames + left < taps ? 0 : (frames + left - taps) / stride + 1;
 
     /// <summary>Computes outputs.</summary>
@@ -39,7 +43,8 @@ internal sealed unsafe class Convolution1d(SpeechCompute compute, Linear linear,
             int part = Math.Min(Chunk, count - done);
             _first = (from + (long)done) * stride - left;
             compute.ForEach(part, _gather);
-            compute.Multiply((float*)_memory.Start, columns, part, new Product { Linear = linear, To = y + done * (nint)Outputs, Activation = activation });
+            compute.Multiply((float*)_memory.Start, columns, part,
+                new Product { Linear = linear, To = y + done * (nint)Outputs, Activation = activation });
         }
     }
 

@@ -39,10 +39,11 @@ internal sealed unsafe class DecoderStack : IDisposable
         _layers = LayerWeights.Read(weights, spec, crossWidth);
         _last = weights.Norm(spec.Prefix + ".output_norm", spec.Width);
         _rotation = spec.RopeDimension > 0 ? new NeighbourRotation(spec) : null;
-        compute.Reserve(Math.Max(MostTokens, EncoderStack.ChunkFrames), Math.Max(spec.Widest, crossWidth), spec.HeadDimension, spec.GroupSize);
+        compute.Reserve(Math.Max(MostTokens, EncoderStack.ChunkFrames), Math.Max(spec.Widest, crossWidth),
+            spec.HeadDimension, spec.GroupSize);
         (_attend, _attendCross) = (Attend, AttendCross);
         long rows = EncoderStack.ChunkFrames; // of keys and values: chunks of frames pass through them, too
-        _memory = new AlignedBuffer(sizeof(float) * (MostTokens * ((long)spec.Width + spec.Widest + 2 * spec.QueryWidth) + rows * 2 * spec.KeyWidth));
+        _memory = new AlignedBuffer(ByteCount(spec));
         _normed = (float*)_memory.Start;
         _wide = _normed + MostTokens * (nint)spec.Width;
         _queries = _wide + MostTokens * (nint)spec.Widest;
@@ -51,12 +52,18 @@ internal sealed unsafe class DecoderStack : IDisposable
         _value = _key + (nint)rows * spec.KeyWidth;
     }
 
+    /// <summary>Bytes of its buffers.</summary>
+    public static long ByteCount(StackSpec spec) =>
+        sizeof(float)
+            * (MostTokens * ((long)spec.Width + spec.Widest + 2 * spec.QueryWidth) + EncoderStack.ChunkFrames * 2L * spec.KeyWidth);
+
     /// <summary>Called with the queries of each layer's cross attention; null: nobody.</summary>
     public CrossQueries? Observer { get; set; }
 
     /// <summary>Puts each layer's keys and values of the encoder's frames into a cache.</summary>
     /// <param name="states">[frames, width of the encoder].</param>
-    public void FillCross(float* states, int frames, HeadCaches cross, CancellationToken cancellation)
+    /// <param name="first">Number of the first of these frames; those before it are in the cache.</param>
+    public void FillCross(float* states, int frames, HeadCaches cross, CancellationToken cancellation, int first = 0)
     {
         for (int layer = 0; layer < _layers.Length; layer++)
         {
@@ -66,10 +73,10 @@ internal sealed unsafe class DecoderStack : IDisposable
                 int count = Math.Min(EncoderStack.ChunkFrames, frames - chunk);
                 _compute.Multiply(states + (nint)chunk * _crossWidth, _crossWidth, count,
                     EncoderStack.Plain(_layers[layer].CrossKey, _key), EncoderStack.Plain(_layers[layer].CrossValue, _value));
-                for (int row = 0; row < count; row++) StoreRow(cross, layer, chunk + row, row);
+                for (int row = 0; row < count; row++) StoreRow(cross, layer, first + chunk + row, row);
             }
         }
-        cross.Length = frames;
+        cross.Length = first + frames;
         _compute.ThrowIfNotFinite("decoder's cross attention");
     }
 
@@ -85,7 +92,8 @@ internal sealed unsafe class DecoderStack : IDisposable
         {
             LayerWeights layer = _layers[_layer];
             _compute.Norm(layer.AttentionNorm, x, _normed, tokens, width, _spec.Epsilon);
-            _compute.Multiply(_normed, width, tokens, EncoderStack.Plain(layer.Query, _queries), EncoderStack.Plain(layer.Key, _key), EncoderStack.Plain(layer.Value, _value));
+            _compute.Multiply(_normed, width, tokens, EncoderStack.Plain(layer.Query, _queries), EncoderStack.Plain(layer.Key, _key),
+                EncoderStack.Plain(layer.Value, _value));
             for (int t = 0; t < tokens; t++) RotateAndStore(t);
             _compute.Pool.Run(_parts * _spec.KeyValueHeads, _attend);
             _compute.Multiply(_attended, _spec.QueryWidth, tokens, EncoderStack.Added(layer.Output, _normed, x));
@@ -113,8 +121,10 @@ internal sealed unsafe class DecoderStack : IDisposable
         {
             float* angles = stackalloc float[2 * _rotation.Pairs];
             _rotation.Angles(position, angles, angles + _rotation.Pairs);
-            _compute.Kernel.Rotate(_key + (nint)token * _spec.KeyWidth, _spec.KeyValueHeads, _spec.HeadDimension, angles, angles + _rotation.Pairs, _rotation.Pairs, false);
-            _compute.Kernel.Rotate(_queries + (nint)token * _spec.QueryWidth, _spec.Heads, _spec.HeadDimension, angles, angles + _rotation.Pairs, _rotation.Pairs, false);
+            _compute.Kernel.Rotate(_key + (nint)token * _spec.KeyWidth, _spec.KeyValueHeads, _spec.HeadDimension, angles,
+                angles + _rotation.Pairs, _rotation.Pairs, false);
+            _compute.Kernel.Rotate(_queries + (nint)token * _spec.QueryWidth, _spec.Heads, _spec.HeadDimension, angles,
+                angles + _rotation.Pairs, _rotation.Pairs, false);
         }
         StoreRow(cache, _layer, position, token);
     }
@@ -125,7 +135,9 @@ internal sealed unsafe class DecoderStack : IDisposable
         nint start = (nint)row * _spec.KeyWidth;
         for (int head = 0; head < _spec.KeyValueHeads; head++)
         {
-            if (!_compute.Kernel.Store(cache.Head(layer, head), position, _key + start + head * dimension, _value + start + head * dimension)) _compute.NoteNotFinite();
+            if (!_compute.Kernel.Store(cache.Head(layer, head), position, _key + start + head * dimension,
+                _value + start + head * dimension))
+                _compute.NoteNotFinite();
         }
     }
 
@@ -148,6 +160,13 @@ internal sealed unsafe class DecoderStack : IDisposable
     private AttentionQuery QueryOf(int head, int token)
     {
         nint offset = (nint)token * _spec.QueryWidth + head * _spec.GroupSize * _spec.HeadDimension;
-        return new AttentionQuery { Queries = _queries + offset, Output = _attended + offset, Stride = _spec.QueryWidth, GroupSize = _spec.GroupSize, Scale = _spec.Scale };
+        return new AttentionQuery
+        {
+            Queries = _queries + offset,
+            Output = _attended + offset,
+            Stride = _spec.QueryWidth,
+            GroupSize = _spec.GroupSize,
+            Scale = _spec.Scale,
+        };
     }
 }

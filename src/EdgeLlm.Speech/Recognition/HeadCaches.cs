@@ -22,11 +22,22 @@ internal sealed unsafe class HeadCaches : IDisposable
         Positions = positions;
         _headBytes = (long)_tiles * KeyValueHead.TilePositions * dimension * KeyValueHead.ElementBytes(type);
         _memory = new AlignedBuffer(checked(2 * _headBytes * heads * layers));
-        for (long done = 0; done < _memory.Bytes; done += 1 << 30) new Span<byte>(_memory.Start + done, (int)Math.Min(1 << 30, _memory.Bytes - done)).Clear();
+        for (long done = 0; done < _memory.Bytes; done += 1 << 30)
+            new Span<byte>(_memory.Start + done, (int)Math.Min(1 << 30, _memory.Bytes - done)).Clear();
+    }
+
+    /// <summary>Bytes of a given number of positions.</summary>
+    public static long ByteCount(KeyValueType type, int layers, int heads, int dimension, int positions)
+    {
+        long tiles = (positions + KeyValueHead.TilePositions - 1) / KeyValueHead.TilePositions;
+        return 2 * tiles * KeyValueHead.TilePositions * dimension * KeyValueHead.ElementBytes(type) * heads * layers;
     }
 
     /// <summary>Most positions.</summary>
     public int Positions { get; }
+
+    /// <summary>Bytes of its memory.</summary>
+    public long AllocatedBytes => _memory.Bytes;
 
     /// <summary>Positions that are filled.</summary>
     public int Length { get; set; }
@@ -37,11 +48,28 @@ internal sealed unsafe class HeadCaches : IDisposable
         return new KeyValueHead(_type, _dimension, keys, keys + _headBytes, null, null, _tiles);
     }
 
+    /// <summary>Drops a given number of tiles of the first positions and moves the others there.</summary>
+    public void DropTiles(int tiles)
+    {
+        long tileBytes = (long)KeyValueHead.TilePositions * _dimension * KeyValueHead.ElementBytes(_type),
+            kept = (_tiles - tiles) * tileBytes;
+        for (int layer = 0; layer < _layers; layer++)
+        {
+            for (int head = 0; head < _heads; head++)
+            {
+                KeyValueHead one = Head(layer, head);
+                Buffer.MemoryCopy(one.Keys + tiles * tileBytes, one.Keys, kept, kept);
+                Buffer.MemoryCopy(one.Values + tiles * tileBytes, one.Values, kept, kept);
+            }
+        }
+    }
+
     /// <summary>Takes up the positions of another one of the same shape.</summary>
     public void CopyFrom(HeadCaches other)
     {
         Length = other.Length;
-        long bytes = (long)((Length + KeyValueHead.TilePositions - 1) / KeyValueHead.TilePositions) * KeyValueHead.TilePositions * _dimension * KeyValueHead.ElementBytes(_type);
+        long bytes = (long)((Length + KeyValueHead.TilePositions - 1) / KeyValueHead.TilePositions) * KeyValueHead.TilePositions
+            * _dimension * KeyValueHead.ElementBytes(_type);
         for (int layer = 0; layer < _layers; layer++)
         {
             for (int head = 0; head < _heads; head++)
@@ -68,7 +96,8 @@ internal sealed unsafe class HeadCaches : IDisposable
                 for (int d = 0; d < _dimension; d++)
                 {
                     byte* keys = from.Keys + ((long)tile * _dimension + d) * Tile * elementBytes;
-                    Dequantizer.ToFloat(_type == KeyValueType.F32 ? ElementType.F32 : ElementType.F16, keys, start + (nint)d * length + tile * Tile, Tile);
+                    Dequantizer.ToFloat(_type == KeyValueType.F32 ? ElementType.F32 : ElementType.F16, keys,
+                        start + (nint)d * length + tile * Tile, Tile);
                 }
             }
         }

@@ -42,14 +42,16 @@ internal sealed record MoonshineConfig
         string own = isStreaming ? "" : "encoder_", other = isStreaming ? "" : "decoder_";
         JsonPart rope = config.Find("rope_parameters") ?? config;
         double factor = rope.Find("partial_rotary_factor")?.Number(0, 1) ?? 0.9, theta = rope.Find("rope_theta")?.Number(1, 1e9) ?? 10_000;
-        if ((rope.Find("rope_type") ?? config.Find("rope_scaling")) is { } scaling && !(scaling.Element.ValueKind == System.Text.Json.JsonValueKind.String && scaling.Text() == "default"))
+        if ((rope.Find("rope_type") ?? config.Find("rope_scaling")) is { } scaling
+            && !(scaling.Element.ValueKind == System.Text.Json.JsonValueKind.String && scaling.Text() == "default"))
             throw scaling.Error("is another than default rotary positions, which are not known here");
         var result = new MoonshineConfig
         {
             IsStreaming = isStreaming,
             Vocabulary = (int)config.Require("vocab_size").Integer(1, MostVocabulary),
             Positions = (int)(config.Find("max_position_embeddings")?.Integer(1, MostPositions) ?? 512),
-            FrameSamples = isStreaming ? (int)Math.Round(encoder.Require("sample_rate").Number(1, 1e6) * encoder.Require("frame_ms").Number(0.1, 1000) / 1000) : 80,
+            FrameSamples = isStreaming ? (int)Math.Round(encoder.Require("sample_rate").Number(1, 1e6) * encoder.Require("frame_ms")
+                .Number(0.1, 1000) / 1000) : 80,
             IsTied = config.Find("tie_word_embeddings")?.Flag() ?? !isStreaming,
             Encoder = Stack(encoder, "enc", own, isGated: false, factor, theta) with { Windows = isStreaming ? Windows(encoder) : [] },
             Decoder = Stack(config, "dec", other, isGated: true, factor, theta),
@@ -74,11 +76,17 @@ internal sealed record MoonshineConfig
             Positions = Size("context_length", MostPositions),
             FrameSamples = Size("frame_samples", MostPositions),
             IsTied = file.FindTensor("output.weight") is null,
-            Encoder = Stack("encoder", "enc", isGated: false) with { Windows = [.. windows.Chunk(2).Where(pair => pair.Length == 2).Select(pair => (pair[0], pair[1]))] },
+            Encoder = Stack("encoder", "enc", isGated: false) with
+            {
+                Windows =
+                [.. windows.Chunk(2).Where(pair => pair.Length == 2).Select(pair => (pair[0], pair[1]))]
+            },
             Decoder = Stack("decoder", "dec", isGated: true),
         }.Checked(file.Path);
 
-        int Size(string key, int most, int least = 1) => keys.GetUInt32($"{name}.{key}") is var size && size >= least && size <= most ? (int)size : throw keys.Error($"{name}.{key}", $"is {size}; it must be {least} to {most}");
+        int Size(string key, int most, int least = 1) =>
+            keys.GetUInt32($"{name}.{key}") is var size && size >= least && size <= most ? (int)size
+                : throw keys.Error($"{name}.{key}", $"is {size}; it must be {least} to {most}");
 
         StackSpec Stack(string part, string prefix, bool isGated) => new()
         {
@@ -113,7 +121,9 @@ internal sealed record MoonshineConfig
             yield return Size(part + ".feed_forward_length", stack.FeedForward);
             yield return Size(part + ".rope.dimension_count", stack.RopeDimension);
         }
-        if (Encoder.Windows.Count > 0) yield return ($"{Name}.encoder.windows", GgufValue.OfArray<int>([.. Encoder.Windows.SelectMany(window => new[] { window.Before, window.After })]));
+        if (Encoder.Windows.Count > 0)
+            yield return ($"{Name}.encoder.windows",
+                GgufValue.OfArray<int>([.. Encoder.Windows.SelectMany(window => new[] { window.Before, window.After })]));
 
         (string, GgufValue) Size(string key, int value) => ($"{Name}.{key}", GgufValue.Of((uint)value));
     }
@@ -123,7 +133,8 @@ internal sealed record MoonshineConfig
         JsonPart Field(string name) => config.Find(own + name) ?? config.Require(name);
         int width = (int)config.Require("hidden_size").Integer(1, MostWidth), heads = (int)Field("num_attention_heads").Integer(1, 1024);
         string activation = isGated ? "silu" : "gelu";
-        if ((config.Find(own + "hidden_act") ?? config.Find("hidden_act")) is { } given && given.Text() != activation) throw given.Error($"is '{FolderFile.Printable(given.Text())}'; Moonshine has {activation} here");
+        if ((config.Find(own + "hidden_act") ?? config.Find("hidden_act")) is { } given && given.Text() != activation)
+            throw given.Error($"is '{FolderFile.Printable(given.Text())}'; Moonshine has {activation} here");
         int dimension = (int)(config.Find("head_dim")?.Integer(1, 1024) ?? width / heads);
         return new StackSpec
         {
@@ -131,7 +142,8 @@ internal sealed record MoonshineConfig
             Layers = (int)Field("num_hidden_layers").Integer(1, MostLayers),
             Width = width,
             Heads = heads,
-            KeyValueHeads = (int)((config.Find(own + "num_key_value_heads") ?? config.Find("num_key_value_heads"))?.Integer(1, 1024) ?? heads),
+            KeyValueHeads =
+                (int)((config.Find(own + "num_key_value_heads") ?? config.Find("num_key_value_heads"))?.Integer(1, 1024) ?? heads),
             HeadDimension = dimension,
             FeedForward = (int)config.Require("intermediate_size").Integer(1, MostWidth * 8),
             RopeDimension = (int)(dimension * factor),
@@ -144,19 +156,25 @@ internal sealed record MoonshineConfig
     /// <summary>Windows [l, r] of the reference: frame i sees j with 0 &lt;= i - j &lt; l or 0 &lt; j - i &lt; r.</summary>
     private static (int, int)[] Windows(JsonPart encoder) =>
     [
-        .. encoder.Require("sliding_windows").Items().Take(MostLayers + 1).Select(pair => pair.Items().Take(3).ToArray() is [var left, var right]
-            ? ((int)left.Integer(1, MostPositions), (int)Math.Max(0, right.Integer(0, MostPositions) - 1)) : throw pair.Error("is not two numbers")),
+        .. encoder.Require("sliding_windows").Items().Take(MostLayers + 1)
+            .Select(pair => pair.Items().Take(3).ToArray() is [var left, var right]
+            ? ((int)left.Integer(1, MostPositions), (int)Math.Max(0, right.Integer(0, MostPositions) - 1))
+            : throw pair.Error("is not two numbers")),
     ];
 
     private MoonshineConfig Checked(string file)
     {
         foreach (StackSpec stack in new[] { Encoder, Decoder })
         {
-            if (stack.Heads % stack.KeyValueHeads != 0) throw new ModelException(file, $"has {stack.Heads} heads, which its {stack.KeyValueHeads} key heads don't divide");
-            if ((stack.RopeDimension + 1) / 2 * 2 > stack.HeadDimension) throw new ModelException(file, $"turns {stack.RopeDimension} numbers of a head that has {stack.HeadDimension}");
+            if (stack.Heads % stack.KeyValueHeads != 0)
+                throw new ModelException(file, $"has {stack.Heads} heads, which its {stack.KeyValueHeads} key heads don't divide");
+            if ((stack.RopeDimension + 1) / 2 * 2 > stack.HeadDimension)
+                throw new ModelException(file, $"turns {stack.RopeDimension} numbers of a head that has {stack.HeadDimension}");
         }
-        if (IsStreaming && Encoder.Windows.Count != Encoder.Layers) throw new ModelException(file, $"has {Encoder.Windows.Count} windows for {Encoder.Layers} layers of the encoder");
-        if (Encoder.Windows.Any(window => window.Before < 1 || window.After < 0)) throw new ModelException(file, "has a window of the encoder that is empty");
+        if (IsStreaming && Encoder.Windows.Count != Encoder.Layers)
+            throw new ModelException(file, $"has {Encoder.Windows.Count} windows for {Encoder.Layers} layers of the encoder");
+        if (Encoder.Windows.Any(window => window.Before < 1 || window.After < 0))
+            throw new ModelException(file, "has a window of the encoder that is empty");
         if (FrameSamples is < 1 or > 4096) throw new ModelException(file, $"has frames of {FrameSamples} samples");
         return this;
     }

@@ -6,11 +6,13 @@ using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Speech.Recognition;
 
-/// <summary>Gets what a stage of a network computed: [frames, width].</summary>
+/// <summary>Receives what a stage of a network computed: [frames, width].</summary>
 internal delegate void StageResult(string name, ReadOnlySpan<float> values, int width);
 
-/// <summary>Moonshine's network: samples to the encoder's states, tokens to logits. Weights are views of its files. One caller at a time.</summary>
-internal sealed unsafe class MoonshineModel : IDisposable
+/// <summary>
+/// Moonshine's network: samples to the encoder's states, tokens to logits. Weights are views of its files. One caller at a time.
+/// </summary>
+internal sealed unsafe partial class MoonshineModel : IDisposable
 {
     private const float Epsilon = 1e-5f; // of the norm over the utterance
 
@@ -27,6 +29,7 @@ internal sealed unsafe class MoonshineModel : IDisposable
     private readonly double _slope; // of the streaming front end's asinh
     private AlignedBuffer? _memory;
     private HeadCaches? _cross;
+    private HeadCaches _seen = null!; // what the decoder sees: that, or a stream's
 
     public MoonshineModel(GgufFile file, SpeechCompute compute)
     {
@@ -39,7 +42,8 @@ internal sealed unsafe class MoonshineModel : IDisposable
         int width = Config.Encoder.Width;
         compute.Reserve(EncoderStack.ChunkFrames, 14 * width, Config.Encoder.HeadDimension, Config.Encoder.GroupSize);
         _encoder = new EncoderStack(Config.Encoder, weights, compute);
-        _decoder = new TokenDecoder(Config.Decoder, Config.Decoder.Width, Config.Vocabulary, Config.IsTied, hasPositions: false, Config.Positions, weights, compute);
+        _decoder = new TokenDecoder(Config.Decoder, Config.Decoder.Width, Config.Vocabulary, Config.IsTied, hasPositions: false,
+            Config.Positions, weights, compute);
         if (Config.IsStreaming)
         {
             _slope = Polynomials.Exp((double)*(float*)weights.Vector("enc.log_k", 1));
@@ -76,7 +80,9 @@ internal sealed unsafe class MoonshineModel : IDisposable
     public StageResult? Observer { get; set; }
 
     /// <summary>Bytes of memory that are not the file's.</summary>
-    public long AllocatedBytes => Compute.AllocatedBytes + _encoder.AllocatedBytes + _decoder.AllocatedBytes + (_memory?.Bytes ?? 0);
+    public long AllocatedBytes => Compute.AllocatedBytes + _encoder.AllocatedBytes + _decoder.AllocatedBytes
+        + _first.AllocatedBytes + _second.AllocatedBytes + (_third?.AllocatedBytes ?? 0) + (_memory?.Bytes ?? 0)
+        + (_cross?.AllocatedBytes ?? 0);
 
     /// <summary>Samples that the encoder needs for one frame.</summary>
     public int LeastSamples => Config.IsStreaming ? 1 : 127 + 64 * (7 - 1 + 3 * (3 - 1));
@@ -94,7 +100,8 @@ internal sealed unsafe class MoonshineModel : IDisposable
     /// <exception cref="NotFiniteException">An activation is infinite or not a number.</exception>
     public void Encode(ReadOnlySpan<float> samples, CancellationToken cancellation)
     {
-        if (samples.Length < LeastSamples) throw new ArgumentException($"{samples.Length} samples are too few: the model needs {LeastSamples}");
+        if (samples.Length < LeastSamples)
+            throw new ArgumentException($"{samples.Length} samples are too few: the model needs {LeastSamples}");
         fixed (float* x = samples)
         {
             if (Config.IsStreaming) EncodeFrames(x, samples.Length, cancellation);
@@ -105,7 +112,8 @@ internal sealed unsafe class MoonshineModel : IDisposable
     /// <summary>Runs the decoder over the next tokens of one sequence, or over one token of each of several.</summary>
     /// <param name="logits">For how many of the last tokens logits are computed.</param>
     /// <returns>[logits, vocabulary], valid until the next call.</returns>
-    public Span<float> Decode(scoped ReadOnlySpan<int> ids, scoped ReadOnlySpan<HeadCaches> caches, int logits) => _decoder.Decode(ids, caches, _cross!, logits);
+    public Span<float> Decode(scoped ReadOnlySpan<int> ids, scoped ReadOnlySpan<HeadCaches> caches, int logits) =>
+        _decoder.Decode(ids, caches, _seen, logits);
 
     public void Dispose()
     {
@@ -123,7 +131,8 @@ internal sealed unsafe class MoonshineModel : IDisposable
     private void EncodeSamples(float* samples, int count, CancellationToken cancellation)
     {
         int width = Config.Encoder.Width;
-        int first = Convolution1d.Length(count, 0, 127, 64), second = Convolution1d.Length(first, 0, 7, 3), frames = Convolution1d.Length(second, 0, 3, 2);
+        int first = Convolution1d.Length(count, 0, 127, 64), second = Convolution1d.Length(first, 0, 7, 3),
+            frames = Convolution1d.Length(second, 0, 3, 2);
         float* a = Reserve((long)first * width + (long)second * 2 * width), b = a + (nint)first * width;
         _first.Run(samples, count, 0, 0, first, a);
         Compute.Kernel.Cap(a, 1, checked(first * width)); // tanh
@@ -149,22 +158,27 @@ internal sealed unsafe class MoonshineModel : IDisposable
         for (nint i = 0; i < count; i++) squares += (x[i] - mean) * (x[i] - mean);
         double inverse = 1 / Math.Sqrt(squares / count + Epsilon);
         float* weight = (float*)_groupNorm.Weight, bias = (float*)_groupNorm.Bias;
-        for (nint i = 0; i < count; i++) x[i] = MathF.FusedMultiplyAdd((float)((x[i] - mean) * inverse), weight[i % width], bias == null ? 0 : bias[i % width]);
+        for (nint i = 0; i < count; i++)
+            x[i] = MathF.FusedMultiplyAdd((float)((x[i] - mean) * inverse), weight[i % width], bias == null ? 0 : bias[i % width]);
     }
 
     private void EncodeFrames(float* samples, int count, CancellationToken cancellation)
     {
         int size = Config.FrameSamples, width = Config.Encoder.Width, decoderWidth = Config.Decoder.Width;
         int pieces = (count + size - 1) / size, first = (pieces + 1) / 2, frames = (first + 1) / 2;
-        if (frames > MostFrames) throw new ArgumentException($"{frames} frames are more than the {MostFrames} that the model's decoder can see");
-        float* a = Reserve((long)pieces * size + (long)pieces * width + (long)first * 2 * width + (long)frames * (width + decoderWidth) + width);
-        float* linear = a + (nint)pieces * size, convolved = linear + (nint)pieces * width, states = convolved + (nint)first * 2 * width, seen = states + (nint)frames * width;
+        if (frames > MostFrames)
+            throw new ArgumentException($"{frames} frames are more than the {MostFrames} that the model's decoder can see");
+        float* a =
+            Reserve((long)pieces * size + (long)pieces * width + (long)first * 2 * width + (long)frames * (width + decoderWidth) + width);
+        float* linear = a + (nint)pieces * size, convolved = linear + (nint)pieces * width, states = convolved + (nint)first * 2 * width,
+            seen = states + (nint)frames * width;
         for (int piece = 0; piece < pieces; piece++) CompressFrame(samples, count, piece, a + (nint)piece * size);
         Observer?.Invoke("frames", new(a, pieces * size), size);
         for (int done = 0; done < pieces; done += EncoderStack.ChunkFrames)
         {
             int part = Math.Min(EncoderStack.ChunkFrames, pieces - done);
-            Compute.Multiply(a + (nint)done * size, size, part, new Product { Linear = _linear, To = linear + (nint)done * width, Activation = Activation.Silu });
+            Compute.Multiply(a + (nint)done * size, size, part,
+                new Product { Linear = _linear, To = linear + (nint)done * width, Activation = Activation.Silu });
         }
         // A frame that is not full is masked.
         if (count % size != 0) new Span<float>(linear + (nint)(pieces - 1) * width, width).Clear();
@@ -222,6 +236,7 @@ internal sealed unsafe class MoonshineModel : IDisposable
             _cross = _decoder.NewCache(frames);
         }
         _decoder.Stack.FillCross(states, frames, _cross, cancellation);
+        _seen = _cross;
     }
 
     private float* Reserve(long floats)

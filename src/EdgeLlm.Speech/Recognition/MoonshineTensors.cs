@@ -21,7 +21,8 @@ internal static class MoonshineTensors
         if (config.IsStreaming)
         {
             yield return new SpeechTensor("dec.position_embd.weight", DecoderName + "pos_emb.weight", "", [config.Positions, width]);
-            if (width != decoderWidth) yield return new SpeechTensor("dec.input_proj.weight", DecoderName + "proj.weight", "", [decoderWidth, width]);
+            if (width != decoderWidth)
+                yield return new SpeechTensor("dec.input_proj.weight", DecoderName + "proj.weight", "", [decoderWidth, width]);
         }
         for (int layer = 0; layer < config.Decoder.Layers; layer++)
         {
@@ -65,7 +66,8 @@ internal static class MoonshineTensors
         int width = stack.Width, first = stack.FeedForward * (stack.IsGated ? 2 : 1);
         bool hasCross = crossWidth > 0;
         List<SpeechTensor> tensors = [Norm("attn_norm", "input_layernorm"), .. Attention("attn", "self_attn", width)];
-        if (hasCross) tensors.AddRange([Norm("cross_attn_norm", "post_attention_layernorm"), .. Attention("cross_attn", "encoder_attn", crossWidth)]);
+        if (hasCross)
+            tensors.AddRange([Norm("cross_attn_norm", "post_attention_layernorm"), .. Attention("cross_attn", "encoder_attn", crossWidth)]);
         tensors.Add(Norm("ffn_norm", hasCross ? "final_layernorm" : "post_attention_layernorm"));
         tensors.AddRange(SpeechTensor.Linear(name + "ffn_up", folder + "mlp.fc1", "", first, width));
         tensors.AddRange(SpeechTensor.Linear(name + "ffn_down", folder + "mlp.fc2", "", width, stack.FeedForward));

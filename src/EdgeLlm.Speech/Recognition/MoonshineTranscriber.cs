@@ -1,10 +1,13 @@
 using EdgeLlm.Gguf;
+using EdgeLlm.Sampling.Constraints;
 using EdgeLlm.Speech.Audio;
 using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Speech.Recognition;
 
-/// <summary>A recording to text with Moonshine, which takes an utterance as it is: long recordings are cut where they are quietest.</summary>
+/// <summary>
+/// A recording to text with Moonshine, which takes an utterance as it is: long recordings are cut where they are quietest.
+/// </summary>
 internal sealed class MoonshineTranscriber(MoonshineModel model) : Transcriber
 {
     private const int WindowSeconds = 30, QuietSeconds = 10;
@@ -24,7 +27,8 @@ internal sealed class MoonshineTranscriber(MoonshineModel model) : Transcriber
 
     public override bool CanTranslate => false;
 
-    public override Transcript Transcribe(ReadSamples read, TranscriptionOptions options, Action<TranscriptSegment>? take, IProgress<double>? progress, CancellationToken cancellation)
+    public override Transcript Transcribe(ReadSamples read, TranscriptionOptions options, Action<TranscriptSegment>? take,
+        IProgress<double>? progress, CancellationToken cancellation)
     {
         if (options.Translate) throw new ArgumentException($"the model {Name} does not translate");
         if (options.WordTimestamps) throw new ArgumentException($"the model {Name} gives no times of words");
@@ -37,7 +41,8 @@ internal sealed class MoonshineTranscriber(MoonshineModel model) : Transcriber
             int count = window.Fill(seek, most + 1);
             if (count < Math.Max(model.LeastSamples, LogMel.SampleRate / 10)) break;
             if (count > most) count = QuietestCut(window.Samples.Span.Slice(window.IndexOf(seek), most));
-            (int[] tokens, float[] logProbabilities) = Decode(window.Samples.Span.Slice(window.IndexOf(seek), count), [], options, cancellation);
+            (int[] tokens, float[] logProbabilities) =
+                Decode(window.Samples.Span.Slice(window.IndexOf(seek), count), [], options, null, cancellation);
             string text = model.Tokenizer.Decode(tokens).Trim();
             if (text.Length > 0)
             {
@@ -56,15 +61,22 @@ internal sealed class MoonshineTranscriber(MoonshineModel model) : Transcriber
             progress?.Report(seek / (double)LogMel.SampleRate);
         }
         while (!window.IsAtEnd) window.Fill(window.Read, LogMel.SampleRate);
-        return new Transcript(string.Join(' ', segments.Select(segment => segment.Text)), options.Language ?? "en", window.Read / (double)LogMel.SampleRate, segments);
+        return new Transcript(string.Join(' ', segments.Select(segment => segment.Text)), options.Language ?? "en",
+            window.Read / (double)LogMel.SampleRate, segments);
     }
 
     /// <summary>The likeliest tokens of an utterance, without the ones that begin and end it.</summary>
     /// <param name="given">What the text begins with.</param>
-    private (int[] Tokens, float[] LogProbabilities) Decode(ReadOnlySpan<float> samples, int[] given, TranscriptionOptions options, CancellationToken cancellation)
+    /// <param name="stream">What is encoded of the samples already; null: nothing.</param>
+    private (int[] Tokens, float[] LogProbabilities) Decode(ReadOnlySpan<float> samples, int[] given, TranscriptionOptions options,
+        MoonshineStream? stream, CancellationToken cancellation)
     {
-        model.Encode(samples, cancellation);
-        int most = Math.Min(_cache.Positions - 1, given.Length + (int)Math.Ceiling(samples.Length * TokensPerSecond / LogMel.SampleRate) + 1);
+        if (stream is null) model.Encode(samples, cancellation);
+        else model.EncodeNext(samples, stream, cancellation);
+        TextForm? form = options.Form is { } wanted ? new TextForm(wanted, model.Tokenizer, model.End) : null;
+        TokenConstraint? constraint = form?.Begin(given);
+        int most = form is not null ? _cache.Positions - 1
+            : Math.Min(_cache.Positions - 1, given.Length + (int)Math.Ceiling(samples.Length * TokensPerSecond / LogMel.SampleRate) + 1);
         _cache.Length = 0;
         List<int> tokens = [.. given];
         var logProbabilities = new List<float>();
@@ -74,16 +86,23 @@ internal sealed class MoonshineTranscriber(MoonshineModel model) : Transcriber
         {
             cancellation.ThrowIfCancellationRequested();
             TokenRules.Favour(logits, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(tokens), hotwords, options.HotwordBonus);
+            double total = Softmax.LogSum(logits);
+            if (form is not null) form.Apply(constraint!, logits);
             int next = Softmax.IndexOfLargest(logits);
-            logProbabilities.Add((float)(logits[next] - Softmax.LogSum(logits)));
+            logProbabilities.Add((float)(logits[next] - total));
             if (next == model.End || tokens.Count >= most) return ([.. tokens], [.. logProbabilities]);
             tokens.Add(next);
+            constraint?.Accept(next);
             logits = model.Decode([next], [_cache], 1);
         }
     }
 
-    public override int[] Hear(ReadOnlyMemory<float> window, int[] agreed, TranscriptionOptions options, CancellationToken cancellation) =>
-        window.Length < Math.Max(model.LeastSamples, LogMel.SampleRate / 10) ? agreed : Decode(window.Span, agreed, options, cancellation).Tokens;
+    public override HearingState? BeginHearing(int mostSamples) => model.BeginStream(mostSamples);
+
+    public override int[] Hear(ReadOnlyMemory<float> window, int[] agreed, TranscriptionOptions options, HearingState? heard,
+        CancellationToken cancellation) =>
+        window.Length < Math.Max(model.LeastSamples, LogMel.SampleRate / 10) ? agreed
+            : Decode(window.Span, agreed, options, heard as MoonshineStream, cancellation).Tokens;
 
     public override string TextOf(ReadOnlySpan<int> tokens) => model.Tokenizer.Decode(tokens).Trim();
 
@@ -105,7 +124,8 @@ internal sealed class MoonshineTranscriber(MoonshineModel model) : Transcriber
         const int Piece = LogMel.SampleRate / 10;
         int best = samples.Length;
         double least = double.PositiveInfinity;
-        for (int start = Math.Max(0, samples.Length - QuietSeconds * LogMel.SampleRate); start + Piece <= samples.Length; start += Piece / 2)
+        for (int start = Math.Max(0, samples.Length - QuietSeconds * LogMel.SampleRate); start
+            + Piece <= samples.Length; start += Piece / 2)
         {
             double energy = 0;
             foreach (float sample in samples.Slice(start, Piece)) energy += (double)sample * sample;

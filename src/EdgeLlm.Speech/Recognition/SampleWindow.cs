@@ -4,7 +4,9 @@ namespace EdgeLlm.Speech.Recognition;
 /// <returns>How many were read; 0: there are no more.</returns>
 public delegate int ReadSamples(Span<float> samples);
 
-/// <summary>The part of a recording that is at hand: what a window needs, with some samples before it. Memory doesn't grow with the recording.</summary>
+/// <summary>
+/// The part of a recording that is at hand: what a window needs, with some samples before it. Memory doesn't grow with the recording.
+/// </summary>
 internal sealed class SampleWindow(ReadSamples read)
 {
     /// <summary>Samples before a window that its first frames see.</summary>
@@ -26,7 +28,9 @@ internal sealed class SampleWindow(ReadSamples read)
     /// <summary>Index of a sample of the recording in <see cref="Samples"/>.</summary>
     public int IndexOf(long sample) => checked((int)(sample - _first));
 
-    /// <summary>Reads until so many samples from one on are at hand, or the recording ends, and forgets what comes well before.</summary>
+    /// <summary>
+    /// Reads until a given number of samples from one on are at hand, or the recording ends, and forgets what comes well before.
+    /// </summary>
     /// <returns>How many there are from it on.</returns>
     public int Fill(long from, int count)
     {

@@ -15,13 +15,13 @@ internal unsafe struct Product
     /// <summary>[tokens, rows] that the results are added to; null: none.</summary>
     public float* Residual;
 
-    /// <summary>What is done with the results first.</summary>
+    /// <summary>Activation applied to the results first.</summary>
     public Activation Activation;
 }
 
 /// <summary>
-/// The operations that recognizers are made of, over rows of numbers, on a kernel and its threads. Rows are computed each by itself: the bits don't depend on how many
-/// come together, nor on the threads. One caller at a time.
+/// The operations that recognizers are made of, over rows of numbers, on a kernel and its threads. Rows are computed each by itself: the
+/// bits don't depend on how many come together, nor on the threads. One caller at a time.
 /// </summary>
 internal sealed unsafe class SpeechCompute : IDisposable
 {
@@ -61,7 +61,9 @@ internal sealed unsafe class SpeechCompute : IDisposable
         _norm = (token, _) =>
         {
             float* x = _x + (nint)token * _normWidth;
-            if (!Kernel.LayerNorm(x, (float*)_normWeights.Weight, (float*)_normWeights.Bias, _normed + (nint)token * _normWidth, _normWidth, _epsilon)) _isNotFinite = true;
+            if (!Kernel.LayerNorm(x, (float*)_normWeights.Weight, (float*)_normWeights.Bias,
+                _normed + (nint)token * _normWidth, _normWidth, _epsilon))
+                _isNotFinite = true;
         };
     }
 
@@ -122,7 +124,8 @@ internal sealed unsafe class SpeechCompute : IDisposable
             arePacked |= IsPacked(weight);
         }
         int threads = Pool.Threads;
-        _chunkRows = threads == 1 ? (rows + 31) / 32 * 32 : Math.Clamp(rows / (threads * (tokens > 8 ? 3 : 4)) / 32 * 32, 32, tokens > 8 ? 128 : 256);
+        _chunkRows = threads == 1 ? (rows + 31) / 32 * 32
+            : Math.Clamp(rows / (threads * (tokens > 8 ? 3 : 4)) / 32 * 32, 32, tokens > 8 ? 128 : 256);
         int chunks = 0;
         for (int i = 0; i < products.Length; i++) _endChunks[i] = chunks += (products[i].Linear.Weight.Rows + _chunkRows - 1) / _chunkRows;
         if (areInteger)
@@ -157,7 +160,9 @@ internal sealed unsafe class SpeechCompute : IDisposable
     {
         if (!_isNotFinite) return;
         _isNotFinite = false;
-        throw new NotFiniteException($"an activation of the {place} is infinite or not a number: the model's weights are damaged, or the sound has a sample that is no number");
+        throw new NotFiniteException(
+            $"an activation of the {place} is infinite or not a number: the model's weights are damaged, or the sound has a sample that "
+                + "is no number");
     }
 
     public void Dispose()

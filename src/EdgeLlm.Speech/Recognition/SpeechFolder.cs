@@ -4,7 +4,9 @@ using EdgeLlm.Models.Folders;
 
 namespace EdgeLlm.Speech.Recognition;
 
-/// <summary>A recognizer in a Hugging Face folder as a file with GGUF's keys and names: matrices stay where they are, vectors become F32.</summary>
+/// <summary>
+/// A recognizer in a Hugging Face folder as a file with GGUF's keys and names: matrices stay where they are, vectors become F32.
+/// </summary>
 internal static class SpeechFolder
 {
     private const int MostConfigBytes = 4 << 20;
@@ -16,7 +18,8 @@ internal static class SpeechFolder
         if (!File.Exists(config)) return null;
         try
         {
-            return JsonPart.Read(config, MostConfigBytes).Find("model_type") is { Element.ValueKind: System.Text.Json.JsonValueKind.String } type && IsKind(type.Text()) ? type.Text() : null;
+            return JsonPart.Read(config, MostConfigBytes).Find("model_type")
+                is { Element.ValueKind: System.Text.Json.JsonValueKind.String } type && IsKind(type.Text()) ? type.Text() : null;
         }
         catch (ModelException)
         {
@@ -25,7 +28,8 @@ internal static class SpeechFolder
     }
 
     /// <summary>Whether an architecture is one of a recognizer.</summary>
-    public static bool IsKind(string architecture) => architecture is WhisperConfig.Architecture or MoonshineConfig.Architecture or MoonshineConfig.StreamingArchitecture;
+    public static bool IsKind(string architecture) =>
+        architecture is WhisperConfig.Architecture or MoonshineConfig.Architecture or MoonshineConfig.StreamingArchitecture;
 
     /// <exception cref="ModelException">A file is missing, damaged or not understood.</exception>
     public static GgufFile Map(string path)
@@ -36,7 +40,9 @@ internal static class SpeechFolder
             string generationFile = Path.Combine(path, "generation_config.json");
             JsonPart? generation = File.Exists(generationFile) ? JsonPart.Read(generationFile, MostConfigBytes) : null;
             string kind = folder.Config.Require("model_type").Text();
-            if (!IsKind(kind)) throw folder.Config.Require("model_type").Error($"is '{FolderFile.Printable(kind)}', not one that hears (whisper, moonshine, moonshine_streaming)");
+            if (!IsKind(kind))
+                throw folder.Config.Require("model_type")
+                    .Error($"is '{FolderFile.Printable(kind)}', not one that hears (whisper, moonshine, moonshine_streaming)");
             if (kind != WhisperConfig.Architecture)
             {
                 MoonshineConfig moonshine = MoonshineConfig.Of(folder.Config);
@@ -52,17 +58,24 @@ internal static class SpeechFolder
         }
     }
 
-    private static GgufFile Join(HuggingFaceFolder folder, string kind, int vocabulary, IEnumerable<(string, GgufValue)> own, IEnumerable<SpeechTensor> wanted)
+    private static GgufFile Join(HuggingFaceFolder folder, string kind, int vocabulary, IEnumerable<(string, GgufValue)> own,
+        IEnumerable<SpeechTensor> wanted)
     {
         HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.Read(folder.Path, folder.Config, vocabulary);
-        var keys = new OrderedDictionary<string, GgufValue> { ["general.architecture"] = GgufValue.Of(kind), ["general.type"] = GgufValue.Of("model") };
-        foreach ((string key, GgufValue value) in ModelCard.Keys(folder.Path).Concat(own).Concat(TokenizerKeys.Of(tokenizer))) keys[key] = value;
+        var keys = new OrderedDictionary<string, GgufValue>
+        {
+            ["general.architecture"] = GgufValue.Of(kind),
+            ["general.type"] = GgufValue.Of("model"),
+        };
+        foreach ((string key, GgufValue value) in ModelCard.Keys(folder.Path).Concat(own).Concat(TokenizerKeys.Of(tokenizer)))
+            keys[key] = value;
         var tensors = new OrderedDictionary<string, GgufTensor>();
         Dictionary<WeightFile, int> numbers = folder.Files.Index().ToDictionary(file => file.Item, file => file.Index);
         foreach (SpeechTensor tensor in wanted)
         {
             if (Find(folder, tensor.Folder) is { } source) tensors.Add(tensor.Name, tensor.View(source, numbers[source.File]));
-            else if (!tensor.IsOptional) throw new ModelException(folder.Path, $"has no tensor {tensor.Folder}, which config.json asks for");
+            else if (!tensor.IsOptional)
+                throw new ModelException(folder.Path, $"has no tensor {tensor.Folder}, which config.json asks for");
         }
         return new GgufFile(folder.Path, keys, tensors, [.. folder.Files.Select(file => file.Map)]) { Notes = tokenizer.Notes };
     }

@@ -1,3 +1,5 @@
+using EdgeLlm.Sampling.Constraints;
+
 namespace EdgeLlm.Speech.Recognition;
 
 /// <summary>How a recognizer is opened.</summary>
@@ -13,7 +15,7 @@ public sealed record SpeechOptions
     public bool FloatActivations { get; init; }
 }
 
-/// <summary>What is wanted of a transcription.</summary>
+/// <summary>Options of a transcription.</summary>
 public sealed record TranscriptionOptions
 {
     /// <summary>The language as a code such as `en`; null: English, or what a multilingual model detects.</summary>
@@ -28,8 +30,14 @@ public sealed record TranscriptionOptions
     /// <summary>Words that are favoured where the sound allows them.</summary>
     public IReadOnlyList<string> Hotwords { get; init; } = [];
 
-    /// <summary>What is added to the logits of the tokens of <see cref="Hotwords"/>.</summary>
+    /// <summary>Bonus added to the logits of the tokens of <see cref="Hotwords"/>.</summary>
     public float HotwordBonus { get; init; } = 2;
+
+    /// <summary>
+    /// A form that the text of each window has: of all that may be said only that is heard, the likeliest of it. Then times of segments are
+    /// those of windows. Null: any text.
+    /// </summary>
+    public OutputConstraint? Form { get; init; }
 
     /// <summary>Whether times are needed; null: where the sound is longer than a window, which is cut by them.</summary>
     public bool? Timestamps { get; init; }
@@ -43,10 +51,10 @@ public sealed record TranscriptionOptions
     /// <summary>The first temperature; 0: the likeliest text.</summary>
     public double Temperature { get; init; }
 
-    /// <summary>What is added to the temperature when a text looks wrong; 0: it stays as it is.</summary>
+    /// <summary>Increase of the temperature when a text looks wrong; 0: it stays as it is.</summary>
     public double TemperatureStep { get; init; } = 0.2;
 
-    /// <summary>Text that is so many times shorter when compressed is a loop.</summary>
+    /// <summary>Ratio of compression from which a text is a loop.</summary>
     public double MostCompression { get; init; } = 2.4;
 
     /// <summary>Text with a lower mean logarithm of the tokens' probabilities looks wrong.</summary>
@@ -70,7 +78,9 @@ public sealed record TranscriptionOptions
         Require(Beams is >= 1 and <= TokenDecoder.MostLogits, $"{nameof(Beams)} is {Beams}; it must be 1 to {TokenDecoder.MostLogits}");
         Require(Temperature is >= 0 and <= 2, $"{nameof(Temperature)} is {Temperature}; it must be 0 to 2");
         Require(TemperatureStep is 0 or >= 0.01 and <= 1, $"{nameof(TemperatureStep)} is {TemperatureStep}; it must be 0, or 0.01 to 1");
-        Require(!float.IsNaN(HotwordBonus) && Math.Abs(HotwordBonus) <= 100, $"{nameof(HotwordBonus)} is {HotwordBonus}; it must be -100 to 100");
+        Require(!float.IsNaN(HotwordBonus) && Math.Abs(HotwordBonus) <= 100,
+            $"{nameof(HotwordBonus)} is {HotwordBonus}; it must be -100 to 100");
+        Require(Form is null || Timestamps != true, "a text of a form has no times of segments: leave Timestamps out");
         Require(Hotwords.Count <= 1000, $"{nameof(Hotwords)} has {Hotwords.Count} items; 1000 at most");
 
         static void Require(bool holds, string message)

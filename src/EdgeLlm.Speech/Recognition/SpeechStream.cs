@@ -2,15 +2,16 @@ using EdgeLlm.Speech.Audio;
 
 namespace EdgeLlm.Speech.Recognition;
 
-/// <summary>What is known of speech that goes on.</summary>
+/// <summary>Text so far of speech that continues.</summary>
 /// <param name="Agreed">Text that two passes agreed on: it only grows.</param>
 /// <param name="Tentative">What the last pass heard after it; may change.</param>
 /// <param name="Seconds">Sound that was heard.</param>
 public sealed record StreamUpdate(string Agreed, string Tentative, double Seconds);
 
 /// <summary>
-/// Speech to text while it is spoken. Passes are made each half second of sound, never by the clock, so the text follows from the samples alone, whatever pieces they come
-/// in. What two passes in a row agree on stays; it begins the next pass's text, and the sound of words long agreed on is dropped. Not safe for several threads at once.
+/// Speech to text while it is spoken. Passes are made each half second of sound, never by the clock, so the text follows from the samples
+/// alone, whatever pieces they come in. What two passes in a row agree on stays; it begins the next pass's text, and the sound of words
+/// long agreed on is dropped. Not safe for several threads at once.
 /// </summary>
 public sealed class SpeechStream
 {
@@ -28,6 +29,8 @@ public sealed class SpeechStream
     private readonly Lock _turn;
     private readonly bool _isLive;
     private readonly float[] _window = new float[LongestWindow + PassSamples];
+    private HearingState? _hearing; // what of the window is encoded already
+    private bool _isHearing;
     private int _count;
     private long _total;
     private int[] _agreed = []; // tokens of the window
@@ -46,7 +49,7 @@ public sealed class SpeechStream
 
     /// <summary>Takes the next samples, and makes the passes that are due.</summary>
     /// <param name="samples">At 16 kHz; of a live stream all that have come.</param>
-    /// <param name="take">Gets what is known after each pass; null: nobody.</param>
+    /// <param name="take">Receives what is known after each pass; null: nobody.</param>
     /// <exception cref="EdgeLlm.Models.NotFiniteException">An activation is infinite or not a number: the model is damaged.</exception>
     public void Add(ReadOnlySpan<float> samples, Action<StreamUpdate>? take = null, CancellationToken cancellationToken = default)
     {
@@ -71,8 +74,10 @@ public sealed class SpeechStream
     public string Finish(CancellationToken cancellationToken = default)
     {
         // Where the last pass saw everything, it is the last.
-        if (!_isPassed) lock (_turn) _heard = _transcriber.Hear(_window.AsMemory(0, _count), _agreed, _options, cancellationToken);
+        if (!_isPassed) lock (_turn)
+            _heard = _transcriber.Hear(_window.AsMemory(0, _count), _agreed, _options, Hearing(), cancellationToken);
         string text = Join(_committed, _transcriber.TextOf(_heard));
+        _hearing?.Clear();
         (_count, _total, _agreed, _heard, _committed, _isPassed) = (0, 0, [], [], "", true);
         return text;
     }
@@ -81,14 +86,22 @@ public sealed class SpeechStream
     {
         lock (_turn)
         {
-            int[] heard = _transcriber.Hear(_window.AsMemory(0, _count), _agreed, _options, cancellation);
-            int same = _count - PassSamples < ShortestAgreed ? 0 : _transcriber.WholeWords(heard, heard.AsSpan().CommonPrefixLength(_heard));
+            int[] heard = _transcriber.Hear(_window.AsMemory(0, _count), _agreed, _options, Hearing(), cancellation);
+            int same = _count - PassSamples < ShortestAgreed ? 0
+                : _transcriber.WholeWords(heard, heard.AsSpan().CommonPrefixLength(_heard));
             if (same > _agreed.Length) same = Math.Min(same, _transcriber.SpokenTokens(_count, heard, _options));
             if (same > _agreed.Length) _agreed = heard[..same];
             (_heard, _isPassed) = (heard, true);
             if (_count >= LongestWindow) Drop(_count, _heard.Length);
-            else if (_count >= LongWindow && _transcriber.Settled(_count, _agreed, _options) is { Samples: > 0 } settled) Drop(settled.Samples, settled.Tokens);
+            else if (_count >= LongWindow && _transcriber.Settled(_count, _agreed, _options) is { Samples: > 0 } settled)
+                Drop(settled.Samples, settled.Tokens);
         }
+    }
+
+    private HearingState? Hearing()
+    {
+        if (!_isHearing) (_hearing, _isHearing) = (_transcriber.BeginHearing(_window.Length), true);
+        return _hearing;
     }
 
     /// <summary>The window's beginning goes, and the text of its tokens is settled.</summary>
@@ -96,6 +109,7 @@ public sealed class SpeechStream
     {
         _committed = Join(_committed, _transcriber.TextOf(_heard[..tokens]));
         _window.AsSpan(samples, _count - samples).CopyTo(_window);
+        _hearing?.Clear();
         _count -= samples;
         _heard = _heard[tokens..];
         _agreed = _agreed.Length > tokens ? _agreed[tokens..] : [];
@@ -108,5 +122,6 @@ public sealed class SpeechStream
         return all.StartsWith(agreed, StringComparison.Ordinal) ? all[agreed.Length..] : "";
     }
 
-    private static string Join(string first, string second) => first.Length == 0 || second.Length == 0 || char.IsPunctuation(second[0]) ? first + second : first + " " + second;
+    private static string Join(string first, string second) =>
+        first.Length == 0 || second.Length == 0 || char.IsPunctuation(second[0]) ? first + second : first + " " + second;
 }

@@ -15,7 +15,7 @@ internal sealed record SpeechTensor(string Name, string Folder, string Ggml, lon
     /// <summary>Whether it may be absent.</summary>
     public bool IsOptional { get; init; }
 
-    /// <summary>What is added to its numbers.</summary>
+    /// <summary>Number added to each of its numbers.</summary>
     public float Offset { get; init; }
 
     public long Count => Shape.Aggregate(1L, (product, size) => product * size);
@@ -24,7 +24,8 @@ internal sealed record SpeechTensor(string Name, string Folder, string Ggml, lon
     public static IEnumerable<SpeechTensor> Linear(string name, string folder, string ggml, int rows, int columns, bool? hasBias = true)
     {
         yield return new SpeechTensor(name + ".weight", folder + ".weight", ggml + ".weight", [rows, columns]);
-        if (hasBias != false) yield return new SpeechTensor(name + ".bias", folder + ".bias", ggml + ".bias", [rows]) { IsOptional = hasBias is null };
+        if (hasBias != false)
+            yield return new SpeechTensor(name + ".bias", folder + ".bias", ggml + ".bias", [rows]) { IsOptional = hasBias is null };
     }
 
     /// <summary>The view of a folder's tensor: matrices where they are, vectors as floats.</summary>
@@ -34,7 +35,8 @@ internal sealed record SpeechTensor(string Name, string Folder, string Ggml, lon
     {
         ElementType type = source.Type ?? throw source.Error($"is {source.Stored.Kind}; weights are read as F32, F16 and BF16");
         if (!source.Shape.AsSpan().SequenceEqual(Shape))
-            throw source.Error($"has the shape [{string.Join(", ", source.Shape)}]; by config.json it should have [{string.Join(", ", Shape)}]");
+            throw source.Error(
+                $"has the shape [{string.Join(", ", source.Shape)}]; by config.json it should have [{string.Join(", ", Shape)}]");
         float[]? converted = null;
         if (IsVector && (type != ElementType.F32 || Offset != 0))
         {
@@ -43,6 +45,10 @@ internal sealed record SpeechTensor(string Name, string Folder, string Ggml, lon
             for (int i = 0; i < converted.Length && Offset != 0; i++) converted[i] += Offset;
         }
         long[] shape = Shape.Length == 0 ? [1] : [.. Shape.Reverse()];
-        return new GgufTensor(Name, shape, converted is null ? type : ElementType.F32, source.Stored.Offset, converted is null ? source.ByteCount : converted.Length * (long)sizeof(float), file) { Converted = converted };
+        return new GgufTensor(Name, shape, converted is null ? type : ElementType.F32, source.Stored.Offset,
+            converted is null ? source.ByteCount : converted.Length * (long)sizeof(float), file)
+        {
+            Converted = converted,
+        };
     }
 }

@@ -6,7 +6,7 @@ namespace EdgeLlm.Speech.Recognition;
 /// <summary>Sizes of an encoder's or decoder's layers, which are alike but for their windows.</summary>
 internal sealed record StackSpec
 {
-    /// <summary>What comes before a tensor's name: `enc` or `dec`.</summary>
+    /// <summary>Beginning of a tensor's name: `enc` or `dec`.</summary>
     public required string Prefix { get; init; }
 
     public required int Layers { get; init; }
@@ -31,7 +31,7 @@ internal sealed record StackSpec
 
     public double RopeBase { get; init; } = 10_000;
 
-    /// <summary>What each frame sees of an encoder's layer: so many frames, its own among them, and so many after it; empty: all.</summary>
+    /// <summary>Frames that each frame of an encoder's layer sees: a number up to its own, and a number after it; empty: all.</summary>
     public IReadOnlyList<(int Before, int After)> Windows { get; init; } = [];
 
     public float Epsilon { get; init; } = 1e-5f;
@@ -79,7 +79,7 @@ internal sealed record LayerWeights
 
     public required Linear Down { get; init; }
 
-    /// <param name="crossWidth">Width of what the decoder gets from the encoder; 0: it is an encoder's layer.</param>
+    /// <param name="crossWidth">Width of the encoder's output to the decoder; 0: it is an encoder's layer.</param>
     public static LayerWeights[] Read(SpeechWeights weights, StackSpec spec, int crossWidth = 0)
     {
         return [.. Enumerable.Range(0, spec.Layers).Select(Layer)];
@@ -110,7 +110,9 @@ internal sealed record LayerWeights
     }
 }
 
-/// <summary>Cosines and sines of positions, for heads of which the first numbers turn in neighbours (2j, 2j + 1) by theta^(-2j/d) a position.</summary>
+/// <summary>
+/// Cosines and sines of positions, for heads of which the first numbers turn in neighbours (2j, 2j + 1) by theta^(-2j/d) a position.
+/// </summary>
 internal sealed class NeighbourRotation
 {
     private readonly double[] _frequencies;
@@ -119,7 +121,8 @@ internal sealed class NeighbourRotation
     {
         _frequencies = new double[(spec.RopeDimension + 1) / 2];
         // The reference has the frequencies in single precision.
-        for (int j = 0; j < _frequencies.Length; j++) _frequencies[j] = (float)Polynomials.Pow(spec.RopeBase, -2.0 * j / spec.RopeDimension);
+        for (int j = 0; j < _frequencies.Length; j++)
+            _frequencies[j] = (float)Polynomials.Pow(spec.RopeBase, -2.0 * j / spec.RopeDimension);
     }
 
     public int Pairs => _frequencies.Length;

@@ -24,10 +24,13 @@ public static class Subtitles
 
     /// <summary>One segment of <see cref="Srt"/>.</summary>
     /// <param name="number">From 1.</param>
-    public static string SrtEntry(TranscriptSegment segment, int number) => $"{number.ToString(CultureInfo.InvariantCulture)}\n{Time(segment.Start, ',')} --> {Time(segment.End, ',')}\n{Line(segment.Text)}\n\n";
+    public static string SrtEntry(TranscriptSegment segment, int number) =>
+        $"{number.ToString(CultureInfo.InvariantCulture)}\n{Time(segment.Start, ',')} --> "
+            + $"{Time(segment.End, ',')}\n{Line(segment.Text)}\n\n";
 
     /// <summary>One segment of <see cref="Vtt"/>.</summary>
-    public static string VttEntry(TranscriptSegment segment) => $"{Time(segment.Start, '.')} --> {Time(segment.End, '.')}\n{Line(segment.Text)}\n\n";
+    public static string VttEntry(TranscriptSegment segment) =>
+        $"{Time(segment.Start, '.')} --> {Time(segment.End, '.')}\n{Line(segment.Text)}\n\n";
 
     /// <summary>An arrow would be taken for a time, and an empty line for the end.</summary>
     private static string Line(string text) => text.Replace("-->", "->", StringComparison.Ordinal).ReplaceLineEndings(" ").Trim();
@@ -35,6 +38,7 @@ public static class Subtitles
     private static string Time(double seconds, char separator)
     {
         long milliseconds = (long)Math.Round(Math.Max(0, seconds) * 1000);
-        return string.Create(CultureInfo.InvariantCulture, $"{milliseconds / 3_600_000:00}:{milliseconds / 60_000 % 60:00}:{milliseconds / 1000 % 60:00}{separator}{milliseconds % 1000:000}");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{milliseconds / 3_600_000:00}:{milliseconds / 60_000 % 60:00}:{milliseconds / 1000 % 60:00}{separator}{milliseconds % 1000:000}");
     }
 }

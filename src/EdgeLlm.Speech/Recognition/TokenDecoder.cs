@@ -20,14 +20,15 @@ internal sealed unsafe class TokenDecoder : IDisposable
 
     /// <param name="crossWidth">Width of the rows that cross attention sees.</param>
     /// <param name="mostTokens">Rows of the table of positions, which is there where <paramref name="hasPositions"/>.</param>
-    public TokenDecoder(StackSpec spec, int crossWidth, int vocabulary, bool isTied, bool hasPositions, int mostTokens, SpeechWeights weights, SpeechCompute compute)
+    public TokenDecoder(StackSpec spec, int crossWidth, int vocabulary, bool isTied, bool hasPositions, int mostTokens,
+        SpeechWeights weights, SpeechCompute compute)
     {
         (_spec, _compute, Vocabulary, MostTokens) = (spec, compute, vocabulary, mostTokens);
         _embedding = weights.Matrix("token_embd.weight", vocabulary, spec.Width);
         _head = isTied ? _embedding : weights.Matrix("output.weight", vocabulary, spec.Width);
         if (hasPositions) _positions = weights.Matrix(spec.Prefix + ".position_embd.weight", mostTokens, spec.Width);
         Stack = new DecoderStack(spec, crossWidth, weights, compute);
-        _memory = new AlignedBuffer(sizeof(float) * ((long)DecoderStack.MostTokens * spec.Width + (long)MostLogits * vocabulary));
+        _memory = new AlignedBuffer(OwnBytes(spec, vocabulary));
         _x = (float*)_memory.Start;
         _logits = _x + DecoderStack.MostTokens * (nint)spec.Width;
         // Packed weights have errors that are larger than those of halves.
@@ -45,9 +46,15 @@ internal sealed unsafe class TokenDecoder : IDisposable
     public KeyValueType CacheType { get; }
 
     /// <summary>Bytes of its buffers.</summary>
-    public long AllocatedBytes => _memory.Bytes;
+    public long AllocatedBytes => ByteCount(_spec, Vocabulary);
 
-    /// <summary>A cache for so many tokens, or frames.</summary>
+    /// <summary>Bytes of the buffers of a decoder.</summary>
+    public static long ByteCount(StackSpec spec, int vocabulary) => OwnBytes(spec, vocabulary) + DecoderStack.ByteCount(spec);
+
+    private static long OwnBytes(StackSpec spec, int vocabulary) =>
+        sizeof(float) * ((long)DecoderStack.MostTokens * spec.Width + (long)MostLogits * vocabulary);
+
+    /// <summary>A cache for a given number of tokens, or frames.</summary>
     public HeadCaches NewCache(int positions) => new(CacheType, _spec.Layers, _spec.KeyValueHeads, _spec.HeadDimension, positions);
 
     /// <summary>Runs the next tokens of one sequence, or one token of each of several.</summary>
@@ -67,8 +74,10 @@ internal sealed unsafe class TokenDecoder : IDisposable
         {
             HeadCaches cache = caches.Length == 1 ? caches[0] : caches[t];
             int position = cache.Length + (caches.Length == 1 ? t : 0);
-            if (position >= cache.Positions) throw new ArgumentException($"token {position + 1} does not fit: the decoder has {cache.Positions} positions");
-            if ((uint)ids[t] >= (uint)Vocabulary) throw new ArgumentException($"token {ids[t]} is not in the vocabulary (0 to {Vocabulary - 1})");
+            if (position >= cache.Positions)
+                throw new ArgumentException($"token {position + 1} does not fit: the decoder has {cache.Positions} positions");
+            if ((uint)ids[t] >= (uint)Vocabulary)
+                throw new ArgumentException($"token {ids[t]} is not in the vocabulary (0 to {Vocabulary - 1})");
             _embedding.RowToFloat(ids[t], _x + t * (nint)width);
             if (_positions is not { } positions) continue;
             positions.RowToFloat(position, row);

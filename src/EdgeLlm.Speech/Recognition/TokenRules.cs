@@ -3,18 +3,24 @@ using System.Text;
 namespace EdgeLlm.Speech.Recognition;
 
 /// <summary>
-/// Which tokens may come next in a window: never the suppressed ones; timestamps in pairs, never back in time, and before text where they are together likelier than any text.
-/// Source: openai/whisper decoding.py (SuppressBlank, SuppressTokens, ApplyTimestampRules).
+/// Which tokens may come next in a window: never the suppressed ones; timestamps in pairs, never back in time, and before text where they
+/// are together likelier than any text. Source: openai/whisper decoding.py (SuppressBlank, SuppressTokens, ApplyTimestampRules).
 /// </summary>
 /// <param name="hasTimestamps">Timestamps may come; otherwise none does.</param>
-internal sealed class TokenRules(WhisperConfig config, WhisperTokens tokens, bool hasTimestamps, IReadOnlyList<int[]> hotwords, float bonus)
+/// <param name="form">A form that the text has: it alone says which tokens may come; null: any text.</param>
+internal sealed class TokenRules(WhisperConfig config, WhisperTokens tokens, bool hasTimestamps, IReadOnlyList<int[]> hotwords,
+    float bonus, TextForm? form = null)
 {
+    /// <summary>The form that the text has; null: any.</summary>
+    public TextForm? Form => form;
+
     /// <summary>Logits of tokens that may not come become negative infinity.</summary>
     /// <param name="logits">[vocabulary].</param>
     /// <param name="text">What came in the window so far, without the prompt.</param>
     public void Apply(Span<float> logits, ReadOnlySpan<int> text)
     {
         Favour(logits, text, hotwords, bonus);
+        if (form is not null) return;
         Forbid(logits, config.Suppressed);
         if (text.IsEmpty) Forbid(logits, config.SuppressedFirst);
         logits[tokens.NoTimestamps] = float.NegativeInfinity;
@@ -25,7 +31,8 @@ internal sealed class TokenRules(WhisperConfig config, WhisperTokens tokens, boo
     private void ApplyTimestamps(Span<float> logits, ReadOnlySpan<int> text)
     {
         int first = tokens.FirstTimestamp;
-        bool lastIsTime = text.Length >= 1 && tokens.IsTimestamp(text[^1]), nextToLastIsTime = text.Length < 2 || tokens.IsTimestamp(text[^2]);
+        bool lastIsTime = text.Length >= 1 && tokens.IsTimestamp(text[^1]),
+            nextToLastIsTime = text.Length < 2 || tokens.IsTimestamp(text[^2]);
         if (lastIsTime && nextToLastIsTime) logits[first..].Fill(float.NegativeInfinity);
         else if (lastIsTime) logits[..tokens.End].Fill(float.NegativeInfinity);
         int latest = text.LastIndexOfAnyInRange(first, int.MaxValue);
@@ -66,5 +73,6 @@ internal sealed class TokenRules(WhisperConfig config, WhisperTokens tokens, boo
 
     /// <summary>The tokens of words as they come within a text and at its beginning.</summary>
     public static IReadOnlyList<int[]> HotwordTokens(Tokenization.Tokenizer tokenizer, IEnumerable<string> words) =>
-        [.. words.Select(word => word.Trim()).Where(word => word.Length > 0).Select(word => tokenizer.Encode(" " + word.Normalize(NormalizationForm.FormC)))];
+        [.. words.Select(word => word.Trim()).Where(word => word.Length > 0)
+            .Select(word => tokenizer.Encode(" " + word.Normalize(NormalizationForm.FormC)))];
 }

@@ -1,6 +1,6 @@
 namespace EdgeLlm.Speech.Recognition;
 
-/// <summary>What was said.</summary>
+/// <summary>Text of a recording, with its segments.</summary>
 /// <param name="Text">All of it.</param>
 /// <param name="Language">The language's code, such as `en`.</param>
 /// <param name="Duration">Seconds of sound.</param>

@@ -3,7 +3,9 @@ using EdgeLlm.HuggingFace;
 
 namespace EdgeLlm.Speech.Recognition;
 
-/// <summary>Sizes and decoding rules of a Whisper model: config.json and generation_config.json of a folder, keys `whisper.*` of a GGUF file.</summary>
+/// <summary>
+/// Sizes and decoding rules of a Whisper model: config.json and generation_config.json of a folder, keys `whisper.*` of a GGUF file.
+/// </summary>
 internal sealed record WhisperConfig
 {
     public const string Architecture = "whisper";
@@ -73,9 +75,12 @@ internal sealed record WhisperConfig
     public static WhisperConfig Of(JsonPart config, JsonPart? generation)
     {
         int Size(string name, int most) => (int)config.Require(name).Integer(1, most);
-        if (config.Find("activation_function") is { } activation && activation.Text() != "gelu") throw activation.Error($"is '{FolderFile.Printable(activation.Text())}'; Whisper has gelu");
+        if (config.Find("activation_function") is { } activation && activation.Text() != "gelu")
+            throw activation.Error($"is '{FolderFile.Printable(activation.Text())}'; Whisper has gelu");
         if (config.Find("scale_embedding") is { } scale && scale.Flag()) throw scale.Error("is true, which is not done here");
-        int[] Ids(string name) => [.. ((generation?.Find(name) ?? config.Find(name))?.Items() ?? []).Take(MostVocabulary).Select(id => (int)id.Integer(-1, int.MaxValue)).Where(id => id >= 0)];
+        int[] Ids(string name) =>
+            [.. ((generation?.Find(name) ?? config.Find(name))?.Items() ?? []).Take(MostVocabulary)
+                .Select(id => (int)id.Integer(-1, int.MaxValue)).Where(id => id >= 0)];
         return new WhisperConfig
         {
             Vocabulary = Size("vocab_size", MostVocabulary),
@@ -96,7 +101,8 @@ internal sealed record WhisperConfig
         }.Checked(config.File);
 
         static (int, int) Pair(JsonPart pair) =>
-            pair.Items().Take(3).ToArray() is [var layer, var head] ? ((int)layer.Integer(0, MostLayers), (int)head.Integer(0, 1024)) : throw pair.Error("is not a layer and a head");
+            pair.Items().Take(3).ToArray() is [var layer, var head] ? ((int)layer.Integer(0, MostLayers), (int)head.Integer(0, 1024))
+                : throw pair.Error("is not a layer and a head");
     }
 
     /// <exception cref="ModelException">A number is out of range.</exception>
@@ -104,7 +110,9 @@ internal sealed record WhisperConfig
     public static WhisperConfig Of(GgufFile file)
     {
         GgufMetadata keys = file.Metadata;
-        int Size(string name, int most) => keys.GetUInt32("whisper." + name) is var size && size >= 1 && size <= most ? (int)size : throw keys.Error("whisper." + name, $"is {size}; it must be 1 to {most}");
+        int Size(string name, int most) =>
+            keys.GetUInt32("whisper." + name) is var size && size >= 1 && size <= most ? (int)size
+                : throw keys.Error("whisper." + name, $"is {size}; it must be 1 to {most}");
         int[] Ids(string name) => keys.Contains("whisper." + name) ? keys.GetArray<int>("whisper." + name) : [];
         int[] heads = Ids("alignment_heads");
         return new WhisperConfig
@@ -144,17 +152,22 @@ internal sealed record WhisperConfig
         yield return Size("max_initial_timestamp", MostInitialTimestamp);
         if (Suppressed.Count > 0) yield return ("whisper.suppress_tokens", GgufValue.OfArray<int>([.. Suppressed]));
         if (SuppressedFirst.Count > 0) yield return ("whisper.begin_suppress_tokens", GgufValue.OfArray<int>([.. SuppressedFirst]));
-        if (AlignmentHeads.Count > 0) yield return ("whisper.alignment_heads", GgufValue.OfArray<int>([.. AlignmentHeads.SelectMany(pair => new[] { pair.Layer, pair.Head })]));
+        if (AlignmentHeads.Count > 0)
+            yield return ("whisper.alignment_heads",
+                GgufValue.OfArray<int>([.. AlignmentHeads.SelectMany(pair => new[] { pair.Layer, pair.Head })]));
 
         static (string, GgufValue) Size(string name, int value) => ("whisper." + name, GgufValue.Of((uint)value));
     }
 
     private WhisperConfig Checked(string file)
     {
-        if (Width % EncoderHeads != 0 || Width % DecoderHeads != 0) throw new ModelException(file, $"has a width of {Width}, which {EncoderHeads} and {DecoderHeads} heads don't divide");
+        if (Width % EncoderHeads != 0 || Width % DecoderHeads != 0)
+            throw new ModelException(file, $"has a width of {Width}, which {EncoderHeads} and {DecoderHeads} heads don't divide");
         int timestamps = EncoderPositions + 1;
-        if (Vocabulary <= timestamps) throw new ModelException(file, $"has {Vocabulary} tokens, no more than the {timestamps} timestamps take");
-        if (AlignmentHeads.FirstOrDefault(pair => pair.Layer >= DecoderLayers || pair.Layer < 0 || pair.Head >= DecoderHeads || pair.Head < 0) is { } wrong && wrong != default)
+        if (Vocabulary <= timestamps)
+            throw new ModelException(file, $"has {Vocabulary} tokens, no more than the {timestamps} timestamps take");
+        if (AlignmentHeads.FirstOrDefault(pair => pair.Layer >= DecoderLayers || pair.Layer < 0 || pair.Head >= DecoderHeads
+            || pair.Head < 0) is { } wrong && wrong != default)
             throw new ModelException(file, $"has the alignment head {wrong.Layer}, {wrong.Head}, which the decoder doesn't have");
         return this;
     }

@@ -7,13 +7,14 @@ using EdgeLlm.Tokenization;
 namespace EdgeLlm.Speech.Recognition;
 
 /// <summary>
-/// A model file of whisper.cpp (`ggml-tiny.en.bin`) under GGUF's keys and names: tensors stay in the file. Format: whisper.cpp, models/convert-pt-to-ggml.py and
-/// whisper_model_load. Everything in the header is checked.
+/// A model file of whisper.cpp (`ggml-tiny.en.bin`) under GGUF's keys and names: tensors stay in the file. Format: whisper.cpp,
+/// models/convert-pt-to-ggml.py and whisper_model_load. Everything in the header is checked.
 /// </summary>
 internal sealed class WhisperGgml
 {
     private const uint Magic = 0x67676d6c;
-    private const int MostVocabulary = 1 << 20, MostTokenBytes = 1 << 12, MostTensors = 1 << 16, MostNameBytes = 256, EnglishVocabulary = 51864;
+    private const int MostVocabulary = 1 << 20, MostTokenBytes = 1 << 12, MostTensors = 1 << 16, MostNameBytes = 256,
+        EnglishVocabulary = 51864;
 
     private readonly MappedFile _map;
     private long _at;
@@ -25,7 +26,8 @@ internal sealed class WhisperGgml
     {
         using FileStream file = Files.InputFile.Open(path);
         Span<byte> start = stackalloc byte[sizeof(uint)];
-        return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && BinaryPrimitives.ReadUInt32LittleEndian(start) == Magic;
+        return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length
+            && BinaryPrimitives.ReadUInt32LittleEndian(start) == Magic;
     }
 
     /// <exception cref="ModelException">The file is damaged or cut short.</exception>
@@ -46,11 +48,16 @@ internal sealed class WhisperGgml
     private GgufFile Read()
     {
         if ((uint)Integer() != Magic) throw Error("is no ggml file");
-        string[] names = ["vocabulary", "positions of the encoder", "width of the encoder", "heads of the encoder", "layers of the encoder", "positions of the decoder", "width of the decoder", "heads of the decoder", "layers of the decoder", "bands"];
-        int[] sizes = [.. names.Select(name => Integer() is var size && size is >= 1 and <= MostVocabulary ? size : throw Error($"has {size} for its {name}"))];
+        string[] names = ["vocabulary", "positions of the encoder", "width of the encoder", "heads of the encoder", "layers of the encoder",
+            "positions of the decoder", "width of the decoder", "heads of the decoder", "layers of the decoder", "bands"];
+        int[] sizes =
+            [.. names.Select(name => Integer() is var size && size is >= 1 and <= MostVocabulary ? size
+                : throw Error($"has {size} for its {name}"))];
         Integer(); // the type of most tensors; each tells its own
         if (sizes[2] != sizes[6]) throw Error($"has an encoder {sizes[2]} wide and a decoder {sizes[6]} wide");
-        Skip(checked((long)Between("mel filter", 1, 1024) * Between("mel filter", 1, 1 << 16) * sizeof(float))); // they follow from the number of bands
+        Skip(
+            // they follow from the number of bands
+            checked((long)Between("mel filter", 1, 1024) * Between("mel filter", 1, 1 << 16) * sizeof(float)));
         (List<(string, GgufValue)> tokenizer, Tokenizer made, SpecialIds ids) = ReadVocabulary(sizes[0]);
         var config = new WhisperConfig
         {
@@ -113,8 +120,8 @@ internal sealed class WhisperGgml
     }
 
     /// <summary>
-    /// The pairs that make each token: the file has none, but its tokens are in the order in which they are merged, so a token's last merge is that of the two that the
-    /// tokens before it leave of its bytes (as transformers converts tiktoken's files).
+    /// The pairs that make each token: the file has none, but its tokens are in the order in which they are merged, so a token's last merge
+    /// is that of the two that the tokens before it leave of its bytes (as transformers converts tiktoken's files).
     /// </summary>
     private static List<string> Merges(List<byte[]> tokens)
     {
@@ -148,17 +155,22 @@ internal sealed class WhisperGgml
         return Encoding.UTF8.GetString(letters, 0, ByteLetters.Write(bytes, letters));
     }
 
-    /// <summary>What openai/whisper suppresses by default: notes, brackets and other marks that are not spoken, and the tokens that steer.</summary>
+    /// <summary>
+    /// Tokens that openai/whisper suppresses by default: notes, brackets and other marks that are not spoken, and the tokens that steer.
+    /// </summary>
     private static int[] NonSpeechTokens(Tokenizer tokenizer, SpecialIds ids)
     {
         const string Marks = "\"#()*+/:;<=>@[\\]^_`{|}~「」『』", Notes = "♩♪♫♬♭♮♯";
         string[] pairs = [.. "<< >> <<< >>> -- --- -( -[ (' (\" (( )) ((( ))) [[ ]] {{ }} ♪♪ ♪♪♪".Split(' ')];
-        SortedSet<int> found = [tokenizer.Encode(" -")[0], tokenizer.Encode(" '")[0], ids.Transcribe, ids.Translate, ids.Start, ids.Previous, ids.StartOfModel, ids.NoSpeech];
+        SortedSet<int> found = [tokenizer.Encode(" -")[0], tokenizer.Encode(" '")[0], ids.Transcribe, ids.Translate, ids.Start,
+            ids.Previous, ids.StartOfModel, ids.NoSpeech];
         foreach (string mark in Marks.Select(mark => mark.ToString()).Concat(pairs).Concat(Notes.Select(note => note.ToString())))
         {
             foreach (string text in new[] { mark, " " + mark })
             {
-                if (tokenizer.Encode(text) is { Length: > 0 } encoded && (encoded.Length == 1 || Notes.Contains(mark, StringComparison.Ordinal))) found.Add(encoded[0]);
+                if (tokenizer.Encode(text) is { Length: > 0 } encoded
+                    && (encoded.Length == 1 || Notes.Contains(mark, StringComparison.Ordinal)))
+                    found.Add(encoded[0]);
             }
         }
         return [.. found];
@@ -177,30 +189,42 @@ internal sealed class WhisperGgml
             string name = Encoding.UTF8.GetString(Bytes(nameBytes));
             string shown = HuggingFace.FolderFile.Printable(name);
             if (!wanted.TryGetValue(name, out SpeechTensor? tensor)) throw Error($"has the tensor {shown}, which Whisper doesn't have");
-            if (!ElementFormat.TryGet((ElementType)type, out ElementFormat? format)) throw Error($"has tensor {shown} in the type {type}, which is not known here");
-            if (shape.Aggregate(1.0, (product, size) => product * size) != tensor.Count) throw Error($"has tensor {shown} of the shape [{string.Join(", ", shape)}], expected [{string.Join(", ", tensor.Shape.Reverse())}]");
-            if (shape[0] % format.ValuesPerBlock != 0) throw Error($"has tensor {shown} with rows of {shape[0]}, not whole blocks of {format.Name}");
+            if (!ElementFormat.TryGet((ElementType)type, out ElementFormat? format))
+                throw Error($"has tensor {shown} in the type {type}, which is not known here");
+            if (shape.Aggregate(1.0, (product, size) => product * size) != tensor.Count)
+                throw Error(
+                    $"has tensor {shown} of the shape [{string.Join(", ", shape)}], expected "
+                        + $"[{string.Join(", ", tensor.Shape.Reverse())}]");
+            if (shape[0] % format.ValuesPerBlock != 0)
+                throw Error($"has tensor {shown} with rows of {shape[0]}, not whole blocks of {format.Name}");
             long bytes = ElementFormat.ByteCount((ElementType)type, shape[0]) * (tensor.Count / shape[0]), offset = _at;
             Skip(bytes);
             if (!found.TryAdd(tensor.Name, View(tensor, (ElementType)type, shape, offset, bytes))) throw Error($"has tensor {shown} twice");
         }
         var ordered = new OrderedDictionary<string, GgufTensor>();
         foreach (SpeechTensor tensor in wanted.Values)
-            ordered.Add(tensor.Name, found.TryGetValue(tensor.Name, out GgufTensor? there) ? there : throw Error($"has no tensor {tensor.Ggml}: it is cut short"));
+            ordered.Add(tensor.Name, found.TryGetValue(tensor.Name, out GgufTensor? there) ? there
+                : throw Error($"has no tensor {tensor.Ggml}: it is cut short"));
         return ordered;
     }
 
     private GgufTensor View(SpeechTensor tensor, ElementType type, long[] shape, long offset, long bytes)
     {
-        if (!tensor.IsVector || type == ElementType.F32 && offset % sizeof(float) == 0) return new GgufTensor(tensor.Name, tensor.IsVector ? [tensor.Count] : shape, type, offset, bytes, 0);
+        if (!tensor.IsVector || type == ElementType.F32 && offset % sizeof(float) == 0)
+            return new GgufTensor(tensor.Name, tensor.IsVector ? [tensor.Count] : shape, type, offset, bytes, 0);
         float[] numbers = GC.AllocateArray<float>((int)tensor.Count, pinned: true);
         Dequantizer.ToFloat(type, _map.Span(offset, checked((int)bytes)), numbers);
-        return new GgufTensor(tensor.Name, [tensor.Count], ElementType.F32, offset, sizeof(float) * tensor.Count, 0) { Converted = numbers };
+        return new GgufTensor(tensor.Name, [tensor.Count], ElementType.F32, offset, sizeof(float) * tensor.Count, 0)
+        {
+            Converted = numbers,
+        };
     }
 
     private int Integer() => BinaryPrimitives.ReadInt32LittleEndian(Bytes(sizeof(int)));
 
-    private int Between(string what, int least, int most) => Integer() is var number && number >= least && number <= most ? number : throw Error($"has {number} for a {what} at byte {_at - sizeof(int)}");
+    private int Between(string what, int least, int most) =>
+        Integer() is var number && number >= least && number <= most ? number
+            : throw Error($"has {number} for a {what} at byte {_at - sizeof(int)}");
 
     private ReadOnlySpan<byte> Bytes(int count)
     {
@@ -211,7 +235,8 @@ internal sealed class WhisperGgml
 
     private void Skip(long count)
     {
-        if (count < 0 || count > _map.Length - _at) throw Error($"is cut short: it ends at byte {_map.Length}, and {count} bytes more belong there from {_at} on");
+        if (count < 0 || count > _map.Length - _at)
+            throw Error($"is cut short: it ends at byte {_map.Length}, and {count} bytes more belong there from {_at} on");
         _at += count;
     }
 
@@ -225,7 +250,8 @@ internal sealed class WhisperGgml
             bool isMultilingual = vocabulary > EnglishVocabulary;
             int languages = isMultilingual ? vocabulary - EnglishVocabulary - 1 + 99 : 99;
             End = isMultilingual ? 50257 : 50256;
-            Names = ["<|endoftext|>", "<|startoftranscript|>", .. Enumerable.Range(0, Math.Clamp(languages, 99, LanguageNames.Codes.Count)).Select(i => $"<|{LanguageNames.Codes[i]}|>"),
+            Names = ["<|endoftext|>", "<|startoftranscript|>",
+                .. Enumerable.Range(0, Math.Clamp(languages, 99, LanguageNames.Codes.Count)).Select(i => $"<|{LanguageNames.Codes[i]}|>"),
                 "<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"];
             NoTimestamps = End + Names.Count - 1;
         }

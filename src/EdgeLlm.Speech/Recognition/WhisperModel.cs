@@ -5,7 +5,9 @@ using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Speech.Recognition;
 
-/// <summary>Whisper's network: frames of a window to the encoder's states, tokens to logits. Weights are views of its files. One caller at a time.</summary>
+/// <summary>
+/// Whisper's network: frames of a window to the encoder's states, tokens to logits. Weights are views of its files. One caller at a time.
+/// </summary>
 internal sealed unsafe class WhisperModel : IDisposable
 {
     private const int ChunkPositions = EncoderStack.ChunkFrames;
@@ -36,7 +38,8 @@ internal sealed unsafe class WhisperModel : IDisposable
         int frames = 2 * ChunkPositions + 1;
         compute.Reserve(ChunkPositions, 3 * Math.Max(width, Config.Bands), width / Config.EncoderHeads, 1);
         _encoder = new EncoderStack(Config.Encoder, _weights, compute);
-        _decoder = new TokenDecoder(Config.Decoder, width, Config.Vocabulary, isTied: true, hasPositions: true, Config.DecoderPositions, _weights, compute);
+        _decoder = new TokenDecoder(Config.Decoder, width, Config.Vocabulary, isTied: true, hasPositions: true,
+            Config.DecoderPositions, _weights, compute);
         _memory = new AlignedBuffer(sizeof(float) * frames * (long)width);
         _convolved = (float*)_memory.Start;
     }
@@ -70,7 +73,9 @@ internal sealed unsafe class WhisperModel : IDisposable
     }
 
     /// <summary>Bytes of memory that are not the file's.</summary>
-    public long AllocatedBytes => Compute.AllocatedBytes + _first.AllocatedBytes + _second.AllocatedBytes + _encoder.AllocatedBytes + _decoder.AllocatedBytes + _memory.Bytes + (_states?.Bytes ?? 0);
+    public long AllocatedBytes =>
+        Compute.AllocatedBytes + _first.AllocatedBytes + _second.AllocatedBytes + _encoder.AllocatedBytes + _decoder.AllocatedBytes
+            + _memory.Bytes + (_states?.Bytes ?? 0) + (_cross?.AllocatedBytes ?? 0);
 
     /// <summary>A cache for the tokens of one window.</summary>
     public HeadCaches NewCache() => _decoder.NewCache(Config.DecoderPositions);
@@ -82,7 +87,8 @@ internal sealed unsafe class WhisperModel : IDisposable
     public void Encode(float[] mel, int frames, CancellationToken cancellation)
     {
         int positions = frames / 2, width = Config.Width;
-        if (frames % 2 != 0 || positions < 1 || positions > Config.EncoderPositions || mel.Length < frames * Config.Bands) throw new ArgumentOutOfRangeException(nameof(frames));
+        if (frames % 2 != 0 || positions < 1 || positions > Config.EncoderPositions || mel.Length < frames * Config.Bands)
+            throw new ArgumentOutOfRangeException(nameof(frames));
         if (_states is null || _states.Bytes < positions * (long)width * sizeof(float))
         {
             _states?.Dispose();
@@ -93,7 +99,8 @@ internal sealed unsafe class WhisperModel : IDisposable
         float* states = (float*)_states.Start;
         fixed (float* bands = mel)
         {
-            for (int first = 0; first < positions; first += ChunkPositions) Convolve(states, bands, frames, first, Math.Min(ChunkPositions, positions - first));
+            for (int first = 0; first < positions; first += ChunkPositions)
+                Convolve(states, bands, frames, first, Math.Min(ChunkPositions, positions - first));
         }
         _encoder.Run(states, positions, cancellation);
         _decoder.Stack.FillCross(states, positions, _cross!, cancellation);
@@ -103,7 +110,8 @@ internal sealed unsafe class WhisperModel : IDisposable
     /// <summary>Runs the decoder over the next tokens of one sequence, or over one token of each of several.</summary>
     /// <param name="logits">For how many of the last tokens logits are computed.</param>
     /// <returns>[logits, vocabulary], valid until the next call.</returns>
-    public Span<float> Decode(scoped ReadOnlySpan<int> ids, scoped ReadOnlySpan<HeadCaches> caches, int logits) => _decoder.Decode(ids, caches, Cross, logits);
+    public Span<float> Decode(scoped ReadOnlySpan<int> ids, scoped ReadOnlySpan<HeadCaches> caches, int logits) =>
+        _decoder.Decode(ids, caches, Cross, logits);
 
     public void Dispose()
     {

@@ -5,7 +5,7 @@ namespace EdgeLlm.Speech.Recognition;
 /// <summary>The tokens that steer Whisper. Source: openai/whisper tokenizer.py.</summary>
 internal sealed class WhisperTokens
 {
-    /// <summary>Models with at least so many tokens know more languages than English.</summary>
+    /// <summary>Models with at least that number of tokens know more languages than English.</summary>
     private const int MultilingualVocabulary = 51865;
 
     public WhisperTokens(string path, Tokenizer tokenizer, WhisperConfig config)
@@ -19,15 +19,20 @@ internal sealed class WhisperTokens
         NoSpeech = tokenizer.FindToken("<|nospeech|>") ?? Find("<|nocaptions|>");
         IsMultilingual = config.Vocabulary >= MultilingualVocabulary;
         if (FirstTimestamp + config.EncoderPositions >= config.Vocabulary)
-            throw new ModelException(path, $"has {config.Vocabulary} tokens: too few for timestamps up to {config.EncoderPositions / 50.0:0.##} s after <|notimestamps|> ({NoTimestamps})");
+            throw new ModelException(path,
+                $"has {config.Vocabulary} tokens: too few for timestamps up to {config.EncoderPositions / 50.0:0.##} s after "
+                    + $"<|notimestamps|> ({NoTimestamps})");
         if (!IsMultilingual) return;
         for (int id = Start + 1; id < Math.Min(Translate, Transcribe); id++)
         {
             string text = tokenizer.Decode([id], renderSpecial: true);
-            if (text.StartsWith("<|", StringComparison.Ordinal) && text.EndsWith("|>", StringComparison.Ordinal)) Languages.Add(text[2..^2], id);
+            if (text.StartsWith("<|", StringComparison.Ordinal) && text.EndsWith("|>", StringComparison.Ordinal))
+                Languages.Add(text[2..^2], id);
         }
 
-        int Find(string text) => tokenizer.FindToken(text) is { } id && id < config.Vocabulary ? id : throw new ModelException(path, $"has a tokenizer without {text}: not one of Whisper");
+        int Find(string text) =>
+            tokenizer.FindToken(text) is { } id && id < config.Vocabulary ? id
+                : throw new ModelException(path, $"has a tokenizer without {text}: not one of Whisper");
     }
 
     public int End { get; }

@@ -46,7 +46,8 @@ internal sealed class WhisperTranscriber : Transcriber
 
     public override bool CanTranslate => _model.Tokens.IsMultilingual;
 
-    public override Transcript Transcribe(ReadSamples read, TranscriptionOptions options, Action<TranscriptSegment>? take, IProgress<double>? progress, CancellationToken cancellation)
+    public override Transcript Transcribe(ReadSamples read, TranscriptionOptions options, Action<TranscriptSegment>? take,
+        IProgress<double>? progress, CancellationToken cancellation)
     {
         var window = new SampleWindow(read);
         var segments = new List<TranscriptSegment>();
@@ -58,9 +59,11 @@ internal sealed class WhisperTranscriber : Transcriber
         {
             int count = Math.Min(window.Fill(seek, WindowSamples + LogMel.SampleRate), WindowSamples);
             if (count == 0 || seek > 0 && count < options.ShortestWindow * LogMel.SampleRate) break;
-            timestamps ??= window.Read > WindowSamples;
-            DecodedWindow decoded = Hear(window.Samples, window.IndexOf(seek), count, timestamps.Value, [], hotwords, options, ref language, cancellation);
-            bool isSilent = decoded.NoSpeechProbability > options.NoSpeechProbability && decoded.MeanLogProbability < options.LeastLogProbability;
+            timestamps ??= window.Read > WindowSamples && options.Form is null;
+            DecodedWindow decoded =
+                Hear(window.Samples, window.IndexOf(seek), count, timestamps.Value, [], hotwords, options, ref language, cancellation);
+            bool isSilent = decoded.NoSpeechProbability > options.NoSpeechProbability
+                && decoded.MeanLogProbability < options.LeastLogProbability;
             long next = seek + count;
             if (!isSilent)
             {
@@ -79,25 +82,32 @@ internal sealed class WhisperTranscriber : Transcriber
         return new Transcript(text.ToString().Trim(), language ?? "en", window.Read / (double)LogMel.SampleRate, segments);
     }
 
-    public override int[] Hear(ReadOnlyMemory<float> window, int[] agreed, TranscriptionOptions options, CancellationToken cancellation)
+    public override int[] Hear(ReadOnlyMemory<float> window, int[] agreed, TranscriptionOptions options, HearingState? heard,
+        CancellationToken cancellation)
     {
         if (window.Length < LogMel.SampleRate / 10 || IsSilent(window.Span)) return agreed;
         string? language = options.Language;
         IReadOnlyList<int[]> hotwords = TokenRules.HotwordTokens(_model.Tokenizer, options.Hotwords);
-        DecodedWindow decoded = Hear(window, 0, window.Length, false, agreed, hotwords, options with { TemperatureStep = 0 }, ref language, cancellation);
+        DecodedWindow decoded =
+            Hear(window, 0, window.Length, false, agreed, hotwords, options with { TemperatureStep = 0 }, ref language, cancellation);
         _language = language!;
         // What stays for good has to be surer than a whole file's text.
-        return LooksWrong(decoded, options) || decoded.NoSpeechProbability > options.NoSpeechProbability && agreed.Length == 0 ? agreed : decoded.Tokens;
+        return LooksWrong(decoded, options) || decoded.NoSpeechProbability > options.NoSpeechProbability && agreed.Length == 0
+            ? agreed : decoded.Tokens;
     }
 
     public override string TextOf(ReadOnlySpan<int> tokens) => _model.Tokenizer.Decode(tokens).Trim();
 
-    /// <summary>Tokens of the words that end four tenths of a second or more before the window does; a word without time was said only where one with time follows.</summary>
+    /// <summary>
+    /// Tokens of the words that end four tenths of a second or more before the window does; a word without time was said only where one
+    /// with time follows.
+    /// </summary>
     public override int SpokenTokens(int samples, int[] heard, TranscriptionOptions options)
     {
         const int Held = 2 * LogMel.SampleRate / 5;
         int tokens = 0, spoken = 0;
-        foreach (AlignedWord word in _aligner.Align(StartOf(options, _language), heard, Math.Min(_model.Positions, samples / SamplesPerPosition), _language))
+        foreach (AlignedWord word in _aligner.Align(StartOf(options, _language), heard,
+            Math.Min(_model.Positions, samples / SamplesPerPosition), _language))
         {
             if (word.End * SamplesPerPosition > samples - Held) break;
             tokens += word.Tokens;
@@ -109,7 +119,8 @@ internal sealed class WhisperTranscriber : Transcriber
     /// <summary>The words that end a second or more before the window does, up to the last sentence's end among them.</summary>
     public override (int Samples, int Tokens) Settled(int samples, int[] agreed, TranscriptionOptions options)
     {
-        List<AlignedWord> words = _aligner.Align(StartOf(options, _language), agreed, Math.Min(_model.Positions, samples / SamplesPerPosition), _language);
+        List<AlignedWord> words =
+            _aligner.Align(StartOf(options, _language), agreed, Math.Min(_model.Positions, samples / SamplesPerPosition), _language);
         (int Samples, int Tokens) any = default, sentence = default;
         int tokens = 0;
         foreach (AlignedWord word in words)
@@ -123,17 +134,26 @@ internal sealed class WhisperTranscriber : Transcriber
     }
 
     /// <summary>Encodes a window, shortened to what it has, and decodes it; where that looks wrong, again with the whole window.</summary>
-    private DecodedWindow Hear(ReadOnlyMemory<float> samples, int first, int count, bool timestamps, int[] given, IReadOnlyList<int[]> hotwords, TranscriptionOptions options, ref string? language, CancellationToken cancellation)
+    private DecodedWindow Hear(ReadOnlyMemory<float> samples, int first, int count, bool timestamps, int[] given,
+        IReadOnlyList<int[]> hotwords, TranscriptionOptions options, ref string? language, CancellationToken cancellation)
     {
-        if (IsSilent(samples.Span.Slice(first, count))) return new DecodedWindow(given, []) { Given = given.Length, NoSpeechProbability = 1, MeanLogProbability = double.NegativeInfinity };
+        if (IsSilent(samples.Span.Slice(first, count))) return new DecodedWindow(given, [])
+        {
+            Given = given.Length,
+            NoSpeechProbability = 1,
+            MeanLogProbability = double.NegativeInfinity,
+        };
         int positions = options.FullWindow ? _model.Config.EncoderPositions : PositionsOf(count), mostTokens = MostTokens;
         bool isShort = positions < _model.Config.EncoderPositions;
-        if (isShort) mostTokens = TokensAtLeast + given.Length + TokensPerSecond * count / LogMel.SampleRate;
+        TextForm? form = options.Form is { } wanted ? new TextForm(wanted, _model.Tokenizer, _model.Tokens.End) : null;
+        if (isShort && form is null) mostTokens = TokensAtLeast + given.Length + TokensPerSecond * count / LogMel.SampleRate;
         Encode(positions);
         language ??= _model.Tokens.IsMultilingual ? _decoder.DetectLanguage().Language : "en";
         (int[] prompt, int start) = Prompt(options, language, timestamps);
-        var rules = new TokenRules(_model.Config, _model.Tokens, timestamps, hotwords, options.HotwordBonus);
-        DecodedWindow decoded = _decoder.Decode(prompt, start, rules, isShort ? options with { TemperatureStep = 0 } : options, given, mostTokens, cancellation);
+        var rules = new TokenRules(_model.Config, _model.Tokens, timestamps, hotwords, options.HotwordBonus, form);
+        if (form is not null) options = options with { TemperatureStep = 0 }; // chance would only find less likely texts of the form
+        DecodedWindow decoded = _decoder.Decode(prompt, start, rules, isShort ? options with { TemperatureStep = 0 } : options, given,
+            mostTokens, cancellation);
         if (!isShort || !LooksWrong(decoded, options) && decoded.IsEnded) return decoded;
         // With less than the window that it was trained on the model can fall into a loop.
         Encode(_model.Config.EncoderPositions);
@@ -161,11 +181,14 @@ internal sealed class WhisperTranscriber : Transcriber
         window.CompressionRatio > options.MostCompression || window.MeanLogProbability < options.LeastLogProbability;
 
     /// <summary>The segments of a window with their words.</summary>
-    private List<TranscriptSegment> WithWords(List<TranscriptSegment> segments, TranscriptionOptions options, string language, long seek, int count)
+    private List<TranscriptSegment> WithWords(List<TranscriptSegment> segments, TranscriptionOptions options,
+        string language, long seek, int count)
     {
         int[] text = [.. segments.SelectMany(segment => segment.Tokens).Where(token => token < _model.Tokens.End)];
-        float[] logProbabilities = [.. segments.SelectMany(segment => segment.Tokens.Zip(segment.LogProbabilities)).Where(pair => pair.First < _model.Tokens.End).Select(pair => pair.Second)];
-        List<AlignedWord> words = _aligner.Align(StartOf(options, language), text, Math.Min(_model.Positions, Math.Max(1, count / SamplesPerPosition)), language);
+        float[] logProbabilities = [.. segments.SelectMany(segment => segment.Tokens.Zip(segment.LogProbabilities))
+            .Where(pair => pair.First < _model.Tokens.End).Select(pair => pair.Second)];
+        List<AlignedWord> words =
+            _aligner.Align(StartOf(options, language), text, Math.Min(_model.Positions, Math.Max(1, count / SamplesPerPosition)), language);
         double origin = seek / (double)LogMel.SampleRate;
         int token = 0, next = 0, end = 0;
         var result = new List<TranscriptSegment>();
@@ -177,8 +200,10 @@ internal sealed class WhisperTranscriber : Transcriber
             {
                 AlignedWord word = words[next];
                 double probability = 0;
-                for (int i = 0; i < word.Tokens; i++) probability += Kernels.Scalar.Polynomials.Exp((double)logProbabilities[token + i]) / word.Tokens;
-                own.Add(new TranscriptWord(origin + word.Start * SecondsPerPosition, origin + word.End * SecondsPerPosition, word.Text.Trim(), probability));
+                for (int i = 0; i < word.Tokens; i++)
+                    probability += Kernels.Scalar.Polynomials.Exp((double)logProbabilities[token + i]) / word.Tokens;
+                own.Add(new TranscriptWord(origin + word.Start * SecondsPerPosition, origin + word.End * SecondsPerPosition,
+                    word.Text.Trim(), probability));
                 token += word.Tokens;
             }
             result.Add(segment with { Words = own });
@@ -192,14 +217,14 @@ internal sealed class WhisperTranscriber : Transcriber
         _model.Dispose();
     }
 
-    /// <summary>Positions that so many samples and a margin take.</summary>
+    /// <summary>Positions that a given number of samples and a margin take.</summary>
     private int PositionsOf(int samples)
     {
         int positions = (samples + SamplesPerPosition - 1) / SamplesPerPosition + MarginPositions;
         return Math.Min((positions + PositionStep - 1) / PositionStep * PositionStep, _model.Config.EncoderPositions);
     }
 
-    /// <summary>What comes before the text, and where in it the transcript starts.</summary>
+    /// <summary>Prompt before the text, and the index in it at which the transcript starts.</summary>
     private (int[] Prompt, int Start) Prompt(TranscriptionOptions options, string language, bool timestamps)
     {
         WhisperTokens tokens = _model.Tokens;
@@ -221,7 +246,8 @@ internal sealed class WhisperTranscriber : Transcriber
         WhisperTokens tokens = _model.Tokens;
         if (tokens.IsMultilingual)
         {
-            int id = tokens.Languages.TryGetValue(language, out int found) ? found : throw new ArgumentException($"the model {Name} does not know the language '{language}'");
+            int id = tokens.Languages.TryGetValue(language, out int found) ? found
+                : throw new ArgumentException($"the model {Name} does not know the language '{language}'");
             return [tokens.Start, id, options.Translate ? tokens.Translate : tokens.Transcribe];
         }
         if (options.Translate) throw new ArgumentException($"the model {Name} knows English alone and does not translate");
@@ -236,7 +262,8 @@ internal sealed class WhisperTranscriber : Transcriber
         int[] ids = window.Tokens;
         var segments = new List<TranscriptSegment>();
         double origin = seek / (double)LogMel.SampleRate, length = count / (double)LogMel.SampleRate;
-        List<int> cuts = [.. Enumerable.Range(1, Math.Max(0, ids.Length - 1)).Where(i => tokens.IsTimestamp(ids[i - 1]) && tokens.IsTimestamp(ids[i]))];
+        List<int> cuts =
+            [.. Enumerable.Range(1, Math.Max(0, ids.Length - 1)).Where(i => tokens.IsTimestamp(ids[i - 1]) && tokens.IsTimestamp(ids[i]))];
         bool endsWithOneTime = ids.Length >= 2 && tokens.IsTimestamp(ids[^1]) && !tokens.IsTimestamp(ids[^2]);
         if (cuts.Count > 0)
         {

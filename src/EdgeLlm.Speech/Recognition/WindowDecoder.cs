@@ -1,9 +1,10 @@
 using EdgeLlm.Kernels.Scalar;
 using EdgeLlm.Sampling;
+using EdgeLlm.Sampling.Constraints;
 
 namespace EdgeLlm.Speech.Recognition;
 
-/// <summary>What was decoded of a window.</summary>
+/// <summary>Result of decoding a window.</summary>
 /// <param name="Tokens">Text and timestamps, without prompt and end.</param>
 /// <param name="LogProbabilities">Of each token, and of the end where it came.</param>
 internal sealed record DecodedWindow(int[] Tokens, float[] LogProbabilities)
@@ -26,7 +27,9 @@ internal sealed record DecodedWindow(int[] Tokens, float[] LogProbabilities)
     public bool IsEnded => LogProbabilities.Length > Tokens.Length - Given;
 }
 
-/// <summary>From an encoded window to tokens: the likeliest each time, beams, or chance; again at higher temperatures where the text looks wrong.</summary>
+/// <summary>
+/// From an encoded window to tokens: the likeliest each time, beams, or chance; again at higher temperatures where the text looks wrong.
+/// </summary>
 internal sealed class WindowDecoder(WhisperModel model) : IDisposable
 {
     private const int SampledTexts = 5;
@@ -45,7 +48,8 @@ internal sealed class WindowDecoder(WhisperModel model) : IDisposable
     /// <param name="start">Index in the prompt of the token that starts the transcript.</param>
     /// <param name="given">What the text begins with.</param>
     /// <param name="mostTokens">Where a text is cut off.</param>
-    public DecodedWindow Decode(int[] prompt, int start, TokenRules rules, TranscriptionOptions options, int[] given, int mostTokens, CancellationToken cancellation)
+    public DecodedWindow Decode(int[] prompt, int start, TokenRules rules, TranscriptionOptions options, int[] given, int mostTokens,
+        CancellationToken cancellation)
     {
         // Half of the positions at most, as the reference has it.
         _given = given;
@@ -57,9 +61,12 @@ internal sealed class WindowDecoder(WhisperModel model) : IDisposable
                 ? DecodeBeams(prompt, start, rules, options.Beams, cancellation)
                 : DecodeTexts(prompt, start, rules, temperature, options.Seed, cancellation);
             result = Judge(result) with { Temperature = temperature };
-            bool isSilent = result.NoSpeechProbability > options.NoSpeechProbability && result.MeanLogProbability < options.LeastLogProbability;
+            bool isSilent = result.NoSpeechProbability > options.NoSpeechProbability
+                && result.MeanLogProbability < options.LeastLogProbability;
             bool looksWrong = result.CompressionRatio > options.MostCompression || result.MeanLogProbability < options.LeastLogProbability;
-            if (isSilent || !looksWrong || options.TemperatureStep == 0 || temperature + options.TemperatureStep > HighestTemperature + 1e-9) return result;
+            if (isSilent || !looksWrong || options.TemperatureStep == 0
+                || temperature + options.TemperatureStep > HighestTemperature + 1e-9)
+                return result;
         }
     }
 
@@ -87,11 +94,13 @@ internal sealed class WindowDecoder(WhisperModel model) : IDisposable
     }
 
     /// <summary>One text at temperature 0, the likeliest of several by chance above it.</summary>
-    private DecodedWindow DecodeTexts(int[] prompt, int start, TokenRules rules, double temperature, ulong seed, CancellationToken cancellation)
+    private DecodedWindow DecodeTexts(int[] prompt, int start, TokenRules rules, double temperature, ulong seed,
+        CancellationToken cancellation)
     {
         int count = temperature == 0 ? 1 : SampledTexts, vocabulary = model.Config.Vocabulary;
         double noSpeech = Begin(prompt, start, count, out float[] logits);
-        var texts = Enumerable.Range(0, count).Select(i => new Text(Cache(i), new Xoshiro256(seed * SampledTexts + (ulong)i), _given)).ToList();
+        var texts = Enumerable.Range(0, count)
+            .Select(i => new Text(Cache(i), new Xoshiro256(seed * SampledTexts + (ulong)i), _given, rules.Form)).ToList();
         List<Text> active = [.. texts];
         for (int length = _given.Length; active.Count > 0; length++)
         {
@@ -100,7 +109,7 @@ internal sealed class WindowDecoder(WhisperModel model) : IDisposable
             {
                 Span<float> row = logits.AsSpan(i * vocabulary, vocabulary);
                 rules.Apply(row, active[i].Tokens.ToArray());
-                active[i].Add(row, temperature);
+                active[i].Add(row, temperature, _tokens.End);
             }
             active.RemoveAll(text => text.Last == _tokens.End);
             if (active.Count == 0 || length + 1 >= _mostTokens) break;
@@ -111,8 +120,8 @@ internal sealed class WindowDecoder(WhisperModel model) : IDisposable
     }
 
     /// <summary>
-    /// Beam search as transformers has it: twice as many continuations as beams are looked at; texts that end among the first beams are kept by their mean logarithm, and the
-    /// search ends when no running text can become better than the kept ones.
+    /// Beam search as transformers has it: twice as many continuations as beams are looked at; texts that end among the first beams are
+    /// kept by their mean logarithm, and the search ends when no running text can become better than the kept ones.
     /// </summary>
     private DecodedWindow DecodeBeams(int[] prompt, int start, TokenRules rules, int beams, CancellationToken cancellation)
     {
@@ -120,7 +129,7 @@ internal sealed class WindowDecoder(WhisperModel model) : IDisposable
         double noSpeech = Begin(prompt, start, 1, out float[] first);
         float[] logits = new float[beams * vocabulary];
         first.AsSpan(0, vocabulary).CopyTo(logits);
-        var running = new List<Text> { new(Cache(0), null, _given) };
+        var running = new List<Text> { new(Cache(0), null, _given, rules.Form) };
         var ended = new List<(double Score, Text Text)>();
         for (int length = 1; ; length++)
         {
@@ -131,18 +140,23 @@ internal sealed class WindowDecoder(WhisperModel model) : IDisposable
                 Span<float> row = logits.AsSpan(beam * vocabulary, vocabulary);
                 double total = Softmax.LogSum(row);
                 rules.Apply(row, running[beam].Tokens.ToArray());
+                running[beam].ApplyForm(row);
                 foreach (int token in Best(row, 2 * beams))
                 {
-                    if (!float.IsNegativeInfinity(row[token])) candidates.Add((running[beam].Score + (row[token] - total), beam, token, (float)(row[token] - total)));
+                    if (!float.IsNegativeInfinity(row[token]))
+                        candidates.Add((running[beam].Score + (row[token] - total), beam, token, (float)(row[token] - total)));
                 }
             }
             candidates = [.. candidates.OrderByDescending(candidate => candidate.Score).Take(2 * beams)];
-            foreach ((double score, int beam, int token, float logProbability) in candidates.Take(beams).Where(candidate => candidate.Token == _tokens.End))
+            foreach ((double score, int beam, int token, float logProbability) in candidates.Take(beams)
+                .Where(candidate => candidate.Token == _tokens.End))
                 ended.Add((score / length, running[beam].With(token, logProbability, score, running[beam].Cache)));
             ended = [.. ended.OrderByDescending(text => text.Score).Take(beams)];
 
-            (double Score, int Beam, int Token, float LogProbability)[] going = [.. candidates.Where(candidate => candidate.Token != _tokens.End).Take(beams)];
-            if (going.Length == 0 || _given.Length + length >= _mostTokens || ended.Count == beams && going[0].Score / length <= ended[^1].Score)
+            (double Score, int Beam, int Token, float LogProbability)[] going =
+                [.. candidates.Where(candidate => candidate.Token != _tokens.End).Take(beams)];
+            if (going.Length == 0 || _given.Length + length >= _mostTokens
+                || ended.Count == beams && going[0].Score / length <= ended[^1].Score)
             {
                 if (ended.Count == 0) return running[0].Decoded(_tokens.End) with { NoSpeechProbability = noSpeech };
                 return ended[0].Text.Decoded(_tokens.End) with { NoSpeechProbability = noSpeech };
@@ -190,7 +204,7 @@ internal sealed class WindowDecoder(WhisperModel model) : IDisposable
         return best;
     }
 
-    /// <summary>Runs the prompt; its logits are there for each of so many texts.</summary>
+    /// <summary>Runs the prompt; its logits are there for each of a given number of texts.</summary>
     /// <returns>The probability that the window has no speech.</returns>
     private double Begin(int[] prompt, int start, int texts, out float[] logits)
     {
@@ -238,8 +252,10 @@ internal sealed class WindowDecoder(WhisperModel model) : IDisposable
     }
 
     /// <summary>A text that is being decoded.</summary>
-    private sealed class Text(HeadCaches cache, Xoshiro256? random, int[] given)
+    private sealed class Text(HeadCaches cache, Xoshiro256? random, int[] given, TextForm? form)
     {
+        private TokenConstraint? _constraint; // made when first needed: each beam has its own
+
         private int[] Given { get; } = given;
 
         public HeadCaches Cache { get; } = cache;
@@ -253,25 +269,46 @@ internal sealed class WindowDecoder(WhisperModel model) : IDisposable
 
         public int Last => Tokens[^1];
 
-        /// <summary>Takes the likeliest token, or one by chance.</summary>
-        public void Add(ReadOnlySpan<float> logits, double temperature)
+        /// <summary>Forbids the tokens that the text's form does not have next.</summary>
+        public void ApplyForm(Span<float> logits)
         {
+            if (form is null) return;
+            _constraint ??= form.Begin(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(Tokens));
+            form.Apply(_constraint, logits);
+        }
+
+        /// <summary>
+        /// Takes the likeliest token, or one by chance. Its probability is that among all tokens, also those that a form does not have: it
+        /// says how sure the text is.
+        /// </summary>
+        public void Add(Span<float> logits, double temperature, int end)
+        {
+            double total = Softmax.LogSum(logits);
+            ApplyForm(logits);
             int token = temperature == 0 ? Softmax.IndexOfLargest(logits) : Draw(logits, temperature);
             Tokens.Add(token);
-            LogProbabilities.Add((float)(logits[token] - Softmax.LogSum(logits)));
+            LogProbabilities.Add((float)(logits[token] - total));
+            if (token != end) _constraint?.Accept(token);
         }
 
         public Text With(int token, float logProbability, double score, HeadCaches cache) =>
-            new(cache, random, Given) { Tokens = [.. Tokens, token], LogProbabilities = [.. LogProbabilities, logProbability], Score = score };
+            new(cache, random, Given, form)
+            {
+                Tokens = [.. Tokens, token],
+                LogProbabilities = [.. LogProbabilities, logProbability],
+                Score = score
+            };
 
-        public DecodedWindow Decoded(int end) => new([.. Tokens.TakeWhile(token => token != end)], [.. LogProbabilities]) { Given = Given.Length };
+        public DecodedWindow Decoded(int end) =>
+            new([.. Tokens.TakeWhile(token => token != end)], [.. LogProbabilities]) { Given = Given.Length };
 
         private int Draw(ReadOnlySpan<float> logits, double temperature)
         {
             float largest = Softmax.Largest(logits);
             double[] sums = new double[logits.Length];
             double sum = 0;
-            for (int i = 0; i < logits.Length; i++) sums[i] = sum += float.IsNegativeInfinity(logits[i]) ? 0 : Polynomials.Exp((logits[i] - (double)largest) / temperature);
+            for (int i = 0; i < logits.Length; i++)
+                sums[i] = sum += float.IsNegativeInfinity(logits[i]) ? 0 : Polynomials.Exp((logits[i] - (double)largest) / temperature);
             double at = random!.NextDouble() * sum;
             int drawn = Array.FindIndex(sums, total => total > at);
             return drawn < 0 ? Softmax.IndexOfLargest(logits) : drawn;

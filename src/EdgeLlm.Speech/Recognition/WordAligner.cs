@@ -9,8 +9,8 @@ namespace EdgeLlm.Speech.Recognition;
 internal readonly record struct AlignedWord(string Text, int Tokens, int Start, int End);
 
 /// <summary>
-/// When words were said: the heads of cross attention that follow the sound, their weights over the tokens brought to the same scale and smoothed, and the cheapest path
-/// through them (dynamic time warping). Source: openai/whisper timing.py.
+/// When words were said: the heads of cross attention that follow the sound, their weights over the tokens brought to the same scale and
+/// smoothed, and the cheapest path through them (dynamic time warping). Source: openai/whisper timing.py.
 /// </summary>
 internal sealed class WordAligner(WhisperModel model, HeadCaches cache)
 {
@@ -22,7 +22,8 @@ internal sealed class WordAligner(WhisperModel model, HeadCaches cache)
     private static readonly string[] LanguagesWithoutSpaces = ["zh", "ja", "th", "lo", "my", "yue"];
 
     private readonly (int Layer, int Head)[] _heads = model.Config.AlignmentHeads.Count > 0 ? [.. model.Config.AlignmentHeads]
-        : [.. Enumerable.Range(model.Config.DecoderLayers / 2, model.Config.DecoderLayers - model.Config.DecoderLayers / 2).SelectMany(layer => Enumerable.Range(0, model.Config.DecoderHeads).Select(head => (layer, head)))];
+        : [.. Enumerable.Range(model.Config.DecoderLayers / 2, model.Config.DecoderLayers - model.Config.DecoderLayers / 2)
+            .SelectMany(layer => Enumerable.Range(0, model.Config.DecoderHeads).Select(head => (layer, head)))];
 
     /// <summary>Aligns a text with the window that the model has encoded.</summary>
     /// <param name="start">The tokens that start a transcript, up to the one before timestamps.</param>
@@ -39,7 +40,8 @@ internal sealed class WordAligner(WhisperModel model, HeadCaches cache)
         foreach (float[] head in weights)
         {
             Standardize(head, all.Length, positions);
-            for (int row = 0; row < rows; row++) AddSmoothed(head.AsSpan((first + row) * positions, positions), costs.AsSpan(row * positions, positions));
+            for (int row = 0; row < rows; row++)
+                AddSmoothed(head.AsSpan((first + row) * positions, positions), costs.AsSpan(row * positions, positions));
         }
         int[] starts = Path(costs, rows, positions);
         var words = new List<AlignedWord>();
@@ -65,7 +67,8 @@ internal sealed class WordAligner(WhisperModel model, HeadCaches cache)
             string piece = letters.Add(text[i]).ToString();
             if (i == text.Length - 1) piece += letters.Flush().ToString();
             if (piece.Length == 0 && i < text.Length - 1) continue;
-            bool continues = words.Count > 0 && hasSpaces && !piece.StartsWith(' ') && !(piece.Trim() is [var only] && Trailing.Contains(only));
+            bool continues = words.Count > 0 && hasSpaces && !piece.StartsWith(' ')
+                && !(piece.Trim() is [var only] && Trailing.Contains(only));
             if (continues) words[^1] = (words[^1].Text + piece, words[^1].Tokens + pending);
             else words.Add((piece, pending));
             pending = 0;
@@ -100,13 +103,15 @@ internal sealed class WordAligner(WhisperModel model, HeadCaches cache)
                 if (_heads[h].Layer != layer) continue;
                 model.Cross.CopyKeys(layer, _heads[h].Head, keys, length);
                 for (int t = 0; t < tokens; t++)
-                    Scores(new ReadOnlySpan<float>(queries + t * (nint)model.Config.Width + _heads[h].Head * dimension, dimension), keys, length, scale, weights[h].AsSpan((done + t) * positions, positions));
+                    Scores(new ReadOnlySpan<float>(queries + t * (nint)model.Config.Width + _heads[h].Head * dimension, dimension), keys,
+                        length, scale, weights[h].AsSpan((done + t) * positions, positions));
             }
         };
         try
         {
             cache.Length = 0;
-            for (; done < all.Length; done += DecoderStack.MostTokens) model.Decode(all.AsSpan(done, Math.Min(DecoderStack.MostTokens, all.Length - done)), [cache], 0);
+            for (; done < all.Length; done += DecoderStack.MostTokens)
+                model.Decode(all.AsSpan(done, Math.Min(DecoderStack.MostTokens, all.Length - done)), [cache], 0);
         }
         finally
         {
@@ -139,7 +144,8 @@ internal sealed class WordAligner(WhisperModel model, HeadCaches cache)
             double mean = sum / tokens;
             for (int t = 0; t < tokens; t++) squares += (weights[t * positions + p] - mean) * (weights[t * positions + p] - mean);
             double deviation = Math.Sqrt(squares / tokens);
-            for (int t = 0; t < tokens; t++) weights[t * positions + p] = deviation > 0 ? (float)((weights[t * positions + p] - mean) / deviation) : 0;
+            for (int t = 0; t < tokens; t++)
+                weights[t * positions + p] = deviation > 0 ? (float)((weights[t * positions + p] - mean) / deviation) : 0;
         }
     }
 

@@ -40,7 +40,8 @@ internal sealed unsafe class PhonemeEncoder : IDisposable
     {
         int width = Width, count = ids.Length;
         float* x = Output;
-        for (int i = 0; i < count; i++) new ReadOnlySpan<float>(_weights.Embedding + (nint)ids[i] * width, width).CopyTo(new Span<float>(x + (nint)i * width, width));
+        for (int i = 0; i < count; i++)
+            new ReadOnlySpan<float>(_weights.Embedding + (nint)ids[i] * width, width).CopyTo(new Span<float>(x + (nint)i * width, width));
         foreach (BlockStage block in _blocks) RunBlock(block, count);
         for (int i = 0; i < _weights.Repeats; i++)
         {
@@ -53,7 +54,8 @@ internal sealed unsafe class PhonemeEncoder : IDisposable
     public void Dispose()
     {
         foreach (BlockStage block in _blocks) block.Dispose();
-        foreach (AlignedBuffer buffer in (ReadOnlySpan<AlignedBuffer>)[_output, _projected, _normed, _hidden, _keys, _values]) buffer.Dispose();
+        foreach (AlignedBuffer buffer in (ReadOnlySpan<AlignedBuffer>)[_output, _projected, _normed, _hidden, _keys, _values])
+            buffer.Dispose();
     }
 
     /// <summary>In place: results never overtake the rows that are still to come.</summary>
@@ -84,7 +86,8 @@ internal sealed unsafe class PhonemeEncoder : IDisposable
             for (int t = 0; t < count; t++)
             {
                 float* row = projected + t * stride + h * dimension;
-                if (!_machine.Kernel.Store(head, t, row + width, row + 2 * width)) throw new NotFiniteException("a key or value of the voice is infinite or not a number: its weights are damaged");
+                if (!_machine.Kernel.Store(head, t, row + width, row + 2 * width))
+                    throw new NotFiniteException("a key or value of the voice is infinite or not a number: its weights are damaged");
             }
             for (int first = 0; first < count; first += ChunkRows)
             {
@@ -111,12 +114,14 @@ internal sealed unsafe class PhonemeEncoder : IDisposable
     private void Project(int first, int rows)
     {
         NormalizeRows(_weights.AttentionNorm, first, rows);
-        _machine.Multiply(_weights.QueriesKeysValues, (float*)_normed.Start, Width, rows, (float*)_projected.Start + (nint)first * 3 * Width);
+        _machine.Multiply(_weights.QueriesKeysValues, (float*)_normed.Start, Width, rows,
+            (float*)_projected.Start + (nint)first * 3 * Width);
     }
 
     private void AddAttention(int first, int rows)
     {
-        _machine.Multiply(_weights.AttentionOutput, (float*)_projected.Start + (nint)first * 3 * Width + Width, 3 * Width, rows, (float*)_normed.Start);
+        _machine.Multiply(_weights.AttentionOutput, (float*)_projected.Start + (nint)first * 3 * Width + Width, 3 * Width,
+            rows, (float*)_normed.Start);
         _machine.Kernel.Add(Output + (nint)first * Width, (float*)_normed.Start, rows * Width);
     }
 

@@ -3,8 +3,8 @@ using EdgeLlm.Kernels.Scalar;
 namespace EdgeLlm.Speech.Synthesis;
 
 /// <summary>
-/// The voice's source: a train of pulses with the pitch of the frames, as the sum of all cosines below 11 kHz in closed form (Dirichlet's kernel), 0 where there is
-/// no voice. Samples are made in order, a frame at a time: the phase is a running sum in doubles.
+/// The voice's source: a train of pulses with the pitch of the frames, as the sum of all cosines below 11 kHz in closed form (Dirichlet's
+/// kernel), 0 where there is no voice. Samples are made in order, a frame at a time: the phase is a running sum in doubles.
 /// </summary>
 internal sealed class PulseTrain
 {
@@ -47,8 +47,8 @@ internal sealed class PulseTrain
 }
 
 /// <summary>
-/// Normally distributed noise that is a function of a counter: bin b of frame t is number n = 601 t + b of a seed. Two outputs of splitmix64, 2n + 1 and 2n + 2 steps
-/// after the seed, make a pair by Box and Muller's transform.
+/// Normally distributed noise that is a function of a counter: bin b of frame t is number n = 601 t + b of a seed. Two outputs of
+/// splitmix64, 2n + 1 and 2n + 2 steps after the seed, make a pair by Box and Muller's transform.
 /// </summary>
 internal static class CounterNoise
 {

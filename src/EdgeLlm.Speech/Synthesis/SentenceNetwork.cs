@@ -21,8 +21,8 @@ internal readonly record struct SentenceSettings()
 }
 
 /// <summary>
-/// The network of a voice: ids of a sentence's phonemes -> frames of spectra, piece by piece. Durations are known at once; prosody (a step is 25 ms) runs
-/// ahead of the decoder (a frame is 12.5 ms) as far as its windows reach.
+/// The network of a voice: ids of a sentence's phonemes -> frames of spectra, piece by piece. Durations are known at once; prosody (a step
+/// is 25 ms) runs ahead of the decoder (a frame is 12.5 ms) as far as its windows reach.
 /// </summary>
 internal sealed unsafe class SentenceNetwork : IDisposable
 {
@@ -57,13 +57,15 @@ internal sealed unsafe class SentenceNetwork : IDisposable
         _decoderInput = new DecoderInputStage(machine, model.DecoderInput, MostPieceFrames);
         _decoder = Chain(model.Decoder, MostPieceFrames, [_decoderInput]);
         int results = _decoder[^1].MostResults;
-        int widest = Math.Max(Math.Max(PieceSteps * model.ProsodyText.Width, 2 * MostPieceFrames), Math.Max(_prosody[^1].MostResults * 4, VoiceMachine.MostRows));
+        int widest = Math.Max(Math.Max(PieceSteps * model.ProsodyText.Width, 2 * MostPieceFrames),
+            Math.Max(_prosody[^1].MostResults * 4, VoiceMachine.MostRows));
         _rows = new AlignedBuffer((long)widest * sizeof(float));
         _frames = new AlignedBuffer((long)results * VoiceModel.FrameWidth * sizeof(float));
-        _normed = new AlignedBuffer(Math.Max((long)results * model.Head.Columns, (long)PieceSteps * model.ProsodyText.Width) * sizeof(float));
+        _normed =
+            new AlignedBuffer(Math.Max((long)results * model.Head.Columns, (long)PieceSteps * model.ProsodyText.Width) * sizeof(float));
     }
 
-    /// <summary>Gets each stage's rows under the name that docs/speaking.md has, or null.</summary>
+    /// <summary>Receives each stage's rows under the name that docs/speaking.md has, or null.</summary>
     public StageRecorder? Recorder { get; init; }
 
     /// <summary>Steps of 25 ms of each id.</summary>
@@ -82,7 +84,8 @@ internal sealed unsafe class SentenceNetwork : IDisposable
     public float* Frames => (float*)_frames.Start;
 
     /// <summary>Encodes a sentence and finds its durations.</summary>
-    /// <exception cref="ArgumentException">There are too many ids, one is not the voice's, or durations are given that do not fit.</exception>
+    /// <exception cref="ArgumentException">There are too many ids, one is not the voice's, or durations are given that do not
+    /// fit.</exception>
     /// <exception cref="NotFiniteException">The weights are damaged.</exception>
     public void Begin(ReadOnlySpan<int> ids, in SentenceSettings settings)
     {
@@ -140,7 +143,8 @@ internal sealed unsafe class SentenceNetwork : IDisposable
 
     private WindowStage[] Chain(BlockWeights[] blocks, int mostRows, List<WindowStage> stages)
     {
-        foreach (BlockWeights block in blocks) stages.Add(new BlockStage(_machine, block, stages.Count == 0 ? mostRows : stages[^1].MostResults));
+        foreach (BlockWeights block in blocks)
+            stages.Add(new BlockStage(_machine, block, stages.Count == 0 ? mostRows : stages[^1].MostResults));
         return [.. stages];
     }
 
@@ -166,7 +170,8 @@ internal sealed unsafe class SentenceNetwork : IDisposable
                 {
                     double steps = (Polynomials.Exp(Math.Min(logarithms[i], 700.0)) - 1) / settings.Speed;
                     raw[done] = (float)steps;
-                    durations[done] = settings.Durations?[done] ?? (int)Math.Clamp(double.IsNaN(steps) ? 1 : Math.Round(steps), 1, MostStepsOfAnId);
+                    durations[done] = settings.Durations?[done]
+                        ?? (int)Math.Clamp(double.IsNaN(steps) ? 1 : Math.Round(steps), 1, MostStepsOfAnId);
                 }
             }
         }
@@ -184,7 +189,8 @@ internal sealed unsafe class SentenceNetwork : IDisposable
 
         // The map of an id's row is the same at all its steps, but a product of many rows costs little: no need to keep them.
         for (int i = 0; i < count; i++)
-            new ReadOnlySpan<float>(_prosodyText.Output + (nint)_idOfStep[_stepsIn + i] * width, width).CopyTo(new Span<float>(rows + (nint)i * width, width));
+            new ReadOnlySpan<float>(_prosodyText.Output + (nint)_idOfStep[_stepsIn + i] * width, width)
+                .CopyTo(new Span<float>(rows + (nint)i * width, width));
         float* mapped = (float*)_normed.Start;
         _machine.Multiply(_model.ProsodyInput, rows, width, count, mapped);
         _stepsIn += count;
@@ -194,7 +200,8 @@ internal sealed unsafe class SentenceNetwork : IDisposable
         for (int i = 0; i < results; i++, _stepsOut++)
         {
             float* values = rows + 4 * i;
-            for (int half = 0; half < 2; half++) (_f0[2 * _stepsOut + half], _energy[2 * _stepsOut + half]) = (values[half] * 100, values[2 + half] * 5);
+            for (int half = 0; half < 2; half++)
+                (_f0[2 * _stepsOut + half], _energy[2 * _stepsOut + half]) = (values[half] * 100, values[2 + half] * 5);
         }
         Recorder?.Add("f0", _f0.AsSpan(2 * (_stepsOut - results), 2 * results), 1);
         Recorder?.Add("energy", _energy.AsSpan(2 * (_stepsOut - results), 2 * results), 1);
@@ -212,7 +219,8 @@ internal sealed unsafe class SentenceNetwork : IDisposable
         int results = Push(_decoder, rows, count, _framesIn == FrameCount, "dec_"), decoderWidth = _model.Head.Columns;
         if (results == 0) return 0;
         float* decoded = _decoder[^1].Output, normed = (float*)_normed.Start;
-        for (nint t = 0; t < results; t++) _machine.Normalize(_model.DecoderNorm, decoded + t * decoderWidth, normed + t * decoderWidth, decoderWidth);
+        for (nint t = 0; t < results; t++)
+            _machine.Normalize(_model.DecoderNorm, decoded + t * decoderWidth, normed + t * decoderWidth, decoderWidth);
         _machine.Multiply(_model.Head, normed, decoderWidth, results, Frames);
         Recorder?.Add("head", Frames, results, VoiceModel.FrameWidth);
         _framesOut += results;

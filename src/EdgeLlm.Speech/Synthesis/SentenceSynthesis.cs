@@ -11,8 +11,9 @@ internal sealed unsafe class SentenceSynthesis : IDisposable
     private float[] _samples = [];
 
     /// <param name="floatActivations">Multiply packed matrices with float activations.</param>
-    /// <param name="recorder">Gets every stage, or null.</param>
-    public SentenceSynthesis(VoiceModel model, Kernel kernel, int threads = 1, bool floatActivations = false, StageRecorder? recorder = null, bool isWithoutNoise = false)
+    /// <param name="recorder">Receives every stage, or null.</param>
+    public SentenceSynthesis(VoiceModel model, Kernel kernel, int threads = 1, bool floatActivations = false,
+        StageRecorder? recorder = null, bool isWithoutNoise = false)
     {
         _machine = new VoiceMachine(kernel, threads, model.WidestInput, floatActivations);
         _network = new SentenceNetwork(model, _machine) { Recorder = recorder };
@@ -34,7 +35,9 @@ internal sealed unsafe class SentenceSynthesis : IDisposable
         _sound.Begin(_network.FrameCount, seed);
     }
 
-    /// <summary>The next samples, a multiple of <see cref="VoiceModel.Hop"/>; none where the sentence ends. Valid until the next call.</summary>
+    /// <summary>
+    /// The next samples, a multiple of <see cref="VoiceModel.Hop"/>; none where the sentence ends. Valid until the next call.
+    /// </summary>
     /// <exception cref="Models.NotFiniteException">The weights are damaged.</exception>
     public ReadOnlySpan<float> Next()
     {

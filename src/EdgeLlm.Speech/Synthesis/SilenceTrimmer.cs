@@ -1,8 +1,9 @@
 namespace EdgeLlm.Speech.Synthesis;
 
 /// <summary>
-/// Shapes a sentence's edges: fades 3 ms in, and drops what follows the last frame above -50 dB of the sentence's peak. Quiet frames wait until a louder one
-/// comes. (Which frame is the last one does not depend on later peaks: a frame after the peak is compared with the final one.)
+/// Shapes a sentence's edges: fades 3 ms in, and drops what follows the last frame above -50 dB of the sentence's peak. Quiet frames wait
+/// until a louder one comes. (Which frame is the last one does not depend on later peaks: a frame after the peak is compared with the final
+/// one.)
 /// </summary>
 internal sealed class SilenceTrimmer
 {
@@ -22,7 +23,7 @@ internal sealed class SilenceTrimmer
 
     /// <summary>Takes frames, and gives those that are known to stay.</summary>
     /// <param name="frames">Whole frames of <see cref="VoiceModel.Hop"/> samples.</param>
-    /// <param name="output">Gets samples at its end.</param>
+    /// <param name="output">Receives samples at its end.</param>
     public void Add(ReadOnlySpan<float> frames, List<float> output)
     {
         for (; frames.Length > 0; frames = frames[VoiceModel.Hop..])

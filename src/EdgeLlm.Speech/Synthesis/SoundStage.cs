@@ -7,8 +7,8 @@ using EdgeLlm.Speech.Audio;
 namespace EdgeLlm.Speech.Synthesis;
 
 /// <summary>
-/// Frames of a voice's spectra -> samples: the spectrum of the pulses is shaped, noise and a rest are added, and the inverse transforms of the frames overlap.
-/// S = exp(min(lh, 7)) e^(i pi tanh(theta)) E + exp(min(ln, 7)) Z + exp(min(lr, 7)) e^(i phi).
+/// Frames of a voice's spectra -> samples: the spectrum of the pulses is shaped, noise and a rest are added, and the inverse transforms of
+/// the frames overlap. S = exp(min(lh, 7)) e^(i pi tanh(theta)) E + exp(min(ln, 7)) Z + exp(min(lr, 7)) e^(i phi).
 /// </summary>
 internal sealed unsafe class SoundStage : IDisposable
 {
@@ -36,13 +36,13 @@ internal sealed unsafe class SoundStage : IDisposable
 
     public SoundStage(Kernel kernel) => _kernel = kernel;
 
-    /// <summary>Gets each stage under the name that docs/speaking.md has, or null.</summary>
+    /// <summary>Receives each stage under the name that docs/speaking.md has, or null.</summary>
     public StageRecorder? Recorder { get; init; }
 
     /// <summary>Leaves the noise out: to compare with.</summary>
     public bool IsWithoutNoise { get; init; }
 
-    /// <summary>Begins a sentence of so many frames.</summary>
+    /// <summary>Begins a sentence of a given number of frames.</summary>
     public void Begin(int frames, ulong seed)
     {
         (_frames, _seed, _pulseFrames, _frameIndex) = (frames, seed, 0, 0);
@@ -91,7 +91,10 @@ internal sealed unsafe class SoundStage : IDisposable
 
     public void Dispose() => _turns.Dispose();
 
-    /// <summary>Frames of samples that are complete once so many frames of spectra are in: a sample waits for the two frames after its own.</summary>
+    /// <summary>
+    /// Frames of samples that are complete once a given number of frames of spectra are in: a sample waits for the two frames after its
+    /// own.
+    /// </summary>
     private int Completed(int frames) => frames == _frames ? frames : Math.Max(frames - 2, 0);
 
     /// <summary>Adds the frame at hand, windowed, to the sums.</summary>
@@ -99,7 +102,8 @@ internal sealed unsafe class SoundStage : IDisposable
     {
         fixed (float* frame = _frame, window = Window, sums = _sums)
         {
-            for (nint j = 0; j < Length; j += 4) Vector128.FusedMultiplyAdd(Vector128.Load(frame + j), Vector128.Load(window + j), Vector128.Load(sums + j)).Store(sums + j);
+            for (nint j = 0; j < Length; j += 4)
+                Vector128.FusedMultiplyAdd(Vector128.Load(frame + j), Vector128.Load(window + j), Vector128.Load(sums + j)).Store(sums + j);
         }
     }
 
@@ -117,7 +121,8 @@ internal sealed unsafe class SoundStage : IDisposable
                 four.Store(to + j);
             }
         }
-        if (check != Vector128<float>.Zero) throw new NotFiniteException("a sample of the voice is infinite or not a number: its weights are damaged");
+        if (check != Vector128<float>.Zero)
+            throw new NotFiniteException("a sample of the voice is infinite or not a number: its weights are damaged");
     }
 
     /// <summary>Sums of the squares of the windows that overlap in a block.</summary>
@@ -161,7 +166,8 @@ internal sealed unsafe class SoundStage : IDisposable
             nint b = 0;
             for (; b <= Bins - 4; b += 4)
             {
-                Vector128<float> g = Vector128.Load(gain + b), c = Vector128.Load(cosines + b), s = Vector128.Load(sines + b), x = Vector128.Load(re + b), y = Vector128.Load(im + b);
+                Vector128<float> g = Vector128.Load(gain + b), c = Vector128.Load(cosines + b), s = Vector128.Load(sines + b),
+                    x = Vector128.Load(re + b), y = Vector128.Load(im + b);
                 Vector128<float> n = Vector128.Load(noiseGain + b), r = Vector128.Load(restGain + b);
                 (g * (c * x - s * y) + n * Vector128.Load(noiseRe + b) + r * Vector128.Load(restCosines + b)).Store(re + b);
                 (g * (c * y + s * x) + n * Vector128.Load(noiseIm + b) + r * Vector128.Load(restSines + b)).Store(im + b);

@@ -1,3 +1,5 @@
+using EdgeLlm.Speech.Phonemes;
+
 namespace EdgeLlm.Speech.Synthesis;
 
 /// <summary>How text is spoken.</summary>
@@ -24,14 +26,26 @@ public sealed record SpeechOptions
     /// <summary>Seconds of silence between paragraphs, 0 to 5.</summary>
     public double ParagraphPause { get; init; } = 0.5;
 
-    /// <summary>Whether the voice's own silence before and after each sentence (0.3 and 0.5 s) stays, and takes the pauses' place.</summary>
+    /// <summary>
+    /// Whether the voice's own silence before and after each sentence (0.3 and 0.5 s) stays, and takes the pauses' place.
+    /// </summary>
     public bool KeepsSilence { get; init; }
 
     /// <summary>Whether a text that begins with `&lt;speak` is SSML. Otherwise its marks are text.</summary>
     public bool IsMarkup { get; init; }
 
-    /// <summary>Whether the text is Markdown, as models write it: its marks are not read, links by their text, blocks of code as "code".</summary>
+    /// <summary>
+    /// Whether the text is Markdown, as models write it: its marks are not read, links by their text, blocks of code as "code".
+    /// </summary>
     public bool IsMarkdown { get; init; }
+
+    /// <summary>Seconds of a pause.</summary>
+    internal double PauseOf(SpeechPause pause) => pause switch
+    {
+        SpeechPause.Paragraph => ParagraphPause,
+        SpeechPause.Sentence => SentencePause,
+        _ => 0,
+    };
 
     /// <exception cref="ArgumentException">A number is out of its range; the message names it.</exception>
     internal void Check()

@@ -4,7 +4,7 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Speech.Synthesis;
 
-/// <summary>What a voice is computed with: a kernel, threads, and the memory between operations.</summary>
+/// <summary>Machine of a voice: a kernel, threads, and the memory between operations.</summary>
 internal sealed unsafe class VoiceMachine : IDisposable
 {
     /// <summary>Rows that are computed at a time.</summary>
@@ -38,7 +38,9 @@ internal sealed unsafe class VoiceMachine : IDisposable
 
     public Kernel Kernel { get; }
 
-    /// <summary>Whether packed matrices are multiplied with float activations: slower, and nearer to the network as it was trained.</summary>
+    /// <summary>
+    /// Whether packed matrices are multiplied with float activations: slower, and nearer to the network as it was trained.
+    /// </summary>
     public bool FloatActivations { get; }
 
     /// <summary>The caller's scratch for attention over heads as wide as the widest matrix.</summary>
@@ -54,7 +56,7 @@ internal sealed unsafe class VoiceMachine : IDisposable
             _y = y;
             if (IsPacked)
             {
-                _activations = new PackedActivations(_packed.Start, _rows, map.Columns);
+                _activations = new PackedActivations(_packed.Start, _rows, map.Columns) { IsRotated = map.Weight.IsRotated };
                 for (int t = 0; t < _rows; t++) Kernel.QuantizePacked(x + t * xStride, _activations, t);
             }
             _chunkRows = _pool.Threads == 1 ? (map.Rows + 31) / 32 * 32 : Math.Clamp(map.Rows / (_pool.Threads * 3) / 32 * 32, 32, 128);

@@ -3,8 +3,8 @@ using EdgeLlm.Gguf;
 namespace EdgeLlm.Speech.Synthesis;
 
 /// <summary>
-/// A voice of hibari's form (docs/speaking.md): two encoders of phonemes, durations, prosody, a decoder to spectra. The file is mapped; its bytes are what is
-/// computed with.
+/// A voice of hibari's form (docs/speaking.md): two encoders of phonemes, durations, prosody, a decoder to spectra. The file is mapped; its
+/// bytes are what is computed with.
 /// </summary>
 internal sealed class VoiceModel : IDisposable
 {
@@ -24,7 +24,9 @@ internal sealed class VoiceModel : IDisposable
     /// <summary>Frequencies of a transform.</summary>
     public const int Bins = TransformLength / 2 + 1;
 
-    /// <summary>Numbers of a frame: logarithm of the harmonics' gain, their phase, logarithms of noise and rest, the rest's phase; each [Bins].</summary>
+    /// <summary>
+    /// Numbers of a frame: logarithm of the harmonics' gain, their phase, logarithms of noise and rest, the rest's phase; each [Bins].
+    /// </summary>
     public const int FrameWidth = 5 * Bins;
 
     private const int MostRepeats = 16;
@@ -38,7 +40,9 @@ internal sealed class VoiceModel : IDisposable
         _file = file;
         var tensors = new VoiceTensors(file);
         if (file.Metadata.GetString("general.architecture") is var architecture && architecture != VoiceStore.Architecture)
-            throw tensors.Error($"is not a voice: its general.architecture is {GgufException.Quote(architecture)}, and a voice's is '{VoiceStore.Architecture}'");
+            throw tensors.Error(
+                $"is not a voice: its general.architecture is {GgufException.Quote(architecture)}, and a voice's is "
+                    + $"'{VoiceStore.Architecture}'");
         Text = tensors.Encoder("m.text", Repeats(TextRepeatsKey));
         ProsodyText = tensors.Encoder("pn.text", Repeats(ProsodyTextRepeatsKey));
         if (Text.Vocabulary != ProsodyText.Vocabulary) throw tensors.Error("has two encoders with different numbers of signs");
@@ -126,6 +130,7 @@ internal sealed class VoiceModel : IDisposable
         GgufFile file = GgufFile.Open(path);
         try
         {
+            Models.Licences.LicencePolicy.Require(file);
             return new VoiceModel(file);
         }
         catch
@@ -136,5 +141,6 @@ internal sealed class VoiceModel : IDisposable
     }
 
     private int Repeats(string key) =>
-        _file.Metadata.GetUInt32(key) is > 0 and <= MostRepeats and var repeats ? (int)repeats : throw _file.Metadata.Error(key, $"must be 1 to {MostRepeats}");
+        _file.Metadata.GetUInt32(key) is > 0 and <= MostRepeats and var repeats ? (int)repeats
+            : throw _file.Metadata.Error(key, $"must be 1 to {MostRepeats}");
 }

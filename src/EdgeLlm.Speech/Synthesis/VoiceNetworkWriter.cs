@@ -8,8 +8,8 @@ using EdgeLlm.Speech.Onnx;
 namespace EdgeLlm.Speech.Synthesis;
 
 /// <summary>
-/// Takes the network out of a voice's folder (`hibari.onnx`) and puts it into a GGUF file: int8 matrices as E8, bit for bit with their scale as
-/// the row scale and sub-scales of 1; all else as F32 in the order that the kernels read.
+/// Takes the network out of a voice's folder (`hibari.onnx`) and puts it into a GGUF file: int8 matrices as E8, bit for bit with their
+/// scale as the row scale and sub-scales of 1; all else as F32 in the order that the kernels read.
 /// </summary>
 internal static class VoiceNetworkWriter
 {
@@ -44,12 +44,16 @@ internal static class VoiceNetworkWriter
         }
     }
 
-    private static bool IsOfNetwork(string name) => name.StartsWith("m.", StringComparison.Ordinal) || name.StartsWith("pn.", StringComparison.Ordinal);
+    private static bool IsOfNetwork(string name) =>
+        name.StartsWith("m.", StringComparison.Ordinal) || name.StartsWith("pn.", StringComparison.Ordinal);
 
     /// <summary>`in_proj_bias` and the like get the names that other maps have.</summary>
     private static string NameOf(string name) => name.Replace("in_proj_bias", "in_proj.bias", StringComparison.Ordinal);
 
-    /// <summary>A vector or table as it is; a convolution's weights [out, in, taps] as [out][taps][in], a depthwise one's [channels, 1, taps] as [taps][channels].</summary>
+    /// <summary>
+    /// A vector or table as it is; a convolution's weights [out, in, taps] as [out][taps][in], a depthwise one's [channels, 1, taps] as
+    /// [taps][channels].
+    /// </summary>
     private static void AddFloats(GgufWriter writer, OnnxTensor tensor)
     {
         float[] numbers = tensor.Floats();
@@ -73,15 +77,16 @@ internal static class VoiceNetworkWriter
             for (int input = 0; input < inputs; input++)
             {
                 for (int tap = 0; tap < taps; tap++)
-                    ordered[isDepthwise ? tap * rows + row : (row * taps + tap) * inputs + input] = numbers[(row * inputs + input) * taps + tap];
+                    ordered[isDepthwise ? tap * rows + row : (row * taps + tap) * inputs + input] =
+                        numbers[(row * inputs + input) * taps + tap];
             }
         }
         Set(writer, tensor.Name, isDepthwise ? [rows, taps] : [(long)taps * inputs, rows], ordered);
     }
 
     /// <summary>
-    /// The convolution over text, pitch and energy in two: of the text [taps][out] rows of its columns, which are multiplied once for each phoneme, and of the
-    /// last two columns [taps][2][out].
+    /// The convolution over text, pitch and energy in two: of the text [taps][out] rows of its columns, which are multiplied once for each
+    /// phoneme, and of the last two columns [taps][2][out].
     /// </summary>
     private static void AddDecoderInput(GgufWriter writer, float[] numbers, int rows, int inputs, int taps)
     {
@@ -116,13 +121,15 @@ internal static class VoiceNetworkWriter
         {
             if (node.Operation != "MatMulInteger" || node.Inputs.Count < 2) continue;
             string quantized = node.Inputs[1];
-            string prefix = quantized.EndsWith("_quantized", StringComparison.Ordinal) ? quantized[..^"_quantized".Length] : throw new InvalidDataException($"'{quantized}' is not a quantized matrix");
+            string prefix = quantized.EndsWith("_quantized", StringComparison.Ordinal) ? quantized[..^"_quantized".Length]
+                : throw new InvalidDataException($"'{quantized}' is not a quantized matrix");
             OnnxTensor matrix = graph.Initializer(quantized);
             float[] scale = graph.Initializer(prefix + "_scale").Floats();
             if (scale.Length != 1 || graph.Initializer(prefix + "_zero_point").SignedBytes().ContainsAnyExcept((sbyte)0))
                 throw new InvalidDataException($"'{quantized}' has more than one scale or a zero point");
             string? bias = After(After(After(node)))?.Inputs.FirstOrDefault(graph.Initializers.ContainsKey);
-            if (bias is null || !NameOf(bias).EndsWith(".bias", StringComparison.Ordinal)) throw new InvalidDataException($"'{quantized}' has no bias that names it");
+            if (bias is null || !NameOf(bias).EndsWith(".bias", StringComparison.Ordinal))
+                throw new InvalidDataException($"'{quantized}' has no bias that names it");
             string name = NameOf(bias)[..^"bias".Length] + "weight";
             if (packed.Any(tensor => tensor.Name == name)) continue; // the attention layer is applied several times
             packed.Add(AddMatrix(writer, name, matrix, scale[0]));
@@ -138,8 +145,9 @@ internal static class VoiceNetworkWriter
         if (matrix.Shape is not [var columns, var rows] || columns % PackedLayout.BlockColumns != 0 || columns == 0 || rows == 0)
             throw new InvalidDataException($"'{matrix.Name}' is not a matrix of a multiple of {PackedLayout.BlockColumns} columns");
         if (matrix.SignedBytes().Contains(sbyte.MinValue)) throw new InvalidDataException($"'{matrix.Name}' has -128, and E8 ends at -127");
-        var packed = new PackedTensor(name, Packing.E8Group32, rows, columns, Vector128<sbyte>.Zero);
-        writer.SetTensor(name, [packed.ByteCount], ElementType.I8, output => output.Write(Pack(matrix.SignedBytes(), rows, packed.Layout, scale)));
+        var packed = new PackedTensor(name, Packing.E8Group32, rows, columns, Vector256<sbyte>.Zero);
+        writer.SetTensor(name, [packed.ByteCount], ElementType.I8,
+            output => output.Write(Pack(matrix.SignedBytes(), rows, packed.Layout, scale)));
         return packed;
     }
 

@@ -119,7 +119,8 @@ internal sealed unsafe class VoiceTensors(GgufFile file)
     public int Width(string name)
     {
         long columns = Find(name).Columns;
-        if (columns is <= 0 or > MostWidth || columns % 32 != 0) throw Error($"tensor '{name}' has rows of {columns} numbers, not a multiple of 32 up to {MostWidth}");
+        if (columns is <= 0 or > MostWidth || columns % 32 != 0)
+            throw Error($"tensor '{name}' has rows of {columns} numbers, not a multiple of 32 up to {MostWidth}");
         return (int)columns;
     }
 
@@ -130,7 +131,7 @@ internal sealed unsafe class VoiceTensors(GgufFile file)
         return rows is > 0 and <= MostRows ? (int)rows : throw Error($"tensor '{name}' has {rows} rows, not 1 to {MostRows}");
     }
 
-    /// <summary>A tensor of floats with so many numbers, in the file.</summary>
+    /// <summary>A tensor of floats with a given number of elements, in the file.</summary>
     public float* Floats(string name, long count)
     {
         GgufTensor tensor = Find(name);
@@ -149,8 +150,9 @@ internal sealed unsafe class VoiceTensors(GgufFile file)
         if (tensor.Rows != rows || tensor.Columns != columns)
             throw Error($"tensor '{name}.weight' is {tensor.Rows} x {tensor.Columns}; the voice needs {rows} x {columns}");
         byte* data = (byte*)file.Pointer(tensor);
-        if (tensor.Packed is null && tensor.Type != ElementType.F32) throw Error($"tensor '{name}.weight' is {tensor.TypeName}; a voice's matrices are packed or F32");
-        return tensor.Packed is { } packed ? new(data, packed.Packing, packed.Codebook, rows, columns) : new(data, ElementType.F32, rows, columns);
+        if (tensor.Packed is null && tensor.Type != ElementType.F32)
+            throw Error($"tensor '{name}.weight' is {tensor.TypeName}; a voice's matrices are packed or F32");
+        return tensor.Packed is { } packed ? new(data, packed.Layout, packed.Codebook, rows) : new(data, ElementType.F32, rows, columns);
     }
 
     public LayerNorm Norm(string name, int width) => new(Floats(name + ".weight", width), Floats(name + ".bias", width));
@@ -201,5 +203,6 @@ internal sealed unsafe class VoiceTensors(GgufFile file)
         };
     }
 
-    private GgufTensor Find(string name) => file.FindTensor(name) ?? throw Error($"has no tensor '{name}': it is not a voice, or a damaged one");
+    private GgufTensor Find(string name) =>
+        file.FindTensor(name) ?? throw Error($"has no tensor '{name}': it is not a voice, or a damaged one");
 }

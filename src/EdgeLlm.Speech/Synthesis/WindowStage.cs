@@ -4,8 +4,8 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Speech.Synthesis;
 
 /// <summary>
-/// A step of the network whose results depend on some rows to each side. Rows come in pieces, and each gives the results that it completes: whatever the pieces,
-/// every row is computed once and from the same numbers. What is outside the sentence is zeros.
+/// A step of the network whose results depend on some rows to each side. Rows come in pieces, and each gives the results that it completes:
+/// whatever the pieces, every row is computed once and from the same numbers. What is outside the sentence is zeros.
 /// </summary>
 internal abstract unsafe class WindowStage : IDisposable
 {
@@ -100,7 +100,8 @@ internal sealed unsafe class ConvolutionStage(VoiceMachine machine, LinearMap ma
 }
 
 /// <summary>
-/// The decoder's first convolution. Frames of a phoneme have its row of text in common, which is multiplied once for all of them; rows that come are pitch and energy.
+/// The decoder's first convolution. Frames of a phoneme have its row of text in common, which is multiplied once for all of them; rows that
+/// come are pitch and energy.
 /// </summary>
 internal sealed unsafe class DecoderInputStage(VoiceMachine machine, DecoderInputWeights weights, int mostRows)
     : WindowStage(machine, 2, weights.Width, DecoderInputWeights.Taps / 2, mostRows)
@@ -138,7 +139,8 @@ internal sealed unsafe class DecoderInputStage(VoiceMachine machine, DecoderInpu
             for (int tap = 0; tap < Taps; tap++)
             {
                 int frame = _frame + tap - Reach;
-                if (frame >= 0 && frame < frames) Machine.Kernel.Add(output, (float*)_texts!.Start + ((nint)_idOfStep[frame / 2] * Taps + tap) * width, width);
+                if (frame >= 0 && frame < frames)
+                    Machine.Kernel.Add(output, (float*)_texts!.Start + ((nint)_idOfStep[frame / 2] * Taps + tap) * width, width);
             }
         }
     }
@@ -182,7 +184,8 @@ internal sealed unsafe class BlockStage : WindowStage
         for (int t = 0; t < rows; t++)
         {
             float* result = row + (nint)t * width;
-            Machine.Kernel.ConvolveRow(window + (nint)t * width, (nint)_weights.Dilation * width, _weights.Convolution, _weights.ConvolutionBias, result, _weights.Taps, width);
+            Machine.Kernel.ConvolveRow(window + (nint)t * width, (nint)_weights.Dilation * width, _weights.Convolution,
+                _weights.ConvolutionBias, result, _weights.Taps, width);
             Machine.Normalize(_weights.Norm, result, result, width);
         }
         Machine.Multiply(_weights.Up, row, width, rows, hidden);

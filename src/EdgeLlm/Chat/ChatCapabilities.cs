@@ -1,6 +1,6 @@
 namespace EdgeLlm.Chat;
 
-/// <summary>What a template can express, found out by rendering small conversations with it and looking for their words.</summary>
+/// <summary>Capabilities of a template, found out by rendering small conversations with it and looking for their words.</summary>
 public sealed record ChatCapabilities
 {
     /// <summary>Whether a system turn is rendered. If not, its text goes before that of the first user turn.</summary>

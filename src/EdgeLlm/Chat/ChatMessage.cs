@@ -14,6 +14,6 @@ public sealed record ChatMessage(string Role, string Content)
     /// <summary>For a turn of role <c>tool</c>: the name of the function that it answers for; else the speaker's name.</summary>
     public string? Name { get; init; }
 
-    /// <summary>What the assistant thought before it answered; templates decide whether a model sees it again.</summary>
+    /// <summary>Thoughts of the assistant before it answered; templates decide whether a model sees them again.</summary>
     public string? ReasoningContent { get; init; }
 }

@@ -2,7 +2,7 @@ namespace EdgeLlm.Chat;
 
 /// <summary>
 /// A rendered prompt that remembers which of its text was typed and which the template wrote. A special token may be
-/// recognized only where it lies wholly inside one part that is not from input; the rest is ordinary text, whose tokens may
+/// recognized only where it is wholly inside one part that is not from input; the rest is ordinary text, whose tokens may
 /// reach across parts.
 /// </summary>
 public sealed class ChatPrompt

@@ -17,7 +17,8 @@ public sealed record ChatRequest
     public bool AddGenerationPrompt { get; init; } = true;
 
     /// <summary>
-    /// Whether a last turn of the assistant is left open for the model to continue; it then takes the place of <see cref="AddGenerationPrompt"/>.
+    /// Whether a last turn of the assistant is left open for the model to continue; it then takes the place of
+    /// <see cref="AddGenerationPrompt"/>.
     /// </summary>
     public bool ContinueFinalMessage { get; init; }
 

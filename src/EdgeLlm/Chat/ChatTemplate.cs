@@ -26,7 +26,7 @@ public sealed class ChatTemplate
     /// <summary>ChatML, for models whose file has no template but whose vocabulary has ChatML's <c>&lt;|im_start|&gt;</c>.</summary>
     public static ChatTemplate BuiltIn { get; } = Parse(NamedTemplates.Find("chatml")!);
 
-    /// <summary>What the template can express. The first use renders some small conversations to find out.</summary>
+    /// <summary>Capabilities of the template. The first use renders some small conversations to find out.</summary>
     public ChatCapabilities Capabilities => _capabilities.Value;
 
     /// <summary>Parses a template.</summary>
@@ -45,7 +45,9 @@ public sealed class ChatTemplate
     /// <exception cref="ChatTemplateException">The template fails, by its own decision too, or reaches a limit.</exception>
     public string Render(JsonElement variables, DateTimeOffset? now = null) => Render(variables, now, _limits);
 
-    /// <summary>The limits that hold for one of the small renderings that find out <see cref="Capabilities"/>: there are a dozen of them.</summary>
+    /// <summary>
+    /// The limits that hold for one of the small renderings that find out <see cref="Capabilities"/>: there are a dozen of them.
+    /// </summary>
     internal ChatTemplateLimits ProbeLimits => _limits with
     {
         MaximumSteps = Math.Min(_limits.MaximumSteps, 200_000),
@@ -66,7 +68,8 @@ public sealed class ChatTemplate
     /// <exception cref="ChatTemplateException">The template fails, by its own decision too, or reaches a limit.</exception>
     public ChatPrompt Render(ChatRequest request)
     {
-        if (request is { ContinueFinalMessage: true, Messages: [.., { Role: "assistant", ToolCalls: [] } last] }) return RenderOpen(request, last.Content);
+        if (request is { ContinueFinalMessage: true, Messages: [.., { Role: "assistant", ToolCalls: [] } last] })
+            return RenderOpen(request, last.Content);
         return new ChatPrompt(RenderParts(request));
     }
 
@@ -85,7 +88,8 @@ public sealed class ChatTemplate
         {
             List<ChatPromptPart> all = RenderParts(request with { AddGenerationPrompt = false });
             int last = all.FindLastIndex(part => part.FromInput);
-            if (last >= 0 && all[last].Text.TrimEnd().EndsWith(content.Trim(), StringComparison.Ordinal)) return new ChatPrompt(all[..(last + 1)]);
+            if (last >= 0 && all[last].Text.TrimEnd().EndsWith(content.Trim(), StringComparison.Ordinal))
+                return new ChatPrompt(all[..(last + 1)]);
         }
         // The template does not show the text as it is: it follows what the template begins an answer with.
         List<ChatPromptPart> parts = RenderParts(request with { Messages = [.. request.Messages.SkipLast(1)], AddGenerationPrompt = true });

@@ -16,7 +16,7 @@ public sealed class ChatTemplateException : Exception
         Line = line;
     }
 
-    /// <summary>What is wrong, without the place; for <c>raise_exception</c> exactly the template's words.</summary>
+    /// <summary>Reason of the error, without the place; for <c>raise_exception</c> exactly the template's words.</summary>
     public string Reason { get; }
 
     /// <summary>Line in the template, from 1; 0 where no line is to blame.</summary>

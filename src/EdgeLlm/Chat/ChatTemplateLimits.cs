@@ -1,7 +1,7 @@
 namespace EdgeLlm.Chat;
 
 /// <summary>
-/// What parsing and rendering one template may cost. Templates come out of untrusted files, so everything is bounded; the
+/// Limits of parsing and rendering one template. Templates come out of untrusted files, so everything is bounded; the
 /// defaults are far above what the templates of published models need: for 2,000 messages of a megabyte together those take up to
 /// 0.4 million steps and 30 MB.
 /// </summary>

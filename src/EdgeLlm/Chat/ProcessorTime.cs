@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace EdgeLlm.Chat;
 
-/// <summary>What a thread has computed for so far: unlike the time on a clock it does not run on while others have the processor.</summary>
+/// <summary>Processor time of a thread so far: unlike the time on a clock it does not pass while others have the processor.</summary>
 internal static partial class ProcessorTime
 {
     private const int ThreadClock = 3; // CLOCK_THREAD_CPUTIME_ID of Linux

@@ -4,7 +4,7 @@ using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat;
 
-/// <summary>The variables that a template gets for a request. What people, tools and models wrote is marked as input.</summary>
+/// <summary>Variables of a template for a request. What people, tools and models wrote is marked as input.</summary>
 internal sealed class RequestVariables(Rendering rendering, ChatCapabilities capabilities)
 {
     private readonly DictValue _variables = new();

@@ -1,9 +1,10 @@
 namespace EdgeLlm.Files;
 
 /// <summary>
-/// A file that is written under another name beside its place (`NAME.edgellm.tmp`), brought to the disk and then put there: the place never holds half of it,
-/// and where writing fails, what it held before. Only a regular file is ever replaced: a link is followed to one; a device, pipe, socket, folder, or a
-/// link that leads nowhere is refused. The other name is made anew and never reached through a link. A file that is replaced hands on who may read it.
+/// A file that is written under another name beside its place (`NAME.edgellm.tmp`), brought to the disk and then put there: the place never
+/// holds half of it, and where writing fails, what it held before. Only a regular file is ever replaced: a link is followed to one; a
+/// device, pipe, socket, folder, or a link that leads nowhere is refused. The other name is made anew and never reached through a link. A
+/// file that is replaced hands on who may read it.
 /// </summary>
 internal sealed class AtomicFile : IDisposable
 {
@@ -19,7 +20,8 @@ internal sealed class AtomicFile : IDisposable
         _stream = CreateNew(path, TemporaryPath(_target));
         try
         {
-            if (!OperatingSystem.IsWindows() && File.Exists(_target)) File.SetUnixFileMode(_stream.SafeFileHandle, File.GetUnixFileMode(_target));
+            if (!OperatingSystem.IsWindows() && File.Exists(_target))
+                File.SetUnixFileMode(_stream.SafeFileHandle, File.GetUnixFileMode(_target));
         }
         catch (Exception exception) when (FileException.IsFromFileSystem(exception))
         {
@@ -39,7 +41,8 @@ internal sealed class AtomicFile : IDisposable
 
     /// <summary>Writes a file.</summary>
     /// <param name="write">Writes the bytes.</param>
-    /// <param name="waitsForDisk">Whether the bytes are on the disk when it is put in its place; otherwise a machine that loses its power may lose them.</param>
+    /// <param name="waitsForDisk">Whether the bytes are on the disk when it is put in its place; otherwise a machine that loses its power
+    /// may lose them.</param>
     /// <exception cref="FileException">It can't be written, is not a regular file, or another process is writing it just now.</exception>
     public static void Write(string path, Action<FileStream> write, bool waitsForDisk = true)
     {
@@ -52,7 +55,7 @@ internal sealed class AtomicFile : IDisposable
     /// <exception cref="FileException">It can't; the message says why.</exception>
     public static void RequireWritable(string path) => new AtomicFile(path).Dispose();
 
-    /// <summary>The regular file that writing a path replaces or makes: behind links, where there are some.</summary>
+    /// <summary>The regular file that writing a path replaces or makes: the target of links, where there are some.</summary>
     /// <exception cref="FileException">The path leads to something else.</exception>
     public static string TargetOf(string path)
     {
@@ -72,12 +75,14 @@ internal sealed class AtomicFile : IDisposable
     }
 
     /// <summary>
-    /// Opens a file that this program keeps beside another and goes on with in a later run, or makes it. A link or anything else but a regular file is refused.
+    /// Opens a file that this program keeps beside another and continues in a later run, or makes it. A link or anything else but a regular
+    /// file is refused.
     /// </summary>
     /// <exception cref="FileException">It can't be opened, or another process has it open.</exception>
     public static FileStream OpenOrCreate(string path, FileShare share = FileShare.None)
     {
-        if (FileStatus.Of(path, followLinks: false) is { Kind: not FileKind.Regular } status) throw new FileException(path, $"is {status.KindName}, which edgellm did not make: remove it");
+        if (FileStatus.Of(path, followLinks: false) is { Kind: not FileKind.Regular } status)
+            throw new FileException(path, $"is {status.KindName}, which edgellm did not make: remove it");
         try
         {
             return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, share, bufferSize: share == FileShare.None ? 0 : 4096);
@@ -139,7 +144,8 @@ internal sealed class AtomicFile : IDisposable
     {
         _stream.Flush(flushToDisk: waitsForDisk);
         _stream.Dispose(); // Windows renames no open file
-        if (FileStatus.Of(_target, followLinks: false) is { Kind: not FileKind.Regular } status) throw new FileException(_path, $"has become {status.KindName} meanwhile");
+        if (FileStatus.Of(_target, followLinks: false) is { Kind: not FileKind.Regular } status)
+            throw new FileException(_path, $"has become {status.KindName} meanwhile");
         File.Move(TemporaryPath(_target), _target, overwrite: true);
         _done = true;
     });
@@ -188,7 +194,9 @@ internal sealed class AtomicFile : IDisposable
     private static void RemoveLeftOver(string path, string temporary)
     {
         if (FileStatus.Of(temporary, followLinks: false) is not { } status) return;
-        if (status.Kind != FileKind.Regular) throw new FileException(path, $"{Path.GetFileName(temporary)} beside it is {status.KindName}, which edgellm did not make: remove it");
+        if (status.Kind != FileKind.Regular)
+            throw new FileException(path,
+                $"{Path.GetFileName(temporary)} beside it is {status.KindName}, which edgellm did not make: remove it");
         try
         {
             // A run that is writing holds it locked; one that was killed does not.

@@ -3,7 +3,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace EdgeLlm.Files;
 
-/// <summary>Files that a user names to be read. What can't be read is a <see cref="FileException"/>; a device is never read, and nothing without a limit.</summary>
+/// <summary>
+/// Files that a user names to be read. What can't be read is a <see cref="FileException"/>; a device is never read, and nothing without a
+/// limit.
+/// </summary>
 internal static class InputFile
 {
     /// <summary>Most bytes of a text to measure or calibrate on.</summary>
@@ -36,7 +39,8 @@ internal static class InputFile
     {
         try
         {
-            return ReadAtMost(stream, mostBytes) ?? throw new FileException(name, $"has more than the {mostBytes >> 20} MiB that such a file may have");
+            return ReadAtMost(stream, mostBytes)
+                ?? throw new FileException(name, $"has more than the {mostBytes >> 20} MiB that such a file may have");
         }
         catch (Exception exception) when (FileException.IsFromFileSystem(exception))
         {
@@ -75,7 +79,8 @@ internal static class InputFile
     {
         if (FileStatus.Of(path) is not { } status) return; // opening it says why
         if (status.Kind == FileKind.Link) throw new FileException(path, "is a link to a file that is not there");
-        if (status.Kind != FileKind.Regular && !(pipes && status.Kind == FileKind.Pipe)) throw new FileException(path, $"is {status.KindName}, not a file");
+        if (status.Kind != FileKind.Regular && !(pipes && status.Kind == FileKind.Pipe))
+            throw new FileException(path, $"is {status.KindName}, not a file");
     }
 
     /// <summary>Opens a regular file to be mapped.</summary>
@@ -86,7 +91,8 @@ internal static class InputFile
         return Open(path, static path => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read));
     }
 
-    private static FileStream OpenAny(string path) => Open(path, static path => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read));
+    private static FileStream OpenAny(string path) =>
+        Open(path, static path => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read));
 
     private static T Open<T>(string path, Func<string, T> open)
     {

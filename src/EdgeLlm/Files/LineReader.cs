@@ -2,10 +2,13 @@ using System.Text;
 
 namespace EdgeLlm.Files;
 
-/// <summary>Lines of a stream that another program or person writes. A line without an end is refused, before it takes the machine's memory.</summary>
+/// <summary>
+/// Lines of a stream that another program or person writes. A line without an end is refused, before it takes the machine's memory.
+/// </summary>
 /// <param name="name">What messages call it.</param>
 /// <param name="mostCharacters">Most characters of a line.</param>
-internal sealed class LineReader(string name, Stream stream, Encoding encoding, int mostCharacters = LineReader.MostCharacters) : StreamReader(stream, encoding)
+internal sealed class LineReader(string name, Stream stream, Encoding encoding, int mostCharacters = LineReader.MostCharacters)
+    : StreamReader(stream, encoding)
 {
     /// <summary>Longer than any context takes.</summary>
     private const int MostCharacters = 1 << 24;

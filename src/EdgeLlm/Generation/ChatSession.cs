@@ -6,7 +6,8 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Generation;
 
 /// <summary>
-/// A conversation with a model: turns in, streamed answers out. What users write is never parsed into special tokens. Not for several threads at once.
+/// A conversation with a model: turns in, streamed answers out. What users write is never parsed into special tokens. Not for several
+/// threads at once.
 /// </summary>
 public sealed partial class ChatSession : IDisposable
 {
@@ -22,7 +23,7 @@ public sealed partial class ChatSession : IDisposable
     {
     }
 
-    /// <summary>The same with a format that was made before.</summary>
+    /// <summary>Makes a session with a format that was made before.</summary>
     internal ChatSession(LanguageModel model, ChatFormat format, string? system = null)
     {
         _format = format;
@@ -36,7 +37,7 @@ public sealed partial class ChatSession : IDisposable
     /// <summary>The turns so far, without the system prompt.</summary>
     public IReadOnlyList<ChatMessage> Messages => _messages;
 
-    /// <summary>What the last answer took.</summary>
+    /// <summary>Statistics of the last answer.</summary>
     public GenerationStatistics Statistics => _generator.Statistics;
 
     /// <summary>Tokens in the context.</summary>
@@ -45,12 +46,17 @@ public sealed partial class ChatSession : IDisposable
     /// <summary>The model.</summary>
     public LanguageModel Model => _generator.Model;
 
-    /// <summary>Asks, and gives the answer piece by piece. Both become turns of the conversation, an answer that was cancelled as far as it came.</summary>
-    /// <exception cref="ContextFullException">The conversation is longer than the context and the options ask for an error then.</exception>
+    /// <summary>
+    /// Asks, and gives the answer piece by piece. Both become turns of the conversation, an answer that was cancelled as far as it came.
+    /// </summary>
+    /// <exception cref="ContextFullException">The conversation is longer than the context and the options ask for an error
+    /// then.</exception>
     /// <exception cref="ChatTemplateException">The model's chat template does not take this conversation.</exception>
     /// <exception cref="InvalidOperationException">Another answer of this session has not ended.</exception>
-    /// <exception cref="ObjectDisposedException">The session or the model was disposed of, before or while the answer was given.</exception>
-    public async IAsyncEnumerable<string> AskAsync(string text, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    /// <exception cref="ObjectDisposedException">The session or the model was disposed of, before or while the answer was
+    /// given.</exception>
+    public async IAsyncEnumerable<string> AskAsync(string text, GenerationOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(text);
         options ??= new GenerationOptions();

@@ -8,19 +8,28 @@ namespace EdgeLlm.Generation;
 /// <summary>The vocabularies of models as trees for constraints, each made when first needed.</summary>
 internal static class ConstraintVocabulary
 {
-    private static readonly ConditionalWeakTable<Tokenizer, TokenTree> Trees = [];
+    private static readonly ConditionalWeakTable<Tokenizer, Dictionary<string, TokenTree>> Trees = [];
 
-    /// <summary>The tree of a tokenizer's tokens. Control tokens and markup have no bytes there, so that they are never chosen.</summary>
-    public static TokenTree Of(Tokenizer tokenizer)
+    /// <summary>
+    /// The tree of a tokenizer's tokens. Control tokens and markup have no bytes there, so that they are never chosen, but for those that
+    /// are visible.
+    /// </summary>
+    /// <param name="visible">Markup that a form may have (<see cref="GenerationOptions.VisibleTokens"/>); null: none.</param>
+    public static TokenTree Of(Tokenizer tokenizer, IReadOnlyList<int>? visible = null)
     {
+        visible =
+            [.. (visible ?? []).Where(id => !tokenizer.IsEndOfGeneration(id)
+                && (tokenizer.IsControl(id) || tokenizer.Vocabulary.IsMarkup(id)))];
+        string key = string.Join(',', visible);
         lock (Trees)
         {
-            if (!Trees.TryGetValue(tokenizer, out TokenTree? tree)) Trees.Add(tokenizer, tree = Make(tokenizer));
+            if (!Trees.TryGetValue(tokenizer, out Dictionary<string, TokenTree>? trees)) Trees.Add(tokenizer, trees = []);
+            if (!trees.TryGetValue(key, out TokenTree? tree)) trees[key] = tree = Make(tokenizer, [.. visible]);
             return tree;
         }
     }
 
-    private static TokenTree Make(Tokenizer tokenizer)
+    private static TokenTree Make(Tokenizer tokenizer, HashSet<int> visible)
     {
         var tokens = new byte[tokenizer.VocabularySize][];
         var ends = new List<int>();
@@ -29,6 +38,7 @@ internal static class ConstraintVocabulary
         {
             bytes.ResetWrittenCount();
             if (tokenizer.IsEndOfGeneration(id)) ends.Add(id);
+            else if (visible.Contains(id)) tokenizer.Decode(id, bytes, renderSpecial: true);
             else if (!tokenizer.IsControl(id) && !tokenizer.Vocabulary.IsMarkup(id)) tokenizer.Decode(id, bytes);
             tokens[id] = bytes.WrittenSpan.ToArray();
         }

@@ -1,8 +1,8 @@
 namespace EdgeLlm.Generation;
 
 /// <summary>
-/// Notices an answer that repeats itself without end: its last tokens are 8 times the same block, 64 tokens or more together. Small models get
-/// there at low temperatures. A list, a table or a refrain has something new in each line; eight equal blocks have not.
+/// Notices an answer that repeats itself without end: its last tokens are 8 times the same block, 64 tokens or more together. Small models
+/// get there at low temperatures. A list, a table or a refrain has something new in each line; eight equal blocks have not.
 /// </summary>
 internal sealed class LoopGuard
 {

@@ -3,16 +3,21 @@ using EdgeLlm.Chat;
 namespace EdgeLlm.Generation;
 
 /// <summary>
-/// Fits a conversation into a context: its oldest questions are left out, each with all that follows up to the next one. System turns and the last
-/// question stay.
+/// Fits a conversation into a context: its oldest questions are left out, each with all that follows up to the next one. System turns and
+/// the last question stay.
 /// </summary>
 internal static class PromptFitter
 {
-    /// <summary>Tokens to keep free for an answer: what was asked for, else a quarter of the context, but never more than half of it.</summary>
+    /// <summary>
+    /// Tokens to keep free for an answer: what was asked for, else a quarter of the context, but never more than half of it.
+    /// </summary>
     /// <param name="maxTokens">Most tokens of the answer, or 0.</param>
     public static int RoomFor(int maxTokens, int capacity) => Math.Min(maxTokens > 0 ? maxTokens : capacity / 4, capacity / 2);
 
-    /// <summary>The tokens of a conversation, without as many of its oldest turns as it takes; more than there is place for where nothing is left to drop.</summary>
+    /// <summary>
+    /// The tokens of a conversation, without as many of its oldest turns as it takes; more than there is place for where nothing is left to
+    /// drop.
+    /// </summary>
     /// <param name="messages">The turns; those that are left out are removed.</param>
     /// <param name="most">Most tokens that they may take.</param>
     /// <param name="render">Gives the tokens of <paramref name="messages"/> as they are.</param>
@@ -28,7 +33,10 @@ internal static class PromptFitter
         return tokens;
     }
 
-    /// <summary>In the middle of an answer that has filled the context: the prompt without turns until a quarter of the context is free, or null where that does not make room.</summary>
+    /// <summary>
+    /// In the middle of an answer that has filled the context: the prompt without turns until a quarter of the context is free, or null
+    /// where that does not make room.
+    /// </summary>
     /// <param name="messages">The turns; those that are left out are removed.</param>
     /// <param name="answered">Tokens of the answer.</param>
     /// <param name="render">Gives the tokens of <paramref name="messages"/> as they are.</param>
@@ -41,8 +49,8 @@ internal static class PromptFitter
     }
 
     /// <summary>
-    /// Removes the oldest questions until about this share of the text is gone, at least one; false where only the last question is left. (One by one, each
-    /// with a new rendering, would take a long conversation's square.)
+    /// Removes the oldest questions until about this share of the text is gone, at least one; false where only the last question is left.
+    /// (One by one, each with a new rendering, would take a long conversation's square.)
     /// </summary>
     public static bool DropOldest(List<ChatMessage> messages, double share)
     {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics;
 using System.Text;
+using EdgeLlm.Chat.Tools;
 using EdgeLlm.Generation.Speculation;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
@@ -10,9 +11,10 @@ using EdgeLlm.Tokenization;
 namespace EdgeLlm.Generation;
 
 /// <summary>
-/// One answer, token by token: compute, sample, detokenize, look for the end. <see cref="Next"/> does all of it; who decodes several together asks each
-/// for its <see cref="Pending"/> tokens after <see cref="Prepare"/>, computes them, and hands each its logits with <see cref="Accept"/>; of a long prompt it may
-/// compute some first and say so with <see cref="Advance"/>. A token that is not the first allocates nothing.
+/// One answer, token by token: compute, sample, detokenize, look for the end. <see cref="Next"/> does all of it; who decodes several
+/// together asks each for its <see cref="Pending"/> tokens after <see cref="Prepare"/>, computes them, and hands each its logits with
+/// <see cref="Accept(Span{float})"/>; of a long prompt it may compute some first and say so with <see cref="Advance"/>. A token that is not
+/// the first allocates nothing.
 /// </summary>
 internal sealed partial class Sequence
 {
@@ -30,8 +32,11 @@ internal sealed partial class Sequence
     private readonly Stopwatch _clock = new();
 
     private TokenConstraint? _constraint;
+    private readonly CallTrigger? _trigger;
+    private bool _isForm; // the rest of the answer is held to a form
     private string _healed = ""; // the text that the prompt's last token had, as far as the answer has not repeated it
-    private int[] _pending = [];
+    private int[] _pending = new int[DraftPasses.MostTokens];
+    private int _pendingEnd;
     private int _computed; // of the pending ones
     private int _promptLength;
     private int _reused;
@@ -40,36 +45,45 @@ internal sealed partial class Sequence
 
     /// <param name="cache">The context that it uses, alone until it has ended.</param>
     /// <param name="options">How; checked here.</param>
-    /// <param name="shorten">Gives a shorter prompt when one that needs so many tokens has no room, or null where there is none.</param>
+    /// <param name="shorten">Gives a shorter prompt when one that needs a given number of tokens has no room, or null where there is
+    /// none.</param>
     public Sequence(SequenceCache cache, GenerationOptions options, Func<int, IReadOnlyList<int>?>? shorten = null)
     {
         options.Validate();
         _cache = cache;
-        cache.Scope = options.Scope;
         _model = cache.Model;
+        cache.Adapt(options);
         _options = options;
         _shorten = shorten;
         _sampler = new Sampler(WithDryBreakers(options, _model.Tokenizer), _model.Info.VocabularySize, _model.ContextLength);
-        _detokenizer = new StreamingDetokenizer(_model.Tokenizer);
+        _detokenizer = new StreamingDetokenizer(_model.Tokenizer, visible: options.VisibleTokens);
         bool isFree = options.Constraint is null;
         _stops = new StopMatcher(isFree ? options.StopStrings : []);
         _tokens = new List<int>(options.MaxTokens > 0 ? Math.Min(options.MaxTokens, _model.ContextLength) + 1 : _model.ContextLength + 1);
         _loops = options.StopsLoops && isFree ? new LoopGuard() : null;
-        if (options.Speculates) (_lookup, _draftLogits) = (new NgramLookup(_model.ContextLength), DraftLogits.Of(_model));
-        _draftLength = new DraftLength { Fixed = options.DraftTokens };
+        if (options.Speculates) _lookup = new NgramLookup(_model.ContextLength);
+        if (options.LogProbabilities is { } likeliest) _meter = new LogProbabilityMeter(_model.Info.VocabularySize, likeliest);
+        _isForm = !isFree;
+        _trigger = options.LateConstraint?.CreateTrigger();
     }
 
     /// <summary>Tokens of the answer so far.</summary>
     public IReadOnlyList<int> Tokens => _tokens;
 
-    /// <summary>What it took so far.</summary>
+    /// <summary>Statistics so far.</summary>
     public GenerationStatistics Statistics { get; private set; }
 
     /// <summary>The context that it uses.</summary>
     public KvCache Memory => _cache.Memory;
 
     /// <summary>Tokens to compute before the next one can be chosen: what is new in the prompt, then one at a time.</summary>
-    public ReadOnlySpan<int> Pending => _pending.AsSpan(_computed);
+    public ReadOnlySpan<int> Pending => _pending.AsSpan(_computed, _pendingEnd - _computed);
+
+    /// <summary>Whether it needs one token for the next, or few after it has given one: such sequences share a pass.</summary>
+    public bool Decodes => Pending.Length == 1 || (_tokens.Count > 0 && Pending.Length <= DraftPasses.MostTokens);
+
+    /// <summary>Tokens of the prompt that were in the cache.</summary>
+    public int Reused => _reused;
 
     /// <summary>Whether it has ended.</summary>
     public bool HasEnded => _reason != FinishReason.None;
@@ -85,8 +99,10 @@ internal sealed partial class Sequence
         SetPrompt(prompt);
         if (_options.Constraint is { } constraint)
         {
-            _constraint = constraint.Begin(ConstraintVocabulary.Of(_model.Tokenizer), Encoding.UTF8.GetBytes(_healed));
+            _constraint =
+                constraint.Begin(ConstraintVocabulary.Of(_model.Tokenizer, _options.VisibleTokens), Encoding.UTF8.GetBytes(_healed));
             _constraint.Fit(Room(prompt.Count));
+            _constraint.Reserve();
         }
         else if (_healed.Length > 0)
         {
@@ -135,34 +151,58 @@ internal sealed partial class Sequence
     }
 
     /// <summary>
-    /// Chooses the next token by the logits [vocabulary] of the last pending one, and gives the text that it completes, valid until the next call. The logits are
-    /// overwritten.
+    /// Chooses the next token by the logits [vocabulary] of the last pending one, and gives the text that it completes, valid until the
+    /// next call. The logits are overwritten.
     /// </summary>
     public ReadOnlySpan<char> Accept(Span<float> logits)
     {
         _cache.Append(Pending);
         if (_tokens.Count == 0) _cache.Keep(); // the next prompt often begins as this one
-        if (_constraint?.Apply(logits, Room(_cache.Tokens.Count)) == false) return End(FinishReason.MaxTokens);
+        _meter?.Observe(logits);
+        if (_constraint?.ApplyWide(logits, Room(_cache.Tokens.Count)) == false) return End(FinishReason.MaxTokens);
         int token = _sampler.Sample(logits);
+        if (_constraint?.FitsRoom(token) == false)
+        {
+            _constraint.Narrow(logits);
+            token = _sampler.SampleAgain(logits);
+        }
         if (_tokens.Count == 0) _firstToken = _clock.Elapsed;
-        bool isConstrained = _options.Constraint is not null;
-        if ((!_options.IgnoreEndOfText || isConstrained) && _model.Tokenizer.IsEndOfGeneration(token)) return End(WasForced ? FinishReason.MaxTokens : FinishReason.EndOfText);
+        bool isConstrained = _isForm;
+        if ((!_options.IgnoreEndOfText || isConstrained) && _model.Tokenizer.IsEndOfGeneration(token))
+            return End(WasForced ? FinishReason.MaxTokens : FinishReason.EndOfText);
         if (!isConstrained && _options.StopTokens.Contains(token)) return End(FinishReason.Stop);
         _sampler.Accept(token);
         _lookup?.Add(token);
         _tokens.Add(token);
         _last[0] = token;
-        (_pending, _computed) = (_last, 0);
+        Await(_last);
         _text.ResetWrittenCount();
-        _text.Write(_stops.Append(WithoutHealed(_detokenizer.Add(token)), out bool stopped));
+        ReadOnlySpan<char> text = WithoutHealed(_detokenizer.Add(token));
+        if (_meter is not null) Measure(token, text.Length);
+        _text.Write(_stops.Append(text, out bool stopped));
         _constraint?.Accept(token);
         if (!isConstrained && _healed.Length == 0) _constraint = null;
-        if (stopped) Close(FinishReason.Stop); // the rest of the text is the stop string's
+        if (!isConstrained && !stopped && _trigger?.Add(text) is { } begun) BeginForm(begun);
+        if (stopped) Stop();
         else if (isConstrained && _constraint!.IsComplete) Finish(WasForced ? FinishReason.MaxTokens : FinishReason.EndOfText);
         else if (_options.MaxTokens > 0 && _tokens.Count >= _options.MaxTokens) Finish(FinishReason.MaxTokens);
-        else if (_loops?.Add(token) == true) Finish(FinishReason.Loop);
+        else if (!_isForm && _loops?.Add(token) == true) Finish(FinishReason.Loop);
+        if (!HasEnded) _released += _text.WrittenCount;
         Report();
         return _text.WrittenSpan;
+    }
+
+    /// <summary>
+    /// Holds the rest of the answer to the form that it has begun with a text; not where there is no room left for the form.
+    /// </summary>
+    private void BeginForm(string begun)
+    {
+        TokenConstraint constraint =
+            _options.LateConstraint!.Constraint.Begin(ConstraintVocabulary.Of(_model.Tokenizer, _options.VisibleTokens));
+        if (!constraint.TryRead(Encoding.UTF8.GetBytes(begun)) || constraint.Distance > Room(_cache.Tokens.Count + 1)) return;
+        constraint.Reserve();
+        (_constraint, _isForm) = (constraint, true);
+        _stops.Ignore();
     }
 
     /// <summary>Ends the answer, and gives the text that was held back, valid until the next call.</summary>
@@ -188,14 +228,16 @@ internal sealed partial class Sequence
     /// <summary>Whether a constraint was closed because of the room that was left.</summary>
     private bool WasForced => _constraint?.WasForced == true;
 
-    /// <summary>Tokens that the answer may still have, where so many are in the context.</summary>
+    /// <summary>Tokens that the answer may still have, where a number are in the context.</summary>
     private int Room(int used)
     {
         int room = _cache.Memory.Capacity - used + 1; // the last one is not computed
         return _options.MaxTokens > 0 ? Math.Min(room, _options.MaxTokens - _tokens.Count) : room;
     }
 
-    /// <summary>The prompt without its last token, if that is text; its text is to come first in the answer, and is left out there.</summary>
+    /// <summary>
+    /// The prompt without its last token, if that is text; its text is to come first in the answer, and is left out there.
+    /// </summary>
     private IReadOnlyList<int> TakeBackLast(IReadOnlyList<int> prompt)
     {
         Tokenizer tokenizer = _model.Tokenizer;
@@ -219,8 +261,17 @@ internal sealed partial class Sequence
         int capacity = _cache.Memory.Capacity;
         if (prompt.Count > capacity) throw new ContextFullException(prompt.Count, capacity);
         _reused = _cache.Reuse(prompt, _options.Instructions);
-        (_pending, _computed) = ([.. prompt.Skip(_reused)], 0);
+        Await([.. prompt.Skip(_reused)]);
         _promptLength = prompt.Count - _tokens.Count;
+    }
+
+    /// <summary>These tokens are to be computed next.</summary>
+    private void Await(ReadOnlySpan<int> tokens, ReadOnlySpan<int> then = default)
+    {
+        (_computed, _pendingEnd) = (0, tokens.Length + then.Length);
+        if (_pending.Length < _pendingEnd) _pending = new int[_pendingEnd];
+        tokens.CopyTo(_pending);
+        then.CopyTo(_pending.AsSpan(tokens.Length));
     }
 
     private static SamplingOptions WithDryBreakers(GenerationOptions options, Tokenizer tokenizer)
@@ -240,13 +291,18 @@ internal sealed partial class Sequence
         Close(reason);
         _text.Write(_stops.Append(_detokenizer.Flush(), out _));
         _text.Write(_stops.Flush());
+        _released = long.MaxValue;
     }
 
     private void Close(FinishReason reason)
     {
         _reason = reason;
+        _constraint?.Release();
         if (_tokens.Count > 1) _cache.Keep(); // the next turn's prompt goes on after this answer
     }
 
-    private void Report() => Statistics = new GenerationStatistics(_promptLength, _reused, _tokens.Count, _firstToken, _clock.Elapsed - _firstToken, _reason) { DraftedTokens = _drafted, AcceptedTokens = _accepted };
+    private void Report() =>
+        Statistics = new GenerationStatistics(_promptLength, _reused, _tokens.Count, _firstToken, _clock.Elapsed - _firstToken,
+            _reason)
+        { DraftedTokens = _drafted, AcceptedTokens = _accepted, StopString = _stops.Matched };
 }

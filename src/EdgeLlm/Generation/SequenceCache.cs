@@ -1,20 +1,29 @@
+using System.Runtime.InteropServices;
 using EdgeLlm.Generation.Prefixes;
 using EdgeLlm.Models;
+using EdgeLlm.Models.Adapters;
 
 namespace EdgeLlm.Generation;
 
 /// <summary>
-/// A context, and the tokens whose keys and values it holds: what a prompt shares with them, or with those of the model's <see cref="PrefixCache"/>, is not computed again.
+/// A context, and the tokens whose keys and values it holds: what a prompt shares with them, or with those of the model's
+/// <see cref="PrefixCache"/>, is not computed again.
 /// </summary>
 internal sealed class SequenceCache(LanguageModel model) : IDisposable
 {
     private readonly List<int> _tokens = new(model.ContextLength); // a token allocates nothing
     private readonly PrefixCache? _prefixes = PrefixCache.Of(model);
+    private SequenceCache? _draft;
     private int _instructions;
 
     public LanguageModel Model => model;
 
     public KvCache Memory { get; } = model.CreateCache();
+
+    /// <summary>
+    /// The context in which the model's draft model follows this one; made when it is first asked for. Null where there is no draft model.
+    /// </summary>
+    public SequenceCache? Draft => _draft ??= model.Draft is { } draft ? new SequenceCache(draft) : null;
 
     /// <summary>Whose it is; another's tokens are forgotten.</summary>
     public PrefixScope Scope
@@ -28,6 +37,16 @@ internal sealed class SequenceCache(LanguageModel model) : IDisposable
         }
     } = PrefixScope.Service;
 
+    /// <summary>
+    /// Takes up the adapters and control vectors that tokens are going to be computed with; what was computed with others is forgotten.
+    /// </summary>
+    public void Adapt(GenerationOptions options)
+    {
+        Adaptation? adaptation = model.Adapt(options.Adapters, options.ControlVectors);
+        Scope = options.Scope with { Variant = adaptation?.Key ?? "" };
+        Memory.Adaptation = adaptation;
+    }
+
     /// <summary>The tokens that it holds.</summary>
     public IReadOnlyList<int> Tokens => _tokens;
 
@@ -40,8 +59,8 @@ internal sealed class SequenceCache(LanguageModel model) : IDisposable
     }
 
     /// <summary>
-    /// Forgets all but the longest common beginning with a prompt that the model can go on from, or loads a longer one; the prompt's last token is computed in any case, for its
-    /// logits.
+    /// Forgets all but the longest common beginning with a prompt that the model can continue from, or loads a longer one; the prompt's
+    /// last token is computed in any case, for its logits.
     /// </summary>
     /// <param name="instructions">How many of its tokens other conversations are likely to begin with: a system prompt and tools.</param>
     /// <returns>How many tokens need not be computed.</returns>
@@ -60,7 +79,9 @@ internal sealed class SequenceCache(LanguageModel model) : IDisposable
         return kept;
     }
 
-    /// <summary>Keeps what it takes to go on from here, in this context and in others: at the end of a prompt and of an answer.</summary>
+    /// <summary>
+    /// Keeps what it takes to continue from here, in this context and in others: at the end of a prompt and of an answer.
+    /// </summary>
     public void Keep()
     {
         Settle();
@@ -68,16 +89,24 @@ internal sealed class SequenceCache(LanguageModel model) : IDisposable
         _prefixes?.Store(Scope, _tokens, Memory, _instructions);
     }
 
-    /// <summary>Forgets what a pass has computed beyond the tokens that were noted; where the model can't go back so little, more.</summary>
-    /// <returns>Noted tokens that have to be computed again.</returns>
+    /// <summary>
+    /// Forgets what a pass has computed beyond the tokens that were noted; where the model can't go back so little, more.
+    /// </summary>
+    /// <returns>Noted tokens that have to be computed again; valid until others are noted.</returns>
     public ReadOnlySpan<int> Settle()
     {
         if (Memory.Length <= _tokens.Count) return [];
-        int kept = Memory.Truncate(_tokens.Count);
-        if (kept == _tokens.Count) return [];
-        int[] again = [.. _tokens.Skip(kept)];
+        ReadOnlySpan<int> noted = CollectionsMarshal.AsSpan(_tokens);
+        return noted[CutTo(noted.Length)..]; // the list's memory stays as it is until it grows
+    }
+
+    /// <summary>Forgets all tokens but the first; where the model can't go back so little, more.</summary>
+    /// <returns>How many are left.</returns>
+    public int CutTo(int length)
+    {
+        int kept = Memory.Truncate(length);
         _tokens.RemoveRange(kept, _tokens.Count - kept);
-        return again;
+        return kept;
     }
 
     /// <summary>Notes tokens that a pass has computed after those that it holds.</summary>
@@ -93,9 +122,13 @@ internal sealed class SequenceCache(LanguageModel model) : IDisposable
     /// <summary>Forgets all.</summary>
     public void Clear()
     {
-        Memory.Truncate(0);
-        _tokens.Clear();
+        CutTo(0);
+        _draft?.CutTo(0);
     }
 
-    public void Dispose() => Memory.Dispose();
+    public void Dispose()
+    {
+        Memory.Dispose();
+        _draft?.Dispose();
+    }
 }

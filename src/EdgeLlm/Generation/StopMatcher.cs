@@ -1,13 +1,22 @@
 namespace EdgeLlm.Generation;
 
-/// <summary>Lets text through up to a stop string, and holds back text that may become one. Allocates nothing once its buffer has grown to the longest text.</summary>
+/// <summary>
+/// Lets text through up to a stop string, and holds back text that may become one. Allocates nothing once its buffer has grown to the
+/// longest text.
+/// </summary>
 internal sealed class StopMatcher(IReadOnlyList<string> stops)
 {
+    private IReadOnlyList<string> _stops = stops;
     private char[] _buffer = new char[128]; // what was given last, then what is held back
     private int _held;
     private int _end;
 
-    /// <summary>Appends text; gives what is certain not to belong to a stop string, and whether one has come. Valid until the next call.</summary>
+    /// <summary>The stop string that came; null: none did.</summary>
+    public string? Matched { get; private set; }
+
+    /// <summary>
+    /// Appends text; gives what is certain not to belong to a stop string, and whether one has come. Valid until the next call.
+    /// </summary>
     public ReadOnlySpan<char> Append(ReadOnlySpan<char> text, out bool stopped)
     {
         stopped = false;
@@ -18,17 +27,20 @@ internal sealed class StopMatcher(IReadOnlyList<string> stops)
         _end += text.Length;
         ReadOnlySpan<char> all = _buffer.AsSpan(0, _end);
         int first = -1, keep = 0;
-        for (int i = 0; i < stops.Count; i++)
+        for (int i = 0; i < _stops.Count; i++)
         {
-            int at = all.IndexOf(stops[i], StringComparison.Ordinal);
-            if (at >= 0 && (first < 0 || at < first)) first = at;
-            keep = Math.Max(keep, LongestOverlap(all, stops[i]));
+            int at = all.IndexOf(_stops[i], StringComparison.Ordinal);
+            if (at >= 0 && (first < 0 || at < first)) (first, Matched) = (at, _stops[i]);
+            keep = Math.Max(keep, LongestOverlap(all, _stops[i]));
         }
         stopped = first >= 0;
         if (stopped) _held = _end = 0;
         else _held = _end - keep;
         return stopped ? all[..first] : all[.._held];
     }
+
+    /// <summary>Lets all text through from now on.</summary>
+    public void Ignore() => _stops = [];
 
     /// <summary>The text that is still held back, at the end of the answer.</summary>
     public ReadOnlySpan<char> Flush()

@@ -4,8 +4,8 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Generation;
 
 /// <summary>
-/// Tokens in, text out, over one context. What a prompt shares with the text before it (a system prompt, the turns so far) is not computed again.
-/// Not for several threads at once.
+/// Tokens in, text out, over one context. What a prompt shares with the text before it (a system prompt, the turns so far) is not computed
+/// again. Not for several threads at once.
 /// </summary>
 public sealed class TextGenerator : IDisposable
 {
@@ -22,7 +22,7 @@ public sealed class TextGenerator : IDisposable
     /// <summary>The model.</summary>
     public LanguageModel Model => Context.Model;
 
-    /// <summary>What the last answer took, or the one that is running so far.</summary>
+    /// <summary>Statistics of the last answer, or of the one that is running so far.</summary>
     public GenerationStatistics Statistics => _sequence?.Statistics ?? default;
 
     internal SequenceCache Context { get; }
@@ -34,9 +34,11 @@ public sealed class TextGenerator : IDisposable
     /// <returns>The text, piece by piece: whole characters only.</returns>
     /// <exception cref="ContextFullException">The prompt, or the answer before it ended, is longer than the context.</exception>
     /// <exception cref="InvalidOperationException">Another answer of this generator has not ended.</exception>
-    /// <exception cref="ObjectDisposedException">The generator or the model was disposed of, before or while the answer was given.</exception>
+    /// <exception cref="ObjectDisposedException">The generator or the model was disposed of, before or while the answer was
+    /// given.</exception>
     public async IAsyncEnumerable<string> GenerateAsync(
-        IReadOnlyList<int> prompt, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        IReadOnlyList<int> prompt, GenerationOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         using AnswerTurn turn = BeginAnswer();
@@ -57,7 +59,9 @@ public sealed class TextGenerator : IDisposable
         Context.Clear();
     }
 
-    /// <summary>Gives the context's memory back; an answer that is being given ends with <see cref="ObjectDisposedException"/> at its next step.</summary>
+    /// <summary>
+    /// Gives the context's memory back; an answer that is being given ends with <see cref="ObjectDisposedException"/> at its next step.
+    /// </summary>
     public void Dispose() => Context.Dispose();
 
     /// <summary>Holds off other answers until it is disposed of.</summary>
@@ -66,7 +70,8 @@ public sealed class TextGenerator : IDisposable
     {
         Context.Memory.ThrowIfDisposed();
         if (Interlocked.CompareExchange(ref _answering, 1, 0) != 0)
-            throw new InvalidOperationException("an answer is being given: let it end (or dispose of its enumerator) before the next one begins");
+            throw new InvalidOperationException(
+                "an answer is being given: let it end (or dispose of its enumerator) before the next one begins");
         return new AnswerTurn(this);
     }
 

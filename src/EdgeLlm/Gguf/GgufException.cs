@@ -17,7 +17,7 @@ public sealed class GgufException : Exception
     /// <summary>The field that is wrong, such as `version`, `key 'general.alignment'` or `tensor 'output.weight' offset`.</summary>
     public string Field { get; }
 
-    /// <summary>Where the field lies in the file, in bytes from its start; null where it has no place, such as a missing key.</summary>
+    /// <summary>Position of the field in the file, in bytes from its start; null where it has no place, such as a missing key.</summary>
     public long? Offset { get; }
 
     /// <summary>A name as messages have it: in quotes, and cut where it is long.</summary>

@@ -23,9 +23,10 @@ public sealed class GgufFile : IDisposable
         foreach ((string name, PackedTensor packed) in PackedTensors.Read(Metadata, _tensors)) _tensors[name].Packed = packed;
     }
 
-    /// <summary>A model whose tensors lie in files of another format.</summary>
+    /// <summary>A model whose tensors are in files of another format.</summary>
     /// <param name="maps">The files, which are disposed of with this; <see cref="GgufTensor.FileIndex"/> counts them.</param>
-    internal GgufFile(string path, OrderedDictionary<string, GgufValue> metadata, OrderedDictionary<string, GgufTensor> tensors, IReadOnlyList<MappedFile> maps)
+    internal GgufFile(string path, OrderedDictionary<string, GgufValue> metadata, OrderedDictionary<string, GgufTensor> tensors,
+        IReadOnlyList<MappedFile> maps)
     {
         (Path, _parts, _tensors, Maps) = (path, [], tensors, maps);
         Metadata = new GgufMetadata(path, metadata);
@@ -55,13 +56,15 @@ public sealed class GgufFile : IDisposable
     /// <summary>Whether it is a model in files of another format: a Hugging Face folder.</summary>
     internal bool IsFolder => _parts.Count == 0;
 
-    /// <summary>What to tell of the files: what of them is not used, a line each.</summary>
+    /// <summary>Notes on the files: parts that are not used, a line each.</summary>
     internal IReadOnlyList<string> Notes { get; init; } = [];
 
     /// <summary>Bytes of memory that hold converted tensors (<see cref="GgufTensor.Converted"/>).</summary>
     internal long ConvertedBytes => Tensors.Sum(static tensor => tensor.Converted is null ? 0 : tensor.ByteCount);
 
-    /// <summary>About how many bytes of memory reading what is beside the tensors takes: a folder's tokenizer.json. A file's is read where it is.</summary>
+    /// <summary>
+    /// About how many bytes of memory reading what is beside the tensors takes: a folder's tokenizer.json. A file's is read where it is.
+    /// </summary>
     internal long ReadingBytes { get; init; }
 
     /// <summary>Opens a file, and where it is one of several splits, whichever it is, all of them.</summary>
@@ -86,7 +89,9 @@ public sealed class GgufFile : IDisposable
     /// <summary>The tensor of a name, or null.</summary>
     public GgufTensor? FindTensor(string name) => _tensors.GetValueOrDefault(name);
 
-    /// <summary>Ends the map. Pointers and spans into it are dead; asking for new ones throws <see cref="ObjectDisposedException"/>.</summary>
+    /// <summary>
+    /// Ends the map. Pointers and spans into it are dead; asking for new ones throws <see cref="ObjectDisposedException"/>.
+    /// </summary>
     public void Dispose()
     {
         foreach (MappedFile map in Maps) map.Dispose();
@@ -100,7 +105,8 @@ public sealed class GgufFile : IDisposable
     internal ReadOnlySpan<byte> Bytes(GgufTensor tensor, long start, int count)
     {
         if (start < 0 || count < 0 || start > tensor.ByteCount - count) throw new ArgumentOutOfRangeException(nameof(start));
-        return tensor.Converted is { } numbers ? MemoryMarshal.AsBytes(numbers.AsSpan()).Slice((int)start, count) : Maps[tensor.FileIndex].Span(tensor.Offset + start, count);
+        return tensor.Converted is { } numbers ? MemoryMarshal.AsBytes(numbers.AsSpan()).Slice((int)start, count)
+            : Maps[tensor.FileIndex].Span(tensor.Offset + start, count);
     }
 
     /// <summary>Tells the operating system how a tensor's bytes are going to be used.</summary>

@@ -43,7 +43,8 @@ internal ref struct GgufHeaderReader
     public (uint Version, int TensorCount, int KeyCount) ReadFixedFields()
     {
         if (_bytes.Length < GgufRules.FixedHeaderBytes)
-            throw Error($"is not a GGUF file: it has {_bytes.Length} bytes, fewer than the {GgufRules.FixedHeaderBytes} of a header", "header", 0);
+            throw Error($"is not a GGUF file: it has {_bytes.Length} bytes, fewer than the {GgufRules.FixedHeaderBytes} of a header",
+                "header", 0);
         uint magic = ReadUInt32("magic");
         if (magic != GgufRules.Magic)
             throw Error($"is not a GGUF file: its first bytes are {Convert.ToHexString(_bytes[..4])}, not \"GGUF\"", "magic", 0);

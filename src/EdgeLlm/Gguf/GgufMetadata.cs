@@ -36,24 +36,24 @@ public sealed class GgufMetadata : IReadOnlyCollection<KeyValuePair<string, Gguf
     public string GetString(string key) => String(key, Require(key));
 
     /// <summary>A string, or the fallback where the key is missing.</summary>
-    /// <exception cref="GgufException">The value is no string.</exception>
+    /// <exception cref="GgufException">The value is not a string.</exception>
     [return: NotNullIfNotNull(nameof(fallback))]
     public string? GetString(string key, string? fallback) => TryGet(key, out GgufValue? value) ? String(key, value) : fallback;
 
     /// <summary>An integer of at most 32 bits, without sign.</summary>
-    /// <exception cref="GgufException">The key is missing, or the value is no integer or does not fit.</exception>
+    /// <exception cref="GgufException">The key is missing, or the value is not an integer or does not fit.</exception>
     public uint GetUInt32(string key) => Integer<uint>(key, Require(key));
 
     /// <summary>An integer of at most 32 bits, without sign, or the fallback where the key is missing.</summary>
-    /// <exception cref="GgufException">The value is no integer or does not fit.</exception>
+    /// <exception cref="GgufException">The value is not an integer or does not fit.</exception>
     public uint GetUInt32(string key, uint fallback) => TryGet(key, out GgufValue? value) ? Integer<uint>(key, value) : fallback;
 
     /// <summary>An integer of at most 32 bits.</summary>
-    /// <exception cref="GgufException">The key is missing, or the value is no integer or does not fit.</exception>
+    /// <exception cref="GgufException">The key is missing, or the value is not an integer or does not fit.</exception>
     public int GetInt32(string key) => Integer<int>(key, Require(key));
 
     /// <summary>An integer of at most 32 bits, or the fallback where the key is missing.</summary>
-    /// <exception cref="GgufException">The value is no integer or does not fit.</exception>
+    /// <exception cref="GgufException">The value is not an integer or does not fit.</exception>
     public int GetInt32(string key, int fallback) => TryGet(key, out GgufValue? value) ? Integer<int>(key, value) : fallback;
 
     /// <summary>A float (or an integer, as a float).</summary>
@@ -61,7 +61,7 @@ public sealed class GgufMetadata : IReadOnlyCollection<KeyValuePair<string, Gguf
     public float GetFloat(string key) => Float(key, Require(key));
 
     /// <summary>A float (or an integer, as a float), or the fallback where the key is missing.</summary>
-    /// <exception cref="GgufException">The value is no number.</exception>
+    /// <exception cref="GgufException">The value is not a number.</exception>
     public float GetFloat(string key, float fallback) => TryGet(key, out GgufValue? value) ? Float(key, value) : fallback;
 
     /// <summary>A bool.</summary>
@@ -69,11 +69,11 @@ public sealed class GgufMetadata : IReadOnlyCollection<KeyValuePair<string, Gguf
     public bool GetBool(string key) => Bool(key, Require(key));
 
     /// <summary>A bool, or the fallback where the key is missing.</summary>
-    /// <exception cref="GgufException">The value is no bool.</exception>
+    /// <exception cref="GgufException">The value is not a bool.</exception>
     public bool GetBool(string key, bool fallback) => TryGet(key, out GgufValue? value) ? Bool(key, value) : fallback;
 
     /// <summary>A copy of an array of numbers, converted as <see cref="GgufValue.TryGetArray"/> says.</summary>
-    /// <exception cref="GgufException">The key is missing, or the value is no array of numbers that fit.</exception>
+    /// <exception cref="GgufException">The key is missing, or the value is not an array of numbers that fit.</exception>
     public T[] GetArray<T>(string key) where T : unmanaged, INumber<T>
     {
         GgufValue value = Require(key);

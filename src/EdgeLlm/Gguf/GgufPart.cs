@@ -32,7 +32,8 @@ internal sealed class GgufPart : IDisposable
 
     public static GgufPart Open(string path, int index)
     {
-        if (FileStatus.Of(path) is { Kind: not (FileKind.Regular or FileKind.Link) } status) throw new GgufException(path, $"is {status.KindName}, not a GGUF file", "file", offset: null);
+        if (FileStatus.Of(path) is { Kind: not (FileKind.Regular or FileKind.Link) } status)
+            throw new GgufException(path, $"is {status.KindName}, not a GGUF file", "file", offset: null);
         MappedFile map = MappedFile.Open(path);
         try
         {

@@ -30,7 +30,7 @@ internal static class GgufRules
         _ => 0,
     };
 
-    /// <summary>What is wrong with a key or a tensor's name, or null. No control characters, so that names can be printed.</summary>
+    /// <summary>Problem of a key or a tensor's name, or null. No control characters, so that names can be printed.</summary>
     public static string? NameProblem(ReadOnlySpan<byte> utf8)
     {
         if (utf8.IsEmpty) return "is empty";
@@ -45,7 +45,7 @@ internal static class GgufRules
 
     public static long AlignUp(long position, uint alignment) => (position + alignment - 1) & -(long)alignment;
 
-    /// <summary>What is wrong with a tensor's shape, or null and the bytes that its values take.</summary>
+    /// <summary>Problem of a tensor's shape, or null and the number of bytes of its values.</summary>
     public static string? ShapeProblem(ReadOnlySpan<long> shape, ElementFormat format, out long byteCount)
     {
         byteCount = 0;

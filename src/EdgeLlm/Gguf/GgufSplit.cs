@@ -3,7 +3,7 @@ using System.Globalization;
 namespace EdgeLlm.Gguf;
 
 /// <summary>
-/// What a file says of its place among the splits of a model: keys `split.no` (from 0), `split.count` and
+/// Place of a file among the splits of a model: keys `split.no` (from 0), `split.count` and
 /// `split.tensors.count`, and its name, `name-00001-of-00003.gguf` (from 1; llama.cpp's gguf-split).
 /// </summary>
 /// <param name="Prefix">The path up to the number.</param>

@@ -5,7 +5,7 @@ using System.Text;
 namespace EdgeLlm.Gguf;
 
 /// <summary>
-/// An array of strings, such as a vocabulary, as it lies in the file: four bytes of memory an item, and a string is made
+/// An array of strings, such as a vocabulary, as it is in the file: four bytes of memory an item, and a string is made
 /// only when it is asked for. Usable until the file is disposed.
 /// </summary>
 public sealed class GgufStringArray : IReadOnlyList<string>

@@ -8,7 +8,7 @@ using System.Text;
 namespace EdgeLlm.Gguf;
 
 /// <summary>
-/// A metadata value: its type and its bytes as they lie in the file, decoded when asked for. A value that was read from a
+/// A metadata value: its type and its bytes as they are in the file, decoded when asked for. A value that was read from a
 /// file is usable until the file is disposed.
 /// </summary>
 public sealed partial class GgufValue
@@ -17,7 +17,7 @@ public sealed partial class GgufValue
 
     /// <param name="type">The value's type.</param>
     /// <param name="encoded">The value as a file holds it after its type, checked by the reader or made by the writer.</param>
-    /// <param name="offset">Where it lies in its file; null of a value that was not read.</param>
+    /// <param name="offset">Position in its file; null of a value that was not read.</param>
     internal GgufValue(GgufValueType type, ReadOnlyMemory<byte> encoded, long? offset)
     {
         Type = type;
@@ -130,7 +130,7 @@ public sealed partial class GgufValue
         _ => ReadInteger(Type, Bytes).ToString(CultureInfo.InvariantCulture),
     };
 
-    /// <summary>What error messages call it: `Int8 -100`, `String`, `array of Int32`; never text out of a file.</summary>
+    /// <summary>Description in error messages: `Int8 -100`, `String`, `array of Int32`; never text out of a file.</summary>
     internal string Description =>
         Type == GgufValueType.Array ? $"array of {ItemType}" : Type == GgufValueType.String ? "String" : $"{Type} {this}";
 

@@ -8,7 +8,7 @@ namespace EdgeLlm.Gguf;
 /// <summary>
 /// Collects keys and tensors, then writes them as a GGUF file (version 3, or that of the file copied from). Names, shapes
 /// and alignment are held to the rules of the reader. A copy of a file to which nothing was done is the same file, byte
-/// for byte; where only keys were changed, the data of the tensors is copied as it lies.
+/// for byte; where only keys were changed, the data of the tensors is copied as it is.
 /// </summary>
 public sealed class GgufWriter
 {
@@ -50,7 +50,7 @@ public sealed class GgufWriter
     }
 
     /// <summary>Sets a key: in its place where the writer has it, else at the end.</summary>
-    /// <exception cref="ArgumentException">The key is empty, too long or not text, or the value is no alignment.</exception>
+    /// <exception cref="ArgumentException">The key is empty, too long or not text, or the value is not an alignment.</exception>
     public void Set(string key, GgufValue value)
     {
         CheckName(key, nameof(key));
@@ -72,7 +72,7 @@ public sealed class GgufWriter
         return removed;
     }
 
-    /// <summary>Adds a tensor behind the others, or puts it in the place of the one with its name.</summary>
+    /// <summary>Adds a tensor after the others, or puts it in the place of the one with its name.</summary>
     /// <param name="name">The tensor's name.</param>
     /// <param name="shape">One to four dimensions in ggml's order: the length of a row first.</param>
     /// <param name="type">How the values are stored.</param>
@@ -101,7 +101,7 @@ public sealed class GgufWriter
     /// </summary>
     public void Save(string path) => AtomicFile.Write(path, WriteToDisk);
 
-    /// <summary>What is written goes to the disk while the next tensors are computed, so that the end need not wait for all of it.</summary>
+    /// <summary>Starts writing to the disk while the next tensors are computed, so that the end need not wait for all of it.</summary>
     private void WriteToDisk(FileStream output)
     {
         SafeFileHandle handle = output.SafeFileHandle;
@@ -126,7 +126,7 @@ public sealed class GgufWriter
     /// <exception cref="InvalidOperationException">A tensor's bytes were more or fewer than its shape and type take.</exception>
     public void Write(Stream output) => Write(output, static _ => { });
 
-    /// <param name="written">Gets the position behind each tensor.</param>
+    /// <param name="written">Receives the position after each tensor.</param>
     private void Write(Stream output, Action<long> written)
     {
         byte[] header = EncodeHeader();

@@ -66,7 +66,7 @@ internal sealed unsafe class MappedFile : MemoryManager<byte>
     /// <summary>The address of bytes of the file, for code that is not `unsafe` but hands it on.</summary>
     public nint Address(long offset, long byteCount) => (nint)Pointer(offset, byteCount);
 
-    /// <summary>Bytes of the file, which must lie inside it.</summary>
+    /// <summary>Bytes of the file, which must be inside it.</summary>
     public byte* Pointer(long offset, long byteCount)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -77,7 +77,7 @@ internal sealed unsafe class MappedFile : MemoryManager<byte>
     /// <summary>Bytes of the file, without a copy: valid until the map is disposed.</summary>
     public ReadOnlySpan<byte> Span(long offset, int byteCount) => new(Pointer(offset, byteCount), byteCount);
 
-    /// <summary>What changes with the file's bytes; null where the system doesn't say.</summary>
+    /// <summary>Stamp that changes with the file's bytes; null where the system doesn't say.</summary>
     public FileStamp? Stamp => FileStatus.Of(_file)?.Stamp;
 
     /// <summary>Whether the open file has the size and the time of writing that it had; allocates nothing.</summary>

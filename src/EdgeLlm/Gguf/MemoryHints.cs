@@ -5,7 +5,7 @@ namespace EdgeLlm.Gguf;
 /// <summary>The one part that knows the operating system: hints about mapped memory. Elsewhere than on Linux they do nothing.</summary>
 internal static partial class MemoryHints
 {
-    /// <summary>Hints at the use of whole pages. A hint that the kernel does not take is no error.</summary>
+    /// <summary>Hints at the use of whole pages. A hint that the kernel does not take is not an error.</summary>
     public static void Give(nint address, nuint byteCount, MapAdvice advice)
     {
         if (OperatingSystem.IsLinux()) _ = MAdvise(address, byteCount, (int)advice);

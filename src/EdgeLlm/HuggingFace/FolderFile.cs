@@ -11,10 +11,11 @@ internal static class FolderFile
     public static byte[] Read(string file, int mostBytes)
     {
         using FileStream stream = InputFile.Open(file);
-        return InputFile.ReadAtMost(stream, mostBytes) ?? throw new ModelException(file, $"has more than the {mostBytes} bytes that such a file may have");
+        return InputFile.ReadAtMost(stream, mostBytes)
+            ?? throw new ModelException(file, $"has more than the {mostBytes} bytes that such a file may have");
     }
 
-    /// <exception cref="ModelException">It is no UTF-8, or too long.</exception>
+    /// <exception cref="ModelException">It is not UTF-8, or too long.</exception>
     public static string ReadText(string file, int mostBytes)
     {
         byte[] bytes = Read(file, mostBytes);

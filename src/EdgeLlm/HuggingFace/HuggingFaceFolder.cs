@@ -15,7 +15,8 @@ internal sealed class HuggingFaceFolder : IDisposable
     private readonly List<WeightFile> _files = [];
     private readonly Dictionary<string, FolderTensor> _tensors = [];
 
-    private HuggingFaceFolder(string path) => (Path, Config) = (path, JsonPart.Read(System.IO.Path.Combine(path, ConfigFile), MostConfigBytes));
+    private HuggingFaceFolder(string path) =>
+        (Path, Config) = (path, JsonPart.Read(System.IO.Path.Combine(path, ConfigFile), MostConfigBytes));
 
     public string Path { get; }
 
@@ -29,13 +30,19 @@ internal sealed class HuggingFaceFolder : IDisposable
 
     /// <summary>Whether a path is a folder with a config.json and weights.</summary>
     public static bool IsModel(string path) =>
-        System.IO.File.Exists(System.IO.Path.Combine(path, ConfigFile)) && Forms.Any(form => System.IO.File.Exists(System.IO.Path.Combine(path, form)) || System.IO.File.Exists(System.IO.Path.Combine(path, form + IndexEnding)));
+        System.IO.File.Exists(System.IO.Path.Combine(path, ConfigFile))
+            && Forms.Any(form => System.IO.File.Exists(System.IO.Path.Combine(path, form))
+                || System.IO.File.Exists(System.IO.Path.Combine(path, form + IndexEnding)));
 
-    /// <summary>What a folder's model is called: the folder's name, or in a cache (models--OWNER--NAME/snapshots/COMMIT) the repository's.</summary>
+    /// <summary>
+    /// Name of a folder's model: the folder's name, or in a cache (models--OWNER--NAME/snapshots/COMMIT) the repository's.
+    /// </summary>
     public static (string Name, string? Owner, string? Commit) NameOf(string path)
     {
-        string[] parts = System.IO.Path.GetFullPath(path).TrimEnd(System.IO.Path.DirectorySeparatorChar).Split(System.IO.Path.DirectorySeparatorChar);
-        return parts is [.., var repository, "snapshots", var commit] && repository.Split("--") is ["models", var owner, var model] ? (model, owner, commit) : (parts[^1], null, null);
+        string[] parts = System.IO.Path.GetFullPath(path).TrimEnd(System.IO.Path.DirectorySeparatorChar)
+            .Split(System.IO.Path.DirectorySeparatorChar);
+        return parts is [.., var repository, "snapshots", var commit] && repository.Split("--") is ["models", var owner, var model]
+            ? (model, owner, commit) : (parts[^1], null, null);
     }
 
     /// <exception cref="ModelException">A file is missing or is not what it should be.</exception>
@@ -63,7 +70,8 @@ internal sealed class HuggingFaceFolder : IDisposable
     public void AddPart(string folder, string name)
     {
         string path = InFolder(folder);
-        string form = Forms.FirstOrDefault(form => System.IO.File.Exists(System.IO.Path.Combine(path, form))) ?? throw new ModelException(path, $"has neither {string.Join(" nor ", Forms)}");
+        string form = Forms.FirstOrDefault(form => System.IO.File.Exists(System.IO.Path.Combine(path, form)))
+            ?? throw new ModelException(path, $"has neither {string.Join(" nor ", Forms)}");
         var file = WeightFile.Open(System.IO.Path.Combine(path, form));
         _files.Add(file);
         foreach (FolderTensor tensor in file.Tensors.Values)
@@ -93,14 +101,16 @@ internal sealed class HuggingFaceFolder : IDisposable
     private void AddAllOf(string index, string extension)
     {
         JsonPart map = JsonPart.Read(InFolder(index), MostIndexBytes).Require("weight_map");
-        var wanted = map.Fields().Select(entry => (Tensor: entry.Name, Entry: entry.Value, File: entry.Value.Text())).ToLookup(entry => entry.File);
+        var wanted = map.Fields().Select(entry => (Tensor: entry.Name, Entry: entry.Value, File: entry.Value.Text()))
+            .ToLookup(entry => entry.File);
         if (wanted.Count > MostFiles) throw map.Error($"names {wanted.Count} files, more than {MostFiles}");
         foreach (var file in wanted)
         {
             string name = file.Key, shown = FolderFile.Printable(name);
             JsonPart first = file.First().Entry;
             // A file beside the index and nothing else: no path may lead out of the folder.
-            if (name != System.IO.Path.GetFileName(name) || name.Contains('\\', StringComparison.Ordinal) || !name.EndsWith(extension, StringComparison.Ordinal))
+            if (name != System.IO.Path.GetFileName(name) || name.Contains('\\', StringComparison.Ordinal)
+                || !name.EndsWith(extension, StringComparison.Ordinal))
                 throw first.Error($"is '{shown}', not the name of a {extension[1..]} file in the same folder");
             if (!Has(name)) throw first.Error($"is in {shown}, and that file is missing");
             Add(name);
@@ -118,7 +128,8 @@ internal sealed class HuggingFaceFolder : IDisposable
         foreach ((string tensor, FolderTensor place) in file.Tensors)
         {
             if (!_tensors.TryAdd(tensor, place))
-                throw new ModelException(file.Path, $"tensor {FolderFile.Printable(tensor)} is in {System.IO.Path.GetFileName(_tensors[tensor].File.Path)} too");
+                throw new ModelException(file.Path,
+                    $"tensor {FolderFile.Printable(tensor)} is in {System.IO.Path.GetFileName(_tensors[tensor].File.Path)} too");
         }
     }
 }

@@ -29,12 +29,14 @@ internal sealed class HuggingFaceTokenizer
         if (Has(JsonFile)) Data = ReadJson(new TokenizerJson(InFolder(JsonFile), rows));
         else if (Has(ModelFile)) Data = ReadSentencePiece(new SentencePieceModel(InFolder(ModelFile), rows));
         else if (OlderTokenizer.Read(folder, _config, _specialTokens) is { } older) Data = ReadJson(new TokenizerJson(older, rows));
-        else throw new ModelException(folder, $"has no tokenizer: neither {JsonFile} nor {ModelFile}, nor vocab.json with merges.txt, nor vocab.txt");
+        else
+            throw new ModelException(folder,
+                $"has no tokenizer: neither {JsonFile} nor {ModelFile}, nor vocab.json with merges.txt, nor vocab.txt");
     }
 
     public TokenizerData Data { get; }
 
-    /// <summary>What can't be kept, a line each.</summary>
+    /// <summary>Notes on parts that can't be kept, a line each.</summary>
     public IReadOnlyList<string> Notes { get; private set; } = [];
 
     /// <param name="modelConfig">config.json, where there is one.</param>
@@ -43,8 +45,8 @@ internal sealed class HuggingFaceTokenizer
     public static HuggingFaceTokenizer Read(string folder, JsonPart? modelConfig, int rows) => new(folder, modelConfig, rows);
 
     /// <summary>
-    /// About how many bytes of memory reading a folder's tokenizer.json takes: six times its own, as measured with one of 262,144 tokens (33 MB, 200 MB). Texts of tokens and
-    /// merges are there several times meanwhile.
+    /// About how many bytes of memory reading a folder's tokenizer.json takes: six times its own, as measured with one of 262,144 tokens
+    /// (33 MB, 200 MB). Texts of tokens and merges are there several times meanwhile.
     /// </summary>
     public static long ReadingBytes(string folder)
     {
@@ -113,11 +115,14 @@ internal sealed class HuggingFaceTokenizer
         const float Score = -1000; // as llama.cpp's converter has it; they are taken out of a text before scores count
         if (Has("added_tokens.json"))
         {
-            foreach ((string text, JsonPart id) in JsonPart.Read(InFolder("added_tokens.json"), MostConfigBytes).Fields()) Add(id.Integer(0, int.MaxValue), text, id, TokenType.UserDefined);
+            foreach ((string text, JsonPart id) in JsonPart.Read(InFolder("added_tokens.json"), MostConfigBytes).Fields())
+                Add(id.Integer(0, int.MaxValue), text, id, TokenType.UserDefined);
         }
         foreach ((string number, JsonPart token) in _config?.Find("added_tokens_decoder")?.Fields() ?? [])
         {
-            if (!int.TryParse(number, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int id)) throw token.Error("is not the number of a token");
+            if (!int.TryParse(number, System.Globalization.NumberStyles.None,
+                System.Globalization.CultureInfo.InvariantCulture, out int id))
+                throw token.Error("is not the number of a token");
             bool isSpecial = token.Find("special")?.Flag() ?? false;
             Add(id, token.Require("content").Text(), token, isSpecial ? TokenType.Control : TokenType.UserDefined);
         }
@@ -131,12 +136,15 @@ internal sealed class HuggingFaceTokenizer
                 if (!notes.Contains(note)) notes.Add(note);
                 return;
             }
-            bool isThere = id < table.Count && table.TextOf((int)id) == text && table.TypeOf((int)id) is (TokenType.Control or TokenType.Unknown or TokenType.Byte);
+            bool isThere = id < table.Count && table.TextOf((int)id) == text
+                && table.TypeOf((int)id) is (TokenType.Control or TokenType.Unknown or TokenType.Byte);
             if (!isThere) table.Set(id, text, type, Score);
         }
     }
 
-    /// <summary>The first of these tokens that a file names: tokenizer_config.json, special_tokens_map.json, or by its id config.json.</summary>
+    /// <summary>
+    /// The first of these tokens that a file names: tokenizer_config.json, special_tokens_map.json, or by its id config.json.
+    /// </summary>
     private int? Special(VocabularyTable table, params ReadOnlySpan<string> names)
     {
         foreach (string name in names)
@@ -158,17 +166,21 @@ internal sealed class HuggingFaceTokenizer
     }
 
     /// <summary>Whether the tokenizer's config says that there is no such token: `"bos_token": ""`.</summary>
-    private bool IsNone(string name) => _config?.Find(name) is { Element.ValueKind: System.Text.Json.JsonValueKind.String } text && text.Text().Length == 0;
+    private bool IsNone(string name) =>
+        _config?.Find(name) is { Element.ValueKind: System.Text.Json.JsonValueKind.String } text && text.Text().Length == 0;
 
     /// <summary>All tokens that end an answer: the fields are a number or a list of them.</summary>
     private int?[] EndIds(int tokens) =>
-        [.. new[] { _modelConfig, _generationConfig }.SelectMany(config => config?.Find("eos_token_id") is { } ids ? Ids(ids, tokens) : []).Distinct()];
+        [.. new[] { _modelConfig, _generationConfig }.SelectMany(config => config?.Find("eos_token_id") is { } ids
+            ? Ids(ids, tokens) : []).Distinct()];
 
     /// <summary>The ids of a field that is a number or a list; one out of range, such as -1, is none.</summary>
     private static IEnumerable<int?> Ids(JsonPart field, int tokens)
     {
-        IEnumerable<JsonPart> numbers = field.Element.ValueKind == System.Text.Json.JsonValueKind.Array ? field.Items().Take(MostEndIds) : [field];
-        return numbers.Select(number => number.Integer(int.MinValue, uint.MaxValue)).Where(id => id >= 0 && id < tokens).Select(id => (int?)id);
+        IEnumerable<JsonPart> numbers = field.Element.ValueKind == System.Text.Json.JsonValueKind.Array
+            ? field.Items().Take(MostEndIds) : [field];
+        return numbers.Select(number => number.Integer(int.MinValue, uint.MaxValue))
+            .Where(id => id >= 0 && id < tokens).Select(id => (int?)id);
     }
 
     /// <summary>transformers' `legacy: false`: a space goes before the text alone, and not after each special token in it.</summary>
@@ -176,7 +188,9 @@ internal sealed class HuggingFaceTokenizer
 
     private bool Flag(string name, bool otherwise) => _config?.Find(name)?.Flag() ?? otherwise;
 
-    /// <summary>chat_template.jinja, or tokenizer_config.json's chat_template: one, or several with names of which `default` is the one.</summary>
+    /// <summary>
+    /// chat_template.jinja, or tokenizer_config.json's chat_template: one, or several with names of which `default` is the one.
+    /// </summary>
     public IEnumerable<(string Name, string Template)> Templates()
     {
         if (Has("chat_template.jinja"))
@@ -193,7 +207,8 @@ internal sealed class HuggingFaceTokenizer
         foreach (JsonPart item in field.Items().Take(100))
         {
             string name = item.Require("name").Text();
-            if (name.Length == 0 || name.Any(letter => !char.IsAsciiLetterOrDigit(letter) && letter is not ('_' or '-'))) throw item.Require("name").Error("is no plain name");
+            if (name.Length == 0 || name.Any(letter => !char.IsAsciiLetterOrDigit(letter) && letter is not ('_' or '-')))
+                throw item.Require("name").Error("is no plain name");
             yield return (name == "default" ? "" : name, item.Require("template").Text());
         }
     }

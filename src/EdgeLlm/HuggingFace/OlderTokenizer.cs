@@ -3,8 +3,9 @@ using System.Text.Json;
 namespace EdgeLlm.HuggingFace;
 
 /// <summary>
-/// Tokenizers of folders without tokenizer.json: vocab.json with merges.txt, or vocab.txt. They don't say how text is cut; transformers knows it by the tokenizer's
-/// class, and so is it here: as the tokenizer.json that transformers would make of them (its convert_slow_tokenizer.py).
+/// Tokenizers of folders without tokenizer.json: vocab.json with merges.txt, or vocab.txt. They don't say how text is cut; transformers
+/// knows it by the tokenizer's class, and so is it here: as the tokenizer.json into which transformers would convert them (its
+/// convert_slow_tokenizer.py).
 /// </summary>
 internal static class OlderTokenizer
 {
@@ -13,15 +14,17 @@ internal static class OlderTokenizer
     private const string Qwen2Words =
         @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-    private static readonly string[] SpecialNames = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+    private static readonly string[] SpecialNames =
+        ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-    /// <summary>What a tokenizer.json of a folder would have, or null where the folder has no such files.</summary>
+    /// <summary>Equivalent tokenizer.json of a folder's older files, or null where the folder has no such files.</summary>
     /// <param name="config">tokenizer_config.json.</param>
     /// <param name="specialTokens">special_tokens_map.json.</param>
     /// <exception cref="ModelException">A file is damaged, or the tokenizer's class is not known here.</exception>
     public static JsonPart? Read(string folder, JsonPart? config, JsonPart? specialTokens)
     {
-        string vocabulary = Path.Combine(folder, "vocab.json"), merges = Path.Combine(folder, "merges.txt"), words = Path.Combine(folder, "vocab.txt");
+        string vocabulary = Path.Combine(folder, "vocab.json"), merges = Path.Combine(folder, "merges.txt"),
+            words = Path.Combine(folder, "vocab.txt");
         string name = config?.Find("tokenizer_class")?.Text() ?? "";
         string kind = name.EndsWith("Fast", StringComparison.Ordinal) ? name[..^"Fast".Length] : name;
         string file = File.Exists(vocabulary) && File.Exists(merges) ? vocabulary : words;
@@ -38,7 +41,9 @@ internal static class OlderTokenizer
             else
             {
                 if (kind is not ("GPT2Tokenizer" or "CodeGenTokenizer" or "RobertaTokenizer" or "Qwen2Tokenizer"))
-                    throw config is null ? new ModelException(folder, "has vocab.json and no tokenizer_config.json that says how text is cut") : Unknown(config.Value);
+                    throw config is null
+                        ? new ModelException(folder, "has vocab.json and no tokenizer_config.json that says how text is cut")
+                        : Unknown(config.Value);
                 WriteBytePairs(json, kind, vocabulary, merges, config, specialTokens);
             }
             json.WriteEndObject();
@@ -47,7 +52,8 @@ internal static class OlderTokenizer
     }
 
     private static ModelException Unknown(JsonPart config) =>
-        config.Find("tokenizer_class") is { } name ? name.Error($"is '{FolderFile.Printable(name.Text())}', which is not known here without a tokenizer.json")
+        config.Find("tokenizer_class") is { } name
+            ? name.Error($"is '{FolderFile.Printable(name.Text())}', which is not known here without a tokenizer.json")
             : config.Error("has no tokenizer_class, and the folder no tokenizer.json: how text is cut is not known");
 
     private static void WriteBert(Utf8JsonWriter json, string file, JsonPart? config, JsonPart? specialTokens)
@@ -87,12 +93,14 @@ internal static class OlderTokenizer
         foreach ((string token, int id) in ids) json.WriteNumber(token, id);
         json.WriteEndObject();
         json.WriteEndObject();
-        WriteAdded(json, [unknown, cls, separator, Named("pad_token", "[PAD]"), Named("mask_token", "[MASK]")], token => ids.TryGetValue(token, out int id) ? id : null, leftStripped: null);
+        WriteAdded(json, [unknown, cls, separator, Named("pad_token", "[PAD]"), Named("mask_token", "[MASK]")],
+            token => ids.TryGetValue(token, out int id) ? id : null, leftStripped: null);
 
         string Named(string name, string usual) => NameOf(name, config, specialTokens) ?? usual;
     }
 
-    private static void WriteBytePairs(Utf8JsonWriter json, string kind, string vocabularyFile, string mergesFile, JsonPart? config, JsonPart? specialTokens)
+    private static void WriteBytePairs(Utf8JsonWriter json, string kind, string vocabularyFile, string mergesFile,
+        JsonPart? config, JsonPart? specialTokens)
     {
         JsonPart vocabulary = JsonPart.Read(vocabularyFile, MostBytes);
         if (kind == "Qwen2Tokenizer") WriteType(json, "normalizer", "NFC");
@@ -121,7 +129,8 @@ internal static class OlderTokenizer
         {
             json.WriteStartObject("post_processor");
             json.WriteString("type", "RobertaProcessing");
-            foreach ((string name, string token) in new[] { ("cls", NameOf("cls_token", config, specialTokens) ?? "<s>"), ("sep", NameOf("sep_token", config, specialTokens) ?? "</s>") })
+            foreach ((string name, string token) in new[] { ("cls", NameOf("cls_token", config, specialTokens) ?? "<s>"),
+                ("sep", NameOf("sep_token", config, specialTokens) ?? "</s>") })
             {
                 json.WriteStartArray(name);
                 json.WriteStringValue(token);

@@ -7,8 +7,8 @@ using EdgeLlm.Tokenization.Pipeline;
 namespace EdgeLlm.HuggingFace;
 
 /// <summary>
-/// Reads the steps of a tokenizer.json: normalizer, pre_tokenizer and decoder, and the settings of its model. What is not understood is an error with its name. Format:
-/// https://github.com/huggingface/tokenizers.
+/// Reads the steps of a tokenizer.json: normalizer, pre_tokenizer and decoder, and the settings of its model. What is not understood is an
+/// error with its name. Format: https://github.com/huggingface/tokenizers.
 /// </summary>
 internal static class PipelineReader
 {
@@ -22,14 +22,16 @@ internal static class PipelineReader
 
     private static readonly string[] Kept = ["normalizer", "pre_tokenizer", "decoder"];
     private static readonly string[] KeptOfModel =
-        ["type", "unk_token", "unk_id", "byte_fallback", "fuse_unk", "ignore_merges", "dropout", "continuing_subword_prefix", "end_of_word_suffix", "max_input_chars_per_word"];
+        ["type", "unk_token", "unk_id", "byte_fallback", "fuse_unk", "ignore_merges", "dropout", "continuing_subword_prefix",
+            "end_of_word_suffix", "max_input_chars_per_word"];
 
     /// <summary>A tokenizer.json without its vocabulary, for a GGUF file's key; tokens by their ids.</summary>
     /// <param name="before">Tokens that go before a text.</param>
     /// <param name="after">Tokens that go after a text.</param>
     /// <param name="pair">How two texts are put together.</param>
     /// <param name="unknown">The token of what is unknown.</param>
-    public static string Write(JsonPart root, IEnumerable<AddedToken> addedTokens, IReadOnlyList<int> before, IReadOnlyList<int> after, IReadOnlyList<PairItem> pair, int? unknown)
+    public static string Write(JsonPart root, IEnumerable<AddedToken> addedTokens, IReadOnlyList<int> before, IReadOnlyList<int> after,
+        IReadOnlyList<PairItem> pair, int? unknown)
     {
         using var stream = new MemoryStream();
         using (var json = new Utf8JsonWriter(stream))
@@ -55,7 +57,8 @@ internal static class PipelineReader
             {
                 json.WriteStartObject();
                 json.WriteNumber("id", token.Id);
-                foreach ((string name, bool flag) in new[] { ("single_word", token.IsSingleWord), ("lstrip", token.StripsLeft), ("rstrip", token.StripsRight), ("normalized", token.IsNormalized) })
+                foreach ((string name, bool flag) in new[] { ("single_word", token.IsSingleWord), ("lstrip", token.StripsLeft),
+                    ("rstrip", token.StripsRight), ("normalized", token.IsNormalized) })
                 {
                     if (flag) json.WriteBoolean(name, flag);
                 }
@@ -94,9 +97,11 @@ internal static class PipelineReader
         foreach (string name in new[] { "continuing_subword_prefix", "end_of_word_suffix" })
         {
             bool isUsual = type == "WordPiece" && name == "continuing_subword_prefix";
-            if (model.Find(name) is { } mark && mark.Text() != (isUsual ? "##" : "")) throw mark.Error($"is '{FolderFile.Printable(mark.Text())}', which is not known here");
+            if (model.Find(name) is { } mark && mark.Text() != (isUsual ? "##" : ""))
+                throw mark.Error($"is '{FolderFile.Printable(mark.Text())}', which is not known here");
         }
-        if (model.Find("dropout") is { } dropout && dropout.Number(0, 1) != 0) throw dropout.Error("is not 0: tokens would be drawn by lot");
+        if (model.Find("dropout") is { } dropout && dropout.Number(0, 1) != 0)
+            throw dropout.Error("is not 0: tokens would be drawn by lot");
         var steps = new List<PieceStep>();
         foreach (JsonPart step in StepsOf(root, "pre_tokenizer", "pretokenizers")) AddSteps(step, steps);
         return new TokenizerPipeline
@@ -126,19 +131,23 @@ internal static class PipelineReader
         int[] Ids(string name) => [.. (root.Find(name)?.Items() ?? []).Take(MostSteps).Select(id => (int)id.Integer(0, int.MaxValue))];
     }
 
-    /// <summary>How two texts are put together: tokens, -1 for the first text and -2 for the second, each of which is there once; and their types.</summary>
+    /// <summary>
+    /// How two texts are put together: tokens, -1 for the first text and -2 for the second, each of which is there once; and their types.
+    /// </summary>
     private static PairItem[] PairOf(JsonPart root)
     {
         if (root.Find("pair") is not { } items) return [];
         int[] tokens = [.. items.Items().Take(MostSteps).Select(id => (int)id.Integer(PairItem.SecondText, int.MaxValue))];
         byte[] types = [.. root.Require("pair_types").Items().Take(MostSteps).Select(type => (byte)type.Integer(0, byte.MaxValue))];
         if (types.Length != tokens.Length) throw items.Error("has not as many items as pair_types");
-        if (tokens.Count(token => token == PairItem.FirstText) != 1 || tokens.Count(token => token == PairItem.SecondText) != 1) throw items.Error("has not each of two texts once");
+        if (tokens.Count(token => token == PairItem.FirstText) != 1 || tokens.Count(token => token == PairItem.SecondText) != 1)
+            throw items.Error("has not each of two texts once");
         return [.. tokens.Zip(types, (token, type) => new PairItem(token, type))];
     }
 
     /// <summary>The steps of a field, without the sequences that hold them.</summary>
-    public static IEnumerable<JsonPart> StepsOf(JsonPart root, string field, string nested) => root.Find(field) is { } given ? StepsOf(given, nested) : [];
+    public static IEnumerable<JsonPart> StepsOf(JsonPart root, string field, string nested) =>
+        root.Find(field) is { } given ? StepsOf(given, nested) : [];
 
     /// <summary>A step, or the steps of a sequence and of those in it.</summary>
     public static IEnumerable<JsonPart> StepsOf(JsonPart given, string nested)
@@ -149,12 +158,14 @@ internal static class PipelineReader
         IEnumerable<JsonPart> Flatten(JsonPart step, int depth)
         {
             if (step.Require("type").Text() != "Sequence") return [step];
-            return depth < 8 ? step.Require(nested).Items().SelectMany(part => Flatten(part, depth + 1)) : throw step.Error("is nested too deep");
+            return depth < 8 ? step.Require(nested).Items().SelectMany(part => Flatten(part, depth + 1))
+                : throw step.Error("is nested too deep");
         }
     }
 
     private static AddedToken AddedTokenOf(JsonPart token) =>
-        new((int)token.Require("id").Integer(0, int.MaxValue), Flag(token, "single_word"), Flag(token, "lstrip"), Flag(token, "rstrip"), Flag(token, "normalized"));
+        new((int)token.Require("id").Integer(0, int.MaxValue), Flag(token, "single_word"), Flag(token, "lstrip"), Flag(token, "rstrip"),
+            Flag(token, "normalized"));
 
     private static IEnumerable<Normalizer> NormalizersOf(JsonPart step)
     {
@@ -205,7 +216,8 @@ internal static class PipelineReader
         bool lowercases = step.Require("lowercase").Flag();
         if (step.Require("clean_text").Flag()) normalizers.Add(new CleanNormalizer());
         if (step.Require("handle_chinese_chars").Flag()) normalizers.Add(new IdeographNormalizer());
-        if (step.Find("strip_accents")?.Flag() ?? lowercases) normalizers.AddRange([new FormNormalizer(isCompatible: false, composes: false), new StripAccentsNormalizer()]);
+        if (step.Find("strip_accents")?.Flag() ?? lowercases)
+            normalizers.AddRange([new FormNormalizer(isCompatible: false, composes: false), new StripAccentsNormalizer()]);
         if (lowercases) normalizers.Add(new LowercaseNormalizer());
         return normalizers;
     }
@@ -226,7 +238,8 @@ internal static class PipelineReader
             case "Metaspace":
                 string mark = MarkOf(step);
                 steps.Add(new MetaspaceStep(mark, SchemeOf(step)));
-                if (step.Find("split")?.Flag() ?? true) steps.Add(new SplitStep(PatternParser.Literal(mark), SplitBehavior.MergedWithNext, isInverted: false));
+                if (step.Find("split")?.Flag() ?? true)
+                    steps.Add(new SplitStep(PatternParser.Literal(mark), SplitBehavior.MergedWithNext, isInverted: false));
                 break;
             case "WhitespaceSplit":
                 steps.Add(Split(@"\s", SplitBehavior.Removed));
@@ -261,12 +274,14 @@ internal static class PipelineReader
         return mark.EnumerateRunes().Count() == 1 ? mark : throw step.Require("replacement").Error("must be one character");
     }
 
-    private static SplitStep Split(string expression, SplitBehavior behavior) => new(Pattern.Parse(expression, Dialect.Oniguruma), behavior, isInverted: false);
+    private static SplitStep Split(string expression, SplitBehavior behavior) =>
+        new(Pattern.Parse(expression, Dialect.Oniguruma), behavior, isInverted: false);
 
     private static Pattern PatternOf(JsonPart step)
     {
         JsonPart pattern = step.Require("pattern");
-        if (pattern.Find("String") is { } literal) return literal.Text().Length > 0 ? PatternParser.Literal(literal.Text()) : throw literal.Error("is empty");
+        if (pattern.Find("String") is { } literal)
+            return literal.Text().Length > 0 ? PatternParser.Literal(literal.Text()) : throw literal.Error("is empty");
         JsonPart expression = pattern.Require("Regex");
         try
         {
@@ -295,7 +310,8 @@ internal static class PipelineReader
     /// <summary>prepend_scheme, or the older add_prefix_space.</summary>
     private static PrependScheme SchemeOf(JsonPart step)
     {
-        if (step.Find("prepend_scheme") is not { } scheme) return step.Find("add_prefix_space")?.Flag() ?? true ? PrependScheme.Always : PrependScheme.Never;
+        if (step.Find("prepend_scheme") is not { } scheme)
+            return step.Find("add_prefix_space")?.Flag() ?? true ? PrependScheme.Always : PrependScheme.Never;
         return scheme.Text() switch
         {
             "always" => PrependScheme.Always,
@@ -332,7 +348,8 @@ internal static class PipelineReader
                 case "ByteFallback":
                     decoder = decoder with { ReadsBytes = true };
                     break;
-                case "Strip" when step.Require("content").Text() == " " && step.Require("start").Integer(0, 1) is var start && step.Require("stop").Integer(0, 0) == 0:
+                case "Strip" when step.Require("content").Text() == " " && step.Require("start").Integer(0, 1) is var start
+                    && step.Require("stop").Integer(0, 0) == 0:
                     if (start == 1) decoder = decoder with { DropsFirstSpace = true };
                     break;
                 case "Fuse":
@@ -344,7 +361,7 @@ internal static class PipelineReader
         return decoder with { Replacements = replacements };
     }
 
-    /// <summary>What takes back the other steps, where a file has no decoder.</summary>
+    /// <summary>Decoder that undoes the other steps, where a file has no decoder.</summary>
     private static PieceDecoder UsualDecoder(JsonPart root)
     {
         JsonPart[] steps = [.. StepsOf(root, "pre_tokenizer", "pretokenizers")];
@@ -357,5 +374,6 @@ internal static class PipelineReader
 
     private static bool Flag(JsonPart step, string name) => step.Find(name)?.Flag() ?? false;
 
-    private static ModelException Unknown(JsonPart field) => field.Error($"is '{FolderFile.Printable(field.Text())}', which is not known here");
+    private static ModelException Unknown(JsonPart field) =>
+        field.Error($"is '{FolderFile.Printable(field.Text())}', which is not known here");
 }

@@ -7,7 +7,8 @@ internal static class PreTokenizerNames
 {
     private const string ByteLevel = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
     private const string AnyCase = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
-    private const string Capital = @"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", Small = @"[\p{Ll}\p{Lm}\p{Lo}\p{M}]", NotLetter = @"[^\r\n\p{L}\p{N}]?";
+    private const string Capital = @"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", Small = @"[\p{Ll}\p{Lm}\p{Lo}\p{M}]",
+        NotLetter = @"[^\r\n\p{L}\p{N}]?";
     private const string Rest = @"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
     private const string PunctuationRuns = "punctuation, in runs";
 
@@ -18,23 +19,28 @@ internal static class PreTokenizerNames
         // Digits stand alone in the merges too, so that it is the same whether the runs of them are cut off.
         ("falcon", [PunctuationRuns, ByteLevel, @"\p{N}+", "[0-9][0-9][0-9]"]),
         ("tekken", [NotLetter + Capital + "*" + Small + "+|" + NotLetter + Capital + "+" + Small + @"*|\p{N}" + Rest]),
-        ("gpt-4o", [NotLetter + Capital + "*" + Small + "+" + AnyCase + "?|" + NotLetter + Capital + "+" + Small + "*" + AnyCase + @"?|\p{N}{1,3}" + Rest]),
+        ("gpt-4o",
+            [NotLetter + Capital + "*" + Small + "+" + AnyCase + "?|" + NotLetter + Capital + "+" + Small + "*" + AnyCase
+                + @"?|\p{N}{1,3}" + Rest]),
     ];
 
     // Names whose own expressions are those of the tokenizer.json, one for each way to split.
     private static readonly string[] Names =
     [
-        "llama-bpe", "dbrx", "qwen2", "gpt-2", "starcoder", "deepseek-coder", "deepseek-llm", "deepseek-v3", "seed-coder", "qwen35", "exaone-moe",
+        "llama-bpe", "dbrx", "qwen2", "gpt-2", "starcoder", "deepseek-coder", "deepseek-llm", "deepseek-v3",
+        "seed-coder", "qwen35", "exaone-moe",
         "bailingmoe", "minicpm5", "jais-2", "viking", "superbpe", "kimi-k2", "ufakzeka",
     ];
 
     /// <summary>The name, or null where it splits in a way that has none.</summary>
     public static string? Find(JsonPart preTokenizer, bool ignoresMerges)
     {
-        List<string?> split = [.. PipelineReader.StepsOf(preTokenizer, "pretokenizers").Select(ExpressionOf).Where(expression => expression != "")];
+        List<string?> split =
+            [.. PipelineReader.StepsOf(preTokenizer, "pretokenizers").Select(ExpressionOf).Where(expression => expression != "")];
         if (split.Contains(null)) return null;
         IEnumerable<string> bySpelling = OtherSpellings.Where(other => other.Split.SequenceEqual(split)).Select(other => other.Name);
-        IEnumerable<string> byExpressions = Names.Where(name => PreTokenizer.Named(name).Expressions.Select(Plain).SequenceEqual(split.Select(expression => Plain(expression!))));
+        IEnumerable<string> byExpressions = Names.Where(name =>
+            PreTokenizer.Named(name).Expressions.Select(Plain).SequenceEqual(split.Select(expression => Plain(expression!))));
         return bySpelling.Concat(byExpressions).FirstOrDefault(name => PreTokenizer.Named(name).IgnoresMerges == ignoresMerges);
     }
 
@@ -59,7 +65,9 @@ internal static class PreTokenizerNames
         }
     }
 
-    /// <summary>One spelling for what means the same: letters of either case, and a last alternative for the spaces between matches.</summary>
+    /// <summary>
+    /// One spelling for what means the same: letters of either case, and a last alternative for the spaces between matches.
+    /// </summary>
     private static string Plain(string expression)
     {
         const string Last = @"|\s+", EitherCase = @"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";

@@ -5,8 +5,8 @@ using EdgeLlm.Tokenization;
 namespace EdgeLlm.HuggingFace;
 
 /// <summary>
-/// A tokenizer.model: SentencePiece's ModelProto (sentencepiece_model.proto), a protobuf message of pieces (field 1), the trainer's settings (2)
-/// and the normalizer's (3).
+/// A tokenizer.model: SentencePiece's ModelProto (sentencepiece_model.proto), a protobuf message of pieces (field 1), the trainer's
+/// settings (2) and the normalizer's (3).
 /// </summary>
 internal sealed class SentencePieceModel
 {
@@ -14,7 +14,8 @@ internal sealed class SentencePieceModel
     private const int Unigram = 1, BytePair = 2;
 
     private readonly List<string> _notes = [];
-    private readonly Dictionary<int, long> _ids = new() { [40] = 0, [41] = 1, [42] = 2, [43] = -1 }; // TrainerSpec's unk_id, bos_id, eos_id, pad_id
+    private readonly Dictionary<int, long> _ids =
+        new() { [40] = 0, [41] = 1, [42] = 2, [43] = -1 }; // TrainerSpec's unk_id, bos_id, eos_id, pad_id
     private long _kind; // 0: no trainer's settings were found
     private byte[] _charsmap = [];
     private bool _marksStart = true, _mergesSpaces = true;
@@ -33,9 +34,12 @@ internal sealed class SentencePieceModel
         }
         if (pieces == 0) throw new ModelException(file, "has no pieces: it is no SentencePiece model");
         if (_kind == 0) throw new ModelException(file, "has no trainer's settings behind its pieces: it is cut short");
-        if (_kind is not (Unigram or BytePair)) throw new ModelException(file, $"is of SentencePiece's type {_kind}; unigram (1) and bpe (2) are known here");
-        if (_kind == BytePair && _charsmap.Length > 0) _notes.Add($"{file}: normalizes text before it is tokenized; with SentencePiece's bpe a GGUF file can't say so");
-        if (_kind == BytePair && _mergesSpaces) _notes.Add($"{file}: makes one space of several before it tokenizes; with SentencePiece's bpe a GGUF file can't say so");
+        if (_kind is not (Unigram or BytePair))
+            throw new ModelException(file, $"is of SentencePiece's type {_kind}; unigram (1) and bpe (2) are known here");
+        if (_kind == BytePair && _charsmap.Length > 0)
+            _notes.Add($"{file}: normalizes text before it is tokenized; with SentencePiece's bpe a GGUF file can't say so");
+        if (_kind == BytePair && _mergesSpaces)
+            _notes.Add($"{file}: makes one space of several before it tokenizes; with SentencePiece's bpe a GGUF file can't say so");
     }
 
     public string File { get; }
@@ -84,7 +88,8 @@ internal sealed class SentencePieceModel
                     if (!float.IsFinite(score)) throw new ModelException(File, $"piece {id} has a score that is not finite");
                     break;
                 case 3:
-                    type = number is >= (ulong)TokenType.Normal and <= (ulong)TokenType.Byte ? (TokenType)number : throw new ModelException(File, $"piece {id} is of the type {number}, which is not known");
+                    type = number is >= (ulong)TokenType.Normal and <= (ulong)TokenType.Byte ? (TokenType)number
+                        : throw new ModelException(File, $"piece {id} is of the type {number}, which is not known");
                     break;
                 default:
                     break;
@@ -100,7 +105,8 @@ internal sealed class SentencePieceModel
         foreach ((int field, _, ulong number) in Fields(message))
         {
             if (field == 3) _kind = (long)number;
-            if (field == 24 && number != 0) throw new ModelException(File, "marks spaces at the end of words (treat_whitespace_as_suffix), which is not known here");
+            if (field == 24 && number != 0)
+                throw new ModelException(File, "marks spaces at the end of words (treat_whitespace_as_suffix), which is not known here");
             if (_ids.ContainsKey(field)) _ids[field] = (long)number;
         }
     }
@@ -112,11 +118,14 @@ internal sealed class SentencePieceModel
             if (field == 2) _charsmap = value.ToArray();
             if (field == 3) _marksStart = number != 0;
             if (field == 4) _mergesSpaces = number != 0;
-            if (field == 5 && number == 0) throw new ModelException(File, "leaves spaces as they are (escape_whitespaces), which is not known here");
+            if (field == 5 && number == 0)
+                throw new ModelException(File, "leaves spaces as they are (escape_whitespaces), which is not known here");
         }
     }
 
-    /// <summary>The fields of a protobuf message: bytes of a string, message or number of fixed size, or a number of variable size.</summary>
+    /// <summary>
+    /// The fields of a protobuf message: bytes of a string, message or number of fixed size, or a number of variable size.
+    /// </summary>
     private IEnumerable<(int Field, ReadOnlyMemory<byte> Bytes, ulong Number)> Fields(ReadOnlyMemory<byte> message)
     {
         for (int position = 0; position < message.Length;)

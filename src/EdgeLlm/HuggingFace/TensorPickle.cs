@@ -12,9 +12,9 @@ internal sealed record TorchStorage(string Kind, string Key, long Count);
 internal sealed record TorchTensor(TorchStorage Storage, long Offset, long[] Shape, long[] Strides);
 
 /// <summary>
-/// Reads the names and places of tensors out of the pickle of a torch file. A pickle is a program; nothing of it is run here: the few opcodes that
-/// such a file consists of build lists, texts and numbers, and of objects only torch's tensors, their storages and an ordered dictionary are known. All else is refused by name.
-/// Format: Python's pickletools.py (protocol 2), torch's serialization.py.
+/// Reads the names and places of tensors out of the pickle of a torch file. A pickle is a program; nothing of it is run here: the few
+/// opcodes that such a file consists of build lists, texts and numbers, and of objects only torch's tensors, their storages and an ordered
+/// dictionary are known. All else is refused by name. Format: Python's pickletools.py (protocol 2), torch's serialization.py.
 /// </summary>
 internal sealed class TensorPickle
 {
@@ -28,20 +28,62 @@ internal sealed class TensorPickle
     // Names for messages; of these only the ones of the switch below are understood.
     private static readonly Dictionary<byte, string> OpcodeNames = new()
     {
-        [(byte)'0'] = "POP", [(byte)'1'] = "POP_MARK", [(byte)'2'] = "DUP", [(byte)'F'] = "FLOAT", [(byte)'G'] = "BINFLOAT", [(byte)'I'] = "INT", [(byte)'L'] = "LONG", [(byte)'P'] = "PERSID",
-        [(byte)'S'] = "STRING", [(byte)'T'] = "BINSTRING", [(byte)'U'] = "SHORT_BINSTRING", [(byte)'V'] = "UNICODE", [(byte)'d'] = "DICT", [(byte)'g'] = "GET", [(byte)'i'] = "INST",
-        [(byte)'l'] = "LIST", [(byte)'o'] = "OBJ", [(byte)'p'] = "PUT", [0x81] = "NEWOBJ", [0x82] = "EXT1", [0x83] = "EXT2", [0x84] = "EXT4", [0x8B] = "LONG4", [(byte)'B'] = "BINBYTES",
-        [(byte)'C'] = "SHORT_BINBYTES", [0x8C] = "SHORT_BINUNICODE", [0x8D] = "BINUNICODE8", [0x8E] = "BINBYTES8", [0x8F] = "EMPTY_SET", [0x90] = "ADDITEMS", [0x91] = "FROZENSET",
-        [0x92] = "NEWOBJ_EX", [0x93] = "STACK_GLOBAL", [0x94] = "MEMOIZE", [0x95] = "FRAME", [0x96] = "BYTEARRAY8", [0x97] = "NEXT_BUFFER", [0x98] = "READONLY_BUFFER",
+        [(byte)'0'] = "POP",
+        [(byte)'1'] = "POP_MARK",
+        [(byte)'2'] = "DUP",
+        [(byte)'F'] = "FLOAT",
+        [(byte)'G'] = "BINFLOAT",
+        [(byte)'I'] = "INT",
+        [(byte)'L'] = "LONG",
+        [(byte)'P'] = "PERSID",
+        [(byte)'S'] = "STRING",
+        [(byte)'T'] = "BINSTRING",
+        [(byte)'U'] = "SHORT_BINSTRING",
+        [(byte)'V'] = "UNICODE",
+        [(byte)'d'] = "DICT",
+        [(byte)'g'] = "GET",
+        [(byte)'i'] = "INST",
+        [(byte)'l'] = "LIST",
+        [(byte)'o'] = "OBJ",
+        [(byte)'p'] = "PUT",
+        [0x81] = "NEWOBJ",
+        [0x82] = "EXT1",
+        [0x83] = "EXT2",
+        [0x84] = "EXT4",
+        [0x8B] = "LONG4",
+        [(byte)'B'] = "BINBYTES",
+        [(byte)'C'] = "SHORT_BINBYTES",
+        [0x8C] = "SHORT_BINUNICODE",
+        [0x8D] = "BINUNICODE8",
+        [0x8E] = "BINBYTES8",
+        [0x8F] = "EMPTY_SET",
+        [0x90] = "ADDITEMS",
+        [0x91] = "FROZENSET",
+        [0x92] = "NEWOBJ_EX",
+        [0x93] = "STACK_GLOBAL",
+        [0x94] = "MEMOIZE",
+        [0x95] = "FRAME",
+        [0x96] = "BYTEARRAY8",
+        [0x97] = "NEXT_BUFFER",
+        [0x98] = "READONLY_BUFFER",
     };
 
     private static readonly Dictionary<string, string> StorageKinds = new()
     {
-        ["torch FloatStorage"] = "F32", ["torch HalfStorage"] = "F16", ["torch BFloat16Storage"] = "BF16", ["torch DoubleStorage"] = "F64", ["torch LongStorage"] = "I64",
-        ["torch IntStorage"] = "I32", ["torch ShortStorage"] = "I16", ["torch CharStorage"] = "I8", ["torch ByteStorage"] = "U8", ["torch BoolStorage"] = "BOOL",
+        ["torch FloatStorage"] = "F32",
+        ["torch HalfStorage"] = "F16",
+        ["torch BFloat16Storage"] = "BF16",
+        ["torch DoubleStorage"] = "F64",
+        ["torch LongStorage"] = "I64",
+        ["torch IntStorage"] = "I32",
+        ["torch ShortStorage"] = "I16",
+        ["torch CharStorage"] = "I8",
+        ["torch ByteStorage"] = "U8",
+        ["torch BoolStorage"] = "BOOL",
     };
 
-    private const string OrderedDictionary = "collections OrderedDict", Rebuild = "torch._utils _rebuild_tensor_v2", RebuildParameter = "torch._utils _rebuild_parameter";
+    private const string OrderedDictionary = "collections OrderedDict", Rebuild = "torch._utils _rebuild_tensor_v2",
+        RebuildParameter = "torch._utils _rebuild_parameter";
 
     private readonly string _file;
     private readonly List<object> _stack = [];
@@ -53,7 +95,8 @@ internal sealed class TensorPickle
     /// <summary>The tensors of a file's dictionary by name, in its order.</summary>
     /// <param name="file">For messages.</param>
     /// <exception cref="ModelException">It is something else than a dictionary of tensors, or damaged.</exception>
-    public static List<(string Name, TorchTensor Tensor)> Read(string file, ReadOnlySpan<byte> pickle) => new TensorPickle(file).Read(pickle);
+    public static List<(string Name, TorchTensor Tensor)> Read(string file, ReadOnlySpan<byte> pickle) =>
+        new TensorPickle(file).Read(pickle);
 
     private List<(string, TorchTensor)> Read(ReadOnlySpan<byte> pickle)
     {
@@ -95,7 +138,9 @@ internal sealed class TensorPickle
                 case (byte)'b': Build(); break; // BUILD
                 case (byte)'.': return Tensors(); // STOP
                 default:
-                    throw Error($"has the opcode {(OpcodeNames.TryGetValue(opcode, out string? name) ? name : $"0x{opcode:X2}")} (byte {at} of its pickle), which a file of tensors does not need: it is not read");
+                    throw Error(
+                        $"has the opcode {(OpcodeNames.TryGetValue(opcode, out string? name) ? name : $"0x{opcode:X2}")} (byte {at} of "
+                            + "its pickle), which a file of tensors does not need: it is not read");
             }
         }
     }
@@ -107,9 +152,13 @@ internal sealed class TensorPickle
         return pickle.Slice(position - count, count);
     }
 
-    private int Length(ReadOnlySpan<byte> bytes) => BinaryPrimitives.ReadUInt32LittleEndian(bytes) is <= MostText and var length ? (int)length : throw Error("has a text that is too long in its pickle");
+    private int Length(ReadOnlySpan<byte> bytes) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(bytes) is <= MostText and var length ? (int)length
+            : throw Error("has a text that is too long in its pickle");
 
-    private string Text(ReadOnlySpan<byte> utf8) => System.Text.Unicode.Utf8.IsValid(utf8) ? Encoding.UTF8.GetString(utf8) : throw Error("has a text that is not valid UTF-8 in its pickle");
+    private string Text(ReadOnlySpan<byte> utf8) =>
+        System.Text.Unicode.Utf8.IsValid(utf8) ? Encoding.UTF8.GetString(utf8)
+            : throw Error("has a text that is not valid UTF-8 in its pickle");
 
     private string Line(ReadOnlySpan<byte> pickle, ref int position)
     {
@@ -131,7 +180,8 @@ internal sealed class TensorPickle
     private void Push(object value) => _stack.Add(value);
 
     /// <summary>So that a small file can't make large tables: a dictionary or tuple costs one byte of a pickle.</summary>
-    private object Made(object value) => ++_objects <= MostObjects ? value : throw Error($"has more than {MostObjects} objects in its pickle");
+    private object Made(object value) =>
+        ++_objects <= MostObjects ? value : throw Error($"has more than {MostObjects} objects in its pickle");
 
     private object Pop() => Pop(1)[0];
 
@@ -162,7 +212,8 @@ internal sealed class TensorPickle
 
     private TorchStorage Storage(object id)
     {
-        if (id is not object[] { Length: 5 } parts || parts is not ["storage", string type, string key, string, long count] || count < 0) throw Error("has a reference in its pickle that is not to a storage of numbers");
+        if (id is not object[] { Length: 5 } parts || parts is not ["storage", string type, string key, string, long count] || count < 0)
+            throw Error("has a reference in its pickle that is not to a storage of numbers");
         return StorageKinds.TryGetValue(type, out string? kind) ? new TorchStorage(kind, key, count) : throw Unknown(type);
     }
 
@@ -174,9 +225,11 @@ internal sealed class TensorPickle
         Push(name switch
         {
             OrderedDictionary when arguments.Length == 0 => Made(new List<(object, object)>()),
-            Rebuild when arguments is [TorchStorage storage, long offset, object[] shape, object[] strides, ..] => Made(new TorchTensor(storage, offset, Numbers(shape), Numbers(strides))),
+            Rebuild when arguments is [TorchStorage storage, long offset, object[] shape, object[] strides, ..] =>
+                Made(new TorchTensor(storage, offset, Numbers(shape), Numbers(strides))),
             RebuildParameter when arguments is [TorchTensor tensor, ..] => tensor,
-            OrderedDictionary or Rebuild or RebuildParameter => throw Error($"calls {FolderFile.Printable(name)} in its pickle in a way that is not known here"),
+            OrderedDictionary or Rebuild or RebuildParameter =>
+                throw Error($"calls {FolderFile.Printable(name)} in its pickle in a way that is not known here"),
             _ => throw Unknown(name),
         });
     }
@@ -219,7 +272,8 @@ internal sealed class TensorPickle
 
     private ModelException Damaged() => Error("has a damaged pickle");
 
-    private ModelException Unknown(string name) => Error($"names {FolderFile.Printable(name.Replace(' ', '.'))} in its pickle, which a file of tensors does not need: it is not read");
+    private ModelException Unknown(string name) =>
+        Error($"names {FolderFile.Printable(name.Replace(' ', '.'))} in its pickle, which a file of tensors does not need: it is not read");
 
     private ModelException Error(string problem) => new(_file, problem);
 }

@@ -5,7 +5,8 @@ using EdgeLlm.Tokenization.Pipeline;
 namespace EdgeLlm.HuggingFace;
 
 /// <summary>
-/// A tokenizer.json of Hugging Face's tokenizers. Its steps become a pipeline; beside that the data says as much of it as GGUF's own keys can, for other programs.
+/// A tokenizer.json of Hugging Face's tokenizers. Its steps become a pipeline; beside that the data says as much of it as GGUF's own keys
+/// can, for other programs.
 /// </summary>
 internal sealed class TokenizerJson
 {
@@ -13,7 +14,9 @@ internal sealed class TokenizerJson
     private const int MostOfPair = 32;
     private const string Mark = "▁";
 
-    /// <summary>A name of a pre-tokenizer that other programs don't know: they refuse the file instead of splitting text in another way.</summary>
+    /// <summary>
+    /// A name of a pre-tokenizer that other programs don't know: they refuse the file instead of splitting text in another way.
+    /// </summary>
     private const string UnknownPre = "edgellm";
 
     private readonly JsonPart _root;
@@ -37,7 +40,7 @@ internal sealed class TokenizerJson
 
     public VocabularyTable Table { get; }
 
-    /// <summary>What can't be kept.</summary>
+    /// <summary>Notes on parts that can't be kept.</summary>
     public IReadOnlyList<string> Notes => _notes;
 
     /// <summary>Tokens that the post-processor puts before a text and after it.</summary>
@@ -62,7 +65,8 @@ internal sealed class TokenizerJson
         {
             "WordPiece" => ReadWordPiece(),
             "Unigram" => ReadUnigram(),
-            "BPE" => PipelineReader.StepsOf(_root, "pre_tokenizer", "pretokenizers").Any(step => step.Require("type").Text() == "ByteLevel") ? ReadByteLevel() : ReadBytePair(),
+            "BPE" => PipelineReader.StepsOf(_root, "pre_tokenizer", "pretokenizers").Any(step => step.Require("type").Text() == "ByteLevel")
+                ? ReadByteLevel() : ReadBytePair(),
             _ => throw _model.Error($"has the type '{FolderFile.Printable(Kind)}'; BPE, Unigram and WordPiece are known here"),
         };
     }
@@ -106,7 +110,8 @@ internal sealed class TokenizerJson
         }
         float score = id < Table.Count && Table.TextOf((int)id) == text ? Table.ScoreOf((int)id) : 0;
         Table.Set(id, text, isSpecial ? TokenType.Control : TokenType.UserDefined, score);
-        _addedTokens[(int)id] = new AddedToken((int)id, Is("single_word", false), Is("lstrip", false), Is("rstrip", false), Is("normalized", !isSpecial));
+        _addedTokens[(int)id] =
+            new AddedToken((int)id, Is("single_word", false), Is("lstrip", false), Is("rstrip", false), Is("normalized", !isSpecial));
 
         bool Is(string name, bool otherwise) => token.Find(name)?.Flag() ?? otherwise;
     }
@@ -114,7 +119,8 @@ internal sealed class TokenizerJson
     private TokenizerData ReadByteLevel()
     {
         string? pre = PreTokenizerNames.Find(_root.Require("pre_tokenizer"), _model.Find("ignore_merges")?.Flag() ?? false);
-        if (pre is null) _notes.Add($"{File}: splits text in a way that GGUF has no name for; other programs will refuse a GGUF file of it");
+        if (pre is null)
+            _notes.Add($"{File}: splits text in a way that GGUF has no name for; other programs will refuse a GGUF file of it");
         bool isComposed = PipelineReader.StepsOf(_root, "normalizer", "normalizers").Any(step => step.Require("type").Text() == "NFC");
         return new TokenizerData
         {
@@ -129,8 +135,9 @@ internal sealed class TokenizerJson
     }
 
     /// <summary>
-    /// GGUF's `llama` merges by the scores of tokens, not by a list. The list that tokenizers derive from a SentencePiece vocabulary has all ways to put a token together side by
-    /// side, in the order of the tokens' scores: then the one is as good as the other. Any other list is GGUF's `gemma4`.
+    /// GGUF's `llama` merges by the scores of tokens, not by a list. The list that tokenizers derive from a SentencePiece vocabulary has
+    /// all ways to put a token together side by side, in the order of the tokens' scores: then the one is as good as the other. Any other
+    /// list is GGUF's `gemma4`.
     /// </summary>
     private TokenizerData ReadBytePair()
     {
@@ -148,7 +155,8 @@ internal sealed class TokenizerJson
             Merges = MergeTexts(),
             UnknownId = unknown,
             AddSpacePrefix = MarksStart,
-            SpacePrefixOnlyFirst = MarksStart && PipelineReader.StepsOf(_root, "pre_tokenizer", "pretokenizers").Any(step => step.Find("prepend_scheme")?.Text() == "first"),
+            SpacePrefixOnlyFirst = MarksStart && PipelineReader.StepsOf(_root, "pre_tokenizer",
+                "pretokenizers").Any(step => step.Find("prepend_scheme")?.Text() == "first"),
         };
     }
 
@@ -157,7 +165,8 @@ internal sealed class TokenizerJson
         MarkBytes();
         int unknown = UnknownId ?? throw _model.Error("has no unk_id, which Unigram needs");
         Table.SetType(unknown, TokenType.Unknown);
-        JsonPart? map = PipelineReader.StepsOf(_root, "normalizer", "normalizers").Select(step => step.Find("precompiled_charsmap")).FirstOrDefault(found => found is not null);
+        JsonPart? map = PipelineReader.StepsOf(_root, "normalizer", "normalizers").Select(step => step.Find("precompiled_charsmap"))
+            .FirstOrDefault(found => found is not null);
         return new TokenizerData
         {
             Model = "t5",
@@ -168,7 +177,8 @@ internal sealed class TokenizerJson
             UnknownId = unknown,
             AddSpacePrefix = MarksStart,
             RemoveExtraWhitespaces = true,
-            PrecompiledCharsmap = map is { Element.ValueKind: JsonValueKind.String } text && text.Element.TryGetBytesFromBase64(out byte[]? bytes) && bytes.Length > 0 ? bytes : null,
+            PrecompiledCharsmap = map is { Element.ValueKind: JsonValueKind.String } text
+                && text.Element.TryGetBytesFromBase64(out byte[]? bytes) && bytes.Length > 0 ? bytes : null,
         };
     }
 
@@ -181,7 +191,8 @@ internal sealed class TokenizerJson
             if (Table.TypeOf(id) == TokenType.Normal && Table.TextOf(id) is { } text)
                 Table.SetText(id, text.StartsWith("##", StringComparison.Ordinal) && text.Length > 2 ? text[2..] : Mark + text);
         }
-        JsonPart? normalizer = PipelineReader.StepsOf(_root, "normalizer", "normalizers").Cast<JsonPart?>().FirstOrDefault(step => step!.Value.Find("lowercase") is not null);
+        JsonPart? normalizer = PipelineReader.StepsOf(_root, "normalizer", "normalizers").Cast<JsonPart?>()
+            .FirstOrDefault(step => step!.Value.Find("lowercase") is not null);
         bool lowercase = normalizer?.Find("lowercase")?.Flag() ?? false;
         return new TokenizerData
         {
@@ -218,7 +229,8 @@ internal sealed class TokenizerJson
         int last = -1, rank = 0;
         foreach ((string left, string right) in Merges())
         {
-            int token = Table.Find(left + right) ?? throw _model.Require("merges").Error($"makes '{FolderFile.Printable(left + right)}', which is no token");
+            int token = Table.Find(left + right)
+                ?? throw _model.Require("merges").Error($"makes '{FolderFile.Printable(left + right)}', which is no token");
             if (token != last && !ranks.TryAdd(token, rank)) return false;
             pairs.Add((left, right));
             last = token;
@@ -247,8 +259,10 @@ internal sealed class TokenizerJson
     {
         foreach (JsonPart merge in _model.Require("merges").Items())
         {
-            string[] pair = merge.Element.ValueKind == JsonValueKind.String ? merge.Text().Split(' ') : [.. merge.Items().Take(3).Select(part => part.Text())];
-            if (pair.Length != 2 || pair[0].Length == 0 || pair[1].Length == 0 || pair[0].Contains(' ', StringComparison.Ordinal) || pair[1].Contains(' ', StringComparison.Ordinal))
+            string[] pair = merge.Element.ValueKind == JsonValueKind.String ? merge.Text().Split(' ')
+                : [.. merge.Items().Take(3).Select(part => part.Text())];
+            if (pair.Length != 2 || pair[0].Length == 0 || pair[1].Length == 0 || pair[0].Contains(' ', StringComparison.Ordinal)
+                || pair[1].Contains(' ', StringComparison.Ordinal))
                 throw merge.Error("is not a pair of tokens without spaces");
             yield return (pair[0], pair[1]);
         }
@@ -285,7 +299,10 @@ internal sealed class TokenizerJson
         }
     }
 
-    /// <summary>Two texts by the last step that says how they are put together (processors/bert.rs, roberta.rs and template.rs of Hugging Face's tokenizers).</summary>
+    /// <summary>
+    /// Two texts by the last step that says how they are put together (processors/bert.rs, roberta.rs and template.rs of Hugging Face's
+    /// tokenizers).
+    /// </summary>
     private PairItem[] PairOf(JsonPart processor)
     {
         PairItem[] pair = [];
@@ -297,16 +314,19 @@ internal sealed class TokenizerJson
                     pair = [Token("cls"), new(PairItem.FirstText, 0), Token("sep"), new(PairItem.SecondText, 1), Token("sep", 1)];
                     break;
                 case "RobertaProcessing":
-                    pair = [Token("cls"), new(PairItem.FirstText, 0), Token("sep"), Token("sep"), new(PairItem.SecondText, 0), Token("sep")];
+                    pair =
+                        [Token("cls"), new(PairItem.FirstText, 0), Token("sep"), Token("sep"), new(PairItem.SecondText, 0), Token("sep")];
                     break;
                 case "TemplateProcessing" when step.Find("pair") is { } template:
                     pair = [.. template.Items().Take(MostOfPair).Select(ItemOf)];
-                    if (pair.Count(item => item.Token == PairItem.FirstText) != 1 || pair.Count(item => item.Token == PairItem.SecondText) != 1)
+                    if (pair.Count(item => item.Token == PairItem.FirstText) != 1
+                        || pair.Count(item => item.Token == PairItem.SecondText) != 1)
                         throw template.Error("has not each of two texts once");
                     break;
             }
 
-            PairItem Token(string field, byte type = 0) => new(TokenOf(step.Require(field).Items().First()), type);
+            PairItem Token(string field, byte type = 0) =>
+                new(TokenOf(step.Require(field).Items().FirstOrDefault(step.Require(field))), type);
         }
         return pair;
 
@@ -344,5 +364,6 @@ internal sealed class TokenizerJson
         return ([.. before], [.. after]);
     }
 
-    private int TokenOf(JsonPart name) => Table.Find(name.Text()) ?? throw name.Error($"is '{FolderFile.Printable(name.Text())}', which is no token");
+    private int TokenOf(JsonPart name) =>
+        Table.Find(name.Text()) ?? throw name.Error($"is '{FolderFile.Printable(name.Text())}', which is no token");
 }

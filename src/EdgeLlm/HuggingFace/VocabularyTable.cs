@@ -25,7 +25,9 @@ internal sealed class VocabularyTable(string file, int rows)
     /// <exception cref="ModelException">The embedding has no row for it.</exception>
     public void Set(long id, string token, TokenType type, float score)
     {
-        if (id < 0 || id >= rows) throw new ModelException(file, $"token '{FolderFile.Printable(token)}' has the id {id}, and the model's embedding has {rows} rows");
+        if (id < 0 || id >= rows)
+            throw new ModelException(file,
+                $"token '{FolderFile.Printable(token)}' has the id {id}, and the model's embedding has {rows} rows");
         while (_tokens.Count <= id)
         {
             _tokens.Add(null);
@@ -38,9 +40,12 @@ internal sealed class VocabularyTable(string file, int rows)
         _ids[token] = index;
     }
 
-    /// <summary>What to tell of a token that was added after the embedding got its size (a `[PAD]` one past it is common) and is left out.</summary>
+    /// <summary>
+    /// Note on a token that was added after the embedding got its size (a `[PAD]` one past it is common) and is left out.
+    /// </summary>
     public static string NoteBeyond(string file, string token, long id, int rows) =>
-        $"{file}: token '{FolderFile.Printable(token)}' has the id {id}, and the model's embedding has {rows} rows: the model can't know it, and it is left out";
+        $"{file}: token '{FolderFile.Printable(token)}' has the id {id}, and the model's embedding has {rows} rows: the model can't know "
+            + "it, and it is left out";
 
     public void SetType(int id, TokenType type) => _types[id] = type;
 
@@ -57,7 +62,8 @@ internal sealed class VocabularyTable(string file, int rows)
     public int? Find(string token) => _ids.TryGetValue(token, out int id) ? id : null;
 
     /// <summary>All tokens; rows without one get a name that no text has.</summary>
-    public Utf8Strings Tokens() => Utf8Strings.From([.. Enumerable.Range(0, rows).Select(id => id < Count && _tokens[id] is { } token ? token : $"[PAD{id}]")]);
+    public Utf8Strings Tokens() =>
+        Utf8Strings.From([.. Enumerable.Range(0, rows).Select(id => id < Count && _tokens[id] is { } token ? token : $"[PAD{id}]")]);
 
     public int[] Types() => [.. Enumerable.Range(0, rows).Select(id => (int)(id < Count ? _types[id] : TokenType.Unused))];
 

@@ -12,7 +12,8 @@ internal sealed class WeightFile : IDisposable
         var tensors = new Dictionary<string, FolderTensor>();
         foreach (StoredTensor tensor in read(map))
         {
-            if (!tensors.TryAdd(tensor.Name, new FolderTensor(this, tensor))) throw new ModelException(map.Path, $"tensor {FolderFile.Printable(tensor.Name)} is there twice");
+            if (!tensors.TryAdd(tensor.Name, new FolderTensor(this, tensor)))
+                throw new ModelException(map.Path, $"tensor {FolderFile.Printable(tensor.Name)} is there twice");
         }
         Tensors = tensors;
     }

@@ -14,12 +14,16 @@ internal sealed unsafe class AlignedBuffer : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         Bytes = bytes;
-        _start = Replacement is { } other ? (byte*)other.Allocate(bytes) : (byte*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 64)), 64);
+        _start = Replacement is { } other ? (byte*)other.Allocate(bytes)
+            : (byte*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 64)), 64);
     }
 
     ~AlignedBuffer() => Free();
 
-    /// <summary>Where memory comes from instead and goes back to: the fuzzer's is between pages that nobody may touch. Set before the first buffer is made.</summary>
+    /// <summary>
+    /// Where memory comes from instead and goes back to: the fuzzer's is between pages that nobody may touch. Set before the first buffer
+    /// is made.
+    /// </summary>
     internal static (Func<long, nint> Allocate, Action<nint> Free)? Replacement { get; set; }
 
     /// <summary>Bytes that were asked for.</summary>

@@ -4,8 +4,9 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// Where an entry of a <see cref="KvCache"/> is, and what of it a checkpoint keeps. Keys and values are [heads], each contiguous over its tiles of 32 positions; those of a
-/// window are a ring of tiles, where tile t of the positions is in place t % tiles. A state is there twice: as it was before a pass, and as the pass leaves it.
+/// Where an entry of a <see cref="KvCache"/> is, and what of it a checkpoint keeps. Keys and values are [heads], each contiguous over its
+/// tiles of 32 positions; those of a window are a ring of tiles, where tile t of the positions is in place t % tiles. A state is there
+/// twice: as it was before a pass, and as the pass leaves it.
 /// </summary>
 internal sealed class CacheEntry
 {
@@ -21,6 +22,7 @@ internal sealed class CacheEntry
         (_type, Offset) = (type, offset);
         if (spec is StateSpec state)
         {
+            StateNumbers = state.Numbers;
             StateBytes = Align((long)state.Numbers * sizeof(float));
             (ByteCount, CheckpointBytes) = (2 * StateBytes, StateBytes);
             return;
@@ -51,8 +53,9 @@ internal sealed class CacheEntry
     /// <summary>Bytes of its keys and values of a tile, where it holds those of all positions; else 0.</summary>
     public long PageBytes { get; }
 
-    /// <summary>What says how its bytes are laid out outside a cache.</summary>
-    public string LayoutName => KeyValue is null ? $"state:{StateBytes}" : $"{(IsRing ? $"ring{KeyValue.Window}" : "all")}:{KeyValue.Heads}x{KeyValue.Dimension}";
+    /// <summary>Name of the layout of its bytes outside a cache.</summary>
+    public string LayoutName =>
+        KeyValue is null ? $"state:{StateBytes}" : $"{(IsRing ? $"ring{KeyValue.Window}" : "all")}:{KeyValue.Heads}x{KeyValue.Dimension}";
 
     /// <summary>Tiles of positions that there is room for.</summary>
     public long Tiles { get; }
@@ -65,6 +68,9 @@ internal sealed class CacheEntry
     /// <summary>Bytes from a head to the next.</summary>
     public long HeadBytes { get; }
 
+    /// <summary>Numbers of a state.</summary>
+    public int StateNumbers { get; }
+
     /// <summary>Bytes of a state, rounded up to 64.</summary>
     public long StateBytes { get; }
 
@@ -75,7 +81,8 @@ internal sealed class CacheEntry
     public static long TilesOf(long positions) => (positions + KeyValueHead.TilePositions - 1) / KeyValueHead.TilePositions;
 
     /// <summary>The first tile that the token after this many positions sees.</summary>
-    public long FirstTileSeen(int length) => KeyValue!.Window == 0 ? 0 : Math.Max(0, (long)length - KeyValue.Window + 1) / KeyValueHead.TilePositions;
+    public long FirstTileSeen(int length) =>
+        KeyValue!.Window == 0 ? 0 : Math.Max(0, (long)length - KeyValue.Window + 1) / KeyValueHead.TilePositions;
 
     /// <summary>Whether the token after this many positions finds all that it sees. Of keys and values.</summary>
     public bool Reaches(int length) => FirstTileSeen(length) >= FirstTile;
@@ -90,8 +97,8 @@ internal sealed class CacheEntry
     public void Clear() => FirstTile = 0;
 
     /// <summary>
-    /// The bytes of these tiles in the cache, as few pieces as they are contiguous in: of each head keys, values, and the scales of both where there are any. The same
-    /// pieces for the same tiles of every cache, but where a ring's end divides one.
+    /// The bytes of these tiles in the cache, as few pieces as they are contiguous in: of each head keys, values, and the scales of both
+    /// where there are any. The same pieces for the same tiles of every cache, but where a ring's end divides one.
     /// </summary>
     public IEnumerable<(long Offset, long Bytes)> Pieces(long firstTile, long endTile)
     {
@@ -122,7 +129,8 @@ internal sealed class CacheEntry
 
     private long TileBytes => (long)KeyValueHead.TilePositions * KeyValue!.Dimension * KeyValueHead.ElementBytes(_type);
 
-    private long HeadBytesOf(long tiles) => Align(tiles * (2 * TileBytes + (_type == KeyValueType.I8 ? 2 * KeyValueHead.TilePositions * sizeof(float) : 0)));
+    private long HeadBytesOf(long tiles) =>
+        Align(tiles * (2 * TileBytes + (_type == KeyValueType.I8 ? 2 * KeyValueHead.TilePositions * sizeof(float) : 0)));
 
     private static long Align(long bytes) => (bytes + 63) & ~63L;
 }

@@ -3,8 +3,8 @@ using EdgeLlm.Kernels;
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// Parts of a cache that others keep and give back: a page has keys and values of 32 positions of the entries that hold all of them, a checkpoint the windows and states
-/// as they were after a length. Neither depends on the cache's capacity.
+/// Parts of a cache that others keep and give back: a page has keys and values of 32 positions of the entries that hold all of them, a
+/// checkpoint the windows and states as they were after a length. Neither depends on the cache's capacity.
 /// </summary>
 public sealed unsafe partial class KvCache
 {
@@ -43,21 +43,17 @@ public sealed unsafe partial class KvCache
     /// <summary>Lengths up to its own whose checkpoints it has; its own length is one of them.</summary>
     internal IEnumerable<int> CheckpointLengths => [.. _checkpoints.Lengths.Where(length => length < Length), Length];
 
-    /// <summary>Copies the checkpoint of one of the <see cref="CheckpointLengths"/> out: at most <see cref="PageLayout.CheckpointBytes"/>.</summary>
+    /// <summary>
+    /// Copies the checkpoint of one of the <see cref="CheckpointLengths"/> out: at most <see cref="PageLayout.CheckpointBytes"/>.
+    /// </summary>
     internal void CopyCheckpoint(int length, Span<byte> to)
     {
         using Lock.Scope use = InUse.EnterScope();
         ThrowIfDisposed();
         fixed (byte* start = to)
         {
-            byte* next = start;
-            byte* kept = length == Length ? null : _memory.Start + _checkpoints.Find(length);
-            ForEachOfCheckpoint(length, (from, bytes) =>
-            {
-                Buffer.MemoryCopy(kept == null ? from : kept, next, bytes, bytes);
-                next += bytes;
-                if (kept != null) kept += bytes;
-            });
+            if (length == Length) CopyCheckpoint(length, start, restores: false);
+            else Buffer.MemoryCopy(_memory.Start + _checkpoints.Find(length), start, to.Length, BytesOfCheckpoint(length));
         }
     }
 
@@ -69,12 +65,7 @@ public sealed unsafe partial class KvCache
         ThrowIfDisposed();
         fixed (byte* start = checkpoint)
         {
-            byte* next = start;
-            ForEachOfCheckpoint(length, (to, bytes) =>
-            {
-                Buffer.MemoryCopy(next, to, bytes, bytes);
-                next += bytes;
-            });
+            CopyCheckpoint(length, start, restores: true);
         }
         foreach (CacheEntry entry in _entries)
         {

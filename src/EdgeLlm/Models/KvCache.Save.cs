@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace EdgeLlm.Models;
 
-/// <summary>A cache in a file: a mark, length, type, then of each entry the whole tiles of each head that later tokens see, or the state.</summary>
+/// <summary>
+/// A cache in a file: a mark, length, type, then of each entry the whole tiles of each head that later tokens see, or the state.
+/// </summary>
 public sealed unsafe partial class KvCache
 {
     private const int MostBytesAtOnce = 1 << 30;
@@ -23,7 +25,7 @@ public sealed unsafe partial class KvCache
     }
 
     /// <summary>Reads what <see cref="Save"/> wrote for the same model; its checkpoints are not there.</summary>
-    /// <exception cref="InvalidDataException">It is no such data, of another type, longer than this cache, or cut off.</exception>
+    /// <exception cref="InvalidDataException">It is not such data, of another type, longer than this cache, or cut off.</exception>
     internal void Load(Stream stream)
     {
         using Lock.Scope use = InUse.EnterScope();
@@ -37,7 +39,8 @@ public sealed unsafe partial class KvCache
         ForEachPart((start, bytes) =>
         {
             var part = new Span<byte>((void*)start, bytes);
-            if (stream.ReadAtLeast(part, part.Length, throwOnEndOfStream: false) < part.Length) throw new InvalidDataException("the saved conversation is cut off");
+            if (stream.ReadAtLeast(part, part.Length, throwOnEndOfStream: false) < part.Length)
+                throw new InvalidDataException("the saved conversation is cut off");
         }, length);
         foreach (CacheEntry entry in _entries) entry.Restore(length);
         Length = length;
@@ -49,7 +52,9 @@ public sealed unsafe partial class KvCache
         foreach (CacheEntry entry in _entries)
         {
             if (entry.KeyValue is null) InPieces(entry.Offset + _current * entry.StateBytes, entry.StateBytes);
-            else foreach ((long offset, long bytes) in entry.Pieces(entry.FirstTileSeen(length), CacheEntry.TilesOf(length))) InPieces(offset, bytes);
+            else
+                foreach ((long offset, long bytes) in entry.Pieces(entry.FirstTileSeen(length), CacheEntry.TilesOf(length)))
+                    InPieces(offset, bytes);
         }
 
         void InPieces(long offset, long bytes)

@@ -1,15 +1,16 @@
 using EdgeLlm.Kernels;
+using EdgeLlm.Models.Adapters;
 using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// What a model keeps of one conversation: the entries that its steps ask for, one after the other, then room for checkpoints. Keys and values of all positions can be cut
-/// anywhere; those of a window and recurrent states can't, and go back to a checkpoint.
+/// State of a model for one conversation: the entries that its steps ask for, one after the other, then room for checkpoints. Keys and
+/// values of all positions can be cut anywhere; those of a window and recurrent states can't, and go back to a checkpoint.
 /// </summary>
 public sealed unsafe partial class KvCache : IDisposable
 {
-    /// <summary>A checkpoint is kept each time that a text passes a multiple of so many positions.</summary>
+    /// <summary>A checkpoint is kept each time that a text passes a multiple of that number of positions.</summary>
     internal const int CheckpointPositions = 4096;
 
     private const int MostCheckpoints = 16;
@@ -17,7 +18,6 @@ public sealed unsafe partial class KvCache : IDisposable
     private readonly AlignedBuffer _memory;
     private readonly CacheEntry[] _entries;
     private readonly Checkpoints _checkpoints;
-    private readonly bool _hasStates;
     private int _current; // which of the two of each state is that of Length
     private int _previous = -1; // the length that the other one is of; -1: none
     private volatile bool _disposed;
@@ -31,7 +31,7 @@ public sealed unsafe partial class KvCache : IDisposable
         Type = type;
         Capacity = capacity;
         _entries = Place(specs, capacity, chunk, type, out long bytes);
-        _hasStates = _entries.Any(entry => entry.KeyValue is null);
+        HasStates = _entries.Any(entry => entry.KeyValue is null);
         _checkpoints = new Checkpoints(_entries, bytes);
         Pages = new PageLayout(_entries, type);
         _memory = new AlignedBuffer(bytes + _checkpoints.ByteCount);
@@ -41,6 +41,9 @@ public sealed unsafe partial class KvCache : IDisposable
     /// <summary>How its keys and values are stored.</summary>
     public KeyValueType Type { get; }
 
+    /// <summary>Whether it has states of recurrent layers, which go back only to where they were kept.</summary>
+    internal bool HasStates { get; }
+
     /// <summary>Positions that it can hold.</summary>
     public int Capacity { get; }
 
@@ -49,6 +52,17 @@ public sealed unsafe partial class KvCache : IDisposable
 
     /// <summary>[vocabulary] of the last token that was computed. Managed (and pinned): a span of them outlives the cache.</summary>
     internal float[] Logits { get; }
+
+    /// <summary>Adapters and control vectors of its conversation; null: none. State that was computed with others is forgotten.</summary>
+    internal Adaptation? Adaptation
+    {
+        get;
+        set
+        {
+            if (field?.Key != value?.Key) Truncate(0);
+            field = value;
+        }
+    }
 
     /// <summary>Held by a pass, a save or a load, so that <see cref="Dispose"/> frees nothing under it.</summary>
     internal Lock InUse { get; } = new();
@@ -61,7 +75,8 @@ public sealed unsafe partial class KvCache : IDisposable
     }
 
     /// <summary>Layout of the pages of such a cache.</summary>
-    internal static PageLayout LayoutOf(IReadOnlyList<CacheSpec> specs, int capacity, int chunk, KeyValueType type) => new(Place(specs, capacity, chunk, type, out _), type);
+    internal static PageLayout LayoutOf(IReadOnlyList<CacheSpec> specs, int capacity, int chunk, KeyValueType type) =>
+        new(Place(specs, capacity, chunk, type, out _), type);
 
     /// <summary>Bytes allocated for the entries and their checkpoints.</summary>
     internal long AllocatedBytes => _memory.Bytes;
@@ -75,8 +90,8 @@ public sealed unsafe partial class KvCache : IDisposable
     }
 
     /// <summary>
-    /// Forgets the positions from <paramref name="length"/> on. Where a model has windows or recurrent layers, more may have to go: only some positions are kept that it
-    /// can go back to.
+    /// Forgets the positions from <paramref name="length"/> on. Where a model has windows or recurrent layers, more may have to go: only
+    /// some positions are kept that it can go back to.
     /// </summary>
     /// <returns>How many positions are left; the others up to <paramref name="length"/> have to be computed again.</returns>
     public int Truncate(int length)
@@ -89,29 +104,28 @@ public sealed unsafe partial class KvCache : IDisposable
         if (kept == Length) return kept;
         if (kept == 0) Array.ForEach(_entries, entry => entry.Clear());
         else if (!IsThere(kept)) Restore(kept);
-        else if (_hasStates) _current = 1 - _current;
+        else if (HasStates) _current = 1 - _current;
         _previous = -1;
         _checkpoints.Drop(kept);
         return Length = kept;
     }
 
     /// <summary>
-    /// Keeps what it takes to go back to this length later: worth it at the end of a prompt. Where a length alone is enough, or there is no room in the plan, nothing is done.
+    /// Keeps what it takes to go back to this length later: worth it at the end of a prompt. Where a length alone is enough, or there is no
+    /// room in the plan, nothing is done.
     /// </summary>
     internal void Checkpoint()
     {
         using Lock.Scope use = InUse.EnterScope();
         ThrowIfDisposed();
         if (Length == 0 || _checkpoints.Place(Length) is not { } place) return;
-        byte* to = _memory.Start + place;
-        ForEachOfCheckpoint(Length, (start, bytes) =>
-        {
-            Buffer.MemoryCopy(start, to, bytes, bytes);
-            to += bytes;
-        });
+        CopyCheckpoint(Length, _memory.Start + place, restores: false);
     }
 
-    /// <summary>Gives the memory back. A pass that computes with it ends with <see cref="ObjectDisposedException"/> at its next layer, which is waited for.</summary>
+    /// <summary>
+    /// Gives the memory back. A pass that computes with it ends with <see cref="ObjectDisposedException"/> at its next layer, which is
+    /// waited for.
+    /// </summary>
     public void Dispose()
     {
         _disposed = true;
@@ -121,7 +135,10 @@ public sealed unsafe partial class KvCache : IDisposable
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
-    /// <summary>A pass is going to write the next positions. Until <see cref="Advance"/> the length and states stay, so that a pass may end anywhere.</summary>
+    /// <summary>
+    /// A pass is going to write the next positions. Until <see cref="Advance"/> the length and states stay, so that a pass may end
+    /// anywhere.
+    /// </summary>
     internal void BeginPass(int tokens)
     {
         _previous = -1;
@@ -136,7 +153,7 @@ public sealed unsafe partial class KvCache : IDisposable
     {
         int before = Length;
         Length += tokens;
-        if (_hasStates) (_previous, _current) = (before, 1 - _current);
+        if (HasStates) (_previous, _current) = (before, 1 - _current);
         NoteStop();
     }
 
@@ -147,10 +164,13 @@ public sealed unsafe partial class KvCache : IDisposable
         byte* start = _memory.Start + place.Offset + head * place.HeadBytes;
         byte* values = start + place.KeyBytes;
         float* keyScales = (float*)(values + place.KeyBytes);
-        return new KeyValueHead(Type, place.KeyValue!.Dimension, start, values, keyScales, keyScales + place.Tiles * KeyValueHead.TilePositions, (int)place.Tiles);
+        return new KeyValueHead(Type, place.KeyValue!.Dimension, start, values, keyScales,
+            keyScales + place.Tiles * KeyValueHead.TilePositions, (int)place.Tiles);
     }
 
-    /// <summary>An entry's state before the pass at hand, null where nothing has been computed (all zeros), and where the pass leaves it.</summary>
+    /// <summary>
+    /// An entry's state before the pass at hand, null where nothing has been computed (all zeros), and where the pass leaves it.
+    /// </summary>
     internal (nint Before, nint After) State(int entry)
     {
         CacheEntry place = _entries[entry];
@@ -158,41 +178,57 @@ public sealed unsafe partial class KvCache : IDisposable
         return (Length == 0 ? 0 : (nint)(start + _current * place.StateBytes), (nint)(start + (1 - _current) * place.StateBytes));
     }
 
-    /// <summary>Whether an earlier length is there without a checkpoint: all that a window sees, and the states of before the last pass.</summary>
-    private bool IsThere(int length) =>
-        (!_hasStates || length == _previous) && _entries.All(entry => entry.KeyValue is null || entry.Reaches(length));
+    /// <summary>The numbers of an entry's state as the pass at hand leaves it.</summary>
+    internal ReadOnlySpan<float> StateAfter(int entry) => new((void*)State(entry).After, _entries[entry].StateNumbers);
+
+    /// <summary>
+    /// Whether an earlier length is there without a checkpoint: all that a window sees, and the states of before the last pass.
+    /// </summary>
+    private bool IsThere(int length)
+    {
+        if (HasStates && length != _previous) return false;
+        foreach (CacheEntry entry in _entries) // for each draft: nothing is allocated
+        {
+            if (entry.KeyValue is not null && !entry.Reaches(length)) return false;
+        }
+        return true;
+    }
 
     private void Restore(int length)
     {
-        byte* from = _memory.Start + _checkpoints.Find(length);
-        ForEachOfCheckpoint(length, (start, bytes) =>
-        {
-            Buffer.MemoryCopy(from, start, bytes, bytes);
-            from += bytes;
-        });
+        CopyCheckpoint(length, _memory.Start + _checkpoints.Find(length), restores: true);
         foreach (CacheEntry entry in _entries)
         {
             if (entry.IsRing) entry.Restore(length);
         }
     }
 
-    private delegate void BytesAction(byte* start, long bytes);
-
-    /// <summary>What a checkpoint of this length keeps of the entries.</summary>
-    private void ForEachOfCheckpoint(int length, BytesAction action)
+    /// <summary>
+    /// Copies what a checkpoint of this length has, to or from the entries. For each draft of a recurrent model: states allocate nothing.
+    /// </summary>
+    private void CopyCheckpoint(int length, byte* checkpoint, bool restores)
     {
         foreach (CacheEntry entry in _entries)
         {
-            if (entry.KeyValue is null)
-            {
-                action(_memory.Start + entry.Offset + _current * entry.StateBytes, entry.StateBytes);
-            }
+            if (entry.KeyValue is null) Copy(entry.Offset + _current * entry.StateBytes, entry.StateBytes);
             else if (entry.IsRing)
             {
-                foreach ((long offset, long bytes) in entry.Pieces(entry.FirstTileSeen(length), CacheEntry.TilesOf(length))) action(_memory.Start + offset, bytes);
+                foreach ((long offset, long bytes) in entry.Pieces(entry.FirstTileSeen(length), CacheEntry.TilesOf(length)))
+                    Copy(offset, bytes);
             }
         }
+
+        void Copy(long offset, long bytes)
+        {
+            byte* own = _memory.Start + offset;
+            Buffer.MemoryCopy(restores ? checkpoint : own, restores ? own : checkpoint, bytes, bytes);
+            checkpoint += bytes;
+        }
     }
+
+    private long BytesOfCheckpoint(int length) => _entries.Sum(entry =>
+        entry.KeyValue is null ? entry.StateBytes : entry.IsRing
+            ? entry.Pieces(entry.FirstTileSeen(length), CacheEntry.TilesOf(length)).Sum(piece => piece.Bytes) : 0);
 
     private static CacheEntry[] Place(IReadOnlyList<CacheSpec> specs, int capacity, int chunk, KeyValueType type, out long bytes)
     {
@@ -206,7 +242,9 @@ public sealed unsafe partial class KvCache : IDisposable
         return entries;
     }
 
-    /// <summary>Which lengths a cache can go back to, and where in it that is kept: after the entries, within a tenth of what they take.</summary>
+    /// <summary>
+    /// Which lengths a cache can go back to, and where in it that is kept: after the entries, within a tenth of what they take.
+    /// </summary>
     private sealed class Checkpoints
     {
         private readonly long _start;
@@ -229,10 +267,20 @@ public sealed unsafe partial class KvCache : IDisposable
         public IEnumerable<int> Lengths => _kept.Select(checkpoint => checkpoint.Length);
 
         /// <summary>The largest length up to this one that is kept; 0: none.</summary>
-        public int Before(int length) => _kept.FindLast(checkpoint => checkpoint.Length <= length).Length;
+        public int Before(int length)
+        {
+            int i = _kept.Count - 1;
+            while (i >= 0 && _kept[i].Length > length) i--;
+            return i < 0 ? 0 : _kept[i].Length;
+        }
 
         /// <summary>Where in the cache this length is kept.</summary>
-        public long Find(int length) => _start + _kept.Find(checkpoint => checkpoint.Length == length).Slot * _bytes;
+        public long Find(int length)
+        {
+            int i = 0;
+            while (_kept[i].Length != length) i++;
+            return _start + _kept[i].Slot * _bytes;
+        }
 
         /// <summary>Where this length, the longest so far, is to be kept; null where it is already, or nothing is.</summary>
         public long? Place(int length)

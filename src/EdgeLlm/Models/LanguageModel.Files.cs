@@ -25,7 +25,9 @@ public sealed unsafe partial class LanguageModel
         {
             foreach (MappedFile map in _file.Maps)
             {
-                if (map.Stamp is { } open && FileStatus.Of(map.Path)?.Stamp is { } named && (open.Device, open.Inode) != (named.Device, named.Inode)) return true;
+                if (map.Stamp is { } open && FileStatus.Of(map.Path)?.Stamp is { } named
+                    && (open.Device, open.Inode) != (named.Device, named.Inode))
+                    return true;
             }
             return false;
         }

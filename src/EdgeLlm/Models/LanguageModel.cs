@@ -10,8 +10,8 @@ using EdgeLlm.Tokenization;
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// A model mapped from a GGUF file or a Hugging Face folder, ready to compute. Opening reads the header only: weights stay in the file's pages. Several threads may
-/// use it, each with a cache of its own: their passes take turns.
+/// A model mapped from a GGUF file or a Hugging Face folder, ready to compute. Opening reads the header only: weights stay in the file's
+/// pages. Several threads may use it, each with a cache of its own: their passes take turns.
 /// </summary>
 public sealed unsafe partial class LanguageModel : IDisposable
 {
@@ -37,7 +37,10 @@ public sealed unsafe partial class LanguageModel : IDisposable
         ModelSpec model = steps.Model;
         Info = new ModelInfo
         {
-            Architecture = model.Architecture, ContextLength = model.ContextLength, EmbeddingLength = model.Width, BlockCount = model.Layers.Count,
+            Architecture = model.Architecture,
+            ContextLength = model.ContextLength,
+            EmbeddingLength = model.Width,
+            BlockCount = model.Layers.Count,
             VocabularySize = model.VocabularySize,
         };
         Options = options;
@@ -57,10 +60,10 @@ public sealed unsafe partial class LanguageModel : IDisposable
     /// <summary>The model in figures.</summary>
     public ModelInfo Info { get; }
 
-    /// <summary>What it was opened with.</summary>
+    /// <summary>Options with which it was opened.</summary>
     public ModelOptions Options { get; }
 
-    /// <summary>What it takes of memory.</summary>
+    /// <summary>Memory that it takes.</summary>
     public MemoryPlan Plan { get; }
 
     /// <summary>Positions of a context.</summary>
@@ -89,130 +92,33 @@ public sealed unsafe partial class LanguageModel : IDisposable
         }
     }
 
-    /// <summary>The Jinja source of <see cref="ModelOptions.ChatTemplate"/>, else [tokenizer.chat_template], or null where the file has none.</summary>
+    /// <summary>
+    /// The Jinja source of <see cref="ModelOptions.ChatTemplate"/>, else [tokenizer.chat_template], or null where the file has none.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The model was disposed of.</exception>
     public string? ChatTemplateSource => ReadFile(file => Options.ChatTemplate ?? ModelLoader.ReadChatTemplate(file));
 
     /// <summary><see cref="ModelOptions.Name"/>, else [general.name], else the file's name.</summary>
     public string Name { get; }
 
-    /// <summary>Gets the time of each operation, where set.</summary>
-    internal OperationProfile? Profile
-    {
-        set => _transformer.Profile = value;
-    }
-
-    /// <summary>Sees a pass after each of its steps, where set.</summary>
-    internal Action<Step, Pass>? Observer
-    {
-        set => _transformer.Observer = value;
-    }
-
     /// <summary>Bytes of weights that an operation reads for one token, and multiply-adds it makes with them.</summary>
     internal (long Bytes, long MultiplyAdds) Cost(Operation operation) => _steps.Cost(operation);
 
-    /// <summary>Bytes that the first positions of a context take.</summary>
-    internal long CacheBytes(int positions) => KvCache.ByteCount(_steps.Cache, positions, Options.PrefillChunk, Options.CacheType);
+    /// <summary>Bytes that the first positions of a context take, and those of the draft model's.</summary>
+    internal long CacheBytes(int positions) =>
+        KvCache.ByteCount(_steps.Cache, positions, Options.PrefillChunk, Options.CacheType)
+            + (Draft is { } draft ? draft.CacheBytes(Math.Min(positions, draft.ContextLength)) + 4L * Info.VocabularySize : 0);
 
     /// <summary>Bytes allocated outside the managed heap, without caches.</summary>
     internal long AllocatedBytes => _transformer.AllocatedBytes + (_batchLogits?.Bytes ?? 0);
 
-    /// <summary>What the threads and the kernel can do at most: bytes a second read from memory, multiply-adds a second (measured now: about a second).</summary>
+    /// <summary>
+    /// Peak of the threads and the kernel: bytes a second read from memory, multiply-adds a second (measured now: about a second).
+    /// </summary>
     internal (double ReadBandwidth, double MultiplyAdds) MeasureRoofline()
     {
         using Lock.Scope turn = EnterTurn();
         return (Roofline.ReadBandwidth(_pool, MachineMemory.Available), Roofline.PeakMultiplyAdds(_kernel, _pool));
-    }
-
-    /// <summary>Opens the default model, which a reference to EdgeLlm.DefaultModel puts beside the program.</summary>
-    /// <exception cref="FileNotFoundException">There is none beside the program.</exception>
-    /// <exception cref="ModelException">It can't fit into memory.</exception>
-    public static LanguageModel LoadDefault(ModelOptions? options = null)
-    {
-        string path = DefaultModelFile.Path ?? throw new FileNotFoundException(
-            $"there is no {DefaultModelFile.Name} in {AppContext.BaseDirectory}: reference EdgeLlm.DefaultModel, or open another model with LanguageModel.Load");
-        options ??= new ModelOptions();
-        return Load(path, options with { Name = options.Name ?? DefaultModelFile.ModelName });
-    }
-
-    /// <summary>Opens a model: a GGUF file, or a Hugging Face folder (config.json, weights, tokenizer), whose matrices are used where they are in its files.</summary>
-    /// <exception cref="FileNotFoundException">There is no such file or folder.</exception>
-    /// <exception cref="ModelException">It is no model that runs here (as it is), or it can't fit into memory.</exception>
-    /// <exception cref="GgufException">The file is damaged or no GGUF file.</exception>
-    /// <exception cref="ArgumentException">The path is empty, or an option is out of its range.</exception>
-    /// <exception cref="IOException">It can't be read, or is a device or a pipe.</exception>
-    public static LanguageModel Load(string path, ModelOptions? options = null)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        return Open(path, options ?? new ModelOptions(), encoders: false);
-    }
-
-    /// <param name="encoders">Whether encoders are opened, too.</param>
-    internal static LanguageModel Open(string path, ModelOptions options, bool encoders)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        options.Validate();
-        bool isFolder = Directory.Exists(path);
-        if (!isFolder && !File.Exists(path)) throw new FileNotFoundException(Printable.Line($"{path}: there is no such file"), path);
-        long total = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Total;
-        long available = options.MemoryLimit > 0 ? options.MemoryLimit : MachineMemory.Available;
-        GgufFile file = ModelFile.Open(path);
-        try
-        {
-            ModelSpec spec = ModelLoader.ReadSpec(file);
-            if (!encoders) RequireGenerating(spec, path);
-            ModelSteps steps = LayerBuilder.Build(spec);
-            options = OptionsFor(steps, options);
-            MemoryPlan plan = PlanMemory(steps, file, options);
-            long prefixes = options.PrefixBytes;
-            while (plan.Refusal(total, available) is { } refusal)
-            {
-                if (options.LeastContexts == 0 || (options.Contexts <= options.LeastContexts && options.PrefixBytes == 0)) throw new ModelException(path, refusal) { LacksMemory = plan.Total - options.OtherModelsBytes <= total };
-                // Without prefixes, else with a context less.
-                options = options.PrefixBytes > 0 ? options with { PrefixBytes = 0 } : options with { PrefixBytes = prefixes, Contexts = options.Contexts - 1 };
-                plan = PlanMemory(steps, file, options);
-            }
-            Advise(file);
-            return new LanguageModel(file, steps, options with { PrefillChunk = ChunkOf(steps, options, plan.ContextLength) }, plan);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>Memory that a model would take, from its header alone.</summary>
-    internal static MemoryPlan PlanMemory(ModelSteps steps, GgufFile file, ModelOptions options) =>
-        PlanMemory(steps, file.FileSize, options, file.ConvertedBytes + file.ReadingBytes) is var plan && LookedUp(file).Sum(tensor => tensor.ByteCount) is > 0 and var onDisk
-            ? plan with { Weights = plan.Weights - onDisk, OnDisk = onDisk } : plan;
-
-    /// <summary>Tables of which each token reads a row.</summary>
-    private static IEnumerable<GgufTensor> LookedUp(GgufFile file) => file.Tensors.Where(tensor => TensorTable.Find(tensor.Name)?.Entry.IsLookedUp == true);
-
-    /// <summary>Tells the system what is going to be read soon: from an SD card, reading ahead is what the first token waits for. Of tables single rows are read, here and there.</summary>
-    private static void Advise(GgufFile file)
-    {
-        if (!LookedUp(file).Any())
-        {
-            file.Advise(MapAdvice.WillNeed);
-            return;
-        }
-        foreach (GgufTensor tensor in file.Tensors.Except(LookedUp(file))) file.Advise(tensor, MapAdvice.WillNeed);
-        foreach (GgufTensor table in LookedUp(file)) file.Advise(table, MapAdvice.Random);
-    }
-
-    /// <param name="fileSize">Bytes that are mapped.</param>
-    /// <param name="converted">Bytes of weights that are not, and of what a folder's tokenizer takes to read.</param>
-    internal static MemoryPlan PlanMemory(ModelSteps steps, long fileSize, ModelOptions options, long converted = 0)
-    {
-        options = OptionsFor(steps, options);
-        int context = options.ContextLength > 0 ? options.ContextLength : Math.Min(steps.Model.ContextLength, DefaultContextLength);
-        int chunk = ChunkOf(steps, options, context);
-        long passes = converted + steps.Registers.ByteCount(KernelOf(options), chunk, ThreadsOf(options).All);
-        if (options.Contexts > 1) passes += BatchBytes(steps.Model.VocabularySize, options.Contexts);
-        if (!steps.Model.IsEncoder) passes += BatchBytes(steps.Model.VocabularySize, MostSequences); // of the tokens of a draft
-        return MemoryPlan.For(steps, fileSize, context, chunk, options, passes);
     }
 
     /// <summary>A new, empty context.</summary>
@@ -227,8 +133,8 @@ public sealed unsafe partial class LanguageModel : IDisposable
     internal PageLayout Pages => KvCache.LayoutOf(_steps.Cache, ContextLength, Options.PrefillChunk, Options.CacheType);
 
     /// <summary>
-    /// Computes tokens after what the cache holds, chunk by chunk, and gives the logits [vocabulary] of the last one. They are overwritten by
-    /// the next call with this cache.
+    /// Computes tokens after what the cache holds, chunk by chunk, and gives the logits [vocabulary] of the last one. They are overwritten
+    /// by the next call with this cache.
     /// </summary>
     /// <exception cref="ArgumentException">No token, one that is not in the vocabulary, or more than the cache has room for.</exception>
     /// <exception cref="NotFiniteException">An activation is infinite or no number.</exception>
@@ -239,28 +145,26 @@ public sealed unsafe partial class LanguageModel : IDisposable
         return LogitsOf(cache);
     }
 
-    /// <summary>Most sequences that <see cref="ForwardBatch"/> takes.</summary>
+    /// <summary>
+    /// Most sequences that <see cref="ForwardBatch(ReadOnlySpan{int}, ReadOnlySpan{KvCache}, CancellationToken)"/> takes.
+    /// </summary>
     public const int MostSequences = Pass.MostSequences;
 
     /// <summary>
     /// Computes one token after what each of several caches holds, together: weights are read once for all of them. Each cache's logits
     /// (<see cref="LogitsOf"/>) are what <see cref="Forward(ReadOnlySpan{int}, KvCache, CancellationToken)"/> gives, to the bit.
     /// </summary>
-    /// <exception cref="ArgumentException">Not as many caches as tokens, none or more than <see cref="MostSequences"/>, one twice, a full one, or a token that is not in the vocabulary.</exception>
+    /// <exception cref="ArgumentException">Not as many caches as tokens, none or more than <see cref="MostSequences"/>, one twice, a full
+    /// one, or a token that is not in the vocabulary.</exception>
     /// <exception cref="NotFiniteException">An activation is infinite or no number.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the caches are as they were.</exception>
     public void ForwardBatch(ReadOnlySpan<int> tokens, ReadOnlySpan<KvCache> caches, CancellationToken cancellationToken = default)
     {
         if (tokens.Length != caches.Length || tokens.IsEmpty || tokens.Length > Math.Min(MostSequences, _transformer.Chunk))
-            throw new ArgumentException($"{tokens.Length} tokens for {caches.Length} caches: as many are needed of both, at most {Math.Min(MostSequences, _transformer.Chunk)}", nameof(caches));
-        for (int t = 0; t < tokens.Length; t++)
-        {
-            CheckTokens(tokens.Slice(t, 1), caches[t]);
-            foreach (KvCache earlier in caches[..t])
-            {
-                if (ReferenceEquals(earlier, caches[t])) throw new ArgumentException("a cache is there twice", nameof(caches));
-            }
-        }
+            throw new ArgumentException(
+                $"{tokens.Length} tokens for {caches.Length} caches: as many are needed of both, at most "
+                    + $"{Math.Min(MostSequences, _transformer.Chunk)}",
+                nameof(caches));
         using (EnterTurn())
         {
             long bytes = BatchBytes(Info.VocabularySize, Math.Max(Options.Contexts, tokens.Length));
@@ -270,19 +174,49 @@ public sealed unsafe partial class LanguageModel : IDisposable
                 _batchLogits = new AlignedBuffer(bytes);
             }
             float* logits = (float*)_batchLogits.Start;
-            int held = 0;
-            try
-            {
-                for (; held < caches.Length; held++) caches[held].InUse.Enter();
-                foreach (KvCache cache in caches) cache.ThrowIfDisposed();
-                _transformer.ForwardBatch(tokens, caches, logits, cancellationToken);
-            }
-            finally
-            {
-                while (--held >= 0) caches[held].InUse.Exit();
-            }
+            RunBatch(tokens, [1, 1, 1, 1, 1, 1, 1, 1], caches, logits, cancellationToken);
             for (int t = 0; t < tokens.Length; t++)
                 new ReadOnlySpan<float>(logits + (long)t * Info.VocabularySize, Info.VocabularySize).CopyTo(LogitsOf(caches[t]));
+        }
+    }
+
+    /// <summary>
+    /// Computes several tokens after each cache: the first <paramref name="counts"/>[0] after the first cache, and so on, in all at most
+    /// <see cref="MostSequences"/>. Logits [tokens, vocabulary] of every token.
+    /// </summary>
+    internal void ForwardBatch(ReadOnlySpan<int> tokens, ReadOnlySpan<int> counts, ReadOnlySpan<KvCache> caches, Span<float> logits,
+        CancellationToken cancellation = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(logits.Length, tokens.Length * (long)Info.VocabularySize, nameof(logits));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens.Length, Math.Min(MostSequences, _transformer.Chunk), nameof(tokens));
+        using (EnterTurn())
+        {
+            fixed (float* start = logits) RunBatch(tokens, counts, caches, start, cancellation);
+        }
+    }
+
+    private void RunBatch(ReadOnlySpan<int> tokens, ReadOnlySpan<int> counts, ReadOnlySpan<KvCache> caches, float* logits,
+        CancellationToken cancellation)
+    {
+        for (int i = 0, first = 0; i < caches.Length; first += counts[i++])
+        {
+            CheckTokens(tokens.Slice(first, counts[i]), caches[i]);
+            foreach (KvCache earlier in caches[..i])
+            {
+                if (ReferenceEquals(earlier, caches[i])) throw new ArgumentException("a cache is there twice", nameof(caches));
+            }
+        }
+        int held = 0;
+        try
+        {
+            for (; held < caches.Length; held++) caches[held].InUse.Enter();
+            foreach (KvCache cache in caches) cache.ThrowIfDisposed();
+            _transformer.ForwardBatch(tokens, counts, caches, logits, cancellation);
+            for (int i = 0; i < caches.Length; i++) CheckpointAfter(caches[i], counts[i]);
+        }
+        finally
+        {
+            while (--held >= 0) caches[held].InUse.Exit();
         }
     }
 
@@ -293,21 +227,22 @@ public sealed unsafe partial class LanguageModel : IDisposable
         return cache.Logits;
     }
 
-    /// <summary>The same with the logits [tokens, vocabulary] of every token.</summary>
+    /// <summary>Computes tokens, with the logits [tokens, vocabulary] of every token.</summary>
     internal void ForwardAll(ReadOnlySpan<int> tokens, KvCache cache, Span<float> logits, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(logits.Length, tokens.Length * (long)Info.VocabularySize, nameof(logits));
         fixed (float* start = logits) Forward(tokens, cache, start, tokens.Length, cancellation);
     }
 
-    /// <summary>The same with the logits [count, vocabulary] of the last <paramref name="count"/> tokens.</summary>
-    internal void ForwardLast(ReadOnlySpan<int> tokens, KvCache cache, Span<float> logits, int count, CancellationToken cancellation = default)
+    /// <summary>Computes tokens, with the logits [count, vocabulary] of the last <paramref name="count"/> tokens.</summary>
+    internal void ForwardLast(ReadOnlySpan<int> tokens, KvCache cache, Span<float> logits, int count,
+        CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(logits.Length, count * (long)Info.VocabularySize, nameof(logits));
         fixed (float* start = logits) Forward(tokens, cache, start, count, cancellation);
     }
 
-    /// <summary>The same without logits: what the cache needs of a text that others follow.</summary>
+    /// <summary>Computes tokens without logits: the cache's entries of a text that others follow.</summary>
     internal void ForwardWithoutLogits(ReadOnlySpan<int> tokens, KvCache cache, CancellationToken cancellation = default) =>
         Forward(tokens, cache, null, 0, cancellation);
 
@@ -352,11 +287,12 @@ public sealed unsafe partial class LanguageModel : IDisposable
             if (Options.SharedThreads is null) _pool.Dispose();
             lock (_reading) _file.Dispose();
         }
+        Draft?.Dispose();
         lock (_companions) _companions.ForEach(companion => companion.Dispose());
     }
 
     /// <summary>
-    /// What says "the same model" [32 bytes]: the SHA-256 of its file, or of its files' hashes. The first call reads the whole file, unless
+    /// Identity of the model [32 bytes]: the SHA-256 of its file, or of its files' hashes. The first call reads the whole file, unless
     /// <see cref="ModelOptions.IdentityFolder"/> remembers it.
     /// </summary>
     /// <exception cref="IOException">The file can't be read.</exception>
@@ -368,8 +304,9 @@ public sealed unsafe partial class LanguageModel : IDisposable
     }
 
     /// <summary>
-    /// What tells computed things (saved conversations, cached prefixes, kept logits) from those of another model or way of computing [32 bytes]: every option that changes a
-    /// bit is part of it. Adapters and control vectors belong to a sequence: <see cref="Generation"/> keys what it keeps by them, too.
+    /// Key of computed things (saved conversations, cached prefixes, kept logits), by which they differ from those of another model or way
+    /// of computing [32 bytes]: every option that changes a bit is part of it. Adapters and control vectors belong to a sequence:
+    /// <see cref="Generation"/> keys what it keeps by them, too.
     /// </summary>
     internal byte[] StateKey(CancellationToken cancellation = default)
     {
@@ -402,10 +339,15 @@ public sealed unsafe partial class LanguageModel : IDisposable
             int count = cache.MostOfPass(Math.Min(_transformer.Chunk, tokens.Length - done)), after = tokens.Length - done - count;
             int wanted = Math.Clamp(logitTokens - after, 0, count);
             Run(tokens.Slice(done, count), cache, logits, null, wanted, cancellation);
-            if (cache.Length / KvCache.CheckpointPositions > (cache.Length - count) / KvCache.CheckpointPositions) cache.Checkpoint();
+            CheckpointAfter(cache, count);
             logits += (nint)wanted * Info.VocabularySize;
             done += count;
         }
+    }
+
+    private static void CheckpointAfter(KvCache cache, int tokens)
+    {
+        if (cache.Length / KvCache.CheckpointPositions > (cache.Length - tokens) / KvCache.CheckpointPositions) cache.Checkpoint();
     }
 
     private void Run(ReadOnlySpan<int> tokens, KvCache cache, float* logits, float* hidden, int wanted, CancellationToken cancellation)
@@ -416,7 +358,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
         _transformer.Forward(tokens, cache, logits, hidden, wanted, cancellation);
     }
 
-    /// <summary>Reads what lies in the map, which stays until it is done.</summary>
+    /// <summary>Reads from the map, which stays until it is done.</summary>
     private T ReadFile<T>(Func<GgufFile, T> read)
     {
         lock (_reading)
@@ -432,27 +374,12 @@ public sealed unsafe partial class LanguageModel : IDisposable
         if (!_disposed && IsUnchanged) return turn;
         turn.Dispose();
         ThrowIfDisposed();
-        throw new ModelException(Path, "was written to while it was open, so what it computes is no longer this model: open it again (who replaces a model renames a new file to its name)");
+        throw new ModelException(Path,
+            "was written to while it was open, so what it computes is no longer this model: open it again (who replaces a model renames "
+                + "a new file to its name)");
     }
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
-
-    private static Kernel KernelOf(ModelOptions options) =>
-        options.FloatActivations ? Kernel.Choose("scalar") : options.Kernel is { } name ? Kernel.Choose(name) : Kernel.Best;
-
-    internal static (int All, int Decode) ThreadsOf(ModelOptions options)
-    {
-        int threads = options.SharedThreads is { Pool: var pool } ? pool.Threads : options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
-        int decode = options.DecodeThreads > 0 ? options.DecodeThreads : threads;
-        return (Math.Max(threads, decode), decode);
-    }
-
-    /// <summary>Tokens of a pass: no more than the context has, nor than a register of the model's widest row can count in an int.</summary>
-    private static int ChunkOf(ModelSteps steps, ModelOptions options, int context) =>
-        Math.Min(Math.Min(options.PrefillChunk, context), Math.Max(1, (1 << 26) / steps.Registers.Widest));
-
-    /// <summary>Bytes of the logits of a batch of this many sequences, or of the largest.</summary>
-    private static long BatchBytes(int vocabulary, int sequences) => 4L * Math.Min(sequences, MostSequences) * vocabulary;
 
     private void CheckTokens(ReadOnlySpan<int> tokens, KvCache cache)
     {
@@ -460,11 +387,13 @@ public sealed unsafe partial class LanguageModel : IDisposable
         cache.ThrowIfDisposed();
         if (tokens.IsEmpty) throw new ArgumentException("there are no tokens to compute", nameof(tokens));
         if (tokens.Length > cache.Capacity - cache.Length)
-            throw new ArgumentException($"{tokens.Length} tokens after {cache.Length} exceed the context of {cache.Capacity}", nameof(tokens));
+            throw new ArgumentException(
+                $"{tokens.Length} tokens after {cache.Length} exceed the context of {cache.Capacity}", nameof(tokens));
         foreach (int token in tokens)
         {
             if ((uint)token >= (uint)Info.VocabularySize)
-                throw new ArgumentException($"token {token} is not in the model: its embedding has rows for tokens 0 to {Info.VocabularySize - 1}");
+                throw new ArgumentException(
+                    $"token {token} is not in the model: its embedding has rows for tokens 0 to {Info.VocabularySize - 1}");
         }
     }
 }

@@ -6,8 +6,9 @@ using EdgeLlm.Models.Layers;
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// A model's layers one at a time, on windows of tokens that are sequences of their own. What goes through a model layer by layer (calibration) needs no arithmetic of
-/// its own for them, whatever steps they consist of. Not thread-safe; one at a time for a list of steps.
+/// A model's layers one at a time, on windows of tokens that are sequences of their own. What goes through a model layer by layer
+/// (calibration) needs no arithmetic of its own for them, whatever steps they consist of. Not thread-safe; one at a time for a list of
+/// steps.
 /// </summary>
 internal sealed unsafe class LayerRunner : IDisposable
 {
@@ -27,8 +28,10 @@ internal sealed unsafe class LayerRunner : IDisposable
         Kernel kernel = Kernel.Best;
         Steps.Registers.Allocate(kernel, length, _pool.Threads);
         _pass = new Pass(kernel, _pool, Steps.Registers, floatActivations: false, length);
-        bool isShared = Steps.Layers.Any(layer => layer.OfType<AttendStep>().Any(attend => !layer.OfType<StoreStep>().Any(store => store.Entry == attend.Entry)));
-        _caches = [.. Enumerable.Range(0, isShared ? windows : 1).Select(_ => new KvCache(Steps.Cache, length, length, KeyValueType.F32, vocabulary: 0))];
+        bool isShared = Steps.Layers.Any(layer =>
+            layer.OfType<AttendStep>().Any(attend => !layer.OfType<StoreStep>().Any(store => store.Entry == attend.Entry)));
+        _caches = [.. Enumerable.Range(0, isShared ? windows : 1)
+            .Select(_ => new KvCache(Steps.Cache, length, length, KeyValueType.F32, vocabulary: 0))];
     }
 
     public ModelSteps Steps { get; }
@@ -43,7 +46,8 @@ internal sealed unsafe class LayerRunner : IDisposable
 
     /// <summary>Moves a window's residual stream [tokens, width] through a layer.</summary>
     /// <param name="see">Sees what goes into each matrix of the layer [tokens, columns], before it is multiplied.</param>
-    public void Run(int layer, int window, ReadOnlySpan<int> tokens, Span<float> stream, Action<ProjectStep, ReadOnlySpan<float>>? see = null)
+    public void Run(int layer, int window, ReadOnlySpan<int> tokens, Span<float> stream,
+        Action<ProjectStep, ReadOnlySpan<float>>? see = null)
     {
         Start(layer, window, tokens, stream);
         foreach (Step step in Steps.Layers[layer])
@@ -55,7 +59,7 @@ internal sealed unsafe class LayerRunner : IDisposable
         Rows(Steps.Stream, tokens.Length).CopyTo(stream);
     }
 
-    /// <summary>What goes into the matrices of one step of a layer: [tokens, columns].</summary>
+    /// <summary>Inputs of the matrices of one step of a layer: [tokens, columns].</summary>
     /// <param name="stream">A window's residual stream before the layer: [tokens, width].</param>
     public void Inputs(int layer, int window, ReadOnlySpan<int> tokens, ReadOnlySpan<float> stream, ProjectStep of, Span<float> inputs)
     {
@@ -82,7 +86,7 @@ internal sealed unsafe class LayerRunner : IDisposable
         _replacements.Add(memory);
         using (var stream = new UnmanagedMemoryStream(memory.Start, 0, tensor.ByteCount, FileAccess.Write)) write(stream);
         int index = step.Projections.ToList().FindIndex(projection => projection.Weight.Name == tensor.Name);
-        step.Replace(index, new WeightMatrix(memory.Start, tensor.Packing, tensor.Codebook, tensor.Rows, tensor.Columns));
+        step.Replace(index, new WeightMatrix(memory.Start, tensor.Layout, tensor.Codebook, tensor.Rows));
     }
 
     /// <summary>Frees what replaced the weights of layers that do not run again.</summary>

@@ -8,7 +8,7 @@ public static class MachineMemory
     /// <summary>All that the process may have.</summary>
     public static long Total => Read("/").Total;
 
-    /// <summary>What can be had now without pushing others out; where the system does not say, <see cref="Total"/>.</summary>
+    /// <summary>Memory that is available without pushing others out; where the system does not say, <see cref="Total"/>.</summary>
     public static long Available => Read("/").Available;
 
     /// <summary>Both, out of the files in which Linux tells about itself (proc(5)).</summary>

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// A limit on the memory of a control group that this process is in (cgroups(7); version 1 in the kernel's admin-guide/cgroup-v1/memory.rst, version 2
-/// in admin-guide/cgroup-v2.rst).
+/// A limit on the memory of a control group that this process is in (cgroups(7); version 1 in the kernel's
+/// admin-guide/cgroup-v1/memory.rst, version 2 in admin-guide/cgroup-v2.rst).
 /// </summary>
 /// <param name="Bytes">The limit.</param>
 /// <param name="Used">What of it is used, without the pages of files, which the kernel drops when it needs room.</param>
@@ -38,14 +38,18 @@ internal sealed record MemoryLimit(long Bytes, long Used)
 
     /// <param name="controller">Names the hierarchy in version 1; empty in version 2.</param>
     /// <param name="prefix">What memory.stat puts before figures that count the groups below, too.</param>
-    private static IEnumerable<MemoryLimit> Of(string root, string[] mounts, string type, string controller, string[] groups, string limitFile, string usedFile, string prefix)
+    private static IEnumerable<MemoryLimit> Of(string root, string[] mounts, string type, string controller, string[] groups,
+        string limitFile, string usedFile, string prefix)
     {
         // hierarchy:controllers:path
-        string? group = groups.Select(line => line.Split(':', 3)).FirstOrDefault(parts => parts.Length == 3 && (controller.Length == 0 ? parts is ["0", "", _] : parts[1].Split(',').Contains(controller)))?[2];
+        string? group = groups.Select(line => line.Split(':', 3))
+            .FirstOrDefault(parts => parts.Length == 3
+                && (controller.Length == 0 ? parts is ["0", "", _] : parts[1].Split(',').Contains(controller)))?[2];
         if (group is null || Mount(mounts, type, controller) is not { } mount) yield break;
         string top = Path.Combine(root, mount.Point.TrimStart('/'));
         // A container often sees only a part of the tree, from mount.Root on; a group outside of what it sees shows as the top.
-        string below = mount.Root == "/" ? group : group == mount.Root || group.StartsWith(mount.Root + "/", StringComparison.Ordinal) ? group[mount.Root.Length..] : "/";
+        string below = mount.Root == "/" ? group : group == mount.Root || group.StartsWith(mount.Root + "/", StringComparison.Ordinal)
+            ? group[mount.Root.Length..] : "/";
         string[] names = below.Split('/', StringSplitOptions.RemoveEmptyEntries);
         if (names.Contains("..")) names = [];
         for (int depth = names.Length; depth >= 0; depth--)
@@ -53,15 +57,20 @@ internal sealed record MemoryLimit(long Bytes, long Used)
             string folder = Path.Combine([top, .. names[..depth]]);
             Dictionary<string, long> statistics = Statistics(Path.Combine(folder, "memory.stat"));
             long used = Number(Path.Combine(folder, usedFile)) is { } current
-                ? Math.Max(0, current - statistics.GetValueOrDefault(prefix + "inactive_file") - statistics.GetValueOrDefault(prefix + "active_file"))
+                ? Math.Max(0,
+                    current - statistics.GetValueOrDefault(prefix + "inactive_file") - statistics.GetValueOrDefault(prefix + "active_file"))
                 : 0;
             if (Number(Path.Combine(folder, limitFile)) is { } limit and < Unlimited) yield return new MemoryLimit(limit, used);
             // Version 1 tells of groups above that can't be seen from here.
-            if (statistics.TryGetValue("hierarchical_memory_limit", out long above) && above < Unlimited) yield return new MemoryLimit(above, used);
+            if (statistics.TryGetValue("hierarchical_memory_limit", out long above) && above < Unlimited)
+                yield return new MemoryLimit(above, used);
         }
     }
 
-    /// <summary>Which part of the hierarchy is mounted and where: `id parent device ROOT POINT options ... - TYPE source OPTIONS` (proc_pid_mountinfo(5)).</summary>
+    /// <summary>
+    /// Which part of the hierarchy is mounted and where: `id parent device ROOT POINT options ... - TYPE source OPTIONS`
+    /// (proc_pid_mountinfo(5)).
+    /// </summary>
     private static (string Root, string Point)? Mount(string[] mounts, string type, string controller)
     {
         foreach (string line in mounts)
@@ -69,13 +78,15 @@ internal sealed record MemoryLimit(long Bytes, long Used)
             string[] fields = line.Split(' ');
             int end = Array.IndexOf(fields, "-");
             if (end < 5 || fields.Length < end + 4 || fields[end + 1] != type) continue;
-            if (controller.Length == 0 || fields[end + 3].Split(',').Contains(controller)) return (Unescaped(fields[3]), Unescaped(fields[4]));
+            if (controller.Length == 0 || fields[end + 3].Split(',').Contains(controller))
+                return (Unescaped(fields[3]), Unescaped(fields[4]));
         }
         return null;
     }
 
     /// <summary>Spaces in paths are written `\040`.</summary>
-    private static string Unescaped(string path) => path.Replace(@"\040", " ", StringComparison.Ordinal).Replace(@"\134", @"\", StringComparison.Ordinal);
+    private static string Unescaped(string path) =>
+        path.Replace(@"\040", " ", StringComparison.Ordinal).Replace(@"\134", @"\", StringComparison.Ordinal);
 
     private static Dictionary<string, long> Statistics(string path)
     {
@@ -83,11 +94,13 @@ internal sealed record MemoryLimit(long Bytes, long Used)
         foreach (string line in Lines(path))
         {
             string[] words = line.Split(' ');
-            if (words.Length == 2 && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out long value)) values[words[0]] = value;
+            if (words.Length == 2 && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out long value))
+                values[words[0]] = value;
         }
         return values;
     }
 
     private static long? Number(string path) =>
-        Lines(path) is [{ } line, ..] && long.TryParse(line.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
+        Lines(path) is [{ } line, ..]
+            && long.TryParse(line.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
 }

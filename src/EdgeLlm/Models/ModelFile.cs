@@ -3,7 +3,7 @@ using EdgeLlm.Models.Folders;
 
 namespace EdgeLlm.Models;
 
-/// <summary>What a model is opened from: a GGUF file, or a Hugging Face folder as if it were one.</summary>
+/// <summary>Opens a model: a GGUF file, or a Hugging Face folder as if it were one.</summary>
 internal static class ModelFile
 {
     /// <exception cref="ModelException">It is a folder that has no model, or one that does not run as it is.</exception>

@@ -7,9 +7,9 @@ using EdgeLlm.Gguf;
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// What says "the same model": the SHA-256 of its file's bytes (what `sha256sum` prints); of a model in several files, the SHA-256 of their hashes in
-/// order; of a Hugging Face folder, of those and of what its other files say of the model. Reading all of a file takes seconds, so a hash is remembered under what changes with the bytes: device, inode, size, and the times of the last
-/// change.
+/// Identity of a model: the SHA-256 of its file's bytes (as `sha256sum` prints it); of a model in several files, the SHA-256 of their
+/// hashes in order; of a Hugging Face folder, of those and of what its other files say of the model. Reading all of a file takes seconds,
+/// so a hash is remembered under what changes with the bytes: device, inode, size, and the times of the last change.
 /// </summary>
 internal static class ModelIdentity
 {
@@ -17,22 +17,25 @@ internal static class ModelIdentity
     public const int ByteCount = 32;
 
     /// <summary>
-    /// Number of our arithmetic: raised by every change after which a model gives other logits (golden hashes change), so that what was computed before is
-    /// not continued.
+    /// Number of our arithmetic: raised by every change after which a model gives other logits (golden hashes change), so that what was
+    /// computed before is not continued.
     /// </summary>
     public const int Arithmetic = 1;
 
     private const int MostRemembered = 256;
 
-    // A file that changes twice within the clock's tick keeps its times: what changed just now is not remembered (git calls such files racy).
+    // A file that changes twice within the clock's tick keeps its times: what changed just now is not remembered (git calls such files
+    // racy).
     private static readonly TimeSpan SettledAfter = TimeSpan.FromSeconds(2);
 
     /// <summary>The identity of an open model [32 bytes].</summary>
-    /// <param name="folder">Where hashes are remembered; null: nowhere. It is made when it is missing; where it can't be written, nothing is remembered.</param>
+    /// <param name="folder">Where hashes are remembered; null: nowhere. It is made when it is missing; where it can't be written, nothing
+    /// is remembered.</param>
     /// <exception cref="ObjectDisposedException">The file was disposed of meanwhile.</exception>
     public static byte[] Of(GgufFile file, string? folder, CancellationToken cancellation = default)
     {
-        byte[][] hashes = [.. file.Maps.Select(map => OfMap(map, folder, cancellation)), .. file.IsFolder ? [OfKeys(file.Metadata)] : Array.Empty<byte[]>()];
+        byte[][] hashes = [.. file.Maps.Select(map => OfMap(map, folder, cancellation)),
+            .. file.IsFolder ? [OfKeys(file.Metadata)] : Array.Empty<byte[]>()];
         return hashes is [byte[] only] ? only : SHA256.HashData([.. hashes.SelectMany(hash => hash)]);
     }
 
@@ -47,7 +50,8 @@ internal static class ModelIdentity
         FileStamp? before = map.Stamp;
         if (folder is not null && before is not null && Recall(folder, before) is { } known) return known;
         byte[] hash = Hash(map, cancellation);
-        if (folder is not null && before is not null && before == map.Stamp && DateTime.UtcNow - before.Changed > SettledAfter) Keep(folder, before, hash);
+        if (folder is not null && before is not null && before == map.Stamp && DateTime.UtcNow - before.Changed > SettledAfter)
+            Keep(folder, before, hash);
         return hash;
     }
 
@@ -66,7 +70,8 @@ internal static class ModelIdentity
         return hash.GetHashAndReset();
     }
 
-    // Through the file, not the map: pages that are read once don't count as this process's memory, and a file that is closed meanwhile is an exception.
+    // Through the file, not the map: pages that are read once don't count as this process's memory, and a file that is closed meanwhile is
+    // an exception.
     private static byte[] Hash(MappedFile map, CancellationToken cancellation)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -109,7 +114,9 @@ internal static class ModelIdentity
             Directory.CreateDirectory(folder);
             byte[] bytes = hash.ToArray();
             AtomicFile.Write(Path.Combine(folder, stamp.FileName), file => file.Write(bytes), waitsForDisk: false);
-            foreach (FileInfo old in new DirectoryInfo(folder).GetFiles(FileStamp.Pattern).OrderByDescending(file => file.LastWriteTimeUtc).Skip(MostRemembered)) old.Delete();
+            foreach (FileInfo old in new DirectoryInfo(folder).GetFiles(FileStamp.Pattern)
+                .OrderByDescending(file => file.LastWriteTimeUtc).Skip(MostRemembered))
+                old.Delete();
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

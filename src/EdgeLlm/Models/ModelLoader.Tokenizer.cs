@@ -31,7 +31,8 @@ internal static unsafe partial class ModelLoader
 
     /// <summary>Whether the file has a chat template with any text.</summary>
     public static bool HasChatTemplate(GgufFile file) =>
-        file.Metadata.TryGet("tokenizer.chat_template", out GgufValue? value) && value.TryGetString(out string? text) && !string.IsNullOrWhiteSpace(text);
+        file.Metadata.TryGet("tokenizer.chat_template", out GgufValue? value) && value.TryGetString(out string? text)
+            && !string.IsNullOrWhiteSpace(text);
 
     public static TokenizerData ReadTokenizer(GgufFile file)
     {
@@ -52,6 +53,9 @@ internal static unsafe partial class ModelLoader
             FimPaddingId = Id("fim_pad_token_id"),
             FimRepositoryId = Id("fim_rep_token_id"),
             FimSeparatorId = Id("fim_sep_token_id"),
+            FimPrefixId = Id("fim_pre_token_id"),
+            FimSuffixId = Id("fim_suf_token_id"),
+            FimMiddleId = Id("fim_mid_token_id"),
             EndIds = [.. ends, .. Ids("edgellm.tokenizer.end_token_ids")],
             UnknownId = Id("unknown_token_id"),
             SeparatorId = Id("seperator_token_id"),
@@ -64,7 +68,8 @@ internal static unsafe partial class ModelLoader
             AddSpacePrefix = Flag("add_space_prefix"),
             SpacePrefixOnlyFirst = data.GetString("edgellm.tokenizer.space_prefix", null) == "first",
             RemoveExtraWhitespaces = Flag("remove_extra_whitespaces"),
-            PrecompiledCharsmap = data.Contains(Prefix + "precompiled_charsmap") ? data.GetArray<byte>(Prefix + "precompiled_charsmap") : null,
+            PrecompiledCharsmap = data.Contains(Prefix + "precompiled_charsmap")
+                ? data.GetArray<byte>(Prefix + "precompiled_charsmap") : null,
             Lowercase = Flag("normalizer.lowercase"),
             StripAccents = Flag("normalizer.strip_accents"),
             Normalizer = data.GetString("edgellm.tokenizer.normalizer", null),
@@ -79,7 +84,8 @@ internal static unsafe partial class ModelLoader
         {
             if (!data.TryGet(key, out GgufValue? value)) return [];
             if (value.Type != GgufValueType.Array) return value.TryGetInteger(out Int128 id) ? [InRange(id)] : [data.GetInt32(key)];
-            return value.Count <= MostEndIds ? [.. data.GetArray<long>(key).Select(id => InRange(id))] : throw data.Error(key, $"has {value.Count} tokens");
+            return value.Count <= MostEndIds ? [.. data.GetArray<long>(key).Select(id => InRange(id))]
+                : throw data.Error(key, $"has {value.Count} tokens");
         }
 
         static int? InRange(Int128 id) => id >= 0 && id <= int.MaxValue ? (int)id : null;

@@ -18,7 +18,7 @@ internal static unsafe partial class ModelLoader
     public static ModelSpec ReadSpec(GgufFile file)
     {
         Family family = Family.Of(file);
-        var keys = new ModelKeys(file, family.Architecture) 
+        var keys = new ModelKeys(file, family.Architecture)
         {
             RopeDivisors = ReadRopeTable(file, TensorRole.RopeDivisors),
             RopeFactors = (ReadRopeTable(file, TensorRole.RopeShortDivisors), ReadRopeTable(file, TensorRole.RopeLongDivisors)),
@@ -43,7 +43,8 @@ internal static unsafe partial class ModelLoader
         string name = TensorTable.Name(role);
         if (file.FindTensor(name) is not { } tensor) return [];
         if (tensor.Type != ElementType.F32) throw new ModelException(file.Path, $"tensor {name} is {tensor.Type}; it has to be F32");
-        if (tensor.Rows != 1 || tensor.Columns > ModelKeys.MaximumWidth) throw new ModelException(file.Path, $"tensor {name} is not a vector of a head's pairs");
+        if (tensor.Rows != 1 || tensor.Columns > ModelKeys.MaximumWidth)
+            throw new ModelException(file.Path, $"tensor {name} is not a vector of a head's pairs");
         return new ReadOnlySpan<float>((float*)file.Pointer(tensor), (int)tensor.Columns).ToArray();
     }
 }

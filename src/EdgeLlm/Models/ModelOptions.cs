@@ -5,7 +5,7 @@ namespace EdgeLlm.Models;
 /// <summary>How a model is opened.</summary>
 public sealed record ModelOptions
 {
-    /// <summary>What the model is called; null: [general.name], else the file's name. Results don't depend on it.</summary>
+    /// <summary>Name of the model; null: [general.name], else the file's name. Results don't depend on it.</summary>
     public string? Name { get; init; }
 
     /// <summary>Positions of a context (prompt and answer together); 0: the model's own length, but at most 4,096.</summary>
@@ -29,11 +29,23 @@ public sealed record ModelOptions
     /// <summary>How many contexts will be in use at once: what the memory plan reckons with.</summary>
     public int Contexts { get; init; } = 1;
 
-    /// <summary>How many contexts have to fit: where memory is short, <see cref="PrefixBytes"/> becomes 0, and <see cref="Contexts"/> smaller, but not below this; 0: nothing becomes smaller.</summary>
+    /// <summary>
+    /// How many contexts have to fit: where memory is short, <see cref="PrefixBytes"/> becomes 0, and <see cref="Contexts"/> smaller, but
+    /// not below this; 0: nothing becomes smaller.
+    /// </summary>
     internal int LeastContexts { get; init; }
+
+    /// <summary>
+    /// A smaller model of the same vocabulary (a GGUF file or a Hugging Face folder) that guesses tokens, which this one verifies several
+    /// in a pass, as far as that is faster. Answers don't depend on it; null: none.
+    /// </summary>
+    public string? DraftModel { get; init; }
 
     /// <summary>Threads that several models share; null: <see cref="Threads"/> of the model's own.</summary>
     internal SharedThreads? SharedThreads { get; init; }
+
+    /// <summary>Whether answers may be held to a form (a schema, pattern or grammar): what that takes is planned, too.</summary>
+    public bool PlansForms { get; init; }
 
     /// <summary>Bytes that other models of this process take beside <see cref="OtherBytes"/>.</summary>
     internal long OtherModelsBytes { get; init; }
@@ -41,7 +53,9 @@ public sealed record ModelOptions
     /// <summary>Multiply quantized weights with float activations: slow and exact, to check a model with.</summary>
     public bool FloatActivations { get; init; }
 
-    /// <summary>Jinja source of a chat template instead of the file's (see <see cref="LanguageModel.ChatTemplateSource"/>); null: the file's.</summary>
+    /// <summary>
+    /// Jinja source of a chat template instead of the file's (see <see cref="LanguageModel.ChatTemplateSource"/>); null: the file's.
+    /// </summary>
     public string? ChatTemplate { get; init; }
 
     /// <summary>Folder where hashes of models are remembered (see <see cref="LanguageModel.Identity"/>); null: nowhere.</summary>
@@ -51,11 +65,14 @@ public sealed record ModelOptions
     public long MemoryLimit { get; init; }
 
     /// <summary>
-    /// Bytes in which beginnings of prompts are kept for other contexts of the model, so that they are not computed again; 0: none. Results don't depend on it.
+    /// Bytes in which beginnings of prompts are kept for other contexts of the model, so that they are not computed again; 0: none. Results
+    /// don't depend on it.
     /// </summary>
     public long PrefixBytes { get; init; }
 
-    /// <summary>Bytes that the program takes for other things than the model (a service its connections): the memory plan counts them.</summary>
+    /// <summary>
+    /// Bytes that the program takes for other things than the model (a service its connections): the memory plan counts them.
+    /// </summary>
     public long OtherBytes { get; init; }
 
     /// <summary>Largest <see cref="ContextLength"/>.</summary>
@@ -79,11 +96,14 @@ public sealed record ModelOptions
         if (PrefixBytes < 0) throw new ArgumentOutOfRangeException(null, $"{nameof(PrefixBytes)} is {PrefixBytes}; it must be 0 or more");
         if (OtherBytes < 0) throw new ArgumentOutOfRangeException(null, $"{nameof(OtherBytes)} is {OtherBytes}; it must be 0 or more");
         if (MemoryLimit < 0) throw new ArgumentOutOfRangeException(null, $"{nameof(MemoryLimit)} is {MemoryLimit}; it must be 0 or more");
-        if (!Enum.IsDefined(CacheType)) throw new ArgumentOutOfRangeException(null, $"{nameof(CacheType)} is {(int)CacheType}; it must be one of the names of {nameof(KeyValueType)}");
+        if (!Enum.IsDefined(CacheType))
+            throw new ArgumentOutOfRangeException(null,
+                $"{nameof(CacheType)} is {(int)CacheType}; it must be one of the names of {nameof(KeyValueType)}");
 
         static void Require(int value, int least, int most, string name)
         {
-            if (value < least || value > most) throw new ArgumentOutOfRangeException(null, $"{name} is {value}; it must be {least} to {most}");
+            if (value < least || value > most)
+                throw new ArgumentOutOfRangeException(null, $"{name} is {value}; it must be {least} to {most}");
         }
     }
 }

@@ -4,8 +4,8 @@ using EdgeLlm.HuggingFace;
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// The models on this machine: in the user's folder, into which `edgellm pull` writes and from which `edgellm rm` removes, in the system's, and
-/// beside the program. A model's name is its file's name without `.gguf`, and without the number where it is split.
+/// The models on this machine: in the user's folder, into which `edgellm pull` writes and from which `edgellm rm` removes, in the system's,
+/// and beside the program. A model's name is its file's name without `.gguf`, and without the number where it is split.
 /// </summary>
 /// <param name="userFolder">`$XDG_DATA_HOME/edgellm/models`, else `~/.local/share/edgellm/models`.</param>
 /// <param name="systemFolder">`/var/lib/edgellm/models`.</param>
@@ -34,10 +34,16 @@ public sealed class ModelStore(string userFolder, string systemFolder, string? d
         return new ModelStore(Path.Combine(data!, "edgellm", "models"), SystemFolderOfThisMachine, DefaultModelFile.Path);
     }
 
-    /// <summary>The name of a file's model: the default's own, else the file's or the folder's.</summary>
-    public static string NameOf(string path) => path == DefaultModelFile.Path ? DefaultModelFile.ModelName : StoredModel.NameOf(path);
+    /// <summary>The name of a file's model: the default's own, however its path is written, else the file's or the folder's.</summary>
+    public static string NameOf(string path) => NameOf(path, DefaultModelFile.Path);
 
-    /// <summary>Opens a model by its path or name (<see cref="PathOf"/>), and calls it by the store's name unless the options have one.</summary>
+    internal static string NameOf(string path, string? defaultModel) =>
+        defaultModel is not null && Path.GetFullPath(path) == Path.GetFullPath(defaultModel) ? DefaultModelFile.ModelName
+            : StoredModel.NameOf(path);
+
+    /// <summary>
+    /// Opens a model by its path or name (<see cref="PathOf"/>), and calls it by the store's name unless the options have one.
+    /// </summary>
     /// <exception cref="IOException">There is no such model, or none was named and the program has no default.</exception>
     /// <exception cref="ModelException">As of <see cref="LanguageModel.Load"/>, whose other exceptions come too.</exception>
     public LanguageModel Load(string? model = null, ModelOptions? options = null)
@@ -47,14 +53,18 @@ public sealed class ModelStore(string userFolder, string systemFolder, string? d
         return LanguageModel.Load(path, options with { Name = options.Name ?? NameOf(path) });
     }
 
-    /// <summary>The file of a path (or a Hugging Face folder itself), of a name in any case, or of the beginning of one name only; of null, the default model.</summary>
+    /// <summary>
+    /// The file of a path (or a Hugging Face folder itself), of a name in any case, or of the beginning of one name only; of null, the
+    /// default model.
+    /// </summary>
     /// <exception cref="IOException">There is no such model, or none was named and the program has no default.</exception>
     public string PathOf(string? model)
     {
         if (model is null)
         {
             return defaultModel ?? throw new FileNotFoundException("this program has no default model: "
-                + "name one (edgellm: with --model), a GGUF file, a Hugging Face folder or a name of `edgellm list`; `edgellm pull` gets one");
+                + "name one (edgellm: with --model), a GGUF file, a Hugging Face folder or a name of `edgellm list`; `edgellm pull` "
+                + "gets one");
         }
         FileStatus? status = FileStatus.Of(model);
         if (status?.Kind == FileKind.Regular) return model;
@@ -64,7 +74,8 @@ public sealed class ModelStore(string userFolder, string systemFolder, string? d
         if (status?.Kind == FileKind.Link) throw new FileException(model, "is a link to a file that is not there");
         if (status is { KindName: var kind }) throw new FileException(model, $"is {kind}, not a GGUF file");
         bool isPath = model.Contains('/') || model.EndsWith(StoredModel.Extension, StringComparison.OrdinalIgnoreCase);
-        if (!StoredModel.IsName(model) && (isPath || !model.Contains(':'))) throw new FileNotFoundException($"{Printable.Line(model, 200)}: there is no such file");
+        if (!StoredModel.IsName(model) && (isPath || !model.Contains(':')))
+            throw new FileNotFoundException($"{Printable.Line(model, 200)}: there is no such file");
 
         StoredModel[] begun =
             [.. Models().Where(one => one.Name.StartsWith(model, StringComparison.OrdinalIgnoreCase)).DistinctBy(one => one.Name)];
@@ -81,7 +92,7 @@ public sealed class ModelStore(string userFolder, string systemFolder, string? d
     }
 
     /// <summary>
-    /// The stored model of a whole name in any case (`.gguf`, or Ollama's `:latest`, may stand after it), the user's before the system's
+    /// The stored model of a whole name in any case (`.gguf`, or Ollama's `:latest`, may follow it), the user's before the system's
     /// and the exact name before one in another case; or null.
     /// </summary>
     /// <param name="place">Where to look; null: everywhere.</param>

@@ -11,7 +11,7 @@ internal sealed class OperationProfile
     /// <summary>A pass begins.</summary>
     public void Start() => _last = Stopwatch.GetTimestamp();
 
-    /// <summary>What was done since the last mark was this.</summary>
+    /// <summary>Adds the time since the last mark to <paramref name="operation"/>.</summary>
     public void Mark(Operation operation)
     {
         long now = Stopwatch.GetTimestamp();

@@ -3,8 +3,8 @@ using EdgeLlm.Kernels;
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// How the parts of a <see cref="KvCache"/> that others keep are laid out: pages and checkpoints. Of a page, entry by entry and head by head: keys [dimension][32], values
-/// [32][dimension], and of I8 the scales of both [32].
+/// How the parts of a <see cref="KvCache"/> that others keep are laid out: pages and checkpoints. Of a page, entry by entry and head by
+/// head: keys [dimension][32], values [32][dimension], and of I8 the scales of both [32].
 /// </summary>
 internal sealed class PageLayout
 {
@@ -22,7 +22,7 @@ internal sealed class PageLayout
     /// <summary>Bytes of a page; 0: no entry holds all positions.</summary>
     public long PageBytes { get; }
 
-    /// <summary>Bytes of a checkpoint; 0: pages alone are enough to go on from any length.</summary>
+    /// <summary>Bytes of a checkpoint; 0: pages alone are enough to continue from any length.</summary>
     public long CheckpointBytes { get; }
 
     /// <summary>Equal where one cache can take another's pages and checkpoints.</summary>

@@ -4,8 +4,8 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Models;
 
 /// <summary>
-/// The angle that each pair of a head turns per position, and the factor of its cosine and sine. Computed in double with our own functions, so
-/// that every machine has the same bits.
+/// The angle that each pair of a head turns per position, and the factor of its cosine and sine. Computed in double with our own functions,
+/// so that every machine has the same bits.
 /// </summary>
 internal sealed class RopeFrequencies
 {
@@ -19,10 +19,12 @@ internal sealed class RopeFrequencies
         int pairs = rope.Dimension / 2;
         double dimension = rope.Dimension, factor = rope.Factor, rotationBase = rope.Base;
         double trained = rope.TrainedLength;
-        IReadOnlyList<float> divisors = rope.Scaling != RopeScaling.Long ? rope.Divisors : context > rope.TrainedLength ? rope.LongDivisors : rope.ShortDivisors;
+        IReadOnlyList<float> divisors = rope.Scaling != RopeScaling.Long ? rope.Divisors : context > rope.TrainedLength
+            ? rope.LongDivisors : rope.ShortDivisors;
         double exponent = dimension / Math.Max(dimension - 2, 1);
         if (rope.Scaling == RopeScaling.Ntk) rotationBase *= Polynomials.Pow(factor, exponent);
-        if (rope.Scaling == RopeScaling.DynamicNtk && context > trained) rotationBase *= Polynomials.Pow(factor * context / trained - (factor - 1), exponent);
+        if (rope.Scaling == RopeScaling.DynamicNtk && context > trained)
+            rotationBase *= Polynomials.Pow(factor * context / trained - (factor - 1), exponent);
 
         _frequencies = new double[pairs];
         for (int i = 0; i < pairs; i++)
@@ -38,7 +40,8 @@ internal sealed class RopeFrequencies
         }
         if (rope.Scaling == RopeScaling.Yarn)
         {
-            // Pairs that turn more than betaFast times over the trained length keep their frequency, those below betaSlow times are interpolated.
+            // Pairs that turn more than betaFast times over the trained length keep their frequency, those below betaSlow times are
+            // interpolated.
             double low = PairThatTurns(rope.BetaFast), high = PairThatTurns(rope.BetaSlow);
             if (rope.IsRangeWhole) (low, high) = (Math.Floor(low), Math.Ceiling(high));
             (low, high) = (Math.Max(0, low), Math.Min(dimension - 1, high));
@@ -50,7 +53,8 @@ internal sealed class RopeFrequencies
             _magnitude *= 1 + 0.1 * Polynomials.Log(factor);
         }
 
-        double PairThatTurns(double times) => dimension * Polynomials.Log(trained / (times * 2 * Math.PI)) / (2 * Polynomials.Log(rotationBase));
+        double PairThatTurns(double times) =>
+            dimension * Polynomials.Log(trained / (times * 2 * Math.PI)) / (2 * Polynomials.Log(rotationBase));
     }
 
     /// <summary>Pairs of a head that are rotated.</summary>

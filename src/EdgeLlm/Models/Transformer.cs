@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using EdgeLlm.Kernels;
 using EdgeLlm.Kernels.Threading;
 using EdgeLlm.Models.Layers;
@@ -25,11 +26,14 @@ internal sealed unsafe class Transformer : IDisposable
         _pass = new Pass(kernel, pool, steps.Registers, floatActivations, chunk);
     }
 
-    /// <summary>Gets the time of each operation, where set.</summary>
+    /// <summary>Receives the time of each operation, where set.</summary>
     public OperationProfile? Profile { get; set; }
 
     /// <summary>Sees the pass after each step, where set: what the step wrote is in the registers that it names.</summary>
     public Action<Step, Pass>? Observer { get; set; }
+
+    /// <summary>Sees the pass after each layer, where set: the stream is in its register.</summary>
+    public Action<int, Pass>? LayerObserver { get; set; }
 
     /// <summary>Most tokens of one pass.</summary>
     public int Chunk { get; }
@@ -38,13 +42,15 @@ internal sealed unsafe class Transformer : IDisposable
     public long Progress => Volatile.Read(ref _progress);
 
     /// <summary>
-    /// Runs <paramref name="tokens"/> (at most <see cref="Chunk"/>) after what the cache holds, and writes the logits [logitTokens, vocabulary] of the
-    /// last <paramref name="logitTokens"/> of them. Where <paramref name="logits"/> is null, what is written is the normed last hidden state instead, to
+    /// Runs <paramref name="tokens"/> (at most <see cref="Chunk"/>) after what the cache holds, and writes the logits [logitTokens,
+    /// vocabulary] of the last <paramref name="logitTokens"/> of them. Where <paramref name="logits"/> is null, what is written is the
+    /// normed last hidden state instead, to
     /// <paramref name="hidden"/> [logitTokens, width].
     /// </summary>
     /// <exception cref="NotFiniteException">An activation is infinite or not a number; the message names the layer.</exception>
     /// <exception cref="OperationCanceledException">Cancelled between two layers.</exception>
-    public void Forward(ReadOnlySpan<int> tokens, KvCache cache, float* logits, float* hidden, int logitTokens, CancellationToken cancellation)
+    public void Forward(ReadOnlySpan<int> tokens, KvCache cache, float* logits, float* hidden, int logitTokens,
+        CancellationToken cancellation)
     {
         _pass.Begin();
         _pass.Add(tokens, cache, logitTokens);
@@ -52,24 +58,31 @@ internal sealed unsafe class Transformer : IDisposable
     }
 
     /// <summary>
-    /// Runs one token (at most <see cref="Pass.MostSequences"/>, and <see cref="Chunk"/>) after what each of the caches holds, which are all different: logits
-    /// [tokens, vocabulary].
+    /// Runs a given number of the tokens (at most <see cref="Chunk"/> in all) after what each of the caches (at most
+    /// <see cref="Pass.MostSequences"/>) holds, which are all different: logits [tokens, vocabulary].
     /// </summary>
     /// <exception cref="NotFiniteException">An activation is infinite or not a number; the message names the layer.</exception>
     /// <exception cref="OperationCanceledException">Cancelled between two layers.</exception>
-    public void ForwardBatch(ReadOnlySpan<int> tokens, ReadOnlySpan<KvCache> caches, float* logits, CancellationToken cancellation)
+    public void ForwardBatch(ReadOnlySpan<int> tokens, ReadOnlySpan<int> counts, ReadOnlySpan<KvCache> caches, float* logits,
+        CancellationToken cancellation)
     {
         _pass.Begin();
-        for (int t = 0; t < tokens.Length; t++) _pass.Add(tokens.Slice(t, 1), caches[t], 1);
+        for (int i = 0; i < caches.Length; i++)
+        {
+            _pass.Add(tokens[..counts[i]], caches[i], counts[i]);
+            tokens = tokens[counts[i]..];
+        }
         Run(logits, null, cancellation);
     }
 
     /// <summary>
-    /// Runs an encoder's texts, each with an empty cache of its own: hidden states [tokens of all, width], and a classifier's logits [texts, labels] where
+    /// Runs an encoder's texts, each with an empty cache of its own: hidden states [tokens of all, width], and a classifier's logits
+    /// [texts, labels] where
     /// <paramref name="logits"/> is not null.
     /// </summary>
     /// <exception cref="NotFiniteException">An activation is infinite or not a number; the message names the layer.</exception>
-    public void Encode(ReadOnlySpan<EncoderText> texts, IReadOnlyList<KvCache> caches, float* logits, float* hidden, CancellationToken cancellation)
+    public void Encode(ReadOnlySpan<EncoderText> texts, IReadOnlyList<KvCache> caches, float* logits, float* hidden,
+        CancellationToken cancellation)
     {
         _pass.Begin();
         for (int i = 0; i < texts.Length; i++) _pass.Add(texts[i].Ids, caches[i], texts[i].Ids.Length, texts[i].Types);
@@ -86,7 +99,22 @@ internal sealed unsafe class Transformer : IDisposable
         new ReadOnlySpan<float>(_steps.Vector.Start, _steps.Vector.Width).CopyTo(vector);
     }
 
-    /// <summary>Ends the pass that is computing at its next layer, with <see cref="ObjectDisposedException"/>; no other one begins.</summary>
+    /// <summary>
+    /// From within <see cref="LayerObserver"/>: logits [tokens, vocabulary] as if the model ended after the layer at hand.
+    /// </summary>
+    public void Lens(float* logits)
+    {
+        (int? layer, Action<Step, Pass>? observer) = (_pass.Layer, Observer);
+        (_pass.Layer, Observer) = (null, null);
+        RunSteps(_steps.Epilogue);
+        _steps.Logits.Register.Start = logits;
+        RunSteps(_steps.Head);
+        (_pass.Layer, Observer) = (layer, observer);
+    }
+
+    /// <summary>
+    /// Ends the pass that is computing at its next layer, with <see cref="ObjectDisposedException"/>; no other one begins.
+    /// </summary>
     public void Close() => _closing = true;
 
     /// <summary>Bytes allocated.</summary>
@@ -107,6 +135,8 @@ internal sealed unsafe class Transformer : IDisposable
             _pass.Layer = l;
             Volatile.Write(ref _progress, _progress + 1);
             RunSteps(_steps.Layers[l]);
+            if (_pass.IsSteered) Steer(l);
+            LayerObserver?.Invoke(l, _pass);
         }
         _pass.ThrowIfNotFinite(); // the last layer's keys and values, where no token goes on
         _pass.Layer = null;
@@ -117,6 +147,16 @@ internal sealed unsafe class Transformer : IDisposable
         if (logits == null) return;
         _steps.Logits.Register.Start = logits;
         RunSteps(_steps.Head);
+    }
+
+    /// <summary>Adds what sequences' control vectors say to the stream after a layer.</summary>
+    private void Steer(int layer)
+    {
+        for (int t = 0; t < _pass.Tokens; t++)
+        {
+            if (_pass.AdaptationOf(t)?.DirectionAfter(layer) is { } direction)
+                _pass.Kernel.Add(_steps.Stream.Row(t), (float*)Marshal.UnsafeAddrOfPinnedArrayElement(direction, 0), _steps.Stream.Width);
+        }
     }
 
     /// <summary>Runs steps until no token is left.</summary>

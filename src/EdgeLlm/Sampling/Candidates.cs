@@ -26,7 +26,7 @@ internal sealed class Candidates
 
     public int Count { get; private set; }
 
-    /// <summary>What <see cref="Weigh"/> computed, by candidate, as long as none is moved or removed.</summary>
+    /// <summary>Weights by <see cref="Weigh"/>, by candidate, as long as none is moved or removed.</summary>
     public ReadOnlySpan<double> Weights => _weights.AsSpan(0, Count);
 
     public int Token(int index) => (int)(uint)_keys[index];
@@ -48,7 +48,7 @@ internal sealed class Candidates
     }
 
     /// <summary>
-    /// Takes the best top-k tokens, best first, or without top-k all of them, by id. A logit of -infinity is no candidate.
+    /// Takes the best top-k tokens, best first, or without top-k all of them, by id. A logit of -infinity is not a candidate.
     /// </summary>
     /// <exception cref="SamplingException">A logit is NaN or +infinity, or all are -infinity.</exception>
     public void Load(ReadOnlySpan<float> logits)

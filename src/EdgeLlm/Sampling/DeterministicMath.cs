@@ -4,13 +4,13 @@ namespace EdgeLlm.Sampling;
 
 /// <summary>
 /// The functions of sampling whose platform versions differ in the last bit from one CPU or C library to another. These use
-/// IEEE additions and multiplications in a fixed order only (.NET never fuses them by itself), so every CPU gets the same bits.
+/// IEEE additions and multiplications in a fixed order only (.NET never fuses them by itself), so every CPU gives the same bits.
 /// </summary>
 internal static class DeterministicMath
 {
     /// <summary>
-    /// The smallest x &gt;= -708, to a double's precision, whose <see cref="Polynomials.Exp(double)"/> is at least y, for 0 &lt; y &lt;= 1. By bisection:
-    /// not for hot paths.
+    /// The smallest x &gt;= -708, to a double's precision, whose <see cref="Polynomials.Exp(double)"/> is at least y, for 0 &lt; y &lt;= 1.
+    /// By bisection: not for hot paths.
     /// </summary>
     public static double Log(double y)
     {

@@ -12,6 +12,7 @@ public sealed class Sampler
     private readonly Candidates _candidates;
     private readonly ICandidateFilter[] _filters;
     private Xoshiro256 _random;
+    private Xoshiro256? _ahead;
 
     /// <summary>A sampler at the start of a text.</summary>
     /// <param name="options">How to choose.</param>
@@ -61,9 +62,36 @@ public sealed class Sampler
             throw new ArgumentException($"{logits.Length} logits for a vocabulary of {_vocabularySize} tokens", nameof(logits));
         }
         foreach (ILogitAdjustment adjustment in _adjustments) adjustment.Apply(logits);
+        return SampleAgain(logits);
+    }
+
+    /// <summary>Chooses another token from logits that <see cref="Sample"/> has changed already, of which some were banned since.</summary>
+    internal int SampleAgain(Span<float> logits)
+    {
         _candidates.Load(logits);
         foreach (ICandidateFilter filter in _filters) filter.Apply(_candidates);
         return Draw();
+    }
+
+    /// <summary>Lets <see cref="Guess"/> begin with the random number that the next <see cref="Sample"/> draws.</summary>
+    internal void BeginGuesses() => (_ahead ??= new Xoshiro256(0)).CopyFrom(_random);
+
+    /// <summary>
+    /// Next choice, after those that were guessed since <see cref="BeginGuesses"/>, if a smaller model's logits were the model's: with the
+    /// random number of that token, so that it is right wherever the two models agree. Penalties do not see the guesses. Nothing changes
+    /// but the logits.
+    /// </summary>
+    internal int Guess(Span<float> logits)
+    {
+        (_random, _ahead) = (_ahead!, _random);
+        try
+        {
+            return Sample(logits);
+        }
+        finally
+        {
+            (_random, _ahead) = (_ahead, _random);
+        }
     }
 
     /// <summary>Starts a new text: forgets the tokens, and the random numbers start again at <see cref="Seed"/>.</summary>

@@ -59,7 +59,7 @@ public sealed record SamplingOptions
     /// </summary>
     public IReadOnlyList<IReadOnlyList<int>> DrySequenceBreakers { get; init; } = [];
 
-    /// <summary>What is added to tokens' logits before all else: a finite number, or -infinity to ban the token.</summary>
+    /// <summary>Additions to tokens' logits before all else: a finite number, or -infinity to ban the token.</summary>
     public IReadOnlyDictionary<int, float>? LogitBias { get; init; }
 
     /// <summary>
@@ -106,7 +106,9 @@ public sealed record SamplingOptions
     }
 }
 
-/// <summary>An option that is out of its range: <see cref="ArgumentException.ParamName"/> is its name, and the message is not decorated with it.</summary>
+/// <summary>
+/// An option that is out of its range: <see cref="ArgumentException.ParamName"/> is its name, and the message is not decorated with it.
+/// </summary>
 internal sealed class OptionException(string message, string option) : ArgumentException(null, option)
 {
     /// <inheritdoc/>

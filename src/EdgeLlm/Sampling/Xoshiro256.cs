@@ -18,6 +18,9 @@ internal sealed class Xoshiro256
         _s3 = SplitMix64(ref seed);
     }
 
+    /// <summary>Continues with the numbers that are next in another.</summary>
+    public void CopyFrom(Xoshiro256 other) => (_s0, _s1, _s2, _s3) = (other._s0, other._s1, other._s2, other._s3);
+
     public ulong Next()
     {
         ulong result = BitOperations.RotateLeft(_s1 * 5, 7) * 9;

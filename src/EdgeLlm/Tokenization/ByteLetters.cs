@@ -55,7 +55,7 @@ internal static class ByteLetters
         return true;
     }
 
-    /// <summary>Writes the bytes that <paramref name="letters"/> stand for; a character that is no letter stands for itself.</summary>
+    /// <summary>Writes the bytes that <paramref name="letters"/> stand for; a character that is not a letter stands for itself.</summary>
     public static void Read(ReadOnlySpan<byte> letters, IBufferWriter<byte> output)
     {
         Span<byte> bytes = output.GetSpan(Math.Max(1, letters.Length));

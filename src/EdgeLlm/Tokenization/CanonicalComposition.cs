@@ -6,8 +6,8 @@ using System.Text;
 namespace EdgeLlm.Tokenization;
 
 /// <summary>
-/// Unicode's normalization forms (UAX 15): in form C a letter and its marks become one character where there is one. (.NET has them only where it has ICU,
-/// and the invariant mode that EdgeLlm runs in does without.)
+/// Unicode's normalization forms (UAX 15): in form C a letter and its marks become one character where there is one. (.NET has them only
+/// where it has ICU, and the invariant mode that EdgeLlm runs in does without.)
 /// </summary>
 internal static class CanonicalComposition
 {
@@ -114,7 +114,8 @@ internal static class CanonicalComposition
 
     private static IEnumerable<string> EntriesOf(string resource)
     {
-        using Stream stream = typeof(CanonicalComposition).Assembly.GetManifestResourceStream(resource) ?? throw new InvalidOperationException($"{resource} is not in the program");
+        using Stream stream = typeof(CanonicalComposition).Assembly.GetManifestResourceStream(resource)
+            ?? throw new InvalidOperationException($"{resource} is not in the program");
         using var reader = new StreamReader(stream);
         while (reader.ReadLine() is { } line)
         {
@@ -132,7 +133,8 @@ internal static class CanonicalComposition
     /// <param name="Parts">What a character decomposes to in one step; the second part may be 0.</param>
     /// <param name="Pairs">What two characters become.</param>
     /// <param name="Classes">Canonical combining classes other than 0.</param>
-    private sealed record Table(FrozenDictionary<int, (int, int)> Parts, FrozenDictionary<(int, int), int> Pairs, FrozenDictionary<int, byte> Classes)
+    private sealed record Table(FrozenDictionary<int, (int, int)> Parts, FrozenDictionary<(int, int), int> Pairs,
+        FrozenDictionary<int, byte> Classes)
     {
         public static Table Read()
         {
@@ -144,13 +146,15 @@ internal static class CanonicalComposition
         }
 
         /// <summary>C0=41+300, 340>300 or 300-314:230, as the file's head explains.</summary>
-        private static void ReadEntry(string entry, Dictionary<int, (int, int)> parts, Dictionary<(int, int), int> pairs, Dictionary<int, byte> classes)
+        private static void ReadEntry(string entry, Dictionary<int, (int, int)> parts, Dictionary<(int, int), int> pairs,
+            Dictionary<int, byte> classes)
         {
             string[] sides = entry.Split('=', '>', ':');
             int[] left = [.. sides[0].Split('-').Select(Hexadecimal)];
             if (entry.Contains(':', StringComparison.Ordinal))
             {
-                for (int character = left[0]; character <= left[^1]; character++) classes.Add(character, byte.Parse(sides[1], CultureInfo.InvariantCulture));
+                for (int character = left[0]; character <= left[^1]; character++)
+                    classes.Add(character, byte.Parse(sides[1], CultureInfo.InvariantCulture));
                 return;
             }
             int[] right = [.. sides[1].Split('+').Select(Hexadecimal)];

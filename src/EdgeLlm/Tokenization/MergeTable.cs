@@ -18,7 +18,8 @@ internal sealed class MergeTable
         {
             ReadOnlySpan<byte> merge = merges[i];
             int space = SpaceIn(merge);
-            if (space < 0) throw new TokenizerException($"tokenizer.ggml.merges[{i}] is '{merges.GetText(i)}', not a pair with a space between");
+            if (space < 0)
+                throw new TokenizerException($"tokenizer.ggml.merges[{i}] is '{merges.GetText(i)}', not a pair with a space between");
             pair.Clear();
             pair.AddRange(merge[..space]);
             pair.AddRange(merge[(space + 1)..]);

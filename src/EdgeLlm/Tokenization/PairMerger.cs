@@ -23,7 +23,7 @@ internal sealed class PairMerger(PairMerger.PairRank rank)
     /// <summary>How much memory the longest text so far made this keep, in bytes of text.</summary>
     public int Capacity => _lengths.Length;
 
-    /// <summary>Merges <paramref name="text"/>: at each symbol's start in the result stands its length.</summary>
+    /// <summary>Merges <paramref name="text"/>: at each symbol's start in the result is its length.</summary>
     public ReadOnlySpan<int> Merge(ReadOnlySpan<byte> text)
     {
         if (_lengths.Length < text.Length)

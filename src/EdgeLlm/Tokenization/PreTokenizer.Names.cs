@@ -63,22 +63,23 @@ internal sealed partial class PreTokenizer
         "starcoder" or "refact" or "command-r" or "smollm" or "codeshell" or "exaone" or "minerva-7b" or "mellum2" => new(@"\p{N}", Gpt2),
         "falcon" => new(@"[\p{P}\$\+<=>\^~\|`]+", Gpt2, "[0-9][0-9][0-9]"),
         "chameleon" => new("<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", @"([\t\n]|    |  )", @"\p{N}",
-            @"[\p{P}!-/:-@\[-`{-~]", Gpt2) { AddsBos = true },
+            @"[\p{P}!-/:-@\[-`{-~]", Gpt2)
+        { AddsBos = true },
         "deepseek-coder" => new(@"[\r\n]", @"\s?\p{L}+", @"\s?\p{P}+", HanAndHangul, @"\p{N}"),
         "deepseek-llm" => new(@"[\r\n]", DeepSeekLetters, @"\s?[!-/:-~！-／：-～‘-‟　-。]+", @"\s+$", HanAndHangul, @"\p{N}+"),
         "deepseek-v3" or "hunyuan-dense" or "hy_v4" or "joyai-llm" => new(@"\p{N}{1,3}", Cjk, DeepSeek),
         "spark2_5" => new(@"\p{N}{1,3}", Cjk, AsciiWord + MarkedWord + @"| ?[\p{P}\p{S}]+|[\r\n]|\s+(?!\S)|\s+", @"\p{N}"),
         "afmoe" => new(@"\p{AFMoE_digits}", "[一-鿿㐀-䶿豈-﫿぀-ゟ゠-ヿ･-ﾟ⼀-⿟เ-๿຀-໿ក-៿က-႟ꩠ-ꩿꧠ-꧿가-힯ᄀ-ᇿ]+", DeepSeek),
         "youtu" => new("[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|" + Cjk, CasedWord + @"|\p{N}" + SymbolsAndSlashes + Spaces)
-            { IgnoresMerges = true },
+        { IgnoresMerges = true },
         "tiny_aya" or "cohere2moe" => new(@"\d{1,3}(?=(?:\d{3})*\b)", CasedWord + @"|\p{N}{1,3}" + SymbolsAndSlashes + Spaces),
         "tekken" => new(NotLetter + Upper + "*" + Lower + "+|" + NotLetter + Upper + "+" + Lower + @"*|\p{N}" + SymbolsAndSlashes + Spaces)
-            { IgnoresMerges = true, AddsBos = true },
+        { IgnoresMerges = true, AddsBos = true },
         "gpt-4o" or "llama4" or "kanana2" or "talkie" or "minimax-m2" => new(NotLetter + Upper + "*" + Lower + "+" + Contraction + "?|"
             + NotLetter + Upper + "+" + Lower + "*" + Contraction + @"?|\p{N}{1,3}" + SymbolsAndSlashes + Spaces),
         "granite-embed-multi-97m" => new(NotLetter + UpperOrMark + "*" + LowerOrMark + "+" + Contraction + "?|"
             + NotLetter + UpperOrMark + "+" + LowerOrMark + "*" + Contraction + @"?|\p{N}{1,3}" + SymbolsAndSlashes + Spaces)
-            { IgnoresMerges = true },
+        { IgnoresMerges = true },
         "poro-chat" or "bloom" or "gpt3-finnish" => new(NoPunctuation),
         "viking" => new(NoPunctuation, @"\p{N}"),
         "superbpe" => new(@"\p{N}+", @"(?=(\d{3})+(?!\d))"),

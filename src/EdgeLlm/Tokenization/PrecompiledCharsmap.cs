@@ -34,7 +34,8 @@ internal sealed class PrecompiledCharsmap
     public int Match(ReadOnlySpan<byte> text, out ReadOnlySpan<byte> replacement) => Match(text, isShortest: false, out replacement);
 
     /// <summary>Whether an entry is what the text starts with, and what the shortest such is replaced by.</summary>
-    public bool MatchShortest(ReadOnlySpan<byte> text, out ReadOnlySpan<byte> replacement) => Match(text, isShortest: true, out replacement) > 0;
+    public bool MatchShortest(ReadOnlySpan<byte> text, out ReadOnlySpan<byte> replacement) =>
+        Match(text, isShortest: true, out replacement) > 0;
 
     private int Match(ReadOnlySpan<byte> text, bool isShortest, out ReadOnlySpan<byte> replacement)
     {

@@ -13,7 +13,8 @@ internal sealed class PrefixIndex
     {
         _tokens = tokens;
         int[] sorted = [.. ids];
-        Array.Sort(sorted, (left, right) => tokens[left].SequenceCompareTo(tokens[right]) is not 0 and var order ? order : left.CompareTo(right));
+        Array.Sort(sorted,
+            (left, right) => tokens[left].SequenceCompareTo(tokens[right]) is not 0 and var order ? order : left.CompareTo(right));
         _sorted = [.. sorted.Where((id, i) => i + 1 == sorted.Length || !tokens[id].SequenceEqual(tokens[sorted[i + 1]]))];
         foreach (int id in _sorted) _firstByteEnds[tokens[id][0]]++;
         for (int i = 1; i < 256; i++) _firstByteEnds[i] += _firstByteEnds[i - 1];
@@ -34,7 +35,9 @@ internal sealed class PrefixIndex
         }
     }
 
-    /// <summary>The first of a range of sorted tokens whose byte at <paramref name="depth"/> is at least <paramref name="value"/>.</summary>
+    /// <summary>
+    /// The first of a range of sorted tokens whose byte at <paramref name="depth"/> is at least <paramref name="value"/>.
+    /// </summary>
     private int LowerBound(int low, int high, int depth, int value)
     {
         while (low < high)

@@ -3,7 +3,7 @@ using System.Buffers;
 namespace EdgeLlm.Tokenization;
 
 /// <summary>
-/// SentencePiece's BPE, GGUF's <c>llama</c>: the pair is merged first whose token has the highest score; what is no token becomes
+/// SentencePiece's BPE, GGUF's <c>llama</c>: the pair is merged first whose token has the highest score; text that is not a token becomes
 /// bytes. Spaces are marked, and one is put before the text.
 /// </summary>
 internal sealed class SentencePieceTokenizer : MergingTokenizer

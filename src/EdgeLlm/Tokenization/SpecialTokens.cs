@@ -26,8 +26,8 @@ internal sealed class SpecialTokens
 
     /// <summary>
     /// Cuts <paramref name="text"/> into stretches of text and special tokens: every place of the longest token first, then what is
-    /// left of the next longest. User defined tokens are always taken, the others if <paramref name="parseSpecial"/>; none is taken where it
-    /// touches one of <paramref name="literals"/>, but for white space.
+    /// left of the next longest. User defined tokens are always taken, the others if <paramref name="parseSpecial"/>; none is taken where
+    /// it touches one of <paramref name="literals"/>, but for white space.
     /// </summary>
     public List<Fragment> Split(ReadOnlySpan<byte> text, bool parseSpecial, ReadOnlySpan<(int Start, int End)> literals)
     {

@@ -5,12 +5,14 @@ namespace EdgeLlm.Tokenization;
 
 /// <summary>
 /// Token ids in, text out, as they come. A character whose bytes are spread over several tokens comes with the last of them; bytes
-/// that are no UTF-8 come as U+FFFD. Allocates nothing once its buffers have grown to the longest token.
+/// that are not UTF-8 come as U+FFFD. Allocates nothing once its buffers have grown to the longest token.
 /// </summary>
 /// <param name="tokenizer">Whose ids they are.</param>
 /// <param name="renderSpecial">Whether control tokens come as their text; otherwise they give none.</param>
-public sealed class StreamingDetokenizer(Tokenizer tokenizer, bool renderSpecial = false)
+/// <param name="visible">Control tokens that come as their text in any case; null: none.</param>
+public sealed class StreamingDetokenizer(Tokenizer tokenizer, bool renderSpecial = false, IReadOnlyList<int>? visible = null)
 {
+    private readonly int[] _visible = [.. visible ?? []];
     private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
     private readonly ArrayBufferWriter<byte> _bytes = new(64);
     private char[] _characters = new char[64];
@@ -19,7 +21,7 @@ public sealed class StreamingDetokenizer(Tokenizer tokenizer, bool renderSpecial
     public ReadOnlySpan<char> Add(int id)
     {
         _bytes.ResetWrittenCount();
-        tokenizer.Decode(id, _bytes, renderSpecial);
+        tokenizer.Decode(id, _bytes, renderSpecial || Array.IndexOf(_visible, id) >= 0);
         return Convert(flush: false);
     }
 

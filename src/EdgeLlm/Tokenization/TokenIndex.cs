@@ -3,8 +3,8 @@ using System.Numerics;
 namespace EdgeLlm.Tokenization;
 
 /// <summary>
-/// Finds the id of a token by its bytes: open addressing over the ids, which are all that it stores. Of several entries with one text the last
-/// counts, as in llama.cpp and Hugging Face's tokenizers.
+/// Finds the id of a token by its bytes: open addressing over the ids, which are all that it stores. Of several entries with one text the
+/// last counts, as in llama.cpp and Hugging Face's tokenizers.
 /// </summary>
 internal sealed class TokenIndex
 {

@@ -52,7 +52,8 @@ public abstract partial class Tokenizer
             }
             Decode(id, first, renderSpecial);
             if (first.WrittenCount == 0) continue;
-            output.Write(first.WrittenSpan is [(byte)' ', ..] && (SpacesSpecial || !IsControl(id)) ? first.WrittenSpan[1..] : first.WrittenSpan);
+            output.Write(first.WrittenSpan is [(byte)' ', ..] && (SpacesSpecial || !IsControl(id))
+                ? first.WrittenSpan[1..] : first.WrittenSpan);
             atStart = false;
         }
     }

@@ -43,13 +43,15 @@ public abstract partial class Tokenizer
 
     /// <summary>Appends the ids of one stretch of valid UTF-8 without special tokens.</summary>
     /// <param name="text">Never empty.</param>
-    /// <param name="atStart">Whether a space goes before it, where the model marks starts: nothing comes before it, or a special token (unless
+    /// <param name="atStart">Whether a space goes before it, where the model marks starts: nothing comes before it, or a special token
+    /// (unless
     /// <see cref="TokenizerData.SpacePrefixOnlyFirst"/>).</param>
     /// <param name="output">Where the ids are appended.</param>
     private protected abstract void EncodeText(ReadOnlySpan<byte> text, bool atStart, List<int> output);
 
     /// <summary>Appends the ids of a whole text: of its special tokens, and of what is between them.</summary>
-    private protected virtual void EncodeAll(ReadOnlySpan<byte> text, bool parseSpecial, ReadOnlySpan<(int Start, int End)> literals, List<int> output)
+    private protected virtual void EncodeAll(ReadOnlySpan<byte> text, bool parseSpecial,
+        ReadOnlySpan<(int Start, int End)> literals, List<int> output)
     {
         bool atStart = true;
         foreach (SpecialTokens.Fragment fragment in CollectionsMarshal.AsSpan(_specialTokens.Value.Split(text, parseSpecial, literals)))
@@ -61,8 +63,8 @@ public abstract partial class Tokenizer
     }
 
     /// <summary>
-    /// The ids of two texts as one input of a cross-encoder, with the tokens that the model wants around and between them, and a type for each id (0: of the first text);
-    /// null where the tokenizer's file does not say how pairs are put together.
+    /// The ids of two texts as one input of a cross-encoder, with the tokens that the model wants around and between them, and a type for
+    /// each id (0: of the first text); null where the tokenizer's file does not say how pairs are put together.
     /// </summary>
     internal (int[] Ids, byte[] Types)? EncodePair(string first, string second)
     {
@@ -81,10 +83,10 @@ public abstract partial class Tokenizer
     /// <summary>How two texts are put together; empty: the file does not say.</summary>
     private protected virtual IReadOnlyList<PairItem> PairTemplate => [];
 
-    /// <summary>What <c>addSpecial</c> puts before a text.</summary>
+    /// <summary>Tokens that <c>addSpecial</c> puts before a text.</summary>
     private protected virtual IReadOnlyList<int> Before => AddsBos && BosId is { } bos ? [bos] : [];
 
-    /// <summary>What <c>addSpecial</c> puts after a text.</summary>
+    /// <summary>Tokens that <c>addSpecial</c> puts after a text.</summary>
     private protected virtual IReadOnlyList<int> After => AddsEos && EosId is { } eos ? [eos] : [];
 
     private void Encode(ReadOnlySpan<char> text, bool parseSpecial, ReadOnlySpan<(int, int)> literals, List<int> output, bool addSpecial)

@@ -12,7 +12,8 @@ public abstract partial class Tokenizer
     {
         Vocabulary = vocabulary;
         TokenizerData data = vocabulary.Data;
-        BosId = vocabulary.InRange(data.BosId, data.AddBos == false ? null : defaults.BosId); // a file that neither names nor adds one has none
+        // a file that neither names nor adds one has none
+        BosId = vocabulary.InRange(data.BosId, data.AddBos == false ? null : defaults.BosId);
         EosId = vocabulary.InRange(data.EosId, defaults.EosId);
         UnknownId = vocabulary.InRange(data.UnknownId, defaults.UnknownId);
         SeparatorId = vocabulary.InRange(data.SeparatorId, defaults.SeparatorId);
@@ -26,7 +27,7 @@ public abstract partial class Tokenizer
     /// <summary>How many tokens there are; ids are 0 to this, exclusive.</summary>
     public int VocabularySize => Vocabulary.Count;
 
-    /// <summary>The token that stands at the beginning of a text.</summary>
+    /// <summary>The token at the beginning of a text.</summary>
     public int? BosId { get; }
 
     /// <summary>The token that ends a text.</summary>
@@ -59,10 +60,11 @@ public abstract partial class Tokenizer
     /// <summary>Whether the model wants <see cref="SeparatorId"/> between two texts.</summary>
     public bool AddsSeparator { get; }
 
-    /// <summary>What is unusual about the vocabulary but does no harm, a line each.</summary>
+    /// <summary>Notes on the vocabulary: unusual but harmless, a line each.</summary>
     public IReadOnlyList<string> Notes => Vocabulary.FirstDuplicate is not var (first, second) ? [] :
     [
-        $"{Vocabulary.Duplicates} entries of the vocabulary are there twice (the first are {first} and {second}): text becomes the last of them",
+        $"{Vocabulary.Duplicates} entries of the vocabulary are there twice (the first are {first} and {second}): text becomes the last "
+            + "of them",
     ];
 
     internal Vocabulary Vocabulary { get; }
@@ -105,7 +107,7 @@ public abstract partial class Tokenizer
         return (asked ?? byDefault) && id is not null;
     }
 
-    /// <summary>What holds for a kind of tokenizer where the file is silent.</summary>
+    /// <summary>Defaults of a kind of tokenizer where the file is silent.</summary>
     private protected readonly record struct Defaults
     {
         public int? BosId { get; init; }

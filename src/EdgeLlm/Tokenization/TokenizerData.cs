@@ -3,7 +3,7 @@ using EdgeLlm.Tokenization.Pipeline;
 namespace EdgeLlm.Tokenization;
 
 /// <summary>
-/// What a model file says about its tokenizer, as plain data. Each property names its GGUF key; null is an absent key, and then
+/// Tokenizer of a model file, as plain data. Each property names its GGUF key; null is an absent key, and then
 /// the tokenizer's own default holds. See https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 /// </summary>
 public sealed record TokenizerData
@@ -49,6 +49,15 @@ public sealed record TokenizerData
     /// <summary><c>tokenizer.ggml.fim_sep_token_id</c>.</summary>
     public int? FimSeparatorId { get; init; }
 
+    /// <summary><c>tokenizer.ggml.fim_pre_token_id</c>: begins the text before a gap that is to be filled.</summary>
+    public int? FimPrefixId { get; init; }
+
+    /// <summary><c>tokenizer.ggml.fim_suf_token_id</c>: begins the text after it.</summary>
+    public int? FimSuffixId { get; init; }
+
+    /// <summary><c>tokenizer.ggml.fim_mid_token_id</c>: begins the text that fills it.</summary>
+    public int? FimMiddleId { get; init; }
+
     /// <summary><c>edgellm.tokenizer.end_token_ids</c>: more tokens that end an answer (config.json and generation_config.json may name
     /// several). Of our own: GGUF has no key for it.</summary>
     public IReadOnlyList<int?> EndIds { get; init; } = [];
@@ -80,8 +89,8 @@ public sealed record TokenizerData
     /// <summary><c>tokenizer.ggml.add_space_prefix</c>.</summary>
     public bool? AddSpacePrefix { get; init; }
 
-    /// <summary><c>edgellm.tokenizer.space_prefix</c> is <c>first</c>: that space is put before the text, and not after each special token in
-    /// it (Hugging Face's <c>prepend_scheme: first</c> and <c>legacy: false</c>). Of our own: GGUF has no key for it.</summary>
+    /// <summary><c>edgellm.tokenizer.space_prefix</c> is <c>first</c>: that space is put before the text, and not after each special token
+    /// in it (Hugging Face's <c>prepend_scheme: first</c> and <c>legacy: false</c>). Of our own: GGUF has no key for it.</summary>
     public bool SpacePrefixOnlyFirst { get; init; }
 
     /// <summary><c>tokenizer.ggml.remove_extra_whitespaces</c>.</summary>
@@ -104,7 +113,7 @@ public sealed record TokenizerData
     /// Of our own: GGUF has no key for it.</summary>
     public bool CleansUpSpaces { get; init; }
 
-    /// <summary><c>edgellm.tokenizer.pipeline</c>: the tokenizer as Hugging Face's tokenizer.json has it; with it the rest is for other readers.
-    /// Of our own: GGUF has no key for it.</summary>
+    /// <summary><c>edgellm.tokenizer.pipeline</c>: the tokenizer as Hugging Face's tokenizer.json has it; with it the rest is for other
+    /// readers. Of our own: GGUF has no key for it.</summary>
     internal TokenizerPipeline? Pipeline { get; init; }
 }

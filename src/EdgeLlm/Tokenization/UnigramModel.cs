@@ -1,7 +1,8 @@
 namespace EdgeLlm.Tokenization;
 
 /// <summary>
-/// Of all ways to write a text in tokens the one with the highest sum of scores (log probabilities), found by Viterbi's algorithm: SentencePiece's Unigram.
+/// Of all ways to write a text in tokens the one with the highest sum of scores (log probabilities), found by Viterbi's algorithm:
+/// SentencePiece's Unigram.
 /// </summary>
 internal sealed class UnigramModel
 {
@@ -17,8 +18,10 @@ internal sealed class UnigramModel
     /// <param name="isUsed">Which tokens text may become.</param>
     public UnigramModel(Vocabulary vocabulary, int unknown, bool fallsBackToBytes, Func<int, bool> isUsed)
     {
-        (_vocabulary, _unknown, _fallsBackToBytes) = (vocabulary, unknown, fallsBackToBytes && Enumerable.Range(0, 256).All(value => vocabulary.ByteToken((byte)value) >= 0));
-        _index = new PrefixIndex(vocabulary.Data.Tokens, Enumerable.Range(0, vocabulary.Count).Where(id => isUsed(id) && !vocabulary[id].IsEmpty));
+        (_vocabulary, _unknown, _fallsBackToBytes) =
+            (vocabulary, unknown, fallsBackToBytes && Enumerable.Range(0, 256).All(value => vocabulary.ByteToken((byte)value) >= 0));
+        _index = new PrefixIndex(vocabulary.Data.Tokens,
+            Enumerable.Range(0, vocabulary.Count).Where(id => isUsed(id) && !vocabulary[id].IsEmpty));
         _unknownScore = Enumerable.Range(0, vocabulary.Count)
             .Where(id => vocabulary.TypeOf(id) == TokenType.Normal).Select(vocabulary.ScoreOf).DefaultIfEmpty().Min() - UnknownPenalty;
     }

@@ -16,7 +16,8 @@ internal sealed class UnigramTokenizer : Tokenizer
         : base(vocabulary, new Defaults { EosId = 1, UnknownId = 2, PaddingId = 0, AddEos = true })
     {
         if (vocabulary.Data.Scores is null) throw new TokenizerException("tokenizer.ggml.scores is missing, which the model 't5' needs");
-        int unknown = UnknownId ?? throw new TokenizerException("tokenizer.ggml.unknown_token_id names no token, which the model 't5' needs");
+        int unknown = UnknownId
+            ?? throw new TokenizerException("tokenizer.ggml.unknown_token_id names no token, which the model 't5' needs");
         if (vocabulary.Data.PrecompiledCharsmap is { Length: > 0 } charsmap) _charsmap = new PrecompiledCharsmap(charsmap);
         HasSpacePrefix = vocabulary.Data.AddSpacePrefix ?? true;
         _mergesSpaces = vocabulary.Data.RemoveExtraWhitespaces ?? true;
@@ -35,7 +36,9 @@ internal sealed class UnigramTokenizer : Tokenizer
 
     private protected override void DecodeText(ReadOnlySpan<byte> token, IBufferWriter<byte> output) => SpaceMark.Unescape(token, output);
 
-    /// <summary>Replaces characters by the model's map and marks spaces; if asked, drops those at the ends and all but one of several.</summary>
+    /// <summary>
+    /// Replaces characters by the model's map and marks spaces; if asked, drops those at the ends and all but one of several.
+    /// </summary>
     private void Normalize(ReadOnlySpan<byte> text, bool marksStart, ArrayBufferWriter<byte> output)
     {
         bool inWord = false;

@@ -74,8 +74,8 @@ internal sealed class Vocabulary
     }
 
     /// <summary>
-    /// Whether a user-defined token is more than white space or one character. Some models call runs of spaces or line breaks user defined; a user
-    /// may type those, but not, say, an <c>&lt;|im_start|&gt;</c> that the file calls so.
+    /// Whether a user-defined token is more than white space or one character. Some models call runs of spaces or line breaks user defined;
+    /// a user may type those, but not, say, an <c>&lt;|im_start|&gt;</c> that the file calls so.
     /// </summary>
     public bool IsMarkup(int id) => _types[id] == TokenType.UserDefined && !IsPlain(Data.Tokens[id]);
 
@@ -101,7 +101,8 @@ internal sealed class Vocabulary
 
     private IEnumerable<int> EndsOfGeneration()
     {
-        foreach (int? id in (int?[])[Data.EosId, Data.EotId, Data.EomId, Data.FimPaddingId, Data.FimRepositoryId, Data.FimSeparatorId, .. Data.EndIds])
+        foreach (int? id in (int?[])[Data.EosId, Data.EotId, Data.EomId, Data.FimPaddingId, Data.FimRepositoryId,
+            Data.FimSeparatorId, .. Data.EndIds])
         {
             if (InRange(id) is { } end) yield return end;
         }

@@ -19,7 +19,8 @@ internal sealed class WordPieceTokenizer : Tokenizer
     public WordPieceTokenizer(Vocabulary vocabulary)
         : base(vocabulary, new Defaults { BosId = 101, UnknownId = 100, SeparatorId = 102, AddBos = true, AddSeparator = true })
     {
-        int unknown = UnknownId ?? throw new TokenizerException("tokenizer.ggml.unknown_token_id names no token, which the model 'bert' needs");
+        int unknown = UnknownId
+            ?? throw new TokenizerException("tokenizer.ggml.unknown_token_id names no token, which the model 'bert' needs");
         _lowercase = vocabulary.Data.Lowercase ?? true;
         _stripsAccents = vocabulary.Data.StripAccents ?? _lowercase;
         _model = new WordPieceModel(vocabulary, unknown, LongestWord);
@@ -29,7 +30,8 @@ internal sealed class WordPieceTokenizer : Tokenizer
 
     private protected override bool SpacesSpecial => true;
 
-    private protected override IReadOnlyList<int> Before => AddsBos && Vocabulary.InRange(Vocabulary.Data.ClsId, BosId) is { } cls ? [cls] : [];
+    private protected override IReadOnlyList<int> Before =>
+        AddsBos && Vocabulary.InRange(Vocabulary.Data.ClsId, BosId) is { } cls ? [cls] : [];
 
     private protected override IReadOnlyList<int> After => (AddsSeparator ? SeparatorId : AddsEos ? EosId : null) is { } end ? [end] : [];
 

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using EdgeLlm.Assistant.Wyoming;
@@ -10,7 +8,8 @@ namespace EdgeLlm.Assistant.Tests.Wyoming;
 
 public sealed class WyomingServerTests
 {
-    private const string Start = "audio-start", Chunk = "audio-chunk", Stop = "audio-stop", Format = """{"rate": 16000, "width": 2, "channels": 1, "timestamp": null}""";
+    private const string Start = "audio-start", Chunk = "audio-chunk", Stop = "audio-stop",
+        Format = """{"rate": 16000, "width": 2, "channels": 1, "timestamp": null}""";
 
     [Fact]
     public async Task Describe_is_answered_with_all_that_the_library_requires()
@@ -19,7 +18,8 @@ public sealed class WyomingServerTests
         using TestPeer peer = server.Connect();
         await peer.WriteAsync("describe");
         JsonElement info = (await peer.ReadAsync("info"))!.Value;
-        JsonElement program = Assert.Single(info.GetProperty("asr").EnumerateArray()), model = Assert.Single(program.GetProperty("models").EnumerateArray());
+        JsonElement program = Assert.Single(info.GetProperty("asr").EnumerateArray()),
+            model = Assert.Single(program.GetProperty("models").EnumerateArray());
         foreach (JsonElement artifact in (JsonElement[])[program, model])
         {
             Assert.NotEmpty(artifact.GetProperty("name").GetString()!);
@@ -32,7 +32,8 @@ public sealed class WyomingServerTests
         Assert.Equal("en", model.GetProperty("languages")[0].GetString());
         Assert.False(program.GetProperty("supports_transcript_streaming").GetBoolean());
         Assert.True(program.GetProperty("requires_external_vad").GetBoolean());
-        foreach (string other in (string[])["tts", "handle", "intent", "wake", "mic", "snd"]) Assert.Empty(info.GetProperty(other).EnumerateArray());
+        foreach (string other in (string[])["tts", "handle", "intent", "wake", "mic", "snd"])
+            Assert.Empty(info.GetProperty(other).EnumerateArray());
     }
 
     [Theory]
@@ -48,8 +49,10 @@ public sealed class WyomingServerTests
         {
             byte[] events =
             [
-                .. Event("transcribe", """{"name": null, "language": "en", "context": {"id": 7}}"""), .. Event(Start, Format), .. Event(Chunk, Format, new byte[1000]),
-                .. Event(Chunk, Format, new byte[601]), .. Event(Chunk, Format, new byte[399]), .. Event(Stop, """{"timestamp": null}"""),
+                .. TestPeer.Event("transcribe", """{"name": null, "language": "en", "context": {"id": 7}}"""),
+                .. TestPeer.Event(Start, Format), .. TestPeer.Event(Chunk, Format, new byte[1000]),
+                .. TestPeer.Event(Chunk, Format, new byte[601]), .. TestPeer.Event(Chunk, Format, new byte[399]),
+                .. TestPeer.Event(Stop, """{"timestamp": null}"""),
             ];
             foreach (byte[] part in events.Chunk(piece)) await peer.SendAsync(part);
             JsonElement transcript = (await peer.ReadAsync("transcript"))!.Value;
@@ -86,7 +89,9 @@ public sealed class WyomingServerTests
     {
         await using var server = new TestServer(Recognizer);
         using TestPeer peer = server.Connect();
-        await peer.SendAsync(Encoding.UTF8.GetBytes("{\"type\":\"ping\",\"data\":{\"text\":\"a\"}}\n{\"type\":\"ping\",\"data\":{\"text\":\"a\"},\"data_length\":12}\n{\"text\":\"b\"}{\"type\":\"ping\",\"data\":null}\n"));
+        await peer.SendAsync(
+            Encoding.UTF8.GetBytes(
+                "{\"type\":\"ping\",\"data\":{\"text\":\"a\"}}\n{\"type\":\"ping\",\"data\":{\"text\":\"a\"},\"data_length\":12}\n{\"text\":\"b\"}{\"type\":\"ping\",\"data\":null}\n"));
         Assert.Equal("a", (await peer.ReadAsync("pong"))!.Value.GetProperty("text").GetString());
         Assert.Equal("b", (await peer.ReadAsync("pong"))!.Value.GetProperty("text").GetString());
         Assert.Equal(JsonValueKind.Null, (await peer.ReadAsync("pong"))!.Value.GetProperty("text").ValueKind);
@@ -126,7 +131,9 @@ public sealed class WyomingServerTests
         { "sound of no width", "{\"type\": \"audio-start\", \"data\": {\"rate\": 16000, \"width\": 9, \"channels\": 1}}\n" },
         { "sound of no rate", "{\"type\": \"audio-start\", \"data\": {\"rate\": 0, \"width\": 2, \"channels\": 1}}\n" },
         { "sound of many channels", "{\"type\": \"audio-start\", \"data\": {\"rate\": 16000, \"width\": 2, \"channels\": 1000000}}\n" },
-        { "sound that changes", "{\"type\": \"audio-start\", \"data\": {\"rate\": 16000, \"width\": 2, \"channels\": 1}}\n{\"type\": \"audio-chunk\", \"data\": {\"rate\": 8000, \"width\": 2, \"channels\": 1}}\n" },
+        { "sound that changes",
+            "{\"type\": \"audio-start\", \"data\": {\"rate\": 16000, \"width\": 2, \"channels\": 1}}\n{\"type\": \"audio-chunk\", "
+                + "\"data\": {\"rate\": 8000, \"width\": 2, \"channels\": 1}}\n" },
     };
 
     [Theory]
@@ -143,6 +150,19 @@ public sealed class WyomingServerTests
         using TestPeer other = server.Connect(); // the server goes on
         await other.WriteAsync("ping");
         Assert.NotNull(await other.ReadAsync("pong"));
+    }
+
+    [Fact]
+    public async Task A_peer_that_sends_on_after_it_broke_a_rule_is_told_all_the_same()
+    {
+        await using var server = new TestServer(Recognizer);
+        for (int i = 0; i < 20; i++)
+        {
+            using TestPeer peer = server.Connect();
+            await peer.SendAsync([.. "hello\n"u8, .. new byte[100_000]]);
+            Assert.Contains("must be JSON", (await peer.ReadAsync("error"))!.Value.GetProperty("text").GetString(),
+                StringComparison.Ordinal);
+        }
     }
 
     [Fact]
@@ -195,14 +215,16 @@ public sealed class WyomingServerTests
                 Assert.NotNull(await peer.ReadAsync("pong"));
             }
             using TestPeer third = server.Connect();
-            Assert.Contains("2 connections", (await third.ReadAsync("error"))!.Value.GetProperty("text").GetString(), StringComparison.Ordinal);
+            Assert.Contains("2 connections", (await third.ReadAsync("error"))!.Value.GetProperty("text").GetString(),
+                StringComparison.Ordinal);
         }
     }
 
     [Fact]
     public async Task A_model_that_fails_is_said_and_the_server_goes_on()
     {
-        await using var server = new TestServer(new WyomingRecognizer("broken", ["en"], (_, _, _) => throw new InvalidOperationException("secret")));
+        await using var server =
+            new TestServer(new WyomingRecognizer("broken", ["en"], (_, _, _) => throw new InvalidOperationException("secret")));
         using TestPeer peer = server.Connect();
         await peer.WriteAsync("transcribe", "{}");
         await peer.WriteAsync(Chunk, Format, new byte[100]);
@@ -227,7 +249,8 @@ public sealed class WyomingServerTests
         Assert.Equal("Okay Nabu", model.GetProperty("phrase").GetString());
 
         byte[] sound = File.ReadAllBytes(SharedFolder.Require("golden", "speech", "wake", "alexa_1.wav"))[44..];
-        foreach ((string names, string? detected) in ((string, string?)[])[("""["alexa"]""", "alexa"), ("""["okay_nabu"]""", null), ("[]", "alexa")])
+        foreach ((string names, string? detected) in ((string, string?)[])[("""["alexa"]""", "alexa"),
+            ("""["okay_nabu"]""", null), ("[]", "alexa")])
         {
             await peer.WriteAsync("detect", $$"""{"names": {{names}}, "context": null}""");
             await peer.WriteAsync(Start, Format);
@@ -245,93 +268,12 @@ public sealed class WyomingServerTests
         Assert.NotNull(await peer.ReadAsync("error"));
     }
 
-    private static WyomingRecognizer Recognizer => new("test", ["en"], (samples, language, _) => Task.FromResult($"{samples.Length} samples in {language}"));
+    private static WyomingRecognizer Recognizer =>
+        new("test", ["en"], (samples, language, _) => Task.FromResult($"{samples.Length} samples in {language}"));
 
     private static WyomingWakeWord Word(string name)
     {
         string path = SharedFolder.Require("models", "speech", name + ".json");
         return new WyomingWakeWord(name, WakeWordSettings.Read(path), () => WakeWordModel.Load(path));
-    }
-
-    /// <summary>An event as Home Assistant's library writes it.</summary>
-    private static byte[] Event(string type, string data = "", byte[]? payload = null)
-    {
-        byte[] block = Encoding.UTF8.GetBytes(data);
-        string header = $"{{\"type\": \"{type}\", \"version\": \"1.9.0\"{(block.Length > 0 ? $", \"data_length\": {block.Length}" : "")}{(payload is not null ? $", \"payload_length\": {payload.Length}" : "")}}}\n";
-        return [.. Encoding.UTF8.GetBytes(header), .. block, .. payload ?? []];
-    }
-
-    private sealed class TestServer : IAsyncDisposable
-    {
-        private readonly CancellationTokenSource _end = new();
-        private readonly WyomingServer _server;
-        private readonly Task _running;
-
-        public TestServer(WyomingRecognizer? recognizer, WyomingWakeWord[]? words = null, WyomingLimits? limits = null)
-        {
-            _server = new WyomingServer(new IPEndPoint(IPAddress.Loopback, 0), [], new WyomingServices("0.1.0", recognizer, words ?? []), limits ?? new WyomingLimits(), _ => { });
-            _server.Start();
-            _running = _server.RunAsync(_end.Token);
-        }
-
-        public TestPeer Connect() => new(_server.Address);
-
-        public async ValueTask DisposeAsync()
-        {
-            await _end.CancelAsync();
-            await _running;
-            _server.Dispose();
-            _end.Dispose();
-        }
-    }
-
-    private sealed class TestPeer : IDisposable
-    {
-        private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
-
-        private readonly TcpClient _client = new() { NoDelay = true };
-        private readonly NetworkStream _stream;
-
-        public TestPeer(IPEndPoint server)
-        {
-            _client.Connect(server);
-            _stream = _client.GetStream();
-        }
-
-        public Task WriteAsync(string type, string data = "", byte[]? payload = null) => SendAsync(Event(type, data, payload));
-
-        public Task SendAsync(byte[] bytes) => _stream.WriteAsync(bytes).AsTask();
-
-        /// <summary>The data of the next event, which must be of a type; null: the connection is closed.</summary>
-        public async Task<JsonElement?> ReadAsync(string? type)
-        {
-            using var patience = new CancellationTokenSource(Patience);
-            var line = new List<byte>();
-            byte[] one = new byte[1];
-            while (true)
-            {
-                int count;
-                try
-                {
-                    count = await _stream.ReadAsync(one, patience.Token);
-                }
-                catch (IOException)
-                {
-                    count = 0; // a connection that is closed before all was read
-                }
-                if (count == 0) return type is null ? null : throw new InvalidOperationException("the server closed");
-                if (one[0] == '\n') break;
-                line.Add(one[0]);
-            }
-            using JsonDocument header = JsonDocument.Parse(line.ToArray());
-            Assert.Equal(type, header.RootElement.GetProperty("type").GetString());
-            int length = header.RootElement.TryGetProperty("data_length", out JsonElement given) ? given.GetInt32() : 0;
-            byte[] block = new byte[length];
-            await _stream.ReadExactlyAsync(block, patience.Token);
-            using JsonDocument data = JsonDocument.Parse(length == 0 ? "{}"u8.ToArray() : block);
-            return data.RootElement.Clone();
-        }
-
-        public void Dispose() => _client.Dispose();
     }
 }

@@ -9,13 +9,16 @@ public sealed class BenchCommandTests
     public async Task Json_has_the_figures_that_llamacpp_bench_has()
     {
         string path = SharedFolder.Require("models", "stories260K.f32.gguf");
-        CliResult result = await TestCli.RunAsync("bench", "--model", path, "--threads", "1", "--prompt", "8", "--decode", "4", "--depth", "16", "--rounds", "2", "--json");
+        CliResult result = await TestCli.RunAsync("bench", "--model", path, "--threads", "1", "--prompt", "8", "--decode", "4", "--depth",
+            "16", "--rounds", "2", "--json");
         Assert.Equal("", result.Error);
         Assert.Equal(0, result.ExitCode);
         using JsonDocument document = JsonDocument.Parse(result.OutputBytes);
-        foreach (string figure in (string[])["prompt_tps", "decode_tps", "first_token_s"]) Assert.True(document.RootElement.GetProperty(figure).GetDouble() > 0, figure);
+        foreach (string figure in (string[])["prompt_tps", "decode_tps", "first_token_s"])
+            Assert.True(document.RootElement.GetProperty(figure).GetDouble() > 0, figure);
         foreach (string figure in (string[])["peak_rss_mb", "peak_anonymous_mb"])
-            Assert.Equal(OperatingSystem.IsLinux() ? JsonValueKind.Number : JsonValueKind.Null, document.RootElement.GetProperty(figure).ValueKind);
+            Assert.Equal(OperatingSystem.IsLinux() ? JsonValueKind.Number : JsonValueKind.Null,
+                document.RootElement.GetProperty(figure).ValueKind);
         Assert.Equal(1, document.RootElement.GetProperty("threads").GetInt32());
         Assert.Equal(16, document.RootElement.GetProperty("depth").GetInt32());
         Assert.NotEqual("", document.RootElement.GetProperty("cpu").GetString());
@@ -25,7 +28,8 @@ public sealed class BenchCommandTests
     public async Task A_test_of_no_tokens_is_left_out()
     {
         string path = SharedFolder.Require("models", "stories260K.f32.gguf");
-        CliResult result = await TestCli.RunAsync("bench", "--model", path, "--threads", "1", "--prompt", "0", "--decode", "2", "--rounds", "1", "--kernel", "scalar", "--json");
+        CliResult result = await TestCli.RunAsync("bench", "--model", path, "--threads", "1", "--prompt", "0", "--decode", "2", "--rounds",
+            "1", "--kernel", "scalar", "--json");
         using JsonDocument document = JsonDocument.Parse(result.OutputBytes);
         Assert.Equal(JsonValueKind.Null, document.RootElement.GetProperty("prompt_tps").ValueKind);
         Assert.Equal("scalar", document.RootElement.GetProperty("kernel").GetString());
@@ -35,12 +39,14 @@ public sealed class BenchCommandTests
     public async Task Answers_that_decode_together_are_compared_with_one_and_with_the_prompt()
     {
         string path = SharedFolder.Require("models", "stories260K.f32.gguf");
-        CliResult result = await TestCli.RunAsync("bench", "--model", path, "-t", "1", "-p", "8", "-n", "4", "-d", "4", "-r", "2", "--parallel", "2,8", "--json");
+        CliResult result = await TestCli.RunAsync("bench", "--model", path, "-t", "1", "-p", "8", "-n", "4", "-d", "4", "-r", "2",
+            "--parallel", "2,8", "--json");
         Assert.Equal("", result.Error);
         using JsonDocument document = JsonDocument.Parse(result.OutputBytes);
         JsonElement[] rates = [.. document.RootElement.GetProperty("parallel").EnumerateArray()];
         Assert.Equal([2, 8], rates.Select(rate => rate.GetProperty("answers").GetInt32()));
-        foreach (string figure in (string[])["tps", "gain", "gmacs", "share_of_prompt"]) Assert.All(rates, rate => Assert.True(rate.GetProperty(figure).GetDouble() > 0, figure));
+        foreach (string figure in (string[])["tps", "gain", "gmacs", "share_of_prompt"])
+            Assert.All(rates, rate => Assert.True(rate.GetProperty(figure).GetDouble() > 0, figure));
     }
 
     [Theory]
@@ -76,7 +82,8 @@ public sealed class BenchCommandTests
     [Fact]
     public async Task A_kernel_that_is_not_there_is_a_usage_error()
     {
-        CliResult result = await TestCli.RunAsync("bench", "--model", SharedFolder.Require("models", "stories260K.f32.gguf"), "--kernel", "abacus");
+        CliResult result =
+            await TestCli.RunAsync("bench", "--model", SharedFolder.Require("models", "stories260K.f32.gguf"), "--kernel", "abacus");
         Assert.Equal(2, result.ExitCode);
         Assert.Contains("abacus", result.Error);
     }

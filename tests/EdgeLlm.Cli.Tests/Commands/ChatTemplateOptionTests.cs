@@ -16,8 +16,10 @@ public sealed class ChatTemplateOptionTests
     {
         using var folder = new TemporaryFolder();
         string file = folder.Write("arguments", "--nonsense");
-        string[] options = ["--raw", "--temperature", "0", "--max-tokens", "4", "--model", Stories, "--stop", "@" + file, "--dry-breaker", "@", "--system", "@" + file];
-        CliResult result = await TestCli.RunAsync(["run", .. options, "@" + file]), missing = await TestCli.RunAsync(["run", .. options, "@/nonexistent"]);
+        string[] options = ["--raw", "--temperature", "0", "--max-tokens", "4", "--model", Stories, "--stop", "@" + file, "--dry-breaker",
+            "@", "--system", "@" + file];
+        CliResult result = await TestCli.RunAsync(["run", .. options, "@" + file]),
+            missing = await TestCli.RunAsync(["run", .. options, "@/nonexistent"]);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         Assert.Equal((0, ""), (missing.ExitCode, missing.Error));
     }
@@ -26,12 +28,14 @@ public sealed class ChatTemplateOptionTests
     public async Task A_model_without_a_template_continues_the_text_and_says_so()
     {
         string[] options = ["--temperature", "0", "--max-tokens", "8", "--model", Stories];
-        CliResult raw = await TestCli.RunAsync(["run", "--raw", .. options, "Once upon a time"]), plain = await TestCli.RunAsync(["run", .. options, "Once upon a time"]);
+        CliResult raw = await TestCli.RunAsync(["run", "--raw", .. options, "Once upon a time"]),
+            plain = await TestCli.RunAsync(["run", .. options, "Once upon a time"]);
         Assert.Equal((0, raw.Output), (plain.ExitCode, plain.Output));
         Assert.Contains($"has no chat template, so it can only continue a text; {Choices}", plain.Error, StringComparison.Ordinal);
         Assert.Single(plain.Error.TrimEnd().Split('\n'));
 
-        CliResult lines = await TestCli.RunAsync(["run", "--chat", .. options], Encoding.UTF8.GetBytes("Once upon a time\n\nOnce upon a time\n/bye\nnever read\n"));
+        CliResult lines = await TestCli.RunAsync(["run", "--chat", .. options],
+            Encoding.UTF8.GetBytes("Once upon a time\n\nOnce upon a time\n/bye\nnever read\n"));
         Assert.Equal((0, raw.Output + raw.Output), (lines.ExitCode, lines.Output));
 
         CliResult system = await TestCli.RunAsync(["run", .. options, "--system", "Be brief.", "Once"]);
@@ -43,14 +47,16 @@ public sealed class ChatTemplateOptionTests
     public async Task A_named_template_or_a_file_makes_a_chat_of_it()
     {
         using var folder = new TemporaryFolder();
-        string own = folder.Write("own.jinja", "{{ messages[0].content }}"), empty = folder.Write("empty.jinja", " "), broken = folder.Write("broken.jinja", "{% if %}");
+        string own = folder.Write("own.jinja", "{{ messages[0].content }}"), empty = folder.Write("empty.jinja", " "),
+            broken = folder.Write("broken.jinja", "{% if %}");
         string[] options = ["run", "--temperature", "0", "--max-tokens", "4", "--model", Stories, "Once upon a time", "--chat-template"];
         foreach (string template in new[] { "vicuna", "alpaca", "dolly", "llama2", "chatml", own })
         {
             CliResult result = await TestCli.RunAsync([.. options, template]);
             Assert.Equal((0, ""), (result.ExitCode, result.Error));
         }
-        foreach ((string template, string problem) in new[] { ("nobody", "there is no chat template 'nobody'"), (empty, "is empty"), (broken, "chat template, line 1"), ("/dev/zero", "/dev/zero: is a device, not a file") })
+        foreach ((string template, string problem) in new[] { ("nobody", "there is no chat template 'nobody'"), (empty, "is empty"),
+            (broken, "chat template, line 1"), ("/dev/zero", "/dev/zero: is a device, not a file") })
         {
             CliResult result = await TestCli.RunAsync([.. options, template]);
             Assert.Equal((ExitCode.Failure, ""), (result.ExitCode, result.Output));
@@ -64,7 +70,8 @@ public sealed class ChatTemplateOptionTests
     {
         using var folder = new TemporaryFolder();
         string packed = folder.PathOf("packed.gguf"), standard = folder.PathOf("standard.gguf");
-        Assert.Equal(0, (await TestCli.RunAsync("quantize", Stories, packed, "--fast", "--no-report", "--chat-template", "alpaca")).ExitCode);
+        Assert.Equal(0,
+            (await TestCli.RunAsync("quantize", Stories, packed, "--fast", "--no-report", "--chat-template", "alpaca")).ExitCode);
         Assert.Equal(0, (await TestCli.RunAsync("quantize", packed, standard, "--type", "f32", "--no-report")).ExitCode);
         foreach (string path in new[] { packed, standard })
         {

@@ -16,17 +16,20 @@ public sealed class DetectionCommandTests
     {
         using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "speech", "silero.json")));
         JsonElement expected = golden.RootElement.GetProperty("at_16000").GetProperty(version).GetProperty("two_cities_5s");
-        string file = SharedFolder.Require("golden", "whisper", "two_cities_5s.wav"), model = SharedFolder.Require("models", "speech", $"silero_vad_{version}.onnx");
+        string file = SharedFolder.Require("golden", "whisper", "two_cities_5s.wav"),
+            model = SharedFolder.Require("models", "speech", $"silero_vad_{version}.onnx");
         CliResult result = await TestCli.RunAsync("vad", file, "--model", model, "--json");
         Assert.Equal(0, result.ExitCode);
         using JsonDocument json = JsonDocument.Parse(result.Output);
-        Assert.Equal(expected.GetProperty("probabilities").GetArrayLength(), json.RootElement.GetProperty("probabilities").GetArrayLength());
+        Assert.Equal(expected.GetProperty("probabilities").GetArrayLength(),
+            json.RootElement.GetProperty("probabilities").GetArrayLength());
         Assert.Equal(Segments(expected), Segments(json.RootElement));
 
         CliResult text = await TestCli.RunAsync(["vad", "-", "--model", model], File.ReadAllBytes(file));
         Assert.Equal(Segments(expected).Count, text.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
 
-        static List<(long, long)> Segments(JsonElement json) => [.. json.GetProperty("segments").EnumerateArray().Select(segment => (segment[0].GetInt64(), segment[1].GetInt64()))];
+        static List<(long, long)> Segments(JsonElement json) =>
+            [.. json.GetProperty("segments").EnumerateArray().Select(segment => (segment[0].GetInt64(), segment[1].GetInt64()))];
     }
 
     [Fact]
@@ -34,13 +37,17 @@ public sealed class DetectionCommandTests
     {
         using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "speech", "wake.json")));
         JsonElement expected = golden.RootElement.GetProperty("outputs").GetProperty("okay_nabu").GetProperty("okay_nabu_1");
-        string file = SharedFolder.Require("golden", "speech", "wake", "okay_nabu_1.wav"), model = SharedFolder.Require("models", "speech", "okay_nabu.tflite"), other = SharedFolder.Require("models", "speech", "alexa.json");
+        string file = SharedFolder.Require("golden", "speech", "wake", "okay_nabu_1.wav"),
+            model = SharedFolder.Require("models", "speech", "okay_nabu.tflite"),
+            other = SharedFolder.Require("models", "speech", "alexa.json");
         CliResult result = await TestCli.RunAsync("wake", file, "--model", model, "--json");
         Assert.Equal(0, result.ExitCode);
         using JsonDocument json = JsonDocument.Parse(result.Output);
-        Assert.Equal(expected.GetProperty("q").EnumerateArray().Select(q => q.GetInt32()), json.RootElement.GetProperty("q").EnumerateArray().Select(q => q.GetInt32()));
+        Assert.Equal(expected.GetProperty("q").EnumerateArray().Select(q => q.GetInt32()),
+            json.RootElement.GetProperty("q").EnumerateArray().Select(q => q.GetInt32()));
         JsonElement detection = Assert.Single(json.RootElement.GetProperty("detected").EnumerateArray());
-        foreach (string field in (string[])["inference", "frame", "samples"]) Assert.Equal(expected.GetProperty("detected").GetProperty(field).GetInt32(), detection.GetProperty(field).GetInt32());
+        foreach (string field in (string[])["inference", "frame", "samples"])
+            Assert.Equal(expected.GetProperty("detected").GetProperty(field).GetInt32(), detection.GetProperty(field).GetInt32());
 
         CliResult text = await TestCli.RunAsync("wake", file, "--model", other, "--model", model);
         Assert.Equal("3.14 Okay Nabu\n", text.Output);
@@ -49,7 +56,8 @@ public sealed class DetectionCommandTests
     [Fact]
     public async Task Without_a_model_loudness_counts()
     {
-        byte[] wav = Wav(Enumerable.Range(0, 48_000).Select(i => (short)(i is >= 16_000 and < 32_000 ? 8000 * Math.Sin(i * .1) : 3 * Math.Sin(i * 1.7))));
+        byte[] wav = Wav(Enumerable.Range(0, 48_000)
+            .Select(i => (short)(i is >= 16_000 and < 32_000 ? 8000 * Math.Sin(i * .1) : 3 * Math.Sin(i * 1.7))));
         CliResult result = await TestCli.RunAsync(["vad", "-", "--model", "energy"], wav);
         Assert.Equal("0.96 2.05\n", result.Output);
     }
@@ -86,7 +94,8 @@ public sealed class DetectionCommandTests
         using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "whisper", "two_cities_5s.json")));
         using var recognizer = SpeechRecognizer.Load(SharedFolder.Require("models", "whisper-tiny.en"));
         using AudioReader reader = AudioReader.Open(SharedFolder.Require("golden", "whisper", "two_cities_5s.wav"));
-        string text = await WyomingCommand.Recognizer(recognizer).Recognize(reader.ReadToEnd(1 << 20)!, language, TestContext.Current.CancellationToken);
+        string text = await WyomingCommand.Recognizer(recognizer)
+            .Recognize(reader.ReadToEnd(1 << 20)!, language, TestContext.Current.CancellationToken);
         Assert.Equal(golden.RootElement.GetProperty("text").GetString()!.Trim(), text.Trim());
     }
 

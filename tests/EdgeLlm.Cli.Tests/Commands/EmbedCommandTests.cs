@@ -35,7 +35,8 @@ public sealed class EmbedCommandTests : IDisposable
     [InlineData("qwen3", "cls", false)]
     public async Task Pooling_may_be_chosen_where_it_means_something(string name, string pooling, bool isTaken)
     {
-        CliResult result = await TestCli.RunAsync("embed", "-m", Golden(name), _folder.Write("texts", "the cat\n"), "--pooling", pooling, "--no-normalize");
+        CliResult result = await TestCli.RunAsync("embed", "-m", Golden(name), _folder.Write("texts", "the cat\n"), "--pooling",
+            pooling, "--no-normalize");
         Assert.Equal(isTaken ? 0 : 1, result.ExitCode);
         if (!isTaken) Assert.Contains("pooling can't be cls; take mean or last", result.Error);
     }
@@ -43,7 +44,8 @@ public sealed class EmbedCommandTests : IDisposable
     [Fact]
     public async Task Texts_are_sorted_by_a_cross_encoders_score()
     {
-        CliResult result = await TestCli.RunAsync("rerank", "-m", Golden("bert-classifier"), "the cat", _folder.Write("texts", "hello there\nthe \"cat\"\nmore\n"));
+        CliResult result = await TestCli.RunAsync("rerank", "-m", Golden("bert-classifier"), "the cat",
+            _folder.Write("texts", "hello there\nthe \"cat\"\nmore\n"));
         Assert.Equal(("", 0), (result.Error, result.ExitCode));
         JsonElement[] lines = [.. result.Output.TrimEnd().Split('\n').Select(line => JsonDocument.Parse(line).RootElement)];
         Assert.Equal([0, 1, 2], lines.Select(line => line.GetProperty("index").GetInt32()).Order());
@@ -74,7 +76,9 @@ public sealed class EmbedCommandTests : IDisposable
         Assert.Equal([6, 64], tensors["hidden_0"].Shape);
         Assert.Equal([1, 1], tensors["logits_0"].Shape);
         Assert.StartsWith("hidden_0 6 ", result.Output);
-        Assert.Equal(0, (await TestCli.RunAsync("logits", "-m", Golden("bert-classifier"), "--ids", _folder.Write("one", "2 100 101 3 102 3\n"), "--output", output)).ExitCode);
+        Assert.Equal(0,
+            (await TestCli.RunAsync("logits", "-m", Golden("bert-classifier"), "--ids", _folder.Write("one", "2 100 101 3 102 3\n"),
+                "--output", output)).ExitCode);
         Assert.NotEqual(tensors["logits_0"].Values, Safetensors.Read(output)["logits_0"].Values); // the types of the second text count
         CliResult refused = await TestCli.RunAsync("logits", "-m", Golden("llama"), "--ids", ids, "--output", output);
         Assert.Contains("line 1: is a pair of texts, which a cross-encoder takes", refused.Error);
@@ -88,7 +92,8 @@ public sealed class EmbedCommandTests : IDisposable
     public async Task What_an_encoder_is_not_made_for_is_refused_in_one_line(string message, string command, string argument)
     {
         string model = Golden("bert");
-        string[] words = command == "quantize" ? [command, model, Path.Combine(_folder.Root, "out.gguf")] : [command, "-m", model, argument];
+        string[] words = command == "quantize" ? [command, model, Path.Combine(_folder.Root, "out.gguf")]
+            : [command, "-m", model, argument];
         CliResult result = await TestCli.RunAsync(words);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains(message, Assert.Single(result.Error.TrimEnd().Split('\n')));

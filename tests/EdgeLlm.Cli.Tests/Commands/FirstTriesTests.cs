@@ -1,8 +1,8 @@
 namespace EdgeLlm.Cli.Tests.Commands;
 
 /// <summary>
-/// What people type first who know `ollama run llama3.2 "hi"` or `llama-cli -m x.gguf -p hi -n 20`: each gets an answer, or the line to type instead.
-/// Answers are cut at one token by an option more, which is not part of the try.
+/// What people type first who know `ollama run llama3.2 "hi"` or `llama-cli -m x.gguf -p hi -n 20`: each gets an answer, or the line to
+/// type instead. Answers are cut at one token by an option more, which is not part of the try.
 /// </summary>
 public sealed class FirstTriesTests : IDisposable
 {
@@ -45,8 +45,11 @@ public sealed class FirstTriesTests : IDisposable
 
     /// <summary>Models that are not here, and commands and options of other programs: one line that has what to type.</summary>
     [Theory]
-    [InlineData(1, "edgellm pull bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_0; if it is the prompt: edgellm run -- llama3.2", "run", "llama3.2")]
-    [InlineData(1, "with the default model: edgellm run hi; to get one: edgellm pull bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_0; if it is the prompt: edgellm run -- llama3.2 hi", "run", "llama3.2", "hi")]
+    [InlineData(1,
+        "edgellm pull bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_0; if it is the prompt: edgellm run -- llama3.2", "run", "llama3.2")]
+    [InlineData(1,
+        "with the default model: edgellm run hi; to get one: edgellm pull bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_0; if it is the prompt: edgellm run -- llama3.2 hi",
+        "run", "llama3.2", "hi")]
     [InlineData(1, "edgellm run --temp 0 -- llama3.2:1b 'how are you?'", "run", "--temp", "0", "llama3.2:1b", "how are you?")]
     [InlineData(1, "to get one: edgellm pull (lists small models that run here)", "run", "qwen2.5:0.5b")]
     [InlineData(1, "to get one: edgellm pull (lists", "run", "phi3", "hi")]
@@ -65,7 +68,6 @@ public sealed class FirstTriesTests : IDisposable
     [InlineData(2, "edgellm run 'Why is the sky blue?'", "Why is the sky blue?")]
     [InlineData(2, "edgellm run -- llama3.2", "llama3.2")]
     [InlineData(2, "did you mean run?", "rin", "llama3.2", "hi")]
-    [InlineData(2, "edgellm run --system TEXT", "create", "mario", "-f", "Modelfile")]
     [InlineData(2, "edgellm pull bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_0", "pull", "llama3.2")]
     [InlineData(2, "leave this out", "run", "-m", "smollm2", "-p", "hi", "-ngl", "99")]
     [InlineData(2, "edgellm pull OWNER/NAME", "run", "-hf", "ggml-org/gemma-3-1b-it-GGUF", "-p", "hi")]

@@ -21,7 +21,8 @@ public sealed class InspectCommandTests : IDisposable
         Assert.Equal([3, 6, 1, 7, 9, 11], metadata.GetProperty("a.numbers").EnumerateArray().Select(item => item.GetInt32()));
         Assert.Equal([0.1f, -2f], metadata.GetProperty("a.floats").EnumerateArray().Select(item => item.GetSingle()));
         Assert.Equal([true, false], metadata.GetProperty("a.flags").EnumerateArray().Select(item => item.GetBoolean()));
-        Assert.Equal(["<s>", "a\tb", "c", "d", "e"], metadata.GetProperty("tokenizer.ggml.tokens").EnumerateArray().Select(item => item.GetString()!));
+        Assert.Equal(["<s>", "a\tb", "c", "d", "e"],
+            metadata.GetProperty("tokenizer.ggml.tokens").EnumerateArray().Select(item => item.GetString()!));
         JsonElement tensor = document.RootElement.GetProperty("tensors")[0];
         Assert.Equal("token_embd.weight", tensor.GetProperty("name").GetString());
         Assert.Equal("F16", tensor.GetProperty("type").GetString());
@@ -53,7 +54,8 @@ public sealed class InspectCommandTests : IDisposable
         Assert.Contains("are within their bounds", good.Output);
 
         byte[] bytes = await File.ReadAllBytesAsync(packed);
-        using (GgufFile file = GgufFile.Open(packed)) bytes[file.FindTensor("token_embd.weight")!.Offset + 32 + 3] = 100; // E8's sub-scales end at 63
+        // E8's sub-scales end at 63
+        using (GgufFile file = GgufFile.Open(packed)) bytes[file.FindTensor("token_embd.weight")!.Offset + 32 + 3] = 100;
         await File.WriteAllBytesAsync(packed, bytes);
         CliResult bad = await TestCli.RunAsync("inspect", packed, "--verify");
         Assert.Equal(1, bad.ExitCode);
@@ -115,13 +117,15 @@ public sealed class InspectCommandTests : IDisposable
     }
 
     [Fact]
-    public async Task Tensors_are_listed_when_asked_for() => Assert.Contains("64 x 1024  131,072", (await InspectSample("--tensors")).Output);
+    public async Task Tensors_are_listed_when_asked_for() =>
+        Assert.Contains("64 x 1024  131,072", (await InspectSample("--tensors")).Output);
 
     [Fact]
     public async Task A_real_model_has_a_plan_for_the_context_that_was_asked_for()
     {
         string path = SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf");
-        using JsonDocument document = JsonDocument.Parse((await TestCli.RunAsync("inspect", path, "--context", "2048", "--json")).OutputBytes);
+        using JsonDocument document =
+            JsonDocument.Parse((await TestCli.RunAsync("inspect", path, "--context", "2048", "--json")).OutputBytes);
         JsonElement plan = document.RootElement.GetProperty("memory_plan");
         Assert.Equal(2048, plan.GetProperty("context").GetInt32());
         // 30 layers, keys and values of 3 heads with 64 numbers of 2 bytes
@@ -135,7 +139,8 @@ public sealed class InspectCommandTests : IDisposable
     [Fact]
     public async Task A_vocabulary_without_tensors_can_be_inspected()
     {
-        CliResult result = await TestCli.RunAsync("inspect", SharedFolder.Require("golden", "tokenizers", "ggml-vocab-llama-spm.gguf"), "--tensors");
+        CliResult result =
+            await TestCli.RunAsync("inspect", SharedFolder.Require("golden", "tokenizers", "ggml-vocab-llama-spm.gguf"), "--tensors");
         Assert.Equal(0, result.ExitCode);
         Assert.Contains("32,000 tokens", result.Output);
         Assert.Contains("Memory: no plan", result.Output);

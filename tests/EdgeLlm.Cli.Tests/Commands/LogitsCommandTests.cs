@@ -18,7 +18,8 @@ public sealed class LogitsCommandTests
         int[][] prompts = GoldenPrompts();
         string ids = folder.Write("ids.txt", string.Concat(prompts.Select(prompt => string.Join(' ', prompt) + "\n")));
         string output = folder.PathOf("logits.safetensors");
-        CliResult result = await TestCli.RunAsync("logits", "--model", TinyModel, "--ids", ids, "--output", output, "--kv", "f32", "--context", "128", "--chunk", "40");
+        CliResult result = await TestCli.RunAsync("logits", "--model", TinyModel, "--ids", ids, "--output", output, "--kv", "f32",
+            "--context", "128", "--chunk", "40");
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
 
         Dictionary<string, (int[] Shape, float[] Values)> tensors = Safetensors.Read(output);
@@ -62,7 +63,8 @@ public sealed class LogitsCommandTests
     public async Task Cache_types_and_float_activations_change_the_logits_of_a_quantized_model()
     {
         using var folder = new TemporaryFolder();
-        string model = SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), ids = folder.Write("ids.txt", "504, 3575, 282\r\n");
+        string model = SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+            ids = folder.Write("ids.txt", "504, 3575, 282\r\n");
         string[] lines =
         [
             await HashesOf(folder, model, ids, "--context", "8"),
@@ -104,7 +106,8 @@ public sealed class LogitsCommandTests
     {
         using var folder = new TemporaryFolder();
         string ids = folder.Write("ids.txt", "1\n"), none = folder.PathOf("none"), output = folder.PathOf("logits.safetensors");
-        foreach (string[] files in new string[][] { [TinyModel, none, output], [none, ids, output], [TinyModel, ids, Path.Combine(none, "logits.safetensors")] })
+        foreach (string[] files in new string[][] { [TinyModel, none, output], [none, ids, output],
+            [TinyModel, ids, Path.Combine(none, "logits.safetensors")] })
         {
             CliResult result = await TestCli.RunAsync("logits", "--model", files[0], "--ids", files[1], "--output", files[2]);
             Assert.Equal((1, ""), (result.ExitCode, result.Output));
@@ -140,7 +143,8 @@ public sealed class LogitsCommandTests
     public async Task An_unknown_kernel_is_a_usage_error_that_names_those_that_are_there()
     {
         using var folder = new TemporaryFolder();
-        CliResult result = await TestCli.RunAsync("logits", "--model", TinyModel, "--ids", folder.Write("ids.txt", "1"), "--output", folder.PathOf("file"), "--kernel", "abacus");
+        CliResult result = await TestCli.RunAsync("logits", "--model", TinyModel, "--ids", folder.Write("ids.txt", "1"), "--output",
+            folder.PathOf("file"), "--kernel", "abacus");
         Assert.Equal((2, ""), (result.ExitCode, result.Output));
         Assert.StartsWith("edgellm: no kernel 'abacus' on this processor; it has ", result.Error);
     }
@@ -148,9 +152,13 @@ public sealed class LogitsCommandTests
     private static async Task AllHashesAgree(TemporaryFolder folder, string model, string ids, int[] chunks)
     {
         string expected = await HashesOf(folder, model, ids, "--context", "128");
-        foreach (int chunk in chunks) Assert.Equal(expected, await HashesOf(folder, model, ids, "--context", "128", "--chunk", chunk.ToString(CultureInfo.InvariantCulture)));
-        foreach (string threads in new[] { "1", "2" }) Assert.Equal(expected, await HashesOf(folder, model, ids, "--context", "128", "--threads", threads));
-        foreach (string kernel in await KernelsHere()) Assert.Equal(expected, await HashesOf(folder, model, ids, "--context", "128", "--kernel", kernel));
+        foreach (int chunk in chunks)
+            Assert.Equal(expected,
+                await HashesOf(folder, model, ids, "--context", "128", "--chunk", chunk.ToString(CultureInfo.InvariantCulture)));
+        foreach (string threads in new[] { "1", "2" })
+            Assert.Equal(expected, await HashesOf(folder, model, ids, "--context", "128", "--threads", threads));
+        foreach (string kernel in await KernelsHere())
+            Assert.Equal(expected, await HashesOf(folder, model, ids, "--context", "128", "--kernel", kernel));
     }
 
     private static async Task<string[]> KernelsHere()
@@ -162,14 +170,17 @@ public sealed class LogitsCommandTests
 
     private static async Task<string> HashesOf(TemporaryFolder folder, string model, string ids, params string[] options)
     {
-        CliResult result = await TestCli.RunAsync(["logits", "--model", model, "--ids", ids, "--output", folder.PathOf("logits.safetensors"), .. options]);
+        CliResult result =
+            await TestCli.RunAsync(["logits", "--model", model, "--ids", ids, "--output", folder.PathOf("logits.safetensors"), .. options]);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         return result.Output;
     }
 
     private static int[][] GoldenPrompts()
     {
-        using JsonDocument expected = JsonDocument.Parse(File.ReadAllText(SharedFolder.Require("golden", "logits", "llama", "expected.json")));
-        return [.. expected.RootElement.GetProperty("prompts").EnumerateArray().Select(prompt => prompt.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()).ToArray())];
+        using JsonDocument expected =
+            JsonDocument.Parse(File.ReadAllText(SharedFolder.Require("golden", "logits", "llama", "expected.json")));
+        return [.. expected.RootElement.GetProperty("prompts").EnumerateArray()
+            .Select(prompt => prompt.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()).ToArray())];
     }
 }

@@ -19,7 +19,8 @@ public sealed class PsCommandTests
         int port = FreePort();
         using var stop = new CancellationTokenSource();
         var options = new ServerOptions { Listen = new ListenAddress(IPAddress.Loopback, port), ApiKey = Key, Context = 256, Threads = 1 };
-        await using var server = new ModelServer(options, new ServedModels(new ServedModel("tiny", path, "llama", 260_000, "F32", new FileInfo(path).Length, DateTimeOffset.UtcNow)));
+        await using var server = new ModelServer(options,
+            new ServedModels(new ServedModel("tiny", path, "llama", 260_000, "F32", new FileInfo(path).Length, DateTimeOffset.UtcNow)));
         Task running = server.RunAsync(stop.Token);
         Dictionary<string, string?> environment = new() { ["EDGELLM_LISTEN"] = $"127.0.0.1:{port}", ["EDGELLM_API_KEY"] = Key };
         CliResult result = await TestCli.RunAsync(["ps"], null, environment);
@@ -27,8 +28,10 @@ public sealed class PsCommandTests
         Assert.Matches(@"(?s)name +memory +context.*tiny:latest +[0-9.]+ (k|M)B +256 +ready +0", result.Output);
         using JsonDocument json = JsonDocument.Parse((await TestCli.RunAsync(["ps", "--json"], null, environment)).OutputBytes);
         Assert.Equal("tiny", json.RootElement.GetProperty("models")[0].GetProperty("model").GetString()!.Split(':')[0]);
-        CliResult refused = await TestCli.RunAsync(["ps", "--service", $"http://127.0.0.1:{port}"], null, new Dictionary<string, string?> { ["EDGELLM_API_KEY"] = "another-key" });
-        Assert.Equal((1, $"edgellm: the service at 127.0.0.1:{port} takes an API key: EDGELLM_API_KEY=KEY edgellm ps\n"), (refused.ExitCode, refused.Error));
+        CliResult refused = await TestCli.RunAsync(["ps", "--service", $"http://127.0.0.1:{port}"], null,
+            new Dictionary<string, string?> { ["EDGELLM_API_KEY"] = "another-key" });
+        Assert.Equal((1, $"edgellm: the service at 127.0.0.1:{port} takes an API key: EDGELLM_API_KEY=KEY edgellm ps\n"),
+            (refused.ExitCode, refused.Error));
         await stop.CancelAsync();
         await running;
     }
@@ -50,7 +53,8 @@ public sealed class PsCommandTests
     }
 
     [Fact]
-    public async Task A_wrong_address_is_a_usage_error() => Assert.Equal(2, (await TestCli.RunAsync("ps", "--service", "nowhere at all")).ExitCode);
+    public async Task A_wrong_address_is_a_usage_error() =>
+        Assert.Equal(2, (await TestCli.RunAsync("ps", "--service", "nowhere at all")).ExitCode);
 
     private static async Task AnswerAsync(TcpListener listener, string body)
     {
@@ -58,7 +62,8 @@ public sealed class PsCommandTests
         NetworkStream stream = client.GetStream();
         byte[] request = new byte[4096];
         _ = await stream.ReadAsync(request);
-        await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}"));
+        await stream.WriteAsync(
+            Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}"));
     }
 
     private static int FreePort()

@@ -21,7 +21,8 @@ public sealed class QuantizeStandardTests : IDisposable
     [InlineData("f16", ElementType.F16, 1u)]
     [InlineData("bf16", ElementType.BF16, 32u)]
     [InlineData("f32", ElementType.F32, 0u)]
-    public async Task A_standard_file_has_its_types_the_sources_keys_and_what_was_done_and_runs(string type, ElementType expected, uint fileType)
+    public async Task A_standard_file_has_its_types_the_sources_keys_and_what_was_done_and_runs(string type,
+        ElementType expected, uint fileType)
     {
         string target = await QuantizeAsync("--type", type, "--fast", "--no-report");
         using (GgufFile file = GgufFile.Open(target))
@@ -41,19 +42,25 @@ public sealed class QuantizeStandardTests : IDisposable
     [Fact]
     public async Task A_second_run_writes_the_same_bytes()
     {
-        byte[] first = await File.ReadAllBytesAsync(await QuantizeAsync("--type", "iq4_nl", "--fast", "--no-report"), TestContext.Current.CancellationToken);
-        Assert.Equal(first, await File.ReadAllBytesAsync(await QuantizeAsync("--type", "iq4_nl", "--fast", "--no-report", "--force"), TestContext.Current.CancellationToken));
+        byte[] first = await File.ReadAllBytesAsync(await QuantizeAsync("--type", "iq4_nl", "--fast", "--no-report"),
+            TestContext.Current.CancellationToken);
+        Assert.Equal(first, await File.ReadAllBytesAsync(await QuantizeAsync("--type", "iq4_nl", "--fast", "--no-report", "--force"),
+            TestContext.Current.CancellationToken));
     }
 
     [Fact]
     public async Task What_a_text_says_of_the_inputs_is_written_read_again_and_recorded()
     {
-        string imatrix = _folder.PathOf("imatrix.gguf"), text = _folder.Write("story.txt", string.Concat(Enumerable.Repeat("Once upon a time there was a little girl who lived in a house with a cat. ", 400)));
+        string imatrix = _folder.PathOf("imatrix.gguf"),
+            text = _folder.Write("story.txt",
+                string.Concat(Enumerable.Repeat("Once upon a time there was a little girl who lived in a house with a cat. ", 400)));
         string calibrated = await QuantizeAsync("--type", "iq4_nl", "--calibrate", text, "--write-imatrix", imatrix, "--no-report");
         byte[] expected = TensorBytes(calibrated, "blk.2.attn_q.weight");
         using (GgufFile file = GgufFile.Open(calibrated)) Assert.Equal("story.txt", file.Metadata.GetString("quantize.imatrix.dataset"));
-        Assert.Equal(expected, TensorBytes(await QuantizeAsync("--type", "iq4_nl", "--imatrix", imatrix, "--no-report", "--force"), "blk.2.attn_q.weight"));
-        Assert.NotEqual(expected, TensorBytes(await QuantizeAsync("--type", "iq4_nl", "--fast", "--no-report", "--force"), "blk.2.attn_q.weight"));
+        Assert.Equal(expected,
+            TensorBytes(await QuantizeAsync("--type", "iq4_nl", "--imatrix", imatrix, "--no-report", "--force"), "blk.2.attn_q.weight"));
+        Assert.NotEqual(expected,
+            TensorBytes(await QuantizeAsync("--type", "iq4_nl", "--fast", "--no-report", "--force"), "blk.2.attn_q.weight"));
 
         // The packed form takes it too.
         byte[] weighed = TensorBytes(await QuantizeAsync("--imatrix", imatrix, "--no-report", "--force"), "blk.2.attn_q.weight");
@@ -80,14 +87,17 @@ public sealed class QuantizeStandardTests : IDisposable
     {
         string packed = await QuantizeAsync("--fast", "--no-report"), second = _folder.PathOf("second.gguf");
         CliResult result = await TestCli.RunAsync(["quantize", packed, second, "--no-report", .. options]);
-        Assert.Equal((0, $"edgellm: {packed} is quantized already (e4g32): what that lost stays lost; better begin from F16 or BF16\n"), (result.ExitCode, result.Error));
+        Assert.Equal((0, $"edgellm: {packed} is quantized already (e4g32): what that lost stays lost; better begin from F16 or BF16\n"),
+            (result.ExitCode, result.Error));
         CliResult answer = await TestCli.RunAsync("run", "--model", second, "--raw", "--max-tokens", "5", "Once upon a time");
         Assert.Equal(0, answer.ExitCode);
         Assert.NotEmpty(answer.Output);
         File.Delete(second);
 
         byte[] bytes = await File.ReadAllBytesAsync(packed, TestContext.Current.CancellationToken);
-        using (GgufFile file = GgufFile.Open(packed)) BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan((int)file.FindTensor("blk.2.ffn_up.weight")!.Offset + 12), float.NaN); // row 3's scale
+        // row 3's scale
+        using (GgufFile file = GgufFile.Open(packed))
+            BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan((int)file.FindTensor("blk.2.ffn_up.weight")!.Offset + 12), float.NaN);
         await File.WriteAllBytesAsync(packed, bytes, TestContext.Current.CancellationToken);
         CliResult refused = await TestCli.RunAsync(["quantize", packed, second, "--no-report", .. options]);
         Assert.Equal(1, refused.ExitCode);
@@ -123,15 +133,19 @@ public sealed class QuantizeStandardTests : IDisposable
     public async Task The_report_says_what_became_of_each_tensor_and_asks_for_nothing_from_elsewhere()
     {
         string target = await QuantizeAsync("--fast");
-        using JsonDocument json = JsonDocument.Parse(await File.ReadAllBytesAsync(target + ".report.json", TestContext.Current.CancellationToken));
+        using JsonDocument json =
+            JsonDocument.Parse(await File.ReadAllBytesAsync(target + ".report.json", TestContext.Current.CancellationToken));
         Assert.Equal(new FileInfo(target).Length, json.RootElement.GetProperty("output_bytes").GetInt64());
-        JsonElement query = json.RootElement.GetProperty("tensors").EnumerateArray().Single(tensor => tensor.GetProperty("name").GetString() == "blk.0.attn_q.weight");
+        JsonElement query = json.RootElement.GetProperty("tensors").EnumerateArray()
+            .Single(tensor => tensor.GetProperty("name").GetString() == "blk.0.attn_q.weight");
         Assert.Equal("e4g32", query.GetProperty("to").GetString());
         Assert.InRange(query.GetProperty("relative_squared_error").GetDouble(), 0.001, 0.01);
-        Dictionary<string, JsonElement> alternatives = json.RootElement.GetProperty("alternatives").EnumerateArray().ToDictionary(item => item.GetProperty("name").GetString()!);
+        Dictionary<string, JsonElement> alternatives =
+            json.RootElement.GetProperty("alternatives").EnumerateArray().ToDictionary(item => item.GetProperty("name").GetString()!);
         Assert.Equal(new FileInfo(target).Length, alternatives["E4 g32"].GetProperty("bytes").GetInt64(), 100.0);
         Assert.False(alternatives["Q8_0"].TryGetProperty("kl_estimate", out _)); // nothing was measured
-        Assert.InRange(alternatives["Q8_0"].GetProperty("relative_squared_error").GetDouble(), 0, alternatives["Q4_0"].GetProperty("relative_squared_error").GetDouble() / 50);
+        Assert.InRange(alternatives["Q8_0"].GetProperty("relative_squared_error").GetDouble(), 0,
+            alternatives["Q4_0"].GetProperty("relative_squared_error").GetDouble() / 50);
 
         string html = await File.ReadAllTextAsync(target + ".report.html", TestContext.Current.CancellationToken);
         Assert.Contains("<svg", html);
@@ -143,16 +157,21 @@ public sealed class QuantizeStandardTests : IDisposable
     [Fact]
     public async Task With_a_text_the_report_compares_predictions_and_answers()
     {
-        string text = _folder.Write("story.txt", string.Concat(Enumerable.Repeat("Once upon a time there was a little girl who lived in a house with a cat. ", 200)));
+        string text = _folder.Write("story.txt",
+            string.Concat(Enumerable.Repeat("Once upon a time there was a little girl who lived in a house with a cat. ", 200)));
         string target = await QuantizeAsync("--fast", "--evaluate", text);
-        using JsonDocument json = JsonDocument.Parse(await File.ReadAllBytesAsync(target + ".report.json", TestContext.Current.CancellationToken));
+        using JsonDocument json =
+            JsonDocument.Parse(await File.ReadAllBytesAsync(target + ".report.json", TestContext.Current.CancellationToken));
         JsonElement measured = json.RootElement.GetProperty("measurement");
         Assert.InRange(measured.GetProperty("kl_mean").GetDouble(), 1e-5, 0.5);
         Assert.InRange(measured.GetProperty("perplexity").GetDouble() / measured.GetProperty("source_perplexity").GetDouble(), 0.5, 2);
         Assert.True(json.RootElement.GetProperty("answers").GetArrayLength() > 1);
-        Dictionary<string, double> estimates = json.RootElement.GetProperty("alternatives").EnumerateArray().ToDictionary(item => item.GetProperty("name").GetString()!, item => item.GetProperty("kl_estimate").GetDouble());
-        Assert.InRange(estimates["E4 g32"], measured.GetProperty("kl_mean").GetDouble() / 2, measured.GetProperty("kl_mean").GetDouble() * 2);
-        Assert.True(estimates["F16"] < estimates["Q8_0"] / 10 && estimates["Q8_0"] < estimates["E4 g16"] / 10 && estimates["E4 g16"] < estimates["E4 g32"]);
+        Dictionary<string, double> estimates = json.RootElement.GetProperty("alternatives").EnumerateArray()
+            .ToDictionary(item => item.GetProperty("name").GetString()!, item => item.GetProperty("kl_estimate").GetDouble());
+        Assert.InRange(estimates["E4 g32"], measured.GetProperty("kl_mean").GetDouble() / 2,
+            measured.GetProperty("kl_mean").GetDouble() * 2);
+        Assert.True(estimates["F16"] < estimates["Q8_0"] / 10 && estimates["Q8_0"] < estimates["E4 g16"] / 10
+            && estimates["E4 g16"] < estimates["E4 g32"]);
         Assert.Contains("KL, about", await File.ReadAllTextAsync(target + ".report.html", TestContext.Current.CancellationToken));
     }
 
@@ -164,7 +183,8 @@ public sealed class QuantizeStandardTests : IDisposable
     {
         string damaged = _folder.PathOf("damaged.gguf");
         byte[] bytes = await File.ReadAllBytesAsync(Source, TestContext.Current.CancellationToken);
-        using (GgufFile file = GgufFile.Open(Source)) BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan((int)file.FindTensor(tensor)!.Offset + 100), value);
+        using (GgufFile file = GgufFile.Open(Source))
+            BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan((int)file.FindTensor(tensor)!.Offset + 100), value);
         await File.WriteAllBytesAsync(damaged, bytes, TestContext.Current.CancellationToken);
         foreach (string[] options in new string[][] { ["--fast"], ["--type", "q8_0"], ["--type", "q4_k", "--fast"] })
         {

@@ -12,7 +12,8 @@ public sealed class RunCommandTests
     [Fact]
     public async Task A_raw_prompt_is_continued_and_nothing_else_is_written()
     {
-        CliResult result = await TestCli.RunAsync("run", "--raw", "--temperature", "0", "--max-tokens", "8", "--model", Stories, "Once upon a time");
+        CliResult result =
+            await TestCli.RunAsync("run", "--raw", "--temperature", "0", "--max-tokens", "8", "--model", Stories, "Once upon a time");
         Assert.Equal(0, result.ExitCode);
         Assert.StartsWith(", there was a", result.Output);
         Assert.Empty(result.Error);
@@ -34,7 +35,8 @@ public sealed class RunCommandTests
     public async Task A_prompt_and_standard_input_are_one_prompt(string? prompt, string input, string expected)
     {
         string[] options = ["run", "--raw", "--temperature", "0", "-n", "6", "-m", Stories];
-        CliResult joined = await TestCli.RunAsync([.. options, .. prompt is null ? Array.Empty<string>() : [prompt]], Encoding.UTF8.GetBytes(input));
+        CliResult joined =
+            await TestCli.RunAsync([.. options, .. prompt is null ? Array.Empty<string>() : [prompt]], Encoding.UTF8.GetBytes(input));
         CliResult whole = await TestCli.RunAsync([.. options, "--", expected]);
         Assert.Equal((0, whole.Output), (joined.ExitCode, joined.Output));
         CliResult without = await TestCli.RunAsync([.. options, "--no-stdin", "-p", "Once upon"], " a time"u8.ToArray());
@@ -44,7 +46,8 @@ public sealed class RunCommandTests
     [Fact]
     public async Task Options_have_the_names_of_llama_cpps()
     {
-        string[] long_ = ["run", "--raw", "--model", Stories, "--temperature", "0", "--max-tokens", "6", "--context", "64", "--threads", "1", "Once upon"];
+        string[] long_ = ["run", "--raw", "--model", Stories, "--temperature", "0", "--max-tokens", "6", "--context", "64",
+            "--threads", "1", "Once upon"];
         string[] short_ = ["run", "--raw", "-m", Stories, "--temp", "0", "-n", "6", "-c", "64", "-t", "1", "-p", "Once upon"];
         Assert.Equal((await TestCli.RunAsync(long_)).Output, (await TestCli.RunAsync(short_)).Output);
         Assert.Equal(0, (await TestCli.RunAsync("run", "--raw", "-m", Stories, "-n", "2", "--seed", "-1", "Once")).ExitCode);
@@ -65,12 +68,16 @@ public sealed class RunCommandTests
     public async Task A_form_comes_from_a_file_too_and_one_that_is_wrong_is_named()
     {
         using var folder = new TemporaryFolder();
-        string grammar = folder.Write("answer.gbnf", "root ::= \"yes\" | \"no\""), lark = folder.Write("answer.lark", "start: \"yes\" | \"no\""), schema = folder.Write("schema.json", """{"enum":["yes","no"]}""");
+        string grammar = folder.Write("answer.gbnf", "root ::= \"yes\" | \"no\""),
+            lark = folder.Write("answer.lark", "start: \"yes\" | \"no\""),
+            schema = folder.Write("schema.json", """{"enum":["yes","no"]}""");
         foreach (string[] form in new[] { new[] { "--grammar", grammar }, ["--grammar", lark], ["--format", schema] })
-            Assert.Contains((await TestCli.RunAsync(["run", "--raw", "-m", Stories, .. form, "Once"])).Output.Trim(), (string[])["yes", "no", "\"yes\"", "\"no\""]);
+            Assert.Contains((await TestCli.RunAsync(["run", "--raw", "-m", Stories, .. form, "Once"])).Output.Trim(),
+                (string[])["yes", "no", "\"yes\"", "\"no\""]);
         CliResult wrong = await TestCli.RunAsync("run", "--raw", "-m", Stories, "--format", """{"not":{}}""", "Once");
         Assert.Equal((2, "edgellm: --format: schema #/not: is not supported\n"), (wrong.ExitCode, wrong.Error));
-        Assert.Contains("use one", (await TestCli.RunAsync("run", "--raw", "-m", Stories, "--format", "json", "--regex", "a", "Once")).Error);
+        Assert.Contains("use one",
+            (await TestCli.RunAsync("run", "--raw", "-m", Stories, "--format", "json", "--regex", "a", "Once")).Error);
     }
 
     [Fact]
@@ -80,14 +87,16 @@ public sealed class RunCommandTests
         Assert.Equal(0, result.ExitCode);
         Assert.StartsWith(", there was", result.Output);
         Assert.Equal("edgellm: the answer was cut because the context of 32 tokens is full; --context makes it larger\n", result.Error);
-        CliResult strict = await TestCli.RunAsync("run", "--raw", "-m", Stories, "--temp", "0", "-c", "32", "--when-full", "refuse", "Once upon a time");
+        CliResult strict =
+            await TestCli.RunAsync("run", "--raw", "-m", Stories, "--temp", "0", "-c", "32", "--when-full", "refuse", "Once upon a time");
         Assert.Equal(1, strict.ExitCode);
     }
 
     [Fact]
     public async Task An_answer_ends_at_2048_tokens_or_in_a_loop_unless_asked_otherwise()
     {
-        string[] options = ["run", "--raw", "-m", Stories, "--temp", "0", "-c", "3000", "--logit-bias", "300=100000", "--stats"]; // one token for ever
+        // one token for ever
+        string[] options = ["run", "--raw", "-m", Stories, "--temp", "0", "-c", "3000", "--logit-bias", "300=100000", "--stats"];
         CliResult looping = await TestCli.RunAsync([.. options, "Once"]);
         Assert.Equal(0, looping.ExitCode);
         Assert.Contains("it said the same words 8 times over; --no-loop-guard", looping.Error);
@@ -97,7 +106,8 @@ public sealed class RunCommandTests
         Assert.Contains("answer 2048 tokens", usual.Error);
         CliResult asked = await TestCli.RunAsync([.. options, "--no-loop-guard", "-n", "100", "Once"]);
         Assert.DoesNotContain("cut", asked.Error);
-        Assert.Contains("context of 3000 tokens is full", (await TestCli.RunAsync([.. options, "--no-loop-guard", "-n", "-1", "Once"])).Error);
+        Assert.Contains("context of 3000 tokens is full",
+            (await TestCli.RunAsync([.. options, "--no-loop-guard", "-n", "-1", "Once"])).Error);
     }
 
     [Fact]
@@ -133,7 +143,9 @@ public sealed class RunCommandTests
         {
             CliResult result = await TestCli.RunAsync(
                 ["run", "--chat", "--temperature", "0", "--max-tokens", "6", "--model", Chat, "--context", "256"],
-                Encoding.UTF8.GetBytes($"/help\nHello!\n/stats\n/save {file}\n/reset\n/load {file}\n/stats\n/load /nonexistent/file\n/nonsense\nGo on.\n/bye\nnever read\n"));
+                Encoding.UTF8.GetBytes(
+                    $"/help\nHello!\n/stats\n/save {file}\n/reset\n/load {file}\n/stats\n/load /nonexistent/file\n/nonsense\nGo "
+                        + "on.\n/bye\nnever read\n"));
             Assert.Equal(0, result.ExitCode);
             Assert.Contains("/save FILE", result.Output);
             Assert.Contains("kept in", result.Output);
@@ -161,12 +173,23 @@ public sealed class RunCommandTests
         Assert.Contains("cache for 16000000 tokens", result.Error);
     }
 
+    [Fact]
+    public async Task Guessing_changes_no_answer()
+    {
+        string[] ask = ["run", "--raw", "-m", Stories, "--temp", "0.7", "--seed", "4", "-n", "60", "Once upon a time"];
+        CliResult plain = await TestCli.RunAsync([.. ask, "--speculation", "off"]);
+        Assert.Equal(0, plain.ExitCode);
+        Assert.Equal(plain.Output, (await TestCli.RunAsync([.. ask, "--speculation", "auto"])).Output);
+        Assert.Equal(plain.Output, (await TestCli.RunAsync([.. ask, "--draft", Stories])).Output);
+    }
+
     [Theory]
     [InlineData(2, "no option --tmeperature", "--tmeperature")]
     [InlineData(2, "Temperature", "--temperature", "-3", "hello")]
     [InlineData(2, "--temperature takes a number", "--temperature", "warm", "hello")]
     [InlineData(2, "--logit-bias takes TOKEN=VALUE", "--logit-bias", "x", "hello")]
     [InlineData(2, "--when-full takes", "--when-full", "explode", "hello")]
+    [InlineData(2, "--speculation takes", "--speculation", "maybe", "hello")]
     [InlineData(2, "no prompt")]
     [InlineData(2, "no kernel 'abacus'", "--kernel", "abacus", "hello")]
     [InlineData(2, "--context takes a whole number from 1 to 16777216, not '100000000'", "--context", "100000000", "hello")]
@@ -182,7 +205,8 @@ public sealed class RunCommandTests
     [Fact]
     public async Task A_prompt_longer_than_the_context_is_refused_with_the_numbers()
     {
-        CliResult result = await TestCli.RunAsync("run", "--raw", "--model", Stories, "--context", "8", "--max-tokens", "4", "Once upon a time there was a little girl who had many friends.");
+        CliResult result = await TestCli.RunAsync("run", "--raw", "--model", Stories, "--context", "8", "--max-tokens", "4",
+            "Once upon a time there was a little girl who had many friends.");
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("the context has 8", result.Error);
     }

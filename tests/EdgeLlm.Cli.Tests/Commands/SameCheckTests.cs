@@ -5,7 +5,9 @@ using EdgeLlm.Tests;
 
 namespace EdgeLlm.Cli.Tests.Commands;
 
-/// <summary>What `run` refuses, `inspect`, `serve --check` and `quantize` refuse too, with the same reason; what it takes they take.</summary>
+/// <summary>
+/// What `run` refuses, `inspect`, `serve --check` and `quantize` refuse too, with the same reason; what it takes they take.
+/// </summary>
 public sealed class SameCheckTests
 {
     private static string Stories => SharedFolder.Require("models", "stories260K.f32.gguf");
@@ -13,7 +15,8 @@ public sealed class SameCheckTests
     [Theory]
     [InlineData("experts", "llama.expert_used_count")]
     [InlineData("architecture", "its architecture 'mamba' is not one that runs here")]
-    [InlineData("causal", "has the key llama.attention.causal (false), which is not known here for this architecture and may change what the model computes")]
+    [InlineData("causal",
+        "has the key llama.attention.causal (false), which is not known here for this architecture and may change what the model computes")]
     [InlineData("bias", "has the tensor output.bias, which a model of the architecture 'llama' and this shape does not use here")]
     [InlineData("norms", "tensor blk.1.attn_norm.weight is F16; norms and biases have to be F32")]
     [InlineData("missing", "has no tensor blk.3.ffn_up.weight: the file is incomplete or not a language model")]
@@ -27,7 +30,8 @@ public sealed class SameCheckTests
         Write(model, writer => Break(writer, fault));
         foreach (string[] command in new string[][]
         {
-            ["run", "--model", model, "Once"], ["serve", "--check", "--model", model], ["quantize", model, folder.PathOf("out.gguf"), "--fast"],
+            ["run", "--model", model, "Once"], ["serve", "--check", "--model", model],
+            ["quantize", model, folder.PathOf("out.gguf"), "--fast"],
             ["quantize", model, folder.PathOf("out.gguf"), "--type", "q8_0", "--dry-run"],
         })
         {
@@ -51,20 +55,24 @@ public sealed class SameCheckTests
             AddTokens(writer, "[PAD]", "[PAD]");
             writer.Set("tokenizer.ggml.padding_token_id", GgufValue.Of(uint.MaxValue));
         });
-        string[] notes = ["1 entries of the vocabulary are there twice (the first are 512 and 513)", "the vocabulary has 514 tokens and the embedding 512 rows"];
-        CliResult run = await TestCli.RunAsync("run", "--raw", "--temperature", "0", "--max-tokens", "8", "--model", model, "Once upon a time");
+        string[] notes = ["1 entries of the vocabulary are there twice (the first are 512 and 513)",
+            "the vocabulary has 514 tokens and the embedding 512 rows"];
+        CliResult run =
+            await TestCli.RunAsync("run", "--raw", "--temperature", "0", "--max-tokens", "8", "--model", model, "Once upon a time");
         Assert.StartsWith(", there was a", run.Output, StringComparison.Ordinal);
         CliResult inspect = await TestCli.RunAsync("inspect", model), check = await TestCli.RunAsync("serve", "--check", "--model", model);
         CliResult quantize = await TestCli.RunAsync("quantize", model, folder.PathOf("out.gguf"), "--fast", "--no-report");
         Assert.Equal((0, 0, 0), (inspect.ExitCode, check.ExitCode, quantize.ExitCode));
-        foreach (string text in new[] { inspect.Output, check.Error, quantize.Error }) Assert.All(notes, note => Assert.Contains(note, text, StringComparison.Ordinal));
+        foreach (string text in new[] { inspect.Output, check.Error, quantize.Error })
+            Assert.All(notes, note => Assert.Contains(note, text, StringComparison.Ordinal));
     }
 
     [Fact]
     public async Task A_context_that_does_not_fit_is_refused_by_serve_check_as_by_run()
     {
         Assert.SkipWhen(MachineMemory.Available > 48_000_000_000, "this machine has the memory for it");
-        CliResult check = await TestCli.RunAsync("serve", "--check", "--model", SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), "--context", "1048576", "--kv", "f32");
+        CliResult check = await TestCli.RunAsync("serve", "--check", "--model",
+            SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), "--context", "1048576", "--kv", "f32");
         Assert.Equal(ExitCode.Failure, check.ExitCode);
         Assert.Contains("needs", check.Error, StringComparison.Ordinal);
     }
@@ -80,7 +88,8 @@ public sealed class SameCheckTests
             CliResult result = await TestCli.RunAsync("quantize", model, folder.PathOf(type), "--type", type, "--no-report");
             Assert.Equal(exitCode, result.ExitCode);
             if (exitCode == 0) continue;
-            Assert.Contains("tensor blk.1.attn_v.weight has the weight 100000, which F16 can't hold", result.Error, StringComparison.Ordinal);
+            Assert.Contains("tensor blk.1.attn_v.weight has the weight 100000, which F16 can't hold", result.Error,
+                StringComparison.Ordinal);
             Assert.False(File.Exists(folder.PathOf(type)));
         }
     }
@@ -107,7 +116,8 @@ public sealed class SameCheckTests
         long count = shape.Aggregate(1L, (product, size) => product * size);
         writer.SetTensor(name, shape, type, stream =>
         {
-            for (long i = 0; i < count; i++) stream.Write(type == ElementType.F32 ? BitConverter.GetBytes(value) : BitConverter.GetBytes((Half)value));
+            for (long i = 0; i < count; i++)
+                stream.Write(type == ElementType.F32 ? BitConverter.GetBytes(value) : BitConverter.GetBytes((Half)value));
         });
     }
 
@@ -116,8 +126,10 @@ public sealed class SameCheckTests
         using GgufFile file = GgufFile.Open(Stories);
         GgufStringArray tokens = file.Metadata.GetStringArray("tokenizer.ggml.tokens");
         writer.Set("tokenizer.ggml.tokens", GgufValue.OfArray([.. tokens, .. texts]));
-        writer.Set("tokenizer.ggml.scores", GgufValue.OfArray<float>([.. file.Metadata.GetArray<float>("tokenizer.ggml.scores"), .. new float[texts.Length]]));
-        writer.Set("tokenizer.ggml.token_type", GgufValue.OfArray<int>([.. file.Metadata.GetArray<int>("tokenizer.ggml.token_type"), .. texts.Select(_ => 3)]));
+        writer.Set("tokenizer.ggml.scores",
+            GgufValue.OfArray<float>([.. file.Metadata.GetArray<float>("tokenizer.ggml.scores"), .. new float[texts.Length]]));
+        writer.Set("tokenizer.ggml.token_type",
+            GgufValue.OfArray<int>([.. file.Metadata.GetArray<int>("tokenizer.ggml.token_type"), .. texts.Select(_ => 3)]));
     }
 
     private static void Write(string path, Action<GgufWriter> change)

@@ -20,7 +20,9 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
         byte[] file = File.ReadAllBytes(packed);
         Assert.Equal(file.Length - 44, BinaryPrimitives.ReadInt32LittleEndian(file.AsSpan(40)));
         Assert.InRange(file.Length, 30_000, 60_000); // some 0.9 s: the voice's silence is cut
-        Assert.Equal(0, (await TestCli.RunAsync("say", "Hello there.", "-o", folder, "--voice", SharedFolder.Require("models", "voice-heart"))).ExitCode);
+        Assert.Equal(0,
+            (await TestCli.RunAsync("say", "Hello there.", "-o", folder, "--voice",
+                SharedFolder.Require("models", "voice-heart"))).ExitCode);
         Assert.Equal(file, File.ReadAllBytes(folder));
     }
 
@@ -30,8 +32,10 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
         CliResult text = await SayAsync("Hello there.", "-o", "-"), phonemes = await SayAsync("həlˈO ðˈɛɹ.", "--phonemes", "-o", "-");
         Assert.Equal(uint.MaxValue, BinaryPrimitives.ReadUInt32LittleEndian(text.OutputBytes.AsSpan(40)));
         Assert.Equal(text.OutputBytes, phonemes.OutputBytes);
-        Assert.Equal(text.OutputBytes, (await SayAsync("hə.ˈloʊ ˈðɛr.", "--phonemes", "-o", "-")).OutputBytes); // the International Phonetic Alphabet
-        CliResult piped = await TestCli.RunAsync(["say", "-", "-o", "-", "--voice", await _voice.PathAsync()], "Hello there.\n"u8.ToArray());
+        // the International Phonetic Alphabet
+        Assert.Equal(text.OutputBytes, (await SayAsync("hə.ˈloʊ ˈðɛr.", "--phonemes", "-o", "-")).OutputBytes);
+        CliResult piped =
+            await TestCli.RunAsync(["say", "-", "-o", "-", "--voice", await _voice.PathAsync()], "Hello there.\n"u8.ToArray());
         Assert.Equal(text.OutputBytes, piped.OutputBytes);
         CliResult other = await SayAsync("Hello there.", "-o", "-", "--seed", "8");
         Assert.NotEqual(text.OutputBytes, other.OutputBytes);
@@ -41,7 +45,8 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
     [Fact]
     public async Task Pauses_are_as_asked_and_none_is_at_the_end()
     {
-        int one = await LengthAsync("One."), two = await LengthAsync("One. Two."), longer = await LengthAsync("One. Two.", "--pause", "1"), none = await LengthAsync("One. Two.", "--pause", "0");
+        int one = await LengthAsync("One."), two = await LengthAsync("One. Two."), longer = await LengthAsync("One. Two.", "--pause", "1"),
+            none = await LengthAsync("One. Two.", "--pause", "0");
         Assert.InRange(two - one, 24000 / 4, 24000 * 2);
         Assert.Equal(24000 * 3 / 4, longer - two);
         Assert.Equal(24000 / 4 - 72, two - none); // 3 ms of the pause are the sentence's end, faded out
@@ -55,7 +60,8 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
         Assert.Equal(0, (await SayAsync("Hello there.", "-o", "-", "--pause", "reference", "--stages", stages)).ExitCode);
         byte[] file = File.ReadAllBytes(stages);
         string header = System.Text.Encoding.UTF8.GetString(file, 8, (int)BinaryPrimitives.ReadInt64LittleEndian(file));
-        foreach (string name in new[] { "text", "prosody_text", "log_duration", "f0", "energy", "dec_in", "dec_7", "head", "pulses", "source_spectrum", "noise", "audio" })
+        foreach (string name in new[] { "text", "prosody_text", "log_duration", "f0", "energy", "dec_in", "dec_7", "head", "pulses",
+            "source_spectrum", "noise", "audio" })
             Assert.Contains($"\"{name}\":", header, StringComparison.Ordinal);
         Assert.Contains("\"head\":{\"dtype\":\"F32\",\"shape\":[110,3005]", header, StringComparison.Ordinal);
     }
@@ -78,6 +84,17 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
         Assert.Single(result.Error.TrimEnd('\n').Split('\n'));
     }
 
+    [Theory]
+    [InlineData("--speed", "2")]
+    [InlineData("--lexicon", "a.txt")]
+    [InlineData("--phonemes")]
+    public async Task Options_of_voices_of_edgellm_are_refused_with_a_command(params string[] options)
+    {
+        CliResult result = await TestCli.RunAsync(["say", "Hello", "--voice", "command:other", "-o", "-", .. options]);
+        Assert.Equal((2, ""), (result.ExitCode, result.Output));
+        Assert.Contains(options[0], result.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_player_gets_the_samples_and_an_answer_is_spoken_while_it_is_written()
     {
@@ -86,18 +103,20 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
         Directory.CreateDirectory(Path.GetDirectoryName(player)!);
         File.WriteAllText(player, $"#!/bin/sh\nexec /bin/cat > {played}\n");
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(player, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        Dictionary<string, string?> environment = new() { ["PATH"] = Path.GetDirectoryName(player) };
-        CliResult said = await TestCli.RunAsync(["say", "Hello there.", "--voice", await _voice.PathAsync()], null, environment);
+        string folders = Path.GetDirectoryName(player)!;
+        CliResult said = await TestCli.RunAsync(["say", "Hello there.", "--voice", await _voice.PathAsync()], null, folders: folders);
         Assert.Equal((0, "", ""), (said.ExitCode, said.Output, said.Error));
         Assert.Equal((await SayAsync("Hello there.", "-o", "-")).OutputBytes[44..], File.ReadAllBytes(played));
 
         File.Delete(played);
         string model = SharedFolder.Require("models", "stories260K.f32.gguf");
-        CliResult answer = await TestCli.RunAsync(["run", "--speak", "--voice", await _voice.PathAsync(), "--raw", "--model", model, "--temperature", "0", "--max-tokens", "40", "Once upon a time"], null, environment);
+        CliResult answer = await TestCli.RunAsync(["run", "--speak", "--voice", await _voice.PathAsync(), "--raw", "--model", model,
+            "--temperature", "0", "--max-tokens", "40", "Once upon a time"], null, folders: folders);
         Assert.Equal(0, answer.ExitCode);
         Assert.InRange(answer.Output.Length, 40, 1000);
         Assert.InRange(new FileInfo(played).Length, 48_000, 2_000_000);
-        CliResult none = await TestCli.RunAsync(["say", "Hello there.", "--voice", await _voice.PathAsync()], null, new Dictionary<string, string?> { ["PATH"] = "/nonexistent" });
+        CliResult none = await TestCli.RunAsync(["say", "Hello there.", "--voice", await _voice.PathAsync()], null,
+            folders: "/nonexistent");
         Assert.Equal(1, none.ExitCode);
         Assert.Contains("-o FILE.wav", none.Error, StringComparison.Ordinal);
     }
@@ -109,25 +128,31 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
         CliResult pulled = await TestCli.RunAsync(["pull", SharedFolder.Require("models", "voice-heart")], null, home.Environment);
         Assert.Equal((0, ""), (pulled.ExitCode, pulled.Error));
         Assert.Contains("say --voice heart", pulled.Output, StringComparison.Ordinal);
-        Assert.Contains("voice, en-US, apache-2.0", (await TestCli.RunAsync(["list"], null, home.Environment)).Output, StringComparison.Ordinal);
+        Assert.Contains("voice, en-US, apache-2.0", (await TestCli.RunAsync(["list"], null, home.Environment)).Output,
+            StringComparison.Ordinal);
         string shown = (await TestCli.RunAsync(["inspect", "heart"], null, home.Environment)).Output;
         Assert.Contains("apache-2.0", shown, StringComparison.Ordinal);
         Assert.Contains("en-US", shown, StringComparison.Ordinal);
         Assert.Contains("It speaks", shown, StringComparison.Ordinal);
-        Assert.Equal((await SayAsync("Hello there.", "-o", "-")).OutputBytes, (await TestCli.RunAsync(["say", "Hello there.", "-o", "-"], null, home.Environment)).OutputBytes);
+        Assert.Equal((await SayAsync("Hello there.", "-o", "-")).OutputBytes,
+            (await TestCli.RunAsync(["say", "Hello there.", "-o", "-"], null, home.Environment)).OutputBytes);
     }
 
     [Fact]
     public async Task Breaks_and_rates_of_SSML_are_kept_and_marks_are_text_without_their_option()
     {
-        int plain = await LengthAsync("One. Two."), broken = await LengthAsync("<speak>One. <break time=\"1s\"/> Two.</speak>"), slow = await LengthAsync("<speak><prosody rate=\"slow\">One. Two.</prosody></speak>");
+        int plain = await LengthAsync("One. Two."), broken = await LengthAsync("<speak>One. <break time=\"1s\"/> Two.</speak>"),
+            slow = await LengthAsync("<speak><prosody rate=\"slow\">One. Two.</prosody></speak>");
         Assert.InRange(broken - plain, 24000 * 3 / 4 - 3000, 24000 + 3000);
         Assert.InRange(slow, plain * 21 / 20, plain * 2);
-        Assert.Equal((await SayAsync("Hello there.", "-o", "-")).OutputBytes, (await SayAsync("[Hello](/wəɹld/) there.", "-o", "-")).OutputBytes);
-        Assert.NotEqual((await SayAsync("Hello there.", "-o", "-")).OutputBytes, (await SayAsync("[Hello](/wˈɜɹld/) there.", "--marks", "-o", "-")).OutputBytes);
+        Assert.Equal((await SayAsync("Hello there.", "-o", "-")).OutputBytes,
+            (await SayAsync("[Hello](/wəɹld/) there.", "-o", "-")).OutputBytes);
+        Assert.NotEqual((await SayAsync("Hello there.", "-o", "-")).OutputBytes,
+            (await SayAsync("[Hello](/wˈɜɹld/) there.", "--marks", "-o", "-")).OutputBytes);
     }
 
-    private async Task<CliResult> SayAsync(params string[] arguments) => await TestCli.RunAsync(["say", .. arguments, "--voice", await _voice.PathAsync()]);
+    private async Task<CliResult> SayAsync(params string[] arguments) =>
+        await TestCli.RunAsync(["say", .. arguments, "--voice", await _voice.PathAsync()]);
 
     /// <summary>Samples of what is said.</summary>
     private async Task<int> LengthAsync(params string[] arguments)

@@ -16,7 +16,8 @@ public sealed class ServeCommandTests
     [Fact]
     public async Task Environment_and_options_are_read_and_the_key_has_no_option()
     {
-        CliResult result = await TestCli.RunAsync(["serve", "--check", "--model", Model], input: null, new Dictionary<string, string?> { ["EDGELLM_LISTEN"] = "*:80", ["EDGELLM_API_KEY"] = "0123456789", ["EDGELLM_NAME"] = "tiny" });
+        CliResult result = await TestCli.RunAsync(["serve", "--check", "--model", Model], input: null,
+            new Dictionary<string, string?> { ["EDGELLM_LISTEN"] = "*:80", ["EDGELLM_API_KEY"] = "0123456789", ["EDGELLM_NAME"] = "tiny" });
         Assert.Equal((0, $"tiny ({Model}) on [::]:80\n"), (result.ExitCode, result.Output));
         Assert.Equal(ExitCode.Usage, (await TestCli.RunAsync("serve", "--check", "--model", Model, "--api-key", "0123456789")).ExitCode);
     }

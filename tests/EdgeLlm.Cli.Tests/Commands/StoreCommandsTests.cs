@@ -52,7 +52,8 @@ public sealed class StoreCommandsTests : IDisposable
     public async Task A_person_is_asked(string answer, int exitCode)
     {
         SampleGguf.Writer().Save(_folder.ModelPath("small.gguf"));
-        CliResult result = await TestCli.RunAsync(["rm", "small"], System.Text.Encoding.UTF8.GetBytes(answer), _folder.Environment, personIn: true);
+        CliResult result =
+            await TestCli.RunAsync(["rm", "small"], System.Text.Encoding.UTF8.GetBytes(answer), _folder.Environment, personIn: true);
         Assert.Equal(exitCode, result.ExitCode);
         Assert.Contains("[y/N]", result.Output);
         Assert.Equal(exitCode != 0, File.Exists(_folder.ModelPath("small.gguf")));
@@ -162,7 +163,8 @@ public sealed class StoreCommandsTests : IDisposable
     public async Task A_folder_without_a_model_is_answered_with_what_is_missing()
     {
         string folder = Path.GetDirectoryName(_folder.Write("it's a folder/config.json", "{}"))!;
-        Assert.Contains($"{folder} is a Hugging Face folder without weights that are read here (model.safetensors or pytorch_model.bin)", (await RunAsync("run", "-m", folder, "hi")).Error);
+        Assert.Contains($"{folder} is a Hugging Face folder without weights that are read here (model.safetensors or pytorch_model.bin)",
+            (await RunAsync("run", "-m", folder, "hi")).Error);
         SampleGguf.Writer().Save(_folder.ModelPath("small.gguf"));
         Assert.Contains("such as " + _folder.ModelPath("small.gguf"), (await RunAsync("run", "-m", _folder.Models, "hi")).Error);
         Assert.Contains("without a model", (await RunAsync("run", "-m", _folder.Root, "hi")).Error);
@@ -171,12 +173,14 @@ public sealed class StoreCommandsTests : IDisposable
     [Fact]
     public async Task A_hugging_face_folder_is_a_model_to_all_commands_that_read_one()
     {
-        string folder = SharedFolder.Require("golden", "logits", "llama3-rope"), ids = _folder.Write("ids", "1 5 300 17\n"), output = _folder.PathOf("logits.safetensors");
+        string folder = SharedFolder.Require("golden", "logits", "llama3-rope"), ids = _folder.Write("ids", "1 5 300 17\n"),
+            output = _folder.PathOf("logits.safetensors");
         Assert.Contains("a Hugging Face folder", (await RunAsync("inspect", folder)).Output);
         Assert.Contains("llama3-rope", (await RunAsync("serve", "--check", "--model", folder)).Output);
         Assert.StartsWith("logits_0 4 ", (await RunAsync("logits", "--model", folder, "--ids", ids, "--output", output)).Output);
         Assert.Equal(0, (await RunAsync("run", folder, "--raw", "--max-tokens", "3", "Once upon")).ExitCode);
-        Assert.Matches("^[0-9 ]+\n$", (await TestCli.RunAsync(["tokenize", "--model", folder], "Once upon"u8.ToArray(), _folder.Environment)).Output);
+        Assert.Matches("^[0-9 ]+\n$",
+            (await TestCli.RunAsync(["tokenize", "--model", folder], "Once upon"u8.ToArray(), _folder.Environment)).Output);
     }
 
     [Fact]
@@ -193,7 +197,8 @@ public sealed class StoreCommandsTests : IDisposable
         Assert.Equal(new FileInfo(target).Length, entries["linked"].GetProperty("size").GetInt64());
         Assert.Equal(new FileInfo(target).Length, entries["again"].GetProperty("size").GetInt64());
         Assert.Equal(File.GetLastWriteTimeUtc(target), entries["again"].GetProperty("modified").GetDateTime());
-        Assert.All((string[])["nowhere", "circle"], name => Assert.Equal("can't be read", entries[name].GetProperty("problem").GetString()));
+        Assert.All((string[])["nowhere", "circle"],
+            name => Assert.Equal("can't be read", entries[name].GetProperty("problem").GetString()));
 
         Assert.Contains("stays", (await RunAsync("rm", "linked", "--yes")).Output);
         Assert.True(File.Exists(target));

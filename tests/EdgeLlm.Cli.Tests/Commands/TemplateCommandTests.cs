@@ -15,7 +15,8 @@ public sealed class TemplateCommandTests
         foreach (string file in files)
         {
             using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(file));
-            string template = folder.Write("template.jinja", golden.RootElement.GetProperty("template").GetString()!), now = golden.RootElement.GetProperty("now").GetString()!;
+            string template = folder.Write("template.jinja", golden.RootElement.GetProperty("template").GetString()!),
+                now = golden.RootElement.GetProperty("now").GetString()!;
             foreach (JsonElement item in golden.RootElement.GetProperty("cases").EnumerateArray())
             {
                 string input = folder.Write("input.json", item.GetProperty("given").GetRawText());
@@ -55,7 +56,8 @@ public sealed class TemplateCommandTests
     public async Task The_template_is_told_the_time_as_written(string now, string expected)
     {
         using var folder = new TemporaryFolder();
-        string template = folder.Write("template.jinja", "{{ strftime_now('%Y-%m-%d %H:%M:%S') }}"), input = folder.Write("input.json", "{}");
+        string template = folder.Write("template.jinja", "{{ strftime_now('%Y-%m-%d %H:%M:%S') }}"),
+            input = folder.Write("input.json", "{}");
         CliResult result = await TestCli.RunAsync("template", "--template", template, "--input", input, "--now", now);
         Assert.Equal((0, expected), (result.ExitCode, result.Output));
     }
@@ -99,7 +101,8 @@ public sealed class TemplateCommandTests
         Assert.Contains("--chat-template vicuna|alpaca|dolly|llama2|chatml|FILE", result.Error);
         foreach ((string name, string expected) in new[]
         {
-            ("chatml", "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"), ("llama2", "<s>[INST] Hi [/INST]"), (folder.Write("own.jinja", "{{ bos_token }}!"), "<s>!"),
+            ("chatml", "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"), ("llama2", "<s>[INST] Hi [/INST]"),
+            (folder.Write("own.jinja", "{{ bos_token }}!"), "<s>!"),
         })
         {
             result = await TestCli.RunAsync("template", "--model", model, "--input", input, "--chat-template", name);
@@ -111,8 +114,10 @@ public sealed class TemplateCommandTests
     public async Task A_missing_file_gets_one_line()
     {
         using var folder = new TemporaryFolder();
-        string input = folder.Write("input.json", "{}"), none = folder.PathOf("none.gguf"), model = SharedFolder.Require("golden", "tokenizers", "ggml-vocab-llama-spm.gguf");
-        foreach (string[] options in new string[][] { ["--template", none, "--input", input], ["--model", none, "--input", input], ["--template", input, "--input", none], ["--model", model, "--input", none] })
+        string input = folder.Write("input.json", "{}"), none = folder.PathOf("none.gguf"),
+            model = SharedFolder.Require("golden", "tokenizers", "ggml-vocab-llama-spm.gguf");
+        foreach (string[] options in new string[][] { ["--template", none, "--input", input], ["--model", none, "--input", input],
+            ["--template", input, "--input", none], ["--model", model, "--input", none] })
         {
             CliResult result = await TestCli.RunAsync(["template", .. options]);
             Assert.Equal((1, ""), (result.ExitCode, result.Output));
@@ -124,7 +129,8 @@ public sealed class TemplateCommandTests
     [Theory]
     [InlineData("Option '--input' is required", "--template", "t")]
     [InlineData("--model and --template exclude each other", "--template", "t", "--model", "m", "--input", "i")]
-    [InlineData("--now takes a time such as 2026-03-14T09:26:53 or 2026-03-14T09:26:53+01:00, not 'noon'", "--template", "t", "--input", "i", "--now", "noon")]
+    [InlineData("--now takes a time such as 2026-03-14T09:26:53 or 2026-03-14T09:26:53+01:00, not 'noon'", "--template", "t",
+        "--input", "i", "--now", "noon")]
     public async Task A_wrong_option_is_a_usage_error(string expected, params string[] options)
     {
         CliResult result = await TestCli.RunAsync(["template", .. options]);

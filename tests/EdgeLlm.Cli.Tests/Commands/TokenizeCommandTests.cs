@@ -13,11 +13,14 @@ public sealed class TokenizeCommandTests
     [MemberData(nameof(Vocabularies))]
     public async Task Json_lines_give_the_ids_of_every_golden_case_and_come_back_as_the_text(string name)
     {
-        using JsonDocument cases = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "tokenizers", $"ggml-vocab-{name}.stress.json")));
+        using JsonDocument cases =
+            JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "tokenizers", $"ggml-vocab-{name}.stress.json")));
         string[] texts = [.. cases.RootElement.EnumerateArray().Select(item => item.GetProperty("text").GetString()!)];
-        string[] ids = [.. cases.RootElement.EnumerateArray().Select(item => $"[{string.Join(',', item.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()))}]")];
+        string[] ids = [.. cases.RootElement.EnumerateArray()
+            .Select(item => $"[{string.Join(',', item.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()))}]")];
 
-        string encoded = await OutputOf(string.Concat(texts.Select(text => JsonSerializer.Serialize(text) + "\n")), "--model", VocabularyOf(name), "--jsonl");
+        string encoded = await OutputOf(string.Concat(texts.Select(text => JsonSerializer.Serialize(text) + "\n")), "--model",
+            VocabularyOf(name), "--jsonl");
         Assert.Equal(ids, encoded.TrimEnd('\n').Split('\n'));
 
         string decoded = await OutputOf(encoded, "--model", VocabularyOf(name), "--jsonl", "--decode");
@@ -81,7 +84,8 @@ public sealed class TokenizeCommandTests
     [InlineData("\"\\ud800\"\n", "standard input, line 1: not a JSON string", "--jsonl")]
     public async Task Bad_input_gets_one_line_that_names_the_place(string input, string expected, params string[] options)
     {
-        CliResult result = await TestCli.RunAsync(["tokenize", "--model", VocabularyOf("llama-spm"), .. options], Encoding.UTF8.GetBytes(input));
+        CliResult result =
+            await TestCli.RunAsync(["tokenize", "--model", VocabularyOf("llama-spm"), .. options], Encoding.UTF8.GetBytes(input));
         Assert.Equal(1, result.ExitCode);
         Assert.StartsWith("edgellm: " + expected, result.Error);
         Assert.Equal(1, result.Error.Count(c => c == '\n'));

@@ -18,7 +18,8 @@ public sealed class TranscribeCommandTests : IDisposable
         CliResult text = await TestCli.RunAsync("transcribe", Recording, "--model", Whisper);
         Assert.Equal((Text + "\n", "", 0), (text.Output, text.Error, text.ExitCode));
 
-        CliResult json = await TestCli.RunAsync(["transcribe", "-", "--model", Whisper, "--format", "json", "--words"], File.ReadAllBytes(Recording));
+        CliResult json =
+            await TestCli.RunAsync(["transcribe", "-", "--model", Whisper, "--format", "json", "--words"], File.ReadAllBytes(Recording));
         JsonElement root = JsonDocument.Parse(json.Output).RootElement;
         Assert.Equal(Text, root.GetProperty("text").GetString());
         Assert.Equal("en", root.GetProperty("language").GetString());
@@ -34,7 +35,8 @@ public sealed class TranscribeCommandTests : IDisposable
     public async Task A_stream_gives_a_line_of_JSON_for_each_half_second_and_one_at_the_end()
     {
         byte[] samples = File.ReadAllBytes(Recording)[44..(44 + 2 * 40000)];
-        CliResult result = await TestCli.RunAsync(["transcribe", "-", "--model", Whisper, "--stream", "--pcm", "16000", "--format", "json"], samples);
+        CliResult result =
+            await TestCli.RunAsync(["transcribe", "-", "--model", Whisper, "--stream", "--pcm", "16000", "--format", "json"], samples);
         Assert.Equal(("", 0), (result.Error, result.ExitCode));
         JsonElement[] lines = [.. result.Output.TrimEnd().Split('\n').Select(line => JsonDocument.Parse(line).RootElement)];
         Assert.Equal([0.5, 1, 1.5, 2, 2.5, 2.5], lines.Select(line => line.GetProperty("seconds").GetDouble()));
@@ -62,8 +64,10 @@ public sealed class TranscribeCommandTests : IDisposable
         await Refused(2, "--live is of --stream", "transcribe", Recording, "--model", Whisper, "--live");
         await Refused(2, "--pcm is of standard input", "transcribe", Recording, "--model", Whisper, "--pcm", "16000");
         await Refused(1, "not a sound file", "transcribe", _folder.Write("text", "no sound at all, only text"), "--model", Whisper);
-        await Refused(2, "a model that hears, which --type is not for", "quantize", Whisper, Path.Combine(_folder.Root, "x.gguf"), "--type", "q4_0");
-        await Refused(2, "--decoder is of models that hear", "quantize", SharedFolder.Require("models", "stories260K.f32.gguf"), Path.Combine(_folder.Root, "x.gguf"), "--decoder", "e8");
+        await Refused(2, "a model that hears, which --type is not for", "quantize", Whisper,
+            Path.Combine(_folder.Root, "x.gguf"), "--type", "q4_0");
+        await Refused(2, "--decoder is of models that hear", "quantize", SharedFolder.Require("models", "stories260K.f32.gguf"),
+            Path.Combine(_folder.Root, "x.gguf"), "--decoder", "e8");
 
         async Task Refused(int exitCode, string message, params string[] arguments)
         {
@@ -76,8 +80,11 @@ public sealed class TranscribeCommandTests : IDisposable
     [Fact]
     public async Task Stages_and_logits_of_a_recording_are_those_of_the_reference()
     {
-        JsonElement expected = JsonDocument.Parse(File.ReadAllText(SharedFolder.Require("golden", "whisper", "two_cities_5s.json"))).RootElement;
-        string ids = _folder.Write("ids", string.Join(' ', expected.GetProperty("ids").EnumerateArray().Take(5).Select(id => id.GetInt32())) + "\n"), output = Path.Combine(_folder.Root, "x.safetensors");
+        JsonElement expected =
+            JsonDocument.Parse(File.ReadAllText(SharedFolder.Require("golden", "whisper", "two_cities_5s.json"))).RootElement;
+        string ids = _folder.Write("ids",
+            string.Join(' ', expected.GetProperty("ids").EnumerateArray().Take(5).Select(id => id.GetInt32())) + "\n"),
+            output = Path.Combine(_folder.Root, "x.safetensors");
         CliResult result = await TestCli.RunAsync("logits", "--model", Whisper, "--audio", Recording, "--ids", ids, "-o", output);
         Assert.Equal(("", 0), (result.Error, result.ExitCode));
         var found = Safetensors.Read(output);

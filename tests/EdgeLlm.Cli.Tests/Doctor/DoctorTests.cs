@@ -1,6 +1,7 @@
 using System.Text.Json;
 using EdgeLlm.Cli.Doctor;
 using EdgeLlm.Cli.Machine;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Cli.Tests.Doctor;
 
@@ -15,7 +16,8 @@ public sealed class DoctorTests : IDisposable
         using JsonDocument document = JsonDocument.Parse(result.OutputBytes);
         JsonElement[] checks = [.. document.RootElement.GetProperty("checks").EnumerateArray()];
         Assert.All(checks, check => Assert.NotEqual("", check.GetProperty("value").GetString()));
-        Assert.All(checks, check => Assert.Equal(check.GetProperty("status").GetString() != "ok", check.GetProperty("advice").GetString() is not null));
+        Assert.All(checks,
+            check => Assert.Equal(check.GetProperty("status").GetString() != "ok", check.GetProperty("advice").GetString() is not null));
         Assert.Superset(
             new HashSet<string?> { "processor", "instructions", "kernel", "threads", "memory", "page size", "disk", "default model" },
             checks.Select(check => check.GetProperty("name").GetString()).ToHashSet());
@@ -69,7 +71,8 @@ public sealed class DoctorTests : IDisposable
         _root.Write("proc/cpuinfo", "processor\t: 0\nCPU part\t: 0xd0b\n");
         _root.Write("proc/cmdline", "numa_policy=interleave numa=fake=8 quiet");
         Assert.Equal("Raspberry Pi 5 Model B Rev 1.0, Cortex-A76", Processor.Name(Files));
-        Assert.Equal([CheckStatus.Ok, CheckStatus.Ok], new RaspberryPiChecks(Files, static _ => "throttled=0x0").All().Select(check => check.Status));
+        Assert.Equal([CheckStatus.Ok, CheckStatus.Ok],
+            new RaspberryPiChecks(Files, static _ => "throttled=0x0").All().Select(check => check.Status));
         _root.Write("proc/cmdline", "quiet");
         Check check = Assert.Single(new RaspberryPiChecks(Files, static _ => null).All());
         Assert.Contains("rpi-eeprom-update", check.Advice);
@@ -96,7 +99,8 @@ public sealed class DoctorTests : IDisposable
     [Theory]
     [InlineData(8_000_000_000, 6_000_000_000, "Ok")]
     [InlineData(430_000_000, 120_000_000, "Problem")]
-    public void Scarce_memory_is_a_problem(long total, long available, string status) => Assert.Equal(status, MemoryChecks.Memory(total, available).Status.ToString());
+    public void Scarce_memory_is_a_problem(long total, long available, string status) =>
+        Assert.Equal(status, MemoryChecks.Memory(total, available).Status.ToString());
 
     public void Dispose() => _root.Dispose();
 

@@ -9,7 +9,8 @@ public sealed class DivergenceReportTests
     {
         // 0, 1, ... 10 in any order: rank 9.9 is between 9 and 10.
         int[] values = [3, 0, 10, 7, 1, 9, 2, 8, 4, 6, 5];
-        DivergenceReport report = DivergenceReport.Of([.. values.Select(value => new PredictionScore(0, Math.Log(2 + value), value, value != 3))]);
+        DivergenceReport report =
+            DivergenceReport.Of([.. values.Select(value => new PredictionScore(0, Math.Log(2 + value), value, value != 3))]);
         Assert.Equal(Math.Pow(479001600, 1 / 11.0), report.ReferencePerplexity, 1e-9); // 2 * 3 * ... * 12
         Assert.Equal(5, report.Mean, 1e-12);
         Assert.Equal(5, report.Median, 1e-12);

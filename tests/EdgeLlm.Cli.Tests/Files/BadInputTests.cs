@@ -2,7 +2,10 @@ using EdgeLlm.Tests;
 
 namespace EdgeLlm.Cli.Tests.Files;
 
-/// <summary>Every place where a command takes a file, with everything that may be there in its place: one line of our own words and the documented exit code.</summary>
+/// <summary>
+/// Every place where a command takes a file, with everything that may be there in its place: one line of our own words and the documented
+/// exit code.
+/// </summary>
 public sealed class BadInputTests : IDisposable
 {
     private const string Model = "MODEL", Bad = "BAD", Output = "OUTPUT", Ids = "IDS", Json = "JSON", Text = "TEXT";
@@ -14,7 +17,8 @@ public sealed class BadInputTests : IDisposable
     [
         ("model", ["run", "--model", Bad, "hello"]),
         ("model", ["bench", "--model", Bad]),
-        ("model", ["bench", "--model", Model, "--threads", "1", "--rounds", "1", "--prompt", "2", "--decode", "1", "--peer-decode", "1", "--peer-model", Bad]),
+        ("model", ["bench", "--model", Model, "--threads", "1", "--rounds", "1", "--prompt", "2", "--decode", "1", "--peer-decode",
+            "1", "--peer-model", Bad]),
         ("model", ["inspect", Bad]),
         ("model", ["inspect", "--verify", "--json", Bad]),
         ("model", ["logits", "--model", Bad, "--ids", Ids, "--output", Output]),
@@ -44,11 +48,15 @@ public sealed class BadInputTests : IDisposable
 
     private static readonly Dictionary<string, string[]> KindsOf = new()
     {
-        ["model"] = ["missing", "missing folder", "below a file", "folder", "empty", "noise", "device", "pipe", "socket", "link that leads nowhere", "links in a circle", "newline", "long name"],
-        ["imatrix"] = ["missing", "missing folder", "folder", "empty", "noise", "device", "socket", "link that leads nowhere", "links in a circle", "newline"],
-        ["text"] = ["missing", "missing folder", "below a file", "folder", "empty", "noise", "device", "socket", "link that leads nowhere", "links in a circle", "newline", "long name"],
+        ["model"] = ["missing", "missing folder", "below a file", "folder", "empty", "noise", "device", "pipe", "socket",
+            "link that leads nowhere", "links in a circle", "newline", "long name"],
+        ["imatrix"] = ["missing", "missing folder", "folder", "empty", "noise", "device", "socket", "link that leads nowhere",
+            "links in a circle", "newline"],
+        ["text"] = ["missing", "missing folder", "below a file", "folder", "empty", "noise", "device", "socket", "link that leads nowhere",
+            "links in a circle", "newline", "long name"],
         ["reference"] = ["missing", "missing folder", "folder", "device", "socket", "link that leads nowhere", "links in a circle"],
-        ["kept"] = ["missing folder", "below a file", "folder", "empty", "noise", "device", "pipe", "socket", "link that leads nowhere", "links in a circle", "long name"],
+        ["kept"] = ["missing folder", "below a file", "folder", "empty", "noise", "device", "pipe", "socket", "link that leads nowhere",
+            "links in a circle", "long name"],
     };
 
     public static TheoryData<string, string> Cases
@@ -61,9 +69,12 @@ public sealed class BadInputTests : IDisposable
                 foreach (string kind in KindsOf[kinds])
                 {
                     // Noise is a chat template and a text as good as any other; so is an empty template.
-                    if (kind == "noise" && commandLine.Contains("--chat-template") && commandLine[Array.IndexOf(commandLine, "--chat-template") + 1] == Bad) continue;
+                    if (kind == "noise" && commandLine.Contains("--chat-template")
+                        && commandLine[Array.IndexOf(commandLine, "--chat-template") + 1] == Bad)
+                        continue;
                     if (kind is "noise" or "empty" && commandLine.Contains("--template")) continue;
-                    if (kind == "noise" && commandLine[Math.Max(0, Array.IndexOf(commandLine, Bad) - 1)] is "--text" or "--calibrate") continue;
+                    if (kind == "noise" && commandLine[Math.Max(0, Array.IndexOf(commandLine, Bad) - 1)] is "--text" or "--calibrate")
+                        continue;
                     data.Add(string.Join(' ', commandLine), kind);
                 }
             }
@@ -91,7 +102,8 @@ public sealed class BadInputTests : IDisposable
         CliResult result = await TestCli.RunAsync(args, [], _folder.Environment);
         Assert.Equal((1, ""), (result.ExitCode, result.Output));
         RequireOneLine(result.Error);
-        string named = kind is "newline" or "long name" ? "edgellm: " : kind == "empty" && args.Contains("--calibrate") ? "the calibration text has fewer" : Path.GetFileName(bad);
+        string named = kind is "newline" or "long name" ? "edgellm: " : kind == "empty" && args.Contains("--calibrate")
+            ? "the calibration text has fewer" : Path.GetFileName(bad);
         Assert.Contains(named, result.Error);
         Assert.False(File.Exists(_folder.PathOf("output.gguf")));
         Assert.Empty(Directory.GetFiles(_folder.Root, "*.tmp"));
@@ -146,7 +158,13 @@ public sealed class BadInputTests : IDisposable
     public async Task A_bad_file_of_the_environment_is_one_line_and_1(string variable, string kind)
     {
         string bad = Make(kind);
-        var environment = new Dictionary<string, string?>(_folder.Environment) { ["HF_ENDPOINT"] = "http://127.0.0.1:9", ["HF_HOME"] = _folder.Root, ["HF_TOKEN"] = null, [variable] = bad };
+        var environment = new Dictionary<string, string?>(_folder.Environment)
+        {
+            ["HF_ENDPOINT"] = "http://127.0.0.1:9",
+            ["HF_HOME"] = _folder.Root,
+            ["HF_TOKEN"] = null,
+            [variable] = bad,
+        };
         CliResult result = await TestCli.RunAsync(["pull", "owner/name"], [], environment);
         Assert.Equal((1, ""), (result.ExitCode, result.Output));
         RequireOneLine(result.Error);
@@ -159,7 +177,8 @@ public sealed class BadInputTests : IDisposable
         File.WriteAllBytes(_folder.ModelPath("sample.gguf"), SampleGguf.Bytes());
         using IDisposable locked = SpecialFile.ReadOnlyFolder(_folder.Models);
         CliResult result = await TestCli.RunAsync(["rm", "sample", "--yes"], [], _folder.Environment);
-        Assert.Equal((1, $"edgellm: {_folder.ModelPath("sample.gguf")}: may not be removed by this user\n"), (result.ExitCode, result.Error));
+        Assert.Equal((1, $"edgellm: {_folder.ModelPath("sample.gguf")}: may not be removed by this user\n"),
+            (result.ExitCode, result.Error));
     }
 
     [Fact]
@@ -168,7 +187,8 @@ public sealed class BadInputTests : IDisposable
         Assert.SkipWhen(Environment.IsPrivilegedProcess, "root may read everything");
         string path = _folder.Write("secret", "x");
         SpecialFile.Run("chmod", "0", path);
-        Assert.Equal($"edgellm: {path}: may not be read by this user\n", (await TestCli.RunAsync("template", "--template", path, "--input", path)).Error);
+        Assert.Equal($"edgellm: {path}: may not be read by this user\n",
+            (await TestCli.RunAsync("template", "--template", path, "--input", path)).Error);
     }
 
     /// <summary>Says what makes an error one of ours.</summary>
@@ -177,7 +197,8 @@ public sealed class BadInputTests : IDisposable
         Assert.StartsWith("edgellm: ", error);
         Assert.EndsWith("\n", error);
         Assert.DoesNotContain(error[..^1], char.IsControl);
-        foreach (string theirs in (string[])["(Parameter", "System.", "`1", "   at ", "Exception", "fault of edgellm", ".tmp", "Could not find", "Access to the path", "Object reference"])
+        foreach (string theirs in (string[])["(Parameter", "System.", "`1", "   at ", "Exception", "fault of edgellm", ".tmp",
+            "Could not find", "Access to the path", "Object reference"])
             Assert.DoesNotContain(theirs, error);
         Assert.InRange(error.Length, 20, 600);
     }

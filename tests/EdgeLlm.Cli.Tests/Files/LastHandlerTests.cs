@@ -6,7 +6,8 @@ namespace EdgeLlm.Cli.Tests.Files
     /// <summary>What nobody expected, put into the program by a startup hook of the runtime.</summary>
     public sealed class LastHandlerTests : IDisposable
     {
-        private const string Line = "edgellm: this is a fault of edgellm's: InvalidOperationException in StartupHook.Fail: two\\nlines\\u001b[2J; "
+        private const string Line =
+            "edgellm: this is a fault of edgellm's: InvalidOperationException in StartupHook.Fail: two\\nlines\\u001b[2J; "
             + "please report this line and what you did at https://github.com/edgellm/edgellm/issues\n";
 
         private readonly TemporaryFolder _folder = new();
@@ -44,7 +45,8 @@ namespace EdgeLlm.Cli.Tests.Files
         [Fact]
         public async Task An_error_out_of_a_loop_on_all_cores_is_what_it_was_on_one()
         {
-            CliResult result = await RunCommandAsync(static () => Parallel.For(0, 2, static _ => throw new ModelException("a.gguf", "is wrong")));
+            CliResult result =
+                await RunCommandAsync(static () => Parallel.For(0, 2, static _ => throw new ModelException("a.gguf", "is wrong")));
             Assert.Equal((1, "edgellm: a.gguf: is wrong\n"), (result.ExitCode, result.Error));
         }
 
@@ -60,8 +62,10 @@ namespace EdgeLlm.Cli.Tests.Files
         {
             Assert.SkipUnless(OperatingSystem.IsLinux(), "limits the size of files with bash's ulimit");
             string output = _folder.PathOf("logits"), ids = _folder.Write("ids", string.Join(' ', Enumerable.Range(1, 200)) + "\n");
-            CliResult result = await ProgramProcess.RunAsync($"ulimit -f 64; exec edgellm logits --model {Model} --ids {ids} --output {output}", _folder);
-            Assert.Equal((1, $"edgellm: {output}: this file system takes no file that large (FAT32 ends at 4.29 GB)\n"), (result.ExitCode, result.Error));
+            CliResult result =
+                await ProgramProcess.RunAsync($"ulimit -f 64; exec edgellm logits --model {Model} --ids {ids} --output {output}", _folder);
+            Assert.Equal((1, $"edgellm: {output}: this file system takes no file that large (FAT32 ends at 4.29 GB)\n"),
+                (result.ExitCode, result.Error));
             Assert.Equal(["ids"], Directory.GetFiles(_folder.Root).Select(path => Path.GetFileName(path)));
         }
 
@@ -69,7 +73,8 @@ namespace EdgeLlm.Cli.Tests.Files
         public async Task A_disk_that_is_full_leaves_what_was_there_and_one_that_is_too_small_is_refused_before()
         {
             Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess, "only root mounts a small disk");
-            string disk = _folder.PathOf("disk"), output = Path.Combine(disk, "output"), ids = _folder.Write("ids", string.Join(' ', Enumerable.Range(1, 400)) + "\n");
+            string disk = _folder.PathOf("disk"), output = Path.Combine(disk, "output"),
+                ids = _folder.Write("ids", string.Join(' ', Enumerable.Range(1, 400)) + "\n");
             Directory.CreateDirectory(disk);
             SpecialFile.Run("mount", "-t", "tmpfs", "-o", "size=512k", "edgellm-test", disk);
             try
@@ -82,7 +87,8 @@ namespace EdgeLlm.Cli.Tests.Files
                 Assert.Equal(1, small.ExitCode);
                 Assert.Contains("of disk while it is made, with 67.1 MB to spare, and", small.Error);
                 SpecialFile.Run("mount", "-o", "remount,ro", disk);
-                CliResult readOnly = await ProgramProcess.RunAsync($"edgellm logits --model {Model} --ids {ids} --output {output}", _folder);
+                CliResult readOnly =
+                    await ProgramProcess.RunAsync($"edgellm logits --model {Model} --ids {ids} --output {output}", _folder);
                 Assert.Equal((1, $"edgellm: {output}: the disk is mounted read-only\n"), (readOnly.ExitCode, readOnly.Error));
             }
             finally
@@ -93,12 +99,15 @@ namespace EdgeLlm.Cli.Tests.Files
 
         private static string Model => SharedFolder.Require("models", "stories260K.f32.gguf");
 
-        private Task<CliResult> RunAsync(string fault, string? input) => ProgramProcess.RunAsync("exec edgellm tokenize --model " + Model, _folder, input,
+        private Task<CliResult> RunAsync(string fault, string? input) =>
+            ProgramProcess.RunAsync("exec edgellm tokenize --model " + Model, _folder, input,
             ("DOTNET_STARTUP_HOOKS", typeof(LastHandlerTests).Assembly.Location), (StartupHook.Variable, fault));
     }
 }
 
-/// <summary>Runs before the program where DOTNET_STARTUP_HOOKS names this assembly; the runtime wants this name, outside of any namespace.</summary>
+/// <summary>
+/// Runs before the program where DOTNET_STARTUP_HOOKS names this assembly; the runtime wants this name, outside of any namespace.
+/// </summary>
 #pragma warning disable CA1050
 internal static class StartupHook
 #pragma warning restore CA1050
@@ -114,7 +123,8 @@ internal static class StartupHook
             // Until the program has put its streams and handlers in place.
             while (StandardStreams.OpenInput.Method.DeclaringType == typeof(Console)) Thread.Sleep(10);
             Act(fault);
-        }) { IsBackground = true }.Start();
+        })
+        { IsBackground = true }.Start();
     }
 
     private static void Act(string fault)

@@ -53,5 +53,6 @@ public sealed class MemoryLimitTests : IDisposable
         Assert.Contains("300 MB, ", doctor.Output);
     }
 
-    private Task<CliResult> InGroupAsync(string arguments) => ProgramProcess.RunAsync($"echo $$ > {_group}/cgroup.procs; exec edgellm {arguments}", _folder);
+    private Task<CliResult> InGroupAsync(string arguments) =>
+        ProgramProcess.RunAsync($"echo $$ > {_group}/cgroup.procs; exec edgellm {arguments}", _folder);
 }

@@ -46,7 +46,8 @@ public sealed class OutputTests : IDisposable
     [MemberData(nameof(InputsAsOutputs))]
     public async Task What_is_read_is_never_replaced(string commandLine, string way)
     {
-        string input = InputPath(), output = way == "another path" ? Path.Combine(_folder.Root, "..", Path.GetFileName(_folder.Root), "input.gguf") : OutputPath;
+        string input = InputPath(),
+            output = way == "another path" ? Path.Combine(_folder.Root, "..", Path.GetFileName(_folder.Root), "input.gguf") : OutputPath;
         byte[] before = await File.ReadAllBytesAsync(input);
         switch (way)
         {
@@ -64,7 +65,9 @@ public sealed class OutputTests : IDisposable
         Assert.Equal(names, Names().Except(["ids.txt", "text.txt"]));
     }
 
-    /// <summary>Files that lie on an output's way have names of their own: none of them may be what is read, or what the user keeps.</summary>
+    /// <summary>
+    /// Files that lie on an output's way have names of their own: none of them may be what is read, or what the user keeps.
+    /// </summary>
     [Theory]
     [InlineData("output.gguf.state", false)]
     [InlineData("output.gguf.state.stream", false)]
@@ -165,7 +168,8 @@ public sealed class OutputTests : IDisposable
         Directory.CreateSymbolicLink(way, folder);
         foreach (string name in new[] { "output.gguf", "output.gguf.report.json", "output.gguf.state" })
         {
-            CliResult result = await TestCli.RunAsync("quantize", InputPath(), Path.Combine(folder, "output.gguf"), "--write-imatrix", Path.Combine(way, name));
+            CliResult result = await TestCli.RunAsync("quantize", InputPath(), Path.Combine(folder, "output.gguf"), "--write-imatrix",
+                Path.Combine(way, name));
             Assert.Equal(2, result.ExitCode);
             Assert.Contains("which is written too", result.Error);
         }
@@ -228,7 +232,8 @@ public sealed class OutputTests : IDisposable
         return data;
     }
 
-    private Task<CliResult> RunAsync(string commandLine, string output) => TestCli.RunAsync([.. commandLine.Split(' ').Select(word => word switch
+    private Task<CliResult> RunAsync(string commandLine, string output) =>
+        TestCli.RunAsync([.. commandLine.Split(' ').Select(word => word switch
     {
         Output => output,
         Input => InputPath(),
@@ -245,5 +250,6 @@ public sealed class OutputTests : IDisposable
         return path;
     }
 
-    private string[] Names() => [.. Directory.GetFileSystemEntries(_folder.Root).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    private string[] Names() =>
+        [.. Directory.GetFileSystemEntries(_folder.Root).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
 }

@@ -12,9 +12,14 @@ internal static class ProgramProcess
     {
         Assert.SkipUnless(File.Exists("/bin/bash"), "needs bash");
         // Without double mapping the runtime itself makes no file, which a limit would hit.
-        var start = new ProcessStartInfo("/bin/bash", ["-c", script.Replace("edgellm ", "dotnet \"$0\" ", StringComparison.Ordinal), Path.Combine(AppContext.BaseDirectory, "EdgeLlm.Cli.dll")])
+        var start = new ProcessStartInfo("/bin/bash",
+            ["-c", script.Replace("edgellm ", "dotnet \"$0\" ", StringComparison.Ordinal),
+                Path.Combine(AppContext.BaseDirectory, "EdgeLlm.Cli.dll")])
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder.Root,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = folder.Root,
         };
         start.Environment["XDG_DATA_HOME"] = start.Environment["XDG_STATE_HOME"] = start.Environment["HF_HOME"] = folder.Root;
         start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
@@ -25,7 +30,8 @@ internal static class ProgramProcess
 
     /// <summary>Runs a script to its end; one that hangs is ended and fails the test.</summary>
     /// <param name="input">Standard input; null: open, and nothing comes.</param>
-    public static async Task<CliResult> RunAsync(string script, TemporaryFolder folder, string? input = "", params (string Name, string Value)[] environment)
+    public static async Task<CliResult> RunAsync(string script, TemporaryFolder folder, string? input = "",
+        params (string Name, string Value)[] environment)
     {
         using Process process = Start(script, folder, environment);
         try

@@ -31,7 +31,8 @@ public sealed class SaveTests : IDisposable
     {
         await ChatAsync($"/save {FilePath}\n");
         byte[] first = await File.ReadAllBytesAsync(FilePath);
-        Assert.Contains($"{FilePath}: is there already; /save --force {FilePath} replaces it", await ChatAsync($"/system other\n/save {FilePath}\n"));
+        Assert.Contains($"{FilePath}: is there already; /save --force {FilePath} replaces it",
+            await ChatAsync($"/system other\n/save {FilePath}\n"));
         Assert.Equal(first, await File.ReadAllBytesAsync(FilePath));
         Assert.Contains("kept in", await ChatAsync($"/system other\n/save --force {FilePath}\n"));
         Assert.NotEqual(first, await File.ReadAllBytesAsync(FilePath));
@@ -68,7 +69,8 @@ public sealed class SaveTests : IDisposable
     {
         string model = Model, copy = _folder.PathOf("model.gguf");
         File.Copy(model, copy);
-        string output = Encoding.UTF8.GetString((await TestCli.RunAsync(["run", "--chat", "--model", copy], Encoding.UTF8.GetBytes($"/save --force {copy}\n"))).OutputBytes);
+        string output = Encoding.UTF8.GetString(
+            (await TestCli.RunAsync(["run", "--chat", "--model", copy], Encoding.UTF8.GetBytes($"/save --force {copy}\n"))).OutputBytes);
         Assert.Contains("not a saved conversation", output);
         Assert.Equal(new FileInfo(model).Length, new FileInfo(copy).Length);
     }
@@ -114,7 +116,8 @@ public sealed class SaveTests : IDisposable
 
     private static async Task<string> ChatAsync(string lines, string? option = null, bool personIn = false)
     {
-        string[] args = ["run", "--chat", "--context", "64", "--threads", "1", "--model", Model, .. option is null ? Array.Empty<string>() : [option]];
+        string[] args =
+            ["run", "--chat", "--context", "64", "--threads", "1", "--model", Model, .. option is null ? Array.Empty<string>() : [option]];
         CliResult result = await TestCli.RunAsync(args, Encoding.UTF8.GetBytes(lines), personIn: personIn);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         return result.Output;

@@ -22,7 +22,8 @@ public sealed class StandardStreamTests : IDisposable
     [InlineData("edgellm run --raw --model MODEL < /", 1, "standard input: is a folder, not a file")]
     [InlineData("edgellm run --chat --chat-template chatml --model MODEL < /", 1, "standard input: is a folder, not a file")]
     [InlineData("edgellm tokenize --model MODEL < /", 1, "standard input: is a folder, not a file")]
-    [InlineData("edgellm run --chat --chat-template chatml --model MODEL < /dev/zero", 1, "standard input: has a line of more than 16777216 characters")]
+    [InlineData("edgellm run --chat --chat-template chatml --model MODEL < /dev/zero", 1,
+        "standard input: has a line of more than 16777216 characters")]
     [InlineData("edgellm run --raw --model MODEL < /dev/zero", 1, "standard input: has more than the 256 MiB that such a file may have")]
     [InlineData("edgellm tokenize --model MODEL < /dev/zero", 1, "standard input: has more than the 256 MiB that such a file may have")]
     [InlineData("edgellm run --chat --chat-template chatml --model MODEL <&-", 0, null)]
@@ -36,8 +37,11 @@ public sealed class StandardStreamTests : IDisposable
     [InlineData("edgellm inspect --json MODEL > /dev/full", 1, "standard output: the disk is full")]
     [InlineData("edgellm run --raw --model MODEL -n 2 --no-stdin hello > /dev/full", 1, "standard output: the disk is full")]
     [InlineData("echo hello | edgellm tokenize --model MODEL > /dev/full", 1, "standard output: the disk is full")]
-    [InlineData("edgellm template --chat-template chatml --model MODEL --input <(echo '{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}]}') > /dev/full", 1, "standard output: the disk is full")]
-    [InlineData("edgellm perplexity --model MODEL --text <(printf 'once upon a time %.0s' {1..200}) --context 64 --json > /dev/full", 1, "standard output: the disk is full")]
+    [InlineData(
+        "edgellm template --chat-template chatml --model MODEL --input <(echo '{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}]}') > /dev/full",
+        1, "standard output: the disk is full")]
+    [InlineData("edgellm perplexity --model MODEL --text <(printf 'once upon a time %.0s' {1..200}) --context 64 --json > /dev/full", 1,
+        "standard output: the disk is full")]
     public async Task Each_is_one_line_and_none_hangs(string script, int exitCode, string? problem)
     {
         // With standard input open and silent, whoever reads on from it would hang.
@@ -55,7 +59,8 @@ public sealed class StandardStreamTests : IDisposable
     [InlineData("2</dev/null")] // open, but not for writing
     public async Task Without_standard_error_commands_do_what_they_do(string redirection)
     {
-        CliResult answer = await ProgramProcess.RunAsync($"edgellm run --raw --stats --temperature 0 --model {Model} -n 4 'Once upon a time' {redirection}", _folder);
+        CliResult answer = await ProgramProcess.RunAsync(
+            $"edgellm run --raw --stats --temperature 0 --model {Model} -n 4 'Once upon a time' {redirection}", _folder);
         Assert.Equal((0, ", there was a\n", ""), (answer.ExitCode, answer.Output, answer.Error));
         Assert.Equal(1, (await ProgramProcess.RunAsync($"edgellm inspect /nonexistent {redirection}", _folder)).ExitCode);
         Assert.Equal(2, (await ProgramProcess.RunAsync($"edgellm nonsense {redirection}", _folder)).ExitCode);
@@ -68,11 +73,13 @@ public sealed class StandardStreamTests : IDisposable
     public async Task With_all_three_closed_nothing_of_ours_gets_their_numbers()
     {
         string output = _folder.PathOf("logits.safetensors"), ids = _folder.Write("ids", "1 2 3\n");
-        CliResult result = await ProgramProcess.RunAsync($"exec edgellm logits --model {Model} --ids {ids} --output {output} <&- >&- 2>&-", _folder);
+        CliResult result =
+            await ProgramProcess.RunAsync($"exec edgellm logits --model {Model} --ids {ids} --output {output} <&- >&- 2>&-", _folder);
         Assert.Equal(1, result.ExitCode); // the hash has no place
         Assert.Equal(["ids"], Directory.GetFiles(_folder.Root).Select(path => Path.GetFileName(path)));
         string packed = _folder.PathOf("packed.gguf");
-        result = await ProgramProcess.RunAsync($"exec edgellm quantize {Model} {packed} --fast --no-report <&- 2>&- >{_folder.PathOf("said")}", _folder);
+        result = await ProgramProcess.RunAsync(
+            $"exec edgellm quantize {Model} {packed} --fast --no-report <&- 2>&- >{_folder.PathOf("said")}", _folder);
         Assert.Equal(0, result.ExitCode);
         Assert.Equal(0, (await ProgramProcess.RunAsync($"edgellm inspect --verify {packed}", _folder)).ExitCode);
     }
@@ -86,7 +93,8 @@ public sealed class StandardStreamTests : IDisposable
     public async Task The_service_lives_on_and_stops_cleanly_where_its_log_can_not_be_written(string redirection)
     {
         int port = FreePort();
-        using Process service = ProgramProcess.Start($"exec edgellm serve --model {Model} --chat-template chatml --threads 1 --listen 127.0.0.1:{port} {redirection}", _folder);
+        using Process service = ProgramProcess.Start(
+            $"exec edgellm serve --model {Model} --chat-template chatml --threads 1 --listen 127.0.0.1:{port} {redirection}", _folder);
         try
         {
             using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromMinutes(1) };
@@ -94,10 +102,14 @@ public sealed class StandardStreamTests : IDisposable
             for (int i = 0; i < 3; i++)
             {
                 // Each is a line in the log, the refused one a warning.
-                using var question = new StringContent("""{"model": "stories260K.f32", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3}""", Encoding.UTF8, "application/json");
+                using var question =
+                    new StringContent(
+                        """{"model": "stories260K.f32", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3}""",
+                        Encoding.UTF8, "application/json");
                 using HttpResponseMessage answer = await client.PostAsync("/v1/chat/completions", question);
                 Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-                using var request = new HttpRequestMessage(HttpMethod.Get, "/api/tags") { Headers = { { "Origin", "http://evil.example" } } };
+                using var request =
+                    new HttpRequestMessage(HttpMethod.Get, "/api/tags") { Headers = { { "Origin", "http://evil.example" } } };
                 using HttpResponseMessage refused = await client.SendAsync(request);
                 Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
             }

@@ -22,7 +22,8 @@ internal static partial class CommandTree
 
     /// <summary>What a command's words are: of `run`, whose first may be a model, a model; null where it takes none.</summary>
     public static CompletedValue? WordsOf(Command command) =>
-        command.Name == "run" ? CompletedValue.Of("MODEL") : command.Arguments.Count > 0 ? CompletedValue.Of(command.Arguments[0].HelpName ?? command.Arguments[0].Name.ToUpperInvariant()) : null;
+        command.Name == "run" ? CompletedValue.Of("MODEL") : command.Arguments.Count > 0
+            ? CompletedValue.Of(command.Arguments[0].HelpName ?? command.Arguments[0].Name.ToUpperInvariant()) : null;
 
     /// <summary>A description's first sentence without what is in parentheses, for a line of a menu.</summary>
     public static string Short(string? description)
@@ -30,7 +31,8 @@ internal static partial class CommandTree
         const int Shortest = 8; // "0: always the likeliest token" is one sentence
         string text = InParentheses().Replace((description ?? "").Replace("`", "", StringComparison.Ordinal), "");
         int end = text.Length > Shortest ? text.IndexOfAny(['.', ':', ';'], Shortest) : -1;
-        while (end >= 0 && end + 1 < text.Length && text[end + 1] != ' ') end = text.IndexOfAny(['.', ':', ';'], end + 1); // a dot in a name
+        // a dot in a name
+        while (end >= 0 && end + 1 < text.Length && text[end + 1] != ' ') end = text.IndexOfAny(['.', ':', ';'], end + 1);
         return (end < 0 ? text : text[..end]).Trim();
     }
 
@@ -48,14 +50,16 @@ internal sealed record CompletedValue(string Name, string[] Words, string? Comma
     public static CompletedValue Of(string? helpName)
     {
         string name = helpName ?? "VALUE";
-        string[] words = name.Contains('|') ? [.. name.Split('|').Where(word => word.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_'))] : [];
+        string[] words = name.Contains('|')
+            ? [.. name.Split('|').Where(word => word.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_'))] : [];
         string? command = name switch
         {
             "MODEL" or "NAME" or "INPUT" => "edgellm list --names",
             "KERNEL" => "edgellm kernels",
             _ => null,
         };
-        bool isFile = name is "MODEL" or "INPUT" || name.Contains("FILE", StringComparison.Ordinal) || name.Contains("FOLDER", StringComparison.Ordinal) || name.EndsWith(".gguf", StringComparison.Ordinal);
+        bool isFile = name is "MODEL" or "INPUT" || name.Contains("FILE", StringComparison.Ordinal)
+            || name.Contains("FOLDER", StringComparison.Ordinal) || name.EndsWith(".gguf", StringComparison.Ordinal);
         return new CompletedValue(name, words, command, isFile && !name.StartsWith("REPO", StringComparison.Ordinal));
     }
 }

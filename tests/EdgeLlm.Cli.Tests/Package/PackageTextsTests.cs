@@ -9,7 +9,9 @@ public sealed class PackageTextsTests
     private static string Folder => Path.Combine(SharedFolder.RepositoryRoot, "tools", "package");
 
     private static void RequireEqual(string expected, string actual, string name) =>
-        Assert.True(expected == actual, $"tools/package: {name} is not what the program's commands and options are; this test with EDGELLM_UPDATE=1 in the environment writes it anew");
+        Assert.True(expected == actual,
+            $"tools/package: {name} is not what the program's commands and options are; this test with EDGELLM_UPDATE=1 in the "
+                + "environment writes it anew");
 
     private static bool Updates => Environment.GetEnvironmentVariable("EDGELLM_UPDATE") == "1";
 
@@ -34,7 +36,8 @@ public sealed class PackageTextsTests
     public void The_man_page_has_all_commands_and_options()
     {
         string path = Path.Combine(Folder, "edgellm.1"), page = File.ReadAllText(path);
-        int begin = page.IndexOf(ManPage.Begin, StringComparison.Ordinal) + ManPage.Begin.Length, end = page.IndexOf(ManPage.End, StringComparison.Ordinal);
+        int begin = page.IndexOf(ManPage.Begin, StringComparison.Ordinal) + ManPage.Begin.Length,
+            end = page.IndexOf(ManPage.End, StringComparison.Ordinal);
         if (Updates) File.WriteAllText(path, page = page[..begin] + ManPage.Commands() + page[end..]);
         end = page.IndexOf(ManPage.End, StringComparison.Ordinal);
         RequireEqual(ManPage.Commands(), page[begin..end], "edgellm.1");
@@ -62,11 +65,18 @@ public sealed class PackageTextsTests
             _edgellm
             echo "${COMPREPLY[@]}"
             """;
-        using var bash = Process.Start(new ProcessStartInfo("/bin/bash", ["-c", script]) { RedirectStandardOutput = true, WorkingDirectory = Path.Combine(Folder, "completions") })!;
+        using var bash =
+            Process.Start(new ProcessStartInfo("/bin/bash", ["-c", script])
+            {
+                RedirectStandardOutput = true,
+                WorkingDirectory = Path.Combine(Folder, "completions")
+            })!;
         Assert.Equal(expected, (await bash.StandardOutput.ReadToEndAsync()).Trim());
     }
 
-    /// <summary>Typed with Tab at a real zsh at a terminal of its own (zpty): what stands on the line then, or is listed below it.</summary>
+    /// <summary>
+    /// Typed with Tab at a real zsh at a terminal of its own (zpty): what stands on the line then, or is listed below it.
+    /// </summary>
     [Theory]
     [InlineData("edgellm ru\t", "edgellm run ")]
     [InlineData("edgellm --v\t", "edgellm --version ")]
@@ -125,13 +135,19 @@ public sealed class PackageTextsTests
             source '{{Path.Combine(Folder, "completions", "edgellm.fish")}}'
             complete -C '{{typed}}'
             """;
-        string[] words = [.. (await OutputOfAsync("/usr/bin/fish", "-N", "-c", script)).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split('\t')[0]).Order(StringComparer.Ordinal)];
+        string[] words = [.. (await OutputOfAsync("/usr/bin/fish", "-N", "-c", script)).Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => line.Split('\t')[0]).Order(StringComparer.Ordinal)];
         Assert.Equal(expected, words);
     }
 
     private static async Task<string> OutputOfAsync(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardInput = true, WorkingDirectory = Path.Combine(Folder, "completions") };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardInput = true,
+            WorkingDirectory = Path.Combine(Folder, "completions"),
+        };
         using var home = new TemporaryFolder(); // fish makes folders in it
         start.Environment["HOME"] = home.Root;
         start.Environment.Remove("XDG_CONFIG_HOME");

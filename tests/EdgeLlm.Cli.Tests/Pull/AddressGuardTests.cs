@@ -32,7 +32,8 @@ public sealed class AddressGuardTests
     [InlineData("192.168.1.1", nameof(AddressKind.Ordinary))]
     [InlineData("::ffff:8.8.8.8", nameof(AddressKind.Ordinary))]
     [InlineData("2001:db8::1", nameof(AddressKind.Ordinary))]
-    public void An_address_is_what_it_leads_to(string address, string kind) => Assert.Equal(kind, AddressGuard.KindOf(IPAddress.Parse(address)).ToString());
+    public void An_address_is_what_it_leads_to(string address, string kind) =>
+        Assert.Equal(kind, AddressGuard.KindOf(IPAddress.Parse(address)).ToString());
 
     [Theory]
     [InlineData("http://evil.test/x", "127.0.0.1")]
@@ -81,7 +82,8 @@ public sealed class AddressGuardTests
         int port = new Uri(hub.Address).Port;
         using var connection = new HubConnection("http://hub.test", null, Timing, uri => new AddressGuard(uri)
         {
-            Resolve = (host, _) => Task.FromResult<IPAddress[]>(host == "hub.test" ? [IPAddress.Parse(hubAddress)] : [.. others.Select(address => IPAddress.Parse(address!))]),
+            Resolve = (host, _) => Task.FromResult<IPAddress[]>(host == "hub.test" ? [IPAddress.Parse(hubAddress)]
+                : [.. others.Select(address => IPAddress.Parse(address!))]),
             Open = async (addresses, _, cancellation) =>
             {
                 _connected.AddRange(addresses);
@@ -90,7 +92,8 @@ public sealed class AddressGuardTests
                 return client.GetStream();
             },
         });
-        using HttpResponseMessage response = await connection.GetAsync(new Uri("http://hub.test/m"), "m", 0, null, TestContext.Current.CancellationToken);
+        using HttpResponseMessage response =
+            await connection.GetAsync(new Uri("http://hub.test/m"), "m", 0, null, TestContext.Current.CancellationToken);
         return response.StatusCode;
     }
 }

@@ -7,7 +7,14 @@ namespace EdgeLlm.Cli.Tests.Pull;
 /// <summary>What takes other time limits than the command's.</summary>
 public sealed class DownloaderTests : IDisposable
 {
-    private static readonly PullTiming Impatient = new() { NoData = TimeSpan.FromMilliseconds(300), Connect = TimeSpan.FromSeconds(5), Retries = 2, Delay = TimeSpan.FromMilliseconds(1), List = TimeSpan.FromSeconds(2) };
+    private static readonly PullTiming Impatient = new()
+    {
+        NoData = TimeSpan.FromMilliseconds(300),
+        Connect = TimeSpan.FromSeconds(5),
+        Retries = 2,
+        Delay = TimeSpan.FromMilliseconds(1),
+        List = TimeSpan.FromSeconds(2),
+    };
 
     private readonly TemporaryFolder _folder = new();
     private readonly byte[] _bytes = RandomNumberGenerator.GetBytes(100_000);
@@ -38,7 +45,8 @@ public sealed class DownloaderTests : IDisposable
     [Fact]
     public async Task A_server_that_cuts_and_then_knows_no_rest_is_given_up()
     {
-        using var hub = LocalHub.With(new() { ["m.gguf"] = _bytes }, (request, usual) => request.From == 0 ? usual with { CutAfter = 40_000 } : new HubResponse(416, []));
+        using var hub = LocalHub.With(new() { ["m.gguf"] = _bytes },
+            (request, usual) => request.From == 0 ? usual with { CutAfter = 40_000 } : new HubResponse(416, []));
         Assert.Contains("gave up", (await Assert.ThrowsAsync<PullException>(() => DownloadAsync(hub))).Message);
         Assert.InRange(hub.Requests.Count, 3, 5);
     }
@@ -49,7 +57,8 @@ public sealed class DownloaderTests : IDisposable
         using var hub = new LocalHub(_ => new HubResponse(200, new byte[100_000]) { Trickle = 100 });
         using var connection = new HubConnection(hub.Address, null, Impatient);
         var client = new HubClient(connection, RepositoryReference.Parse("owner/name"), Impatient);
-        await Assert.ThrowsAsync<PullException>(() => new Downloader(client, Impatient, _said.Add).ListAsync(TestContext.Current.CancellationToken));
+        await Assert.ThrowsAsync<PullException>(() =>
+            new Downloader(client, Impatient, _said.Add).ListAsync(TestContext.Current.CancellationToken));
         Assert.Equal(3, hub.Requests.Count);
     }
 
@@ -95,18 +104,24 @@ public sealed class DownloaderTests : IDisposable
     {
         using var stop = new CancellationTokenSource();
         using var hub = LocalHub.With(new() { ["m.gguf"] = _bytes }, (_, usual) => usual with { CutAfter = 40_000, ThenSilent = true });
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => DownloadAsync(hub, at => { if (at == 40_000) stop.Cancel(); }, stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => DownloadAsync(hub, at =>
+        {
+            if (at == 40_000)
+                stop.Cancel();
+        }, stop.Token));
         Assert.Equal(40_000, new FileInfo(_folder.ModelPath("m.gguf.part")).Length);
     }
 
     public void Dispose() => _folder.Dispose();
 
-    private async Task DownloadAsync(LocalHub server, Action<long>? at = null, CancellationToken cancellation = default, PullTiming? timing = null)
+    private async Task DownloadAsync(LocalHub server, Action<long>? at = null, CancellationToken cancellation = default,
+        PullTiming? timing = null)
     {
         timing ??= Impatient;
         using var connection = new HubConnection(server.Address, null, timing);
         var hub = new HubClient(connection, RepositoryReference.Parse("owner/name"), timing);
         var file = new RepositoryFile("m.gguf", _bytes.Length, Convert.ToHexStringLower(SHA256.HashData(_bytes)));
-        await new Downloader(hub, timing, _said.Add).DownloadAsync(file, _folder.ModelPath("m.gguf"), at ?? (static _ => { }), cancellation);
+        await new Downloader(hub, timing, _said.Add)
+            .DownloadAsync(file, _folder.ModelPath("m.gguf"), at ?? (static _ => { }), cancellation);
     }
 }

@@ -4,7 +4,9 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Cli.Tests.Pull;
 
-/// <summary>`pull` from hubs, and through networks, that do everything but hand over a model: one line, an exit code, nothing left behind.</summary>
+/// <summary>
+/// `pull` from hubs, and through networks, that do everything but hand over a model: one line, an exit code, nothing left behind.
+/// </summary>
 public sealed class HostileHubTests : IDisposable
 {
     private const string Name = "tiny-Q4_0.gguf";
@@ -27,7 +29,8 @@ public sealed class HostileHubTests : IDisposable
     [Fact]
     public async Task A_file_longer_than_its_listing_ends_the_download()
     {
-        using var hub = new LocalHub(request => request.IsFile ? HubResponse.File(request, _model) : new HubResponse(200, LocalHub.List([(Name, _model.Length - 1000L, null)])));
+        using var hub = new LocalHub(request => request.IsFile ? HubResponse.File(request, _model)
+            : new HubResponse(200, LocalHub.List([(Name, _model.Length - 1000L, null)])));
         await AssertRefusedAsync(hub, "owner/name", "where its repository lists");
         Assert.Empty(Directory.EnumerateFiles(_folder.Models, Name));
     }
@@ -62,10 +65,13 @@ public sealed class HostileHubTests : IDisposable
     [Fact]
     public async Task A_pointer_of_large_file_storage_is_said_to_be_one()
     {
-        byte[] pointer = Encoding.UTF8.GetBytes("version https://git-lfs.github.com/spec/v1\noid sha256:" + new string('a', 64) + "\nsize 1\n");
-        using var listed = new LocalHub(request => request.IsFile ? HubResponse.File(request, pointer) : new HubResponse(200, LocalHub.List([(Name, pointer.Length, null)])));
+        byte[] pointer =
+            Encoding.UTF8.GetBytes("version https://git-lfs.github.com/spec/v1\noid sha256:" + new string('a', 64) + "\nsize 1\n");
+        using var listed = new LocalHub(request => request.IsFile ? HubResponse.File(request, pointer)
+            : new HubResponse(200, LocalHub.List([(Name, pointer.Length, null)])));
         await AssertRefusedAsync(listed, "owner/name", "(LFS)");
-        using var instead = LocalHub.With(new() { [Name] = _model }, (request, _) => request.IsFile ? HubResponse.File(request, pointer) : null);
+        using var instead =
+            LocalHub.With(new() { [Name] = _model }, (request, _) => request.IsFile ? HubResponse.File(request, pointer) : null);
         await AssertRefusedAsync(instead, "owner/name", "(LFS)");
     }
 
@@ -167,7 +173,9 @@ public sealed class HostileHubTests : IDisposable
     public async Task Endless_redirects_end()
     {
         int count = 0;
-        using var hub = LocalHub.With(new() { [Name] = _model }, (request, _) => request.Target.StartsWith("/api/", StringComparison.Ordinal) ? null : HubResponse.Redirect($"/moved/{count++}"));
+        using var hub = LocalHub.With(new() { [Name] = _model },
+            (request, _) => request.Target.StartsWith("/api/", StringComparison.Ordinal) ? null
+                : HubResponse.Redirect($"/moved/{count++}"));
         await AssertRefusedAsync(hub, "owner/name", "more than 10 redirects");
         Assert.InRange(count, 1, 12);
     }
@@ -177,7 +185,8 @@ public sealed class HostileHubTests : IDisposable
     {
         using var other = new LocalHub(request => HubResponse.File(request, _model));
         using var hub = LocalHub.With(new() { [Name] = _model }, (request, usual) =>
-            request.IsFile ? HubResponse.Redirect(other.Address + "/m") : usual with { Headers = new() { ["Link"] = $"<{other.Address}/api/next>; rel=\"next\"" } });
+            request.IsFile ? HubResponse.Redirect(other.Address + "/m")
+                : usual with { Headers = new() { ["Link"] = $"<{other.Address}/api/next>; rel=\"next\"" } });
         CliResult result = await PullAsync(hub, "owner/name", new() { ["HF_TOKEN"] = "hf_secret" });
         Assert.Equal(("", 0), (result.Error, result.ExitCode));
         Assert.All(hub.Requests, request => Assert.Equal("Bearer hf_secret", request.Headers["Authorization"]));
@@ -189,7 +198,8 @@ public sealed class HostileHubTests : IDisposable
     {
         _folder.Write("hf/token", "hf_login\n");
         using var hub = new LocalHub(_ => new HubResponse(403, []));
-        CliResult result = await AssertRefusedAsync(hub, "owner/name", "hf/token may not read it", new() { ["HF_HOME"] = _folder.PathOf("hf") });
+        CliResult result =
+            await AssertRefusedAsync(hub, "owner/name", "hf/token may not read it", new() { ["HF_HOME"] = _folder.PathOf("hf") });
         Assert.Equal("Bearer hf_login", Assert.Single(hub.Requests).Headers["Authorization"]);
         Assert.DoesNotContain("hf_login", result.Error);
     }
@@ -221,10 +231,15 @@ public sealed class HostileHubTests : IDisposable
         using var large = new LocalHub(_ => new HubResponse(200, [.. "["u8, .. Enumerable.Repeat((byte)' ', 5 << 20)]));
         await AssertRefusedAsync(large, "owner/name", "longer than 4.2 MB");
         Assert.Single(large.Requests);
-        using var files = new LocalHub(_ => new HubResponse(200, Encoding.UTF8.GetBytes("[" + string.Join(',', Enumerable.Range(0, 25_000).Select(i => $"{{\"type\":\"file\",\"path\":\"{i}.gguf\",\"size\":1}}")) + "]"))
-        {
-            Headers = { ["Link"] = "</api/next>; rel=\"next\"" },
-        });
+        using var files =
+            new LocalHub(
+                _ => new HubResponse(200,
+                    Encoding.UTF8.GetBytes("["
+                        + string.Join(',',
+                            Enumerable.Range(0, 25_000).Select(i => $"{{\"type\":\"file\",\"path\":\"{i}.gguf\",\"size\":1}}")) + "]"))
+                {
+                    Headers = { ["Link"] = "</api/next>; rel=\"next\"" },
+                });
         await AssertRefusedAsync(files, "owner/name", "lists more files");
     }
 
@@ -237,7 +252,8 @@ public sealed class HostileHubTests : IDisposable
     [InlineData("{\"type\":\"file\",\"path\":\"a.gguf\",\"size\":1,\"lfs\":{\"oid\":\"../../x\",\"size\":1}}")]
     [InlineData("{\"type\":\"file\",\"path\":\"a.gguf\",\"size\":1,\"lfs\":{\"oid\":7}}")]
     [InlineData("null")]
-    [InlineData("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]")]
+    [InlineData(
+        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]")]
     public async Task An_entry_that_makes_no_sense_is_an_error(string entry)
     {
         using var hub = new LocalHub(_ => new HubResponse(200, Encoding.UTF8.GetBytes($"[{entry}]")));
@@ -247,9 +263,11 @@ public sealed class HostileHubTests : IDisposable
     [Fact]
     public async Task Parts_that_are_there_twice_do_not_pass_for_all()
     {
-        using var hub = new LocalHub(_ => new HubResponse(200, LocalHub.List([("m-Q8_0-00001-of-00002.gguf", 5, null), ("m-Q8_0-00001-of-00002.gguf", 5, null)])));
+        using var hub = new LocalHub(_ =>
+            new HubResponse(200, LocalHub.List([("m-Q8_0-00001-of-00002.gguf", 5, null), ("m-Q8_0-00001-of-00002.gguf", 5, null)])));
         await AssertRefusedAsync(hub, "owner/name:m-Q8_0", "split into 2 files, of which the repository has 1");
-        using var numbers = new LocalHub(_ => new HubResponse(200, LocalHub.List([("m-Q8_0-00001-of-00002.gguf", 5, null), ("m-Q8_0-00003-of-00002.gguf", 5, null)])));
+        using var numbers = new LocalHub(_ =>
+            new HubResponse(200, LocalHub.List([("m-Q8_0-00001-of-00002.gguf", 5, null), ("m-Q8_0-00003-of-00002.gguf", 5, null)])));
         await AssertRefusedAsync(numbers, "owner/name:m-Q8_0", "split into 2 files");
     }
 
@@ -271,7 +289,8 @@ public sealed class HostileHubTests : IDisposable
     public async Task A_part_that_nothing_vouches_for_begins_again()
     {
         await File.WriteAllBytesAsync(_folder.ModelPath(Name + ".part"), new byte[70_000]);
-        using var hub = new LocalHub(request => request.IsFile ? HubResponse.File(request, _model) : new HubResponse(200, LocalHub.List([(Name, _model.Length, null)])));
+        using var hub = new LocalHub(request => request.IsFile ? HubResponse.File(request, _model)
+            : new HubResponse(200, LocalHub.List([(Name, _model.Length, null)])));
         Assert.Equal(0, (await PullAsync(hub, "owner/name")).ExitCode);
         Assert.Equal(_model, await File.ReadAllBytesAsync(_folder.ModelPath(Name)));
     }
@@ -281,7 +300,8 @@ public sealed class HostileHubTests : IDisposable
     {
         using var hub = new LocalHub(request => request.Target switch
         {
-            "/api/models/owner/name/tree/refs%2Fpr%2F3?recursive=true" => new HubResponse(200, LocalHub.List(new Dictionary<string, byte[]> { [Name] = _model })),
+            "/api/models/owner/name/tree/refs%2Fpr%2F3?recursive=true" =>
+                new HubResponse(200, LocalHub.List(new Dictionary<string, byte[]> { [Name] = _model })),
             "/owner/name/resolve/refs%2Fpr%2F3/" + Name => HubResponse.File(request, _model),
             _ => new HubResponse(404, []),
         });
@@ -292,7 +312,12 @@ public sealed class HostileHubTests : IDisposable
     [Fact]
     public async Task Without_a_network_the_first_word_says_so()
     {
-        CliResult result = await TestCli.RunAsync(["pull", "owner/name"], null, new Dictionary<string, string?>(_folder.Environment) { ["HF_ENDPOINT"] = "http://no-such-host.invalid", ["HF_HOME"] = _folder.Root });
+        CliResult result = await TestCli.RunAsync(["pull", "owner/name"], null,
+            new Dictionary<string, string?>(_folder.Environment)
+            {
+                ["HF_ENDPOINT"] = "http://no-such-host.invalid",
+                ["HF_HOME"] = _folder.Root
+            });
         Assert.Equal(1, result.ExitCode);
         Assert.All(result.Error.TrimEnd().Split('\n'), line => Assert.StartsWith("edgellm: no network? ", line));
     }
@@ -302,19 +327,26 @@ public sealed class HostileHubTests : IDisposable
     /// <summary>A file that `run` takes, as far as its header says.</summary>
     private static Task<byte[]> RunnableAsync() => File.ReadAllBytesAsync(DefaultModelFile.Path!);
 
-    private async Task<CliResult> AssertRefusedAsync(LocalHub hub, string reference, string text, Dictionary<string, string?>? variables = null)
+    private async Task<CliResult> AssertRefusedAsync(LocalHub hub, string reference, string text,
+        Dictionary<string, string?>? variables = null)
     {
         CliResult result = await PullAsync(hub, reference, variables);
         Assert.Contains(text, result.Error);
         Assert.Equal(1, result.ExitCode);
         Assert.Single(result.Error.TrimEnd('\n').Split('\n'));
-        if (Directory.Exists(_folder.Models)) Assert.DoesNotContain(Directory.EnumerateFiles(_folder.Models, "*.gguf"), path => new FileInfo(path).LinkTarget is null);
+        if (Directory.Exists(_folder.Models))
+            Assert.DoesNotContain(Directory.EnumerateFiles(_folder.Models, "*.gguf"), path => new FileInfo(path).LinkTarget is null);
         return result;
     }
 
     private Task<CliResult> PullAsync(LocalHub hub, string reference, Dictionary<string, string?>? variables = null)
     {
-        var environment = new Dictionary<string, string?>(_folder.Environment) { ["HF_ENDPOINT"] = hub.Address, ["HF_TOKEN"] = null, ["HF_HOME"] = _folder.Root };
+        var environment = new Dictionary<string, string?>(_folder.Environment)
+        {
+            ["HF_ENDPOINT"] = hub.Address,
+            ["HF_TOKEN"] = null,
+            ["HF_HOME"] = _folder.Root,
+        };
         foreach ((string name, string? value) in variables ?? []) environment[name] = value;
         return TestCli.RunAsync(["pull", reference], null, environment);
     }

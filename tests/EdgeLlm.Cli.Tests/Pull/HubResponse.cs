@@ -27,7 +27,10 @@ internal sealed record HubResponse(int Status, byte[] Body)
         bool changed = request.Headers.TryGetValue("If-Range", out string? tag) && tag != Tag;
         if (request.From == 0 || changed) return new HubResponse(200, bytes) { Headers = { ["ETag"] = Tag } };
         if (request.From >= bytes.Length) return new HubResponse(416, []);
-        return new HubResponse(206, bytes[request.From..]) { Headers = { ["ETag"] = Tag, ["Content-Range"] = $"bytes {request.From}-{bytes.Length - 1}/{bytes.Length}" } };
+        return new HubResponse(206, bytes[request.From..])
+        {
+            Headers = { ["ETag"] = Tag, ["Content-Range"] = $"bytes {request.From}-{bytes.Length - 1}/{bytes.Length}" },
+        };
     }
 
     public static HubResponse Redirect(string target) => new(302, []) { Headers = { ["Location"] = target } };

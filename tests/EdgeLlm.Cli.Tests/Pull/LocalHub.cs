@@ -25,17 +25,23 @@ internal sealed class LocalHub : IDisposable
 
     public ConcurrentQueue<HubRequest> Requests { get; } = new();
 
-    /// <summary>A repository `owner/name` with these files; <paramref name="change"/> may put another answer in the place of a file's.</summary>
-    public static LocalHub With(Dictionary<string, byte[]> files, Func<HubRequest, HubResponse, HubResponse?>? change = null) => new(request =>
+    /// <summary>
+    /// A repository `owner/name` with these files; <paramref name="change"/> may put another answer in the place of a file's.
+    /// </summary>
+    public static LocalHub With(Dictionary<string, byte[]> files, Func<HubRequest, HubResponse, HubResponse?>? change = null) =>
+        new(request =>
     {
         const string list = "/api/models/owner/name/tree/main?recursive=true", resolve = "/owner/name/resolve/main/";
         HubResponse usual = request.Target == list ? new HubResponse(200, List(files))
-            : request.Target.StartsWith(resolve, StringComparison.Ordinal) && files.TryGetValue(Uri.UnescapeDataString(request.Target[resolve.Length..]), out byte[]? bytes) ? HubResponse.File(request, bytes)
+            : request.Target.StartsWith(resolve, StringComparison.Ordinal)
+                && files.TryGetValue(Uri.UnescapeDataString(request.Target[resolve.Length..]), out byte[]? bytes)
+                ? HubResponse.File(request, bytes)
             : new HubResponse(404, []);
         return change?.Invoke(request, usual) ?? usual;
     });
 
-    public static byte[] List(Dictionary<string, byte[]> files) => List(files.Select(file => (file.Key, (long)file.Value.Length, (string?)Convert.ToHexStringLower(SHA256.HashData(file.Value)))));
+    public static byte[] List(Dictionary<string, byte[]> files) =>
+        List(files.Select(file => (file.Key, (long)file.Value.Length, (string?)Convert.ToHexStringLower(SHA256.HashData(file.Value)))));
 
     public static byte[] List(IEnumerable<(string Path, long Size, string? Sha256)> files)
     {
@@ -98,13 +104,15 @@ internal sealed class LocalHub : IDisposable
             using var reader = new StreamReader(stream, Encoding.ASCII, leaveOpen: true);
             string[] first = (await reader.ReadLineAsync() ?? "").Split(' ');
             var headers = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
-            while (await reader.ReadLineAsync() is { Length: > 0 } line) headers[line[..line.IndexOf(':')]] = line[(line.IndexOf(':') + 1)..].Trim();
+            while (await reader.ReadLineAsync() is { Length: > 0 } line)
+                headers[line[..line.IndexOf(':')]] = line[(line.IndexOf(':') + 1)..].Trim();
             if (first.Length < 2) return;
             var request = new HubRequest(first[1], headers);
             Requests.Enqueue(request);
             HubResponse response = _answer(request);
             var head = new StringBuilder($"HTTP/1.1 {response.Status} Answer\r\nConnection: close\r\n");
-            head.Append(response.Chunked ? "Transfer-Encoding: chunked\r\n" : $"Content-Length: {response.DeclaredLength ?? response.Body.Length}\r\n");
+            head.Append(response.Chunked ? "Transfer-Encoding: chunked\r\n"
+                : $"Content-Length: {response.DeclaredLength ?? response.Body.Length}\r\n");
             foreach ((string name, string value) in response.Headers) head.Append($"{name}: {value}\r\n");
             await stream.WriteAsync(Encoding.UTF8.GetBytes(head + "\r\n"));
             ReadOnlyMemory<byte> body = response.Body.AsMemory(0, Math.Min(response.CutAfter ?? int.MaxValue, response.Body.Length));

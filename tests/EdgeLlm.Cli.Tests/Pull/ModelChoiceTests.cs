@@ -8,7 +8,8 @@ public sealed class ModelChoiceTests
 
     private static readonly IReadOnlyList<RemoteModel> Models = RemoteModel.Of("owner/name",
     [
-        File("m-F16.gguf", 2000), File("m-Q8_0.gguf", 1100), File("m-Q6_K_L.gguf", 900), File("m-Q4_K_M.gguf", 700), File("m-Q4_0.gguf", 650),
+        File("m-F16.gguf", 2000), File("m-Q8_0.gguf", 1100), File("m-Q6_K_L.gguf", 900), File("m-Q4_K_M.gguf", 700),
+        File("m-Q4_0.gguf", 650),
         File("m-Q3_K_S.gguf", 500), File("m-IQ2_M.gguf", 400), File("mmproj-m-F16.gguf", 50), File("m.imatrix.gguf", 1),
     ]);
 
@@ -28,7 +29,8 @@ public sealed class ModelChoiceTests
     [Fact]
     public void Without_four_bits_the_largest_quantized_one_is_taken()
     {
-        IReadOnlyList<RemoteModel> models = RemoteModel.Of("owner/name", [File("m.f16.gguf", 300), File("m.Q5_K_M.gguf", 100), File("m.Q8_0.gguf", 150)]);
+        IReadOnlyList<RemoteModel> models =
+            RemoteModel.Of("owner/name", [File("m.f16.gguf", 300), File("m.Q5_K_M.gguf", 100), File("m.Q8_0.gguf", 150)]);
         Assert.Equal("m.Q8_0", ModelChoice.BestFor(8000 * MB, models, "owner/name").Model.Name);
         Assert.Equal("m.Q5_K_M", ModelChoice.BestFor(300 * MB, models, "owner/name").Model.Name);
     }
@@ -52,7 +54,8 @@ public sealed class ModelChoiceTests
     [InlineData("m-Q4_0")]
     [InlineData("Q4_0")]
     [InlineData("q4_0")]
-    public void A_file_can_be_named_in_several_ways(string text) => Assert.Equal("m-Q4_0", ModelChoice.Named(Models, "owner/name", text).Model.Name);
+    public void A_file_can_be_named_in_several_ways(string text) =>
+        Assert.Equal("m-Q4_0", ModelChoice.Named(Models, "owner/name", text).Model.Name);
 
     [Fact]
     public void An_unknown_file_is_answered_with_those_that_there_are()
@@ -89,7 +92,8 @@ public sealed class ModelChoiceTests
     [InlineData("https://huggingface.co/owner/name/blob/main/a/b%20c.gguf", "owner/name", "main", "a/b c.gguf")]
     [InlineData("https://huggingface.co/owner/name/resolve/refs%2Fpr%2F3/m.gguf?download=true", "owner/name", "refs/pr/3", "m.gguf")]
     [InlineData("hf.co/owner/name:Q4_K_M", "owner/name", "main", "Q4_K_M")]
-    public void A_reference_is_a_repository_and_perhaps_a_revision_and_a_file(string text, string repository, string revision, string? file) =>
+    public void A_reference_is_a_repository_and_perhaps_a_revision_and_a_file(string text, string repository,
+        string revision, string? file) =>
         Assert.Equal(new RepositoryReference(repository, revision, file), RepositoryReference.Parse(text));
 
     private static RepositoryFile File(string path, long megabytes) => new(path, megabytes * MB, null);

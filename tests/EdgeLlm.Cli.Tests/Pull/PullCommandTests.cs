@@ -22,10 +22,38 @@ public sealed class PullCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task An_adapter_comes_into_a_folder_of_its_own_and_list_shows_its_base()
+    {
+        byte[] config = "{\"peft_type\": \"LORA\", \"base_model_name_or_path\": \"owner/base\"}"u8.ToArray();
+        using var hub = LocalHub.With(new()
+        {
+            ["adapter_config.json"] = config,
+            ["adapter_model.safetensors"] = [1, 2, 3],
+            ["README.md"] = [1],
+            ["training_args.bin"] = [9],
+            ["checkpoint-1/adapter_config.json"] = config
+        });
+        CliResult result = await PullAsync(hub, "owner/name");
+        Assert.Equal(("", 0), (result.Error, result.ExitCode));
+        Assert.Contains("--lora", result.Output);
+        string folder = Path.Combine(_folder.Models, "adapters", "name");
+        Assert.Equal(["README.md", "adapter_config.json", "adapter_model.safetensors"],
+            Directory.GetFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Contains("adapter of owner/base", (await TestCli.RunAsync(["list"], null, _folder.Environment)).Output);
+        Assert.Contains("\"base\": \"owner/base\"", (await TestCli.RunAsync(["list", "--json"], null, _folder.Environment)).Output);
+        string own = _folder.PathOf("mine");
+        Directory.Move(folder, own);
+        Assert.Equal(0, (await TestCli.RunAsync(["pull", own], null, _folder.Environment)).ExitCode);
+        Assert.Contains("mine", (await TestCli.RunAsync(["list"], null, _folder.Environment)).Output);
+        Assert.Contains("is there already", (await TestCli.RunAsync(["pull", own], null, _folder.Environment)).Error);
+    }
+
+    [Fact]
     public async Task After_a_cut_connection_only_the_rest_is_asked_for()
     {
         int cuts = 0;
-        using var hub = LocalHub.With(new() { [Name] = _model }, (request, usual) => request.IsFile && cuts++ == 0 ? usual with { CutAfter = 50_000 } : null);
+        using var hub = LocalHub.With(new() { [Name] = _model },
+            (request, usual) => request.IsFile && cuts++ == 0 ? usual with { CutAfter = 50_000 } : null);
         CliResult result = await PullAsync(hub, "owner/name");
         Assert.Equal(0, result.ExitCode);
         Assert.Contains("tries again", result.Error);
@@ -170,8 +198,10 @@ public sealed class PullCommandTests : IDisposable
     public async Task The_list_goes_on_on_its_next_page()
     {
         using var hub = LocalHub.With(new() { [Name] = _model }, (request, usual) =>
-            request.Target.EndsWith("recursive=true", StringComparison.Ordinal) ? new HubResponse(200, "[]"u8.ToArray()) { Headers = { ["Link"] = "</api/next>; rel=\"next\"" } }
-            : request.Target == "/api/next" ? new HubResponse(200, LocalHub.List(new Dictionary<string, byte[]> { [Name] = _model })) : null);
+            request.Target.EndsWith("recursive=true", StringComparison.Ordinal)
+                ? new HubResponse(200, "[]"u8.ToArray()) { Headers = { ["Link"] = "</api/next>; rel=\"next\"" } }
+            : request.Target == "/api/next"
+            ? new HubResponse(200, LocalHub.List(new Dictionary<string, byte[]> { [Name] = _model })) : null);
         Assert.Equal(0, (await PullAsync(hub, "owner/name")).ExitCode);
     }
 
@@ -232,11 +262,17 @@ public sealed class PullCommandTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private string[] FilesHere() => Directory.Exists(_folder.Models) ? [.. Directory.EnumerateFiles(_folder.Models).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)] : [];
+    private string[] FilesHere() =>
+        Directory.Exists(_folder.Models)
+            ? [.. Directory.EnumerateFiles(_folder.Models).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)] : [];
 
-    private Task<CliResult> PullAsync(LocalHub hub, string reference, string? token = null, string[]? options = null, string? systemFolder = null) =>
+    private Task<CliResult> PullAsync(LocalHub hub, string reference, string? token = null, string[]? options = null,
+        string? systemFolder = null) =>
         TestCli.RunAsync(["pull", reference, .. options ?? []], null, new Dictionary<string, string?>(_folder.Environment)
         {
-            ["HF_ENDPOINT"] = hub.Address, ["HF_TOKEN"] = token, ["HF_HOME"] = _folder.Root, [TestCli.SystemFolder] = systemFolder,
+            ["HF_ENDPOINT"] = hub.Address,
+            ["HF_TOKEN"] = token,
+            ["HF_HOME"] = _folder.Root,
+            [TestCli.SystemFolder] = systemFolder,
         });
 }

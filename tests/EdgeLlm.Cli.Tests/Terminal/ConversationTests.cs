@@ -42,7 +42,8 @@ public sealed class ConversationTests : IDisposable
         await second.TypeAsync("/bye\r");
         Assert.Equal(0, await second.ExitCodeAsync());
         string settings = second.Output[second.Output.LastIndexOf("/bye", StringComparison.Ordinal)..];
-        foreach (string setting in (string[])["isig", "icanon", "iexten", "echo", "icrnl", "ixon"]) Assert.Matches($@"(^|[ \n]){setting}\b", settings);
+        foreach (string setting in (string[])["isig", "icanon", "iexten", "echo", "icrnl", "ixon"])
+            Assert.Matches($@"(^|[ \n]){setting}\b", settings);
         Assert.EndsWith("\e[?2004l", second.Output[..second.Output.LastIndexOf("speed ", StringComparison.Ordinal)].TrimEnd());
     }
 
@@ -77,7 +78,8 @@ public sealed class ConversationTests : IDisposable
         await terminal.TypeAsync("/show template\r");
         await terminal.TypeAsync("/bye\r");
         Assert.Equal(0, await terminal.ExitCodeAsync());
-        Assert.Equal(["/show parameters", "/set nohistory", "/show template", "/bye"], File.ReadAllLines(_folder.PathOf("edgellm/history")));
+        Assert.Equal(["/show parameters", "/set nohistory", "/show template", "/bye"],
+            File.ReadAllLines(_folder.PathOf("edgellm/history")));
     }
 
     /// <summary>A terminal has 80 columns by itself: a line that is broken there is hard to read as a list.</summary>

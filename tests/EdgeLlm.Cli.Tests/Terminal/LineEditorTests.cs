@@ -7,7 +7,8 @@ namespace EdgeLlm.Cli.Tests.Terminal;
 /// <summary>Keys as a terminal sends them, and what comes of them: the text that is sent, and the screen.</summary>
 public sealed class LineEditorTests
 {
-    private const string Left = "\e[D", Right = "\e[C", Up = "\e[A", Down = "\e[B", Home = "\e[H", End = "\e[F", Delete = "\e[3~", Backspace = "\x7f";
+    private const string Left = "\e[D", Right = "\e[C", Up = "\e[A", Down = "\e[B", Home = "\e[H", End = "\e[F",
+        Delete = "\e[3~", Backspace = "\x7f";
 
     [Theory]
     [InlineData("hello", "hello\r")]
@@ -166,7 +167,8 @@ public sealed class LineEditorTests
     [Fact]
     public void The_screen_always_shows_the_text_and_the_cursor_its_place()
     {
-        string[] keys = [Left, Right, Up, Down, Home, End, Delete, Backspace, "\x17", "\x0b", "\x15", "\x19", "\n", "a", "b c", "word ", "日本", "👍", "é", "\t", "0123456789012345678901234567890123456789"];
+        string[] keys = [Left, Right, Up, Down, Home, End, Delete, Backspace, "\x17", "\x0b", "\x15", "\x19", "\n", "a", "b c", "word ",
+            "日本", "👍", "é", "\t", "0123456789012345678901234567890123456789"];
         for (int seed = 0; seed < 40; seed++)
         {
             var dice = new Random(seed);

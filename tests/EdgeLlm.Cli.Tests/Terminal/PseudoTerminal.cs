@@ -30,11 +30,13 @@ internal sealed class PseudoTerminal : IDisposable
     }
 
     /// <summary>Starts `edgellm` with arguments, quoted for a shell; what follows it runs in the same terminal.</summary>
-    public static PseudoTerminal Start(string arguments, string afterwards = "true", string terminal = "xterm-256color", string? stateFolder = null)
+    public static PseudoTerminal Start(string arguments, string afterwards = "true", string terminal = "xterm-256color",
+        string? stateFolder = null)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() && File.Exists("/usr/bin/script"), "takes script(1) of util-linux, which is not here");
         string program = Path.Combine(AppContext.BaseDirectory, "EdgeLlm.Cli.dll");
-        var start = new ProcessStartInfo("/usr/bin/script", ["-qefc", $"trap : INT; stty cols 60 rows 20; dotnet '{program}' {arguments}; code=$?; {afterwards}; exit $code", "/dev/null"])
+        var start = new ProcessStartInfo("/usr/bin/script",
+            ["-qefc", $"trap : INT; stty cols 60 rows 20; dotnet '{program}' {arguments}; code=$?; {afterwards}; exit $code", "/dev/null"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

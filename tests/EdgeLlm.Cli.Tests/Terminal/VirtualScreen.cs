@@ -5,7 +5,9 @@ using EdgeLlm.Cli.Terminal;
 
 namespace EdgeLlm.Cli.Tests.Terminal;
 
-/// <summary>A terminal of a given size that shows what is written to it: as much of VT100 as the editor uses, with the automatic margin of xterm.</summary>
+/// <summary>
+/// A terminal of a given size that shows what is written to it: as much of VT100 as the editor uses, with the automatic margin of xterm.
+/// </summary>
 internal sealed partial class VirtualScreen(int columns, int height) : TextWriter
 {
     private readonly List<List<string>> _rows = [[]]; // [row][column]; a wide character has an empty cell after it

@@ -57,7 +57,8 @@ internal sealed class GgufDocument
             offsets.Add(UInt64(file, ref position));
         }
         int dataStart = (int)AlignUp((ulong)position, document.Alignment);
-        for (int i = 0; i < offsets.Count; i++) document.Tensors[i].Data = file.Slice(dataStart + (int)offsets[i], (int)document.Tensors[i].TrueBytes).ToArray();
+        for (int i = 0; i < offsets.Count; i++)
+            document.Tensors[i].Data = file.Slice(dataStart + (int)offsets[i], (int)document.Tensors[i].TrueBytes).ToArray();
         return document;
     }
 
@@ -65,12 +66,16 @@ internal sealed class GgufDocument
     {
         Version = Version,
         Keys = [.. Keys.Select(key => new Key(key.Name, key.Type, key.Value))],
-        Tensors = [.. Tensors.Select(tensor => new Tensor { Name = tensor.Name, Shape = [.. tensor.Shape], Type = tensor.Type, Data = tensor.Data })],
+        Tensors =
+            [.. Tensors.Select(tensor =>
+                new Tensor { Name = tensor.Name, Shape = [.. tensor.Shape], Type = tensor.Type, Data = tensor.Data })],
     };
 
     public Key? Find(string name) => Keys.Find(key => key.Name.AsSpan().SequenceEqual(Encoding.UTF8.GetBytes(name)));
 
-    /// <summary>The file. It ends at the end of a page where alignment allows that, so that a read past its last tensor is one past the map.</summary>
+    /// <summary>
+    /// The file. It ends at the end of a page where alignment allows that, so that a read past its last tensor is one past the map.
+    /// </summary>
     public byte[] ToArray()
     {
         ulong alignment = Alignment, dataBytes = 0;
@@ -91,7 +96,9 @@ internal sealed class GgufDocument
     }
 
     /// <summary>The alignment that the tensors' data gets; one that a mutant only claims does not count.</summary>
-    private ulong Alignment => Find("general.alignment") is { Type: 4, Value.Length: 4 } key && BinaryPrimitives.ReadUInt32LittleEndian(key.Value) is var value and (8 or 16 or 32 or 64 or 128 or 256) ? value : 32;
+    private ulong Alignment =>
+        Find("general.alignment") is { Type: 4, Value.Length: 4 } key
+            && BinaryPrimitives.ReadUInt32LittleEndian(key.Value) is var value and (8 or 16 or 32 or 64 or 128 or 256) ? value : 32;
 
     private byte[] Header(List<ulong> offsets, int padding)
     {
@@ -146,9 +153,11 @@ internal sealed class GgufDocument
         return file.Slice(position - length, length).ToArray();
     }
 
-    private static uint UInt32(ReadOnlySpan<byte> file, ref int position) => BinaryPrimitives.ReadUInt32LittleEndian(file[((position += 4) - 4)..]);
+    private static uint UInt32(ReadOnlySpan<byte> file, ref int position) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(file[((position += 4) - 4)..]);
 
-    private static ulong UInt64(ReadOnlySpan<byte> file, ref int position) => BinaryPrimitives.ReadUInt64LittleEndian(file[((position += 8) - 8)..]);
+    private static ulong UInt64(ReadOnlySpan<byte> file, ref int position) =>
+        BinaryPrimitives.ReadUInt64LittleEndian(file[((position += 8) - 8)..]);
 
     private static ulong AlignUp(ulong value, ulong alignment) => (value + alignment - 1) / alignment * alignment;
 

@@ -12,24 +12,32 @@ internal sealed class GgufMutator(Dice dice, GgufDocument document)
     [
         .. new[]
         {
-            "attention.key_length", "attention.value_length", "attention.sliding_window", "attention.causal", "attention.scale", "rope.dimension_count", "rope.freq_base", "rope.scaling.type",
-            "rope.scaling.factor", "rope.scale_linear", "rope.scaling.original_context_length", "rope.scaling.attn_factor", "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow",
-            "rope.scaling.finetuned", "expert_count", "expert_used_count", "vocab_size", "tensor_data_layout", "logit_scale", "context_length", "block_count", "embedding_length", "pooling_type",
+            "attention.key_length", "attention.value_length", "attention.sliding_window", "attention.causal", "attention.scale",
+            "rope.dimension_count", "rope.freq_base", "rope.scaling.type",
+            "rope.scaling.factor", "rope.scale_linear", "rope.scaling.original_context_length", "rope.scaling.attn_factor",
+            "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow",
+            "rope.scaling.finetuned", "expert_count", "expert_used_count", "vocab_size", "tensor_data_layout", "logit_scale",
+            "context_length", "block_count", "embedding_length", "pooling_type",
         }.Select(key => "llama." + key),
         .. new[]
         {
-            "model", "pre", "tokens", "scores", "token_type", "merges", "bos_token_id", "eos_token_id", "eot_token_id", "eom_token_id", "unknown_token_id", "seperator_token_id", "padding_token_id",
-            "cls_token_id", "mask_token_id", "add_bos_token", "add_eos_token", "add_sep_token", "add_space_prefix", "remove_extra_whitespaces", "precompiled_charsmap", "normalizer.lowercase",
+            "model", "pre", "tokens", "scores", "token_type", "merges", "bos_token_id", "eos_token_id", "eot_token_id", "eom_token_id",
+            "unknown_token_id", "seperator_token_id", "padding_token_id",
+            "cls_token_id", "mask_token_id", "add_bos_token", "add_eos_token", "add_sep_token", "add_space_prefix",
+            "remove_extra_whitespaces", "precompiled_charsmap", "normalizer.lowercase",
             "normalizer.strip_accents",
         }.Select(key => "tokenizer.ggml." + key),
-        "general.alignment", "general.name", "general.file_type", "general.architecture", "tokenizer.chat_template", "edgellm.tokenizer.normalizer", "edgellm.tokenizer.clean_up_spaces",
-        "edgellm.version", "edgellm.packed.names", "edgellm.packed.rows", "edgellm.packed.columns", "edgellm.packed.kinds", "edgellm.packed.codebooks", "edgellm.packed.rotations",
+        "general.alignment", "general.name", "general.file_type", "general.architecture", "tokenizer.chat_template",
+        "edgellm.tokenizer.normalizer", "edgellm.tokenizer.clean_up_spaces",
+        "edgellm.version", "edgellm.packed.names", "edgellm.packed.rows", "edgellm.packed.columns", "edgellm.packed.kinds",
+        "edgellm.packed.codebooks", "edgellm.packed.rotations",
         "split.no", "split.count", "split.tensors.count",
     ];
 
     private static readonly string[] KnownTensors =
     [
-        "blk.0.attn_q.bias", "blk.1.ffn_down.bias", "output.weight", "output.bias", "rope_freqs.weight", "blk.0.attn_q_norm.weight", "blk.0.ffn_gate_inp.weight", "blk.2.attn_q.weight",
+        "blk.0.attn_q.bias", "blk.1.ffn_down.bias", "output.weight", "output.bias", "rope_freqs.weight", "blk.0.attn_q_norm.weight",
+        "blk.0.ffn_gate_inp.weight", "blk.2.attn_q.weight",
         "token_types.weight", "position_embd.weight", "blk.0.attn_rot_embd", "token_embd.weight",
     ];
 
@@ -49,7 +57,7 @@ internal sealed class GgufMutator(Dice dice, GgufDocument document)
     {
         switch (dice.Below(24))
         {
-            case 0: document.Keys.RemoveAt(IndexOfKey()); break;
+            case 0 when document.Keys.Count > 1: document.Keys.RemoveAt(IndexOfKey()); break;
             case 1: document.Keys.Insert(IndexOfKey(), Copy(document.Keys[IndexOfKey()])); break;
             case 2: document.Keys[IndexOfKey()].Name = dice.OneIn(2) ? Utf8(dice.Of(KnownKeys)) : dice.TextBytes(); break;
             case 3: SwapValues(); break;
@@ -166,10 +174,14 @@ internal sealed class GgufMutator(Dice dice, GgufDocument document)
     /// <summary>Two sizes whose product wraps to what it was, such as head_count x key_length.</summary>
     private void Multiply()
     {
-        GgufDocument.Key[] sizes = [.. document.Keys.Where(key => key.Type is 4 or 5 && key.Value.Length == 4 && key.Text.StartsWith("llama.", StringComparison.Ordinal))];
+        GgufDocument.Key[] sizes =
+            [.. document.Keys.Where(key => key.Type is 4 or 5 && key.Value.Length == 4
+                && key.Text.StartsWith("llama.", StringComparison.Ordinal))];
         if (sizes.Length < 2) return;
         GgufDocument.Key first = dice.Of(sizes), second = dice.Of(sizes);
-        if (dice.OneIn(2) && document.Find("llama.attention.head_count") is { } heads && document.Find("llama.attention.key_length") is { } length) (first, second) = (heads, length);
+        if (dice.OneIn(2) && document.Find("llama.attention.head_count") is { } heads
+            && document.Find("llama.attention.key_length") is { } length)
+            (first, second) = (heads, length);
         if (dice.Overflowing(ReadInteger(first.Value) * ReadInteger(second.Value)) is not { } factors) return;
         (ulong large, ulong small) = dice.OneIn(2) ? factors : (factors.Second, factors.First);
         (first.Value, second.Value) = (Integer(large, 4), Integer(small, 4));
@@ -227,7 +239,9 @@ internal sealed class GgufMutator(Dice dice, GgufDocument document)
         for (int edits = dice.OneIn(4) ? data.Length / 8 : dice.Mutations(); edits > 0; edits--)
         {
             int width = tensor.Type == 0 ? 4 : 2, at = dice.Below(data.Length / width) * width;
-            byte[] number = width == 4 ? Float(6, dice.Number()) : BitConverter.GetBytes(dice.Pick<ushort>(0x7C00, 0xFC00, 0x7E00, 0x7BFF, 0x0001, 0x8000, 0x7F80, 0xFFFF, (ushort)dice.Below(65536)));
+            byte[] number = width == 4 ? Float(6, dice.Number())
+                : BitConverter.GetBytes(
+                    dice.Pick<ushort>(0x7C00, 0xFC00, 0x7E00, 0x7BFF, 0x0001, 0x8000, 0x7F80, 0xFFFF, (ushort)dice.Below(65536)));
             number.CopyTo(data, at);
         }
         tensor.Data = data;
@@ -235,7 +249,8 @@ internal sealed class GgufMutator(Dice dice, GgufDocument document)
 
     private static GgufDocument.Key Copy(GgufDocument.Key key) => new(key.Name, key.Type, key.Value);
 
-    private static GgufDocument.Tensor Copy(GgufDocument.Tensor tensor, byte[] name) => new() { Name = name, Shape = [.. tensor.Shape], Type = tensor.Type, Data = tensor.Data };
+    private static GgufDocument.Tensor Copy(GgufDocument.Tensor tensor, byte[] name) =>
+        new() { Name = name, Shape = [.. tensor.Shape], Type = tensor.Type, Data = tensor.Data };
 
     private static ulong ReadInteger(ReadOnlySpan<byte> bytes)
     {

@@ -6,15 +6,19 @@ using System.Text.Json.Nodes;
 
 namespace EdgeLlm.Fuzz.Inputs;
 
-/// <summary>Damages JSON value by value: other types, other numbers, fields that are missing, twice or of other names, deep nests.</summary>
+/// <summary>
+/// Damages JSON value by value: other types, other numbers, fields that are missing, twice or of other names, deep nests.
+/// </summary>
 internal static class JsonMutator
 {
     private static readonly JsonSerializerOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private static readonly string[] Values =
     [
-        "null", "true", "false", "0", "1", "-1", "2", "0.5", "-0.0", "1e9", "1e400", "-1e400", "2147483647", "2147483648", "-2147483648", "4294967295", "4294967296", "9223372036854775807",
-        "9223372036854775808", "18446744073709551615", "1e-320", "[]", "{}", "\"\"", "[null]", "[[[[[]]]]]", "{\"\":{\"\":null}}", "\"\\u0000\"", "\"\\ud800\"", "\"\\udc00x\"", "\"\\uD83D\\uDE00\"", "NaN", "1.", "01", "\"",
+        "null", "true", "false", "0", "1", "-1", "2", "0.5", "-0.0", "1e9", "1e400", "-1e400", "2147483647", "2147483648", "-2147483648",
+        "4294967295", "4294967296", "9223372036854775807",
+        "9223372036854775808", "18446744073709551615", "1e-320", "[]", "{}", "\"\"", "[null]", "[[[[[]]]]]", "{\"\":{\"\":null}}",
+        "\"\\u0000\"", "\"\\ud800\"", "\"\\udc00x\"", "\"\\uD83D\\uDE00\"", "NaN", "1.", "01", "\"",
     ];
 
     /// <summary>Damages a document; the result is mostly JSON still.</summary>
@@ -116,7 +120,9 @@ internal static class JsonMutator
         switch (dice.Below(7))
         {
             case 0: return JsonSerializer.Serialize(Plain(dice.Text()), Options);
-            case 1: return ((long)dice.Integer(old is JsonValue number && number.TryGetValue(out long value) ? (ulong)value : 0)).ToString(CultureInfo.InvariantCulture);
+            case 1:
+                return ((long)dice.Integer(old is JsonValue number && number.TryGetValue(out long value) ? (ulong)value : 0)).ToString(
+                    CultureInfo.InvariantCulture);
             case 2: return dice.Number() is var real && double.IsFinite(real) ? real.ToString("R", CultureInfo.InvariantCulture) : "1e999";
             case 3 when dice.OneIn(8):
                 int depth = 1 << dice.Below(14);

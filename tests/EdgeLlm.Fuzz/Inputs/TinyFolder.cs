@@ -6,7 +6,10 @@ using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Fuzz.Inputs;
 
-/// <summary>A tiny llama as a Hugging Face folder: with tokenizer.json and one file of weights, torch's or safetensors, or with tokenizer.model and two of the latter.</summary>
+/// <summary>
+/// A tiny llama as a Hugging Face folder: with tokenizer.json and one file of weights, torch's or safetensors, or with tokenizer.model and
+/// two of the latter.
+/// </summary>
 internal static class TinyFolder
 {
     private const int Width = 32, Heads = 4, KeyValueHeads = 2, FeedForward = 64, Layers = 1;
@@ -23,11 +26,13 @@ internal static class TinyFolder
                 ["eos_token"] = new JsonObject { ["content"] = sharded ? "</s>" : "<|im_end|>", ["special"] = true },
                 ["add_bos_token"] = true,
                 ["chat_template"] = TinyModel.ChatTemplate,
-                ["added_tokens_decoder"] = new JsonObject { ["2"] = new JsonObject { ["content"] = sharded ? "</s>" : "<|im_end|>", ["special"] = true } },
+                ["added_tokens_decoder"] =
+                    new JsonObject { ["2"] = new JsonObject { ["content"] = sharded ? "</s>" : "<|im_end|>", ["special"] = true } },
             }.ToJsonString()),
             ["generation_config.json"] = Utf8("""{"eos_token_id":[2,0],"temperature":0.6,"top_p":0.9}"""),
         };
-        files[sharded ? "tokenizer.model" : "tokenizer.json"] = sharded ? SentencePiece(isUnigram: false) : Utf8(TokenizerJson().ToJsonString());
+        files[sharded ? "tokenizer.model" : "tokenizer.json"] = sharded ? SentencePiece(isUnigram: false)
+            : Utf8(TokenizerJson().ToJsonString());
         List<(string Name, int[] Shape)> tensors = [.. Tensors()];
         if (!sharded)
         {
@@ -43,7 +48,8 @@ internal static class TinyFolder
             files[name] = Safetensors(some);
             foreach ((string tensor, _) in some) map[tensor] = name;
         }
-        files["model.safetensors.index.json"] = Utf8(new JsonObject { ["metadata"] = new JsonObject { ["total_size"] = 1 }, ["weight_map"] = map }.ToJsonString());
+        files["model.safetensors.index.json"] =
+            Utf8(new JsonObject { ["metadata"] = new JsonObject { ["total_size"] = 1 }, ["weight_map"] = map }.ToJsonString());
         return files;
     }
 
@@ -56,7 +62,17 @@ internal static class TinyFolder
         for (int id = 0; id < tokens.Count; id++)
         {
             if (tokens[id].Type == TokenType.Normal) vocabulary[tokens[id].Text] = id;
-            else added.Add(new JsonObject { ["id"] = id, ["content"] = tokens[id].Text, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = true });
+            else
+                added.Add(new JsonObject
+                {
+                    ["id"] = id,
+                    ["content"] = tokens[id].Text,
+                    ["single_word"] = false,
+                    ["lstrip"] = false,
+                    ["rstrip"] = false,
+                    ["normalized"] = false,
+                    ["special"] = true
+                });
         }
         var bytes = new JsonObject { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = true, ["use_regex"] = true };
         return new JsonObject
@@ -67,7 +83,13 @@ internal static class TinyFolder
             ["pre_tokenizer"] = bytes,
             ["post_processor"] = null,
             ["decoder"] = bytes.DeepClone(),
-            ["model"] = new JsonObject { ["type"] = "BPE", ["byte_fallback"] = false, ["vocab"] = vocabulary, ["merges"] = new JsonArray([.. TinyVocabulary.Merges().Select(merge => JsonValue.Create(merge))]) },
+            ["model"] = new JsonObject
+            {
+                ["type"] = "BPE",
+                ["byte_fallback"] = false,
+                ["vocab"] = vocabulary,
+                ["merges"] = new JsonArray([.. TinyVocabulary.Merges().Select(merge => JsonValue.Create(merge))])
+            },
         };
     }
 
@@ -75,33 +97,47 @@ internal static class TinyFolder
     public static JsonObject[] TokenizerJsons()
     {
         JsonObject steps = TokenizerJson(), pairs = TokenizerJson(), unigram = TokenizerJson(), words = TokenizerJson();
-        steps["normalizer"] = Json("""{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Replace","pattern":{"Regex":"(?i:x)+ {2,}"},"content":" "},{"type":"Strip","strip_left":true,"strip_right":false}]}""");
+        steps["normalizer"] =
+            Json(
+                """{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Replace","pattern":{"Regex":"(?i:x)+ {2,}"},"content":" "},{"type":"Strip","strip_left":true,"strip_right":false}]}""");
         steps["pre_tokenizer"] = Json("""
             {"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"(?i:'s|'t)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}++|(?:ab)*c|[\\w&&[^\\d]]|\\s+(?!\\S)|(?<=a)\\s*?$"},"behavior":"Isolated","invert":false},
             {"type":"Digits","individual_digits":true},{"type":"Punctuation","behavior":"Contiguous"},{"type":"ByteLevel","add_prefix_space":true,"use_regex":true}]}
             """);
         steps["post_processor"] = Json("""{"type":"RobertaProcessing","cls":["<|im_start|>",1],"sep":["<|im_end|>",2]}""");
-        foreach (JsonNode? token in steps["added_tokens"]!.AsArray()) (token!["lstrip"], token["rstrip"], token["normalized"]) = (true, true, true);
+        foreach (JsonNode? token in steps["added_tokens"]!.AsArray())
+            (token!["lstrip"], token["rstrip"], token["normalized"]) = (true, true, true);
 
-        pairs["normalizer"] = Json("""{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]}""");
+        pairs["normalizer"] =
+            Json(
+                """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]}""");
         pairs["pre_tokenizer"] = Json("""{"type":"Split","pattern":{"String":" "},"behavior":"MergedWithPrevious","invert":false}""");
-        pairs["decoder"] = Json("""{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}""");
+        pairs["decoder"] =
+            Json(
+                """{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}""");
         (pairs["model"]!["byte_fallback"], pairs["model"]!["fuse_unk"], pairs["model"]!["unk_token"]) = (true, true, "a");
 
         unigram["normalizer"] = Json("""{"type":"Precompiled","precompiled_charsmap":""}""");
-        unigram["pre_tokenizer"] = Json("""{"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":true}]}""");
+        unigram["pre_tokenizer"] =
+            Json(
+                """{"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":true}]}""");
         unigram["decoder"] = Json("""{"type":"Metaspace","replacement":"▁","prepend_scheme":"always"}""");
         unigram["model"] = new JsonObject
         {
-            ["type"] = "Unigram", ["unk_id"] = 0, ["byte_fallback"] = true,
-            ["vocab"] = new JsonArray([.. TinyVocabulary.SentencePiece().Select((token, id) => (JsonNode)new JsonArray(token.Text, -(double)id))]),
+            ["type"] = "Unigram",
+            ["unk_id"] = 0,
+            ["byte_fallback"] = true,
+            ["vocab"] = new JsonArray(
+                [.. TinyVocabulary.SentencePiece().Select((token, id) => (JsonNode)new JsonArray(token.Text, -(double)id))]),
         };
 
-        words["normalizer"] = Json("""{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}""");
+        words["normalizer"] =
+            Json("""{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}""");
         words["pre_tokenizer"] = Json("""{"type":"BertPreTokenizer"}""");
         words["decoder"] = Json("""{"type":"WordPiece","prefix":"##","cleanup":true}""");
         words["model"]!["type"] = "WordPiece";
-        (words["model"]!["unk_token"], words["model"]!["max_input_chars_per_word"], words["model"]!["continuing_subword_prefix"]) = ("a", 100, "##");
+        (words["model"]!["unk_token"], words["model"]!["max_input_chars_per_word"], words["model"]!["continuing_subword_prefix"]) =
+            ("a", 100, "##");
         return [TokenizerJson(), steps, pairs, unigram, words];
 
         static JsonNode Json(string text) => JsonNode.Parse(text)!;
@@ -115,10 +151,12 @@ internal static class TinyFolder
         for (int id = 0; id < tokens.Count; id++)
         {
             byte[] text = Utf8(tokens[id].Text);
-            byte[] piece = [0x0A, .. Varint((ulong)text.Length), .. text, 0x15, .. BitConverter.GetBytes(-(float)id), 0x18, (byte)tokens[id].Type];
+            byte[] piece =
+                [0x0A, .. Varint((ulong)text.Length), .. text, 0x15, .. BitConverter.GetBytes(-(float)id), 0x18, (byte)tokens[id].Type];
             bytes.AddRange([0x0A, .. Varint((ulong)piece.Length), .. piece]);
         }
-        byte[] trainer = [0x18, (byte)(isUnigram ? 1 : 2), 0xC0, 0x02, 0, 0xC8, 0x02, 1, 0xD0, 0x02, 2]; // model_type, unk_id, bos_id, eos_id
+        byte[] trainer =
+            [0x18, (byte)(isUnigram ? 1 : 2), 0xC0, 0x02, 0, 0xC8, 0x02, 1, 0xD0, 0x02, 2]; // model_type, unk_id, bos_id, eos_id
         byte[] normalizer = [0x18, 1, 0x20, 0];
         bytes.AddRange([0x12, (byte)trainer.Length, .. trainer, 0x1A, (byte)normalizer.Length, .. normalizer]);
         return [.. bytes];
@@ -138,7 +176,14 @@ internal static class TinyFolder
         ["max_position_embeddings"] = 128,
         ["rms_norm_eps"] = 1e-5,
         ["rope_theta"] = 10000.0,
-        ["rope_scaling"] = new JsonObject { ["rope_type"] = "llama3", ["factor"] = 8.0, ["low_freq_factor"] = 1.0, ["high_freq_factor"] = 4.0, ["original_max_position_embeddings"] = 64 },
+        ["rope_scaling"] = new JsonObject
+        {
+            ["rope_type"] = "llama3",
+            ["factor"] = 8.0,
+            ["low_freq_factor"] = 1.0,
+            ["high_freq_factor"] = 4.0,
+            ["original_max_position_embeddings"] = 64
+        },
         ["hidden_act"] = "silu",
         ["attention_bias"] = false,
         ["mlp_bias"] = false,
@@ -173,12 +218,14 @@ internal static class TinyFolder
     private static byte[] Torch(List<(string Name, int[] Shape)> tensors)
     {
         var dice = new Dice(tensors.Count);
-        return TorchFile.Write([.. tensors.Select(tensor => new TorchEntry(tensor.Name, "FloatStorage", [.. tensor.Shape.Select(size => (long)size)],
-            [.. Enumerable.Range(0, tensor.Shape.Aggregate(1, (product, size) => product * size)).SelectMany(_ => BitConverter.GetBytes(tensor.Shape.Length == 1 ? 1f : (float)(dice.Normal() / 6)))]))]);
+        return TorchFile.Write(
+            [.. tensors.Select(tensor => new TorchEntry(tensor.Name, "FloatStorage", [.. tensor.Shape.Select(size => (long)size)],
+            [.. Enumerable.Range(0, tensor.Shape.Aggregate(1, (product, size) => product * size))
+                .SelectMany(_ => BitConverter.GetBytes(tensor.Shape.Length == 1 ? 1f : (float)(dice.Normal() / 6)))]))]);
     }
 
     /// <summary>BF16 of normal numbers.</summary>
-    private static byte[] Safetensors(List<(string Name, int[] Shape)> tensors)
+    public static byte[] Safetensors(List<(string Name, int[] Shape)> tensors)
     {
         var header = new JsonObject { ["__metadata__"] = new JsonObject { ["format"] = "pt" } };
         var dice = new Dice(tensors.Count);
@@ -186,15 +233,22 @@ internal static class TinyFolder
         foreach ((string name, int[] shape) in tensors)
         {
             int count = shape.Aggregate(1, (product, size) => product * size), start = data.Count * 2;
-            for (int i = 0; i < count; i++) data.Add((ushort)(BitConverter.SingleToUInt32Bits(shape.Length == 1 ? 1 : dice.Normal() / 6) >> 16));
-            header[name] = new JsonObject { ["dtype"] = "BF16", ["shape"] = new JsonArray([.. shape.Select(size => JsonValue.Create(size))]), ["data_offsets"] = new JsonArray(start, data.Count * 2) };
+            for (int i = 0; i < count; i++)
+                data.Add((ushort)(BitConverter.SingleToUInt32Bits(shape.Length == 1 ? 1 : dice.Normal() / 6) >> 16));
+            header[name] = new JsonObject
+            {
+                ["dtype"] = "BF16",
+                ["shape"] = new JsonArray([.. shape.Select(size => JsonValue.Create(size))]),
+                ["data_offsets"] = new JsonArray(start, data.Count * 2),
+            };
         }
         return Join(Utf8(header.ToJsonString()), MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(data)), length: null);
     }
 
     /// <summary>A safetensors file.</summary>
     /// <param name="length">What it says of the header's length; null: the truth.</param>
-    public static byte[] Join(byte[] header, ReadOnlySpan<byte> data, ulong? length) => [.. BitConverter.GetBytes(length ?? (ulong)header.Length), .. header, .. data];
+    public static byte[] Join(byte[] header, ReadOnlySpan<byte> data, ulong? length) =>
+        [.. BitConverter.GetBytes(length ?? (ulong)header.Length), .. header, .. data];
 
     private static byte[] Varint(ulong value)
     {

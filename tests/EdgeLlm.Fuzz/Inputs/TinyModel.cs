@@ -14,7 +14,8 @@ internal sealed record TinyModel(ElementType Type, string Tokenizer, int Width =
     private const int Layers = 2, Heads = 4, KeyValueHeads = 2;
 
     public const string ChatTemplate =
-        "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] | trim + '<|im_end|>' + '\\n' }}{% endfor %}"
+        "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] | trim + '<|im_end|>' + '\\n' "
+            + "}}{% endfor %}"
         + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
     /// <summary>Whether the head is the embedding and the attention has biases: both ways are to be fuzzed.</summary>
@@ -32,8 +33,10 @@ internal sealed record TinyModel(ElementType Type, string Tokenizer, int Width =
         writer.Set("general.name", GgufValue.Of("Tiny"));
         foreach ((string key, int size) in new[]
         {
-            ("context_length", ContextLength), ("embedding_length", Width), ("block_count", Layers), ("feed_forward_length", FeedForward), ("attention.head_count", Heads),
-            ("attention.head_count_kv", KeyValueHeads), ("attention.key_length", HeadDimension), ("attention.value_length", HeadDimension), ("rope.dimension_count", HeadDimension),
+            ("context_length", ContextLength), ("embedding_length", Width), ("block_count", Layers), ("feed_forward_length", FeedForward),
+            ("attention.head_count", Heads),
+            ("attention.head_count_kv", KeyValueHeads), ("attention.key_length", HeadDimension), ("attention.value_length", HeadDimension),
+            ("rope.dimension_count", HeadDimension),
         }) writer.Set("llama." + key, GgufValue.Of((uint)size));
         writer.Set("llama.attention.layer_norm_rms_epsilon", GgufValue.Of(1e-5f));
         writer.Set("llama.rope.freq_base", GgufValue.Of(10000f));

@@ -50,18 +50,21 @@ internal static class TinyVocabulary
     /// <summary>Tokens 0 to 2 are special, then the 256 letters for bytes, then what <see cref="Merges"/> makes of them.</summary>
     public static List<(string Text, TokenType Type)> ByteLevel()
     {
-        List<(string, TokenType)> tokens = [("<|endoftext|>", TokenType.Control), ("<|im_start|>", TokenType.Control), ("<|im_end|>", TokenType.Control)];
+        List<(string, TokenType)> tokens =
+            [("<|endoftext|>", TokenType.Control), ("<|im_start|>", TokenType.Control), ("<|im_end|>", TokenType.Control)];
         for (int value = 0; value < 256; value++) tokens.Add((Letter((byte)value), TokenType.Normal));
         tokens.AddRange(Merges().Select(merge => (merge.Replace(" ", "", StringComparison.Ordinal), TokenType.Normal)));
         return Filled(tokens, TokenType.Normal);
     }
 
-    public static IEnumerable<string> Merges() => ["t h", "th e", "i n", "in g", "a n", "an d", "\u0120 th", "\u0120th e", "o n", "e r", "\u0120 a", "h e"];
+    public static IEnumerable<string> Merges() =>
+        ["t h", "th e", "i n", "in g", "a n", "an d", "\u0120 th", "\u0120th e", "o n", "e r", "\u0120 a", "h e"];
 
     private static List<(string Text, TokenType Type)> WordPiece()
     {
         List<(string, TokenType)> tokens = [("[UNK]", TokenType.Unknown), ("[CLS]", TokenType.Control), ("[SEP]", TokenType.Control)];
-        for (char letter = '!'; letter <= '~'; letter++) tokens.AddRange([(letter.ToString(), TokenType.Normal), (Mark + letter, TokenType.Normal)]);
+        for (char letter = '!'; letter <= '~'; letter++)
+            tokens.AddRange([(letter.ToString(), TokenType.Normal), (Mark + letter, TokenType.Normal)]);
         foreach (string word in Words) tokens.AddRange([(word + word, TokenType.Normal), (Mark + word, TokenType.Normal)]);
         return Filled(tokens, TokenType.Unused);
     }

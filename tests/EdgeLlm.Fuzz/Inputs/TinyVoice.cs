@@ -45,9 +45,10 @@ internal static class TinyVoice
         Block("m.dec.0", 7);
         Norm("m.dec_norm");
         Floats("m.head.bias", VoiceModel.FrameWidth);
-        var head = new PackedTensor("m.head.weight", Packing.E8Group32, VoiceModel.FrameWidth, Width, Vector128<sbyte>.Zero);
+        var head = new PackedTensor("m.head.weight", Packing.E8Group32, VoiceModel.FrameWidth, Width, Vector256<sbyte>.Zero);
         byte[] packed = new byte[head.ByteCount];
-        for (int i = 0; i < packed.Length; i++) packed[i] = i % head.Layout.GroupBytes < PackedLayout.SubScaleOffset ? (byte)(i % 4 == 3 ? 0x3A : 0) : (byte)random.Next(1, 60);
+        for (int i = 0; i < packed.Length; i++)
+            packed[i] = i % head.Layout.GroupBytes < PackedLayout.SubScaleOffset ? (byte)(i % 4 == 3 ? 0x3A : 0) : (byte)random.Next(1, 60);
         writer.SetTensor(head.Name, [head.ByteCount], ElementType.I8, output => output.Write(packed));
         PackedTensors.Write(writer, [head]);
         using var bytes = new MemoryStream();

@@ -6,13 +6,20 @@ namespace EdgeLlm.Fuzz.Targets;
 /// <summary>GGUF files: read as such, and as models.</summary>
 internal static class GgufTarget
 {
-    public static string? Run(FuzzCase current) => Run(current, Samples.Ggufs);
+    public static string? Run(FuzzCase current) => Run(current, GgufMutator.Mutate(current.Dice, current.Dice.Of(Samples.Ggufs)));
 
-    public static string? RunPacked(FuzzCase current) => Run(current, Samples.PackedGgufs);
-
-    private static string? Run(FuzzCase current, IReadOnlyList<GgufDocument> samples)
+    /// <summary>Two of three change what is said of packed tensors.</summary>
+    public static string? RunPacked(FuzzCase current)
     {
-        byte[] bytes = GgufMutator.Mutate(current.Dice, current.Dice.Of(samples));
+        GgufDocument sample = current.Dice.Of(Samples.PackedGgufs);
+        if (current.Dice.OneIn(3)) return Run(current, GgufMutator.Mutate(current.Dice, sample));
+        GgufDocument document = sample.Clone();
+        PackedMutator.Mutate(current.Dice, document);
+        return Run(current, document.ToArray());
+    }
+
+    private static string? Run(FuzzCase current, byte[] bytes)
+    {
         string path = current.PathOf("mutant.gguf");
         File.WriteAllBytes(path, bytes);
         current.Begin(bytes.Length);

@@ -4,14 +4,17 @@ using EdgeLlm.Speech.Detection;
 
 namespace EdgeLlm.Fuzz.Targets;
 
-/// <summary>Sound files, and models of voice activity and wake words: opened, and some sound heard. What refuses them is a FileException.</summary>
+/// <summary>
+/// Sound files, and models of voice activity and wake words: opened, and some sound heard. What refuses them is a FileException.
+/// </summary>
 internal static class HearingTargets
 {
     private const int MostSamples = 1 << 20;
 
     private static readonly Lazy<byte[][]> Sounds = new(() =>
     [
-        Wav(1, 2, 16), Wav(2, 6, 24), Wav(1, 4, 32, isFloat: true), Wav(3, 3, 8, isExtensible: true), Flac(16_000, i => MathF.Sin(i * .05f)), Flac(44_100, i => i % 3000 < 2000 ? 0 : i * 7919 % 1000 / 1000f),
+        Wav(1, 2, 16), Wav(2, 6, 24), Wav(1, 4, 32, isFloat: true), Wav(3, 3, 8, isExtensible: true),
+        Flac(16_000, i => MathF.Sin(i * .05f)), Flac(44_100, i => i % 3000 < 2000 ? 0 : i * 7919 % 1000 / 1000f),
     ]);
 
     private static readonly Lazy<byte[]> Silero = new(TinyOnnx.ToArray);

@@ -9,11 +9,16 @@ internal static class HuggingFaceTarget
 {
     private static readonly string[] Names =
     [
-        "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "num_hidden_layers", "head_dim", "vocab_size", "max_position_embeddings", "rms_norm_eps", "rope_theta",
-        "rope_scaling", "rope_type", "type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "sliding_window",
-        "tie_word_embeddings", "attention_bias", "mlp_bias", "model_type", "architectures", "hidden_act", "quantization_config", "torch_dtype", "bos_token_id", "eos_token_id", "rope_parameters",
-        "dtype", "shape", "data_offsets", "__metadata__", "weight_map", "metadata", "chat_template", "bos_token", "eos_token", "unk_token", "pad_token", "add_bos_token", "add_eos_token",
-        "added_tokens_decoder", "content", "special", "legacy", "add_prefix_space", "clean_up_tokenization_spaces", "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight",
+        "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "num_hidden_layers", "head_dim", "vocab_size",
+        "max_position_embeddings", "rms_norm_eps", "rope_theta",
+        "rope_scaling", "rope_type", "type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings",
+        "attention_factor", "beta_fast", "beta_slow", "sliding_window",
+        "tie_word_embeddings", "attention_bias", "mlp_bias", "model_type", "architectures", "hidden_act", "quantization_config",
+        "torch_dtype", "bos_token_id", "eos_token_id", "rope_parameters",
+        "dtype", "shape", "data_offsets", "__metadata__", "weight_map", "metadata", "chat_template", "bos_token", "eos_token", "unk_token",
+        "pad_token", "add_bos_token", "add_eos_token",
+        "added_tokens_decoder", "content", "special", "legacy", "add_prefix_space", "clean_up_tokenization_spaces",
+        "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight",
     ];
 
     public static string? Run(FuzzCase current)
@@ -47,7 +52,9 @@ internal static class HuggingFaceTarget
             case 0: files.Remove(name); break;
             case 1: files[name] = dice.Damage(bytes); break;
             case 2: files[name] = files[dice.Of(files.Keys.ToArray())]; break;
-            case 3: files[dice.Pick("special_tokens_map.json", "pytorch_model.bin", "added_tokens.json", "chat_template.jinja", "model.safetensors", "tokenizer.json", "generation_config.json")] = bytes; break;
+            case 3:
+                files[dice.Pick("special_tokens_map.json", "pytorch_model.bin", "added_tokens.json", "chat_template.jinja",
+                    "model.safetensors", "tokenizer.json", "generation_config.json")] = bytes; break;
             default: files[name] = Edited(dice, name, bytes); break;
         }
     }

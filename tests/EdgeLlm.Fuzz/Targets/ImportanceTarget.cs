@@ -7,7 +7,8 @@ namespace EdgeLlm.Fuzz.Targets;
 /// <summary>Importance matrices, of GGUF's form and of the older one.</summary>
 internal static class ImportanceTarget
 {
-    private static readonly Dictionary<string, float[]> Means = new() { ["blk.0.attn_q.weight"] = [1, 2, 3, 4], ["blk.0.ffn_down.weight"] = [.. Enumerable.Range(1, 96).Select(i => i / 7f)] };
+    private static readonly Dictionary<string, float[]> Means =
+        new() { ["blk.0.attn_q.weight"] = [1, 2, 3, 4], ["blk.0.ffn_down.weight"] = [.. Enumerable.Range(1, 96).Select(i => i / 7f)] };
 
     public static string? Run(FuzzCase current)
     {
@@ -29,7 +30,8 @@ internal static class ImportanceTarget
         var matrix = ImportanceMatrix.Read(path);
         foreach (string tensor in Means.Keys)
         {
-            if (matrix.Of(tensor) is { } means && Array.Exists(means, mean => !(mean >= 0 && float.IsFinite(mean)))) throw new WrongResultException($"{tensor} has a mean that is not finite or negative");
+            if (matrix.Of(tensor) is { } means && Array.Exists(means, mean => !(mean >= 0 && float.IsFinite(mean))))
+                throw new WrongResultException($"{tensor} has a mean that is not finite or negative");
         }
         return null;
     }

@@ -18,7 +18,8 @@ internal static class LogitsStoreTarget
         if (dice.OneIn(2)) mutant = dice.Damage(mutant);
         else
         {
-            for (int count = dice.Pick(1, 10, 1000); count > 0; count--) BitConverter.GetBytes((float)dice.Number()).CopyTo(mutant, 32 + dice.Below((mutant.Length - 32) / 4) * 4);
+            for (int count = dice.Pick(1, 10, 1000); count > 0; count--)
+                BitConverter.GetBytes((float)dice.Number()).CopyTo(mutant, 32 + dice.Below((mutant.Length - 32) / 4) * 4);
         }
         string path = current.PathOf("kept.logits");
         File.WriteAllBytes(path, mutant);

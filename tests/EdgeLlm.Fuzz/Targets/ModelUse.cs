@@ -11,7 +11,9 @@ using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Fuzz.Targets;
 
-/// <summary>Opens a mutant as a model and, where it is accepted, computes tokens with it between guard pages, in every way that a program has.</summary>
+/// <summary>
+/// Opens a mutant as a model and, where it is accepted, computes tokens with it between guard pages, in every way that a program has.
+/// </summary>
 internal static class ModelUse
 {
     private const string Prompt = "The <|im_start|>thing\n and 123 \u00e9\u0301 \U0001F600 </s>\0 in";
@@ -73,12 +75,19 @@ internal static class ModelUse
     {
         using LanguageModel model = LanguageModel.Load(path, options with { Kernel = "scalar", PrefillChunk = 1, Threads = 1 });
         float[]? logits = Compute(model, tokens, out _);
-        if ((logits is null) != (expected is null)) throw new WrongResultException($"kernel {options.Kernel} with chunks of {options.PrefillChunk} finds numbers {(expected is null ? "not finite" : "finite")}, the scalar kernel does not");
+        if ((logits is null) != (expected is null))
+            throw new WrongResultException(
+                $"kernel {options.Kernel} with chunks of {options.PrefillChunk} finds numbers "
+                    + $"{(expected is null ? "not finite" : "finite")}, the scalar kernel does not");
         if (logits is null) return;
         for (int i = 0; i < logits.Length; i++)
         {
-            if (BitConverter.SingleToInt32Bits(logits[i]) == BitConverter.SingleToInt32Bits(expected![i]) || (float.IsNaN(logits[i]) && float.IsNaN(expected[i]))) continue;
-            throw new WrongResultException($"logit {i} is {expected[i]:R} with kernel {options.Kernel} and chunks of {options.PrefillChunk}, {logits[i]:R} with the scalar kernel");
+            if (BitConverter.SingleToInt32Bits(logits[i]) == BitConverter.SingleToInt32Bits(expected![i])
+                || (float.IsNaN(logits[i]) && float.IsNaN(expected[i])))
+                continue;
+            throw new WrongResultException(
+                $"logit {i} is {expected[i]:R} with kernel {options.Kernel} and chunks of {options.PrefillChunk}, {logits[i]:R} with the "
+                    + "scalar kernel");
         }
     }
 
@@ -91,7 +100,8 @@ internal static class ModelUse
         if (prompt.Count == 0 || prompt.Count > model.ContextLength) return;
         if (prompt.Exists(id => id >= model.Info.VocabularySize)) return; // refused when it is fed
         using var cache = new SequenceCache(model);
-        var answer = new Sequence(cache, new GenerationOptions { MaxTokens = 4, Sampling = dice.OneIn(2) ? SamplingOptions.Greedy : new SamplingOptions { Seed = 1 } });
+        var answer = new Sequence(cache,
+            new GenerationOptions { MaxTokens = 4, Sampling = dice.OneIn(2) ? SamplingOptions.Greedy : new SamplingOptions { Seed = 1 } });
         answer.Begin(prompt);
         while (answer.Next(CancellationToken.None) is not null)
         {
@@ -107,7 +117,8 @@ internal static class ModelUse
         foreach (bool special in new[] { false, true })
         {
             int[] ids = tokenizer.Encode(Prompt, parseSpecial: special, addSpecial: special);
-            if (Array.Find(ids, id => (uint)id >= (uint)tokenizer.VocabularySize) is var wrong and not 0) throw new WrongResultException($"token {wrong} is not one of {tokenizer.VocabularySize}");
+            if (Array.Find(ids, id => (uint)id >= (uint)tokenizer.VocabularySize) is var wrong and not 0)
+                throw new WrongResultException($"token {wrong} is not one of {tokenizer.VocabularySize}");
             tokenizer.Decode(ids, renderSpecial: special);
         }
         tokenizer.Decode([0, tokenizer.VocabularySize - 1], renderSpecial: true);

@@ -9,12 +9,13 @@ using EdgeLlm.Server.Settings;
 namespace EdgeLlm.Fuzz.Targets;
 
 /// <summary>
-/// Command lines and settings. Commands that end soon and change nothing are run; of `serve`, `pull` and `rm` the command line is only parsed. Values that
-/// may name files are those of the case's folder.
+/// Command lines and settings. Commands that end soon and change nothing are run; of `serve`, `pull` and `rm` the command line is only
+/// parsed. Values that may name files are those of the case's folder.
 /// </summary>
 internal static class OptionsTarget
 {
-    private static readonly string[] Commands = ["run", "run", "run", "inspect", "tokenize", "template", "logits", "perplexity", "quantize", "serve", "bench", "pull", "rm", "list", "kernels"];
+    private static readonly string[] Commands = ["run", "run", "run", "inspect", "tokenize", "template", "logits", "perplexity", "quantize",
+        "serve", "bench", "pull", "rm", "list", "kernels"];
 
     private static readonly string[] ParsedOnly = ["serve", "bench", "pull", "rm", "doctor"];
 
@@ -26,7 +27,8 @@ internal static class OptionsTarget
     // Made once, as in the program: options that commands share note each command that they are given to.
     private static readonly Command Root = EdgeLlmCommand.Create();
 
-    private const string SettingsFile = """{"model":"model.gguf","name":"tiny","listen":"127.0.0.1:11500","origins":["http://a"],"hosts":"x.lan","context":64,"threads":1,"kv":"f16","conversations":2,"parallel":2,"models":"none","keepAlive":"5m","whenFull":"cut","requestSeconds":9,"queue":4,"bodyLimit":65536,"stopSeconds":3}""";
+    private const string SettingsFile =
+        """{"model":"model.gguf","name":"tiny","listen":"127.0.0.1:11500","origins":["http://a"],"hosts":"x.lan","context":64,"threads":1,"kv":"f16","conversations":2,"parallel":2,"models":"none","keepAlive":"5m","whenFull":"cut","requestSeconds":9,"queue":4,"bodyLimit":65536,"stopSeconds":3}""";
 
     public static string? Run(FuzzCase current)
     {
@@ -38,7 +40,8 @@ internal static class OptionsTarget
         return ParsedOnly.Contains(arguments[0]) ? Parse(Root, arguments) : Run(Root, arguments);
     }
 
-    private static string? Parse(Command root, string[] arguments) => CommandRunner.Parse(root, arguments).Errors.Count > 0 ? "usage" : null;
+    private static string? Parse(Command root, string[] arguments) =>
+        CommandRunner.Parse(root, arguments).Errors.Count > 0 ? "usage" : null;
 
     private static string? Run(Command root, string[] arguments)
     {
@@ -60,7 +63,8 @@ internal static class OptionsTarget
         if (text.Contains("   at ", StringComparison.Ordinal)) throw Wrong("a stack trace");
         return code == ExitCode.Usage ? "usage" : "failure";
 
-        WrongResultException Wrong(string what) => new($"{what}: edgellm {string.Join(' ', arguments.Select(argument => $"'{argument}'"))}\n{text}");
+        WrongResultException Wrong(string what) =>
+            new($"{what}: edgellm {string.Join(' ', arguments.Select(argument => $"'{argument}'"))}\n{text}");
     }
 
     private static string[] MakeArguments(Dice dice, Command root)
@@ -70,7 +74,8 @@ internal static class OptionsTarget
         List<string> arguments = [name];
         foreach (Argument argument in command.Arguments)
         {
-            if (!dice.OneIn(5)) arguments.Add(argument.Name == "output" ? "out.gguf" : name is "inspect" or "quantize" ? FileOf(dice) : dice.Text());
+            if (!dice.OneIn(5))
+                arguments.Add(argument.Name == "output" ? "out.gguf" : name is "inspect" or "quantize" ? FileOf(dice) : dice.Text());
         }
         Option[] options = [.. command.Options.Where(option => !option.Hidden)];
         if (options.Any(option => option.Name == "--model")) arguments.AddRange(["--model", dice.OneIn(6) ? FileOf(dice) : "model.gguf"]);
@@ -86,7 +91,8 @@ internal static class OptionsTarget
             arguments.Add(Outputs.Contains(option.Name) ? dice.Pick("written.dat", "missing/written.dat") : ValueOf(dice, option));
         }
         // What a command writes is named by no other text: it can't leave the folder.
-        return [.. arguments.Select(argument => argument.StartsWith('/') || argument.Contains("..", StringComparison.Ordinal) ? "x" : argument)];
+        return [.. arguments.Select(argument => argument.StartsWith('/')
+            || argument.Contains("..", StringComparison.Ordinal) ? "x" : argument)];
     }
 
     private static string ValueOf(Dice dice, Option option)
@@ -97,12 +103,14 @@ internal static class OptionsTarget
             0 => dice.Text(),
             1 => dice.Number().ToString("R", CultureInfo.InvariantCulture),
             2 or 3 => ((long)dice.Integer()).ToString(CultureInfo.InvariantCulture),
-            4 => dice.Pick("f16", "f32", "i8", "scalar", "error", "drop", "q8_0", "q4_0", "e4", "e8", "16", "32", "5=1", "5=-inf", "999999=1", "-1=1", "5=nan", "NaN", "inf", "1e400"),
+            4 => dice.Pick("f16", "f32", "i8", "scalar", "error", "drop", "q8_0", "q4_0", "e4", "e8", "16", "32", "5=1", "5=-inf",
+                "999999=1", "-1=1", "5=nan", "NaN", "inf", "1e400"),
             _ => dice.Below(100).ToString(CultureInfo.InvariantCulture),
         };
     }
 
-    private static string FileOf(Dice dice) => dice.Pick("model.gguf", "packed.gguf", "text.txt", "missing.gguf", "folder", "empty.gguf", "damaged.gguf", "prompts.json", "");
+    private static string FileOf(Dice dice) =>
+        dice.Pick("model.gguf", "packed.gguf", "text.txt", "missing.gguf", "folder", "empty.gguf", "damaged.gguf", "prompts.json", "");
 
     private static string? ReadSettings(FuzzCase current)
     {
@@ -111,7 +119,8 @@ internal static class OptionsTarget
         string path = current.PathOf("settings.json");
         File.WriteAllBytes(path, json);
         var line = new Dictionary<string, string>();
-        for (int count = dice.Below(3); count > 0; count--) line[dice.Of(Settings)] = dice.OneIn(2) ? dice.Text() : dice.Integer().ToString(CultureInfo.InvariantCulture);
+        for (int count = dice.Below(3); count > 0; count--)
+            line[dice.Of(Settings)] = dice.OneIn(2) ? dice.Text() : dice.Integer().ToString(CultureInfo.InvariantCulture);
         string? variable = dice.OneIn(4) ? dice.Of(Setting.All).EnvironmentName : null;
         string text = dice.Text();
         current.Begin(json.Length);
@@ -129,6 +138,7 @@ internal static class OptionsTarget
         File.WriteAllBytes("damaged.gguf", File.ReadAllBytes(Samples.ModelPath)[..5000]);
         Directory.CreateDirectory("folder");
         // Models and measurements of the user are not those of the fuzzer.
-        foreach (string variable in new[] { "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME" }) Environment.SetEnvironmentVariable(variable, Path.GetFullPath("home"));
+        foreach (string variable in new[] { "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME" })
+            Environment.SetEnvironmentVariable(variable, Path.GetFullPath("home"));
     }
 }

@@ -13,10 +13,12 @@ internal static class SessionTarget
     // ChatSession.Save: mark, fingerprint, length of the JSON, JSON, cache.
     private const int LengthAt = 9 + 32, JsonAt = LengthAt + 4;
 
-    private static readonly GenerationOptions FourTokens = new() { MaxTokens = 4, Sampling = SamplingOptions.Greedy, IgnoreEndOfText = true };
+    private static readonly GenerationOptions FourTokens =
+        new() { MaxTokens = 4, Sampling = SamplingOptions.Greedy, IgnoreEndOfText = true };
     private static readonly string[] Names = ["system", "messages", "tokens", "role", "content"];
 
-    private static readonly Lazy<(ChatSession Session, byte[] Saved)[]> Sessions = new(() => [.. new[] { KeyValueType.F16, KeyValueType.F32, KeyValueType.I8 }.Select(Create)]);
+    private static readonly Lazy<(ChatSession Session, byte[] Saved)[]> Sessions =
+        new(() => [.. new[] { KeyValueType.F16, KeyValueType.F32, KeyValueType.I8 }.Select(Create)]);
 
     public static string? Run(FuzzCase current)
     {
@@ -45,7 +47,9 @@ internal static class SessionTarget
                 case 1: claimed = (int)dice.Integer((ulong)json.Length); break;
                 case 2 when json.Length == length: json = JsonMutator.Mutate(dice, json, Names); break;
                 case 2 or 3: json = dice.Damage(json); break;
-                case 4: BinaryPrimitives.WriteInt32LittleEndian(cache.AsSpan(Math.Min(dice.Pick(8, 12), cache.Length - 4)), (int)dice.Integer(20)); break;
+                case 4:
+                    BinaryPrimitives.WriteInt32LittleEndian(cache.AsSpan(Math.Min(dice.Pick(8, 12), cache.Length - 4)),
+                        (int)dice.Integer(20)); break;
                 case 5: cache = cache[..dice.Below(cache.Length)].Length < 16 ? cache : cache[..^1]; break;
                 case 6: cache = [.. cache, .. dice.Bytes(dice.Below(100))]; break;
                 default: Spoil(dice, cache); break;

@@ -13,25 +13,40 @@ internal static partial class TemplateTarget
     private static readonly string[] Templates =
     [
         TinyModel.ChatTemplate,
-        "{%- if messages[0].role == 'system' %}{% set system = messages[0].content %}{% set loop_messages = messages[1:] %}{% else %}{% set loop_messages = messages %}{% endif %}{% for m in loop_messages %}"
-            + "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}{{ bos_token ~ '[INST] ' ~ m.content|trim ~ ' [/INST]' }}{% endfor %}",
-        "{% macro tool(t, n=2) %}{{ t.function.name }}: {{ t.function.parameters | tojson(indent=n) }}{% endmacro %}{% if tools %}{% for t in tools %}{{ tool(t) }}\n{% endfor %}{% endif %}"
-            + "{% for m in messages %}{% if m.tool_calls %}{% for c in m.tool_calls %}{{ c.function.arguments | tojson }}{% endfor %}{% endif %}{{ m.content }}{% endfor %}",
-        "{% set ns = namespace(n=0, s='', l=[]) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% set ns.l = ns.l + [m.role|upper] %}{% set ns.s = ns.s + m.content[:10] %}{% endfor %}"
-            + "{{ ns.n }} {{ ns.l | join(', ') }} {{ ns.s.split(' ') | length }} {{ strftime_now('%d %b %Y') }} {{ '%5.2f|%-5s' % (1.5, 'a') }} {{ '{:>8}'.format(ns.n) }}",
-        "{% for k, v in d | dictsort %}{{ k }}={{ v }}{% if not loop.last %}, {% endif %}{% endfor %}{% for x in l recursive %}{{ x }}{% if x is sequence and x is not string %}{{ loop(x) }}{% endif %}{% endfor %}"
+        "{%- if messages[0].role == 'system' %}{% set system = messages[0].content %}{% set loop_messages = messages[1:] %}{% else %}{% "
+            + "set loop_messages = messages %}{% endif %}{% for m in loop_messages %}"
+            + "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}{{ "
+            + "bos_token ~ '[INST] ' ~ m.content|trim ~ ' [/INST]' }}{% endfor %}",
+        "{% macro tool(t, n=2) %}{{ t.function.name }}: {{ t.function.parameters | tojson(indent=n) }}{% endmacro %}{% if tools %}{% "
+            + "for t in tools %}{{ tool(t) }}\n{% endfor %}{% endif %}"
+            + "{% for m in messages %}{% if m.tool_calls %}{% for c in m.tool_calls %}{{ c.function.arguments | tojson }}{% endfor %}{% "
+            + "endif %}{{ m.content }}{% endfor %}",
+        "{% set ns = namespace(n=0, s='', l=[]) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% set ns.l = ns.l + [m.role|upper] "
+            + "%}{% set ns.s = ns.s + m.content[:10] %}{% endfor %}"
+            + "{{ ns.n }} {{ ns.l | join(', ') }} {{ ns.s.split(' ') | length }} {{ strftime_now('%d %b %Y') }} {{ '%5.2f|%-5s' % (1.5, "
+            + "'a') }} {{ '{:>8}'.format(ns.n) }}",
+        "{% for k, v in d | dictsort %}{{ k }}={{ v }}{% if not loop.last %}, {% endif %}{% endfor %}{% for x in l recursive %}{{ x "
+            + "}}{% if x is sequence and x is not string %}{{ loop(x) }}{% endif %}{% endfor %}"
             + "{% filter upper %}a{% endfilter %}{% call(u) outer() %}{{ u }}{% endcall %}{% generation %}x{% endgeneration %}",
     ];
 
     private static readonly string[] Words =
     [
-        .. ("abs attr batch capitalize center count default dictsort escape first float format groupby indent int items join last length list lower lstrip map max min random reject rejectattr replace reverse "
-            + "round safe select selectattr slice sort string striptags sum title tojson trim truncate unique upper urlencode wordcount wordwrap xmlattr startswith endswith split rsplit splitlines strip find "
-            + "rfind index isalpha isdigit casefold zfill ljust rjust expandtabs partition get keys values pop append extend insert namespace range dict cycler joiner lipsum raise_exception strftime_now loop "
-            + "caller varargs kwargs self messages tools bos_token eos_token add_generation_prompt message role content d l s n x true false none True None not and or in is if else elif endif for endfor set endset "
-            + "macro endmacro call endcall filter endfilter recursive break continue defined undefined string number mapping iterable sequence even odd divisibleby sameas eq raw endraw include import block").Split(' '),
-        "{{", "}}", "{%", "%}", "{%-", "-%}", "{#", "#}", "(", ")", "[", "]", "{", "}", ",", ".", ":", "|", "~", "+", "-", "*", "/", "//", "%", "**", "==", "!=", "<", ">", "<=", ">=", "=",
-        "'a'", "\"\\u00e9\"", "'\\x00'", "'%s'", "'{}'", "'%*d'", "'{:{}}'", "0", "1", "2", "10", "100", "-1", "1.5", "1e308", "9223372036854775807", "10**9", "2**63", "'a' * 100000", "[0] * 100000", "range(100000)", "\n", " ",
+        .. ("abs attr batch capitalize center count default dictsort escape first float format groupby indent int items join last "
+            + "length list lower lstrip map max min random reject rejectattr replace reverse "
+            + "round safe select selectattr slice sort string striptags sum title tojson trim truncate unique upper urlencode wordcount "
+            + "wordwrap xmlattr startswith endswith split rsplit splitlines strip find "
+            + "rfind index isalpha isdigit casefold zfill ljust rjust expandtabs partition get keys values pop append extend insert "
+            + "namespace range dict cycler joiner lipsum raise_exception strftime_now loop "
+            + "caller varargs kwargs self messages tools bos_token eos_token add_generation_prompt message role content d l s n x true "
+            + "false none True None not and or in is if else elif endif for endfor set endset "
+            + "macro endmacro call endcall filter endfilter recursive break continue defined undefined string number mapping iterable "
+            + "sequence even odd divisibleby sameas eq raw endraw include import block").Split(
+                ' '),
+        "{{", "}}", "{%", "%}", "{%-", "-%}", "{#", "#}", "(", ")", "[", "]", "{", "}", ",", ".", ":", "|", "~", "+", "-", "*", "/", "//",
+        "%", "**", "==", "!=", "<", ">", "<=", ">=", "=",
+        "'a'", "\"\\u00e9\"", "'\\x00'", "'%s'", "'{}'", "'%*d'", "'{:{}}'", "0", "1", "2", "10", "100", "-1", "1.5", "1e308",
+        "9223372036854775807", "10**9", "2**63", "'a' * 100000", "[0] * 100000", "range(100000)", "\n", " ",
     ];
 
     private const string Variables =
@@ -41,7 +56,8 @@ internal static partial class TemplateTarget
         "add_generation_prompt":true,"bos_token":"<s>","eos_token":"</s>","d":{"b":1,"a":[1,2,{"c":null}]},"l":[1,[2,[3]],"x",2.5,true],"s":" text ","n":7,"x":1e300}
         """;
 
-    private static readonly string[] Names = ["role", "content", "tool_calls", "function", "arguments", "name", "parameters", "type", "messages", "tools", "d", "l", "s", "n", "x", "bos_token", "enable_thinking"];
+    private static readonly string[] Names = ["role", "content", "tool_calls", "function", "arguments", "name", "parameters", "type",
+        "messages", "tools", "d", "l", "s", "n", "x", "bos_token", "enable_thinking"];
 
     public static string? Run(FuzzCase current)
     {
@@ -64,7 +80,8 @@ internal static partial class TemplateTarget
     {
         try
         {
-            JsonElement element = JsonDocument.Parse(dice.OneIn(2) ? Encoding.UTF8.GetBytes(Variables) : JsonMutator.Mutate(dice, Encoding.UTF8.GetBytes(Variables), Names)).RootElement;
+            JsonElement element = JsonDocument.Parse(dice.OneIn(2) ? Encoding.UTF8.GetBytes(Variables)
+                : JsonMutator.Mutate(dice, Encoding.UTF8.GetBytes(Variables), Names)).RootElement;
             if (element.ValueKind == JsonValueKind.Object) return element;
         }
         catch (JsonException)
@@ -78,9 +95,11 @@ internal static partial class TemplateTarget
     {
         Messages =
         [
-            .. Enumerable.Range(0, 1 + dice.Below(4)).Select(_ => new ChatMessage(dice.Pick("system", "user", "assistant", "tool", dice.Text()), dice.Text())
+            .. Enumerable.Range(0, 1 + dice.Below(4))
+                .Select(_ => new ChatMessage(dice.Pick("system", "user", "assistant", "tool", dice.Text()), dice.Text())
             {
-                ToolCalls = dice.OneIn(3) ? [new ChatToolCall(dice.Text(), dice.Text(), dice.Pick("{}", "{\"a\":[1]}", "[", dice.Text()))] : [],
+                ToolCalls = dice.OneIn(3)
+                    ? [new ChatToolCall(dice.Text(), dice.Text(), dice.Pick("{}", "{\"a\":[1]}", "[", dice.Text()))] : [],
                 ReasoningContent = dice.OneIn(3) ? dice.Text() : null,
             }),
         ],
@@ -136,11 +155,13 @@ internal static partial class TemplateTarget
 
     private static string Expression(Dice dice, int depth)
     {
-        if (depth > 4) return dice.Pick("x", "n", "s", "l", "d", "messages", "1", "0", "-1", "2.5", "'a b'", "none", "true", "[]", "{}", "range(9)");
+        if (depth > 4)
+            return dice.Pick("x", "n", "s", "l", "d", "messages", "1", "0", "-1", "2.5", "'a b'", "none", "true", "[]", "{}", "range(9)");
         string Part() => Expression(dice, depth + 1);
         return dice.Below(14) switch
         {
-            0 or 1 => $"{Part()} {dice.Pick("+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", ">", "and", "or", "in", "not in")} {Part()}",
+            0 or 1 =>
+                $"{Part()} {dice.Pick("+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", ">", "and", "or", "in", "not in")} {Part()}",
             2 or 3 or 4 => $"({Part()}) | {dice.Of(Words)}{(dice.OneIn(2) ? $"({Part()})" : "")}",
             5 or 6 => $"({Part()}).{dice.Of(Words)}({(dice.OneIn(2) ? Part() : "")})",
             7 => $"({Part()})[{(dice.OneIn(2) ? $"{Part()}:{Part()}" : Part())}]",

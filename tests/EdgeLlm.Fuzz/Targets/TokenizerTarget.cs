@@ -12,15 +12,22 @@ internal static class TokenizerTarget
 {
     private static readonly string[] Names =
     [
-        "added_tokens", "id", "content", "single_word", "lstrip", "rstrip", "normalized", "special", "normalizer", "type", "normalizers", "prepend", "pattern", "String", "Regex", "pre_tokenizer", "pretokenizers",
-        "ByteLevel", "add_prefix_space", "trim_offsets", "use_regex", "Metaspace", "replacement", "prepend_scheme", "post_processor", "processors", "single", "SpecialToken", "Sequence", "decoder", "decoders",
-        "model", "vocab", "merges", "byte_fallback", "fuse_unk", "ignore_merges", "continuing_subword_prefix", "unk_token", "max_input_chars_per_word", "behavior", "invert", "lowercase", "strip_accents", "split", "unk_id",
-        "NFKC", "Replace", "Prepend", "Precompiled", "BertNormalizer", "Split", "Digits", "Punctuation", "WhitespaceSplit", "BertPreTokenizer", "content", "individual_digits", "precompiled_charsmap",
-        "ByteFallback", "Fuse", "Strip", "WordPiece", "Unigram", "BPE", "Removed", "Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext", "decoders", "start", "stop", "cleanup",
+        "added_tokens", "id", "content", "single_word", "lstrip", "rstrip", "normalized", "special", "normalizer", "type", "normalizers",
+        "prepend", "pattern", "String", "Regex", "pre_tokenizer", "pretokenizers",
+        "ByteLevel", "add_prefix_space", "trim_offsets", "use_regex", "Metaspace", "replacement", "prepend_scheme", "post_processor",
+        "processors", "single", "SpecialToken", "Sequence", "decoder", "decoders",
+        "model", "vocab", "merges", "byte_fallback", "fuse_unk", "ignore_merges", "continuing_subword_prefix", "unk_token",
+        "max_input_chars_per_word", "behavior", "invert", "lowercase", "strip_accents", "split", "unk_id",
+        "NFKC", "Replace", "Prepend", "Precompiled", "BertNormalizer", "Split", "Digits", "Punctuation", "WhitespaceSplit",
+        "BertPreTokenizer", "content", "individual_digits", "precompiled_charsmap",
+        "ByteFallback", "Fuse", "Strip", "WordPiece", "Unigram", "BPE", "Removed", "Isolated", "Contiguous", "MergedWithPrevious",
+        "MergedWithNext", "decoders", "start", "stop", "cleanup",
     ];
 
-    private static readonly Lazy<byte[][]> Jsons = new(() => [.. TinyFolder.TokenizerJsons().Select(json => Encoding.UTF8.GetBytes(json.ToJsonString()))]);
-    private static readonly Lazy<byte[][]> Protos = new(() => [TinyFolder.SentencePiece(isUnigram: false), TinyFolder.SentencePiece(isUnigram: true)]);
+    private static readonly Lazy<byte[][]> Jsons =
+        new(() => [.. TinyFolder.TokenizerJsons().Select(json => Encoding.UTF8.GetBytes(json.ToJsonString()))]);
+    private static readonly Lazy<byte[][]> Protos =
+        new(() => [TinyFolder.SentencePiece(isUnigram: false), TinyFolder.SentencePiece(isUnigram: true)]);
 
     public static string? Run(FuzzCase current)
     {

@@ -7,7 +7,10 @@ using EdgeLlm.Kernels.Tests.Formats;
 
 namespace EdgeLlm.Kernels.Tests.Arm;
 
-/// <summary>What only the NEON kernels do by themselves: the quick conversion of scales, and leaving the scales it can't convert to the scalar kernel.</summary>
+/// <summary>
+/// What only the NEON kernels do by themselves: the quick conversion of scales, and leaving the scales it can't convert to the scalar
+/// kernel.
+/// </summary>
 public sealed unsafe class NeonKernelTests
 {
     [Fact]
@@ -21,7 +24,8 @@ public sealed unsafe class NeonKernelTests
             converter.ToFloat(Vector128.Create((ushort)bits)).Store(values);
             float expected = HalfConversion.ToFloat((ushort)bits);
             Assert.Equal(!float.IsFinite(expected), converter.FoundSpecial);
-            if (!converter.FoundSpecial) Assert.Equal(BitConverter.SingleToInt32Bits(expected), BitConverter.SingleToInt32Bits(values[bits % 8]));
+            if (!converter.FoundSpecial)
+                Assert.Equal(BitConverter.SingleToInt32Bits(expected), BitConverter.SingleToInt32Bits(values[bits % 8]));
         }
     }
 

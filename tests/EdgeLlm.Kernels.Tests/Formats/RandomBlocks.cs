@@ -14,7 +14,10 @@ internal static class RandomBlocks
         [.. Enum.GetValues<ElementType>().Where(type => type is not (ElementType.Q8_1 or ElementType.Q8_K or ElementType.F64
             or ElementType.I8 or ElementType.I16 or ElementType.I32 or ElementType.I64))];
 
-    /// <summary>Rows one after the other; `columns` is a multiple of the type's block. With <paramref name="fill"/>, every byte but the scales is that.</summary>
+    /// <summary>
+    /// Rows one after the other; `columns` is a multiple of the type's block. With <paramref name="fill"/>, every byte but the scales is
+    /// that.
+    /// </summary>
     public static byte[] Make(ElementType type, int rows, int columns, int seed, byte? fill = null)
     {
         var random = new Random(seed);

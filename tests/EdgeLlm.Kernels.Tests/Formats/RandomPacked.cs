@@ -7,9 +7,12 @@ namespace EdgeLlm.Kernels.Tests.Formats;
 /// <summary>Valid packed matrices, the same for the same seed.</summary>
 internal static class RandomPacked
 {
-    public static IReadOnlyList<Packing> Packings { get; } = [Packing.E4Group32, Packing.E4Group16, Packing.E8Group32];
+    public static IReadOnlyList<Packing> Packings { get; } =
+        [Packing.E4Group32, Packing.E4Group16, Packing.E8Group32, Packing.E5Group32, Packing.E3Group32];
 
-    public static Vector128<sbyte> Codebook { get; } = Vector128.Create((sbyte)-63, -52, -41, -32, -24, -17, -11, -5, 0, 6, 12, 19, 26, 34, 44, 63);
+    public static Vector256<sbyte> Codebook { get; } = Vector256.Create(
+        (sbyte)-63, -52, -41, -32, -24, -17, -11, -5, 0, 6, 12, 19, 26, 34, 44, 63, -60, 59, -3, 8, -47, 37, -29, 22, -14, 55,
+        -57, 3, -36, 48, -20, 61);
 
     /// <summary>Sub-scales and values over all of their range; padding rows too, whose results nobody may see.</summary>
     public static byte[] Make(Packing packing, int rows, int columns, int seed)

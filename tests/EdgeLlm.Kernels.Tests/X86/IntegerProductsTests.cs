@@ -9,7 +9,8 @@ namespace EdgeLlm.Kernels.Tests.X86;
 /// <summary>What the AVX-VNNI kernel shares with AVX2, run where there is no AVX-VNNI: with sums of that instruction's kind.</summary>
 public sealed unsafe class IntegerProductsTests
 {
-    public static TheoryData<string> Types() => [.. RandomBlocks.WeightTypes.Where(BlockUnpacker.CanUnpack).Select(type => type.ToString())];
+    public static TheoryData<string> Types() =>
+        [.. RandomBlocks.WeightTypes.Where(BlockUnpacker.CanUnpack).Select(type => type.ToString())];
 
     [Theory]
     [MemberData(nameof(Types))]

@@ -28,8 +28,9 @@ public sealed unsafe class PackedProductsTests
             using var actual = new GuardedBuffer(tokens * rows * 4L);
             var x = new PackedActivations(buffer.Start, tokens, Columns);
             for (int t = 0; t < tokens; t++) specification.QuantizePacked(input.Floats + t * Columns, x, t);
-            var matrix = new WeightMatrix(weights.Start, packing, RandomPacked.Codebook, rows, Columns);
-            byte* scratch = (byte*)NativeMemory.AlignedAlloc((nuint)PackedProducts<VnniArithmetic<EmulatedVnniDot>>.ScratchBytes(Columns), 64);
+            var matrix = new WeightMatrix(weights.Start, new PackedLayout(packing, Columns), RandomPacked.Codebook, rows);
+            byte* scratch =
+                (byte*)NativeMemory.AlignedAlloc((nuint)PackedProducts<VnniArithmetic<EmulatedVnniDot>>.ScratchBytes(Columns), 64);
             specification.MultiplyPacked(matrix, x, tokens, expected.Floats, rows, 0, rows, scratch);
             PackedProducts<VnniArithmetic<EmulatedVnniDot>>.Multiply(matrix, x, tokens, actual.Floats, rows, 0, rows, scratch);
             NativeMemory.AlignedFree(scratch);

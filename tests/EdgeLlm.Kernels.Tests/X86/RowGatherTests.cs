@@ -22,6 +22,7 @@ public sealed class RowGatherTests
 
     private static void AssertSame(float expected, float actual, uint bits) =>
         Assert.True(
-            float.IsNaN(expected) ? float.IsNaN(actual) : BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(actual),
+            float.IsNaN(expected) ? float.IsNaN(actual)
+                : BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(actual),
             $"half {bits:X4} is {expected:R}, not {actual:R}");
 }

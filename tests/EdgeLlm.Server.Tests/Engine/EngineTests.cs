@@ -9,16 +9,21 @@ namespace EdgeLlm.Server.Tests.Engine;
 
 public sealed class EngineTests
 {
-    private const string Long = """{"model":"tiny","options":{"temperature":0},"messages":[{"role":"user","content":"Tell me a very long story about a dragon, a knight and a princess."}]}""";
+    private const string Long =
+        """{"model":"tiny","options":{"temperature":0},"messages":[{"role":"user","content":"Tell me a very long story about a dragon, a knight and a princess."}]}""";
 
     [Fact]
     public async Task Requests_at_once_get_what_each_gets_alone()
     {
         await using TestServer server = await TestServer.StartAsync(new ServerOptions { Queue = 64 });
-        string[] requests = [.. Enumerable.Range(0, 12).Select(i => $$$"""{"model":"tiny","seed":{{{i}}},"max_tokens":{{{10 + i}}},"messages":[{"role":"user","content":"Once upon a time {{{i % 5}}}"}]}""")];
+        string[] requests = [.. Enumerable.Range(0, 12)
+            .Select(
+                i =>
+                    $$$"""{"model":"tiny","seed":{{{i}}},"max_tokens":{{{10 + i}}},"messages":[{"role":"user","content":"Once upon a time {{{i % 5}}}"}]}""")];
         var alone = new List<string>();
         foreach (string request in requests) alone.Add(TextOf(await server.AskAsync("/v1/chat/completions", request)));
-        string[] together = await Task.WhenAll(requests.Select(async request => TextOf(await server.AskAsync("/v1/chat/completions", request))));
+        string[] together =
+            await Task.WhenAll(requests.Select(async request => TextOf(await server.AskAsync("/v1/chat/completions", request))));
         Assert.Equal(alone, together);
         Assert.True(alone.Distinct().Count() > 6);
     }
@@ -29,11 +34,15 @@ public sealed class EngineTests
         await using TestServer server = await TestServer.StartAsync();
         await AskAsync("""[{"role":"user","content":"Tom had a red ball."}]""");
         await AskAsync("""[{"role":"user","content":"The cat sat on a big green mat."}]""");
-        JsonElement usage = (await AskAsync("""[{"role":"user","content":"Tom had a red ball."},{"role":"assistant","content":"Yes."},{"role":"user","content":"And then?"}]""")).GetProperty("usage");
+        JsonElement usage =
+            (await AskAsync(
+                """[{"role":"user","content":"Tom had a red ball."},{"role":"assistant","content":"Yes."},{"role":"user","content":"And then?"}]""")).GetProperty(
+                    "usage");
         int known = usage.GetProperty("prompt_tokens_details").GetProperty("cached_tokens").GetInt32();
         Assert.InRange(known, 10, usage.GetProperty("prompt_tokens").GetInt32() - 5);
 
-        Task<JsonElement> AskAsync(string messages) => server.AskAsync("/v1/chat/completions", $$"""{"model":"tiny","max_tokens":4,"temperature":0,"messages":{{messages}}}""");
+        Task<JsonElement> AskAsync(string messages) =>
+            server.AskAsync("/v1/chat/completions", $$"""{"model":"tiny","max_tokens":4,"temperature":0,"messages":{{messages}}}""");
     }
 
     [Theory]
@@ -44,7 +53,13 @@ public sealed class EngineTests
         string folder = Directory.CreateTempSubdirectory("edgellm-cache").FullName;
         try
         {
-            var options = new ServerOptions { CacheMemory = memory, CacheFolder = Path.Combine(folder, "cache"), IdentityFolder = Path.Combine(folder, "identities"), Conversations = 1 };
+            var options = new ServerOptions
+            {
+                CacheMemory = memory,
+                CacheFolder = Path.Combine(folder, "cache"),
+                IdentityFolder = Path.Combine(folder, "identities"),
+                Conversations = 1,
+            };
             const string First = "Tom had a red ball.", Second = "The cat sat on a mat.";
             (string Text, int Known, int Tokens) first, second;
             await using (TestServer server = await TestServer.StartAsync(options))
@@ -72,7 +87,8 @@ public sealed class EngineTests
                 {"role":"user","content":"{{{question}}}"}]}
                 """);
             JsonElement usage = answer.GetProperty("usage");
-            return (TextOf(answer), usage.GetProperty("prompt_tokens_details").GetProperty("cached_tokens").GetInt32(), usage.GetProperty("prompt_tokens").GetInt32());
+            return (TextOf(answer), usage.GetProperty("prompt_tokens_details").GetProperty("cached_tokens").GetInt32(),
+                usage.GetProperty("prompt_tokens").GetInt32());
         }
     }
 
@@ -103,7 +119,9 @@ public sealed class EngineTests
             Assert.Equal(TextOf(before), TextOf(await AskAsync("Tom had a red ball.", HttpStatusCode.OK)));
 
             Task<JsonElement> AskAsync(string text, HttpStatusCode expected) =>
-                server.AskAsync("/api/chat", $$"""{"model":"tiny","stream":false,"options":{"num_predict":4,"temperature":0},"messages":[{"role":"user","content":"{{text}}"}]}""", expected);
+                server.AskAsync("/api/chat",
+                    $$"""{"model":"tiny","stream":false,"options":{"num_predict":4,"temperature":0},"messages":[{"role":"user","content":"{{text}}"}]}""",
+                    expected);
 
             static string TextOf(JsonElement answer) => answer.GetProperty("message").GetProperty("content").GetString()!;
         }
@@ -118,7 +136,8 @@ public sealed class EngineTests
     {
         await using TestServer server = await TestServer.StartAsync();
         string bans = string.Join(',', Enumerable.Range(0, 512).Select(id => $"\"{id}\":-100"));
-        using (HttpResponseMessage refused = await server.PostAsync("/v1/chat/completions", $$$"""{"model":"tiny","max_tokens":2,"logit_bias":{{{{bans}}}},"messages":[{"role":"user","content":"Hi"}]}"""))
+        using (HttpResponseMessage refused = await server.PostAsync("/v1/chat/completions",
+            $$$"""{"model":"tiny","max_tokens":2,"logit_bias":{{{{bans}}}},"messages":[{"role":"user","content":"Hi"}]}"""))
             Assert.True(refused.StatusCode is HttpStatusCode.OK or HttpStatusCode.BadRequest, await refused.Content.ReadAsStringAsync());
         await server.AskAsync("/v1/chat/completions", """{"model":"tiny","max_tokens":2,"messages":[{"role":"user","content":"Hi"}]}""");
     }
@@ -134,7 +153,8 @@ public sealed class EngineTests
             await gone.CancelAsync();
         }
         // The story would have had hundreds of tokens, each of 30 layers.
-        JsonElement answer = await server.AskAsync("/api/chat", """{"model":"tiny","stream":false,"options":{"num_predict":1},"messages":[{"role":"user","content":"Hi"}]}""");
+        JsonElement answer = await server.AskAsync("/api/chat",
+            """{"model":"tiny","stream":false,"options":{"num_predict":1},"messages":[{"role":"user","content":"Hi"}]}""");
         Assert.Equal(1, answer.GetProperty("eval_count").GetInt32());
         Assert.InRange(server.Server.Engine.Progress, 30, 30 * 200);
     }
@@ -168,14 +188,16 @@ public sealed class EngineTests
         Assert.NotNull(refused.Headers.RetryAfter);
         refused.Dispose();
         await server.Server.StopAsync();
-        Assert.Contains("\"error\":\"the service is being stopped\"", await (await waiting).Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Contains("\"error\":\"the service is being stopped\"", await (await waiting).Content.ReadAsStringAsync(),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_stop_lets_the_running_answer_end_and_refuses_new_ones()
     {
         await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { StopSeconds = 60 });
-        using HttpResponseMessage response = await server.BeginComputingAsync("/api/chat", Long.Replace("\"temperature\":0", "\"temperature\":0,\"num_predict\":60", StringComparison.Ordinal));
+        using HttpResponseMessage response = await server.BeginComputingAsync("/api/chat",
+            Long.Replace("\"temperature\":0", "\"temperature\":0,\"num_predict\":60", StringComparison.Ordinal));
         Task stop = server.Server.StopAsync();
         using HttpResponseMessage refused = await server.PostAsync("/api/chat", Long);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
@@ -194,7 +216,8 @@ public sealed class EngineTests
         using HttpResponseMessage response = await server.BeginComputingAsync("/api/chat", Long);
         await server.Server.StopAsync();
         string body = await response.Content.ReadAsStringAsync();
-        Assert.Contains("stopped", JsonDocument.Parse(body.TrimEnd().Split('\n')[^1]).RootElement.GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.Contains("stopped", JsonDocument.Parse(body.TrimEnd().Split('\n')[^1]).RootElement.GetProperty("error").GetString(),
+            StringComparison.Ordinal);
         Assert.Contains("cut off", server.Log, StringComparison.Ordinal);
     }
 
@@ -205,11 +228,13 @@ public sealed class EngineTests
         var listen = new ListenAddress(IPAddress.Loopback, first.Server.Address.Port);
         using var log = new StringWriter();
         var served = new ServedModel(TestServer.Name, first.ModelPath, "llama", 260_000, "F32", 1, DateTime.UnixEpoch);
-        await using var second = new ModelServer(new ServerOptions { Listen = listen }, new ServedModels(served), new ServerLog(log, forJournal: false));
+        await using var second =
+            new ModelServer(new ServerOptions { Listen = listen }, new ServedModels(served), new ServerLog(log, forJournal: false));
         var exception = await Assert.ThrowsAsync<IOException>(() => second.StartAsync());
         Assert.Contains($"{listen} is in use", exception.Message, StringComparison.Ordinal);
         Assert.Empty(log.ToString()); // the error is one line
     }
 
-    private static string TextOf(JsonElement completion) => completion.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString()!;
+    private static string TextOf(JsonElement completion) =>
+        completion.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString()!;
 }

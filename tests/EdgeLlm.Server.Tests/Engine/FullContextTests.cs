@@ -8,7 +8,10 @@ namespace EdgeLlm.Server.Tests.Engine;
 /// <summary>What becomes of a conversation that fills the context: what the request says, else the service, else the API.</summary>
 public sealed class FullContextTests
 {
-    private static readonly string Long = string.Join(',', Enumerable.Range(0, 12).Select(i => $$"""{"role":"{{(i % 2 == 0 ? "user" : "assistant")}}","content":"number {{i}} is a good number"}"""));
+    private static readonly string Long =
+        string.Join(',',
+            Enumerable.Range(0, 12)
+                .Select(i => $$"""{"role":"{{(i % 2 == 0 ? "user" : "assistant")}}","content":"number {{i}} is a good number"}"""));
 
     [Theory]
     [InlineData(null, "", HttpStatusCode.BadRequest)]
@@ -20,7 +23,8 @@ public sealed class FullContextTests
     public async Task A_conversation_that_is_too_long_in_OpenAIs_API(ContextPolicy? policy, string field, HttpStatusCode expected)
     {
         await using TestServer server = await StartAsync(policy);
-        JsonElement answer = await server.AskAsync("/v1/chat/completions", $$"""{"model":"tiny","max_tokens":4,"messages":[{{Long}},{"role":"user","content":"end"}]{{field}}}""", expected);
+        JsonElement answer = await server.AskAsync("/v1/chat/completions",
+            $$"""{"model":"tiny","max_tokens":4,"messages":[{{Long}},{"role":"user","content":"end"}]{{field}}}""", expected);
         if (expected == HttpStatusCode.OK) Assert.InRange(answer.GetProperty("usage").GetProperty("prompt_tokens").GetInt32(), 10, 124);
     }
 
@@ -32,18 +36,22 @@ public sealed class FullContextTests
     public async Task A_conversation_that_is_too_long_in_Ollamas_API(ContextPolicy? policy, string field, HttpStatusCode expected)
     {
         await using TestServer server = await StartAsync(policy);
-        await server.AskAsync("/api/chat", $$$"""{"model":"tiny","stream":false,"options":{"num_predict":4},"messages":[{{{Long}}},{"role":"user","content":"end"}]{{{field}}}}""", expected);
+        await server.AskAsync("/api/chat",
+            $$$"""{"model":"tiny","stream":false,"options":{"num_predict":4},"messages":[{{{Long}}},{"role":"user","content":"end"}]{{{field}}}}""",
+            expected);
     }
 
     [Fact]
     public async Task An_answer_that_fills_the_context_is_cut_or_refused_before_it_begins()
     {
         await using TestServer server = await StartAsync(null);
-        const string Body = "{\"model\":\"tiny\",\"max_tokens\":1000,\"ignore_eos\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]";
+        const string Body =
+            "{\"model\":\"tiny\",\"max_tokens\":1000,\"ignore_eos\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]";
         JsonElement cut = await server.AskAsync("/v1/chat/completions", Body + "}");
         Assert.Equal("length", cut.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
         Assert.Equal(129, cut.GetProperty("usage").GetProperty("total_tokens").GetInt32());
-        JsonElement refused = await server.AskAsync("/v1/chat/completions", Body + ",\"truncation\":\"disabled\"}", HttpStatusCode.BadRequest);
+        JsonElement refused =
+            await server.AskAsync("/v1/chat/completions", Body + ",\"truncation\":\"disabled\"}", HttpStatusCode.BadRequest);
         Assert.Equal("context_length_exceeded", refused.GetProperty("error").GetProperty("code").GetString());
     }
 
@@ -56,10 +64,12 @@ public sealed class FullContextTests
 
         async Task<int> CountAsync(string field)
         {
-            string body = """{"model":"tiny","stream":false,"options":{"num_predict":200,"temperature":0,"logit_bias":null},"messages":[{"role":"user","content":"number 1 is good"},{"role":"assistant","content":"yes it is"},{"role":"user","content":"end"}]""";
+            string body =
+                """{"model":"tiny","stream":false,"options":{"num_predict":200,"temperature":0,"logit_bias":null},"messages":[{"role":"user","content":"number 1 is good"},{"role":"assistant","content":"yes it is"},{"role":"user","content":"end"}]""";
             return (await server.AskAsync("/api/chat", body + field + "}")).GetProperty("eval_count").GetInt32();
         }
     }
 
-    private static Task<TestServer> StartAsync(ContextPolicy? policy) => TestServer.StartAsync(new ServerOptions { Context = 128, WhenFull = policy });
+    private static Task<TestServer> StartAsync(ContextPolicy? policy) =>
+        TestServer.StartAsync(new ServerOptions { Context = 128, WhenFull = policy });
 }

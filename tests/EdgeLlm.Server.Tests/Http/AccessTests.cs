@@ -11,7 +11,8 @@ public sealed class AccessTests
     public async Task With_a_key_the_APIs_take_only_those_who_have_it()
     {
         await using TestServer server = await TestServer.StartAsync(new ServerOptions { ApiKey = "0123456789" });
-        foreach (string open in new[] { "/", "/page.js", "/health/live", "/health/ready" }) Assert.Equal(HttpStatusCode.OK, (await server.Client.GetAsync(open)).StatusCode);
+        foreach (string open in new[] { "/", "/page.js", "/health/live", "/health/ready" })
+            Assert.Equal(HttpStatusCode.OK, (await server.Client.GetAsync(open)).StatusCode);
         foreach (string path in new[] { "/v1/models", "/api/tags", "/v1/nothing", "/API/tags" })
         {
             using HttpResponseMessage refused = await server.Client.GetAsync(path);
@@ -43,14 +44,16 @@ public sealed class AccessTests
         request.Headers.Host = host;
         using HttpResponseMessage response = await server.Client.SendAsync(request);
         Assert.Equal(allowed ? HttpStatusCode.OK : HttpStatusCode.Forbidden, response.StatusCode);
-        if (!allowed) Assert.Contains($"GET /api/tags of 127.0.0.1 refused with 403: the host name '{host}'", server.Log, StringComparison.Ordinal);
+        if (!allowed)
+            Assert.Contains($"GET /api/tags of 127.0.0.1 refused with 403: the host name '{host}'", server.Log, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task With_a_key_any_name_will_do_and_a_wrong_key_is_in_the_log()
     {
         await using TestServer server = await TestServer.StartAsync(new ServerOptions { ApiKey = "0123456789" });
-        foreach ((string key, HttpStatusCode expected) in new[] { ("0123456789", HttpStatusCode.OK), ("012345678x", HttpStatusCode.Unauthorized) })
+        foreach ((string key, HttpStatusCode expected) in new[] { ("0123456789", HttpStatusCode.OK),
+            ("012345678x", HttpStatusCode.Unauthorized) })
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, "/api/tags");
             request.Headers.Host = "ollama:11434";
@@ -78,7 +81,8 @@ public sealed class AccessTests
     [InlineData("application://x", false)]
     public async Task Ollamas_usual_origins_and_those_that_are_set_pass_the_preflight(string origin, bool allowed)
     {
-        await using TestServer server = await TestServer.StartAsync(new ServerOptions { Origins = ["http://panel.local:8080/", "chrome-extension://*"] });
+        await using TestServer server =
+            await TestServer.StartAsync(new ServerOptions { Origins = ["http://panel.local:8080/", "chrome-extension://*"] });
         using var preflight = new HttpRequestMessage(HttpMethod.Options, "/api/chat");
         preflight.Headers.Add("Origin", origin);
         preflight.Headers.Add("Access-Control-Request-Method", "POST");
@@ -114,7 +118,8 @@ public sealed class AccessTests
     {
         await using TestServer server = await TestServer.StartAsync(new ServerOptions { Origins = ["http://panel.local"] });
         string own = server.Server.Address.ToString().TrimEnd('/');
-        foreach ((string origin, bool allowed) in new[] { ("http://panel.local", true), (own, true), ("http://evil.example", false), ("null", false), ("http://panel.local.evil", false) })
+        foreach ((string origin, bool allowed) in new[] { ("http://panel.local", true), (own, true), ("http://evil.example", false),
+            ("null", false), ("http://panel.local.evil", false) })
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, "/api/tags");
             request.Headers.Add("Origin", origin);
@@ -147,11 +152,14 @@ public sealed class AccessTests
     public async Task What_is_not_there_is_said_in_the_shape_of_the_API()
     {
         await using TestServer server = await TestServer.StartAsync();
-        Assert.Equal(JsonValueKind.Object, (await server.AskAsync("/v1/embeddings", "{}", HttpStatusCode.NotFound)).GetProperty("error").ValueKind);
-        Assert.Equal(JsonValueKind.String, (await server.AskAsync("/api/pull", "{}", HttpStatusCode.NotFound)).GetProperty("error").ValueKind);
+        Assert.Equal(JsonValueKind.Object,
+            (await server.AskAsync("/v1/images/generations", "{}", HttpStatusCode.NotFound)).GetProperty("error").ValueKind);
+        Assert.Equal(JsonValueKind.String,
+            (await server.AskAsync("/api/push", "{}", HttpStatusCode.NotFound)).GetProperty("error").ValueKind);
         JsonElement noBase = (await server.AskAsync("/chat/completions", "{}", HttpStatusCode.NotFound)).GetProperty("error");
         Assert.Contains("ends with /v1", noBase.GetProperty("message").GetString(), StringComparison.Ordinal);
-        Assert.Equal(JsonValueKind.String, (await server.AskAsync("/api/tags", "{}", HttpStatusCode.MethodNotAllowed)).GetProperty("error").ValueKind);
+        Assert.Equal(JsonValueKind.String,
+            (await server.AskAsync("/api/tags", "{}", HttpStatusCode.MethodNotAllowed)).GetProperty("error").ValueKind);
     }
 
     [Fact]
@@ -166,16 +174,21 @@ public sealed class AccessTests
         Assert.StartsWith("default-src 'none'", policy, StringComparison.Ordinal);
         Assert.DoesNotContain("unsafe", policy, StringComparison.Ordinal);
         Assert.Contains("require-trusted-types-for 'script'", policy, StringComparison.Ordinal);
-        string[] names = ["page.css", "page.js", "service.js", "markdown.js"];
-        string[] files = [await page.Content.ReadAsStringAsync(), .. await Task.WhenAll(names.Select(name => server.Client.GetStringAsync("/" + name)))];
-        foreach (string file in files)
+        string[] names = ["page.css", "page.js", "service.js", "markdown.js", "texts.js", "conversations.js", "view.js", "kiosk.js",
+            "worker.js", "admin", "admin.css", "admin.js", "plots.js"];
+        string[] files =
+            [await page.Content.ReadAsStringAsync(), .. await Task.WhenAll(names.Select(name => server.Client.GetStringAsync("/" + name)))];
+        foreach (string text in files)
         {
-            foreach (string way in new[] { "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "srcdoc", "eval(", "createContextualFragment" })
+            string file = text.Replace("http://www.w3.org/2000/svg", "", StringComparison.Ordinal); // a name, which nobody fetches
+            foreach (string way in new[] { "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "srcdoc", "eval(",
+                "createContextualFragment" })
                 Assert.DoesNotContain(way, file, StringComparison.Ordinal); // text never becomes HTML
             Assert.DoesNotContain("//fonts", file, StringComparison.Ordinal);
             Assert.DoesNotContain("http:", file, StringComparison.Ordinal);
             Assert.DoesNotContain("https:", file, StringComparison.Ordinal);
             Assert.DoesNotContain("style=", file, StringComparison.Ordinal);
+            Assert.DoesNotMatch("<script(?! src=)|<style| on[a-z]+=\"", file); // no script in the HTML itself
         }
         Assert.Equal("EdgeLlm is running", await server.Client.GetStringAsync("/"));
     }

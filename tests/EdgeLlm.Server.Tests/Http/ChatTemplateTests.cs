@@ -12,11 +12,14 @@ public sealed class ChatTemplateTests
     public async Task Chat_endpoints_are_a_400_that_names_the_option()
     {
         await using TestServer server = await TestServer.StartWithoutTemplateAsync();
-        JsonElement openAi = await server.AskAsync("/v1/chat/completions", """{"model":"tiny","messages":[{"role":"user","content":"Hi"}]}""", HttpStatusCode.BadRequest);
+        JsonElement openAi = await server.AskAsync("/v1/chat/completions",
+            """{"model":"tiny","messages":[{"role":"user","content":"Hi"}]}""", HttpStatusCode.BadRequest);
         Assert.Contains(Choices, openAi.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
-        JsonElement ollama = await server.AskAsync("/api/chat", """{"model":"tiny","messages":[{"role":"user","content":"Hi"}]}""", HttpStatusCode.BadRequest);
+        JsonElement ollama = await server.AskAsync("/api/chat", """{"model":"tiny","messages":[{"role":"user","content":"Hi"}]}""",
+            HttpStatusCode.BadRequest);
         Assert.Contains(Choices, ollama.GetProperty("error").GetString(), StringComparison.Ordinal);
-        JsonElement system = await server.AskAsync("/api/generate", """{"model":"tiny","prompt":"Hi","system":"Be brief."}""", HttpStatusCode.BadRequest);
+        JsonElement system =
+            await server.AskAsync("/api/generate", """{"model":"tiny","prompt":"Hi","system":"Be brief."}""", HttpStatusCode.BadRequest);
         Assert.Contains(Choices, system.GetProperty("error").GetString(), StringComparison.Ordinal);
     }
 

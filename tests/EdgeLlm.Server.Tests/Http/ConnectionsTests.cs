@@ -13,7 +13,8 @@ public sealed class ConnectionsTests
     public async Task Idle_connections_give_way_to_new_ones_and_those_at_work_do_not(string sent)
     {
         await using TestServer server = await TestServer.StartSlowAsync(new ServerOptions { Connections = 8, StopSeconds = 0 });
-        using HttpResponseMessage running = await server.BeginComputingAsync("/api/chat", """{"model":"tiny","options":{"num_predict":40},"messages":[{"role":"user","content":"Hi"}]}""");
+        using HttpResponseMessage running = await server.BeginComputingAsync("/api/chat",
+            """{"model":"tiny","options":{"num_predict":40},"messages":[{"role":"user","content":"Hi"}]}""");
         var idle = new List<TcpClient>();
         for (int i = 0; i < 30; i++)
         {

@@ -17,7 +17,8 @@ public sealed class RequestBodyTests
     [InlineData("""{"a":"\\\ud83d"}""", "\\\ufffd")]
     [InlineData("""{"a":"\n\u00e9\"\ud83d"}""", "\n\u00e9\"\ufffd")]
     public void Halves_of_surrogate_pairs_become_the_replacement_character(string json, string expected) =>
-        Assert.Equal(expected, JsonDocument.Parse(RequestBody.Repaired(Encoding.UTF8.GetBytes(json))).RootElement.GetProperty("a").GetString());
+        Assert.Equal(expected,
+            JsonDocument.Parse(RequestBody.Repaired(Encoding.UTF8.GetBytes(json))).RootElement.GetProperty("a").GetString());
 
     [Theory]
     [InlineData("\\")]
@@ -30,9 +31,12 @@ public sealed class RequestBodyTests
 
     [Theory]
     [InlineData("/v1/chat/completions", """{"model":"tiny","max_tokens":1,"messages":[{"role":"user","content":"a\ud83d b"}]}""")]
-    [InlineData("/v1/chat/completions", """{"model":"tiny","max_tokens":1,"stop":["\ud83d"],"messages":[{"role":"user","content":[{"type":"text","text":"\ud83d"}]}]}""")]
-    [InlineData("/v1/chat/completions", """{"model":"tiny","max_tokens":1,"\ud83d":"\ud83d","messages":[{"role":"user","name":"\ud83d","content":"a"}]}""")]
-    [InlineData("/api/chat", """{"model":"tiny","stream":false,"options":{"num_predict":1,"stop":["\ud83d"]},"messages":[{"role":"user","content":"\ud83d"}]}""")]
+    [InlineData("/v1/chat/completions",
+        """{"model":"tiny","max_tokens":1,"stop":["\ud83d"],"messages":[{"role":"user","content":[{"type":"text","text":"\ud83d"}]}]}""")]
+    [InlineData("/v1/chat/completions",
+        """{"model":"tiny","max_tokens":1,"\ud83d":"\ud83d","messages":[{"role":"user","name":"\ud83d","content":"a"}]}""")]
+    [InlineData("/api/chat",
+        """{"model":"tiny","stream":false,"options":{"num_predict":1,"stop":["\ud83d"]},"messages":[{"role":"user","content":"\ud83d"}]}""")]
     [InlineData("/api/chat", """{"model":"tiny","stream":false,"keep_alive":"5m","format":"","user":"\ud83d","messages":[]}""")]
     [InlineData("/api/generate", """{"model":"tiny","stream":false,"prompt":"\ud83d","system":"\udc00","options":{"num_predict":1}}""")]
     public async Task Half_a_surrogate_pair_anywhere_is_taken(string path, string request)
@@ -45,7 +49,8 @@ public sealed class RequestBodyTests
     public async Task Bytes_that_are_not_UTF8_are_taken()
     {
         await using TestServer server = await TestServer.StartAsync();
-        byte[] body = Encoding.Latin1.GetBytes("{\"model\":\"tiny\",\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"\u00ff\u00fe\u00c3\"}]}");
+        byte[] body = Encoding.Latin1.GetBytes(
+            "{\"model\":\"tiny\",\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"\u00ff\u00fe\u00c3\"}]}");
         using HttpResponseMessage response = await server.Client.PostAsync("/v1/chat/completions", new ByteArrayContent(body));
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
     }
@@ -75,7 +80,8 @@ public sealed class RequestBodyTests
     public async Task A_large_body_is_read_to_its_end_so_that_the_client_sees_the_413(int length)
     {
         await using TestServer server = await TestServer.StartAsync();
-        byte[] head = Encoding.ASCII.GetBytes($"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        byte[] head =
+            Encoding.ASCII.GetBytes($"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
         string answer = await server.SendRawAsync([.. head, .. new byte[length]]);
         Assert.StartsWith("HTTP/1.1 413", answer, StringComparison.Ordinal);
         Assert.Contains("bodyLimit", answer, StringComparison.Ordinal);
@@ -85,7 +91,8 @@ public sealed class RequestBodyTests
     public async Task Who_asks_before_sending_a_large_body_is_told_at_once()
     {
         await using TestServer server = await TestServer.StartAsync();
-        byte[] head = Encoding.ASCII.GetBytes("POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
+        byte[] head = Encoding.ASCII.GetBytes(
+            "POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
         Assert.StartsWith("HTTP/1.1 413", await server.SendRawAsync(head), StringComparison.Ordinal);
     }
 

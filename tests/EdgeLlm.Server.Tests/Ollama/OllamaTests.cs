@@ -20,13 +20,15 @@ public sealed class OllamaTests : IAsyncLifetime
         const string Fields = "\"options\":{\"seed\":3,\"num_predict\":12.0}";
         List<JsonElement> lines = await _server.StreamAsync("/api/chat", Chat(Fields));
         JsonElement whole = await _server.AskAsync("/api/chat", Chat(Fields + ",\"stream\":false"));
-        Assert.Equal(whole.GetProperty("message").GetProperty("content").GetString(), string.Concat(lines.Select(line => line.GetProperty("message").GetProperty("content").GetString())));
+        Assert.Equal(whole.GetProperty("message").GetProperty("content").GetString(),
+            string.Concat(lines.Select(line => line.GetProperty("message").GetProperty("content").GetString())));
         Assert.All(lines[..^1], line => Assert.False(line.GetProperty("done").GetBoolean()));
         foreach (JsonElement end in new[] { lines[^1], whole })
         {
             Assert.True(end.GetProperty("done").GetBoolean());
             Assert.Equal(("length", 12), (end.GetProperty("done_reason").GetString(), end.GetProperty("eval_count").GetInt32()));
-            foreach (string duration in new[] { "total_duration", "load_duration", "prompt_eval_duration", "eval_duration" }) Assert.True(end.GetProperty(duration).GetInt64() > 0);
+            foreach (string duration in new[] { "total_duration", "load_duration", "prompt_eval_duration", "eval_duration" })
+                Assert.True(end.GetProperty(duration).GetInt64() > 0);
             Assert.Matches(@"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$", end.GetProperty("created_at").GetString());
         }
     }
@@ -41,7 +43,8 @@ public sealed class OllamaTests : IAsyncLifetime
             Assert.Equal("llama", information.GetProperty("general.architecture").GetString());
             Assert.Equal(128, information.GetProperty("llama.context_length").GetInt32()); // what is served, not what it was trained on
             Assert.Equal(260_000, information.GetProperty("general.parameter_count").GetInt64());
-            Assert.Equal("completion", Assert.Single(shown.GetProperty("capabilities").EnumerateArray()).GetString());
+            Assert.Equal(["completion", "tools"], shown.GetProperty("capabilities").EnumerateArray().Select(one => one.GetString()));
+            Assert.False(shown.TryGetProperty("system", out _) || shown.TryGetProperty("messages", out _));
             Assert.Equal("F32", shown.GetProperty("details").GetProperty("quantization_level").GetString());
             Assert.Contains("im_start", shown.GetProperty("template").GetString());
             Assert.Equal("num_ctx 128", shown.GetProperty("parameters").GetString());
@@ -67,7 +70,9 @@ public sealed class OllamaTests : IAsyncLifetime
     public async Task An_answer_that_repeats_itself_ends_with_length_unless_a_limit_was_asked_for()
     {
         // A bias makes the model say one token for ever.
-        static string Request(string more) => "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"temperature\":0,\"logit_bias\":{\"300\":100000}" + more + "}";
+        static string Request(string more) =>
+            "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"temperature\":0,\"logit_bias\":{\"300\":100000}"
+                + more + "}";
         JsonElement guarded = await _server.AskAsync("/v1/chat/completions", Request(""));
         Assert.Equal("length", guarded.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
         Assert.Equal(64, guarded.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
@@ -79,18 +84,22 @@ public sealed class OllamaTests : IAsyncLifetime
     [Fact]
     public async Task Generate_goes_on_from_its_context()
     {
-        JsonElement first = await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"Tom has a dog.","system":"s","stream":false,"options":{"temperature":0,"num_predict":6}}""");
+        JsonElement first = await _server.AskAsync("/api/generate",
+            """{"model":"tiny","prompt":"Tom has a dog.","system":"s","stream":false,"options":{"temperature":0,"num_predict":6}}""");
         int[] context = [.. first.GetProperty("context").EnumerateArray().Select(token => token.GetInt32())];
         Assert.Equal(first.GetProperty("prompt_eval_count").GetInt32() + 6, context.Length);
-        JsonElement next = await _server.AskAsync("/api/generate", $$$"""{"model":"tiny","prompt":"And?","context":[{{{string.Join(',', context)}}}],"stream":false,"options":{"num_predict":2}}""");
+        JsonElement next = await _server.AskAsync("/api/generate",
+            $$$"""{"model":"tiny","prompt":"And?","context":[{{{string.Join(',', context)}}}],"stream":false,"options":{"num_predict":2}}""");
         Assert.True(next.GetProperty("prompt_eval_count").GetInt32() > context.Length);
-        await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"x","context":[-1],"stream":false}""", HttpStatusCode.BadRequest);
+        await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"x","context":[-1],"stream":false}""",
+            HttpStatusCode.BadRequest);
     }
 
     [Fact]
     public async Task A_raw_prompt_is_continued_as_it_is()
     {
-        JsonElement answer = await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"Once upon a time","raw":true,"stream":false,"options":{"temperature":0,"num_predict":8}}""");
+        JsonElement answer = await _server.AskAsync("/api/generate",
+            """{"model":"tiny","prompt":"Once upon a time","raw":true,"stream":false,"options":{"temperature":0,"num_predict":8}}""");
         Assert.StartsWith(", there was", answer.GetProperty("response").GetString(), StringComparison.Ordinal);
         Assert.False(answer.TryGetProperty("context", out _));
     }
@@ -98,8 +107,11 @@ public sealed class OllamaTests : IAsyncLifetime
     [Fact]
     public async Task A_long_conversation_loses_its_oldest_turns_unless_it_may_not()
     {
-        string turns = string.Join(',', Enumerable.Range(0, 12).Select(i => $$"""{"role":"{{(i % 2 == 0 ? "user" : "assistant")}}","content":"number {{i}} is a good number"}"""));
-        string request = $$"""{"model":"tiny","stream":false,"options":{"num_predict":4},"messages":[{"role":"system","content":"s"},{{turns}},{"role":"user","content":"end"}]""";
+        string turns = string.Join(',',
+            Enumerable.Range(0, 12)
+                .Select(i => $$"""{"role":"{{(i % 2 == 0 ? "user" : "assistant")}}","content":"number {{i}} is a good number"}"""));
+        string request =
+            $$"""{"model":"tiny","stream":false,"options":{"num_predict":4},"messages":[{"role":"system","content":"s"},{{turns}},{"role":"user","content":"end"}]""";
         JsonElement answer = await _server.AskAsync("/api/chat", request + "}");
         Assert.InRange(answer.GetProperty("prompt_eval_count").GetInt32(), 20, 124);
         await _server.AskAsync("/api/chat", request + ",\"truncate\":false}", HttpStatusCode.BadRequest);
@@ -108,9 +120,14 @@ public sealed class OllamaTests : IAsyncLifetime
     [Fact]
     public async Task Empty_requests_ask_for_the_model_to_be_loaded_or_let_go()
     {
-        Assert.Equal("unload", (await _server.AskAsync("/api/chat", """{"model":"tiny","messages":[],"keep_alive":"0h0m"}""")).GetProperty("done_reason").GetString());
-        Assert.Equal("load", (await _server.AskAsync("/api/chat", """{"model":"tiny","messages":[]}""")).GetProperty("done_reason").GetString());
-        Assert.Equal("unload", (await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"","keep_alive":0,"stream":false}""")).GetProperty("done_reason").GetString());
+        Assert.Equal("unload",
+            (await _server.AskAsync("/api/chat", """{"model":"tiny","messages":[],"keep_alive":"0h0m"}""")).GetProperty("done_reason")
+                .GetString());
+        Assert.Equal("load",
+            (await _server.AskAsync("/api/chat", """{"model":"tiny","messages":[]}""")).GetProperty("done_reason").GetString());
+        Assert.Equal("unload",
+            (await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"","keep_alive":0,"stream":false}""")).GetProperty(
+                "done_reason").GetString());
     }
 
     [Fact]
@@ -124,10 +141,12 @@ public sealed class OllamaTests : IAsyncLifetime
         foreach (int length in (int[])[128, 4096, 4096, 2048, 8192]) await _server.AskAsync("/api/chat", Chat($$"""
             "stream":false,"options":{"num_predict":1,"num_ctx":{{length}}}
             """));
-        await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"Hi","stream":false,"options":{"num_predict":1,"num_ctx":16384}}""");
+        await _server.AskAsync("/api/generate",
+            """{"model":"tiny","prompt":"Hi","stream":false,"options":{"num_predict":1,"num_ctx":16384}}""");
         string[] warnings = [.. _server.Log.Split('\n').Where(line => line.Contains("num_ctx", StringComparison.Ordinal))];
         Assert.Equal(3, warnings.Length);
-        Assert.All(new[] { 4096, 8192, 16384 }.Zip(warnings), pair => Assert.Contains($"asks for a context of {pair.First} tokens (num_ctx) and gets the 128 that are served", pair.Second));
+        Assert.All(new[] { 4096, 8192, 16384 }.Zip(warnings),
+            pair => Assert.Contains($"asks for a context of {pair.First} tokens (num_ctx) and gets the 128 that are served", pair.Second));
     }
 
     [Theory]
@@ -147,20 +166,23 @@ public sealed class OllamaTests : IAsyncLifetime
     [InlineData("\"options\":{\"top_p\":7}", "top_p is 7")]
     [InlineData("\"options\":5", "options has a value of the wrong type")]
     [InlineData("\"think\":true", "\"tiny\" does not support thinking")]
-    [InlineData("\"tools\":[{\"type\":\"function\"}]", "\"tiny\" does not support tools")]
+    [InlineData("\"tools\":[{\"type\":\"function\"}]", "tools[0].name is missing")]
     [InlineData("\"format\":\"yaml\"", "invalid format: expected \"json\" or a JSON schema")]
     [InlineData("\"format\":{\"not\":{}}", "format: schema #/not: is not supported")]
-    [InlineData("\"logprobs\":true", "logprobs: ")]
+    [InlineData("\"top_logprobs\":21", "top_logprobs must be between")]
+    [InlineData("\"options\":{\"creativity\":1}", "options.creativity: ")]
     [InlineData("\"options\":{\"mirostat\":1}", "mirostat: ")]
     [InlineData("\"messages\":[{\"role\":\"assistant\",\"content\":\"b\",\"tool_calls\":[null]}]", "messages[0].tool_calls[0] is null")]
     public async Task A_wrong_field_is_an_error_in_Ollamas_shape(string field, string message) =>
-        Assert.Contains(message, (await _server.AskAsync("/api/chat", Chat(field), HttpStatusCode.BadRequest)).GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.Contains(message, (await _server.AskAsync("/api/chat", Chat(field), HttpStatusCode.BadRequest)).GetProperty("error")
+            .GetString(), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("\"options\":{\"num_predict\":2,\"top_k\":-1}")]
     [InlineData("\"options\":{\"num_predict\":2,\"repeat_penalty\":0,\"stop\":[\"\"]}")]
     [InlineData("\"options\":{\"num_predict\":2,\"mirostat\":0},\"logprobs\":false,\"think\":null")]
-    [InlineData("\"options\":{\"num_predict\":2},\"messages\":[{\"role\":\"developer\",\"content\":\"d\"},{\"role\":\"user\",\"content\":\"a\"}]")]
+    [InlineData(
+        "\"options\":{\"num_predict\":2},\"messages\":[{\"role\":\"developer\",\"content\":\"d\"},{\"role\":\"user\",\"content\":\"a\"}]")]
     public async Task Off_is_taken_as_other_servers_clients_write_it(string fields) =>
         await _server.AskAsync("/api/chat", Chat(fields + ",\"stream\":false"));
 
@@ -170,19 +192,23 @@ public sealed class OllamaTests : IAsyncLifetime
         Assert.Equal(await TokensOf("Hello"), await TokensOf("<s>Hello"));
 
         async Task<int> TokensOf(string prompt) => (await _server.AskAsync("/api/generate",
-            $$$"""{"model":"tiny","prompt":"{{{prompt}}}","raw":true,"stream":false,"options":{"num_predict":1}}""")).GetProperty("prompt_eval_count").GetInt32();
+            $$$"""{"model":"tiny","prompt":"{{{prompt}}}","raw":true,"stream":false,"options":{"num_predict":1}}""")).GetProperty(
+                "prompt_eval_count").GetInt32();
     }
 
     [Fact]
     public async Task What_follows_a_context_is_what_the_chat_would_have_there()
     {
-        JsonElement first = await _server.AskAsync("/api/generate", """{"model":"tiny","prompt":"Hi","stream":false,"options":{"temperature":0,"num_predict":6}}""");
+        JsonElement first = await _server.AskAsync("/api/generate",
+            """{"model":"tiny","prompt":"Hi","stream":false,"options":{"temperature":0,"num_predict":6}}""");
         int[] context = [.. first.GetProperty("context").EnumerateArray().Select(token => token.GetInt32())];
-        JsonElement next = await _server.AskAsync("/api/generate", $$$"""{"model":"tiny","prompt":"And?","context":[{{{string.Join(',', context)}}}],"stream":false,"options":{"num_predict":1}}""");
+        JsonElement next = await _server.AskAsync("/api/generate",
+            $$$"""{"model":"tiny","prompt":"And?","context":[{{{string.Join(',', context)}}}],"stream":false,"options":{"num_predict":1}}""");
         int[] whole = [.. next.GetProperty("context").EnumerateArray().Select(token => token.GetInt32())];
         Tokenizer tokenizer = _server.Server.Engine.Open[0].Model.Tokenizer;
         Assert.Equal(1, whole.Count(token => token == tokenizer.BosId));
-        Assert.Equal("<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n", tokenizer.Decode([.. whole[context.Length..^1]]).TrimStart(' '));
+        Assert.Equal("<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n",
+            tokenizer.Decode([.. whole[context.Length..^1]]).TrimStart(' '));
     }
 
     [Fact]
@@ -194,14 +220,16 @@ public sealed class OllamaTests : IAsyncLifetime
         Assert.False((await server.GetAsync("/api/tags")).GetProperty("models")[0].TryGetProperty("digest", out _));
         server.Load();
         await server.WaitForDigestAsync();
-        string expected = Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(server.ModelPath, TestContext.Current.CancellationToken)));
+        string expected = Convert.ToHexStringLower(
+            SHA256.HashData(await File.ReadAllBytesAsync(server.ModelPath, TestContext.Current.CancellationToken)));
         Assert.Equal(expected, (await server.GetAsync("/api/tags")).GetProperty("models")[0].GetProperty("digest").GetString());
         await server.AskAsync("/api/chat", Chat("\"stream\":false,\"options\":{\"num_predict\":1}"));
     }
 
     [Fact]
     public async Task Other_models_are_not_found() =>
-        Assert.Equal("model 'llama3' not found; the model here is 'tiny'", (await _server.AskAsync("/api/chat", """{"model":"llama3"}""", HttpStatusCode.NotFound)).GetProperty("error").GetString());
+        Assert.Equal("model 'llama3' not found; the model here is 'tiny'",
+            (await _server.AskAsync("/api/chat", """{"model":"llama3"}""", HttpStatusCode.NotFound)).GetProperty("error").GetString());
 
     [Fact]
     public async Task Tags_and_version_are_as_clients_parse_them()

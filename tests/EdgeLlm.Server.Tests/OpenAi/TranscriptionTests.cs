@@ -21,8 +21,13 @@ public sealed class TranscriptionTests
         Assert.Equal(Text + "\n", await SendAsync(server, [("response_format", "text")]));
         Assert.StartsWith("WEBVTT\n\n00:00:00.000 --> ", await SendAsync(server, [("response_format", "vtt")]));
         Assert.Contains("00:00:00,000 --> ", await SendAsync(server, [("response_format", "srt")]));
-        JsonElement verbose = JsonDocument.Parse(await SendAsync(server, [("response_format", "verbose_json"), ("timestamp_granularities[]", "word"), ("language", "en"), ("temperature", "0")])).RootElement;
-        Assert.Equal(("transcribe", "english", 4.8), (verbose.GetProperty("task").GetString(), verbose.GetProperty("language").GetString(), verbose.GetProperty("duration").GetDouble()));
+        JsonElement verbose =
+            JsonDocument.Parse(
+                await SendAsync(server, [("response_format", "verbose_json"), ("timestamp_granularities[]", "word"), ("language", "en"),
+                    ("temperature", "0")])).RootElement;
+        Assert.Equal(("transcribe", "english", 4.8),
+            (verbose.GetProperty("task").GetString(), verbose.GetProperty("language").GetString(),
+                verbose.GetProperty("duration").GetDouble()));
         Assert.Equal(12, verbose.GetProperty("words").GetArrayLength());
         Assert.Equal(Text, verbose.GetProperty("segments")[0].GetProperty("text").GetString()!.Trim());
     }
@@ -43,10 +48,12 @@ public sealed class TranscriptionTests
     {
         await using TestServer server = await StartAsync(new ServerOptions { BodyLimitAudio = 200_000, AudioSeconds = 6 });
         Assert.Contains("MP3", await SendAsync(server, [], "ID3\u0003 and so on"u8.ToArray(), status: HttpStatusCode.BadRequest));
-        Assert.Contains("does not translate", await SendAsync(server, [], path: "/v1/audio/translations", status: HttpStatusCode.BadRequest));
+        Assert.Contains("does not translate",
+            await SendAsync(server, [], path: "/v1/audio/translations", status: HttpStatusCode.BadRequest));
         Assert.Contains("model_not_found", await SendAsync(server, [], model: "whisper-9", status: HttpStatusCode.NotFound));
         Assert.Contains("response_format", await SendAsync(server, [("response_format", "xml")], status: HttpStatusCode.BadRequest));
-        Assert.Contains("timestamp_granularities", await SendAsync(server, [("timestamp_granularities[]", "word")], status: HttpStatusCode.BadRequest));
+        Assert.Contains("timestamp_granularities",
+            await SendAsync(server, [("timestamp_granularities[]", "word")], status: HttpStatusCode.BadRequest));
         Assert.Contains("temperature", await SendAsync(server, [("temperature", "7")], status: HttpStatusCode.BadRequest));
         Assert.Contains("language", await SendAsync(server, [("language", "klingon")], status: HttpStatusCode.BadRequest));
         Assert.Contains("bodyLimitAudio", await SendAsync(server, [], new byte[300_000], status: HttpStatusCode.RequestEntityTooLarge));
@@ -78,10 +85,12 @@ public sealed class TranscriptionTests
         TestServer.StartAsync((options ?? new ServerOptions()) with { SpeechModel = SharedFolder.Require("models", "whisper-tiny.en") });
 
     private static async Task<string> SendAsync(
-        TestServer server, (string Name, string Value)[] fields, byte[]? audio = null, string path = "/v1/audio/transcriptions", string model = "whisper-1", HttpStatusCode status = HttpStatusCode.OK)
+        TestServer server, (string Name, string Value)[] fields, byte[]? audio = null, string path = "/v1/audio/transcriptions",
+        string model = "whisper-1", HttpStatusCode status = HttpStatusCode.OK)
     {
         using var form = new MultipartFormDataContent();
-        form.Add(new ByteArrayContent(audio ?? File.ReadAllBytes(Recording)), "file", "recording.wav"); // before the fields, as some clients have it
+        // before the fields, as some clients have it
+        form.Add(new ByteArrayContent(audio ?? File.ReadAllBytes(Recording)), "file", "recording.wav");
         form.Add(new StringContent(model), "model");
         foreach ((string name, string value) in fields) form.Add(new StringContent(value), name);
         using HttpResponseMessage response = await server.Client.PostAsync(path, form);

@@ -33,10 +33,13 @@ public sealed class SettingsReaderTests : IDisposable
         Assert.Equal(["http://a", "http://b"], options.Origins);
         Assert.Equal(["c", "d"], options.Hosts);
         Assert.Equal((KeyValueType.I8, 1), (options.CacheType, options.DecodeThreads));
-        Assert.Equal(("m.gguf", "n", "12345678", 64, 2, 4, 5, 2048, 6), (options.Model, options.Name, options.ApiKey, options.Context, options.Threads, options.Conversations, options.Queue, options.BodyLimit, options.StopSeconds));
+        Assert.Equal(("m.gguf", "n", "12345678", 64, 2, 4, 5, 2048, 6),
+            (options.Model, options.Name, options.ApiKey, options.Context, options.Threads, options.Conversations, options.Queue,
+                options.BodyLimit, options.StopSeconds));
         Assert.Null(options.StateDirectory);
         Assert.Equal(["a", "/b.gguf"], options.Models!);
-        Assert.Equal((3, 30, TimeSpan.FromMinutes(90), ContextPolicy.DropOldestTurns), (options.Parallel, options.RequestSeconds, options.KeepAlive, options.WhenFull));
+        Assert.Equal((3, 30, TimeSpan.FromMinutes(90), ContextPolicy.DropOldestTurns),
+            (options.Parallel, options.RequestSeconds, options.KeepAlive, options.WhenFull));
     }
 
     [Theory]
@@ -48,7 +51,8 @@ public sealed class SettingsReaderTests : IDisposable
     [InlineData("0h0m", 0)]
     [InlineData("-1", -1)]
     [InlineData("-5m", -1)]
-    public void Durations_are_taken_as_Ollama_takes_them(string text, double seconds) => Assert.Equal(seconds, Duration.Parse(text).TotalSeconds, 6);
+    public void Durations_are_taken_as_Ollama_takes_them(string text, double seconds) =>
+        Assert.Equal(seconds, Duration.Parse(text).TotalSeconds, 6);
 
     [Theory]
     [InlineData("soon")]
@@ -89,9 +93,12 @@ public sealed class SettingsReaderTests : IDisposable
     public void Other_places_are_named_too()
     {
         Write("{}");
-        Assert.StartsWith("environment: EDGELLM_STOP_SECONDS takes", Assert.Throws<InvalidDataException>(() => Read(new() { ["EDGELLM_STOP_SECONDS"] = "-1" })).Message, StringComparison.Ordinal);
-        Assert.StartsWith("--kv takes", Assert.Throws<ArgumentException>(() => Read([], new() { ["kv"] = "q4" })).Message, StringComparison.Ordinal);
-        Assert.StartsWith("--listen is 0.0.0.0:80", Assert.Throws<ArgumentException>(() => Read([], new() { ["listen"] = "0.0.0.0:80" })).Message, StringComparison.Ordinal);
+        Assert.StartsWith("environment: EDGELLM_STOP_SECONDS takes",
+            Assert.Throws<InvalidDataException>(() => Read(new() { ["EDGELLM_STOP_SECONDS"] = "-1" })).Message, StringComparison.Ordinal);
+        Assert.StartsWith("--kv takes", Assert.Throws<ArgumentException>(() => Read([], new() { ["kv"] = "q4" })).Message,
+            StringComparison.Ordinal);
+        Assert.StartsWith("--listen is 0.0.0.0:80",
+            Assert.Throws<ArgumentException>(() => Read([], new() { ["listen"] = "0.0.0.0:80" })).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -109,7 +116,8 @@ public sealed class SettingsReaderTests : IDisposable
         File.WriteAllText(key, "0123456789\n");
         Assert.Equal("0123456789", Read(new() { ["EDGELLM_LISTEN"] = "*:80", ["EDGELLM_API_KEY_FILE"] = key }).ApiKey);
         File.Delete(key);
-        Assert.Contains("can't be used", Assert.Throws<InvalidDataException>(() => Read(new() { ["EDGELLM_API_KEY_FILE"] = key })).Message, StringComparison.Ordinal);
+        Assert.Contains("can't be used", Assert.Throws<InvalidDataException>(() => Read(new() { ["EDGELLM_API_KEY_FILE"] = key })).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -123,7 +131,8 @@ public sealed class SettingsReaderTests : IDisposable
     {
         Write("{}");
         string message = Assert.Throws<ArgumentException>(() => Read([], new() { [setting] = value })).Message;
-        Assert.StartsWith($"--{setting} takes {(setting == "origins" ? "web pages" : "host names")} such as", message, StringComparison.Ordinal);
+        Assert.StartsWith($"--{setting} takes {(setting == "origins" ? "web pages" : "host names")} such as", message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -135,10 +144,12 @@ public sealed class SettingsReaderTests : IDisposable
     [InlineData("app://*", "app://obsidian.md")]
     [InlineData("file://", "file://")]
     [InlineData("*", "null")]
-    public void Origins_are_taken_in_the_forms_that_people_write(string setting, string origin) => Assert.True(AllowedOrigin.Parse(setting).Matches(origin));
+    public void Origins_are_taken_in_the_forms_that_people_write(string setting, string origin) =>
+        Assert.True(AllowedOrigin.Parse(setting).Matches(origin));
 
     [Fact]
-    public void A_file_that_is_named_has_to_be_there() => Assert.ThrowsAny<IOException>(() => SettingsReader.Read("/nonexistent.json", _ => null, new Dictionary<string, string>()));
+    public void A_file_that_is_named_has_to_be_there() =>
+        Assert.ThrowsAny<IOException>(() => SettingsReader.Read("/nonexistent.json", _ => null, new Dictionary<string, string>()));
 
     [Fact]
     public void Systemd_names_the_state_directory()
@@ -185,7 +196,9 @@ public sealed class SettingsReaderTests : IDisposable
         Assert.Equal(ListenAddress.Default, Read().Listen);
         string key = Path.GetTempFileName();
         File.WriteAllText(key, "0123456789abcdef\n");
-        string[] lines = [.. shipped.Split('\n').Select(line => line.Contains("\"listen\"", StringComparison.Ordinal) || line.Contains("\"apiKeyFile\"", StringComparison.Ordinal)
+        string[] lines = [.. shipped.Split('\n')
+            .Select(line => line.Contains("\"listen\"", StringComparison.Ordinal)
+                || line.Contains("\"apiKeyFile\"", StringComparison.Ordinal)
             ? line.Replace("// ", "", StringComparison.Ordinal) : line)];
         Write(string.Join('\n', lines).Replace("/etc/edgellm/api-key\"", key + "\"", StringComparison.Ordinal));
         ServerOptions options = Read();
@@ -203,6 +216,41 @@ public sealed class SettingsReaderTests : IDisposable
         Write(System.Text.RegularExpressions.Regex.Replace(shipped, "(?m)^  // (\"(?!apiKeyFile))", "  $1"));
         Assert.Throws<InvalidDataException>(() => Read()); // "*" without a key
         Read(new() { ["EDGELLM_API_KEY"] = "0123456789" });
+    }
+
+    [Fact]
+    public void Commands_are_an_object_of_lists_in_the_file_and_JSON_elsewhere()
+    {
+        Write("""
+            {
+              // a voice
+              "voiceCommands": {"espeak": ["espeak-ng", "-v", "de, at", "--stdin", "--stdout"], "x": ["/opt/x"]},
+              "wyomingAllow": ["192.168.1.0/24", "10.0.0.7"]
+            }
+            """);
+        ServerOptions options = Read();
+        Assert.Equal(["espeak-ng", "-v", "de, at", "--stdin", "--stdout"], options.VoiceCommands["espeak"]);
+        Assert.Equal(["192.168.1.0/24", "10.0.0.7/32"], options.WyomingAllow.Select(network => network.ToString()));
+        Assert.Equal(["y"], Read(new() { ["EDGELLM_VOICE_COMMANDS"] = """{"z": ["y"]}""" }).VoiceCommands["z"]);
+        foreach (string wrong in (string[])["\"espeak-ng\"", "[\"espeak-ng\"]", "{\"a\": \"b\"}", "{\"a\": []}", "{\"a\": [1]}",
+            "{\"\": [\"b\"]}", "{\"a\": [\"b\"], \"a\": [\"b\"]}", "3"])
+        {
+            Write($"{{\n\"voiceCommands\": {wrong}}}");
+            Assert.Contains("line 2: voiceCommands takes an object of names", Assert.Throws<InvalidDataException>(() => Read()).Message,
+                StringComparison.Ordinal);
+        }
+        Write("""{"model": {"a": 1}}""");
+        Assert.Contains("takes one value", Assert.Throws<InvalidDataException>(() => Read()).Message, StringComparison.Ordinal);
+        Write("""{"wyomingAllow": "here"}""");
+        Assert.Contains("addresses or networks", Assert.Throws<InvalidDataException>(() => Read()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_reader_of_some_settings_needs_no_files_of_the_others()
+    {
+        Write("""{"apiKeyFile": "/no/such/file", "listen": "0.0.0.0:1", "wyomingAllow": "10.0.0.7"}""");
+        Assert.Single(SettingsReader.Read(_file, _ => null, new Dictionary<string, string>(), ["wyomingAllow"]).WyomingAllow);
+        Assert.Throws<InvalidDataException>(() => Read());
     }
 
     public void Dispose() => File.Delete(_file);

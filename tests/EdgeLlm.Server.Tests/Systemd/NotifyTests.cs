@@ -16,7 +16,8 @@ public sealed class NotifyTests
     [InlineData(true)]
     public void Systemd_hears_when_the_service_is_ready_and_when_it_stops(bool isAbstract)
     {
-        string path = isAbstract ? "@edgellm-test-" + Guid.NewGuid().ToString("N") : Path.Combine(Path.GetTempPath(), Guid.NewGuid().ToString("N"));
+        string path = isAbstract ? "@edgellm-test-" + Guid.NewGuid().ToString("N")
+            : Path.Combine(Path.GetTempPath(), Guid.NewGuid().ToString("N"));
         using Socket systemd = Bind(path);
         using var notifier = new ServiceNotifier(path, _log);
         notifier.Ready("tiny on here");
@@ -46,7 +47,8 @@ public sealed class NotifyTests
         bool computing = false;
         long progress = 0;
         bool hangs = false;
-        using var watchdog = new Watchdog(TimeSpan.FromMilliseconds(150), () => Volatile.Read(ref computing), () => Volatile.Read(ref hangs) ? progress : ++progress, notifier, _log);
+        using var watchdog = new Watchdog(TimeSpan.FromMilliseconds(150), () => Volatile.Read(ref computing),
+            () => Volatile.Read(ref hangs) ? progress : ++progress, notifier, _log);
         for (int i = 0; i < 3; i++) Assert.Equal("WATCHDOG=1", Receive(systemd));
         Volatile.Write(ref computing, true);
         for (int i = 0; i < 3; i++) Assert.Equal("WATCHDOG=1", Receive(systemd));

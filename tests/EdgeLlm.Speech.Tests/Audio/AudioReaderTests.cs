@@ -52,14 +52,58 @@ public sealed class AudioReaderTests
     [Fact]
     public void Channels_are_mixed_as_their_mean()
     {
-        using AudioReader reader = Open(Of(new PcmFormat(16000, 2, SampleEncoding.Signed16), Encode(SampleEncoding.Signed16, .5, .25, -1, .5)));
+        using AudioReader reader =
+            Open(Of(new PcmFormat(16000, 2, SampleEncoding.Signed16), Encode(SampleEncoding.Signed16, .5, .25, -1, .5)));
         Assert.Equal([.375f, -.25f], reader.ReadAll());
+    }
+
+    [Theory]
+    [InlineData(0.2, 16_000)]
+    [InlineData(-0.05, 16_000)]
+    [InlineData(0.1, 44_100)]
+    public void An_offset_of_all_samples_is_taken_off_and_the_voice_stays(double offset, int rate)
+    {
+        double[] voice = [.. Enumerable.Range(0, 3 * rate).Select(i => 0.2 * Math.Sin(2 * Math.PI * 150 * i / rate))];
+        float[] clean = ReadAll(voice), moved = ReadAll(voice.Select(sample => sample + offset));
+        Assert.Equal(clean.Length, moved.Length);
+        Assert.True(Math.Abs(moved[1600..^300].Average()) < 1e-3);
+        Assert.True(clean.Zip(moved).Take(clean.Length - 300).Skip(1600).Max(pair => Math.Abs(pair.First - pair.Second)) < 2e-3);
+        using AudioReader reader =
+            Open(Of(new PcmFormat(rate, 1, SampleEncoding.Float32),
+                Encode(SampleEncoding.Float32, voice.Select(sample => sample + offset))));
+        reader.ReadAll(7);
+        Assert.Equal(offset, reader.Offset, 2e-3);
+
+        float[] ReadAll(IEnumerable<double> samples)
+        {
+            byte[] file = Of(new PcmFormat(rate, 1, SampleEncoding.Float32), Encode(SampleEncoding.Float32, samples));
+            using AudioReader whole = Open(file), pieces = AudioReader.Open(new PieceStream(file, 3), "pieces");
+            float[] all = whole.ReadAll();
+            Assert.Equal(all, pieces.ReadAll(33));
+            return all;
+        }
+    }
+
+    [Fact]
+    public void Sound_without_an_offset_is_given_bit_for_bit()
+    {
+        // A step of 1 % that does not last, and a tenth of a second that is not whole.
+        double[] sound = [.. Enumerable.Range(0, 1599).Select(_ => 0.5)],
+            step = [.. Enumerable.Range(0, 4000).Select(i => i < 1200 ? 0.05 : -0.001)];
+        foreach (double[] samples in new[] { sound, step })
+        {
+            using AudioReader reader = Open(Of(new PcmFormat(16_000, 1, SampleEncoding.Float32), Encode(SampleEncoding.Float32, samples)));
+            Assert.Equal(samples.Select(sample => (float)sample), reader.ReadAll());
+            Assert.Equal(0, reader.Offset);
+        }
     }
 
     [Fact]
     public void What_is_not_finite_is_silence_and_what_is_beyond_full_scale_is_cut()
     {
-        using AudioReader reader = Open(Of(new PcmFormat(16000, 1, SampleEncoding.Float32), Encode(SampleEncoding.Float32, double.NaN, double.PositiveInfinity, 3, -3, .5)));
+        using AudioReader reader =
+            Open(Of(new PcmFormat(16000, 1, SampleEncoding.Float32),
+                Encode(SampleEncoding.Float32, double.NaN, double.PositiveInfinity, 3, -3, .5)));
         Assert.Equal([0, 0, 1, -1, .5f], reader.ReadAll());
         Assert.Equal(2, reader.Clipped);
     }
@@ -68,7 +112,8 @@ public sealed class AudioReaderTests
     public void Chunks_beside_the_samples_are_left_out()
     {
         byte[] data = Encode(SampleEncoding.Signed16, Wave);
-        byte[] file = File([Chunk("LIST", [1, 2, 3]), Chunk("fmt ", Format(new PcmFormat(16000, 1, SampleEncoding.Signed16))), Chunk("fact", new byte[70_001]), Chunk("data", data), Chunk("LIST", new byte[100])]);
+        byte[] file = File([Chunk("LIST", [1, 2, 3]), Chunk("fmt ", Format(new PcmFormat(16000, 1, SampleEncoding.Signed16))),
+            Chunk("fact", new byte[70_001]), Chunk("data", data), Chunk("LIST", new byte[100])]);
         using AudioReader reader = Open(file);
         Assert.Equal(Wave.Length, reader.ReadAll().Length);
     }
@@ -82,7 +127,9 @@ public sealed class AudioReaderTests
     [InlineData(1_000_000, 1_000_036)] // cut off
     public void Samples_of_unknown_length_end_with_the_stream(uint dataSize, uint riffSize)
     {
-        byte[] file = File([Chunk("fmt ", Format(new PcmFormat(16000, 1, SampleEncoding.Signed16))), Chunk("data", Encode(SampleEncoding.Signed16, Wave), dataSize)], riffSize);
+        byte[] file =
+            File([Chunk("fmt ", Format(new PcmFormat(16000, 1, SampleEncoding.Signed16))),
+                Chunk("data", Encode(SampleEncoding.Signed16, Wave), dataSize)], riffSize);
         using AudioReader reader = Open(file);
         Assert.Equal(Wave.Length, reader.ReadAll().Length);
     }
@@ -90,7 +137,10 @@ public sealed class AudioReaderTests
     [Fact]
     public void A_file_without_samples_is_silence_even_if_other_chunks_follow()
     {
-        using AudioReader reader = Open(File([Chunk("fmt ", Format(new PcmFormat(16000, 1, SampleEncoding.Signed16))), Chunk("data", []), Chunk("LIST", new byte[100])]));
+        using AudioReader reader =
+            Open(
+                File([Chunk("fmt ", Format(new PcmFormat(16000, 1, SampleEncoding.Signed16))), Chunk("data", []),
+                    Chunk("LIST", new byte[100])]));
         Assert.Equal(0, reader.Length);
         Assert.Empty(reader.ReadAll());
     }
@@ -99,7 +149,8 @@ public sealed class AudioReaderTests
     public void Sizes_beyond_32_bits_are_read_from_ds64()
     {
         byte[] sizes = [.. BitConverter.GetBytes(100L), .. BitConverter.GetBytes(6L), .. BitConverter.GetBytes(3L), 0, 0, 0, 0];
-        byte[] file = File([Chunk("ds64", sizes), Chunk("fmt ", Format(new PcmFormat(16000, 1, SampleEncoding.Signed16))), Chunk("data", Encode(SampleEncoding.Signed16, Wave), uint.MaxValue)], uint.MaxValue, "RF64");
+        byte[] file = File([Chunk("ds64", sizes), Chunk("fmt ", Format(new PcmFormat(16000, 1, SampleEncoding.Signed16))),
+            Chunk("data", Encode(SampleEncoding.Signed16, Wave), uint.MaxValue)], uint.MaxValue, "RF64");
         using AudioReader reader = Open(file);
         Assert.Equal(3, reader.Length);
         Assert.Equal(3, reader.ReadAll().Length);
@@ -112,7 +163,8 @@ public sealed class AudioReaderTests
     public void The_samples_do_not_depend_on_the_pieces(int rate, int channels, SampleEncoding encoding)
     {
         var random = new Random(rate);
-        byte[] file = Of(new PcmFormat(rate, channels, encoding), Encode(encoding, Enumerable.Range(0, 20_001 * channels).Select(_ => random.NextDouble() - .5)));
+        byte[] file = Of(new PcmFormat(rate, channels, encoding),
+            Encode(encoding, Enumerable.Range(0, 20_001 * channels).Select(_ => random.NextDouble() - .5)));
         using AudioReader whole = Open(file);
         float[] expected = whole.ReadAll(1 << 20);
         Assert.Equal(whole.Length, expected.Length);
@@ -127,7 +179,8 @@ public sealed class AudioReaderTests
     public void Two_hours_are_read_in_flat_memory()
     {
         const int Seconds = 7200, Rate = 8000;
-        byte[] header = File([Chunk("fmt ", Format(new PcmFormat(Rate, 1, SampleEncoding.Unsigned8))), Chunk("data", [], uint.MaxValue)], uint.MaxValue);
+        byte[] header = File([Chunk("fmt ", Format(new PcmFormat(Rate, 1, SampleEncoding.Unsigned8))), Chunk("data", [], uint.MaxValue)],
+            uint.MaxValue);
         using var reader = AudioReader.Open(new EndlessStream(header, header.Length + (long)Seconds * Rate), "sound");
         float[] samples = new float[8000];
         reader.Read(samples);
@@ -206,7 +259,8 @@ public sealed class AudioReaderTests
         public override int Read(byte[] buffer, int offset, int count)
         {
             int got = (int)Math.Min(count, length - position);
-            for (int i = 0; i < got; i++) buffer[offset + i] = position + i < header.Length ? header[position + i] : (byte)((position + i) * 7 >> 2);
+            for (int i = 0; i < got; i++)
+                buffer[offset + i] = position + i < header.Length ? header[position + i] : (byte)((position + i) * 7 >> 2);
             position += got;
             return got;
         }

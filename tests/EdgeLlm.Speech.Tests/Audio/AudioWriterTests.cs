@@ -42,12 +42,14 @@ public sealed class AudioWriterTests
         float[] samples = new float[count];
         for (int i = 0; i < count; i++)
         {
-            samples[i] = (float)(Math.Sin(i * .05) * Math.Sin(i * .0003) * .5 + (random.NextDouble() - .5) * (i / 2000 % 3 == 0 ? .002 : .1));
+            samples[i] =
+                (float)(Math.Sin(i * .05) * Math.Sin(i * .0003) * .5 + (random.NextDouble() - .5) * (i / 2000 % 3 == 0 ? .002 : .1));
             if (i / 3000 % 2 == 1) samples[i] = i % 2 == 0 ? 0 : i / 3000 % 4 == 1 ? 0 : 1 - i % 3;
         }
         foreach (bool goesBack in new[] { true, false })
         {
-            string folder = Directory.CreateTempSubdirectory("edgellm-flac").FullName, file = Path.Combine(folder, "a.flac"), wav = Path.Combine(folder, "a.wav");
+            string folder = Directory.CreateTempSubdirectory("edgellm-flac").FullName, file = Path.Combine(folder, "a.flac"),
+                wav = Path.Combine(folder, "a.wav");
             using Stream output = goesBack ? new MemoryStream() : new OneWay();
             using (var writer = new FlacWriter(output, 24000))
             {

@@ -12,7 +12,8 @@ public sealed class FlacSourceTests
         get
         {
             var files = new TheoryData<int, SampleEncoding, int, string>();
-            foreach (string options in (string[])["-0", "-3", "-5", "-8", "-8 -e -p", "-5 --no-mid-side -b 4608 --lax", "-8 -b 16 --lax", "-0 -r 8", "-8 -l 32 --lax"])
+            foreach (string options in (string[])["-0", "-3", "-5", "-8", "-8 -e -p", "-5 --no-mid-side -b 4608 --lax", "-8 -b 16 --lax",
+                "-0 -r 8", "-8 -l 32 --lax"])
             {
                 files.Add(16000, SampleEncoding.Signed16, 1, options);
                 files.Add(44100, SampleEncoding.Signed16, 2, options);
@@ -27,12 +28,15 @@ public sealed class FlacSourceTests
 
     [Theory]
     [MemberData(nameof(Files))]
-    public void Files_of_the_reference_encoder_give_the_samples_that_went_in(int rate, SampleEncoding encoding, int channels, string options)
+    public void Files_of_the_reference_encoder_give_the_samples_that_went_in(int rate, SampleEncoding encoding,
+        int channels, string options)
     {
         var format = new PcmFormat(rate, channels, encoding);
-        byte[] wav = WavBytes.Of(format, WavBytes.Encode(encoding, Sound(rate, channels)), isExtensible: channels > 2 || encoding == SampleEncoding.Signed24);
+        byte[] wav = WavBytes.Of(format, WavBytes.Encode(encoding, Sound(rate, channels)),
+            isExtensible: channels > 2 || encoding == SampleEncoding.Signed24);
         byte[] flac = Encode(wav, options);
-        using AudioReader expected = AudioReader.Open(new MemoryStream(wav), "wav", rate), actual = AudioReader.Open(new PieceStream(flac, rate), "flac", rate);
+        using AudioReader expected = AudioReader.Open(new MemoryStream(wav), "wav", rate),
+            actual = AudioReader.Open(new PieceStream(flac, rate), "flac", rate);
         Assert.Equal(expected.Length, actual.Length);
         Assert.Equal((rate, channels), (actual.SourceRate, actual.SourceChannels));
         Assert.Equal(expected.ReadAll(), actual.ReadAll());
@@ -81,11 +85,16 @@ public sealed class FlacSourceTests
     [InlineData("664C6143", "ends before its samples")]
     [InlineData("664C614384000000", "without its format")]
     [InlineData("664C614380000005" + "0000000000", "format is cut off")]
-    [InlineData("664C614380000022" + "10001000000000000000" + "000000F000000000" + "00000000000000000000000000000000", "0 samples a second")]
+    [InlineData("664C614380000022" + "10001000000000000000" + "000000F000000000" + "00000000000000000000000000000000",
+        "0 samples a second")]
     public void A_header_that_can_not_be_is_refused(string hex, string problem) =>
-        Assert.Contains(problem, Assert.Throws<FileException>(() => AudioReader.Open(new MemoryStream(Convert.FromHexString(hex)), "flac")).Message, StringComparison.Ordinal);
+        Assert.Contains(problem,
+            Assert.Throws<FileException>(() => AudioReader.Open(new MemoryStream(Convert.FromHexString(hex)), "flac")).Message,
+            StringComparison.Ordinal);
 
-    /// <summary>Silence, tones and noise, each channel another: constant, predicted and verbatim blocks; the first half in steps of 16.</summary>
+    /// <summary>
+    /// Silence, tones and noise, each channel another: constant, predicted and verbatim blocks; the first half in steps of 16.
+    /// </summary>
     private static IEnumerable<double> Sound(int rate, int channels)
     {
         var random = new Random(rate);

@@ -45,7 +45,8 @@ public sealed class FourierTransformTests
     [InlineData(-2)]
     [InlineData(3)]
     [InlineData(14)]
-    public void A_length_without_a_fast_transform_is_refused(int length) => Assert.Throws<ArgumentOutOfRangeException>(() => new FourierTransform(length));
+    public void A_length_without_a_fast_transform_is_refused(int length) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => new FourierTransform(length));
 
     private static float[] Noise(int length)
     {

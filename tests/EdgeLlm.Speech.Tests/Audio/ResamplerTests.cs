@@ -8,7 +8,8 @@ public sealed class ResamplerTests
 {
     public static TheoryData<int, int> Rates => new()
     {
-        { 8000, 16000 }, { 11025, 16000 }, { 22050, 16000 }, { 24000, 16000 }, { 32000, 16000 }, { 44100, 16000 }, { 48000, 16000 }, { 96000, 16000 }, { 192000, 16000 },
+        { 8000, 16000 }, { 11025, 16000 }, { 22050, 16000 }, { 24000, 16000 }, { 32000, 16000 }, { 44100, 16000 }, { 48000, 16000 },
+        { 96000, 16000 }, { 192000, 16000 },
         { 44101, 16000 }, { 15999, 16000 }, { 16000, 24000 }, { 24000, 44100 }, { 16000, 8000 },
     };
 
@@ -22,7 +23,8 @@ public sealed class ResamplerTests
             double turns = 2 * Math.PI * share * lower;
             float[] result = Resample(from, to, Enumerable.Range(0, from / 4).Select(i => (float)(.5 * Math.Sin(turns * i / from))));
             double worst = 0;
-            for (int n = to / 20; n < result.Length - to / 20; n++) worst = Math.Max(worst, Math.Abs(result[n] - .5 * Math.Sin(turns * n / to)));
+            for (int n = to / 20; n < result.Length - to / 20; n++)
+                worst = Math.Max(worst, Math.Abs(result[n] - .5 * Math.Sin(turns * n / to)));
             Assert.True(worst < 1e-5, $"{share}: {worst}");
         }
     }
@@ -82,7 +84,8 @@ public sealed class ResamplerTests
         foreach ((int from, int to) in ((int, int)[])[(8000, 16000), (44100, 16000), (44101, 16000), (48000, 16000)])
         {
             uint state = 1;
-            float[] noise = [.. Enumerable.Range(0, 3000).Select(_ => ((int)((state = state * 1103515245 + 12345) >> 16 & 0x7FFF) - 16384) / 32768f)];
+            float[] noise =
+                [.. Enumerable.Range(0, 3000).Select(_ => ((int)((state = state * 1103515245 + 12345) >> 16 & 0x7FFF) - 16384) / 32768f)];
             foreach (float sample in Resample(from, to, noise)) hash = unchecked(hash * 1_000_003 + BitConverter.SingleToInt32Bits(sample));
         }
         Assert.Equal(GoldenHash, hash);
@@ -90,7 +93,10 @@ public sealed class ResamplerTests
 
     private const long GoldenHash = 312866720610881224;
 
-    /// <summary>SoX's `rate -v` is the field's measure: both filters are flat where speech is, so what they make of it differs by less than 16 bits can show.</summary>
+    /// <summary>
+    /// SoX's `rate -v` is the field's measure: both filters are flat where speech is, so what they make of it differs by less than 16 bits
+    /// can show.
+    /// </summary>
     [Theory]
     [InlineData(44100)]
     [InlineData(48000)]
@@ -101,8 +107,10 @@ public sealed class ResamplerTests
         // Noise below 80 % of the band, so that the filters' different edges do not count.
         double limit = .8 * Math.Min(from, 16000) / 2;
         var random = new Random(from);
-        (double Frequency, double Phase)[] tones = [.. Enumerable.Range(0, 40).Select(_ => (limit * random.NextDouble(), 6.28 * random.NextDouble()))];
-        float[] signal = [.. Enumerable.Range(0, from).Select(i => (float)tones.Sum(tone => .015 * Math.Sin(2 * Math.PI * tone.Frequency * i / from + tone.Phase)))];
+        (double Frequency, double Phase)[] tones =
+            [.. Enumerable.Range(0, 40).Select(_ => (limit * random.NextDouble(), 6.28 * random.NextDouble()))];
+        float[] signal = [.. Enumerable.Range(0, from)
+            .Select(i => (float)tones.Sum(tone => .015 * Math.Sin(2 * Math.PI * tone.Frequency * i / from + tone.Phase)))];
         float[] theirs = Sox(signal, from, 16000), ours = Resample(from, 16000, signal);
         Assert.InRange(Math.Abs(theirs.Length - ours.Length), 0, 1);
         double noise = 0, power = 0;
@@ -121,7 +129,8 @@ public sealed class ResamplerTests
         {
             string input = Path.Combine(folder, "in.f32"), output = Path.Combine(folder, "out.f32");
             File.WriteAllBytes(input, [.. signal.SelectMany(BitConverter.GetBytes)]);
-            using Process sox = Process.Start(new ProcessStartInfo("sox", ["-t", "f32", "-r", $"{from}", "-c", "1", input, "-t", "f32", output, "rate", "-v", $"{to}"]))!;
+            using Process sox = Process.Start(
+                new ProcessStartInfo("sox", ["-t", "f32", "-r", $"{from}", "-c", "1", input, "-t", "f32", output, "rate", "-v", $"{to}"]))!;
             Assert.True(sox.WaitForExit(60_000));
             Assert.Equal(0, sox.ExitCode);
             byte[] bytes = File.ReadAllBytes(output);

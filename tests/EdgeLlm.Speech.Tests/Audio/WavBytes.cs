@@ -32,7 +32,8 @@ internal static class WavBytes
     }
 
     public static byte[] Chunk(string name, byte[] content, uint? size = null) =>
-        [.. Encoding.ASCII.GetBytes(name), .. BitConverter.GetBytes(size ?? (uint)content.Length), .. content, .. new byte[content.Length & 1]];
+        [.. Encoding.ASCII.GetBytes(name), .. BitConverter.GetBytes(size ?? (uint)content.Length), .. content,
+            .. new byte[content.Length & 1]];
 
     public static byte[] File(IEnumerable<byte[]> chunks, uint? riffSize = null, string magic = "RIFF")
     {
@@ -41,7 +42,8 @@ internal static class WavBytes
     }
 
     /// <summary>Samples from -1 to 1 as a format writes them.</summary>
-    public static byte[] Encode(SampleEncoding encoding, params IEnumerable<double> samples) => [.. samples.SelectMany(sample => encoding switch
+    public static byte[] Encode(SampleEncoding encoding, params IEnumerable<double> samples) =>
+        [.. samples.SelectMany(sample => encoding switch
     {
         SampleEncoding.Unsigned8 => [(byte)(128 + Math.Clamp(Math.Round(sample * 128), -128, 127))],
         SampleEncoding.Signed16 => BitConverter.GetBytes((short)Math.Clamp(Math.Round(sample * 32768), short.MinValue, short.MaxValue)),

@@ -25,7 +25,8 @@ internal static class Recordings
     public static short[] WithNoise(short[] samples, uint seed, int factor)
     {
         var random = new Generator(seed);
-        return [.. samples.Select(sample => (short)Math.Clamp(sample + ((((int)(random.Next() >> 16) - 16384) * factor) >> 14), short.MinValue, short.MaxValue))];
+        return [.. samples.Select(sample =>
+            (short)Math.Clamp(sample + ((((int)(random.Next() >> 16) - 16384) * factor) >> 14), short.MinValue, short.MaxValue))];
     }
 
     private static short[] Synthetic()

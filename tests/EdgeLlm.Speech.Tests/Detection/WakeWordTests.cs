@@ -9,7 +9,8 @@ namespace EdgeLlm.Speech.Tests.Detection;
 
 public sealed class WakeWordTests
 {
-    private static readonly string[] Sounds = ["alexa_1", "alexa_2", "hey_jarvis_1", "hey_jarvis_2", "okay_nabu_1", "okay_nabu_2", "two_cities_5s", "two_cities_12s", "two_cities_44s", "synthetic"];
+    private static readonly string[] Sounds = ["alexa_1", "alexa_2", "hey_jarvis_1", "hey_jarvis_2", "okay_nabu_1", "okay_nabu_2",
+        "two_cities_5s", "two_cities_12s", "two_cities_44s", "synthetic"];
 
     public static TheoryData<string> AllSounds => [.. Sounds, .. Sounds[..6].Select(name => name + "_noise_10dB")];
 
@@ -45,7 +46,8 @@ public sealed class WakeWordTests
         int frame = 0;
         foreach (JsonElement expected in golden.RootElement.GetProperty("extremes").GetProperty("every_5th").EnumerateArray())
         {
-            Assert.Equal(expected.EnumerateArray().Select(value => (int)value.GetDouble()), features.GetRange(frame * MicroFrontEnd.Features, MicroFrontEnd.Features).Select(value => (int)value));
+            Assert.Equal(expected.EnumerateArray().Select(value => (int)value.GetDouble()),
+                features.GetRange(frame * MicroFrontEnd.Features, MicroFrontEnd.Features).Select(value => (int)value));
             frame += 5;
         }
         Assert.Equal(golden.RootElement.GetProperty("extremes").GetProperty("sha256_of_features").GetString(), Hash(features));
@@ -84,14 +86,13 @@ public sealed class WakeWordTests
             };
             listener.Write(Sound(sound.Name, golden), detections.Add);
             int[] reference = [.. sound.Value.GetProperty("q").EnumerateArray().Select(q => q.GetInt32())];
-            // Of 12,636 inferences this one differs, by one step before the logistic; the reason is not known yet.
-            if (name == "hey_jarvis" && sound.Name == "synthetic" && reference[89] == 10 && inferences[89] == 8) reference[89] = 8;
             Assert.Equal(reference, inferences);
             JsonElement expected = sound.Value.GetProperty("detected");
             if (expected.ValueKind == JsonValueKind.Null) Assert.Empty(detections);
             else
             {
-                Assert.Equal(new WakeWordDetection(0, expected.GetProperty("inference").GetInt32(), expected.GetProperty("frame").GetInt32(), expected.GetProperty("samples").GetInt64()), detections[0]);
+                Assert.Equal(new WakeWordDetection(0, expected.GetProperty("inference").GetInt32(),
+                    expected.GetProperty("frame").GetInt32(), expected.GetProperty("samples").GetInt64()), detections[0]);
                 Assert.Equal(expected.GetProperty("inferences_above").GetInt32(), above);
                 if (name != "vad") Assert.Single(detections);
             }
@@ -143,7 +144,8 @@ public sealed class WakeWordTests
     {
         WakeWordSettings settings = WakeWordSettings.Read(Path("alexa.json"));
         byte[] file = File.ReadAllBytes(Path("alexa.tflite"));
-        foreach (int length in (int[])[0, 4, 8, 100, 5000, 30_000, file.Length - 1000]) Assert.Throws<FileException>(() => WakeWordModel.Read(settings, file.AsMemory(0, length), "model"));
+        foreach (int length in (int[])[0, 4, 8, 100, 5000, 30_000, file.Length - 1000])
+            Assert.Throws<FileException>(() => WakeWordModel.Read(settings, file.AsMemory(0, length), "model"));
     }
 
     [Theory]
@@ -151,10 +153,18 @@ public sealed class WakeWordTests
     [InlineData("[]", "'micro'")]
     [InlineData("{\"type\":\"x\",\"micro\":{}}", "'type'")]
     [InlineData("{\"type\":\"micro\",\"version\":1,\"micro\":{}}", "version 1")]
-    [InlineData("{\"type\":\"micro\",\"version\":2,\"wake_word\":\"x\",\"model\":\"../x\",\"micro\":{\"feature_step_size\":10,\"probability_cutoff\":1,\"sliding_window_size\":5}}", "'model'")]
-    [InlineData("{\"type\":\"micro\",\"version\":2,\"wake_word\":\"x\",\"model\":\"x\",\"micro\":{\"feature_step_size\":20,\"probability_cutoff\":1,\"sliding_window_size\":5}}", "'feature_step_size'")]
-    [InlineData("{\"type\":\"micro\",\"version\":2,\"wake_word\":\"x\",\"model\":\"x\",\"micro\":{\"feature_step_size\":10,\"probability_cutoff\":2,\"sliding_window_size\":5}}", "'probability_cutoff'")]
-    [InlineData("{\"type\":\"micro\",\"version\":2,\"wake_word\":\"x\",\"model\":\"x\",\"micro\":{\"feature_step_size\":10,\"probability_cutoff\":1,\"sliding_window_size\":0}}", "'sliding_window_size'")]
+    [InlineData(
+        "{\"type\":\"micro\",\"version\":2,\"wake_word\":\"x\",\"model\":\"../x\",\"micro\":{\"feature_step_size\":10,\"probability_cutoff\":1,\"sliding_window_size\":5}}",
+        "'model'")]
+    [InlineData(
+        "{\"type\":\"micro\",\"version\":2,\"wake_word\":\"x\",\"model\":\"x\",\"micro\":{\"feature_step_size\":20,\"probability_cutoff\":1,\"sliding_window_size\":5}}",
+        "'feature_step_size'")]
+    [InlineData(
+        "{\"type\":\"micro\",\"version\":2,\"wake_word\":\"x\",\"model\":\"x\",\"micro\":{\"feature_step_size\":10,\"probability_cutoff\":2,\"sliding_window_size\":5}}",
+        "'probability_cutoff'")]
+    [InlineData(
+        "{\"type\":\"micro\",\"version\":2,\"wake_word\":\"x\",\"model\":\"x\",\"micro\":{\"feature_step_size\":10,\"probability_cutoff\":1,\"sliding_window_size\":0}}",
+        "'sliding_window_size'")]
     public void Settings_that_can_not_be_are_refused_by_their_field(string json, string problem)
     {
         string path = System.IO.Path.GetTempFileName();
@@ -173,14 +183,16 @@ public sealed class WakeWordTests
 
     private static string Path(string name) => SharedFolder.Require("models", "speech", name);
 
-    private static JsonDocument Golden(string name) => JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "speech", name)));
+    private static JsonDocument Golden(string name) =>
+        JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "speech", name)));
 
     private static short[] Sound(string name, JsonDocument golden)
     {
         const string Noise = "_noise_10dB";
         if (!name.EndsWith(Noise, StringComparison.Ordinal)) return Recordings.Samples(name);
         JsonElement rule = golden.RootElement.GetProperty("noise").GetProperty("recordings").GetProperty(name);
-        short[] noisy = Recordings.WithNoise(Recordings.Samples(name[..^Noise.Length]), rule.GetProperty("seed").GetUInt32(), rule.GetProperty("k").GetInt32());
+        short[] noisy = Recordings.WithNoise(Recordings.Samples(name[..^Noise.Length]), rule.GetProperty("seed").GetUInt32(),
+            rule.GetProperty("k").GetInt32());
         Assert.Equal(rule.GetProperty("sum").GetInt64(), noisy.Sum(sample => (long)sample));
         return noisy;
     }
@@ -201,7 +213,9 @@ public sealed class WakeWordTests
         return all;
     }
 
-    private static string Hash(List<ushort> features) => Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(features))));
+    private static string Hash(List<ushort> features) =>
+        Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(features))));
 
-    private static short[] Numbers(JsonElement tables, string name) => [.. tables.GetProperty(name).EnumerateArray().Select(number => number.GetInt16())];
+    private static short[] Numbers(JsonElement tables, string name) =>
+        [.. tables.GetProperty(name).EnumerateArray().Select(number => number.GetInt16())];
 }

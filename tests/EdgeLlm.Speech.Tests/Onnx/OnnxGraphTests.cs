@@ -15,7 +15,8 @@ public sealed class OnnxGraphTests
         Assert.Equal(0.1075797379f, Assert.Single(graph.Initializer("pn.dur.2.bias").Floats()), 1e-7);
         Assert.InRange(Assert.Single(graph.Initializer("/head/Transpose_output_0_scale").Floats()), 1e-4, 1);
         Assert.Equal(256 * 3005, graph.Initializer("/head/Transpose_output_0_quantized").SignedBytes().Length);
-        Assert.Contains(graph.Nodes, node => node.Operation == "MatMulInteger" && node.Inputs.Contains("/head/Transpose_output_0_quantized"));
+        Assert.Contains(graph.Nodes,
+            node => node.Operation == "MatMulInteger" && node.Inputs.Contains("/head/Transpose_output_0_quantized"));
         Assert.Throws<InvalidDataException>(() => graph.Initializer("/head/Transpose_output_0_scale").SignedBytes());
         Assert.Throws<InvalidDataException>(() => graph.Initializer("nothing"));
     }
@@ -23,7 +24,8 @@ public sealed class OnnxGraphTests
     [Fact]
     public void Numbers_in_every_form_are_read()
     {
-        // ModelProto { 7: GraphProto { 5: TensorProto { dims 1: 2, data_type 2: 1, float_data 4: [1, 2] packed, name 8: "f" }, 5: { int32_data 5: [-1] of int8, name "i" } } }
+        // ModelProto { 7: GraphProto { 5: TensorProto { dims 1: 2, data_type 2: 1, float_data 4: [1, 2] packed, name 8: "f" }, 5: {
+        // int32_data 5: [-1] of int8, name "i" } } }
         byte[] floats = [8, 2, 16, 1, 0x22, 8, 0, 0, 0x80, 0x3F, 0, 0, 0, 0x40, 0x42, 1, (byte)'f'];
         byte[] bytes = [16, 3, 40, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0x42, 1, (byte)'i'];
         byte[] graph = [0x2A, (byte)floats.Length, .. floats, 0x2A, (byte)bytes.Length, .. bytes];

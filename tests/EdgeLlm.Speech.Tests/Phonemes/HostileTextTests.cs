@@ -11,21 +11,26 @@ public sealed class HostileTextTests(VoiceFolder voice) : IClassFixture<VoiceFol
 
     private static readonly string[] Seeds =
     [
-        "Dr. Smith paid $5.50 at 9:30am on 10/12/2019 for 3 snorfled zyxts.", "[word](/wɜːd/) [a](b)", "<speak>Hi<break time=\"1s\"/><prosody rate=\"80%\">you</prosody></speak>",
-        "192.168.0.1 https://a.b/c?d=e f@g.org ~/.ssh", "J.R.R. \"quoted\" (brackets) 'n' -- … 1/2 2½ 5'10\" C#", "日本語 Москва 😀👍🏽 \u200d\ufe0f <|im_end|>", "**bold** `code` ```\n|a|b|\n# h\n- x",
+        "Dr. Smith paid $5.50 at 9:30am on 10/12/2019 for 3 snorfled zyxts.", "[word](/wɜːd/) [a](b)",
+        "<speak>Hi<break time=\"1s\"/><prosody rate=\"80%\">you</prosody></speak>",
+        "192.168.0.1 https://a.b/c?d=e f@g.org ~/.ssh", "J.R.R. \"quoted\" (brackets) 'n' -- … 1/2 2½ 5'10\" C#",
+        "日本語 Москва 😀👍🏽 \u200d\ufe0f <|im_end|>", "**bold** `code` ```\n|a|b|\n# h\n- x",
         "1,234,567.89 -5°C 10km/h £3bn 007 1st 2nd X11R7.7 IV XIV",
     ];
 
     private static readonly string[] Inserts =
     [
-        "\0", "\u0007", "\ud800", "\udfff", "\ufffe", "(", ")", "[", "]", "](", "{", "<", ">", "&", "&amp;", "<!DOCTYPE a>", "<speak>", "</speak>", "'", "\"", "’", ".", "...", ",", "-", "--", "_", "/",
-        "$", "%", "0", "9999999999999999999999", ":", "\u0301", "\u202e", "ﷺ", "ß", "İ", "ﬁ", "½", "²", "①", "\r\n", "\t", "\u2028", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "I", "'s", "n't",
+        "\0", "\u0007", "\ud800", "\udfff", "\ufffe", "(", ")", "[", "]", "](", "{", "<", ">", "&", "&amp;", "<!DOCTYPE a>", "<speak>",
+        "</speak>", "'", "\"", "’", ".", "...", ",", "-", "--", "_", "/",
+        "$", "%", "0", "9999999999999999999999", ":", "\u0301", "\u202e", "ﷺ", "ß", "İ", "ﬁ", "½", "²", "①", "\r\n", "\t", "\u2028",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "I", "'s", "n't",
     ];
 
     [Fact]
     public void Mutants_of_texts_are_read_within_bounds()
     {
-        int count = Environment.GetEnvironmentVariable("EDGELLM_MUTANTS") is { Length: > 0 } all ? int.Parse(all, System.Globalization.CultureInfo.InvariantCulture) : Mutants;
+        int count = Environment.GetEnvironmentVariable("EDGELLM_MUTANTS") is { Length: > 0 } all
+            ? int.Parse(all, System.Globalization.CultureInfo.InvariantCulture) : Mutants;
         var random = new Random(22);
         var marked = Phonemizer.Open(SharedFolder.Require("models", "voice-heart"), new PhonemizerOptions { Marks = true });
         using (marked)
@@ -80,7 +85,8 @@ public sealed class HostileTextTests(VoiceFolder voice) : IClassFixture<VoiceFol
     [InlineData("@a.")]
     public void Long_texts_of_one_kind_take_work_that_grows_as_they_do(string unit)
     {
-        long small = Work(string.Concat(Enumerable.Repeat(unit, 4_000 / unit.Length))), large = Work(string.Concat(Enumerable.Repeat(unit, 40_000 / unit.Length)));
+        long small = Work(string.Concat(Enumerable.Repeat(unit, 4_000 / unit.Length))),
+            large = Work(string.Concat(Enumerable.Repeat(unit, 40_000 / unit.Length)));
         Assert.InRange(large, 0, 11 * Math.Max(small, 20_000));
     }
 
@@ -88,7 +94,8 @@ public sealed class HostileTextTests(VoiceFolder voice) : IClassFixture<VoiceFol
     public void Work_and_time_of_ordinary_text_grow_as_it_does()
     {
         string text = string.Join(' ', Seeds[0], Seeds[4], "The kitchen lights are on, and the heating is set to 21 degrees.");
-        string small = string.Concat(Enumerable.Repeat(text + " ", 20_000 / text.Length)), large = string.Concat(Enumerable.Repeat(text + " ", 200_000 / text.Length));
+        string small = string.Concat(Enumerable.Repeat(text + " ", 20_000 / text.Length)),
+            large = string.Concat(Enumerable.Repeat(text + " ", 200_000 / text.Length));
         Assert.InRange(Work(large), 0, 11 * Work(small));
     }
 

@@ -9,7 +9,8 @@ public sealed class ReferenceTests(ITestOutputHelper output) : IDisposable
 {
     private const int MostImprovements = 45, MostOthers = 8;
 
-    private readonly Phonemizer _phonemizer = Phonemizer.Open(SharedFolder.Require("models", "voice-heart"), new PhonemizerOptions { Marks = true });
+    private readonly Phonemizer _phonemizer =
+        Phonemizer.Open(SharedFolder.Require("models", "voice-heart"), new PhonemizerOptions { Marks = true });
 
     private static string Document => Path.Combine(SharedFolder.RepositoryRoot, "docs", "phonemes.md");
 
@@ -25,7 +26,9 @@ public sealed class ReferenceTests(ITestOutputHelper output) : IDisposable
         {
             using var json = JsonDocument.Parse(line);
             string text = json.RootElement.GetProperty("text").GetString()!;
-            string expected = string.Join(' ', json.RootElement.GetProperty("sentences").EnumerateArray().Select(static sentence => sentence.GetProperty("phonemes").GetString()));
+            string expected = string.Join(' ',
+                json.RootElement.GetProperty("sentences").EnumerateArray()
+                    .Select(static sentence => sentence.GetProperty("phonemes").GetString()));
             string ours = Phonemes(text);
             count++;
             if (improvements.TryGetValue(text, out Row? row)) Assert.Equal(expected, row.Reference);
@@ -75,9 +78,11 @@ public sealed class ReferenceTests(ITestOutputHelper output) : IDisposable
     private static IEnumerable<Row> Rows()
     {
         string document = File.ReadAllText(Document);
-        foreach (string line in document[document.IndexOf("| text | reference", StringComparison.Ordinal)..].Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(2))
+        foreach (string line in document[document.IndexOf("| text | reference", StringComparison.Ordinal)..].Split('\n',
+            StringSplitOptions.RemoveEmptyEntries).Skip(2))
         {
-            string[] cells = [.. line.Replace("\\|", "\u0001", StringComparison.Ordinal).Trim('|').Split('|').Select(static cell => cell.Trim().Replace('\u0001', '|').Replace("\\\\", "\\", StringComparison.Ordinal))];
+            string[] cells = [.. line.Replace("\\|", "\u0001", StringComparison.Ordinal).Trim('|').Split('|')
+                .Select(static cell => cell.Trim().Replace('\u0001', '|').Replace("\\\\", "\\", StringComparison.Ordinal))];
             yield return new Row(line, cells[0], cells[1], cells[2], cells[3]);
         }
     }
@@ -86,6 +91,7 @@ public sealed class ReferenceTests(ITestOutputHelper output) : IDisposable
     {
         public string With(string ours) => $"| {Escaped(Text)} | {Escaped(Reference)} | {Escaped(ours)} | {Escaped(Why)} |";
 
-        private static string Escaped(string text) => text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("|", "\\|", StringComparison.Ordinal);
+        private static string Escaped(string text) =>
+            text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("|", "\\|", StringComparison.Ordinal);
     }
 }

@@ -9,7 +9,8 @@ public sealed class SentenceSplitterTests
     [InlineData("J. K. Rowling. A. B", "J. K. Rowling.|A. B")]
     [InlineData("Hi… there", "Hi… there")]
     [InlineData("(He left.) Then he came.", "(He left.)|Then he came.")]
-    [InlineData("No. 5 is new. Jan. 5th, approx. 3, c. 1450, vs. Kim, Rs. 500.", "No. 5 is new.|Jan. 5th, approx. 3, c. 1450, vs. Kim, Rs. 500.")]
+    [InlineData("No. 5 is new. Jan. 5th, approx. 3, c. 1450, vs. Kim, Rs. 500.",
+        "No. 5 is new.|Jan. 5th, approx. 3, c. 1450, vs. Kim, Rs. 500.")]
     [InlineData("The answer is no. Five came.", "The answer is no.|Five came.")]
     [InlineData("J.R.R. Tolkien and the U.S. Army.", "J.R.R. Tolkien and the U.S. Army.")]
     [InlineData("It was 7 a.m. Then he left, e.g. Mon. Tue.", "It was 7 a.m.|Then he left, e.g. Mon. Tue.")]
@@ -49,7 +50,8 @@ public sealed class SentenceSplitterTests
     public void A_paragraph_has_a_longer_pause_and_the_end_of_a_text_none()
     {
         TextSentence[] sentences = [.. SentenceSplitter.Split("One. Two\nThree.\n\nFour")];
-        Assert.Equal([SpeechPause.Sentence, SpeechPause.Sentence, SpeechPause.Paragraph, SpeechPause.None], sentences.Select(static sentence => sentence.Pause));
+        Assert.Equal([SpeechPause.Sentence, SpeechPause.Sentence, SpeechPause.Paragraph, SpeechPause.None],
+            sentences.Select(static sentence => sentence.Pause));
     }
 
     [Theory]
@@ -59,8 +61,10 @@ public sealed class SentenceSplitterTests
     {
         string[] parts =
         [
-            "Dr. ", "No. 5 ", "e.g. ", "Hello ", "world", ". ", "! ", "?", "\n", "\n\n", "**", "*", "`", "```\n", "[a b](c.d e)", "[", "](", "| ", "- ", "1. ", "# ", "J.R. ", "\"", ") ", "(", "… ",
-            "  ", "😀", "<br>", "<", "a_b", "3.5", "~", "\\", "\t", "wörd", "> ", "---\n", "I. ", new string('x', 700), new string(' ', 50), new string('.', 9), "long, clause; ",
+            "Dr. ", "No. 5 ", "e.g. ", "Hello ", "world", ". ", "! ", "?", "\n", "\n\n", "**", "*", "`", "```\n", "[a b](c.d e)", "[", "](",
+            "| ", "- ", "1. ", "# ", "J.R. ", "\"", ") ", "(", "… ",
+            "  ", "😀", "<br>", "<", "a_b", "3.5", "~", "\\", "\t", "wörd", "> ", "---\n", "I. ", new string('x', 700), new string(' ', 50),
+            new string('.', 9), "long, clause; ",
         ];
         var random = new Random(5);
         for (int round = 0; round < 400; round++)
@@ -97,8 +101,10 @@ public sealed class SentenceSplitterTests
     [Fact]
     public void A_text_without_an_end_is_cut_after_clauses_or_spaces_or_anywhere()
     {
-        string clause = string.Concat(Enumerable.Repeat("some words without a stop, ", 100)), words = string.Concat(Enumerable.Repeat("word ", 500)), one = new('x', 5000);
-        Assert.All(SentenceSplitter.Split(clause).SkipLast(1), static sentence => Assert.EndsWith(",", sentence.Text, StringComparison.Ordinal));
+        string clause = string.Concat(Enumerable.Repeat("some words without a stop, ", 100)),
+            words = string.Concat(Enumerable.Repeat("word ", 500)), one = new('x', 5000);
+        Assert.All(SentenceSplitter.Split(clause).SkipLast(1),
+            static sentence => Assert.EndsWith(",", sentence.Text, StringComparison.Ordinal));
         Assert.All(SentenceSplitter.Split(words), static sentence => Assert.EndsWith("word", sentence.Text, StringComparison.Ordinal));
         Assert.Equal(5, SentenceSplitter.Split(one).Count());
     }

@@ -5,10 +5,15 @@ using EdgeLlm.Tests;
 
 namespace EdgeLlm.Speech.Tests.Phonemes;
 
-/// <summary>Inputs with a lexicon, marks and SSML, their phonemes and pauses: spoken.tsv (kind, text, what is spoken). EDGELLM_UPDATE=1 writes what is spoken now.</summary>
+/// <summary>
+/// Inputs with a lexicon, marks and SSML, their phonemes and pauses: spoken.tsv (kind, text, what is spoken). EDGELLM_UPDATE=1 writes what
+/// is spoken now.
+/// </summary>
 public sealed class SpokenTableTests : IDisposable
 {
-    private const string Words = "# our words\nzyxt\tzɪkst\nPolish\tˈpoʊlɪʃ\n\nfoo-bar\tˈfuːbɑːr\nGPT-4o\tˌdʒiːpiːtiː ˈfɔːroʊ\nnode.js\tˈnoʊd dʒeɪ ɛs\nŁódź\twuːtʃ\nuhr\tʊɹ\n";
+    private const string Words =
+        "# our words\nzyxt\tzɪkst\nPolish\tˈpoʊlɪʃ\n\nfoo-bar\tˈfuːbɑːr\nGPT-4o\tˌdʒiːpiːtiː ˈfɔːroʊ\nnode.js\tˈnoʊd dʒeɪ "
+            + "ɛs\nŁódź\twuːtʃ\nuhr\tʊɹ\n";
 
     private readonly Dictionary<string, Phonemizer> _phonemizers = [];
 
@@ -26,7 +31,8 @@ public sealed class SpokenTableTests : IDisposable
         TextParts parts = TextFolder.Read(folder);
         foreach (string kind in (string[])["plain", "lexicon", "marks", "ssml"])
         {
-            _phonemizers.Add(kind, new Phonemizer(parts, new PhonemizerOptions { Lexicon = kind == "lexicon" ? UserLexicon.Parse(Words, "words") : null, Marks = kind == "marks" }));
+            _phonemizers.Add(kind, new Phonemizer(parts,
+                new PhonemizerOptions { Lexicon = kind == "lexicon" ? UserLexicon.Parse(Words, "words") : null, Marks = kind == "marks" }));
         }
         string[] lines = File.ReadAllLines(Table);
         Assert.InRange(lines.Length, 60, 100);
@@ -34,7 +40,8 @@ public sealed class SpokenTableTests : IDisposable
         foreach (string line in lines)
         {
             string[] fields = line.Split('\t');
-            spoken.Add($"{fields[0]}\t{fields[1]}\t{Spoken(_phonemizers[fields[0]], fields[1].Replace("\\n", "\n", StringComparison.Ordinal))}");
+            spoken.Add(
+                $"{fields[0]}\t{fields[1]}\t{Spoken(_phonemizers[fields[0]], fields[1].Replace("\\n", "\n", StringComparison.Ordinal))}");
         }
         if (Environment.GetEnvironmentVariable("EDGELLM_UPDATE") == "1") File.WriteAllLines(Table, spoken);
         Assert.Equal(File.ReadAllLines(Table), spoken);

@@ -15,7 +15,8 @@ public sealed class StringTableTests
     public void Every_key_is_found_with_its_value_and_no_other_text_is(int count)
     {
         string[] keys = Keys(count);
-        var table = new StringTable("test", StringTable.Write(keys.Select(static key => KeyValuePair.Create(key, Encoding.UTF8.GetBytes(key + "!")))));
+        var table = new StringTable("test",
+            StringTable.Write(keys.Select(static key => KeyValuePair.Create(key, Encoding.UTF8.GetBytes(key + "!")))));
         Assert.Equal(count, table.Count);
         var known = keys.ToHashSet();
         foreach (string key in keys)

@@ -20,7 +20,8 @@ public sealed class TextPartsTests : IDisposable
         writer.Save(_file);
         Assert.InRange(new FileInfo(_file).Length, 1, 9_500_000);
         using Phonemizer packed = Phonemizer.Open(_file), open = Phonemizer.Open(folder);
-        foreach (string text in (string[])["The permit lets him permit 3 snorfled zyxts at 9:30am.", "GPUs cost $5.50, don't they?", "Łódź and Reykjavík"])
+        foreach (string text in (string[])["The permit lets him permit 3 snorfled zyxts at 9:30am.",
+            "GPUs cost $5.50, don't they?", "Łódź and Reykjavík"])
         {
             SpokenSentence expected = Assert.Single(open.Read(text)), read = Assert.Single(packed.Read(text));
             Assert.NotEmpty(expected.Phonemes);

@@ -37,5 +37,6 @@ public sealed class UserLexiconTests(VoiceFolder voice) : IClassFixture<VoiceFol
     [InlineData("ˌʌndəˈstænd", "ˌʌndəstˈænd")]
     [InlineData("/tʃɜːrtʃ/", "ʧɜɹʧ")]
     [InlineData("hibˈɑɹi", "hibˈɑɹi")]
-    public void A_stress_moves_to_its_vowel(string ipa, string expected) => Assert.Equal(expected, IpaSigns.Read(ipa, voice.Phonemizer.Signs));
+    public void A_stress_moves_to_its_vowel(string ipa, string expected) =>
+        Assert.Equal(expected, IpaSigns.Read(ipa, voice.Phonemizer.Signs));
 }

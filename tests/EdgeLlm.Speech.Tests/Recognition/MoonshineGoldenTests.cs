@@ -70,6 +70,67 @@ public sealed class MoonshineGoldenTests(ITestOutputHelper output)
         }
     }
 
+    [Fact]
+    public void Encoded_piece_by_piece_a_sound_has_the_bits_of_the_whole_and_nothing_is_encoded_twice()
+    {
+        string folder = SharedFolder.Require("golden", "speech", "moonshine-streaming");
+        JsonElement expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "expected.json"))).RootElement;
+        float[] once = Samples(folder, expected.GetProperty("inputs")[2]);
+        float[] samples = [.. once, .. once]; // more frames than are encoded together
+        using MoonshineModel model = Open(folder, Kernel.Best, 2);
+        using MoonshineStream stream = model.BeginStream(samples.Length)!;
+        using HeadCaches cache = model.NewCache();
+        foreach (int step in (int[])[8000, 80, 2 * 8000 + 240, samples.Length])
+        {
+            stream.Clear();
+            int checks = 0;
+            for (int count = Math.Min(step, samples.Length); ; count = Math.Min(count + step, samples.Length))
+            {
+                model.EncodeNext(samples.AsSpan(0, count), stream, CancellationToken.None);
+                Assert.Equal((count + 79) / 80, stream.Pieces);
+                if (step > 80 && checks++ % 3 == 0 || count == samples.Length)
+                {
+                    float[] pieces = Logits();
+                    model.Encode(samples.AsSpan(0, count), CancellationToken.None);
+                    Assert.Equal(Logits(), pieces);
+                }
+                if (count == samples.Length) break;
+            }
+        }
+        // What ended within a piece is followed by another sound.
+        model.EncodeNext(samples.AsSpan(0, 8001), stream, CancellationToken.None);
+        model.EncodeNext(samples.AsSpan(0, 16_000), stream, CancellationToken.None);
+        float[] again = Logits();
+        model.Encode(samples.AsSpan(0, 16_000), CancellationToken.None);
+        Assert.Equal(Logits(), again);
+
+        float[] Logits()
+        {
+            cache.Length = 0;
+            return model.Decode([model.Start, 5, 7], [cache], 3).ToArray();
+        }
+    }
+
+    [Fact]
+    public void A_stream_of_Moonshine_has_the_text_of_its_samples_whatever_the_pieces_and_can_be_used_again()
+    {
+        using SpeechRecognizer recognizer =
+            SpeechRecognizer.Load(SharedFolder.Require("golden", "speech", "moonshine-streaming"), new SpeechOptions { Threads = 2 });
+        float[] samples = Recordings.Read(SharedFolder.Require("golden", "whisper", "two_cities_5s.wav"))[..20_000];
+        SpeechStream stream = recognizer.StartStream();
+        var texts = new List<string>();
+        foreach (int piece in (int[])[1000, 7777, samples.Length])
+        {
+            // Half a second before it, which must leave nothing behind.
+            stream.Add(samples.AsSpan(0, SpeechStream.PassSamples));
+            stream.Finish();
+            for (int at = 0; at < samples.Length; at += piece) stream.Add(samples.AsSpan(at, Math.Min(piece, samples.Length - at)));
+            texts.Add(stream.Finish());
+        }
+        Assert.Single(texts.Distinct());
+        Assert.Equal(recognizer.Transcribe(samples).Text, texts[0]);
+    }
+
     [Theory]
     [InlineData("moonshine")]
     [InlineData("moonshine-streaming")]
@@ -111,5 +172,6 @@ public sealed class MoonshineGoldenTests(ITestOutputHelper output)
         return all[start..(start + input.GetProperty("samples").GetInt32())];
     }
 
-    private static int[] Ids(JsonElement element, string name) => [.. element.GetProperty(name).EnumerateArray().Select(id => id.GetInt32())];
+    private static int[] Ids(JsonElement element, string name) =>
+        [.. element.GetProperty(name).EnumerateArray().Select(id => id.GetInt32())];
 }

@@ -20,7 +20,8 @@ public sealed class SpeechStreamTests(SpeechStreamTests.Model model, ITestOutput
         {
             SpeechStream stream = model.Recognizer().StartStream();
             var updates = new List<StreamUpdate>();
-            for (int at = 0; at < samples.Length; at += Math.Min(piece, samples.Length - at)) stream.Add(samples.AsSpan(at, Math.Min(piece, samples.Length - at)), updates.Add);
+            for (int at = 0; at < samples.Length; at += Math.Min(piece, samples.Length - at))
+                stream.Add(samples.AsSpan(at, Math.Min(piece, samples.Length - at)), updates.Add);
             string text = stream.Finish();
             Assert.Equal(samples.Length / SpeechStream.PassSamples, updates.Count);
             for (int i = 1; i < updates.Count; i++) Assert.StartsWith(updates[i - 1].Agreed, updates[i].Agreed);
@@ -82,7 +83,8 @@ public sealed class SpeechStreamTests(SpeechStreamTests.Model model, ITestOutput
         private readonly WhisperFormsTests.Files _files = new();
         private SpeechRecognizer? _recognizer;
 
-        internal SpeechRecognizer Recognizer() => _recognizer ??= SpeechRecognizer.Load(_files.Packed(Packing.E4Group32), new SpeechOptions { Threads = 2 });
+        internal SpeechRecognizer Recognizer() =>
+            _recognizer ??= SpeechRecognizer.Load(_files.Packed(Packing.E4Group32), new SpeechOptions { Threads = 2 });
 
         public void Dispose()
         {

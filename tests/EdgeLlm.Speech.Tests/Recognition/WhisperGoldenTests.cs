@@ -25,7 +25,8 @@ public sealed class WhisperGoldenTests(WhisperGoldenTests.Model model, ITestOutp
         float difference = 0;
         for (int band = 0; band < shape[0]; band++)
         {
-            for (int frame = 0; frame < shape[1]; frame++) difference = Math.Max(difference, Math.Abs(mel[frame * shape[0] + band] - logMel[band * shape[1] + frame]));
+            for (int frame = 0; frame < shape[1]; frame++)
+                difference = Math.Max(difference, Math.Abs(mel[frame * shape[0] + band] - logMel[band * shape[1] + frame]));
         }
         output.WriteLine($"{name}: log-mel {difference:g3}");
         Assert.InRange(difference, 0, 1e-4);
@@ -36,7 +37,8 @@ public sealed class WhisperGoldenTests(WhisperGoldenTests.Model model, ITestOutp
         difference = 0;
         for (int i = 0; i < shape[0]; i++)
         {
-            for (int c = 0; c < shape[1]; c++) difference = Math.Max(difference, Math.Abs(whisper.States[i * 25 * shape[1] + c] - states[i * shape[1] + c]));
+            for (int c = 0; c < shape[1]; c++)
+                difference = Math.Max(difference, Math.Abs(whisper.States[i * 25 * shape[1] + c] - states[i * shape[1] + c]));
         }
         output.WriteLine($"{name}: encoder {difference:g3} of {bound:g3}");
         Assert.InRange(difference, 0, bound);
@@ -65,7 +67,10 @@ public sealed class WhisperGoldenTests(WhisperGoldenTests.Model model, ITestOutp
         int[] ids = [.. expected.GetProperty(timestamps ? "ids_with_timestamps" : "ids").EnumerateArray().Select(id => id.GetInt32())];
         int[] found = [.. transcript.Segments.SelectMany(segment => segment.Tokens)];
         // The second of the two times that end a window begins the next one here.
-        if (timestamps) ids = [.. ids.Where((id, i) => !(i > 0 && i + 1 < ids.Length && ids[i - 1] == id && ids[i + 1] is >= 50363 and var next && next < id))];
+        if (timestamps)
+            ids =
+                [.. ids.Where((id, i) =>
+                    !(i > 0 && i + 1 < ids.Length && ids[i - 1] == id && ids[i + 1] is >= 50363 and var next && next < id))];
         Assert.Equal(timestamps ? ids : ids[2..^1], found);
         if (!timestamps) Assert.Equal(expected.GetProperty("text").GetString(), transcript.Text);
     }
@@ -76,7 +81,8 @@ public sealed class WhisperGoldenTests(WhisperGoldenTests.Model model, ITestOutp
     public void Five_beams_find_the_text_of_the_reference(string name)
     {
         Transcript transcript = model.Recognizer().Transcribe(
-            Recordings.Read(SharedFolder.Require("golden", "whisper", name + ".wav")), new TranscriptionOptions { Beams = 5, FullWindow = true });
+            Recordings.Read(SharedFolder.Require("golden", "whisper", name + ".wav")),
+            new TranscriptionOptions { Beams = 5, FullWindow = true });
         Assert.Equal(Expected(name).GetProperty("text_of_beam_5").GetString(), transcript.Text);
     }
 
@@ -84,10 +90,14 @@ public sealed class WhisperGoldenTests(WhisperGoldenTests.Model model, ITestOutp
     public void Segments_of_a_recording_longer_than_a_window_are_those_of_the_reference()
     {
         const string Name = "two_cities_44s";
-        Transcript transcript = model.Recognizer().Transcribe(Recordings.Read(SharedFolder.Require("golden", "whisper", Name + ".wav")), new TranscriptionOptions { FullWindow = true });
-        foreach (TranscriptSegment segment in transcript.Segments) output.WriteLine($"{segment.Start:0.00} {segment.End:0.00} {segment.Text}");
+        Transcript transcript = model.Recognizer()
+            .Transcribe(Recordings.Read(SharedFolder.Require("golden", "whisper", Name + ".wav")),
+                new TranscriptionOptions { FullWindow = true });
+        foreach (TranscriptSegment segment in transcript.Segments)
+            output.WriteLine($"{segment.Start:0.00} {segment.End:0.00} {segment.Text}");
         JsonElement[] segments = [.. Expected(Name).GetProperty("segments").EnumerateArray()];
-        Assert.Equal(segments.Select(segment => segment.GetProperty("text").GetString()), transcript.Segments.Select(segment => segment.Text));
+        Assert.Equal(segments.Select(segment => segment.GetProperty("text").GetString()),
+            transcript.Segments.Select(segment => segment.Text));
         for (int i = 0; i < segments.Length; i++)
         {
             Assert.Equal(segments[i].GetProperty("start").GetDouble(), transcript.Segments[i].Start, 0.0401);
@@ -110,12 +120,14 @@ public sealed class WhisperGoldenTests(WhisperGoldenTests.Model model, ITestOutp
     public void Words_have_times_in_order_within_their_segments()
     {
         float[] samples = Recordings.Read(SharedFolder.Require("golden", "whisper", "two_cities_12s.wav"));
-        Transcript transcript = model.Recognizer().Transcribe(samples, new TranscriptionOptions { WordTimestamps = true, Timestamps = true });
+        Transcript transcript = model.Recognizer()
+            .Transcribe(samples, new TranscriptionOptions { WordTimestamps = true, Timestamps = true });
         TranscriptWord[] words = [.. transcript.Segments.SelectMany(segment => segment.Words)];
         output.WriteLine(string.Join(' ', words.Select(word => $"{word.Text}[{word.Start:0.00}-{word.End:0.00} {word.Probability:0.00}]")));
         Assert.Equal(Words(transcript.Text), words.SelectMany(word => Words(word.Text)));
         Assert.All(words, word => Assert.InRange(word.Probability, 0, 1.0001));
-        for (int i = 0; i < words.Length; i++) Assert.True(words[i].Start <= words[i].End && (i == 0 || words[i - 1].End <= words[i].Start + 1e-9), words[i].ToString());
+        for (int i = 0; i < words.Length; i++)
+            Assert.True(words[i].Start <= words[i].End && (i == 0 || words[i - 1].End <= words[i].Start + 1e-9), words[i].ToString());
         foreach (TranscriptSegment segment in transcript.Segments)
             Assert.All(segment.Words, word => Assert.InRange((word.Start + word.End) / 2, segment.Start - 0.5, segment.End + 0.5));
     }
@@ -143,9 +155,11 @@ public sealed class WhisperGoldenTests(WhisperGoldenTests.Model model, ITestOutp
         }
     }
 
-    private static JsonElement Expected(string name) => JsonDocument.Parse(File.ReadAllText(SharedFolder.Require("golden", "whisper", name + ".json"))).RootElement;
+    private static JsonElement Expected(string name) =>
+        JsonDocument.Parse(File.ReadAllText(SharedFolder.Require("golden", "whisper", name + ".json"))).RootElement;
 
-    private static string[] Words(string text) => [.. text.ToLowerInvariant().Split(' ').Select(word => word.Trim(',', '.')).Where(word => word.Length > 0)];
+    private static string[] Words(string text) =>
+        [.. text.ToLowerInvariant().Split(' ').Select(word => word.Trim(',', '.')).Where(word => word.Length > 0)];
 
     /// <summary>tiny.en's folder, opened once.</summary>
     public sealed class Model : IDisposable

@@ -22,8 +22,10 @@ public sealed class WhisperMultilingualTests : IDisposable
         using GgufFile file = SpeechRecognizer.OpenFile(_path);
         var tokens = new WhisperTokens(_path, Models.ModelLoader.MakeTokenizer(file), WhisperConfig.Of(file));
         Assert.True(tokens.IsMultilingual);
-        Assert.Equal((50257, 50258, 50259, 50261, 50358), (tokens.End, tokens.Start, tokens.Languages["en"], tokens.Languages["de"], tokens.Languages["yue"]));
-        Assert.Equal((50359, 50360, 50362, 50363, 50364, 50365), (tokens.Translate, tokens.Transcribe, tokens.Previous, tokens.NoSpeech, tokens.NoTimestamps, tokens.FirstTimestamp));
+        Assert.Equal((50257, 50258, 50259, 50261, 50358),
+            (tokens.End, tokens.Start, tokens.Languages["en"], tokens.Languages["de"], tokens.Languages["yue"]));
+        Assert.Equal((50359, 50360, 50362, 50363, 50364, 50365),
+            (tokens.Translate, tokens.Transcribe, tokens.Previous, tokens.NoSpeech, tokens.NoTimestamps, tokens.FirstTimestamp));
         Assert.Equal(100, tokens.Languages.Count);
     }
 
@@ -50,7 +52,8 @@ public sealed class WhisperMultilingualTests : IDisposable
         TranscriptionOptions options = new() { TemperatureStep = 0, MostCompression = 1000, LeastLogProbability = -1000 };
         Assert.Contains(recognizer.Transcribe(samples, options).Language, recognizer.Languages);
         Assert.Equal("de", recognizer.Transcribe(samples, options with { Language = "de", Translate = true }).Language);
-        Assert.Contains("tlh", Assert.Throws<ArgumentException>(() => recognizer.Transcribe(samples, options with { Language = "tlh" })).Message);
+        Assert.Contains("tlh",
+            Assert.Throws<ArgumentException>(() => recognizer.Transcribe(samples, options with { Language = "tlh" })).Message);
     }
 
     /// <summary>One layer each, a vocabulary of single bytes and pairs of letters.</summary>
@@ -71,8 +74,17 @@ public sealed class WhisperMultilingualTests : IDisposable
         var random = new Random(7);
         var config = new WhisperConfig
         {
-            Vocabulary = Vocabulary, Width = Width, Bands = 80, EncoderLayers = 1, EncoderHeads = 2, EncoderFeedForward = 4 * Width, EncoderPositions = Positions,
-            DecoderLayers = 1, DecoderHeads = 2, DecoderFeedForward = 4 * Width, DecoderPositions = 64,
+            Vocabulary = Vocabulary,
+            Width = Width,
+            Bands = 80,
+            EncoderLayers = 1,
+            EncoderHeads = 2,
+            EncoderFeedForward = 4 * Width,
+            EncoderPositions = Positions,
+            DecoderLayers = 1,
+            DecoderHeads = 2,
+            DecoderFeedForward = 4 * Width,
+            DecoderPositions = 64,
         };
         foreach (SpeechTensor tensor in WhisperTensors.Of(config))
         {

@@ -5,7 +5,8 @@ internal static class WordErrors
 {
     /// <summary>Lower case, without marks.</summary>
     public static string[] WordsOf(string text) =>
-        [.. text.ToLowerInvariant().Split([' ', '-', '\n'], StringSplitOptions.RemoveEmptyEntries).Select(word => string.Concat(word.Where(c => char.IsLetterOrDigit(c) || c == '\''))).Where(word => word.Length > 0)];
+        [.. text.ToLowerInvariant().Split([' ', '-', '\n'], StringSplitOptions.RemoveEmptyEntries)
+            .Select(word => string.Concat(word.Where(c => char.IsLetterOrDigit(c) || c == '\''))).Where(word => word.Length > 0)];
 
     /// <summary>Words that have to be put in, taken out or replaced: Levenshtein's distance.</summary>
     public static int Count(string wanted, string found)

@@ -21,7 +21,8 @@ public sealed class SentenceNetworkTests
             Assert.InRange(VoiceFixture.Difference(VoiceFixture.Expected($"{name}.{stage}"), stages[stage]), 0, 1e-4);
         if (name != "hello")
         {
-            float[] every16th = [.. stages["head"].Chunk(VoiceModel.FrameWidth).Where((_, frame) => frame % 16 == 0).SelectMany(row => row)];
+            float[] every16th =
+                [.. stages["head"].Chunk(VoiceModel.FrameWidth).Where((_, frame) => frame % 16 == 0).SelectMany(row => row)];
             Assert.InRange(VoiceFixture.Difference(VoiceFixture.Expected($"{name}.head_every_16th_frame"), every16th), 0, 1e-4);
         }
         Assert.InRange(VoiceFixture.SignalToError(VoiceFixture.Expected($"{name}.audio"), samples), 55, 200);
@@ -57,7 +58,8 @@ public sealed class SentenceNetworkTests
         fixed (float* frames = head) sound.Add(pitch, frames, pitch.Length, samples);
         Assert.InRange(VoiceFixture.Difference(VoiceFixture.Expected("hello.pulses"), recorder["pulses"]), 0, 1e-4);
 
-        // The phase sums the pitch, which the file has in 24 bits: from these the reference's own formulas in doubles give 1.1e-4 at some bins, and we no more.
+        // The phase sums the pitch, which the file has in 24 bits: from these the reference's own formulas in doubles give 1.1e-4 at some
+        // bins, and we no more.
         Assert.InRange(VoiceFixture.Difference(VoiceFixture.Expected("hello.source_spectrum"), recorder["source_spectrum"]), 0, 1.35e-4);
         Assert.InRange(VoiceFixture.SignalToError(VoiceFixture.Expected("hello.audio"), samples), 55, 200);
     }

@@ -4,7 +4,8 @@ namespace EdgeLlm.Speech.Tests.Synthesis;
 
 public sealed class SpeechSynthesizerTests
 {
-    private const string Text = "The lights are on. It is **half past three**, and [help](/help/) is near.\n\n- milk\n- bread\n\nGood night!";
+    private const string Text =
+        "The lights are on. It is **half past three**, and [help](/help/) is near.\n\n- milk\n- bread\n\nGood night!";
 
     [Theory]
     [InlineData(1)]
@@ -14,7 +15,8 @@ public sealed class SpeechSynthesizerTests
     {
         using var synthesizer = SpeechSynthesizer.Load(VoiceFixture.Folder);
         var options = new SpeechOptions { IsMarkdown = true };
-        float[] whole = await SamplesAsync(synthesizer.SynthesizeAsync(Text, options)), streamed = await SamplesAsync(synthesizer.SpeakAsync(PiecesAsync(size), options));
+        float[] whole = await SamplesAsync(synthesizer.SynthesizeAsync(Text, options)),
+            streamed = await SamplesAsync(synthesizer.SpeakAsync(PiecesAsync(size), options));
         Assert.Equal(whole, streamed);
     }
 
@@ -31,7 +33,8 @@ public sealed class SpeechSynthesizerTests
         using var stop = new CancellationTokenSource();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            await foreach (ReadOnlyMemory<float> samples in synthesizer.SpeakAsync(EndlessAsync(), null, stop.Token)) await stop.CancelAsync();
+            await foreach (ReadOnlyMemory<float> samples in synthesizer.SpeakAsync(EndlessAsync(), null, stop.Token))
+                await stop.CancelAsync();
         });
         Assert.InRange((await SamplesAsync(synthesizer.SynthesizeAsync("Hello there."))).Length, 10_000, 40_000);
     }
@@ -52,7 +55,8 @@ public sealed class SpeechSynthesizerTests
     public async Task First_milliseconds_are_quiet_and_nothing_is_cut_off()
     {
         using var synthesizer = SpeechSynthesizer.Load(VoiceFixture.Folder);
-        foreach (string text in new[] { "No.", "My name is Ann.", "She sells sea shells.", "When will it stop?", "Six thirty.", "Are you there?" })
+        foreach (string text in new[] { "No.", "My name is Ann.", "She sells sea shells.", "When will it stop?",
+            "Six thirty.", "Are you there?" })
         {
             float[] samples = await SamplesAsync(synthesizer.SynthesizeAsync(text));
             float peak = samples.Max(Math.Abs);
@@ -66,7 +70,8 @@ public sealed class SpeechSynthesizerTests
     public void Options_out_of_their_range_are_refused()
     {
         using var synthesizer = SpeechSynthesizer.Load(VoiceFixture.Folder);
-        foreach (SpeechOptions options in new SpeechOptions[] { new() { Speed = 0.4 }, new() { Speed = double.NaN }, new() { Volume = -1 }, new() { SentencePause = 6 } })
+        foreach (SpeechOptions options in new SpeechOptions[] { new() { Speed = 0.4 }, new() { Speed = double.NaN }, new() { Volume = -1 },
+            new() { SentencePause = 6 } })
             Assert.Throws<ArgumentException>(() => synthesizer.SynthesizeAsync("Hello.", options));
     }
 

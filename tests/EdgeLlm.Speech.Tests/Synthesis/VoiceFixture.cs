@@ -21,9 +21,12 @@ internal static class VoiceFixture
     /// <summary>A sentence of `golden/tts`.</summary>
     public static (string Phonemes, int[] Ids, float Speed, ulong Seed, int FirstDurationAtMost, int[] Durations) Sentence(string name)
     {
-        using JsonDocument expected = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "tts", name == "quick" ? "quick.json" : "expected.json")));
-        JsonElement sentence = expected.RootElement.GetProperty("sentences").EnumerateArray().First(item => item.GetProperty("name").GetString() == name);
-        return (sentence.GetProperty("phonemes").GetString()!, Numbers("ids"), sentence.GetProperty("speed").GetSingle(), sentence.GetProperty("seed").GetUInt64(),
+        using JsonDocument expected =
+            JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "tts", name == "quick" ? "quick.json" : "expected.json")));
+        JsonElement sentence = expected.RootElement.GetProperty("sentences").EnumerateArray()
+            .First(item => item.GetProperty("name").GetString() == name);
+        return (sentence.GetProperty("phonemes").GetString()!, Numbers("ids"), sentence.GetProperty("speed").GetSingle(),
+            sentence.GetProperty("seed").GetUInt64(),
             sentence.TryGetProperty("first_duration_at_most", out JsonElement most) ? most.GetInt32() : 0, Numbers("durations"));
 
         int[] Numbers(string key) => [.. sentence.GetProperty(key).EnumerateArray().Select(number => number.GetInt32())];
@@ -39,7 +42,8 @@ internal static class VoiceFixture
                 foreach (string file in new[] { "expected.safetensors", "quick.safetensors" })
                 {
                     using WeightFile weights = WeightFile.Open(SharedFolder.Require("golden", "tts", file));
-                    foreach (FolderTensor tensor in weights.Tensors.Values) Golden[tensor.Name] = MemoryMarshal.Cast<byte, float>(tensor.Bytes(0, (int)tensor.ByteCount)).ToArray();
+                    foreach (FolderTensor tensor in weights.Tensors.Values)
+                        Golden[tensor.Name] = MemoryMarshal.Cast<byte, float>(tensor.Bytes(0, (int)tensor.ByteCount)).ToArray();
                 }
             }
             return Golden[name];
@@ -48,12 +52,14 @@ internal static class VoiceFixture
 
     /// <summary>A sentence's samples, with all that it passed.</summary>
     public static (float[] Samples, int[] Durations, StageRecorder Stages) Speak(
-        string name, Kernel? kernel = null, bool floatActivations = true, int[]? durations = null, int pieceFrames = 32, int threads = 1, bool isWithoutNoise = false)
+        string name, Kernel? kernel = null, bool floatActivations = true, int[]? durations = null, int pieceFrames = 32, int threads = 1,
+        bool isWithoutNoise = false)
     {
         (_, int[] ids, float speed, ulong seed, int most, _) = Sentence(name);
         var recorder = new StageRecorder();
         using var synthesis = new SentenceSynthesis(Model, kernel ?? Kernel.Best, threads, floatActivations, recorder, isWithoutNoise);
-        synthesis.Begin(ids, new SentenceSettings { Speed = speed, FirstDurationAtMost = most, Durations = durations, PieceFrames = pieceFrames }, seed);
+        synthesis.Begin(ids,
+            new SentenceSettings { Speed = speed, FirstDurationAtMost = most, Durations = durations, PieceFrames = pieceFrames }, seed);
         var samples = new List<float>();
         for (ReadOnlySpan<float> piece; !(piece = synthesis.Next()).IsEmpty;) samples.AddRange(piece);
         Assert.Equal(synthesis.SampleCount, samples.Count);

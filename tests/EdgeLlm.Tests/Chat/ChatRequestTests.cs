@@ -22,7 +22,8 @@ public sealed class ChatRequestTests
     private static string Render(string template, params ChatMessage[] messages) =>
         ChatTemplate.Parse(template).Render(new ChatRequest { Messages = messages }).Text;
 
-    private static ChatMessage Call(string arguments) => new("assistant", "") { ToolCalls = [new ChatToolCall("id", "get_time", arguments)] };
+    private static ChatMessage Call(string arguments) =>
+        new("assistant", "") { ToolCalls = [new ChatToolCall("id", "get_time", arguments)] };
 
     [Fact]
     public void A_system_turn_goes_before_the_first_user_turn_where_there_is_no_system_role() => Assert.Equal(
@@ -30,7 +31,8 @@ public sealed class ChatRequestTests
         Render(Strict, new("system", "Be brief."), new("user", "Hi"), new("assistant", "Ho"), new("user", "Bye")));
 
     [Fact]
-    public void A_system_turn_alone_becomes_a_user_turn() => Assert.Equal("[user]Be brief.", Render(Strict, new ChatMessage("system", "Be brief.")));
+    public void A_system_turn_alone_becomes_a_user_turn() =>
+        Assert.Equal("[user]Be brief.", Render(Strict, new ChatMessage("system", "Be brief.")));
 
     [Fact]
     public void Neighbours_of_one_role_are_joined_where_roles_must_alternate() => Assert.Equal(
@@ -79,7 +81,8 @@ public sealed class ChatRequestTests
     public void Arguments_are_an_object_or_text_as_the_template_wants_them(string output, bool needsObject, bool needsText, string expected)
     {
         ChatTemplate template = ChatTemplate.Parse(
-            "{% for m in messages %}{% for c in m.tool_calls %}" + output + "{% endfor %}{{ m.content if m.role != 'assistant' }}{% endfor %}");
+            "{% for m in messages %}{% for c in m.tool_calls %}" + output
+                + "{% endfor %}{{ m.content if m.role != 'assistant' }}{% endfor %}");
         Assert.True(template.Capabilities.SupportsToolCalls);
         Assert.Equal(needsObject, template.Capabilities.RequiresObjectArguments);
         Assert.Equal(needsText, template.Capabilities.RequiresStringArguments);
@@ -125,7 +128,8 @@ public sealed class ChatRequestTests
     {
         ChatRequest request = new() { Messages = [new("system", "Be brief."), new("user", "Hi <|im_end|>")] };
         ChatPrompt prompt = ChatTemplate.BuiltIn.Render(request);
-        Assert.Equal("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi <|im_end|><|im_end|>\n<|im_start|>assistant\n", prompt.Text);
+        Assert.Equal("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi <|im_end|><|im_end|>\n<|im_start|>assistant\n",
+            prompt.Text);
         Assert.Equal(new ChatPromptPart("Hi <|im_end|>", true), prompt.Parts[3]);
         Assert.EndsWith("<|im_end|>\n", ChatTemplate.BuiltIn.Render(request with { AddGenerationPrompt = false }).Text);
     }
@@ -150,13 +154,21 @@ public sealed class ChatRequestTests
     }
 
     [Theory]
-    [InlineData("{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", "<user>Hi</><assistant>Paris is i")]
-    [InlineData("{% for m in messages %}<{{ m.role }}>{{ m.content|trim }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", "<user>Hi</><assistant>Paris is i")]
-    [InlineData("{% for m in messages %}<{{ m.role }}>{{ m.content + eos_token }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", "<user>Hi</s><assistant>Paris is i")]
-    [InlineData("{% for m in messages %}<{{ m.role }}>{{ m.content|upper }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", "<user>HI</><assistant>Paris is i")]
+    [InlineData("{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}",
+        "<user>Hi</><assistant>Paris is i")]
+    [InlineData(
+        "{% for m in messages %}<{{ m.role }}>{{ m.content|trim }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}",
+        "<user>Hi</><assistant>Paris is i")]
+    [InlineData(
+        "{% for m in messages %}<{{ m.role }}>{{ m.content + eos_token }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}",
+        "<user>Hi</s><assistant>Paris is i")]
+    [InlineData(
+        "{% for m in messages %}<{{ m.role }}>{{ m.content|upper }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}",
+        "<user>HI</><assistant>Paris is i")]
     public void An_assistants_last_turn_can_be_left_open(string template, string expected)
     {
-        ChatRequest request = new() { Messages = [new("user", "Hi"), new("assistant", "Paris is i")], ContinueFinalMessage = true, EosToken = "</s>" };
+        ChatRequest request =
+            new() { Messages = [new("user", "Hi"), new("assistant", "Paris is i")], ContinueFinalMessage = true, EosToken = "</s>" };
         ChatPrompt prompt = ChatTemplate.Parse(template).Render(request);
         Assert.Equal(expected, prompt.Text);
         Assert.True(prompt.Parts[^1].FromInput);
@@ -165,7 +177,8 @@ public sealed class ChatRequestTests
     [Fact]
     public void An_empty_last_turn_or_one_with_calls_is_not_continued()
     {
-        ChatTemplate template = ChatTemplate.Parse("{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}");
+        ChatTemplate template = ChatTemplate.Parse(
+            "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}");
         ChatRequest request = new() { Messages = [new("user", "Hi"), new("assistant", "")], ContinueFinalMessage = true };
         Assert.Equal("<user>Hi</><assistant>", template.Render(request).Text);
         Assert.EndsWith("</><assistant>", template.Render(request with { Messages = [new("user", "Hi"), Call("{}")] }).Text);

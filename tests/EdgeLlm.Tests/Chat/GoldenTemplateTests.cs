@@ -49,5 +49,6 @@ public sealed class GoldenTemplateTests
         }
     }
 
-    private static string Excerpt(string text, int at) => text[Math.Max(0, at - 20)..Math.Min(text.Length, at + 40)].ReplaceLineEndings("\\n");
+    private static string Excerpt(string text, int at) =>
+        text[Math.Max(0, at - 20)..Math.Min(text.Length, at + 40)].ReplaceLineEndings("\\n");
 }

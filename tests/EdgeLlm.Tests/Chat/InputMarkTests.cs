@@ -88,7 +88,8 @@ public sealed class InputMarkTests
     [Fact]
     public void Names_ids_thoughts_tools_and_variables_are_input_and_the_models_tokens_are_not()
     {
-        using JsonDocument tools = JsonDocument.Parse("""[{"type": "function", "function": {"name": "t", "parameters": {"properties": {"<p>": {}}}}}]""");
+        using JsonDocument tools =
+            JsonDocument.Parse("""[{"type": "function", "function": {"name": "t", "parameters": {"properties": {"<p>": {}}}}}]""");
         using JsonDocument more = JsonDocument.Parse("""{"date": "<d>"}""");
         const string template = """
             {{ bos_token }}{{ date }}{{ messages[0].name }}{{ messages[0].tool_call_id }}{{ messages[0].reasoning_content }}{{ eos_token }}
@@ -97,7 +98,10 @@ public sealed class InputMarkTests
         Assert.Equal("<s>⟦<d><n><i><r>⟧</s>|⟦<p>t⟧", Render(template, "", request => request with
         {
             Messages = [new ChatMessage("user", "") { Name = "<n>", ToolCallId = "<i>", ReasoningContent = "<r>" }],
-            Tools = tools.RootElement, Variables = more.RootElement, BosToken = "<s>", EosToken = "</s>",
+            Tools = tools.RootElement,
+            Variables = more.RootElement,
+            BosToken = "<s>",
+            EosToken = "</s>",
         }));
     }
 

@@ -14,14 +14,16 @@ public sealed class JinjaCaseTests
     [Fact]
     public void Every_case_renders_as_Jinja2_renders_it()
     {
-        string[] lines = File.ReadAllLines(Path.Combine(SharedFolder.RepositoryRoot, "tests", "EdgeLlm.Tests", "Chat", "jinja-cases.jsonl"));
+        string[] lines =
+            File.ReadAllLines(Path.Combine(SharedFolder.RepositoryRoot, "tests", "EdgeLlm.Tests", "Chat", "jinja-cases.jsonl"));
         using JsonDocument variables = JsonDocument.Parse(lines[0]);
         List<string> failures = [];
         foreach (string line in lines[1..])
         {
             using JsonDocument given = JsonDocument.Parse(line);
             string? expected = given.RootElement.TryGetProperty("expected", out JsonElement text) ? text.GetString() : null;
-            string? rendered = Render(given.RootElement.GetProperty("template").GetString()!, variables.RootElement.GetProperty("variables"));
+            string? rendered =
+                Render(given.RootElement.GetProperty("template").GetString()!, variables.RootElement.GetProperty("variables"));
             if (rendered != expected) failures.Add($"{line}\n  rendered {rendered ?? "an error"}");
         }
         Assert.True(lines.Length > 1000);

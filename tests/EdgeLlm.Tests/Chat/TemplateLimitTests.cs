@@ -196,7 +196,8 @@ public sealed class TemplateLimitTests
     {
         if (!template.StartsWith('{')) template = "{{ " + template;
         ChatTemplateException? error = null;
-        Thread thread = new(() => error = Assert.Throws<ChatTemplateException>(() => TemplateText.Render(template)), maxStackSize: 256 << 10);
+        Thread thread =
+            new(() => error = Assert.Throws<ChatTemplateException>(() => TemplateText.Render(template)), maxStackSize: 256 << 10);
         thread.Start();
         thread.Join();
         Assert.NotNull(error);
@@ -207,7 +208,8 @@ public sealed class TemplateLimitTests
     {
         ChatTemplateLimits limits = new() { MaximumDepth = int.MaxValue };
         ChatTemplateException? error = null;
-        Thread thread = new(() => error = TemplateText.Failure("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "{}", limits), maxStackSize: 256 << 10);
+        Thread thread = new(() => error = TemplateText.Failure("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "{}", limits),
+            maxStackSize: 256 << 10);
         thread.Start();
         thread.Join();
         Assert.NotNull(error);
@@ -218,7 +220,8 @@ public sealed class TemplateLimitTests
     {
         Assert.Contains("10 characters", TemplateText.Failure("12345678901", "{}", new() { MaximumSourceLength = 10 }).Message);
         Assert.Contains("10 characters", TemplateText.Failure("{{ '123456' * 2 }}", "{}", new() { MaximumOutputLength = 10 }).Message);
-        Assert.Contains("10 steps", TemplateText.Failure("{% for x in [1, 2, 3, 4] %}{{ x }}{% endfor %}", "{}", new() { MaximumSteps = 10 }).Message);
+        Assert.Contains("10 steps",
+            TemplateText.Failure("{% for x in [1, 2, 3, 4] %}{{ x }}{% endfor %}", "{}", new() { MaximumSteps = 10 }).Message);
         Assert.Contains("1000 bytes", TemplateText.Failure("{{ range(100)|list }}", "{}", new() { MaximumAllocatedBytes = 1000 }).Message);
         Assert.Contains("10 levels", TemplateText.Failure("{{ (((((((((((1))))))))))) }}", "{}", new() { MaximumDepth = 10 }).Message);
     }
@@ -229,9 +232,11 @@ public sealed class TemplateLimitTests
         string turn = "{\"role\": \"user\", \"content\": \"" + new string('x', 2_000) + "\"}";
         string messages = "{\"messages\": [" + string.Join(',', Enumerable.Repeat(turn, 1_000)) + "]}";
         // The worst habit of templates: everything so far is copied for each message.
-        string template = "{% set n = namespace(s='') %}{% for m in messages[-100:] %}{% set n.s = n.s + m.content|trim + '\\n' %}{% endfor %}{{ n.s }}";
+        string template =
+            "{% set n = namespace(s='') %}{% for m in messages[-100:] %}{% set n.s = n.s + m.content|trim + '\\n' %}{% endfor %}{{ n.s }}";
         ChatTemplateLimits limits = new() { MaximumTime = TimeSpan.FromHours(1) };
         Assert.Equal(100 * 2_001, TemplateText.Render(template, messages, limits).Length);
-        Assert.Equal(1_000 * 2_001, TemplateText.Render("{% for m in messages %}{{ m.content|trim + '\\n' }}{% endfor %}", messages, limits).Length);
+        Assert.Equal(1_000 * 2_001,
+            TemplateText.Render("{% for m in messages %}{{ m.content|trim + '\\n' }}{% endfor %}", messages, limits).Length);
     }
 }

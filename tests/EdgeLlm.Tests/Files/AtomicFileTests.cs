@@ -163,8 +163,10 @@ public sealed class AtomicFileTests : IDisposable
         using IDisposable locked = SpecialFile.ReadOnlyFolder(folder);
         foreach (string path in new[] { old, Path.Combine(folder, "new") })
         {
-            Assert.Equal($"{path}: its folder {folder} is read-only for this user", Assert.Throws<FileException>(() => AtomicFile.RequireWritable(path)).Message);
-            Assert.Equal($"{path}: its folder {folder} is read-only for this user", Assert.Throws<FileException>(() => AtomicFile.Write(path, static _ => { })).Message);
+            Assert.Equal($"{path}: its folder {folder} is read-only for this user",
+                Assert.Throws<FileException>(() => AtomicFile.RequireWritable(path)).Message);
+            Assert.Equal($"{path}: its folder {folder} is read-only for this user",
+                Assert.Throws<FileException>(() => AtomicFile.Write(path, static _ => { })).Message);
         }
         Assert.Equal("old", File.ReadAllText(old));
     }
@@ -174,7 +176,8 @@ public sealed class AtomicFileTests : IDisposable
     {
         string missing = _folder.PathOf("missing/file"), inFile = Path.Combine(Target, "file");
         File.WriteAllText(Target, "");
-        Assert.Equal($"{missing}: there is no such folder", Assert.Throws<FileException>(() => AtomicFile.RequireWritable(missing)).Message);
+        Assert.Equal($"{missing}: there is no such folder",
+            Assert.Throws<FileException>(() => AtomicFile.RequireWritable(missing)).Message);
         Assert.Contains("folder", Assert.Throws<FileException>(() => AtomicFile.RequireWritable(inFile)).Message);
     }
 
@@ -192,10 +195,12 @@ public sealed class AtomicFileTests : IDisposable
     public void A_file_that_later_runs_go_on_with_belongs_to_one_of_them()
     {
         using FileStream first = AtomicFile.OpenOrCreate(Target);
-        Assert.Equal($"{Target}: another process is writing it", Assert.Throws<FileException>(() => AtomicFile.OpenOrCreate(Target).Dispose()).Message);
+        Assert.Equal($"{Target}: another process is writing it",
+            Assert.Throws<FileException>(() => AtomicFile.OpenOrCreate(Target).Dispose()).Message);
     }
 
     private void Write(string text) => AtomicFile.Write(Target, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
 
-    private string[] Names() => [.. Directory.GetFileSystemEntries(_folder.Root).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    private string[] Names() =>
+        [.. Directory.GetFileSystemEntries(_folder.Root).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
 }

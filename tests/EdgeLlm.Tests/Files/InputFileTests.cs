@@ -45,7 +45,8 @@ public sealed class InputFileTests : IDisposable
                 // Nobody reads on.
             }
         });
-        Assert.Equal($"{Source}: has more than the 1 MiB that such a file may have", Assert.Throws<FileException>(() => InputFile.Read(Source, 1 << 20)).Message);
+        Assert.Equal($"{Source}: has more than the 1 MiB that such a file may have",
+            Assert.Throws<FileException>(() => InputFile.Read(Source, 1 << 20)).Message);
         await writing;
     }
 
@@ -80,7 +81,8 @@ public sealed class InputFileTests : IDisposable
         while (line is not null);
         using var endless = new LineReader("standard input", Bytes("12345\n123456"), Encoding.UTF8, 5);
         Assert.Equal("12345", endless.ReadLine());
-        Assert.Equal("standard input: has a line of more than 5 characters", Assert.Throws<FileException>(() => endless.ReadLine()).Message);
+        Assert.Equal("standard input: has a line of more than 5 characters",
+            Assert.Throws<FileException>(() => endless.ReadLine()).Message);
 
         static MemoryStream Bytes(string text) => new(Encoding.UTF8.GetBytes(text));
     }
@@ -88,7 +90,8 @@ public sealed class InputFileTests : IDisposable
     [Fact]
     public void A_file_is_one_by_whatever_name_and_a_place_by_whatever_way()
     {
-        string folder = _folder.PathOf("folder"), way = _folder.PathOf("way"), hard = _folder.PathOf("hard"), soft = _folder.PathOf("soft"), other = _folder.PathOf("other");
+        string folder = _folder.PathOf("folder"), way = _folder.PathOf("way"), hard = _folder.PathOf("hard"), soft = _folder.PathOf("soft"),
+            other = _folder.PathOf("other");
         Directory.CreateDirectory(folder);
         File.CreateSymbolicLink(way, folder);
         File.WriteAllText(Source, "same");
@@ -131,8 +134,10 @@ public sealed class InputFileTests : IDisposable
     [Fact]
     public void An_error_that_nobody_gave_its_file_gets_it_out_of_the_runtime_s_words()
     {
-        Assert.Equal("/a/b: may not be read or written by this user", FileException.DescribeWithPath(new UnauthorizedAccessException("Access to the path '/a/b' is denied.")));
-        Assert.Equal("/a'b: there is no such file", FileException.DescribeWithPath(new DirectoryNotFoundException("Could not find a part of the path '/a'b'.")));
+        Assert.Equal("/a/b: may not be read or written by this user",
+            FileException.DescribeWithPath(new UnauthorizedAccessException("Access to the path '/a/b' is denied.")));
+        Assert.Equal("/a'b: there is no such file",
+            FileException.DescribeWithPath(new DirectoryNotFoundException("Could not find a part of the path '/a'b'.")));
         Assert.Equal("is cut off", FileException.DescribeWithPath(new EndOfStreamException()));
     }
 

@@ -34,7 +34,8 @@ public sealed class FairQueueTests
     public void Voice_comes_before_chat_and_chat_before_batch_whoever_came_first()
     {
         var queue = new FairQueue<string>(10);
-        foreach (AnswerPriority priority in new[] { AnswerPriority.Batch, AnswerPriority.Chat, AnswerPriority.Voice, AnswerPriority.Batch, AnswerPriority.Chat })
+        foreach (AnswerPriority priority in new[] { AnswerPriority.Batch, AnswerPriority.Chat, AnswerPriority.Voice,
+            AnswerPriority.Batch, AnswerPriority.Chat })
             Assert.True(queue.TryAdd("a", priority, $"{priority}"));
         Assert.Equal(["Voice", "Chat", "Chat", "Batch", "Batch"], Enumerable.Range(0, 5).Select(_ => Take(queue)));
     }

@@ -82,6 +82,62 @@ public sealed class ModelPoolTests : IDisposable
     }
 
     [Fact]
+    public async Task A_model_that_was_planned_beside_one_that_is_closed_meanwhile_is_planned_again()
+    {
+        string a = Copy("a"), b = Copy("b");
+        ModelPool? pool = null;
+        using ModelPool closing = pool = Pool(memoryLimit: BytesOf(a) * 3 / 2, draftOf: path =>
+        {
+            if (path == b) pool!.Close(a); // the others' memory is counted by now
+            return null;
+        });
+        (await closing.UseAsync(a)).Dispose();
+        using ModelLease lease = await closing.UseAsync(b);
+        Assert.Equal([a], _closed);
+        Assert.Equal(b, Assert.Single(closing.Open).Path);
+    }
+
+    [Fact]
+    public async Task Who_waits_for_memory_gets_it_before_those_who_come_after_for_models_that_are_open()
+    {
+        string[] paths = [Copy("a"), Copy("b"), Copy("c")];
+        using ModelPool pool = Pool(memoryLimit: BytesOf(paths[0]) * 5 / 2, wait: TimeSpan.FromMinutes(10));
+        ModelLease a = await pool.UseAsync(paths[0]);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        using ModelLease b = await pool.UseAsync(paths[1]);
+        List<Task<ModelLease>> line = [pool.UseAsync(paths[2])];
+        await UntilAsync(() => IsInLine(paths[0]));
+        await UntilAsync(() => IsInLine(paths[1])); // once a use has ended and was not enough
+        a.Dispose();
+        using (await line[0])
+        {
+            Assert.Equal([paths[0]], _closed);
+            Assert.False(line[1].IsCompleted);
+        }
+        using ModelLease again = await line[1];
+        (await line[2]).Dispose();
+        Assert.Equal([paths[0], paths[2]], _closed);
+
+        // One who gives up holds nothing back any more.
+        using var givesUp = new CancellationTokenSource();
+        line = [pool.UseAsync(paths[2], cancellationToken: givesUp.Token)];
+        await UntilAsync(() => IsInLine(paths[1]));
+        givesUp.Cancel();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => line[0]);
+        (await line[1]).Dispose();
+        (await pool.UseAsync(paths[1])).Dispose();
+        Assert.Equal([paths[0], paths[2]], _closed);
+
+        bool IsInLine(string path)
+        {
+            Task<ModelLease> use = pool.UseAsync(path);
+            if (use.IsCompletedSuccessfully) use.Result.Dispose();
+            else line.Add(use);
+            return !use.IsCompleted;
+        }
+    }
+
+    [Fact]
     public async Task What_can_not_be_opened_says_why_and_takes_nothing_else_down()
     {
         string well = Copy("a"), damaged = Path.Combine(_folder, "b.gguf");
@@ -119,7 +175,8 @@ public sealed class ModelPoolTests : IDisposable
         using (var file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) file.WriteByte((byte)'G');
         File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddSeconds(1)); // the clock's tick may be the same
         Exception? error = await Record.ExceptionAsync(() => answer.ReadToEndAsync());
-        Assert.True(error is ModelException { Problem: var problem } && problem.Contains("written to", StringComparison.Ordinal) || answer.Tokens.Count == 500, error?.ToString());
+        Assert.True(error is ModelException { Problem: var problem } && problem.Contains("written to", StringComparison.Ordinal)
+            || answer.Tokens.Count == 500, error?.ToString());
         await UntilAsync(() => pool.Open.Count == 0);
         Assert.Equal(40, (await DoneAsync(await BeginAsync(pool, path, Greedy))).Tokens.Count);
         Assert.Equal(40, (await DoneAsync(await BeginAsync(pool, other, Greedy))).Tokens.Count);
@@ -135,7 +192,8 @@ public sealed class ModelPoolTests : IDisposable
         using (TextEncoder encoder = TextEncoder.Load(embedding)) alone = encoder.Embed(texts);
         using ModelLease lease = await pool.UseAsync(embedding);
         Answer[] answers = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => BeginAsync(pool, answering, Greedy)));
-        float[][] beside = [.. texts.Select(text => _scheduler.ComputeAsync(() => lease.Encoder.Embed([text])[0]).GetAwaiter().GetResult())];
+        float[][] beside =
+            [.. texts.Select(text => _scheduler.ComputeAsync(() => lease.Encoder.Embed([text])[0]).GetAwaiter().GetResult())];
         foreach (Answer answer in answers) await answer.ReadToEndAsync();
         Assert.Equal(alone, beside);
         using ModelLease same = await pool.UseAsync(answering);
@@ -152,7 +210,7 @@ public sealed class ModelPoolTests : IDisposable
         {
             for (int i = 0; i < 8; i++) alone[i] = SchedulerTests.Alone(model, SchedulerTests.Mixed(model, i));
         }
-        using ModelPool pool = Pool(memoryLimit: BytesOf(paths[0]) * 5 / 2, wait: TimeSpan.FromMinutes(1));
+        using ModelPool pool = Pool(memoryLimit: BytesOf(paths[0]) * 5 / 2, wait: TimeSpan.FromMinutes(10));
         await Task.WhenAll(Enumerable.Range(0, 16).Select(client => Task.Run(async () =>
         {
             var random = new Random(client);
@@ -178,15 +236,17 @@ public sealed class ModelPoolTests : IDisposable
 
     private static ModelOptions Options => new() { Threads = 2, ContextLength = 512, Contexts = 8, LeastContexts = 1 };
 
-    private ModelPool Pool(long memoryLimit = 0, TimeSpan? wait = null) => new(_scheduler, new ModelPoolOptions
-    {
-        Model = Options with { MemoryLimit = memoryLimit },
-        MostWait = wait ?? TimeSpan.FromSeconds(0.2),
-        Closed = (path, _) =>
+    private ModelPool Pool(long memoryLimit = 0, TimeSpan? wait = null, Func<string, string?>? draftOf = null) =>
+        new(_scheduler, new ModelPoolOptions
         {
-            lock (_closed) _closed.Add(path);
-        },
-    }, _time);
+            Model = Options with { MemoryLimit = memoryLimit },
+            MostWait = wait ?? TimeSpan.FromSeconds(0.2),
+            DraftOf = draftOf,
+            Closed = (path, _) =>
+            {
+                lock (_closed) _closed.Add(path);
+            },
+        }, _time);
 
     private string Copy(string name)
     {
@@ -235,6 +295,7 @@ public sealed class ModelPoolTests : IDisposable
 
         public override long GetTimestamp() => _ticks;
 
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Timer(callback, state, Timeout.Infinite, Timeout.Infinite);
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            new Timer(callback, state, Timeout.Infinite, Timeout.Infinite);
     }
 }

@@ -48,7 +48,8 @@ public sealed class PromptFitterTests
     }
 
     /// <summary>A token for each letter: 20 a turn.</summary>
-    private static List<int> Tokens(List<ChatMessage> messages) => [.. messages.SelectMany(message => message.Content.Select(letter => (int)letter))];
+    private static List<int> Tokens(List<ChatMessage> messages) =>
+        [.. messages.SelectMany(message => message.Content.Select(letter => (int)letter))];
 
     private static List<ChatMessage> Conversation(int questions)
     {

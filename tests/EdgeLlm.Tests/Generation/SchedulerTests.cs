@@ -2,6 +2,7 @@ using EdgeLlm.Generation;
 using EdgeLlm.Generation.Scheduling;
 using EdgeLlm.Models;
 using EdgeLlm.Sampling;
+using EdgeLlm.Sampling.Constraints;
 
 namespace EdgeLlm.Tests.Generation;
 
@@ -14,14 +15,19 @@ public sealed class SchedulerTests
     [Fact]
     public async Task Mixed_requests_at_once_give_the_tokens_that_each_gives_alone()
     {
-        using LanguageModel small = Open(contexts: 8), packed = LanguageModel.Load(Smol, new ModelOptions { Threads = 2, ContextLength = 256, Contexts = 4 });
+        using LanguageModel small = Open(contexts: 8),
+            packed = LanguageModel.Load(Smol, new ModelOptions { Threads = 2, ContextLength = 256, Contexts = 4 });
         int count = int.TryParse(Environment.GetEnvironmentVariable("EDGELLM_REQUESTS"), out int asked) ? asked : 30;
-        (LanguageModel Model, AnswerRequest Request)[] requests = [.. Enumerable.Range(0, count).Select(i => i % 5 == 4 ? (packed, Mixed(packed, i)) : (small, Mixed(small, i)))];
+        (LanguageModel Model, AnswerRequest Request)[] requests =
+            [.. Enumerable.Range(0, count).Select(i => i % 5 == 4 ? (packed, Mixed(packed, i)) : (small, Mixed(small, i)))];
         int[][] alone = [.. requests.Select(one => Alone(one.Model, one.Request))];
         Assert.True(alone.Select(tokens => string.Join(' ', tokens)).Distinct().Count() > count * 2 / 3);
 
         int most = 0;
-        using var scheduler = new Scheduler(new SchedulerOptions { Queue = count, Parallel = 12 }) { Observer = (answers, _) => most = Math.Max(most, answers) };
+        using var scheduler = new Scheduler(new SchedulerOptions { Queue = count, Parallel = 12 })
+        {
+            Observer = (answers, _) => most = Math.Max(most, answers),
+        };
         Answer[] answers = [.. requests.Select(one => scheduler.Submit(one.Model, one.Request))];
         foreach (Answer answer in answers) await answer.ReadToEndAsync();
         Assert.Equal(alone, answers.Select(answer => answer.Tokens));
@@ -63,7 +69,8 @@ public sealed class SchedulerTests
         int first = passes.FindIndex(1, pass => pass.Prompt > 0), last = passes.FindLastIndex(pass => pass.Prompt > 0);
         Assert.True(last - first > 150, $"{last - first} passes");
         Assert.All(passes[first..last], pass => Assert.InRange(pass.Prompt, 0, 32));
-        Assert.All(Enumerable.Range(first, last - first), i => Assert.False(passes[i].Prompt > 0 && passes[i + 1].Prompt > 0, "two pieces without a token between"));
+        Assert.All(Enumerable.Range(first, last - first),
+            i => Assert.False(passes[i].Prompt > 0 && passes[i + 1].Prompt > 0, "two pieces without a token between"));
     }
 
     [Theory]
@@ -89,7 +96,8 @@ public sealed class SchedulerTests
         Answer first = scheduler.Submit(model, new AnswerRequest([1]) { Options = Greedy(3) });
         while (scheduler.Running == 0) await Task.Delay(1);
         Answer[] many = [.. Enumerable.Range(0, 6).Select(i => Submit("a", AnswerPriority.Chat, 2 + i))];
-        Answer modest = Submit("b", AnswerPriority.Chat, 9), flexible = Submit("c", AnswerPriority.Batch, 10), spoken = Submit("d", AnswerPriority.Voice, 11);
+        Answer modest = Submit("b", AnswerPriority.Chat, 9), flexible = Submit("c", AnswerPriority.Batch, 10),
+            spoken = Submit("d", AnswerPriority.Voice, 11);
         Assert.Equal([1, 2, 3, 4, 9], [.. new[] { spoken, many[0], modest, many[1], flexible }.Select(scheduler.CountBefore)]);
         allAreHere.Set();
         Answer[] all = [.. many, modest, flexible, spoken, first];
@@ -106,7 +114,14 @@ public sealed class SchedulerTests
         using LanguageModel model = Open(contexts: 2);
         using ManualResetEventSlim isHere = new();
         int passes = 0;
-        using var scheduler = new Scheduler(new SchedulerOptions { Parallel = 1 }) { Observer = (_, _) => { if (++passes == 2) isHere.Wait(); } };
+        using var scheduler = new Scheduler(new SchedulerOptions { Parallel = 1 })
+        {
+            Observer = (_, _) =>
+            {
+                if (++passes == 2)
+                    isHere.Wait();
+            }
+        };
         Answer read = scheduler.Submit(model, new AnswerRequest([1, 4]) { Options = Greedy(200) });
         while (scheduler.Running == 0) await Task.Delay(1);
         Answer spoken = scheduler.Submit(model, new AnswerRequest([1, 5]) { Options = Greedy(3), Priority = AnswerPriority.Voice });
@@ -123,7 +138,8 @@ public sealed class SchedulerTests
         using var scheduler = new Scheduler();
         using var gone = new CancellationTokenSource();
         var other = new AnswerRequest([1, 5]) { Options = Greedy(60) };
-        Answer cut = scheduler.Submit(model, new AnswerRequest([1, 4]) { Options = Endless }, gone.Token), stays = scheduler.Submit(model, other);
+        Answer cut = scheduler.Submit(model, new AnswerRequest([1, 4]) { Options = Endless }, gone.Token),
+            stays = scheduler.Submit(model, other);
         await cut.HasBegunAsync(TimeSpan.FromMinutes(1));
         await gone.CancelAsync();
         await Assert.ThrowsAsync<OperationCanceledException>(() => cut.ReadToEndAsync());
@@ -137,7 +153,8 @@ public sealed class SchedulerTests
     {
         using LanguageModel model = LanguageModel.Load(Smol, new ModelOptions { Threads = 2 });
         using var scheduler = new Scheduler(new SchedulerOptions { Parallel = 1, TimeLimit = TimeSpan.FromSeconds(0.4) });
-        Answer running = scheduler.Submit(model, new AnswerRequest([1]) { Options = Endless }), waiting = scheduler.Submit(model, new AnswerRequest([1]) { Options = Endless });
+        Answer running = scheduler.Submit(model, new AnswerRequest([1]) { Options = Endless }),
+            waiting = scheduler.Submit(model, new AnswerRequest([1]) { Options = Endless });
         await Assert.ThrowsAsync<SchedulerBusyException>(() => waiting.ReadToEndAsync());
         await running.ReadToEndAsync();
         Assert.Equal(FinishReason.TimeLimit, running.Statistics.FinishReason);
@@ -150,9 +167,17 @@ public sealed class SchedulerTests
         using LanguageModel model = Open(contexts: 3);
         var failures = new List<Exception>();
         using var scheduler = new Scheduler(new SchedulerOptions { Failed = failures.Add });
-        GenerationOptions banned = Greedy(20) with { Sampling = SamplingOptions.Greedy with { LogitBias = Enumerable.Range(0, 512).ToDictionary(id => id, _ => float.NegativeInfinity) } };
+        GenerationOptions banned = Greedy(20) with
+        {
+            Sampling = SamplingOptions.Greedy with
+            {
+                LogitBias =
+                Enumerable.Range(0, 512).ToDictionary(id => id, _ => float.NegativeInfinity)
+            },
+        };
         AnswerRequest[] well = [new([1, 5]) { Options = Greedy(40) }, new([1, 6]) { Options = Greedy(40) }];
-        Answer[] answers = [scheduler.Submit(model, well[0]), scheduler.Submit(model, new AnswerRequest([1, 4]) { Options = banned }), scheduler.Submit(model, well[1])];
+        Answer[] answers = [scheduler.Submit(model, well[0]), scheduler.Submit(model, new AnswerRequest([1, 4]) { Options = banned }),
+            scheduler.Submit(model, well[1])];
         await Assert.ThrowsAnyAsync<Exception>(() => answers[1].ReadToEndAsync());
         await answers[0].ReadToEndAsync();
         await answers[2].ReadToEndAsync();
@@ -169,17 +194,24 @@ public sealed class SchedulerTests
         foreach ((int tokens, int together) in new[] { (400, 1), (100, 2) })
         {
             most = 0;
-            Answer[] answers = [.. Enumerable.Range(0, 2).Select(i => scheduler.Submit(model, new AnswerRequest([1, 4 + i]) { Options = Endless with { MaxTokens = tokens } }))];
+            Answer[] answers = [.. Enumerable.Range(0, 2)
+                .Select(i => scheduler.Submit(model, new AnswerRequest([1, 4 + i]) { Options = Endless with { MaxTokens = tokens } }))];
             foreach (Answer answer in answers) await answer.ReadToEndAsync();
             Assert.Equal(together, most);
         }
         Assert.Throws<ContextFullException>(() => scheduler.Submit(model, new AnswerRequest(new int[513])));
     }
 
-    [Fact]
-    public async Task A_token_allocates_nothing_on_the_managed_heap()
+    [Theory]
+    [InlineData(0, "", 4)]
+    [InlineData(1, "", 4)] // looked up, or by a draft model
+    [InlineData(3, "", 1)]
+    [InlineData(1, "pattern", 4)] // with masks, and forced text
+    [InlineData(0, "schema", 4)]
+    [InlineData(2, "schema", 2)]
+    public async Task A_token_allocates_nothing_on_the_managed_heap(int draftTokens, string form, int count)
     {
-        using LanguageModel model = Open(contexts: 4, context: 512);
+        using LanguageModel model = Open(contexts: 4, context: 512, drafts: draftTokens > 0);
         long[] allocated = new long[2000];
         int passes = 0, together = 0;
         using var scheduler = new Scheduler
@@ -194,14 +226,28 @@ public sealed class SchedulerTests
         {
             StopStrings = ["no such text"],
             StopsLoops = true,
+            Speculates = draftTokens > 0,
+            DraftTokens = draftTokens > 0 ? draftTokens : null,
+            Constraint = form switch
+            {
+                "pattern" => OutputConstraint.Regex("(a|b|c[0-9]d|and so on|it goes, )*"),
+                "schema" => OutputConstraint.JsonSchema("""
+                    {"type":"array","minItems":40,"items":{"type":"object","properties":{"name":{"type":"string","maxLength":9},"age":{"type":"integer"},"tags":{"type":"array","items":{"enum":["a","be"]}}},
+                    "required":["age"],"additionalProperties":false}}
+                    """),
+                _ => null,
+            },
             Sampling = new SamplingOptions { Seed = 5, Temperature = 1.2f, RepeatPenalty = 1.1f, TypicalP = 0.99f, DryMultiplier = 0.5f },
         };
-        Answer[] answers = [.. Enumerable.Range(0, 4).Select(i => scheduler.Submit(model, new AnswerRequest([1, 4 + i]) { Options = options with { MaxTokens = 200 } }))];
-        while (answers.Any(answer => !answer.HasEnded)) await Task.Delay(5); // a reader would make the runtime's own pool of threads allocate now and then
-        Assert.Equal(4, together);
-        Assert.True(passes > 160);
+        Answer[] answers = [.. Enumerable.Range(0, count)
+            .Select(i => scheduler.Submit(model, new AnswerRequest([1, 4 + i]) { Options = options with { MaxTokens = 480 } }))];
+        // a reader would make the runtime's own pool of threads allocate now and then
+        while (answers.Any(answer => !answer.HasEnded)) await Task.Delay(5);
+        Assert.Equal(count, together);
+        Assert.True(passes > 100, $"{passes} passes");
+        if (draftTokens > 0) Assert.All(answers, answer => Assert.True(answer.Statistics.AcceptedTokens > 0));
         // The first tokens fill buffers, and the last ones end answers.
-        long[] steps = [.. Enumerable.Range(60, 100).Select(i => allocated[i + 1] - allocated[i])];
+        long[] steps = [.. Enumerable.Range(passes / 2, passes / 3).Select(i => allocated[i + 1] - allocated[i])];
         Assert.True(steps.All(bytes => bytes == 0), $"bytes of the steps: {string.Join(' ', steps)}");
         foreach (Answer answer in answers) Assert.NotEmpty(await answer.ReadToEndAsync());
     }
@@ -211,7 +257,8 @@ public sealed class SchedulerTests
     {
         using LanguageModel model = Open();
         using var scheduler = new Scheduler(new SchedulerOptions { Parallel = 1 });
-        Answer running = scheduler.Submit(model, new AnswerRequest([1]) { Options = Endless }), waiting = scheduler.Submit(model, new AnswerRequest([1]) { Options = Endless });
+        Answer running = scheduler.Submit(model, new AnswerRequest([1]) { Options = Endless }),
+            waiting = scheduler.Submit(model, new AnswerRequest([1]) { Options = Endless });
         await running.HasBegunAsync(TimeSpan.FromMinutes(1));
         await scheduler.StopAsync(TimeSpan.Zero);
         await Assert.ThrowsAsync<SchedulerBusyException>(() => waiting.ReadToEndAsync());
@@ -229,7 +276,8 @@ public sealed class SchedulerTests
             Options = new GenerationOptions
             {
                 MaxTokens = random.Next(1, 60),
-                Sampling = number % 3 == 0 ? SamplingOptions.Greedy : new SamplingOptions { Seed = (ulong)number, Temperature = 0.5f + (float)random.NextDouble(), RepeatPenalty = 1.1f },
+                Sampling = number % 3 == 0 ? SamplingOptions.Greedy
+                    : new SamplingOptions { Seed = (ulong)number, Temperature = 0.5f + (float)random.NextDouble(), RepeatPenalty = 1.1f },
             },
         };
     }
@@ -254,6 +302,17 @@ public sealed class SchedulerTests
         return [.. Enumerable.Range(0, count).Select(_ => random.Next(3, model.Info.VocabularySize))];
     }
 
-    private static LanguageModel Open(int contexts = 1, int context = 256, int chunk = 256) => LanguageModel.Load(
-        SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2, ContextLength = context, Contexts = contexts, PrefillChunk = chunk });
+    private static LanguageModel Open(int contexts = 1, int context = 256, int chunk = 256, bool drafts = false)
+    {
+        string path = SharedFolder.Require("models", "stories260K.f32.gguf");
+        return LanguageModel.Load(path,
+            new ModelOptions
+            {
+                Threads = 2,
+                ContextLength = context,
+                Contexts = contexts,
+                PrefillChunk = chunk,
+                DraftModel = drafts ? path : null
+            });
+    }
 }

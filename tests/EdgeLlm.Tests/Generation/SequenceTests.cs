@@ -25,7 +25,8 @@ public sealed class SequenceTests
         }
         while (true)
         {
-            int[] running = [.. Enumerable.Range(0, sequences.Length).Where(i => sequences[i].Statistics.FinishReason == FinishReason.None)];
+            int[] running =
+                [.. Enumerable.Range(0, sequences.Length).Where(i => sequences[i].Statistics.FinishReason == FinishReason.None)];
             if (running.Length == 0) break;
             Assert.All(running, i => Assert.True(sequences[i].Prepare()));
             model.ForwardBatch([.. running.Select(i => sequences[i].Pending[0])], [.. running.Select(i => sequences[i].Memory)]);
@@ -66,7 +67,8 @@ public sealed class SequenceTests
         Assert.Equal(Alone(model, Prompts[2], Options(0)), Run(new Sequence(cache, Options(0)), prompt));
     }
 
-    private static GenerationOptions Options(int i) => new() { MaxTokens = 12 + 5 * i, Sampling = i == 1 ? new SamplingOptions { Seed = 7 } : SamplingOptions.Greedy };
+    private static GenerationOptions Options(int i) =>
+        new() { MaxTokens = 12 + 5 * i, Sampling = i == 1 ? new SamplingOptions { Seed = 7 } : SamplingOptions.Greedy };
 
     private static string Alone(LanguageModel model, string prompt, GenerationOptions options)
     {
@@ -82,5 +84,6 @@ public sealed class SequenceTests
         return text.ToString();
     }
 
-    private static LanguageModel Open() => LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2, ContextLength = 128 });
+    private static LanguageModel Open() =>
+        LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2, ContextLength = 128 });
 }

@@ -19,7 +19,8 @@ public sealed class StopMatcherTests
             var matcher = new StopMatcher(["STOP", "\n\n"]);
             string actual = "";
             bool stopped = false;
-            for (int start = 0; start < text.Length && !stopped; start += size) actual += matcher.Append(text.AsSpan(start, Math.Min(size, text.Length - start)), out stopped).ToString();
+            for (int start = 0; start < text.Length && !stopped; start += size)
+                actual += matcher.Append(text.AsSpan(start, Math.Min(size, text.Length - start)), out stopped).ToString();
             if (!stopped) actual += matcher.Flush().ToString();
             Assert.Equal((expected, expectedStop), (actual, stopped));
         }

@@ -18,7 +18,8 @@ internal sealed class ExpectingStream(byte[] expected) : Stream
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
-        Assert.True(buffer.Length <= expected.Length - _position && buffer.SequenceEqual(expected.AsSpan(_position, buffer.Length)), $"other bytes from {_position} on");
+        Assert.True(buffer.Length <= expected.Length - _position && buffer.SequenceEqual(expected.AsSpan(_position, buffer.Length)),
+            $"other bytes from {_position} on");
         _position += buffer.Length;
     }
 

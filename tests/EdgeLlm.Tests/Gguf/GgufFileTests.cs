@@ -93,7 +93,8 @@ public sealed class GgufFileTests : IDisposable
     [Fact]
     public void Version_2_is_read_as_version_3_is()
     {
-        byte[] bytes = new GgufBytes(tensors: 1, keys: 1, version: 2).Key("k", GgufValueType.UInt32).UInt32(9).Tensor("t", [3]).Data(12).ToArray();
+        byte[] bytes = new GgufBytes(tensors: 1, keys: 1, version: 2).Key("k", GgufValueType.UInt32).UInt32(9)
+            .Tensor("t", [3]).Data(12).ToArray();
         using GgufFile file = GgufFile.Open(_folder.Write("v2.gguf", bytes));
         Assert.Equal((2u, 9u, 12L), (file.Version, file.Metadata.GetUInt32("k"), file.Tensors[0].ByteCount));
         Assert.Equal(bytes, GgufWriter.CopyOf(file).ToArray());
@@ -102,7 +103,8 @@ public sealed class GgufFileTests : IDisposable
     [Fact]
     public void Tensors_may_lie_in_another_order_and_with_gaps()
     {
-        byte[] bytes = new GgufBytes(tensors: 2, keys: 0).Tensor("last", [8], offset: 128).Tensor("first", [4], offset: 32).Data(160).Raw("tail"u8).ToArray();
+        byte[] bytes = new GgufBytes(tensors: 2, keys: 0).Tensor("last", [8], offset: 128).Tensor("first", [4], offset: 32).Data(160)
+            .Raw("tail"u8).ToArray();
         using GgufFile file = GgufFile.Open(_folder.Write("gaps.gguf", bytes));
         Assert.Equal(96, file.FindTensor("last")!.Offset - file.FindTensor("first")!.Offset);
         Assert.Equal(bytes, GgufWriter.CopyOf(file).ToArray());
@@ -118,7 +120,8 @@ public sealed class GgufFileTests : IDisposable
     [Fact]
     public void A_missing_file_and_a_folder_are_told_apart()
     {
-        Assert.EndsWith("none.gguf: there is no such file", Assert.Throws<FileException>(() => GgufFile.Open(_folder.PathOf("none.gguf"))).Message);
+        Assert.EndsWith("none.gguf: there is no such file",
+            Assert.Throws<FileException>(() => GgufFile.Open(_folder.PathOf("none.gguf"))).Message);
         GgufException folder = Assert.Throws<GgufException>(() => GgufFile.Open(_folder.PathOf(".")));
         Assert.Contains("is a folder", folder.Message);
     }

@@ -75,7 +75,8 @@ public sealed class GgufFuzzTests : IDisposable
             Assert.StartsWith($"{path}: ", error.Message);
             Assert.Contains($" ({error.Field}", error.Message);
             // A split of a model that has no others is the one error without a place.
-            Assert.True(error.Offset is null ? error.Field.StartsWith("key 'split.", StringComparison.Ordinal) : error.Offset <= mutant.Bytes.Length, error.Message);
+            Assert.True(error.Offset is null ? error.Field.StartsWith("key 'split.", StringComparison.Ordinal)
+                : error.Offset <= mutant.Bytes.Length, error.Message);
         }
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         Assert.InRange(allocated, 0, mutant.Bytes.Length + FixedAllocation);

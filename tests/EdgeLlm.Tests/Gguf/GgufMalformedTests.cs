@@ -59,11 +59,13 @@ public sealed class GgufMalformedTests : IDisposable
 
     [Fact]
     public void More_keys_than_are_supported() =>
-        Refused(new GgufBytes(tensors: 0, keys: 16385).Raw(new byte[16385 * 14]), "16385, more than the 16384 that are supported", "number of keys", 16);
+        Refused(new GgufBytes(tensors: 0, keys: 16385).Raw(new byte[16385 * 14]),
+            "16385, more than the 16384 that are supported", "number of keys", 16);
 
     [Fact]
     public void More_tensors_than_are_supported() =>
-        Refused(new GgufBytes(tensors: 65537, keys: 0).Raw(new byte[65537 * 33]), "65537, more than the 65536 that are supported", "number of tensors", 8);
+        Refused(new GgufBytes(tensors: 65537, keys: 0).Raw(new byte[65537 * 33]),
+            "65537, more than the 65536 that are supported", "number of tensors", 8);
 
     [Fact]
     public void More_bytes_of_names_than_are_supported()
@@ -71,7 +73,8 @@ public sealed class GgufMalformedTests : IDisposable
         var bytes = new GgufBytes(tensors: 0, keys: 65);
         for (int key = 0; key < 64; key++) bytes.Key(new string((char)('0' + key), 65535), GgufValueType.UInt8).UInt8(0);
         long last = bytes.Position;
-        Refused(bytes.Key(new string('~', 65535), GgufValueType.UInt8).UInt8(0), "names have more than 4194304 bytes in all", "key 64 name", last);
+        Refused(bytes.Key(new string('~', 65535), GgufValueType.UInt8).UInt8(0),
+            "names have more than 4194304 bytes in all", "key 64 name", last);
     }
 
     [Theory]
@@ -101,7 +104,8 @@ public sealed class GgufMalformedTests : IDisposable
     [InlineData(13u)]
     [InlineData(uint.MaxValue)]
     public void A_value_of_an_unknown_type(uint type) =>
-        Refused(new GgufBytes(0, 1).Key("k", (GgufValueType)type).UInt64(0), $"is {type}, which is unknown", "key 'k' value type", Entries + 9);
+        Refused(new GgufBytes(0, 1).Key("k", (GgufValueType)type).UInt64(0), $"is {type}, which is unknown",
+            "key 'k' value type", Entries + 9);
 
     [Fact]
     public void A_bool_that_is_neither()
@@ -114,13 +118,15 @@ public sealed class GgufMalformedTests : IDisposable
 
     [Fact]
     public void A_value_that_the_file_cuts() =>
-        Refused(new GgufBytes(0, 1).Key("key", GgufValueType.UInt64).UInt32(1), "needs 8 bytes, more than the 4", "key 'key' value", Entries + 15);
+        Refused(new GgufBytes(0, 1).Key("key", GgufValueType.UInt64).UInt32(1), "needs 8 bytes, more than the 4",
+            "key 'key' value", Entries + 15);
 
     [Theory]
     [InlineData(5ul)]
     [InlineData(ulong.MaxValue)]
     public void A_string_longer_than_the_file(ulong length) =>
-        Refused(new GgufBytes(0, 1).Key("k", GgufValueType.String).UInt64(length).Raw("text"u8), $"is {length}, more than the 4 bytes", "key 'k' string length", Entries + 13);
+        Refused(new GgufBytes(0, 1).Key("k", GgufValueType.String).UInt64(length).Raw("text"u8), $"is {length}, more than the 4 bytes",
+            "key 'k' string length", Entries + 13);
 
     [Theory]
     [InlineData(GgufValueType.UInt8, 9ul)]
@@ -141,7 +147,8 @@ public sealed class GgufMalformedTests : IDisposable
 
     [Fact]
     public void An_array_of_an_unknown_type() =>
-        Refused(new GgufBytes(0, 1).Key("k", GgufValueType.Array).UInt32(13).UInt64(0), "is 13, which is unknown", "key 'k' array's item type", Entries + 13);
+        Refused(new GgufBytes(0, 1).Key("k", GgufValueType.Array).UInt32(13).UInt64(0), "is 13, which is unknown",
+            "key 'k' array's item type", Entries + 13);
 
     [Fact]
     public void Arrays_in_arrays_however_deep()
@@ -165,8 +172,10 @@ public sealed class GgufMalformedTests : IDisposable
     public void An_alignment_of_another_type()
     {
         int value = Entries + 8 + 17 + 4;
-        Refused(new GgufBytes(0, 1).Key("general.alignment", GgufValueType.UInt64).UInt64(32), "but is UInt64 32", "key 'general.alignment'", value);
-        Refused(new GgufBytes(0, 1).Key("general.alignment", GgufValueType.String).Text("3\n2"), "but is String", "key 'general.alignment'", value);
+        Refused(new GgufBytes(0, 1).Key("general.alignment", GgufValueType.UInt64).UInt64(32), "but is UInt64 32",
+            "key 'general.alignment'", value);
+        Refused(new GgufBytes(0, 1).Key("general.alignment", GgufValueType.String).Text("3\n2"), "but is String",
+            "key 'general.alignment'", value);
     }
 
     [Fact]
@@ -214,11 +223,13 @@ public sealed class GgufMalformedTests : IDisposable
     [InlineData(43u)]
     [InlineData(uint.MaxValue)]
     public void A_tensor_of_an_unknown_type(uint type) =>
-        Refused(new GgufBytes(1, 0).Tensor("t", [256], (ElementType)type).Data(256), $"is {type}, which is unknown", "tensor 't' type", Entries + 21);
+        Refused(new GgufBytes(1, 0).Tensor("t", [256], (ElementType)type).Data(256), $"is {type}, which is unknown",
+            "tensor 't' type", Entries + 21);
 
     [Fact]
     public void An_offset_that_is_not_aligned() =>
-        Refused(new GgufBytes(1, 0).Tensor("t", [2], offset: 8).Data(64), "is 8, not a multiple of the alignment 32", "tensor 't' offset", Entries + 25);
+        Refused(new GgufBytes(1, 0).Tensor("t", [2], offset: 8).Data(64), "is 8, not a multiple of the alignment 32",
+            "tensor 't' offset", Entries + 25);
 
     [Theory]
     [InlineData(9ul, 0ul)]

@@ -141,7 +141,8 @@ public sealed class GgufMetadataTests : IDisposable
     [Fact]
     public void Text_that_is_not_UTF8_is_kept_and_shown_with_replacement_characters()
     {
-        byte[] bytes = new GgufBytes(tensors: 0, keys: 1).Key("k", GgufValueType.String).UInt64(3).Raw([(byte)'a', 0xFF, (byte)'b']).ToArray();
+        byte[] bytes = new GgufBytes(tensors: 0, keys: 1).Key("k", GgufValueType.String).UInt64(3)
+            .Raw([(byte)'a', 0xFF, (byte)'b']).ToArray();
         using GgufFile file = GgufFile.Open(_folder.Write("bytes.gguf", bytes));
         Assert.Equal("a\uFFFDb", file.Metadata.GetString("k"));
         Assert.True(file.Metadata.TryGet("k", out GgufValue? value));

@@ -9,7 +9,8 @@ public sealed class GgufRealFilesTests
     [Fact]
     public void Every_shared_file_opens_and_comes_back_byte_for_byte()
     {
-        string[] paths = [.. Folders.SelectMany(folder => Directory.GetFiles(SharedFolder.Require(folder), "*.gguf", SearchOption.AllDirectories))];
+        string[] paths =
+            [.. Folders.SelectMany(folder => Directory.GetFiles(SharedFolder.Require(folder), "*.gguf", SearchOption.AllDirectories))];
         Assert.True(paths.Length >= 40, $"{paths.Length} files");
         using var folder = new TemporaryFolder();
         string copy = folder.PathOf("copy.gguf");
@@ -41,7 +42,8 @@ public sealed class GgufRealFilesTests
         for (int count; (count = left.ReadAtLeast(leftBytes, leftBytes.Length, throwOnEndOfStream: false)) > 0;)
         {
             right.ReadExactly(rightBytes.AsSpan(0, count));
-            Assert.True(leftBytes.AsSpan(0, count).SequenceEqual(rightBytes.AsSpan(0, count)), $"{expected} differs before {left.Position}");
+            Assert.True(leftBytes.AsSpan(0, count).SequenceEqual(rightBytes.AsSpan(0, count)),
+                $"{expected} differs before {left.Position}");
         }
     }
 }

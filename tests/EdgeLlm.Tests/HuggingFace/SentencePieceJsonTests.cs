@@ -6,8 +6,8 @@ using EdgeLlm.Tokenization;
 namespace EdgeLlm.Tests.HuggingFace;
 
 /// <summary>
-/// A SentencePiece vocabulary that lies in a folder as tokenizer.json only, derived as transformers' convert_slow_tokenizer.py does (vocabulary and
-/// list of merges from the pieces and their scores): the ids stay SentencePiece's own.
+/// A SentencePiece vocabulary that lies in a folder as tokenizer.json only, derived as transformers' convert_slow_tokenizer.py does
+/// (vocabulary and list of merges from the pieces and their scores): the ids stay SentencePiece's own.
 /// </summary>
 public sealed class SentencePieceJsonTests : IDisposable
 {
@@ -16,7 +16,9 @@ public sealed class SentencePieceJsonTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [InlineData("""{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]}""", "null")]
+    [InlineData(
+        """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]}""",
+        "null")]
     [InlineData("null", """{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":false}""")]
     public void Ids_are_those_of_the_reference(string normalizer, string preTokenizer)
     {
@@ -44,7 +46,8 @@ public sealed class SentencePieceJsonTests : IDisposable
         WriteTokenizer("null", PreTokenizer, merges => [.. merges.Skip(1), .. merges.Take(1)]);
         Assert.Equal("llama", Read().Model); // another order of tokens is another order of scores
         int inner = 0;
-        WriteTokenizer("null", PreTokenizer, merges => [.. merges.OrderBy(merge => merge.Left + merge.Right == "▁the" ? inner++ * 300 : 150)]);
+        WriteTokenizer("null", PreTokenizer,
+            merges => [.. merges.OrderBy(merge => merge.Left + merge.Right == "▁the" ? inner++ * 300 : 150)]);
         Assert.Equal("gemma4", Read().Model);
         WriteTokenizer("null", PreTokenizer, merges => [.. merges.Where(merge => merge.Left + merge.Right != "▁the")]);
         TokenizerData without = Read();
@@ -56,14 +59,18 @@ public sealed class SentencePieceJsonTests : IDisposable
 
     private TokenizerData Read() => HuggingFaceTokenizer.Read(_folder.Root, modelConfig: null, 512).Data;
 
-    private void WriteTokenizer(string normalizer, string preTokenizer, Func<List<(string Left, string Right)>, List<(string Left, string Right)>> change)
+    private void WriteTokenizer(string normalizer, string preTokenizer,
+        Func<List<(string Left, string Right)>, List<(string Left, string Right)>> change)
     {
-        TokenizerData pieces = new SentencePieceModel(SharedFolder.Require("golden", "hf-tokenizers", "spm", "tokenizer.model"), 500).Read();
-        var scores = Enumerable.Range(0, pieces.Tokens.Count).Where(id => pieces.TokenTypes![id] == 1).ToDictionary(pieces.Tokens.GetText, id => pieces.Scores![id]);
+        TokenizerData pieces =
+            new SentencePieceModel(SharedFolder.Require("golden", "hf-tokenizers", "spm", "tokenizer.model"), 500).Read();
+        var scores = Enumerable.Range(0, pieces.Tokens.Count).Where(id => pieces.TokenTypes![id] == 1)
+            .ToDictionary(pieces.Tokens.GetText, id => pieces.Scores![id]);
         var ids = Enumerable.Range(0, pieces.Tokens.Count).ToDictionary(pieces.Tokens.GetText);
         List<(string Left, string Right)> merges =
         [
-            .. scores.SelectMany(piece => Enumerable.Range(1, piece.Key.Length - 1).Select(cut => (Left: piece.Key[..cut], Right: piece.Key[cut..], Score: piece.Value)))
+            .. scores.SelectMany(piece => Enumerable.Range(1, piece.Key.Length - 1)
+                .Select(cut => (Left: piece.Key[..cut], Right: piece.Key[cut..], Score: piece.Value)))
                 .Where(pair => scores.ContainsKey(pair.Left) && scores.ContainsKey(pair.Right))
                 .OrderByDescending(pair => pair.Score).ThenByDescending(pair => pair.Left.Length).Select(pair => (pair.Left, pair.Right)),
         ];
@@ -72,13 +79,18 @@ public sealed class SentencePieceJsonTests : IDisposable
         foreach ((string text, int id) in ids) vocabulary[text] = id;
         var root = new JsonObject
         {
-            ["added_tokens"] = JsonNode.Parse("""[{"id":0,"content":"<unk>","special":true},{"id":1,"content":"<s>","special":true},{"id":2,"content":"</s>","special":true}]"""),
+            ["added_tokens"] = JsonNode.Parse(
+                """[{"id":0,"content":"<unk>","special":true},{"id":1,"content":"<s>","special":true},{"id":2,"content":"</s>","special":true}]"""),
             ["normalizer"] = JsonNode.Parse(normalizer),
             ["pre_tokenizer"] = JsonNode.Parse(preTokenizer),
-            ["post_processor"] = JsonNode.Parse("""{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}]}"""),
+            ["post_processor"] = JsonNode.Parse(
+                """{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}]}"""),
             ["model"] = new JsonObject
             {
-                ["type"] = "BPE", ["unk_token"] = "<unk>", ["byte_fallback"] = true, ["vocab"] = vocabulary,
+                ["type"] = "BPE",
+                ["unk_token"] = "<unk>",
+                ["byte_fallback"] = true,
+                ["vocab"] = vocabulary,
                 ["merges"] = new JsonArray([.. change(merges).Select(merge => (JsonNode)$"{merge.Left} {merge.Right}")]),
             },
         };

@@ -50,7 +50,8 @@ public sealed class TorchReaderTests : IDisposable
     [Fact]
     public void A_large_archive_has_its_sizes_elsewhere()
     {
-        ZipEntry[] entries = [.. TorchFile.Entries([new TorchEntry("a", "FloatStorage", [6], Bytes(Six))]).Select(entry => entry with { IsLarge = true })];
+        ZipEntry[] entries =
+            [.. TorchFile.Entries([new TorchEntry("a", "FloatStorage", [6], Bytes(Six))]).Select(entry => entry with { IsLarge = true })];
         using WeightFile file = Open(TorchFile.Zip(entries));
         Assert.Equal(Six, Floats(file.Tensors["a"]));
     }
@@ -104,12 +105,14 @@ public sealed class TorchReaderTests : IDisposable
         byte[] pickle = TorchFile.Pickle([]);
         Refuses("not a zip archive, but long enough to be one"u8.ToArray(), "is no zip archive");
         Refuses([], "is no zip archive");
-        Refuses([0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E, 0x80], "is in torch's form of before version 1.6");
+        Refuses([0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E, 0x80],
+            "is in torch's form of before version 1.6");
         Refuses(TorchFile.Zip(new ZipEntry("readme", [])), "without one data.pkl");
         Refuses(TorchFile.Zip(new ZipEntry("a/data.pkl", pickle), new ZipEntry("b/data.pkl", pickle)), "without one data.pkl");
         Refuses(TorchFile.Zip(new ZipEntry("a/data.pkl", pickle), new ZipEntry("a/byteorder", "big"u8.ToArray())), "not little-endian");
         Refuses(TorchFile.Zip(new ZipEntry("a/data.pkl", [0x80, 4, .. "}."u8])), "is of pickle's protocol 4");
-        Refuses(TorchFile.Zip(new ZipEntry("a/data.pkl", TorchFile.Pickle([new TorchEntry("w", "FloatStorage", [1], [0, 0, 0, 0])]))), "is in the storage 0, which the file does not have");
+        Refuses(TorchFile.Zip(new ZipEntry("a/data.pkl", TorchFile.Pickle([new TorchEntry("w", "FloatStorage", [1], [0, 0, 0, 0])]))),
+            "is in the storage 0, which the file does not have");
     }
 
     [Fact]
@@ -120,12 +123,14 @@ public sealed class TorchReaderTests : IDisposable
         Refuses(TorchFile.Zip(pickle, storage with { Method = 8 }), "a/data/0, which is compressed");
         Refuses(TorchFile.Zip(pickle, storage with { Size = 1 << 30 }), "a/data/0, which is compressed");
         Refuses(TorchFile.Zip(pickle, storage with { Flags = 1 }), "a/data/0, which is encrypted");
-        Refuses(TorchFile.Zip(pickle, storage with { Size = 1 << 30, PackedSize = 1 << 30 }), "a/data/0 of 1073741824 bytes, more than the file has");
+        Refuses(TorchFile.Zip(pickle, storage with { Size = 1 << 30, PackedSize = 1 << 30 }),
+            "a/data/0 of 1073741824 bytes, more than the file has");
         Refuses(TorchFile.Zip(pickle, storage with { Size = 150, PackedSize = 150 }), "has entries that overlap");
         Refuses(TorchFile.Zip(pickle, storage with { Start = 0 }), "has another entry where its directory has a/data/0");
         Refuses(TorchFile.Zip(pickle, storage with { Start = 7 }), "has no entry where its directory has a/data/0");
         Refuses(TorchFile.Zip(pickle, storage with { LocalName = "a/data/1" }), "has another entry where its directory has a/data/0");
-        Refuses(TorchFile.Zip(pickle, storage, new ZipEntry("a/data/1", []) { Start = 64, LocalName = "a/data/1" }), "has no entry where|overlap");
+        Refuses(TorchFile.Zip(pickle, storage, new ZipEntry("a/data/1", []) { Start = 64, LocalName = "a/data/1" }),
+            "has no entry where|overlap");
         Refuses(TorchFile.Zip(pickle, storage, storage), "has the entry a/data/0 twice");
         byte[] whole = TorchFile.Zip(pickle, storage);
         for (int length = 0; length < whole.Length; length += 13) Refuses(whole[..length], "is no zip archive");

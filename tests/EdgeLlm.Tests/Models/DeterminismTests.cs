@@ -16,6 +16,9 @@ public sealed class DeterminismTests
 
     public static TheoryData<string, KeyValueType> Models() => new()
     {
+        { "made", KeyValueType.F16 },
+        { "packed", KeyValueType.F16 },
+        { "packed", KeyValueType.I8 },
         { "stories260K.f32.gguf", KeyValueType.F16 },
         { "stories260K.f32.gguf", KeyValueType.F32 },
         { "stories260K.f32.gguf", KeyValueType.I8 },
@@ -26,13 +29,14 @@ public sealed class DeterminismTests
     [MemberData(nameof(Models))]
     public void Logits_are_the_same_on_every_kernel_thread_count_and_chunk(string file, KeyValueType cacheType)
     {
-        string path = SharedFolder.Require("models", file);
-        int[] ids = file.StartsWith("stories", StringComparison.Ordinal) ? Ids : Ids[..40];
+        string path = TestModels.PathOf(file);
+        int[] ids = file.StartsWith("SmolLM2", StringComparison.Ordinal) ? Ids[..40] : Ids;
         string expected = Hash(path, ids, new ModelOptions { Kernel = Kernel.Available[0].Name, Threads = 2, CacheType = cacheType });
         foreach (int chunk in new[] { 1, 7, 64 })
             Assert.Equal(expected, Hash(path, ids, new ModelOptions { Threads = 1, PrefillChunk = chunk, CacheType = cacheType }));
         foreach (Kernel kernel in Kernel.Available.Skip(1))
-            Assert.Equal(expected, Hash(path, ids, new ModelOptions { Kernel = kernel.Name, Threads = 2, PrefillChunk = 33, CacheType = cacheType }));
+            Assert.Equal(expected,
+                Hash(path, ids, new ModelOptions { Kernel = kernel.Name, Threads = 2, PrefillChunk = 33, CacheType = cacheType }));
     }
 
     public static TheoryData<string> Families() => [.. GoldenLogitsTests.WithFile];
@@ -48,7 +52,9 @@ public sealed class DeterminismTests
             foreach (Kernel kernel in Kernel.Available)
             {
                 foreach ((int chunk, int threads) in new[] { (1, 1), (7, 2) })
-                    Assert.Equal(expected, Hash(path, Ids, new ModelOptions { Kernel = kernel.Name, Threads = threads, PrefillChunk = chunk, CacheType = cacheType }));
+                    Assert.Equal(expected,
+                        Hash(path, Ids,
+                            new ModelOptions { Kernel = kernel.Name, Threads = threads, PrefillChunk = chunk, CacheType = cacheType }));
             }
         }
         using var model = LanguageModel.Load(path, new ModelOptions { Threads = 2, ContextLength = 64 });
@@ -56,23 +62,28 @@ public sealed class DeterminismTests
     }
 
     [Theory]
+    [InlineData("made")]
+    [InlineData("packed")]
     [InlineData("stories260K.f32.gguf")]
     [InlineData("SmolLM2-135M-Instruct.Q4_1.gguf")]
     public void Sequences_decoded_together_get_what_each_gets_alone(string file)
     {
-        using var model = LanguageModel.Load(SharedFolder.Require("models", file), new ModelOptions { Threads = 2, ContextLength = 64 });
+        using var model = LanguageModel.Load(TestModels.PathOf(file), new ModelOptions { Threads = 2, ContextLength = 64 });
         CheckBatches(model);
     }
 
     [Theory]
     [InlineData("e4g32")]
     [InlineData("e4g16")]
+    [InlineData("e5g32")]
+    [InlineData("e3g32")]
     public void Sequences_of_a_packed_model_decoded_together_get_what_each_gets_alone(string kind)
     {
         using var folder = new TemporaryFolder();
         string path = folder.PathOf("packed.gguf");
         using (GgufFile file = GgufFile.Open(SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf")))
-            new FastQuantizer(new QuantizationPlan(file, PackedTensor.PackingOf(kind), Packing.E8Group32)).Save(path, (_, _) => { }, CancellationToken.None);
+            new FastQuantizer(new QuantizationPlan(file, PackedTensor.PackingOf(kind), Packing.E8Group32))
+                .Save(path, (_, _) => { }, CancellationToken.None);
         using var model = LanguageModel.Load(path, new ModelOptions { Threads = 2, ContextLength = 64 });
         CheckBatches(model);
     }
@@ -82,7 +93,8 @@ public sealed class DeterminismTests
     {
         for (int width = 2; width <= LanguageModel.MostSequences; width += 3)
         {
-            KvCache[] alone = [.. Enumerable.Range(0, width).Select(_ => model.CreateCache())], together = [.. Enumerable.Range(0, width).Select(_ => model.CreateCache())];
+            KvCache[] alone = [.. Enumerable.Range(0, width).Select(_ => model.CreateCache())],
+                together = [.. Enumerable.Range(0, width).Select(_ => model.CreateCache())];
             for (int i = 0; i < width; i++)
             {
                 model.Forward(Ids.AsSpan(0, 1 + 5 * i), alone[i]);
@@ -105,7 +117,7 @@ public sealed class DeterminismTests
     [Fact]
     public void A_pass_after_others_were_forgotten_is_as_the_first()
     {
-        using var model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2 });
+        using var model = LanguageModel.Load(TestModels.Stories, new ModelOptions { Threads = 2 });
         using KvCache cache = model.CreateCache();
         float[] first = model.Forward(Ids, cache).ToArray();
         cache.Truncate(20);
@@ -119,7 +131,7 @@ public sealed class DeterminismTests
     [Fact]
     public void A_cancelled_pass_leaves_the_cache_as_it_was()
     {
-        using var model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 1 });
+        using var model = LanguageModel.Load(TestModels.Stories, new ModelOptions { Threads = 1 });
         using KvCache cache = model.CreateCache();
         model.Forward(Ids.AsSpan(0, 30), cache);
         using var cancelled = new CancellationTokenSource();
@@ -134,7 +146,7 @@ public sealed class DeterminismTests
     [Fact]
     public void Threads_that_share_a_model_get_what_each_gets_alone()
     {
-        using var model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2 });
+        using var model = LanguageModel.Load(TestModels.Stories, new ModelOptions { Threads = 2 });
         float[][] alone = [.. Enumerable.Range(0, 4).Select(Run)];
         float[][] together = new float[4][];
         Parallel.For(0, 4, i => together[i] = Run(i));

@@ -8,7 +8,8 @@ namespace EdgeLlm.Tests.Models;
 /// <summary>What is disposed of frees its memory under nobody: every use after it is an <see cref="ObjectDisposedException"/>.</summary>
 public sealed class DisposalTests
 {
-    private static readonly GenerationOptions Endless = new() { Sampling = SamplingOptions.Greedy, IgnoreEndOfText = true, MaxTokens = 200 };
+    private static readonly GenerationOptions Endless =
+        new() { Sampling = SamplingOptions.Greedy, IgnoreEndOfText = true, MaxTokens = 200 };
 
     [Fact]
     public void Every_entry_of_a_disposed_model_throws()
@@ -52,7 +53,8 @@ public sealed class DisposalTests
     {
         LanguageModel model = Load();
         using var generator = new TextGenerator(model);
-        await using IAsyncEnumerator<string> answer = generator.GenerateAsync([1], Endless, TestContext.Current.CancellationToken).GetAsyncEnumerator(TestContext.Current.CancellationToken);
+        await using IAsyncEnumerator<string> answer = generator.GenerateAsync([1], Endless, TestContext.Current.CancellationToken)
+            .GetAsyncEnumerator(TestContext.Current.CancellationToken);
         Assert.True(await answer.MoveNextAsync());
         model.Dispose();
         await Assert.ThrowsAsync<ObjectDisposedException>(async () => await answer.MoveNextAsync());
@@ -90,7 +92,8 @@ public sealed class DisposalTests
             TextGenerator[] generators = [new(model), new(model)];
             Task[] answers = [.. generators.Select(generator => Task.Run(async () =>
             {
-                await foreach (string _ in generator.GenerateAsync([1], Endless with { MaxTokens = 0, WhenContextIsFull = ContextPolicy.Error })) { }
+                await foreach (string _ in generator.GenerateAsync([1],
+                    Endless with { MaxTokens = 0, WhenContextIsFull = ContextPolicy.Error })) { }
             }, TestContext.Current.CancellationToken))];
             await Task.Delay(round, TestContext.Current.CancellationToken);
             if (ofModel) model.Dispose();
@@ -109,9 +112,11 @@ public sealed class DisposalTests
     {
         using LanguageModel model = Load();
         using var session = new ChatSession(model);
-        await using IAsyncEnumerator<string> first = session.AskAsync("Once", Endless, TestContext.Current.CancellationToken).GetAsyncEnumerator(TestContext.Current.CancellationToken);
+        await using IAsyncEnumerator<string> first = session.AskAsync("Once", Endless, TestContext.Current.CancellationToken)
+            .GetAsyncEnumerator(TestContext.Current.CancellationToken);
         Assert.True(await first.MoveNextAsync());
-        await using IAsyncEnumerator<string> second = session.AskAsync("Twice", Endless, TestContext.Current.CancellationToken).GetAsyncEnumerator(TestContext.Current.CancellationToken);
+        await using IAsyncEnumerator<string> second = session.AskAsync("Twice", Endless, TestContext.Current.CancellationToken)
+            .GetAsyncEnumerator(TestContext.Current.CancellationToken);
         await Assert.ThrowsAsync<InvalidOperationException>(async () => await second.MoveNextAsync());
         Assert.Throws<InvalidOperationException>(session.Reset);
         Assert.True(await first.MoveNextAsync());
@@ -179,5 +184,7 @@ public sealed class DisposalTests
         public override void Write(ReadOnlySpan<byte> buffer) => cache.Dispose();
     }
 
-    private static LanguageModel Load() => LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 2, ChatTemplate = NamedTemplates.Find("chatml") });
+    private static LanguageModel Load() =>
+        LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"),
+            new ModelOptions { Threads = 2, ChatTemplate = NamedTemplates.Find("chatml") });
 }

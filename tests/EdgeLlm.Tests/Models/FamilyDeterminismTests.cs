@@ -2,7 +2,9 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Tests.Models;
 
-/// <summary>The third promise for each family: its caches go on where they were left, cut, saved or beside others, with the same bits.</summary>
+/// <summary>
+/// The third promise for each family: its caches go on where they were left, cut, saved or beside others, with the same bits.
+/// </summary>
 public sealed class FamilyDeterminismTests
 {
     private static readonly int[] Ids = [.. Enumerable.Range(0, 70).Select(i => 3 + i * 37 % 490)];
@@ -13,8 +15,10 @@ public sealed class FamilyDeterminismTests
     [MemberData(nameof(Families))]
     public void Sequences_decoded_together_or_cut_or_loaded_get_what_each_gets_alone(string family)
     {
-        using var model = LanguageModel.Load(SharedFolder.Require("golden", "logits", family, "model.gguf"), new ModelOptions { Threads = 2, ContextLength = 100, PrefillChunk = 16 });
-        KvCache[] alone = [.. Enumerable.Range(0, 3).Select(_ => model.CreateCache())], together = [.. Enumerable.Range(0, 3).Select(_ => model.CreateCache())];
+        using var model = LanguageModel.Load(SharedFolder.Require("golden", "logits", family, "model.gguf"),
+            new ModelOptions { Threads = 2, ContextLength = 100, PrefillChunk = 16 });
+        KvCache[] alone = [.. Enumerable.Range(0, 3).Select(_ => model.CreateCache())],
+            together = [.. Enumerable.Range(0, 3).Select(_ => model.CreateCache())];
         Assert.Equal(model.Plan.Cache, alone[0].AllocatedBytes);
         for (int i = 0; i < 3; i++)
         {

@@ -10,8 +10,9 @@ using EdgeLlm.Quantization.Import;
 namespace EdgeLlm.Tests.Models;
 
 /// <summary>
-/// The third promise across machines, for each family: one process writes a folder of tiny models, as they are and packed, and hashes of what it computes of them; the same
-/// test in a process on another processor computes them again. tools/test-arm64 has this machine write and emulated Raspberry Pis compare.
+/// The third promise across machines, for each family: one process writes a folder of tiny models, as they are and packed, and hashes of
+/// what it computes of them; the same test in a process on another processor computes them again. tools/test-arm64 has this machine write
+/// and emulated Raspberry Pis compare.
 /// </summary>
 public sealed class FamilyHashTests
 {
@@ -28,13 +29,16 @@ public sealed class FamilyHashTests
         {
             string[] names = [.. GoldenLogitsTests.Decoders, .. GoldenEncoderTests.Encoders.Select(name => name.Data)];
             foreach (string name in names) Write(SharedFolder.Require("golden", "logits", name), Path.Combine(folder, name));
-            File.WriteAllLines(list, names.SelectMany(name => new[] { $"{name}.gguf", $"{name}.packed.gguf" }).Select(file => $"{file} {Hash(Path.Combine(folder, file))}"));
+            File.WriteAllLines(list, names.SelectMany(name => new[] { $"{name}.gguf", $"{name}.packed.gguf", $"{name}.rotated.gguf" })
+                .Select(file => $"{file} {Hash(Path.Combine(folder, file))}"));
             return;
         }
         string[] lines = File.ReadAllLines(list);
         Assert.True(lines.Length >= 90, $"{lines.Length} hashes");
         // By this processor's best kernel: that its others agree with it, KernelTests show.
-        Assert.Equal(lines, lines.Select(line => line.Split(' ')[0]).Select(file => $"{file} {HashBy(Kernel.Available[0].Name, Path.Combine(folder, file))}"));
+        Assert.Equal(lines,
+            lines.Select(line => line.Split(' ')[0])
+                .Select(file => $"{file} {HashBy(Kernel.Available[0].Name, Path.Combine(folder, file))}"));
     }
 
     [Theory]
@@ -48,18 +52,26 @@ public sealed class FamilyHashTests
         Write(SharedFolder.Require("golden", "logits", name), folder.PathOf("model"));
         string whole = Hash(folder.PathOf("model.gguf")), packed = Hash(folder.PathOf("model.packed.gguf"));
         Assert.NotEqual(whole, packed);
+        Assert.NotEqual(packed, Hash(folder.PathOf("model.rotated.gguf")));
         Assert.Equal(whole, Hash(folder.PathOf("model.gguf")));
     }
 
-    /// <summary>A checkpoint as a file, and packed.</summary>
+    /// <summary>A checkpoint as a file, packed, and packed in the forms of version 2.</summary>
     private static void Write(string checkpoint, string path)
     {
         using (var model = HuggingFaceModel.Open(checkpoint)) model.Save(path + ".gguf", _ => { }, CancellationToken.None);
         using GgufFile file = GgufFile.Open(path + ".gguf");
-        new FastQuantizer(new QuantizationPlan(file, Packing.E4Group32, Packing.E8Group32)).Save(path + ".packed.gguf", (_, _) => { }, CancellationToken.None);
+        new FastQuantizer(new QuantizationPlan(file, Packing.E4Group32, Packing.E8Group32))
+            .Save(path + ".packed.gguf", (_, _) => { }, CancellationToken.None);
+        Packing body = path.Length % 2 == 0 ? Packing.E5Group32 : Packing.E3Group32;
+        new FastQuantizer(new QuantizationPlan(file, body, Packing.E5Group32) { Rotates = true })
+            .Save(path + ".rotated.gguf", (_, _) => { }, CancellationToken.None);
     }
 
-    /// <summary>Of the last logits after chunks of 7 tokens, of a batch of three, and after a cache was saved and loaded; each kernel has to give the same.</summary>
+    /// <summary>
+    /// Of the last logits after chunks of 7 tokens, of a batch of three, and after a cache was saved and loaded; each kernel has to give
+    /// the same.
+    /// </summary>
     private static string Hash(string path)
     {
         string[] hashes = [.. Kernel.Available.Select(kernel => HashBy(kernel.Name, path)).Distinct()];
@@ -69,7 +81,8 @@ public sealed class FamilyHashTests
     private static string HashBy(string kernel, string path)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        using LanguageModel model = LanguageModel.Open(path, new ModelOptions { Kernel = kernel, Threads = 2, ContextLength = 48, PrefillChunk = 7 }, encoders: true);
+        using LanguageModel model = LanguageModel.Open(path,
+            new ModelOptions { Kernel = kernel, Threads = 2, ContextLength = 48, PrefillChunk = 7 }, encoders: true);
         if (model.IsEncoder) AddEncoder(model, hash);
         else AddDecoder(model, hash);
         return Convert.ToHexString(hash.GetHashAndReset());

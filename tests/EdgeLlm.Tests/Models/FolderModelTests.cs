@@ -71,7 +71,8 @@ public sealed class FolderModelTests : IDisposable
         string imported = _folder.PathOf("imported.gguf");
         using (var model = HuggingFaceModel.Open(folder)) model.Save(imported, _ => { }, CancellationToken.None);
         using GgufFile file = GgufFile.Open(imported);
-        Assert.Equal(weights.Data.AsSpan(weights.StartOf("model.layers.0.mlp.up_proj.weight"), 100), file.Bytes(file.FindTensor("blk.0.ffn_up.weight")!, 0, 100));
+        Assert.Equal(weights.Data.AsSpan(weights.StartOf("model.layers.0.mlp.up_proj.weight"), 100),
+            file.Bytes(file.FindTensor("blk.0.ffn_up.weight")!, 0, 100));
     }
 
     [Fact]
@@ -122,7 +123,8 @@ public sealed class FolderModelTests : IDisposable
         Assert.Equal(folder, store.PathOf(folder));
         using (LanguageModel model = store.Load(folder)) Assert.Equal("llama3-rope", model.Name);
         File.Delete(Path.Combine(folder, "model.safetensors"));
-        Assert.Contains("is a Hugging Face folder without weights that are read here", Assert.Throws<FileNotFoundException>(() => store.PathOf(folder)).Message);
+        Assert.Contains("is a Hugging Face folder without weights that are read here",
+            Assert.Throws<FileNotFoundException>(() => store.PathOf(folder)).Message);
         File.Delete(Path.Combine(folder, "config.json"));
         Assert.Contains("is a folder without a model in it", Assert.Throws<FileNotFoundException>(() => store.PathOf(folder)).Message);
         Assert.Contains("is a folder without config.json", Assert.Throws<ModelException>(() => LanguageModel.Load(folder)).Message);

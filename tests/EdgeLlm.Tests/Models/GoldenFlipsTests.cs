@@ -7,8 +7,8 @@ using EdgeLlm.Quantization.Import;
 namespace EdgeLlm.Tests.Models;
 
 /// <summary>
-/// Single changes of a config.json: what the reference computes with them, ours computes, too, or refuses by the field's name; what it refuses, ours refuses
-/// (`golden/logits/README.md`, flips).
+/// Single changes of a config.json: what the reference computes with them, ours computes, too, or refuses by the field's name; what it
+/// refuses, ours refuses (`golden/logits/README.md`, flips).
 /// </summary>
 public sealed class GoldenFlipsTests : IDisposable
 {
@@ -23,7 +23,8 @@ public sealed class GoldenFlipsTests : IDisposable
 
     /// <summary>Of encoders the row is the last token's hidden state, and a classifier's numbers.</summary>
     [Fact]
-    public void A_changed_field_of_an_encoder_changes_what_the_reference_changes_or_is_refused_by_name() => Check(GoldenEncoderTests.Encoders.Select(name => name.Data));
+    public void A_changed_field_of_an_encoder_changes_what_the_reference_changes_or_is_refused_by_name() =>
+        Check(GoldenEncoderTests.Encoders.Select(name => name.Data));
 
     private void Check(IEnumerable<string> families)
     {
@@ -38,13 +39,18 @@ public sealed class GoldenFlipsTests : IDisposable
             var checkpoint = new Checkpoint(golden, family, _folder);
             foreach (JsonElement flip in all.GetProperty("flips").EnumerateArray())
             {
-                if (flip.TryGetProperty("row", out JsonElement row)) CheckRow(checkpoint, flip, values.AsSpan(row.GetInt32() * shape[1], shape[1]));
+                if (flip.TryGetProperty("row", out JsonElement row))
+                    CheckRow(checkpoint, flip, values.AsSpan(row.GetInt32() * shape[1], shape[1]));
                 else CheckError(checkpoint, flip);
             }
-            foreach (JsonElement set in all.GetProperty("no_effect").EnumerateArray()) CheckSame(checkpoint, set, checkpoint.Unchanged, 2e-4);
-            TestContext.Current.TestOutputHelper?.WriteLine($"{family}: {_rows - rowsBefore} rows, {_agreed - agreedBefore} computed and agree, {_refused - refusedBefore} refused by name");
+            foreach (JsonElement set in all.GetProperty("no_effect").EnumerateArray())
+                CheckSame(checkpoint, set, checkpoint.Unchanged, 2e-4);
+            TestContext.Current.TestOutputHelper?.WriteLine(
+                $"{family}: {_rows - rowsBefore} rows, {_agreed - agreedBefore} computed and agree, {_refused - refusedBefore} refused "
+                    + "by name");
         }
-        TestContext.Current.TestOutputHelper?.WriteLine($"all: {_rows} rows, {_agreed} computed and agree, {_refused} refused by name, {_faults.Count} faults");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"all: {_rows} rows, {_agreed} computed and agree, {_refused} refused by name, {_faults.Count} faults");
         Assert.True(_faults.Count == 0, string.Join('\n', _faults));
         Assert.True(_agreed >= 0.85 * _rows, $"{_agreed} of {_rows} are computed");
     }
@@ -52,7 +58,8 @@ public sealed class GoldenFlipsTests : IDisposable
     private void CheckRow(Checkpoint checkpoint, JsonElement flip, ReadOnlySpan<float> wanted)
     {
         _rows++;
-        if (CheckSame(checkpoint, flip.GetProperty("set"), wanted, Math.Max(2e-4, 20 * flip.GetProperty("f32_error").GetDouble()))) _agreed++;
+        if (CheckSame(checkpoint, flip.GetProperty("set"), wanted, Math.Max(2e-4, 20 * flip.GetProperty("f32_error").GetDouble())))
+            _agreed++;
         else _refused++;
     }
 
@@ -63,7 +70,8 @@ public sealed class GoldenFlipsTests : IDisposable
         if (logits is null)
         {
             string field = set.EnumerateObject().First().Name.Split('.')[^1];
-            if (!message!.Contains(field, StringComparison.Ordinal) && !message.Contains("tensor ", StringComparison.Ordinal)) Fault(checkpoint, set, $"is refused without its name: {message}");
+            if (!message!.Contains(field, StringComparison.Ordinal) && !message.Contains("tensor ", StringComparison.Ordinal))
+                Fault(checkpoint, set, $"is refused without its name: {message}");
             return false;
         }
         double worst = 0;
@@ -81,7 +89,8 @@ public sealed class GoldenFlipsTests : IDisposable
         if (logits is not null && mustRefuse) Fault(checkpoint, flip.GetProperty("set"), $"is computed, and the reference says: {error}");
     }
 
-    private void Fault(Checkpoint checkpoint, JsonElement set, string what) => _faults.Add($"{checkpoint.Family} {set.GetRawText()}: {what}");
+    private void Fault(Checkpoint checkpoint, JsonElement set, string what) =>
+        _faults.Add($"{checkpoint.Family} {set.GetRawText()}: {what}");
 
     /// <summary>A folder, and copies of it with a changed config.json.</summary>
     private sealed class Checkpoint
@@ -102,9 +111,11 @@ public sealed class GoldenFlipsTests : IDisposable
             JsonElement prompt = expected.RootElement.GetProperty("prompts")[3];
             int[] types = prompt.TryGetProperty("token_type_ids", out JsonElement given) ? Numbers(given) : [];
             _text = new EncoderText(Numbers(prompt.GetProperty("ids"))) { Types = [.. types.Select(type => (byte)type)] };
-            Dictionary<string, (int[] Shape, float[] Values)> reference = Safetensors.Read(Path.Combine(golden, family, "expected.safetensors"));
+            Dictionary<string, (int[] Shape, float[] Values)> reference =
+                Safetensors.Read(Path.Combine(golden, family, "expected.safetensors"));
             _isEncoder = reference.TryGetValue("hidden_3", out (int[] Shape, float[] Values) hidden);
-            float[] logits = reference.TryGetValue("logits_3", out (int[] Shape, float[] Values) found) ? _isEncoder ? found.Values : found.Values[^found.Shape[1]..] : [];
+            float[] logits = reference.TryGetValue("logits_3", out (int[] Shape, float[] Values) found) ? _isEncoder ? found.Values
+                : found.Values[^found.Shape[1]..] : [];
             Unchanged = _isEncoder ? [.. hidden.Values[^hidden.Shape[1]..], .. logits] : logits;
 
             static int[] Numbers(JsonElement list) => [.. list.EnumerateArray().Select(id => id.GetInt32())];
@@ -126,7 +137,15 @@ public sealed class GoldenFlipsTests : IDisposable
                 File.Delete(_imported);
                 using (var model = HuggingFaceModel.Open(_folder)) model.Save(_imported, _ => { }, CancellationToken.None);
                 if (_isEncoder) return (Encode(), null);
-                using LanguageModel loaded = LanguageModel.Load(_imported, new ModelOptions { CacheType = KeyValueType.F32, ContextLength = 256, Threads = 1, FloatActivations = Family == "gpt-oss" });
+                using LanguageModel loaded =
+                    LanguageModel.Load(_imported,
+                        new ModelOptions
+                        {
+                            CacheType = KeyValueType.F32,
+                            ContextLength = 256,
+                            Threads = 1,
+                            FloatActivations = Family == "gpt-oss"
+                        });
                 using KvCache cache = loaded.CreateCache();
                 return (loaded.Forward(_text.Ids, cache).ToArray(), null);
             }

@@ -11,8 +11,10 @@ public sealed class GoldenLogitsTests
     /// <summary>Checkpoints that have a file of the reference converter.</summary>
     public static readonly string[] WithFile =
     [
-        "llama", "llama-linear", "llama-yarn", "llama3-rope", "llama-mha-tied-bias", "mistral-window", "qwen2", "qwen3", "stablelm2", "gemma", "gemma2", "gemma3", "gpt2", "gpt-neox",
-        "phi2", "phi3", "phi3-longrope", "olmo2", "smollm3", "starcoder2", "falcon-7b-style", "falcon-40b-style", "bloom", "mpt", "mpt-clip",
+        "llama", "llama-linear", "llama-yarn", "llama3-rope", "llama-mha-tied-bias", "mistral-window", "qwen2", "qwen3", "stablelm2",
+        "gemma", "gemma2", "gemma3", "gpt2", "gpt-neox",
+        "phi2", "phi3", "phi3-longrope", "olmo2", "smollm3", "starcoder2", "falcon-7b-style", "falcon-40b-style",
+        "bloom", "mpt", "mpt-clip",
         "ministral3", "starcoder", "granite",
         "qwen3-5", "lfm2", "lfm2-moe", "mixtral", "qwen2-moe", "qwen3-moe", "gpt-oss", "granite4-hybrid", "gemma4",
     ];
@@ -21,7 +23,8 @@ public sealed class GoldenLogitsTests
     public static readonly string[] Decoders = [.. WithFile, "gemma2-scale", "gpt-neox-sequential", "falcon-rw", "gptj", "gpt-neo"];
 
     /// <summary>Those whose folders have matrices in another form than they run in.</summary>
-    public static readonly string[] Rewritten = ["gpt2", "gpt-neox", "gpt-neox-sequential", "falcon-40b-style", "falcon-rw", "bloom", "qwen3-5", "lfm2-moe", "mixtral", "qwen2-moe", "qwen3-moe", "gpt-oss",
+    public static readonly string[] Rewritten = ["gpt2", "gpt-neox", "gpt-neox-sequential", "falcon-40b-style", "falcon-rw", "bloom",
+        "qwen3-5", "lfm2-moe", "mixtral", "qwen2-moe", "qwen3-moe", "gpt-oss",
         "granite4-hybrid"];
 
     public static TheoryData<string> Families() => [.. WithFile];
@@ -33,7 +36,8 @@ public sealed class GoldenLogitsTests
         string folder = SharedFolder.Require("golden", "logits", family);
         using JsonDocument expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "expected.json")));
         int[] prompts = [.. expected.RootElement.GetProperty("gguf").GetProperty("prompts").EnumerateArray().Select(p => p.GetInt32())];
-        // llama.cpp's converter leaves the windows of Mistral and StarCoder2 out: without it the reference holds as long as the text is no longer than the window.
+        // llama.cpp's converter leaves the windows of Mistral and StarCoder2 out: without it the reference holds as long as the text is no
+        // longer than the window.
         CheckPrompts(Path.Combine(folder, "model.gguf"), folder, prompts, family is "mistral-window" or "starcoder2" ? 16 : int.MaxValue);
     }
 
@@ -86,8 +90,11 @@ public sealed class GoldenLogitsTests
         {
             // Experts in MXFP4 are quantized: the reference multiplies them with floats.
             bool areQuantized = Path.GetFileName(folder) == "gpt-oss";
-            using var model = LanguageModel.Load(path, new ModelOptions { CacheType = KeyValueType.F32, ContextLength = group.Key, Threads = 2, FloatActivations = areQuantized });
-            foreach (int prompt in group) CheckPrompt(model, prompt, expected.RootElement.GetProperty("prompts")[prompt], reference[$"logits_{prompt}"].Values, mostPositions);
+            using var model = LanguageModel.Load(path,
+                new ModelOptions { CacheType = KeyValueType.F32, ContextLength = group.Key, Threads = 2, FloatActivations = areQuantized });
+            foreach (int prompt in group)
+                CheckPrompt(model, prompt, expected.RootElement.GetProperty("prompts")[prompt],
+                    reference[$"logits_{prompt}"].Values, mostPositions);
         }
     }
 
@@ -100,10 +107,12 @@ public sealed class GoldenLogitsTests
         using KvCache cache = model.CreateCache();
         model.ForwardAll(ids, cache, logits);
         double worst = 0;
-        for (int i = 0; i < wanted.Length; i++) worst = Math.Max(worst, Math.Abs(wanted[i] - (double)logits[logits.Length - wanted.Length + i]));
+        for (int i = 0; i < wanted.Length; i++)
+            worst = Math.Max(worst, Math.Abs(wanted[i] - (double)logits[logits.Length - wanted.Length + i]));
         Assert.True(worst <= bound, $"prompt {prompt}: a logit is off by {worst}, the bound is {bound}");
 
-        int[] greedy = [.. entry.GetProperty("greedy").EnumerateArray().Select(id => id.GetInt32()).Take(Math.Max(0, mostPositions - ids.Length))];
+        int[] greedy =
+            [.. entry.GetProperty("greedy").EnumerateArray().Select(id => id.GetInt32()).Take(Math.Max(0, mostPositions - ids.Length))];
         var actual = new List<int>();
         ReadOnlySpan<float> last = logits.AsSpan(logits.Length - vocabulary);
         while (actual.Count < greedy.Length)

@@ -14,10 +14,11 @@ public sealed class LoadingTests : IDisposable
     [Fact]
     public void A_model_that_does_not_fit_is_refused_with_the_numbers()
     {
-        string path = SharedFolder.Require("models", "stories260K.f32.gguf");
+        string path = TestModels.Stories;
         var tooLarge = Assert.Throws<ModelException>(() => LanguageModel.Load(path, new ModelOptions { MemoryLimit = 1_000_000 }));
         Assert.Contains("1 MB", tooLarge.Message);
-        var context = Assert.Throws<ModelException>(() => LanguageModel.Load(path, new ModelOptions { ContextLength = 10_000_000, MemoryLimit = 2_000_000_000 }));
+        var context = Assert.Throws<ModelException>(() =>
+            LanguageModel.Load(path, new ModelOptions { ContextLength = 10_000_000, MemoryLimit = 2_000_000_000 }));
         Assert.Contains("cache for 10000000 tokens 6400", context.Message);
         Assert.Contains("this machine has 2000 MB", context.Message);
         Assert.DoesNotContain('\n', context.Message);
@@ -25,7 +26,8 @@ public sealed class LoadingTests : IDisposable
 
     [Fact]
     public void A_missing_file_is_one_line() =>
-        Assert.EndsWith("none.gguf: there is no such file", Assert.Throws<FileNotFoundException>(() => LanguageModel.Load(Path.Combine(_folder, "none.gguf"))).Message);
+        Assert.EndsWith("none.gguf: there is no such file",
+            Assert.Throws<FileNotFoundException>(() => LanguageModel.Load(Path.Combine(_folder, "none.gguf"))).Message);
 
     [Fact]
     public void Paths_that_name_no_file_get_the_exceptions_of_dotnet()
@@ -56,7 +58,7 @@ public sealed class LoadingTests : IDisposable
     [InlineData("llama.feed_forward_length", 171u)]
     public void A_number_that_can_not_be_is_an_error_and_no_crash(string key, uint value)
     {
-        string source = SharedFolder.Require("models", "stories260K.f32.gguf"), path = Path.Combine(_folder, "changed.gguf");
+        string source = TestModels.Stories, path = Path.Combine(_folder, "changed.gguf");
         using (GgufFile file = GgufFile.Open(source))
         {
             GgufWriter writer = GgufWriter.CopyOf(file);
@@ -72,7 +74,7 @@ public sealed class LoadingTests : IDisposable
     [Fact]
     public void A_missing_tensor_is_named()
     {
-        string source = SharedFolder.Require("models", "stories260K.f32.gguf"), path = Path.Combine(_folder, "without.gguf");
+        string source = TestModels.Stories, path = Path.Combine(_folder, "without.gguf");
         using (GgufFile file = GgufFile.Open(source))
         {
             GgufWriter writer = GgufWriter.CopyOf(file);
@@ -89,7 +91,7 @@ public sealed class LoadingTests : IDisposable
     [InlineData("token_embd.weight", float.NegativeInfinity)]
     public void Damage_in_the_last_tensors_ends_the_run_too(string name, float value)
     {
-        string source = SharedFolder.Require("models", "stories260K.f32.gguf"), path = Path.Combine(_folder, "last.gguf");
+        string source = TestModels.Stories, path = Path.Combine(_folder, "last.gguf");
         File.Copy(source, path);
         long offset;
         using (GgufFile file = GgufFile.Open(source)) offset = file.FindTensor(name)!.Offset;
@@ -107,7 +109,7 @@ public sealed class LoadingTests : IDisposable
     [Fact]
     public void Weights_that_are_not_finite_end_the_run_with_the_layer()
     {
-        string source = SharedFolder.Require("models", "stories260K.f32.gguf"), path = Path.Combine(_folder, "nan.gguf");
+        string source = TestModels.Stories, path = Path.Combine(_folder, "nan.gguf");
         using (GgufFile file = GgufFile.Open(source))
         {
             GgufWriter writer = GgufWriter.CopyOf(file);

@@ -11,7 +11,8 @@ public sealed class MemoryLimitTests : IDisposable
 
     private readonly TestFolder _folder = new();
 
-    public MemoryLimitTests() => Write("proc/meminfo", "MemTotal:        8000000 kB\nMemFree:          100000 kB\nMemAvailable:    6000000 kB\n");
+    public MemoryLimitTests() =>
+        Write("proc/meminfo", "MemTotal:        8000000 kB\nMemFree:          100000 kB\nMemAvailable:    6000000 kB\n");
 
     public void Dispose() => _folder.Dispose();
 
@@ -26,7 +27,8 @@ public sealed class MemoryLimitTests : IDisposable
         Write("sys/fs/cgroup/system.slice/edgellm.service/memory.max", "500000000\n");
         Write("sys/fs/cgroup/system.slice/edgellm.service/memory.current", "300000000\n");
         // Pages of files are dropped when there is no other room; anonymous ones are not.
-        Write("sys/fs/cgroup/system.slice/edgellm.service/memory.stat", "anon 100000000\nfile 190000000\ninactive_anon 5\ninactive_file 120000000\nactive_file 70000000\n");
+        Write("sys/fs/cgroup/system.slice/edgellm.service/memory.stat",
+            "anon 100000000\nfile 190000000\ninactive_anon 5\ninactive_file 120000000\nactive_file 70000000\n");
         Write("sys/fs/cgroup/system.slice/memory.max", "max\n");
         Assert.Equal((500_000_000, 390_000_000), MachineMemory.Read(_folder.Root));
     }
@@ -46,10 +48,14 @@ public sealed class MemoryLimitTests : IDisposable
     public void The_limit_of_the_process_s_own_group_of_version_1()
     {
         Write("proc/self/cgroup", "9:name=systemd:/other\n4:memory:/jobs/one\n3:cpuset:/\n0::/\n");
-        Write("proc/self/mountinfo", Version1 + "\n40 31 0:40 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n41 31 0:41 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
+        Write("proc/self/mountinfo",
+            Version1
+                + "\n40 31 0:40 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n41 31 0:41 / /sys/fs/cgroup/unified rw - cgroup2 "
+                + "cgroup2 rw\n");
         Write("sys/fs/cgroup/memory/jobs/one/memory.limit_in_bytes", "500000000\n");
         Write("sys/fs/cgroup/memory/jobs/one/memory.usage_in_bytes", "200000000\n");
-        Write("sys/fs/cgroup/memory/jobs/one/memory.stat", "inactive_file 1\ntotal_inactive_file 50000000\ntotal_active_file 50000000\nhierarchical_memory_limit 9223372036854771712\n");
+        Write("sys/fs/cgroup/memory/jobs/one/memory.stat",
+            "inactive_file 1\ntotal_inactive_file 50000000\ntotal_active_file 50000000\nhierarchical_memory_limit 9223372036854771712\n");
         Write("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
         Assert.Equal((500_000_000, 400_000_000), MachineMemory.Read(_folder.Root));
     }

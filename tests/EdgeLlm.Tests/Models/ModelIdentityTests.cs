@@ -60,9 +60,12 @@ public sealed class ModelIdentityTests : IDisposable
     {
         string[] withoutEffect =
         [
-            nameof(ModelOptions.Name), nameof(ModelOptions.ContextLength), nameof(ModelOptions.Threads), nameof(ModelOptions.DecodeThreads), nameof(ModelOptions.PrefillChunk),
-            nameof(ModelOptions.Kernel), nameof(ModelOptions.Contexts), nameof(ModelOptions.ChatTemplate), nameof(ModelOptions.IdentityFolder), nameof(ModelOptions.MemoryLimit),
-            nameof(ModelOptions.PrefixBytes), nameof(ModelOptions.OtherBytes),
+            nameof(ModelOptions.Name), nameof(ModelOptions.ContextLength), nameof(ModelOptions.Threads), nameof(ModelOptions.DecodeThreads),
+            nameof(ModelOptions.PrefillChunk),
+            nameof(ModelOptions.Kernel), nameof(ModelOptions.Contexts), nameof(ModelOptions.ChatTemplate),
+            nameof(ModelOptions.IdentityFolder), nameof(ModelOptions.MemoryLimit),
+            nameof(ModelOptions.PrefixBytes), nameof(ModelOptions.OtherBytes), nameof(ModelOptions.DraftModel),
+            nameof(ModelOptions.PlansForms),
         ];
         string path = Stories;
         Assert.Empty(Ignored(new ModelOptions(), KeyOf, withoutEffect));
@@ -100,7 +103,8 @@ public sealed class ModelIdentityTests : IDisposable
     {
         byte[] before = key(options);
         var ignored = new List<string>();
-        foreach (System.Reflection.PropertyInfo property in typeof(T).GetProperties().Where(property => property.CanWrite && !known.Contains(property.Name)))
+        foreach (System.Reflection.PropertyInfo property in typeof(T).GetProperties()
+            .Where(property => property.CanWrite && !known.Contains(property.Name)))
         {
             var changed = (T)typeof(T).GetMethod("<Clone>$")!.Invoke(options, null)!;
             object? value = property.GetValue(options);
@@ -191,7 +195,8 @@ public sealed class ModelIdentityTests : IDisposable
     private string WithOtherWeights()
     {
         byte[] bytes = File.ReadAllBytes(Stories);
-        using (GgufFile file = GgufFile.Open(Stories)) BitConverter.TryWriteBytes(bytes.AsSpan((int)file.FindTensor("output_norm.weight")!.Offset), 3.5f);
+        using (GgufFile file = GgufFile.Open(Stories))
+            BitConverter.TryWriteBytes(bytes.AsSpan((int)file.FindTensor("output_norm.weight")!.Offset), 3.5f);
         return _folder.Write("other.gguf", bytes);
     }
 }

@@ -23,8 +23,10 @@ public sealed class ModelStepsTests : IDisposable
         string[] table = [.. TensorTable.Of(spec).Where(use => !use.Entry.IsRopeTable).Select(use => use.Name)];
         string[] steps = [.. LayerBuilder.Build(spec).All.SelectMany(step => step.Tensors).Select(use => use.Name).Distinct()];
         Assert.Equal(table.Order(), steps.Order());
-        Assert.Equal(table.Order(), file.Tensors.Select(tensor => tensor.Name).Where(name => !name.StartsWith("rope_", StringComparison.Ordinal)).Order());
-        string[] weights = [.. steps.Where(name => name.EndsWith("weight", StringComparison.Ordinal) && (name != "token_embd_norm.weight" || !folder.StartsWith("lfm2", StringComparison.Ordinal)))];
+        Assert.Equal(table.Order(),
+            file.Tensors.Select(tensor => tensor.Name).Where(name => !name.StartsWith("rope_", StringComparison.Ordinal)).Order());
+        string[] weights = [.. steps.Where(name => name.EndsWith("weight", StringComparison.Ordinal)
+            && (name != "token_embd_norm.weight" || !folder.StartsWith("lfm2", StringComparison.Ordinal)))];
         Assert.Equal(weights, weights.OrderBy(name => TensorTable.Rank(name, isTied: false)));
     }
 
@@ -41,7 +43,8 @@ public sealed class ModelStepsTests : IDisposable
     [Fact]
     public void Tokens_without_logits_end_after_the_last_keys_and_values()
     {
-        ModelSteps steps = LayerBuilder.Build(TestSpecs.Llama(layers: 3, width: 32, heads: 4, dimension: 8, feedForward: 48, vocabulary: 64));
+        ModelSteps steps =
+            LayerBuilder.Build(TestSpecs.Llama(layers: 3, width: 32, heads: 4, dimension: 8, feedForward: 48, vocabulary: 64));
         Assert.Equal(1, steps.All.Count(step => step is NarrowStep));
         Step[] last = [.. steps.Layers[2]];
         int narrow = Array.FindIndex(last, step => step is NarrowStep);
@@ -53,17 +56,20 @@ public sealed class ModelStepsTests : IDisposable
     [Fact]
     public void A_number_per_layer_is_taken_where_layers_may_differ_and_refused_by_name_where_not()
     {
-        Assert.Equal([172, 172, 172, 172, 172], SpecOf(("feed_forward_length", [172, 172, 172, 172, 172])).Layers.Select(layer => layer.FeedForward.Width));
+        Assert.Equal([172, 172, 172, 172, 172],
+            SpecOf(("feed_forward_length", [172, 172, 172, 172, 172])).Layers.Select(layer => layer.FeedForward.Width));
         Assert.Equal([0, 8, 0, 8, 0], SpecOf(("attention.sliding_window", [0, 8, 0, 8, 0])).Layers.Select(layer => layer.Attention.Window));
         Assert.Equal(64, SpecOf(("embedding_length", [64, 64, 64, 64, 64])).Width);
-        foreach ((string key, int[] numbers) in new (string, int[])[] { ("embedding_length", [64, 64, 64, 64, 32]), ("block_count", [5, 5, 5, 5, 5]), ("attention.head_count", [8, 8]), ("feed_forward_length", []) })
+        foreach ((string key, int[] numbers) in new (string, int[])[] { ("embedding_length", [64, 64, 64, 64, 32]),
+            ("block_count", [5, 5, 5, 5, 5]), ("attention.head_count", [8, 8]), ("feed_forward_length", []) })
             Assert.Contains($"llama.{key} ", Assert.Throws<ModelException>(() => SpecOf((key, numbers))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void An_observer_sees_every_step_in_order_with_what_it_wrote()
     {
-        using LanguageModel model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { ContextLength = 16, Threads = 1 });
+        using LanguageModel model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"),
+            new ModelOptions { ContextLength = 16, Threads = 1 });
         using KvCache cache = model.CreateCache();
         float[] plain = model.Forward([1, 2, 3], cache).ToArray();
         cache.Truncate(0);

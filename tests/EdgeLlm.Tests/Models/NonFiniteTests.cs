@@ -6,7 +6,10 @@ using EdgeLlm.Quantization;
 
 namespace EdgeLlm.Tests.Models;
 
-/// <summary>One number of a file that is infinite or not a number, in any tensor, ends a pass with <see cref="NotFiniteException"/>: nothing swallows it.</summary>
+/// <summary>
+/// One number of a file that is infinite or not a number, in any tensor, ends a pass with <see cref="NotFiniteException"/>: nothing
+/// swallows it.
+/// </summary>
 public sealed class NonFiniteTests : IDisposable
 {
     private static readonly float[] Damage = [float.NaN, float.PositiveInfinity, float.NegativeInfinity];
@@ -29,7 +32,8 @@ public sealed class NonFiniteTests : IDisposable
     {
         string path = Path.Combine(_folder, "packed.gguf");
         using (GgufFile source = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf")))
-            new FastQuantizer(new QuantizationPlan(source, Packing.E4Group32, Packing.E8Group32)).Save(path, (_, _) => { }, CancellationToken.None);
+            new FastQuantizer(new QuantizationPlan(source, Packing.E4Group32, Packing.E8Group32))
+                .Save(path, (_, _) => { }, CancellationToken.None);
         RequireNoticed(path, static _ => 2 * sizeof(float));
     }
 
@@ -59,9 +63,11 @@ public sealed class NonFiniteTests : IDisposable
                 Write(path, tensor.Name, place(tensor), value);
                 foreach (Kernel kernel in Kernel.Available)
                 {
-                    using LanguageModel model = LanguageModel.Load(path, new ModelOptions { Threads = 1, Kernel = kernel.Name, ContextLength = 64 });
+                    using LanguageModel model =
+                        LanguageModel.Load(path, new ModelOptions { Threads = 1, Kernel = kernel.Name, ContextLength = 64 });
                     using KvCache cache = model.CreateCache();
-                    if (Record.Exception(() => model.Forward([1, 2, 3, 2, 1], cache)) is not NotFiniteException) missed.Add($"{tensor.Name} {value} {kernel.Name}");
+                    if (Record.Exception(() => model.Forward([1, 2, 3, 2, 1], cache)) is not NotFiniteException)
+                        missed.Add($"{tensor.Name} {value} {kernel.Name}");
                 }
                 using FileStream restored = File.OpenWrite(path);
                 restored.Position = tensor.Offset + place(tensor);

@@ -11,7 +11,8 @@ public sealed class RealModelTests
     {
         foreach (Prompt prompt in Prompts("stories260k"))
         {
-            using var model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { CacheType = Kernels.KeyValueType.F32, Threads = 2 });
+            using var model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"),
+                new ModelOptions { CacheType = Kernels.KeyValueType.F32, Threads = 2 });
             (float[] logits, int[] greedy) = Run(model, prompt);
             for (int i = 0; i < logits.Length; i++) Assert.InRange(logits[i], prompt.Logits[i] - 2e-4, prompt.Logits[i] + 2e-4);
             Assert.Equal(prompt.Greedy, greedy);
@@ -21,13 +22,15 @@ public sealed class RealModelTests
     [Fact]
     public void SmolLM2_with_int8_activations_is_as_near_as_llama_cpp()
     {
-        using var model = LanguageModel.Load(SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), new ModelOptions { Threads = 2 });
+        using var model =
+            LanguageModel.Load(SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), new ModelOptions { Threads = 2 });
         foreach (Prompt prompt in Prompts("smollm2-135m-instruct"))
         {
             (float[] logits, _) = Run(model, prompt with { Greedy = [] });
             int vocabulary = model.Info.VocabularySize;
             double kl = 0;
-            for (int start = 0; start < logits.Length; start += vocabulary) kl += KlDivergence(prompt.Logits.AsSpan(start, vocabulary), logits.AsSpan(start, vocabulary));
+            for (int start = 0; start < logits.Length; start += vocabulary)
+                kl += KlDivergence(prompt.Logits.AsSpan(start, vocabulary), logits.AsSpan(start, vocabulary));
             kl /= logits.Length / vocabulary;
             Assert.True(kl <= prompt.LlamaCppKl * 1.5, $"mean KL {kl}, llama.cpp's is {prompt.LlamaCppKl}");
         }
@@ -36,7 +39,8 @@ public sealed class RealModelTests
     [Fact]
     public void SmolLM2_with_float_activations_gives_the_reference_logits()
     {
-        using var model = LanguageModel.Load(SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"), new ModelOptions { Threads = 2, FloatActivations = true, CacheType = Kernels.KeyValueType.F32 });
+        using var model = LanguageModel.Load(SharedFolder.Require("models", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+            new ModelOptions { Threads = 2, FloatActivations = true, CacheType = Kernels.KeyValueType.F32 });
         foreach (Prompt prompt in Prompts("smollm2-135m-instruct"))
         {
             (float[] logits, _) = Run(model, prompt with { Greedy = [] });
@@ -65,7 +69,8 @@ public sealed class RealModelTests
     private static double KlDivergence(ReadOnlySpan<float> reference, ReadOnlySpan<float> actual)
     {
         double referenceSum = LogSumExp(reference), actualSum = LogSumExp(actual), sum = 0;
-        for (int i = 0; i < reference.Length; i++) sum += Math.Exp(reference[i] - referenceSum) * (reference[i] - referenceSum - (actual[i] - actualSum));
+        for (int i = 0; i < reference.Length; i++)
+            sum += Math.Exp(reference[i] - referenceSum) * (reference[i] - referenceSum - (actual[i] - actualSum));
         return sum;
     }
 
@@ -86,7 +91,8 @@ public sealed class RealModelTests
         foreach (JsonElement prompt in expected.RootElement.GetProperty("prompts").EnumerateArray())
         {
             int[] Numbers(string key) => [.. prompt.GetProperty(key).EnumerateArray().Select(id => id.GetInt32())];
-            double kl = expected.RootElement.TryGetProperty("llama_cpp_kl", out JsonElement list) && list.ValueKind == JsonValueKind.Array ? list[i].GetDouble() : 0;
+            double kl = expected.RootElement.TryGetProperty("llama_cpp_kl", out JsonElement list) && list.ValueKind == JsonValueKind.Array
+                ? list[i].GetDouble() : 0;
             yield return new Prompt(Numbers("ids"), Numbers("greedy"), logits[$"logits_{i}"].Values, kl);
             i++;
         }

@@ -22,7 +22,8 @@ public sealed class SizeBoundsTests : IDisposable
     [InlineData(1u << 17, 1u)]
     public void Heads_times_their_numbers_may_not_overflow(uint heads, uint dimension)
     {
-        string path = Changed(("llama.attention.head_count", heads), ("llama.attention.head_count_kv", heads), ("llama.attention.key_length", dimension), ("llama.attention.value_length", dimension));
+        string path = Changed(("llama.attention.head_count", heads), ("llama.attention.head_count_kv", heads),
+            ("llama.attention.key_length", dimension), ("llama.attention.value_length", dimension));
         string message = Assert.Throws<ModelException>(() => LanguageModel.Load(path)).Message;
         Assert.Contains("llama.attention.head_count", message);
         Assert.DoesNotContain('\n', message);
@@ -35,14 +36,17 @@ public sealed class SizeBoundsTests : IDisposable
     public void A_context_out_of_bounds_is_named(int context)
     {
         string path = SharedFolder.Require("models", "stories260K.f32.gguf");
-        Assert.Contains("ContextLength", Assert.Throws<ArgumentOutOfRangeException>(() => LanguageModel.Load(path, new ModelOptions { ContextLength = context })).Message);
+        Assert.Contains("ContextLength",
+            Assert.Throws<ArgumentOutOfRangeException>(() =>
+                LanguageModel.Load(path, new ModelOptions { ContextLength = context })).Message);
     }
 
     [Fact]
     public void Threads_chunks_and_contexts_out_of_bounds_are_named()
     {
         string path = SharedFolder.Require("models", "stories260K.f32.gguf");
-        foreach (ModelOptions options in new ModelOptions[] { new() { Threads = -1 }, new() { Threads = 1 << 20 }, new() { PrefillChunk = 0 }, new() { PrefillChunk = int.MaxValue }, new() { Contexts = 0 }, new() { MemoryLimit = -1 } })
+        foreach (ModelOptions options in new ModelOptions[] { new() { Threads = -1 }, new() { Threads = 1 << 20 },
+            new() { PrefillChunk = 0 }, new() { PrefillChunk = int.MaxValue }, new() { Contexts = 0 }, new() { MemoryLimit = -1 } })
             Assert.DoesNotContain("Parameter", Assert.Throws<ArgumentOutOfRangeException>(() => LanguageModel.Load(path, options)).Message);
     }
 
@@ -51,7 +55,14 @@ public sealed class SizeBoundsTests : IDisposable
     {
         const int Most = 1 << 24;
         ModelSpec model = TestSpecs.Llama(layers: 1000, width: Most, heads: 1, dimension: Most, feedForward: Most, vocabulary: Most);
-        var options = new ModelOptions { ContextLength = ModelOptions.MaximumContextLength, Contexts = ModelOptions.MaximumThreads, Threads = ModelOptions.MaximumThreads, PrefillChunk = ModelOptions.MaximumChunk, CacheType = KeyValueType.F32 };
+        var options = new ModelOptions
+        {
+            ContextLength = ModelOptions.MaximumContextLength,
+            Contexts = ModelOptions.MaximumThreads,
+            Threads = ModelOptions.MaximumThreads,
+            PrefillChunk = ModelOptions.MaximumChunk,
+            CacheType = KeyValueType.F32,
+        };
         MemoryPlan plan = LanguageModel.PlanMemory(LayerBuilder.Build(model), long.MaxValue / 8, options);
         Assert.True(plan.Cache > 1L << 60 && plan.Working > 0 && plan.Total > 0);
         Assert.NotNull(plan.Refusal(1L << 50, 1L << 50));
@@ -73,14 +84,16 @@ public sealed class SizeBoundsTests : IDisposable
     [InlineData(KeyValueType.F32, 40, 256, 2, 3)]
     public void The_plan_is_the_sum_of_all_buffers_that_are_allocated(KeyValueType type, int context, int chunk, int threads, int contexts)
     {
-        var options = new ModelOptions { ContextLength = context, PrefillChunk = chunk, Threads = threads, CacheType = type, Contexts = contexts };
+        var options =
+            new ModelOptions { ContextLength = context, PrefillChunk = chunk, Threads = threads, CacheType = type, Contexts = contexts };
         using LanguageModel model = LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), options);
         KvCache[] caches = [.. Enumerable.Range(0, contexts).Select(_ => model.CreateCache())];
         model.Forward([.. Enumerable.Range(1, context / 2)], caches[0]);
         if (contexts > 1) model.ForwardBatch([.. caches.Select(_ => 1)], caches);
         Assert.Equal(caches.Sum(cache => cache.AllocatedBytes), model.Plan.Cache);
-        long drafts = 4L * EdgeLlm.Generation.Speculation.DraftLength.MostTokens * model.Info.VocabularySize;
-        Assert.Equal(model.AllocatedBytes + drafts + caches.Sum(cache => 4L * cache.Logits.Length), model.Plan.Working - MemoryPlan.ProgramBytes(model.Info.VocabularySize));
+        long drafts = 4L * EdgeLlm.Generation.Speculation.DraftPasses.MostTokens * model.Info.VocabularySize;
+        Assert.Equal(model.AllocatedBytes + drafts + caches.Sum(cache => 4L * cache.Logits.Length),
+            model.Plan.Working - MemoryPlan.ProgramBytes(model.Info.VocabularySize));
         foreach (KvCache cache in caches) cache.Dispose();
     }
 

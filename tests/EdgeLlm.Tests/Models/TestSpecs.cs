@@ -5,7 +5,8 @@ namespace EdgeLlm.Tests.Models;
 /// <summary>Specs of models that no file is of.</summary>
 internal static class TestSpecs
 {
-    public static ModelSpec Llama(int layers, int width, int heads, int dimension, int feedForward, int vocabulary, int keyValueHeads = 0, int window = 0)
+    public static ModelSpec Llama(int layers, int width, int heads, int dimension, int feedForward, int vocabulary,
+        int keyValueHeads = 0, int window = 0)
     {
         var norm = new NormSpec(1e-5f);
         var layer = new LayerSpec
@@ -13,7 +14,15 @@ internal static class TestSpecs
             AttentionNorm = norm,
             Attention = new AttentionSpec
             {
-                Heads = heads, KeyValueHeads = keyValueHeads > 0 ? keyValueHeads : heads, Dimension = dimension, Window = window, HasQueryBias = true, HasKeyBias = true, HasValueBias = true, HasOutputBias = true, Scale = 1f / MathF.Sqrt(dimension),
+                Heads = heads,
+                KeyValueHeads = keyValueHeads > 0 ? keyValueHeads : heads,
+                Dimension = dimension,
+                Window = window,
+                HasQueryBias = true,
+                HasKeyBias = true,
+                HasValueBias = true,
+                HasOutputBias = true,
+                Scale = 1f / MathF.Sqrt(dimension),
                 Rope = new RopeSpec { Dimension = Math.Min(dimension, 8), TrainedLength = 64 },
             },
             FeedForwardNorm = norm,
@@ -21,7 +30,12 @@ internal static class TestSpecs
         };
         return new ModelSpec
         {
-            Architecture = "llama", ContextLength = 64, Width = width, VocabularySize = vocabulary, Layers = [.. Enumerable.Repeat(layer, layers)], OutputNorm = norm,
+            Architecture = "llama",
+            ContextLength = 64,
+            Width = width,
+            VocabularySize = vocabulary,
+            Layers = [.. Enumerable.Repeat(layer, layers)],
+            OutputNorm = norm,
             IsTied = true,
         };
     }
@@ -33,7 +47,9 @@ internal static class TestSpecs
         return like with
         {
             OutputNorm = norm,
-            Layers = [.. like.Layers.Select(layer => layer with { AttentionNorm = norm, FeedForwardNorm = null, IsParallel = true, Attention = layer.Attention with { Rope = null, MaxAlibiBias = 8 } })],
+            Layers =
+                [.. like.Layers.Select(layer => layer with { AttentionNorm = norm, FeedForwardNorm = null, IsParallel = true,
+                    Attention = layer.Attention with { Rope = null, MaxAlibiBias = 8 } })],
         };
     }
 }

@@ -5,7 +5,9 @@ using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Tests.Models;
 
-/// <summary>Files that say one thing and do another: what would be skipped in silence is refused by name, what is common and harmless is taken.</summary>
+/// <summary>
+/// Files that say one thing and do another: what would be skipped in silence is refused by name, what is common and harmless is taken.
+/// </summary>
 public sealed class UnreadPartsTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("edgellm-unread").FullName;
@@ -55,10 +57,12 @@ public sealed class UnreadPartsTests : IDisposable
     public void A_scale_and_an_activation_are_honoured()
     {
         float[] plain = LogitsOf(_ => { });
-        foreach ((string key, GgufValue value) in new (string, GgufValue)[] { ("attention.scale", GgufValue.Of(1f)), ("hidden_activation", GgufValue.Of("gelu")) })
+        foreach ((string key, GgufValue value) in new (string, GgufValue)[] { ("attention.scale", GgufValue.Of(1f)),
+            ("hidden_activation", GgufValue.Of("gelu")) })
             Assert.NotEqual(plain, LogitsOf(writer => writer.Set("llama." + key, value)));
         Assert.Equal(plain, LogitsOf(writer => writer.Set("llama.hidden_activation", GgufValue.Of("silu"))));
-        Assert.Contains("llama.hidden_activation 'glu' is not one", Refusal(writer => writer.Set("llama.hidden_activation", GgufValue.Of("glu"))), StringComparison.Ordinal);
+        Assert.Contains("llama.hidden_activation 'glu' is not one",
+            Refusal(writer => writer.Set("llama.hidden_activation", GgufValue.Of("glu"))), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -67,8 +71,10 @@ public sealed class UnreadPartsTests : IDisposable
         float[] plain = LogitsOf(_ => { });
         foreach ((string key, GgufValue value) in new (string, GgufValue)[]
         {
-            ("attention.causal", GgufValue.Of(true)), ("logit_scale", GgufValue.Of(1f)), ("attn_logit_softcapping", GgufValue.Of(0f)), ("expert_count", GgufValue.Of(0u)),
-            ("use_parallel_residual", GgufValue.Of(false)), ("rope.scaling.finetuned", GgufValue.Of(true)), ("vocab_size", GgufValue.Of(512u)), ("pooling_type", GgufValue.Of(1u)),
+            ("attention.causal", GgufValue.Of(true)), ("logit_scale", GgufValue.Of(1f)), ("attn_logit_softcapping", GgufValue.Of(0f)),
+            ("expert_count", GgufValue.Of(0u)),
+            ("use_parallel_residual", GgufValue.Of(false)), ("rope.scaling.finetuned", GgufValue.Of(true)),
+            ("vocab_size", GgufValue.Of(512u)), ("pooling_type", GgufValue.Of(1u)),
         })
         {
             Assert.Equal(plain, LogitsOf(writer => writer.Set("llama." + key, value)));
@@ -77,7 +83,8 @@ public sealed class UnreadPartsTests : IDisposable
 
     [Fact]
     public void A_mixture_of_experts_is_said_to_be_whole() =>
-        Assert.Contains("llama.expert_used_count", Refusal(writer => writer.Set("llama.expert_count", GgufValue.Of(8u))), StringComparison.Ordinal);
+        Assert.Contains("llama.expert_used_count", Refusal(writer => writer.Set("llama.expert_count", GgufValue.Of(8u))),
+            StringComparison.Ordinal);
 
     [Fact]
     public void A_rope_factor_without_a_type_is_linear_and_a_factor_of_0_is_none()
@@ -88,7 +95,8 @@ public sealed class UnreadPartsTests : IDisposable
         Assert.Equal(linear, LogitsOf(writer => Scale(writer, null, 4)));
         Assert.Equal(linear, LogitsOf(writer => writer.Set("llama.rope.scale_linear", GgufValue.Of(4f))));
         Assert.Equal(plain, LogitsOf(writer => Scale(writer, "none", 4)));
-        foreach (string? type in new[] { null, "none", "linear", "yarn", "ntk" }) Assert.Equal(plain, LogitsOf(writer => Scale(writer, type, 0)));
+        foreach (string? type in new[] { null, "none", "linear", "yarn", "ntk" })
+            Assert.Equal(plain, LogitsOf(writer => Scale(writer, type, 0)));
         Assert.Contains("rope.scaling.factor", Refusal(writer => Scale(writer, "linear", float.NaN)), StringComparison.Ordinal);
 
         static void Scale(GgufWriter writer, string? type, float factor)
@@ -101,11 +109,13 @@ public sealed class UnreadPartsTests : IDisposable
     [Fact]
     public void Ids_of_special_tokens_that_are_out_of_range_are_absent()
     {
-        foreach (GgufValue none in new[] { GgufValue.Of(-1), GgufValue.Of(uint.MaxValue), GgufValue.Of(512u), GgufValue.Of(long.MaxValue), GgufValue.Of(ulong.MaxValue) })
+        foreach (GgufValue none in new[] { GgufValue.Of(-1), GgufValue.Of(uint.MaxValue), GgufValue.Of(512u), GgufValue.Of(long.MaxValue),
+            GgufValue.Of(ulong.MaxValue) })
         {
             using LanguageModel model = Open(writer =>
             {
-                foreach (string name in new[] { "padding", "seperator", "eot", "eom", "mask", "cls" }) writer.Set($"tokenizer.ggml.{name}_token_id", none);
+                foreach (string name in new[] { "padding", "seperator", "eot", "eom", "mask", "cls" })
+                    writer.Set($"tokenizer.ggml.{name}_token_id", none);
             });
             Assert.Equal((null, null, null), (model.Tokenizer.PaddingId, model.Tokenizer.EotId, model.Tokenizer.SeparatorId));
         }
@@ -135,7 +145,8 @@ public sealed class UnreadPartsTests : IDisposable
         int pad = model.Tokenizer.FindToken("[PAD]")!.Value;
         Assert.Equal((512, 513), (pad, model.Tokenizer.VocabularySize));
         using KvCache cache = model.CreateCache();
-        Assert.Contains("token 512 is not in the model", Assert.Throws<ArgumentException>(() => model.Forward([1, pad], cache)).Message, StringComparison.Ordinal);
+        Assert.Contains("token 512 is not in the model", Assert.Throws<ArgumentException>(() => model.Forward([1, pad], cache)).Message,
+            StringComparison.Ordinal);
         Assert.Equal(LogitsOf(_ => { }), model.Forward(model.Tokenizer.Encode("Once upon a time", addSpecial: true), cache).ToArray());
     }
 
@@ -147,7 +158,8 @@ public sealed class UnreadPartsTests : IDisposable
             using LanguageModel model = Open(writer => writer.Set("tokenizer.chat_template", GgufValue.Of(empty)));
             Assert.Null(model.ChatTemplateSource);
         }
-        using LanguageModel given = Open(writer => writer.Set("tokenizer.chat_template", GgufValue.Of("{{ 'its own' }}")), new ModelOptions { ChatTemplate = "{{ 'given' }}" });
+        using LanguageModel given = Open(writer => writer.Set("tokenizer.chat_template", GgufValue.Of("{{ 'its own' }}")),
+            new ModelOptions { ChatTemplate = "{{ 'given' }}" });
         Assert.Equal("{{ 'given' }}", given.ChatTemplateSource);
     }
 
@@ -163,8 +175,11 @@ public sealed class UnreadPartsTests : IDisposable
         using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
         Utf8Strings tokens = ModelLoader.ReadTokenizer(file).Tokens;
         writer.Set("tokenizer.ggml.tokens", GgufValue.OfArray([.. Enumerable.Range(0, tokens.Count).Select(tokens.GetText), .. texts]));
-        writer.Set("tokenizer.ggml.scores", GgufValue.OfArray<float>([.. file.Metadata.GetArray<float>("tokenizer.ggml.scores"), .. new float[texts.Length]]));
-        writer.Set("tokenizer.ggml.token_type", GgufValue.OfArray<int>([.. file.Metadata.GetArray<int>("tokenizer.ggml.token_type"), .. texts.Select(_ => (int)TokenType.Control)]));
+        writer.Set("tokenizer.ggml.scores",
+            GgufValue.OfArray<float>([.. file.Metadata.GetArray<float>("tokenizer.ggml.scores"), .. new float[texts.Length]]));
+        writer.Set("tokenizer.ggml.token_type",
+            GgufValue.OfArray<int>(
+                [.. file.Metadata.GetArray<int>("tokenizer.ggml.token_type"), .. texts.Select(_ => (int)TokenType.Control)]));
     }
 
     private string Refusal(Action<GgufWriter> change)

@@ -45,7 +45,11 @@ public sealed class CalibratedQuantizerTests : IDisposable
         string whole = Path.Combine(_folder, "whole.gguf"), resumed = Path.Combine(_folder, "resumed.gguf"), state = resumed + ".state";
         Quantizer(file).Save(whole, (_, _) => { }, CancellationToken.None);
         using var cut = new CancellationTokenSource();
-        Assert.ThrowsAny<OperationCanceledException>(() => Quantizer(file).Save(resumed, (what, _) => { if (what.StartsWith("layer 4")) cut.Cancel(); }, cut.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => Quantizer(file).Save(resumed, (what, _) =>
+        {
+            if (what.StartsWith("layer 4"))
+                cut.Cancel();
+        }, cut.Token));
         Assert.False(File.Exists(resumed));
         Assert.True(File.Exists(state + ".stream")); // it is one layer ahead of what is left of the state
         using (FileStream damaged = File.Open(state, FileMode.Open)) damaged.SetLength(damaged.Length - 5); // the last layer is not whole
@@ -55,23 +59,37 @@ public sealed class CalibratedQuantizerTests : IDisposable
     }
 
     [Theory]
-    [InlineData("layer 3", 2)] // layers that are not rounded again
-    [InlineData("source", 5)]
-    [InlineData("tuning step 2 ", 5)]
-    public void A_rerun_begins_where_the_work_was(string moment, int layers)
+    [InlineData("layer 3", 2, false)] // layers that are not rounded again
+    [InlineData("source", 5, false)]
+    [InlineData("tuning step 2 ", 5, false)]
+    [InlineData("layer 4", 1, true)] // from the last to the first
+    [InlineData("loss", 0, true)]
+    [InlineData("embedding", 5, true)]
+    [InlineData("tuning step 2 ", 5, true)]
+    public void A_rerun_begins_where_the_work_was(string moment, int layers, bool usesGradients)
     {
+        QuantizationSettings settings = Settings with { UsesGradients = usesGradients };
         using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
         string whole = Path.Combine(_folder, "whole.gguf"), resumed = Path.Combine(_folder, "resumed.gguf");
         (int matrices, int steps) = Run(whole, CancellationToken.None);
         using var cut = new CancellationTokenSource();
-        Assert.ThrowsAny<OperationCanceledException>(() => Quantizer(file).Save(resumed, (what, _) => { if (what.StartsWith(moment)) cut.Cancel(); }, cut.Token));
+        Assert.ThrowsAny<OperationCanceledException>(
+            () => new CalibratedQuantizer(Plan(file), settings, Text).Save(resumed, (what, _) =>
+            {
+                if (what.StartsWith(moment))
+                    cut.Cancel();
+            }, cut.Token));
+        Assert.NotEqual(0, matrices);
         Assert.Equal((matrices / 5 * (5 - layers), steps - (moment.StartsWith("tuning") ? 2 : 0)), Run(resumed, CancellationToken.None));
         Assert.Equal(File.ReadAllBytes(whole), File.ReadAllBytes(resumed));
 
         (int Matrices, int Steps) Run(string path, CancellationToken cancellation)
         {
             int rounded = 0, tuned = 0;
-            var quantizer = new CalibratedQuantizer(Plan(file), Settings, Text) { Log = line => rounded += line.Contains("held-out error") ? 1 : 0 };
+            var quantizer = new CalibratedQuantizer(Plan(file), settings, Text)
+            {
+                Log = line => Interlocked.Add(ref rounded, line.Contains("held-out error") || line.Contains("rounded by the loss") ? 1 : 0),
+            };
             quantizer.Save(path, (what, _) => tuned += what.StartsWith("tuning step") ? 1 : 0, cancellation);
             return (rounded, tuned);
         }
@@ -84,9 +102,12 @@ public sealed class CalibratedQuantizerTests : IDisposable
         using (GgufFile source = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf")))
         {
             var writer = new GgufWriter();
-            foreach ((string key, GgufValue value) in source.Metadata) writer.Set(key, key == "llama.block_count" ? GgufValue.Of(1u) : value);
-            foreach (GgufTensor tensor in source.Tensors.Where(tensor => !tensor.Name.StartsWith("blk.") || tensor.Name.StartsWith("blk.0.")))
-                writer.SetTensor(tensor.Name, [.. tensor.Shape], tensor.Type, output => output.Write(source.Bytes(tensor, 0, (int)tensor.ByteCount)));
+            foreach ((string key, GgufValue value) in source.Metadata)
+                writer.Set(key, key == "llama.block_count" ? GgufValue.Of(1u) : value);
+            foreach (GgufTensor tensor in source.Tensors.Where(tensor => !tensor.Name.StartsWith("blk.")
+                || tensor.Name.StartsWith("blk.0.")))
+                writer.SetTensor(tensor.Name, [.. tensor.Shape], tensor.Type,
+                    output => output.Write(source.Bytes(tensor, 0, (int)tensor.ByteCount)));
             writer.Save(path);
         }
         using (GgufFile file = GgufFile.Open(path)) Quantizer(file).Save(packed, (_, _) => { }, CancellationToken.None);
@@ -102,7 +123,8 @@ public sealed class CalibratedQuantizerTests : IDisposable
             // Arrays lie elsewhere in memory each time, and other threads have other shares of the work.
             byte[][] between = [.. Enumerable.Range(0, 1 + run).Select(i => new byte[1000 + 8 * i])];
             string path = Path.Combine(_folder, $"run{run}.gguf");
-            new CalibratedQuantizer(Plan(file), Settings with { WindowLength = 256, Windows = 16 }, null).Save(path, (_, _) => GC.KeepAlive(between), CancellationToken.None);
+            new CalibratedQuantizer(Plan(file), Settings with { WindowLength = 256, Windows = 16 }, null)
+                .Save(path, (_, _) => GC.KeepAlive(between), CancellationToken.None);
             return File.ReadAllBytes(path);
         })];
         Assert.Equal(runs[0], runs[1]);
@@ -167,7 +189,8 @@ public sealed class CalibratedQuantizerTests : IDisposable
         return (new SourceModel(file), new CalibrationText(tokenizer, [.. tokenizer.Encode(Text)], 64, 8));
     }
 
-    private static OperationRounder Rounder(Func<string, Packing> packingOf) => new() { PackingOf = packingOf, Damping = 0.01, Shrinkage = 0.1, Sweeps = 1 };
+    private static OperationRounder Rounder(Func<string, Packing> packingOf) =>
+        new() { PackingOf = packingOf, Damping = 0.01, Shrinkage = 0.1, Sweeps = 1 };
 
     private static QuantizationPlan Plan(GgufFile file) => new(file, Packing.E4Group32, Packing.E8Group32);
 
@@ -197,7 +220,8 @@ public sealed class CalibratedQuantizerTests : IDisposable
     private static float[] Logits(string path)
     {
         using var model = LanguageModel.Load(path, new ModelOptions { ContextLength = 128 });
-        int[] ids = model.Tokenizer.Encode("Sara and Ben liked to play in the garden. They found a small green frog near the pond and wanted to keep it.", false, true);
+        int[] ids = model.Tokenizer.Encode(
+            "Sara and Ben liked to play in the garden. They found a small green frog near the pond and wanted to keep it.", false, true);
         float[] logits = new float[ids.Length * model.Info.VocabularySize];
         using KvCache cache = model.CreateCache();
         model.ForwardAll(ids, cache, logits);

@@ -46,7 +46,8 @@ public sealed class ChannelScalesTests
         float[] inputs = Numbers(2 * Size * Size), moments = new float[Size * Size];
         for (int i = 0; i < moments.Length; i++)
         {
-            for (int t = 0; t < 2 * Size; t++) moments[i] += (1 + i / Size) * (1 + i % Size) * inputs[t * Size + i / Size] * inputs[t * Size + i % Size];
+            for (int t = 0; t < 2 * Size; t++)
+                moments[i] += (1 + i / Size) * (1 + i % Size) * inputs[t * Size + i / Size] * inputs[t * Size + i % Size];
         }
         return moments;
     }

@@ -8,7 +8,8 @@ public sealed class CodebookSearchTests
 {
     private static readonly sbyte[] Even = [.. Enumerable.Range(0, 16).Select(i => (sbyte)(8 * i - 63))];
     private static readonly sbyte[] Normal = [-63, -52, -42, -33, -25, -18, -11, -5, 1, 7, 13, 19, 27, 35, 45, 57];
-    private static readonly sbyte[] Narrow = [-63, -40, -9, -7, -5, -3, -2, -1, 0, 1, 2, 3, 5, 8, 20, 40]; // more borders in a stretch than the tables have
+    // more borders in a stretch than the tables have
+    private static readonly sbyte[] Narrow = [-63, -40, -9, -7, -5, -3, -2, -1, 0, 1, 2, 3, 5, 8, 20, 40];
 
     public static TheoryData<sbyte[], int, bool> Cases()
     {
@@ -33,11 +34,13 @@ public sealed class CodebookSearchTests
         var random = new Random(1);
         for (int run = 0; run < 500; run++)
         {
-            float[] x = Run(random, length), importance = hasImportance ? [.. Enumerable.Range(0, length).Select(_ => (float)Math.Pow(random.NextDouble(), 4))] : [];
+            float[] x = Run(random, length),
+                importance = hasImportance ? [.. Enumerable.Range(0, length).Select(_ => (float)Math.Pow(random.NextDouble(), 4))] : [];
             float unit = CodebookSearch.One / x.Max(MathF.Abs);
             bool mirrored = x.Min() < -x.Max();
             ColumnImportance? columns = hasImportance ? new ColumnImportance(importance, length) : null;
-            Assert.Equal(search.Best(x, unit, mirrored, columns?.Counts, columns?.Shares), search.BestAvx2(x, unit, mirrored, columns?.Counts, columns?.Shares));
+            Assert.Equal(search.Best(x, unit, mirrored, columns?.Counts, columns?.Shares),
+                search.BestAvx2(x, unit, mirrored, columns?.Counts, columns?.Shares));
         }
     }
 
@@ -85,5 +88,6 @@ public sealed class CodebookSearchTests
         Assert.Equal(0, search.FindScale(new float[32], null, 0));
     }
 
-    private static float[] Run(Random random, int length) => [.. Enumerable.Range(0, length).Select(_ => (float)(random.NextDouble() + random.NextDouble() - 1))];
+    private static float[] Run(Random random, int length) =>
+        [.. Enumerable.Range(0, length).Select(_ => (float)(random.NextDouble() + random.NextDouble() - 1))];
 }

@@ -41,7 +41,8 @@ public sealed class FastQuantizerTests : IDisposable
         int layers = ModelLoader.ReadSpec(file).Layers.Count;
         string[] body = [.. Enumerable.Range(0, layers).SelectMany(l => layer.Select(part => $"blk.{l}.{part}.weight"))];
         bool tied = !names.Contains("output.weight");
-        Assert.Equal(tied ? [.. body, "output_norm.weight", "token_embd.weight"] : ["token_embd.weight", .. body, "output_norm.weight", "output.weight"], names);
+        Assert.Equal(tied ? [.. body, "output_norm.weight", "token_embd.weight"]
+            : ["token_embd.weight", .. body, "output_norm.weight", "output.weight"], names);
     }
 
     [Fact]
@@ -49,8 +50,10 @@ public sealed class FastQuantizerTests : IDisposable
     {
         string path = Pack();
         string expected = Hash(path, new ModelOptions { Kernel = "scalar", Threads = 1 });
-        foreach (int chunk in new[] { 1, 7, 64 }) Assert.Equal(expected, Hash(path, new ModelOptions { Threads = 2, PrefillChunk = chunk }));
-        foreach (Kernel kernel in Kernel.Available) Assert.Equal(expected, Hash(path, new ModelOptions { Kernel = kernel.Name, Threads = 2, PrefillChunk = 33 }));
+        foreach (int chunk in new[] { 1, 7, 64 })
+            Assert.Equal(expected, Hash(path, new ModelOptions { Threads = 2, PrefillChunk = chunk }));
+        foreach (Kernel kernel in Kernel.Available)
+            Assert.Equal(expected, Hash(path, new ModelOptions { Kernel = kernel.Name, Threads = 2, PrefillChunk = 33 }));
     }
 
     [Fact]
@@ -59,14 +62,17 @@ public sealed class FastQuantizerTests : IDisposable
         string source = SharedFolder.Require("models", "stories260K.f32.gguf");
         float[] packed = Logits(Pack(), new ModelOptions());
         Assert.InRange(Cosine(Logits(source, new ModelOptions()), packed), 0.99, 1);
-        Assert.InRange(Cosine(Logits(Pack(), new ModelOptions { FloatActivations = true }), packed), 0.9995, 0.99999999); // int8 activations cost little
+        // int8 activations cost little
+        Assert.InRange(Cosine(Logits(Pack(), new ModelOptions { FloatActivations = true }), packed), 0.9995, 0.99999999);
     }
 
     [Fact]
     public void A_packed_stack_says_how_many_experts_it_has_and_another_number_is_refused()
     {
-        string whole = Path.Combine(_folder, "whole.gguf"), packed = Path.Combine(_folder, "packed.gguf"), wrong = Path.Combine(_folder, "wrong.gguf"), back = Path.Combine(_folder, "back.gguf");
-        using (var model = HuggingFaceModel.Open(SharedFolder.Require("golden", "logits", "qwen3-moe"))) model.Save(whole, _ => { }, CancellationToken.None);
+        string whole = Path.Combine(_folder, "whole.gguf"), packed = Path.Combine(_folder, "packed.gguf"),
+            wrong = Path.Combine(_folder, "wrong.gguf"), back = Path.Combine(_folder, "back.gguf");
+        using (var model = HuggingFaceModel.Open(SharedFolder.Require("golden", "logits", "qwen3-moe")))
+            model.Save(whole, _ => { }, CancellationToken.None);
         using (GgufFile file = GgufFile.Open(whole)) new FastQuantizer(Plan(file)).Save(packed, (_, _) => { }, CancellationToken.None);
         using (GgufFile before = GgufFile.Open(whole), file = GgufFile.Open(packed))
         {
@@ -74,31 +80,36 @@ public sealed class FastQuantizerTests : IDisposable
             Assert.Equal(before.FindTensor(stack.Name)!.Shape, stack.MatrixShape);
             uint[] experts = file.Metadata.GetArray<uint>("edgellm.packed.experts");
             Assert.Equal([1u, (uint)stack.MatrixShape[2]], experts.Distinct().Order());
-            new StandardQuantizer(new StandardPlan(file, ElementType.F16, hasImportance: false), importance: null).Save(back, (_, _) => { }, CancellationToken.None);
+            new StandardQuantizer(new StandardPlan(file, ElementType.F16, hasImportance: false), importance: null)
+                .Save(back, (_, _) => { }, CancellationToken.None);
             GgufWriter writer = GgufWriter.CopyOf(file);
             writer.Set("edgellm.packed.experts", GgufValue.OfArray<uint>([.. experts.Select(count => count == 1 ? 1u : 1000 * count)]));
             writer.Save(wrong);
         }
         using (LanguageModel.Load(packed)) { }
         using (LanguageModel.Load(back)) { }
-        Assert.Contains("edgellm.packed.experts", Assert.Throws<GgufException>(() => LanguageModel.Load(wrong)).Message, StringComparison.Ordinal);
+        Assert.Contains("edgellm.packed.experts", Assert.Throws<GgufException>(() => LanguageModel.Load(wrong)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_weight_that_is_not_finite_is_an_error_and_leaves_no_file()
     {
-        string source = SharedFolder.Require("models", "stories260K.f32.gguf"), damaged = Path.Combine(_folder, "damaged.gguf"), output = Path.Combine(_folder, "out.gguf");
+        string source = SharedFolder.Require("models", "stories260K.f32.gguf"), damaged = Path.Combine(_folder, "damaged.gguf"),
+            output = Path.Combine(_folder, "out.gguf");
         using (GgufFile file = GgufFile.Open(source))
         {
             GgufWriter writer = GgufWriter.CopyOf(file);
             GgufTensor tensor = file.FindTensor("blk.1.attn_q.weight")!;
             float[] weights = new float[tensor.ByteCount / 4];
             weights[70] = float.NaN;
-            writer.SetTensor(tensor.Name, [.. tensor.Shape], ElementType.F32, stream => stream.Write(MemoryMarshal.AsBytes(weights.AsSpan())));
+            writer.SetTensor(tensor.Name, [.. tensor.Shape], ElementType.F32,
+                stream => stream.Write(MemoryMarshal.AsBytes(weights.AsSpan())));
             writer.Save(damaged);
         }
         using GgufFile opened = GgufFile.Open(damaged);
-        var exception = Assert.Throws<ModelException>(() => new FastQuantizer(Plan(opened)).Save(output, (_, _) => { }, CancellationToken.None));
+        var exception =
+            Assert.Throws<ModelException>(() => new FastQuantizer(Plan(opened)).Save(output, (_, _) => { }, CancellationToken.None));
         Assert.Contains("blk.1.attn_q.weight", exception.Message);
         Assert.Equal([damaged], Directory.GetFiles(_folder));
     }
@@ -128,7 +139,8 @@ public sealed class FastQuantizerTests : IDisposable
         return product / Math.Sqrt(left * right);
     }
 
-    private static string Hash(string path, ModelOptions options) => Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(Logits(path, options).AsSpan())));
+    private static string Hash(string path, ModelOptions options) =>
+        Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(Logits(path, options).AsSpan())));
 
     private static float[] Logits(string path, ModelOptions options)
     {

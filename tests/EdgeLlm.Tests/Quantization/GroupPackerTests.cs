@@ -1,24 +1,33 @@
+using System.Runtime.Intrinsics;
+using EdgeLlm.Gguf;
 using EdgeLlm.Kernels;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Quantization;
+using EdgeLlm.Quantization.Rounding;
 
 namespace EdgeLlm.Tests.Quantization;
 
-/// <summary>What packing costs on normally distributed weights: the design's figures for round to nearest, relative squared error.</summary>
+/// <summary>
+/// What packing costs on normally distributed weights: the design's figures for round to nearest, relative squared error.
+/// </summary>
 public sealed unsafe class GroupPackerTests
 {
     [Theory]
     [InlineData("E4Group32", 0.0056)]
     [InlineData("E4Group16", 0.0042)]
     [InlineData("E8Group32", 0.0001)]
+    [InlineData("E5Group32", 0.0018)]
+    [InlineData("E3Group32", 0.032)]
     public void Weights_come_back_with_the_error_of_the_form(string packingName, double largestError)
     {
         const int Columns = 1024, Rows = 8;
         var layout = new PackedLayout(Enum.Parse<Packing>(packingName), Columns);
         float[] weights = Normal(Rows * Columns, 1);
-        Codebook codebook = layout.HasCodebook ? Codebook.Learn(Normal(32 * Columns, 2), layout.ScaleColumns) : Codebook.Normal;
+        (Codebook codebook, RingCodebook? rings) = layout.HasCodebook
+            ? MatrixQuantizer.LearnTable(Normal(32 * Columns, 2), 32, int.MaxValue, layout, default) : (Codebook.Normal, null);
+        Vector256<sbyte> values = rings is null ? codebook.Vector : PackedTensor.CodebookOf(rings.Values);
         byte[] group = new byte[layout.GroupBytes];
-        new GroupPacker(layout, codebook).Pack(weights, group);
+        new GroupPacker(layout, codebook, rings: rings).Pack(weights, group);
         double error = 0, power = 0;
         float[] row = new float[Columns];
         fixed (byte* data = group)
@@ -27,7 +36,7 @@ public sealed unsafe class GroupPackerTests
             {
                 for (int r = 0; r < Rows; r++)
                 {
-                    new WeightMatrix(data, layout.Packing, codebook.Vector, Rows, Columns).RowToFloat(r, start);
+                    new WeightMatrix(data, layout, values, Rows).RowToFloat(r, start);
                     for (int c = 0; c < Columns; c++)
                     {
                         error += Math.Pow(row[c] - weights[r * Columns + c], 2);
@@ -58,7 +67,7 @@ public sealed unsafe class GroupPackerTests
                 {
                     for (int r = 0; r < 8; r++)
                     {
-                        new WeightMatrix(data, packing, Codebook.Normal.Vector, 8, 64).RowToFloat(r, start);
+                        new WeightMatrix(data, layout, Codebook.Normal.Vector, 8).RowToFloat(r, start);
                         for (int c = 0; c < 64; c++)
                         {
                             if (r == 1) Assert.InRange(row[c], weights[64 + c] - Step, weights[64 + c] + Step);
@@ -94,6 +103,7 @@ public sealed unsafe class GroupPackerTests
     private static float[] Normal(int count, int seed)
     {
         var random = new Random(seed);
-        return [.. Enumerable.Range(0, count).Select(_ => (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
+        return [.. Enumerable.Range(0, count)
+            .Select(_ => (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
     }
 }

@@ -18,7 +18,8 @@ public sealed class ImportanceMatrixTests : IDisposable
     public void The_GGUF_form_comes_back_as_it_was_written()
     {
         string path = Path.Combine(_folder, "imatrix.gguf");
-        new ImportanceMatrix("a name", "text.txt", 3, 128, new Dictionary<string, float[]> { ["blk.0.attn_q.weight"] = [1, 0.25f, 0], ["blk.0.ffn_down.weight"] = [2] }).Write(path);
+        new ImportanceMatrix("a name", "text.txt", 3, 128,
+            new Dictionary<string, float[]> { ["blk.0.attn_q.weight"] = [1, 0.25f, 0], ["blk.0.ffn_down.weight"] = [2] }).Write(path);
         var back = ImportanceMatrix.Read(path);
         Assert.Equal(("text.txt", 3, 128, 2), (back.Dataset, back.Chunks, back.ChunkTokens, back.Count));
         Assert.Equal([1, 0.25f, 0], back.Of("blk.0.attn_q.weight")!);
@@ -59,8 +60,10 @@ public sealed class ImportanceMatrixTests : IDisposable
     public void Another_models_matrix_is_refused()
     {
         using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
-        var importance = new ImportanceMatrix("other.gguf", "text", 1, 1, new Dictionary<string, float[]> { ["blk.0.attn_q.weight"] = new float[7] });
-        Assert.Contains("other.gguf: has 7 columns for tensor blk.0.attn_q.weight", Assert.Throws<ModelException>(() => importance.RequireFit(file.FindTensor("blk.0.attn_q.weight")!)).Message);
+        var importance =
+            new ImportanceMatrix("other.gguf", "text", 1, 1, new Dictionary<string, float[]> { ["blk.0.attn_q.weight"] = new float[7] });
+        Assert.Contains("other.gguf: has 7 columns for tensor blk.0.attn_q.weight",
+            Assert.Throws<ModelException>(() => importance.RequireFit(file.FindTensor("blk.0.attn_q.weight")!)).Message);
     }
 
     [Fact]
@@ -71,7 +74,8 @@ public sealed class ImportanceMatrixTests : IDisposable
         string story = string.Concat(Enumerable.Repeat("Once upon a time there was a little girl who lived in a house. ", 40));
         var tokenizer = Tokenizer.Create(ModelLoader.ReadTokenizer(file));
         var text = new CalibrationText(tokenizer, [.. tokenizer.Encode(story)], length: 64, windows: 6);
-        ImportanceMatrix importance = new ImportanceCollector(source, text).Collect("story", _ => { }, TestContext.Current.CancellationToken);
+        ImportanceMatrix importance =
+            new ImportanceCollector(source, text).Collect("story", _ => { }, TestContext.Current.CancellationToken);
         GgufTensor[] matrices = [.. file.Tensors.Where(tensor => TensorTable.IsLayerMatrix(tensor.Name))];
         Assert.Equal(matrices.Length, importance.Count);
         foreach (GgufTensor matrix in matrices) importance.RequireFit(matrix);
@@ -82,8 +86,10 @@ public sealed class ImportanceMatrixTests : IDisposable
         double[] expected = new double[weight.Length];
         for (int start = 0; start < x.Length; start += weight.Length)
         {
-            double mean = x.AsSpan(start, weight.Length).ToArray().Average(value => (double)value * value) + source.Model.OutputNorm!.Epsilon;
-            for (int k = 0; k < weight.Length; k++) expected[k] += x[start + k] * x[start + k] / mean * weight[k] * weight[k] / text.Tokens.Length;
+            double mean = x.AsSpan(start, weight.Length).ToArray().Average(value => (double)value * value)
+                + source.Model.OutputNorm!.Epsilon;
+            for (int k = 0; k < weight.Length; k++)
+                expected[k] += x[start + k] * x[start + k] / mean * weight[k] * weight[k] / text.Tokens.Length;
         }
         float[] query = importance.Of("blk.0.attn_q.weight")!;
         for (int k = 0; k < weight.Length; k++) Assert.Equal(expected[k], query[k], expected[k] * 1e-4);

@@ -35,7 +35,8 @@ public sealed class InputEstimateTests
         var source = new SourceModel(file);
         CalibrationText text = Text(file);
         ImportanceMatrix measured = new ImportanceCollector(source, text).Collect("", _ => { }, CancellationToken.None);
-        foreach ((string name, double least) in new[] { ("blk.0.attn_q.weight", 0.9), ("blk.1.attn_q.weight", 0.6), ("blk.24.attn_q.weight", 0.5), ("blk.1.ffn_down.weight", 0.3), ("blk.29.ffn_gate.weight", 0.5) })
+        foreach ((string name, double least) in new[] { ("blk.0.attn_q.weight", 0.9), ("blk.1.attn_q.weight", 0.6),
+            ("blk.24.attn_q.weight", 0.5), ("blk.1.ffn_down.weight", 0.3), ("blk.29.ffn_gate.weight", 0.5) })
             Assert.InRange(Correlation(estimate.Of(name)!, measured.Of(name)!), least, 1);
         Assert.Null(estimate.Of("blk.0.attn_output.weight"));
     }
@@ -51,7 +52,8 @@ public sealed class InputEstimateTests
                 var writer = new GgufWriter();
                 foreach ((string key, GgufValue value) in source.Metadata) writer.Set(key, value);
                 foreach (GgufTensor tensor in source.Tensors.Where(tensor => tensor.Name != "blk.2.ffn_up.weight"))
-                    writer.SetTensor(tensor.Name, [.. tensor.Shape], tensor.Type, output => output.Write(source.Bytes(tensor, 0, (int)tensor.ByteCount)));
+                    writer.SetTensor(tensor.Name, [.. tensor.Shape], tensor.Type,
+                        output => output.Write(source.Bytes(tensor, 0, (int)tensor.ByteCount)));
                 writer.Save(path);
             }
             using GgufFile file = GgufFile.Open(path);

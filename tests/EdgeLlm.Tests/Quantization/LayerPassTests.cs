@@ -19,7 +19,8 @@ public sealed class LayerPassTests
     public void Derivatives_are_what_small_changes_do(int window, bool isParallel)
     {
         const int Width = 32, Tokens = 2 * Length;
-        ModelSpec spec = TestSpecs.Llama(layers: 1, width: Width, heads: 4, dimension: 8, feedForward: 48, vocabulary: 64, keyValueHeads: 2, window: window);
+        ModelSpec spec = TestSpecs.Llama(layers: 1, width: Width, heads: 4, dimension: 8, feedForward: 48, vocabulary: 64,
+            keyValueHeads: 2, window: window);
         ModelSteps steps = LayerBuilder.Build(isParallel ? TestSpecs.Parallel(spec) : spec);
         var program = new LayerProgram(steps.Layers[0], steps.Stream);
         LayerWeights layer = RandomLayer(steps.Layers[0]);
@@ -37,7 +38,8 @@ public sealed class LayerPassTests
             foreach (int i in new[] { 0, use.Rows - 1 })
             {
                 if (use.Entry.IsMatrix) Check(gradient.Rows[use.Name][i], step => WithRow(use, i, 1 + step));
-                else if (gradient.Norms.TryGetValue(use.Name, out float[]? norm)) Check(norm[i + 17], step => With(ref layer[use][i + 17], step));
+                else if (gradient.Norms.TryGetValue(use.Name, out float[]? norm))
+                    Check(norm[i + 17], step => With(ref layer[use][i + 17], step));
             }
         }
         Assert.Equal((isParallel ? 1 : 2, 7), (gradient.Norms.Count, gradient.Rows.Count));
@@ -82,7 +84,8 @@ public sealed class LayerPassTests
     {
         var weights = new LayerWeights();
         foreach (TensorUse use in steps.SelectMany(step => step.Tensors))
-            weights.Set(use, use.Role is TensorRole.AttentionNorm or TensorRole.FeedForwardNorm ? [.. Numbers(use.Columns, 0.2f).Select(x => 1 + x)] : Numbers(use.Rows * use.Columns, 0.3f));
+            weights.Set(use, use.Role is TensorRole.AttentionNorm or TensorRole.FeedForwardNorm
+                ? [.. Numbers(use.Columns, 0.2f).Select(x => 1 + x)] : Numbers(use.Rows * use.Columns, 0.3f));
         return weights;
     }
 

@@ -41,9 +41,11 @@ public sealed class MatrixMultiplierTests
         }
     }
 
-    private static double Dot(MatrixView a, MatrixView b, int row, int column) => Enumerable.Range(0, a.Columns).Sum(k => (double)At(a, row, k) * At(b, k, column));
+    private static double Dot(MatrixView a, MatrixView b, int row, int column) =>
+        Enumerable.Range(0, a.Columns).Sum(k => (double)At(a, row, k) * At(b, k, column));
 
     private static float At(MatrixView m, int row, int column) => m.Data[m.Offset + row * m.RowStride + column * m.ColumnStride];
 
-    private MatrixView Random(int rows, int columns) => new([.. Enumerable.Range(0, rows * columns).Select(_ => _random.NextSingle() - 0.5f)], rows, columns);
+    private MatrixView Random(int rows, int columns) =>
+        new([.. Enumerable.Range(0, rows * columns).Select(_ => _random.NextSingle() - 0.5f)], rows, columns);
 }

@@ -84,5 +84,6 @@ public sealed class MatrixQuantizerTests
     }
 
     private float[] Normal(int count) =>
-        [.. Enumerable.Range(0, count).Select(_ => (float)(Math.Sqrt(-2 * Math.Log(1 - _random.NextDouble())) * Math.Cos(2 * Math.PI * _random.NextDouble())))];
+        [.. Enumerable.Range(0, count)
+            .Select(_ => (float)(Math.Sqrt(-2 * Math.Log(1 - _random.NextDouble())) * Math.Cos(2 * Math.PI * _random.NextDouble())))];
 }

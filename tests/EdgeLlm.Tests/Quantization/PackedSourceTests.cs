@@ -30,7 +30,9 @@ public sealed class PackedSourceTests : IDisposable
         }
         using (GgufFile result = GgufFile.Open(unpacked))
         {
-            Assert.Equal((type, 64L, 512L), (result.FindTensor("token_embd.weight")!.Type, result.FindTensor("token_embd.weight")!.Columns, result.FindTensor("token_embd.weight")!.Rows));
+            Assert.Equal((type, 64L, 512L),
+                (result.FindTensor("token_embd.weight")!.Type, result.FindTensor("token_embd.weight")!.Columns,
+                    result.FindTensor("token_embd.weight")!.Rows));
             Assert.DoesNotContain(result.Metadata.Keys, PackedTensors.IsKey);
             Assert.False(result.Metadata.Contains("general.alignment"));
         }
@@ -44,7 +46,8 @@ public sealed class PackedSourceTests : IDisposable
         using GgufFile file = GgufFile.Open(Pack(Packing.E4Group16));
         var rows = new WeightRows(file, file.FindTensor("token_embd.weight")!); // E8
         var matrix = new WeightRows(file, file.FindTensor("blk.1.ffn_up.weight")!);
-        foreach ((WeightRows source, int first, int count) in new[] { (rows, 3, 14), (matrix, 5, 30), (matrix, 164, 8) }) // 172 rows: the last group has four
+        // 172 rows: the last group has four
+        foreach ((WeightRows source, int first, int count) in new[] { (rows, 3, 14), (matrix, 5, 30), (matrix, 164, 8) })
         {
             float[] together = new float[count * 64], one = new float[64];
             source.Read(first, together);
@@ -60,18 +63,20 @@ public sealed class PackedSourceTests : IDisposable
     [Fact]
     public void It_can_be_packed_again_and_the_file_tells_of_the_last_time_only()
     {
-        string first = Pack(Packing.E4Group32), calibrated = Path.Combine(_folder, "calibrated.gguf"), fast = Path.Combine(_folder, "fast.gguf");
+        string first = Pack(Packing.E4Group32), calibrated = Path.Combine(_folder, "calibrated.gguf"),
+            fast = Path.Combine(_folder, "fast.gguf");
         using (GgufFile file = GgufFile.Open(first))
-            new CalibratedQuantizer(Plan(file, Packing.E4Group16), new QuantizationSettings { WindowLength = 64, Windows = 16 }, null).Save(calibrated, (_, _) => { }, CancellationToken.None);
+            new CalibratedQuantizer(Plan(file, Packing.E4Group16), new QuantizationSettings { WindowLength = 64, Windows = 16 }, null)
+                .Save(calibrated, (_, _) => { }, CancellationToken.None);
         using (GgufFile file = GgufFile.Open(calibrated))
         {
             Assert.Equal("e4g32", file.Metadata.GetString("edgellm.quantization.requantized_from"));
-            Assert.Equal("e4g16", file.FindTensor("blk.0.attn_q.weight")!.TypeName);
+            Assert.Equal("e4g16-rotated", file.FindTensor("blk.0.attn_q.weight")!.TypeName);
             Assert.True(file.Metadata.Contains("edgellm.quantization.calibration.tokens"));
             new FastQuantizer(Plan(file, Packing.E4Group32)).Save(fast, (_, _) => { }, CancellationToken.None);
         }
         using GgufFile result = GgufFile.Open(fast);
-        Assert.Equal("e4g16", result.Metadata.GetString("edgellm.quantization.requantized_from"));
+        Assert.Equal("e4g16-rotated", result.Metadata.GetString("edgellm.quantization.requantized_from"));
         Assert.Equal("rounded to nearest", result.Metadata.GetString("edgellm.quantization.method"));
         Assert.False(result.Metadata.Contains("edgellm.quantization.calibration.tokens"));
         Assert.Equal(result.Metadata.Keys.Count(), result.Metadata.Keys.Distinct().Count());
@@ -83,14 +88,16 @@ public sealed class PackedSourceTests : IDisposable
     [Fact]
     public void A_packed_tensor_that_has_no_other_form_is_copied_with_what_tells_of_it()
     {
-        string source = Pack(Packing.E4Group32), renamed = Path.Combine(_folder, "renamed.gguf"), output = Path.Combine(_folder, "output.gguf");
+        string source = Pack(Packing.E4Group32), renamed = Path.Combine(_folder, "renamed.gguf"),
+            output = Path.Combine(_folder, "output.gguf");
         using (GgufFile file = GgufFile.Open(source))
         {
             GgufWriter writer = GgufWriter.CopyOf(file);
             GgufTensor tensor = file.FindTensor("blk.0.attn_q.weight")!;
             byte[] bytes = file.Bytes(tensor, 0, (int)tensor.ByteCount).ToArray();
             writer.SetTensor("extra.weight", [.. tensor.Shape], tensor.Type, stream => stream.Write(bytes));
-            PackedTensors.Write(writer, [.. file.Tensors.Select(other => other.Packed).OfType<PackedTensor>(), tensor.Packed! with { Name = "extra.weight" }]);
+            PackedTensors.Write(writer,
+                [.. file.Tensors.Select(other => other.Packed).OfType<PackedTensor>(), tensor.Packed! with { Name = "extra.weight" }]);
             writer.Save(renamed);
         }
         using GgufFile input = GgufFile.Open(renamed);

@@ -9,7 +9,9 @@ using EdgeLlm.Quantization.Standard;
 
 namespace EdgeLlm.Tests.Quantization;
 
-/// <summary>Models whose weights a training for Q4_0 left on its lattice, published as floats: their codes are found again and kept.</summary>
+/// <summary>
+/// Models whose weights a training for Q4_0 left on its lattice, published as floats: their codes are found again and kept.
+/// </summary>
 public sealed class Q4LatticeTests : IDisposable
 {
     private const int BlockLength = 32;
@@ -33,13 +35,16 @@ public sealed class Q4LatticeTests : IDisposable
     [Fact]
     public void A_tiny_Gemma_3_in_a_folder_of_BF16_keeps_its_codes_also_with_calibration()
     {
-        string imported = _folder.PathOf("imported.gguf"), fast = _folder.PathOf("fast.gguf"), calibrated = _folder.PathOf("calibrated.gguf");
-        using (var model = HuggingFaceModel.Open(SharedFolder.Require("golden", "logits", "gemma3"))) model.Save(imported, _ => { }, CancellationToken.None);
+        string imported = _folder.PathOf("imported.gguf"), fast = _folder.PathOf("fast.gguf"),
+            calibrated = _folder.PathOf("calibrated.gguf");
+        using (var model = HuggingFaceModel.Open(SharedFolder.Require("golden", "logits", "gemma3")))
+            model.Save(imported, _ => { }, CancellationToken.None);
         string lattice = OnLattice(imported, ElementType.BF16);
         using (GgufFile file = GgufFile.Open(lattice))
         {
             new FastQuantizer(Plan(file)).Save(fast, (_, _) => { }, CancellationToken.None);
-            new CalibratedQuantizer(Plan(file), new QuantizationSettings { WindowLength = 64, Windows = 8 }, null).Save(calibrated, (_, _) => { }, CancellationToken.None);
+            new CalibratedQuantizer(Plan(file), new QuantizationSettings { WindowLength = 64, Windows = 8 }, null)
+                .Save(calibrated, (_, _) => { }, CancellationToken.None);
         }
         AssertKept(lattice, fast);
         AssertKept(lattice, calibrated);
@@ -58,20 +63,23 @@ public sealed class Q4LatticeTests : IDisposable
     [Fact]
     public void Types_of_four_bits_keep_a_lattice_and_others_are_as_asked()
     {
-        string lattice = OnLattice(SharedFolder.Require("models", "stories260K.f32.gguf"), ElementType.F16), target = _folder.PathOf("standard.gguf");
+        string lattice = OnLattice(SharedFolder.Require("models", "stories260K.f32.gguf"), ElementType.F16),
+            target = _folder.PathOf("standard.gguf");
         using GgufFile file = GgufFile.Open(lattice);
         IReadOnlySet<string> names = Q4Lattice.Find(file, CancellationToken.None);
         GgufTensor tensor = file.FindTensor("blk.0.attn_q.weight")!;
         Assert.Equal(ElementType.Q4_0, new StandardPlan(file, ElementType.Q4_K, hasImportance: false, names).TypeOf(tensor));
         Assert.Equal(ElementType.Q8_0, new StandardPlan(file, ElementType.Q8_0, hasImportance: false, names).TypeOf(tensor));
-        new StandardQuantizer(new StandardPlan(file, ElementType.Q4_0, hasImportance: false, names), importance: null).Save(target, (_, _) => { }, CancellationToken.None);
+        new StandardQuantizer(new StandardPlan(file, ElementType.Q4_0, hasImportance: false, names), importance: null)
+            .Save(target, (_, _) => { }, CancellationToken.None);
         AssertKept(lattice, target);
     }
 
     [Fact]
     public void A_budget_counts_what_is_kept_as_fixed()
     {
-        using GgufFile file = GgufFile.Open(OnLattice(SharedFolder.Require("models", "stories260K.f32.gguf"), ElementType.F16, name => name.Contains("ffn_")));
+        using GgufFile file = GgufFile.Open(
+            OnLattice(SharedFolder.Require("models", "stories260K.f32.gguf"), ElementType.F16, name => name.Contains("ffn_")));
         IReadOnlySet<string> names = Q4Lattice.Find(file, CancellationToken.None);
         Assert.Equal(10, names.Count); // gate and up of five layers; ffn_down has rows of 172
         var plan = new QuantizationPlan(file, Packing.E4Group32, Packing.E8Group32, names);
@@ -120,7 +128,8 @@ public sealed class Q4LatticeTests : IDisposable
                 for (int k = 0; k < BlockLength; k++) block[k] = Rounded(scale * random.Next(least, most + 1), type);
                 bool isZero = block.All(weight => weight == 0);
                 Assert.Equal(!isZero, Q4Lattice.TryFit(block, type, codes, out ushort half));
-                for (int k = 0; k < BlockLength && !isZero; k++) Assert.Equal(block[k], Rounded(HalfConversion.ToFloat(half) * codes[k], type));
+                for (int k = 0; k < BlockLength && !isZero; k++)
+                    Assert.Equal(block[k], Rounded(HalfConversion.ToFloat(half) * codes[k], type));
             }
         }
     }
@@ -131,7 +140,8 @@ public sealed class Q4LatticeTests : IDisposable
         string path = _folder.PathOf($"lattice-{type}.gguf");
         using GgufFile file = GgufFile.Open(source);
         GgufWriter writer = GgufWriter.CopyOf(file);
-        foreach (GgufTensor tensor in file.Tensors.Where(tensor => QuantizationPlan.CanPack(tensor) && (where is null || where(tensor.Name))))
+        foreach (GgufTensor tensor in file.Tensors.Where(tensor => QuantizationPlan.CanPack(tensor)
+            && (where is null || where(tensor.Name))))
         {
             float[] weights = new float[tensor.Rows * tensor.Columns];
             new WeightRows(file, tensor).Read(0, weights);
@@ -146,7 +156,10 @@ public sealed class Q4LatticeTests : IDisposable
         return path;
     }
 
-    /// <summary>At least 999 of 1,000 blocks of each matrix that is Q4_0 now give the source's weights, rounded to their type; and all matrices that could be are.</summary>
+    /// <summary>
+    /// At least 999 of 1,000 blocks of each matrix that is Q4_0 now give the source's weights, rounded to their type; and all matrices that
+    /// could be are.
+    /// </summary>
     private static void AssertKept(string source, string packed)
     {
         using GgufFile before = GgufFile.Open(source), after = GgufFile.Open(packed);
@@ -188,7 +201,8 @@ public sealed class Q4LatticeTests : IDisposable
         _ => weight,
     };
 
-    private static QuantizationPlan Plan(GgufFile file) => new(file, Packing.E4Group32, Packing.E8Group32, Q4Lattice.Find(file, CancellationToken.None));
+    private static QuantizationPlan Plan(GgufFile file) =>
+        new(file, Packing.E4Group32, Packing.E8Group32, Q4Lattice.Find(file, CancellationToken.None));
 
     /// <summary>Mean KL divergence of predictions on some tokens.</summary>
     private static double Divergence(string first, string second, bool floatActivations = false)
@@ -213,8 +227,10 @@ public sealed class Q4LatticeTests : IDisposable
 
     private static (float[] Logits, int Vocabulary) Logits(string path, bool floatActivations)
     {
-        using var model = LanguageModel.Load(path, new ModelOptions { ContextLength = 128, CacheType = KeyValueType.F32, FloatActivations = floatActivations });
-        int[] ids = model.Tokenizer.Encode("Sara and Ben liked to play in the garden. They found a small green frog near the pond and wanted to keep it.", false, true);
+        using var model = LanguageModel.Load(path,
+            new ModelOptions { ContextLength = 128, CacheType = KeyValueType.F32, FloatActivations = floatActivations });
+        int[] ids = model.Tokenizer.Encode(
+            "Sara and Ben liked to play in the garden. They found a small green frog near the pond and wanted to keep it.", false, true);
         float[] logits = new float[ids.Length * model.Info.VocabularySize];
         using KvCache cache = model.CreateCache();
         model.ForwardAll(ids, cache, logits);

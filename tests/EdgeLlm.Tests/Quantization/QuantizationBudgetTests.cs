@@ -15,7 +15,8 @@ public sealed class QuantizationBudgetTests
     {
         using GgufFile file = Open();
         var plan = new QuantizationPlan(file, Packing.E4Group32, Packing.E8Group32);
-        var budget = new QuantizationBudget(plan, null, (_, _) => { }, CancellationToken.None);
+        var budget = new QuantizationBudget(plan, null, (_, _) => { }, CancellationToken.None,
+            new HashSet<Packing> { Packing.E4Group32, Packing.E4Group16, Packing.E8Group32 });
         budget.Fit(long.MaxValue);
         long largest = plan.OutputBytes;
         Assert.All(Packed(), packing => Assert.Equal(Packing.E8Group32, packing));
@@ -29,6 +30,19 @@ public sealed class QuantizationBudgetTests
         budget.Fit(middle);
         Assert.InRange(plan.OutputBytes, middle - (largest - smallest) / 5, middle);
         Assert.True(Packed().Distinct().Count() > 1);
+        Assert.True(plan.PredictedDivergence > 0);
+
+        var all = new QuantizationBudget(plan, null, (_, _) => { }, CancellationToken.None);
+        all.Fit(smallest * 95 / 100);
+        Assert.InRange(plan.OutputBytes, 0, smallest * 95 / 100);
+        Assert.Contains(Packing.E3Group32, Packed());
+        Assert.NotEqual(Packing.E3Group32, plan.PackingOf("blk.0.attn_v.weight"));
+
+        long half = plan.Tensors.Sum(plan.ReadBytesOf);
+        var few = new QuantizationBudget(plan, null, (_, _) => { }, CancellationToken.None,
+            new HashSet<Packing> { Packing.E5Group32, Packing.E8Group32 });
+        few.Fit(long.MaxValue, half + (largest - half) / 2);
+        Assert.Equal(new HashSet<Packing> { Packing.E5Group32, Packing.E8Group32 }, Packed().ToHashSet());
 
         Packing[] Packed() => [.. plan.Tensors.Select(tensor => plan.PackingOf(tensor.Name)).Where(packing => packing != Packing.None)];
     }

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Quantization;
@@ -57,7 +56,11 @@ public sealed class QuantizationStateTests : IDisposable
 
     private static QuantizedLayer Layer(int seed, Dictionary<string, float[]>? norms)
     {
-        var tensor = new PackedTensor($"matrix {seed}", Packing.E4Group32, 8, 32, Vector128.Create<sbyte>([-63, -50, -40, -30, -20, -10, -5, 0, 3, 8, 15, 22, 30, 40, 50, 63]));
+        var tensor = new PackedTensor($"matrix {seed}", Packing.E4Group32, 8, 32,
+            PackedTensor.CodebookOf([-63, -50, -40, -30, -20, -10, -5, 0, 3, 8, 15, 22, 30, 40, 50, 63]))
+        {
+            IsRotated = seed % 2 == 1,
+        };
         return new QuantizedLayer([new PackedMatrix(tensor, Data(seed, tensor.ByteCount))], norms);
     }
 
@@ -65,7 +68,8 @@ public sealed class QuantizationStateTests : IDisposable
     {
         byte[] data = new byte[count];
         new Random(seed).NextBytes(data);
-        for (int row = 0; row < 8; row++) BitConverter.TryWriteBytes(data.AsSpan(4 * row), 0.5f + row); // scales: numbers that a factor of 1 leaves alone
+        // scales: numbers that a factor of 1 leaves alone
+        for (int row = 0; row < 8; row++) BitConverter.TryWriteBytes(data.AsSpan(4 * row), 0.5f + row);
         return data;
     }
 }

@@ -11,7 +11,8 @@ public sealed class ReductionsTests
     public void Sums_do_not_depend_on_where_in_memory_the_numbers_lie(int length)
     {
         var random = new Random(2);
-        float[] x = [.. Enumerable.Range(0, length).Select(_ => random.NextSingle() - 0.3f)], y = [.. x.Select(number => number * random.NextSingle())];
+        float[] x = [.. Enumerable.Range(0, length).Select(_ => random.NextSingle() - 0.3f)],
+            y = [.. x.Select(number => number * random.NextSingle())];
         float[] moved = new float[length + 16], movedY = new float[length + 16];
         Assert.Equal(x.Zip(y, (a, b) => (double)a * b).Sum(), Reductions.Dot(x, y), 1e-3);
         Assert.Equal(x.Sum(number => (double)number), Reductions.Sum(x), 1e-3);

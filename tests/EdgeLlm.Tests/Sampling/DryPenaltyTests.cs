@@ -85,7 +85,9 @@ public class DryPenaltyTests
             // The base of 1 + 1/64 keeps penalties of long matches apart in a float.
             SamplingOptions options = Options with
             {
-                DryAllowedLength = allowedLength, DryBase = 1.015625f, DryPenaltyLastN = window,
+                DryAllowedLength = allowedLength,
+                DryBase = 1.015625f,
+                DryPenaltyLastN = window,
                 DrySequenceBreakers = seed % 2 == 0 ? [] : [[alphabet]],
             };
             var random = new Xoshiro256((ulong)seed);

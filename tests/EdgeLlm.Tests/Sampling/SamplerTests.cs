@@ -122,8 +122,12 @@ public class SamplerTests
     {
         SamplingOptions options = Unfiltered with
         {
-            RepeatPenalty = 100, PresencePenalty = 100, FrequencyPenalty = 100,
-            DryMultiplier = float.MaxValue, DryBase = float.MaxValue, DryAllowedLength = 1,
+            RepeatPenalty = 100,
+            PresencePenalty = 100,
+            FrequencyPenalty = 100,
+            DryMultiplier = float.MaxValue,
+            DryBase = float.MaxValue,
+            DryAllowedLength = 1,
         };
         var sampler = new Sampler(options, 1);
         for (int i = 0; i < 200; i++)
@@ -172,7 +176,10 @@ public class SamplerTests
     {
         SamplingOptions options = SamplingOptions.Greedy with
         {
-            PresencePenalty = 5, RepeatLastN = int.MaxValue, DryMultiplier = 1, DryPenaltyLastN = int.MaxValue,
+            PresencePenalty = 5,
+            RepeatLastN = int.MaxValue,
+            DryMultiplier = 1,
+            DryPenaltyLastN = int.MaxValue,
         };
         var sampler = new Sampler(options, 3, contextLength: 2);
         foreach (int token in (int[])[0, 1, 2]) sampler.Accept(token);
@@ -184,8 +191,13 @@ public class SamplerTests
     {
         SamplingOptions all = new()
         {
-            TypicalP = 0.9f, RepeatPenalty = 1.1f, PresencePenalty = 0.1f, FrequencyPenalty = 0.1f,
-            DryMultiplier = 0.8f, DryAllowedLength = 1, DrySequenceBreakers = [[3], [4, 5]],
+            TypicalP = 0.9f,
+            RepeatPenalty = 1.1f,
+            PresencePenalty = 0.1f,
+            FrequencyPenalty = 0.1f,
+            DryMultiplier = 0.8f,
+            DryAllowedLength = 1,
+            DrySequenceBreakers = [[3], [4, 5]],
             LogitBias = new Dictionary<int, float> { [1] = 1, [2] = float.NegativeInfinity },
         };
         foreach (SamplingOptions options in (SamplingOptions[])[SamplingOptions.Greedy, new(), Unfiltered, all, all with { TopK = 0 }])

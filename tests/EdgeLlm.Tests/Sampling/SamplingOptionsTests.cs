@@ -11,9 +11,19 @@ public class SamplingOptionsTests
         SamplingOptions.Greedy.Validate();
         new SamplingOptions
         {
-            Temperature = float.MaxValue, TopK = int.MaxValue, TopP = 0, MinP = 1, TypicalP = 0, RepeatPenalty = 100, RepeatLastN = -1,
-            PresencePenalty = -100, FrequencyPenalty = 100,
-            DryMultiplier = float.MaxValue, DryBase = 1, DryAllowedLength = 1, DryPenaltyLastN = 0,
+            Temperature = float.MaxValue,
+            TopK = int.MaxValue,
+            TopP = 0,
+            MinP = 1,
+            TypicalP = 0,
+            RepeatPenalty = 100,
+            RepeatLastN = -1,
+            PresencePenalty = -100,
+            FrequencyPenalty = 100,
+            DryMultiplier = float.MaxValue,
+            DryBase = 1,
+            DryAllowedLength = 1,
+            DryPenaltyLastN = 0,
             LogitBias = new Dictionary<int, float> { [0] = float.NegativeInfinity, [1] = -3.5f },
         }.Validate();
     }

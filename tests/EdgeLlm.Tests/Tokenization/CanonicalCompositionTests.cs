@@ -40,6 +40,7 @@ public sealed class CanonicalCompositionTests
     {
         string run = "a" + string.Concat(Enumerable.Repeat("\u0301\u0323\u0327", 200_000));
         byte[] result = CanonicalComposition.Compose(Encoding.UTF8.GetBytes(run));
-        Assert.StartsWith("\u1EA1\u0327", Encoding.UTF8.GetString(result)); // classes 202, 220, 230: the cedilla first, which a has no letter for
+        // classes 202, 220, 230: the cedilla first, which a has no letter for
+        Assert.StartsWith("\u1EA1\u0327", Encoding.UTF8.GetString(result));
     }
 }

@@ -23,9 +23,12 @@ public sealed class PipelineTests
     [InlineData("""{"type":"Prepend","prepend":"▁"}""", "", "")]
     [InlineData("""{"type":"Replace","pattern":{"String":" "},"content":"▁"}""", "a  b", "a▁▁b")]
     [InlineData("""{"type":"Replace","pattern":{"Regex":" {2,}"},"content":" "}""", "a    b c", "a b c")]
-    [InlineData("""{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}""", "É\u0000\t中x\u200b", "e  中 x")]
-    [InlineData("""{"type":"BertNormalizer","clean_text":false,"handle_chinese_chars":false,"strip_accents":null,"lowercase":false}""", "É\t中", "É\t中")]
-    [InlineData("""{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"StripAccents"},{"type":"Sequence","normalizers":[]}]}""", "é", "e")]
+    [InlineData("""{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}""",
+        "É\u0000\t中x\u200b", "e  中 x")]
+    [InlineData("""{"type":"BertNormalizer","clean_text":false,"handle_chinese_chars":false,"strip_accents":null,"lowercase":false}""",
+        "É\t中", "É\t中")]
+    [InlineData("""{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"StripAccents"},{"type":"Sequence","normalizers":[]}]}""", "é",
+        "e")]
     public void A_normalizer_changes_a_text(string normalizer, string text, string expected)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(text);
@@ -50,8 +53,12 @@ public sealed class PipelineTests
     [InlineData("""{"type":"Metaspace","replacement":"▁","prepend_scheme":"always"}""", "a  b", "▁a|▁|▁b")]
     [InlineData("""{"type":"Metaspace","replacement":"▁","add_prefix_space":false,"split":false}""", "a  b", "a▁▁b")]
     [InlineData("""{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":false}""", " a", "▁a")]
-    [InlineData("""{"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},{"type":"Metaspace","replacement":"▁","prepend_scheme":"first"}]}""", "a b", "▁a|b")]
-    [InlineData("""{"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},{"type":"Metaspace","replacement":"▁","prepend_scheme":"first"}]}""", " a b", "a|b")]
+    [InlineData(
+        """{"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},{"type":"Metaspace","replacement":"▁","prepend_scheme":"first"}]}""",
+        "a b", "▁a|b")]
+    [InlineData(
+        """{"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},{"type":"Metaspace","replacement":"▁","prepend_scheme":"first"}]}""",
+        " a b", "a|b")]
     [InlineData("""{"type":"Whitespace"}""", "a_b, c!?", "a_b|,|c|!?")]
     [InlineData("""{"type":"Punctuation","behavior":"Contiguous"}""", "a!?b$ c", "a|!?|b|$| c")]
     [InlineData("""{"type":"Punctuation"}""", "a!?", "a|!|?")]
@@ -101,9 +108,11 @@ public sealed class PipelineTests
     [InlineData("normalizer", """{"type":"Precompiled","precompiled_charsmap":"?"}""", "precompiled_charsmap is not base64")]
     [InlineData("normalizer", """{"type":"Precompiled","precompiled_charsmap":"AAAAAQ=="}""", "precompiled_charsmap")]
     [InlineData("pre_tokenizer", """{"type":"UnicodeScripts"}""", "pre_tokenizer.type is 'UnicodeScripts'")]
-    [InlineData("pre_tokenizer", """{"type":"Split","pattern":{"Regex":"\\b"},"behavior":"Isolated"}""", "pre_tokenizer.pattern.Regex has something that is not known here")]
+    [InlineData("pre_tokenizer", """{"type":"Split","pattern":{"Regex":"\\b"},"behavior":"Isolated"}""",
+        "pre_tokenizer.pattern.Regex has something that is not known here")]
     [InlineData("pre_tokenizer", """{"type":"Split","pattern":{"String":"a"},"behavior":"Mixed"}""", "pre_tokenizer.behavior is 'Mixed'")]
-    [InlineData("pre_tokenizer", """{"type":"Metaspace","replacement":"▁","prepend_scheme":"last"}""", "pre_tokenizer.prepend_scheme is 'last'")]
+    [InlineData("pre_tokenizer", """{"type":"Metaspace","replacement":"▁","prepend_scheme":"last"}""",
+        "pre_tokenizer.prepend_scheme is 'last'")]
     [InlineData("decoder", """{"type":"Metaspace","replacement":""}""", "decoder.replacement must be one character")]
     [InlineData("decoder", """{"type":"BPEDecoder","suffix":"</w>"}""", "decoder.type is 'BPEDecoder'")]
     [InlineData("decoder", """{"type":"Strip","content":"_","start":1,"stop":0}""", "decoder.type is 'Strip'")]
@@ -127,7 +136,11 @@ public sealed class PipelineTests
             Tokens = Utf8Strings.From("a", "b", "<x>", "<y>", "é", "<", ">", "x", "y"),
             TokenTypes = [1, 1, (int)TokenType.UserDefined, (int)TokenType.Control, 1, 1, 1, 1, 1],
             Merges = Utf8Strings.From(),
-            Pipeline = Read("""{"type":"NFC"}""", "null") with { AddedTokens = [new AddedToken(2, false, false, false, IsNormalized: true), new AddedToken(3, false, false, false, IsNormalized: true)] },
+            Pipeline = Read("""{"type":"NFC"}""", "null") with
+            {
+                AddedTokens =
+                [new AddedToken(2, false, false, false, IsNormalized: true), new AddedToken(3, false, false, false, IsNormalized: true)]
+            },
         };
         Tokenizer tokenizer = Tokenizer.Create(data);
         Assert.Equal([0, 2, 3], tokenizer.Encode("a<x><y>", parseSpecial: true));
@@ -142,7 +155,12 @@ public sealed class PipelineTests
 
     private static TokenizerPipeline Read(string normalizer, string preTokenizer)
     {
-        var root = new JsonObject { ["model"] = JsonNode.Parse("""{"type":"BPE"}"""), ["normalizer"] = JsonNode.Parse(normalizer), ["pre_tokenizer"] = JsonNode.Parse(preTokenizer) };
+        var root = new JsonObject
+        {
+            ["model"] = JsonNode.Parse("""{"type":"BPE"}"""),
+            ["normalizer"] = JsonNode.Parse(normalizer),
+            ["pre_tokenizer"] = JsonNode.Parse(preTokenizer),
+        };
         return PipelineReader.Read("tokenizer.json", root.ToJsonString(), "");
     }
 }

@@ -81,7 +81,9 @@ public sealed class TokenizerTests
     public void User_defined_tokens_are_taken_in_raw_text_and_never_where_a_user_typed_them_unless_they_are_white_space()
     {
         Tokenizer bytePair = BytePair("<|im_start|>", "\n\n");
-        Tokenizer sentencePiece = Tokenizer.Create(SentencePieceData(("<|im_", -1), ("start|>", -1), ("<|", -2), ("im_", -2), ("<|im_start|>", 0), ("\n\n", 0)) is var data
+        Tokenizer sentencePiece =
+            Tokenizer.Create(
+                SentencePieceData(("<|im_", -1), ("start|>", -1), ("<|", -2), ("im_", -2), ("<|im_start|>", 0), ("\n\n", 0)) is var data
             ? data with { TokenTypes = [.. data.TokenTypes![..^2], 4, 4] } : null!);
         foreach (Tokenizer tokenizer in new[] { bytePair, sentencePiece })
         {
@@ -92,7 +94,8 @@ public sealed class TokenizerTests
             tokenizer.Encode(text, [13..27], output); // `<|im_start|>\n\n` is typed
             Assert.Equal(2, output.Count(id => id == start));
             Assert.Single(output, lines);
-            Assert.Equal(text, tokenizer.Decode(output.ToArray(), renderSpecial: true).TrimStart(' ').Replace("<|im_start|> ", "<|im_start|>", StringComparison.Ordinal));
+            Assert.Equal(text, tokenizer.Decode(output.ToArray(), renderSpecial: true).TrimStart(' ').Replace("<|im_start|> ",
+                "<|im_start|>", StringComparison.Ordinal));
         }
     }
 

@@ -8,10 +8,12 @@ namespace EdgeLlm.Speech.Detection.Onnx;
 /// <param name="Inputs">Names of its inputs; empty: not given.</param>
 /// <param name="Outputs">Names of its outputs.</param>
 /// <param name="Attributes">Its attributes by name.</param>
-internal sealed record OnnxNode(string Operator, IReadOnlyList<string> Inputs, IReadOnlyList<string> Outputs, IReadOnlyDictionary<string, OnnxAttribute> Attributes)
+internal sealed record OnnxNode(string Operator, IReadOnlyList<string> Inputs, IReadOnlyList<string> Outputs,
+    IReadOnlyDictionary<string, OnnxAttribute> Attributes)
 {
     /// <summary>An integer attribute.</summary>
-    public long Integer(string name, long otherwise) => Attributes.TryGetValue(name, out OnnxAttribute? attribute) ? attribute.Integer : otherwise;
+    public long Integer(string name, long otherwise) =>
+        Attributes.TryGetValue(name, out OnnxAttribute? attribute) ? attribute.Integer : otherwise;
 
     /// <summary>A list of integers; null where there is none.</summary>
     public IReadOnlyList<long>? Integers(string name) => Attributes.GetValueOrDefault(name)?.Integers;
@@ -23,7 +25,9 @@ internal sealed record OnnxNode(string Operator, IReadOnlyList<string> Inputs, I
 /// <summary>An attribute's value; which one counts is the operator's business.</summary>
 internal sealed record OnnxAttribute(long Integer, string? Text, IReadOnlyList<long> Integers, OnnxValue? Tensor, OnnxGraph? Graph);
 
-/// <summary>The operations of a model or of a branch in their order, and the names of what they give. Only what is needed of onnx.proto3 is read.</summary>
+/// <summary>
+/// The operations of a model or of a branch in their order, and the names of what they give. Only what is needed of onnx.proto3 is read.
+/// </summary>
 internal sealed class OnnxGraph
 {
     private const int MostNodes = 20_000, MostDepth = 16, MostInputs = 256, MostNumbers = 4096, OldestOpset = 13, NewestOpset = 17;
@@ -83,7 +87,8 @@ internal sealed class OnnxGraph
             if (domain is "" or "ai.onnx") opset = version;
         }
         if (graph is not { } found) throw new InvalidDataException("is not an ONNX file, or damaged");
-        if (opset is < OldestOpset or > NewestOpset) throw new InvalidDataException($"needs ONNX's operators of version {opset}; {OldestOpset} to {NewestOpset} are read");
+        if (opset is < OldestOpset or > NewestOpset)
+            throw new InvalidDataException($"needs ONNX's operators of version {opset}; {OldestOpset} to {NewestOpset} are read");
         return new OnnxGraph(found, 0);
     }
 
@@ -103,7 +108,8 @@ internal sealed class OnnxGraph
                 case 7: domain = reader.Text; break;
                 default: break;
             }
-            if (inputs.Count + outputs.Count > MostInputs) throw new InvalidDataException($"has an operation with more than {MostInputs} inputs and outputs");
+            if (inputs.Count + outputs.Count > MostInputs)
+                throw new InvalidDataException($"has an operation with more than {MostInputs} inputs and outputs");
         }
         return new OnnxNode(domain is "" or "ai.onnx" ? name : $"{domain}.{name}", inputs, outputs, attributes);
     }
@@ -165,7 +171,13 @@ internal sealed class OnnxGraph
         }
         int[] shape = OnnxValue.Shaped(dimensions);
         int count = OnnxValue.CountOf(shape);
-        int width = type switch { Float or Int32 => 4, Int64 => 8, Bool => 1, _ => throw new InvalidDataException($"has a tensor of ONNX's type {type}; floats, int32, int64 and bool are read") };
+        int width = type switch
+        {
+            Float or Int32 => 4,
+            Int64 => 8,
+            Bool => 1,
+            _ => throw new InvalidDataException($"has a tensor of ONNX's type {type}; floats, int32, int64 and bool are read")
+        };
         if (type == Float)
         {
             ReadOnlyMemory<byte> data = raw.IsEmpty ? floats : raw;
@@ -174,7 +186,8 @@ internal sealed class OnnxGraph
             for (int i = 0; i < count; i++) values[i] = BinaryPrimitives.ReadSingleLittleEndian(data.Span[(width * i)..]);
             return (name, new OnnxValue(shape, values, null, IsConstant: true));
         }
-        if (raw.IsEmpty ? integers.Count != count : raw.Length != (long)width * count) throw new InvalidDataException("has a tensor whose shape and size differ");
+        if (raw.IsEmpty ? integers.Count != count : raw.Length != (long)width * count)
+            throw new InvalidDataException("has a tensor whose shape and size differ");
         long[] numbers = new long[count];
         for (int i = 0; i < count; i++)
         {

@@ -22,7 +22,8 @@ internal static partial class OnnxOperators
     private static OnnxValue Add(OnnxProgram program, OnnxNode node, OnnxValue a, OnnxValue b)
     {
         if (!a.Shape.SequenceEqual(b.Shape)) throw Unfit(node, "adds tensors of two shapes");
-        if (a.Integers is { } first && b.Integers is { } second) return new OnnxValue(a.Shape, null, [.. first.Zip(second, (x, y) => unchecked(x + y))], IsConstant: true);
+        if (a.Integers is { } first && b.Integers is { } second)
+            return new OnnxValue(a.Shape, null, [.. first.Zip(second, (x, y) => unchecked(x + y))], IsConstant: true);
         float[] left = FloatsOf(node, a), right = FloatsOf(node, b);
         OnnxValue result = OnnxValue.Result(a.Shape);
         float[] sum = result.Floats!;
@@ -36,13 +37,16 @@ internal static partial class OnnxOperators
     private static OnnxValue Mean(OnnxProgram program, OnnxNode node, OnnxValue value)
     {
         float[] x = FloatsOf(node, value);
-        int[] axes = [.. (node.Integers("axes") ?? []).Select(axis => OnnxValue.Axis(axis, value.Shape.Length))], strides = Strides(value.Shape);
+        int[] axes = [.. (node.Integers("axes") ?? []).Select(axis => OnnxValue.Axis(axis, value.Shape.Length))],
+            strides = Strides(value.Shape);
         if (axes.Length == 0 || x.Length == 0) throw Unfit(node, "has no dimension to average");
         int[] kept = [.. Enumerable.Range(0, value.Shape.Length).Where(d => !axes.Contains(d))];
         int[] reduced = [.. axes.Distinct().Order()];
-        int[] Of(int[] dimensions) => Map([.. dimensions.Select(d => value.Shape[d])], [.. dimensions.Select(d => Steps(value.Shape[d], strides[d]))]);
+        int[] Of(int[] dimensions) =>
+            Map([.. dimensions.Select(d => value.Shape[d])], [.. dimensions.Select(d => Steps(value.Shape[d], strides[d]))]);
         int[] starts = Of(kept), parts = Of(reduced);
-        int[] shape = node.Integer("keepdims", 1) != 0 ? [.. value.Shape.Select((dimension, d) => axes.Contains(d) ? 1 : dimension)] : [.. kept.Select(d => value.Shape[d])];
+        int[] shape = node.Integer("keepdims", 1) != 0 ? [.. value.Shape.Select((dimension, d) => axes.Contains(d) ? 1 : dimension)]
+            : [.. kept.Select(d => value.Shape[d])];
         OnnxValue result = OnnxValue.Result(shape);
         float[] means = result.Floats!;
         return program.Add(result, [value], () =>
@@ -56,20 +60,32 @@ internal static partial class OnnxOperators
         });
     }
 
-    /// <summary>y[o, t] = bias[o] + sum over c, k of w[o, c, k] x[c, stride t + k - padding]: the patches of x as rows of a matrix, times the weights.</summary>
+    /// <summary>
+    /// y[o, t] = bias[o] + sum over c, k of w[o, c, k] x[c, stride t + k - padding]: the patches of x as rows of a matrix, times the
+    /// weights.
+    /// </summary>
     private static OnnxValue Convolve(OnnxProgram program, OnnxNode node, OnnxValue value, OnnxValue weights, OnnxValue? bias)
     {
         float[] x = FloatsOf(node, value), w = FloatsOf(node, weights);
-        if (value.Shape is not [1, var channels, var length] || weights.Shape is not [var outputs, var depth, var width] || depth != channels) throw Unfit(node, "is not along one dimension");
-        if (node.Integer("group", 1) != 1 || (node.Integers("dilations") ?? []).Any(dilation => dilation != 1) || node.Text("auto_pad", "NOTSET") != "NOTSET") throw Unfit(node, "has groups, dilation or automatic padding");
-        if (!weights.IsConstant || bias is { IsConstant: false } || (bias is not null && FloatsOf(node, bias).Length != outputs)) throw Unfit(node, "has weights that are not constants");
+        if (value.Shape is not [1, var channels, var length]
+            || weights.Shape is not [var outputs, var depth, var width] || depth != channels)
+            throw Unfit(node, "is not along one dimension");
+        if (node.Integer("group", 1) != 1 || (node.Integers("dilations") ?? []).Any(dilation => dilation != 1)
+            || node.Text("auto_pad", "NOTSET") != "NOTSET")
+            throw Unfit(node, "has groups, dilation or automatic padding");
+        if (!weights.IsConstant || bias is { IsConstant: false } || (bias is not null && FloatsOf(node, bias).Length != outputs))
+            throw Unfit(node, "has weights that are not constants");
         long stride = node.Integers("strides") is [var one] ? one : 1;
         (long before, long after) = node.Integers("pads") is [var left, var right] ? (left, right) : (0, 0);
-        if (stride is < 1 or > MostPadding || before is < 0 or > MostPadding || after is < 0 or > MostPadding || width < 1 || length + before + after < width) throw Unfit(node, "has sizes that can't be");
-        int times = (int)((length + before + after - width) / stride) + 1, columns = channels * width, first = (int)before, step = (int)stride;
+        if (stride is < 1 or > MostPadding || before is < 0 or > MostPadding || after is < 0 or > MostPadding || width < 1
+            || length + before + after < width)
+            throw Unfit(node, "has sizes that can't be");
+        int times = (int)((length + before + after - width) / stride) + 1, columns = channels * width,
+            first = (int)before, step = (int)stride;
         var matrix = new FloatMatrix(program.Kernel, w, outputs, columns);
         bool isDirect = channels == 1 && before == 0 && after == 0;
-        float[] patches = isDirect ? x : new float[OnnxValue.CountOf([times, columns])], products = new float[OnnxValue.CountOf([times, outputs])];
+        float[] patches = isDirect ? x : new float[OnnxValue.CountOf([times, columns])],
+            products = new float[OnnxValue.CountOf([times, outputs])];
         OnnxValue result = OnnxValue.Result(1, outputs, times);
         float[] y = result.Floats!;
         return program.Add(result, [value, weights], () =>
@@ -105,15 +121,20 @@ internal static partial class OnnxOperators
     /// </summary>
     private static OnnxValue[] Lstm(OnnxProgram program, OnnxNode node, OnnxValue?[] inputs)
     {
-        bool isPlain = node.Text("direction", "forward") == "forward" && node.Integer("layout", 0) == 0 && node.Integer("input_forget", 0) == 0
+        bool isPlain = node.Text("direction", "forward") == "forward" && node.Integer("layout", 0) == 0
+            && node.Integer("input_forget", 0) == 0
             && !node.Attributes.ContainsKey("activations") && !node.Attributes.ContainsKey("clip");
         if (!isPlain) throw Unfit(node, "is not a plain one forwards");
-        if (inputs is not [{ Shape: [1, 1, var width] } x, { IsConstant: true } w, { IsConstant: true } r, { IsConstant: true } b, null, { } h, { } c])
+        if (inputs is not [{ Shape: [1, 1, var width] } x, { IsConstant: true } w, { IsConstant: true } r,
+            { IsConstant: true } b, null, { } h, { } c])
             throw Unfit(node, "has other inputs than one step of one sequence, constant weights and a state");
         int size = (int)Math.Clamp(node.Integer("hidden_size", 0), 0, int.MaxValue / 8);
-        if (!w.Shape.SequenceEqual([1, 4 * size, width]) || !r.Shape.SequenceEqual([1, 4 * size, size]) || !b.Shape.SequenceEqual([1, 8 * size]) || size == 0
-            || !h.Shape.SequenceEqual([1, 1, size]) || !c.Shape.SequenceEqual([1, 1, size])) throw Unfit(node, "has shapes that do not fit");
-        FloatMatrix input = new(program.Kernel, FloatsOf(node, w), 4 * size, width), recurrent = new(program.Kernel, FloatsOf(node, r), 4 * size, size);
+        if (!w.Shape.SequenceEqual([1, 4 * size, width]) || !r.Shape.SequenceEqual([1, 4 * size, size])
+            || !b.Shape.SequenceEqual([1, 8 * size]) || size == 0
+            || !h.Shape.SequenceEqual([1, 1, size]) || !c.Shape.SequenceEqual([1, 1, size]))
+            throw Unfit(node, "has shapes that do not fit");
+        FloatMatrix input = new(program.Kernel, FloatsOf(node, w), 4 * size, width),
+            recurrent = new(program.Kernel, FloatsOf(node, r), 4 * size, size);
         float[] sound = FloatsOf(node, x), biases = FloatsOf(node, b), hidden = FloatsOf(node, h), cell = FloatsOf(node, c);
         float[] fromInput = new float[4 * size], fromState = new float[4 * size];
         OnnxValue newHidden = OnnxValue.Result(1, 1, size), newCell = OnnxValue.Result(1, 1, size);
@@ -122,7 +143,8 @@ internal static partial class OnnxOperators
         {
             input.Multiply(sound, width, 1, fromInput);
             recurrent.Multiply(hidden, size, 1, fromState);
-            float Gate(int gate, int i) => fromInput[gate * size + i] + fromState[gate * size + i] + (biases[gate * size + i] + biases[(4 + gate) * size + i]);
+            float Gate(int gate, int i) =>
+                fromInput[gate * size + i] + fromState[gate * size + i] + (biases[gate * size + i] + biases[(4 + gate) * size + i]);
             for (int i = 0; i < size; i++)
             {
                 float kept = Sigmoid(Gate(2, i)) * cell[i], added = Sigmoid(Gate(0, i)) * ActivationFunctions.Tanh(Gate(3, i));
@@ -137,7 +159,9 @@ internal static partial class OnnxOperators
     private static float Sigmoid(float x) => ActivationFunctions.Of(Activation.Logistic, x);
 }
 
-/// <summary>Weights [rows, columns] of a small network, multiplied by the kernels in their fixed order of sums: the same bits with each.</summary>
+/// <summary>
+/// Weights [rows, columns] of a small network, multiplied by the kernels in their fixed order of sums: the same bits with each.
+/// </summary>
 internal sealed unsafe class FloatMatrix
 {
     private readonly Kernel kernel;

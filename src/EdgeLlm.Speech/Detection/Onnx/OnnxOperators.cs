@@ -3,7 +3,10 @@ using EdgeLlm.Kernels.Scalar;
 
 namespace EdgeLlm.Speech.Detection.Onnx;
 
-/// <summary>The operators that Silero's models use, as github.com/onnx/onnx's Operators.md defines them for versions 13 to 17; every other is refused by name.</summary>
+/// <summary>
+/// The operators that Silero's models use, as github.com/onnx/onnx's Operators.md defines them for versions 13 to 17; every other is
+/// refused by name.
+/// </summary>
 internal static partial class OnnxOperators
 {
     /// <summary>An operation's results.</summary>
@@ -33,7 +36,8 @@ internal static partial class OnnxOperators
             "Transpose" => [Transpose(program, node, At(0))],
             "Pad" => [Pad(program, node, At(0), Integers(1))],
             "Add" => [Add(program, node, At(0), At(1))],
-            "Pow" => [At(1) is { IsConstant: true, Floats: [2f] } ? Each(program, node, At(0), x => x * x) : throw Unfit(node, "has another exponent than 2")],
+            "Pow" => [At(1) is { IsConstant: true, Floats: [2f] } ? Each(program, node, At(0), x => x * x)
+                : throw Unfit(node, "has another exponent than 2")],
             "Sqrt" => [Each(program, node, At(0), MathF.Sqrt)],
             "Relu" => [Each(program, node, At(0), x => ActivationFunctions.Of(Activation.Relu, x))],
             "Sigmoid" => [Each(program, node, At(0), x => ActivationFunctions.Of(Activation.Logistic, x))],
@@ -46,7 +50,8 @@ internal static partial class OnnxOperators
 
     private static InvalidDataException Unfit(OnnxNode node, string problem) => new($"has an operation {node.Operator} that {problem}");
 
-    private static float[] FloatsOf(OnnxNode node, OnnxValue value) => value.Floats ?? throw Unfit(node, "takes integers where floats are known");
+    private static float[] FloatsOf(OnnxNode node, OnnxValue value) =>
+        value.Floats ?? throw Unfit(node, "takes integers where floats are known");
 
     private static OnnxValue Fill(OnnxNode node, int[] shape)
     {
@@ -77,8 +82,10 @@ internal static partial class OnnxOperators
     private static OnnxValue Reshape(OnnxNode node, OnnxValue value, long[] wanted)
     {
         if (node.Integer("allowzero", 0) != 0) throw Unfit(node, "allows a dimension of 0");
-        if (wanted.Length > OnnxValue.MostDimensions || wanted.Count(dimension => dimension == -1) > 1) throw Unfit(node, "has a shape that can't be");
-        long[] shape = [.. wanted.Select((dimension, i) => dimension != 0 ? dimension : i < value.Shape.Length ? value.Shape[i] : throw Unfit(node, "has a shape that can't be"))];
+        if (wanted.Length > OnnxValue.MostDimensions || wanted.Count(dimension => dimension == -1) > 1)
+            throw Unfit(node, "has a shape that can't be");
+        long[] shape = [.. wanted.Select((dimension, i) => dimension != 0 ? dimension : i < value.Shape.Length ? value.Shape[i]
+            : throw Unfit(node, "has a shape that can't be"))];
         int open = Array.IndexOf(shape, -1);
         if (open >= 0)
         {
@@ -97,7 +104,8 @@ internal static partial class OnnxOperators
     private static OnnxValue Unsqueeze(OnnxValue value, long[] axes)
     {
         int dimensions = value.Shape.Length + axes.Length;
-        if (dimensions > OnnxValue.MostDimensions) throw new InvalidDataException($"has a tensor of {dimensions} dimensions; at most {OnnxValue.MostDimensions} are read");
+        if (dimensions > OnnxValue.MostDimensions)
+            throw new InvalidDataException($"has a tensor of {dimensions} dimensions; at most {OnnxValue.MostDimensions} are read");
         int[] added = [.. axes.Select(axis => OnnxValue.Axis(axis, dimensions)).Distinct()];
         var shape = new List<int>(value.Shape);
         foreach (int axis in added.Order()) shape.Insert(Math.Min(axis, shape.Count), 1);
@@ -106,7 +114,8 @@ internal static partial class OnnxOperators
 
     private static OnnxValue Equal(OnnxNode node, OnnxValue a, OnnxValue b)
     {
-        if (a.Integers is not { } x || b.Integers is not { } y || (x.Length != y.Length && y.Length != 1)) throw Unfit(node, "compares other things than known integers");
+        if (a.Integers is not { } x || b.Integers is not { } y || (x.Length != y.Length && y.Length != 1))
+            throw Unfit(node, "compares other things than known integers");
         return new OnnxValue(a.Shape, null, [.. x.Select((value, i) => value == y[y.Length == 1 ? 0 : i] ? 1L : 0)], IsConstant: true);
     }
 
@@ -156,7 +165,8 @@ internal static partial class OnnxOperators
         int[] shape = [.. indices.Shape, .. value.Shape[1..]];
         if (shape.Length > OnnxValue.MostDimensions) throw Unfit(node, "has too many dimensions");
         OnnxValue.CountOf(shape);
-        return Rearranged(program, value, shape, [.. numbers.SelectMany(number => Steps(row, 1, OnnxValue.Axis(number, value.Shape[0]) * row))]);
+        return Rearranged(program, value, shape,
+            [.. numbers.SelectMany(number => Steps(row, 1, OnnxValue.Axis(number, value.Shape[0]) * row))]);
     }
 
     private static OnnxValue Transpose(OnnxProgram program, OnnxNode node, OnnxValue value)
@@ -167,9 +177,11 @@ internal static partial class OnnxOperators
         return Rearranged(program, value, shape, Map(shape, [.. order.Select((axis, d) => Steps(shape[d], strides[axis]))]));
     }
 
-    private static OnnxValue Slice(OnnxProgram program, OnnxNode node, OnnxValue value, long[] starts, long[] ends, long[]? axes, long[]? steps)
+    private static OnnxValue Slice(OnnxProgram program, OnnxNode node, OnnxValue value, long[] starts, long[] ends,
+        long[]? axes, long[]? steps)
     {
-        if (ends.Length != starts.Length || (axes ?? starts).Length != starts.Length || (steps ?? starts).Length != starts.Length) throw Unfit(node, "has lists of several lengths");
+        if (ends.Length != starts.Length || (axes ?? starts).Length != starts.Length || (steps ?? starts).Length != starts.Length)
+            throw Unfit(node, "has lists of several lengths");
         int[] strides = Strides(value.Shape), shape = [.. value.Shape];
         int[][] offsets = [.. shape.Select((dimension, d) => Steps(dimension, strides[d]))];
         for (int i = 0; i < starts.Length; i++)
@@ -193,7 +205,8 @@ internal static partial class OnnxOperators
     {
         int dimensions = value.Shape.Length, last = dimensions - 1;
         if (node.Text("mode", "constant") != "reflect") throw Unfit(node, "pads otherwise than by reflection");
-        if (dimensions == 0 || pads.Length != 2 * dimensions || pads.Where((pad, i) => pad != 0 && i % dimensions != last).Any()) throw Unfit(node, "pads other dimensions than the last");
+        if (dimensions == 0 || pads.Length != 2 * dimensions || pads.Where((pad, i) => pad != 0 && i % dimensions != last).Any())
+            throw Unfit(node, "pads other dimensions than the last");
         long before = pads[last], after = pads[^1], length = value.Shape[last];
         if (before < 0 || after < 0 || before >= length || after >= length) throw Unfit(node, "pads with more than there is");
         int[] strides = Strides(value.Shape), shape = [.. value.Shape];
@@ -214,7 +227,8 @@ internal static partial class OnnxOperators
         bool isFloat = parts[0].Floats is not null;
         foreach (OnnxValue part in parts)
         {
-            bool fits = part.Shape.Length == dimensions && part.Shape.Where((dimension, d) => d != axis && dimension != parts[0].Shape[d]).FirstOrDefault(-1) == -1;
+            bool fits = part.Shape.Length == dimensions
+                && part.Shape.Where((dimension, d) => d != axis && dimension != parts[0].Shape[d]).FirstOrDefault(-1) == -1;
             if (!fits || part.Floats is not null != isFloat) throw Unfit(node, "joins tensors that do not fit");
         }
         int[] shape = [.. parts[0].Shape];

@@ -3,8 +3,8 @@ using EdgeLlm.Kernels;
 namespace EdgeLlm.Speech.Detection.Onnx;
 
 /// <summary>
-/// A graph made ready for inputs of one shape: what depends on constants and shapes alone is computed now, branches are chosen, and what is left is a
-/// list of steps on fixed buffers.
+/// A graph made ready for inputs of one shape: what depends on constants and shapes alone is computed now, branches are chosen, and what is
+/// left is a list of steps on fixed buffers.
 /// </summary>
 /// <remarks>Not safe for several threads at once.</remarks>
 internal sealed class OnnxProgram
@@ -27,7 +27,7 @@ internal sealed class OnnxProgram
         outputs = Inline(graph, new Scope(inputs, null));
     }
 
-    /// <summary>What multiplies.</summary>
+    /// <summary>Kernel of the products.</summary>
     public Kernel Kernel { get; }
 
     /// <summary>The graph's results in its order; a run overwrites those that are not constants.</summary>
@@ -61,10 +61,13 @@ internal sealed class OnnxProgram
         {
             if (++operations > MostOperations) throw new InvalidDataException($"has more than {MostOperations} operations");
             OnnxValue?[] inputs = [.. node.Inputs.Select(name => name.Length == 0 ? null : scope.Get(name))];
-            IReadOnlyList<OnnxValue> results = node.Operator == "If" ? Choose(node, inputs, scope) : [.. OnnxOperators.Apply(this, node, inputs)];
+            IReadOnlyList<OnnxValue> results = node.Operator == "If" ? Choose(node, inputs, scope)
+                : [.. OnnxOperators.Apply(this, node, inputs)];
             for (int i = 0; i < node.Outputs.Count; i++)
             {
-                if (node.Outputs[i].Length > 0) scope.Set(node.Outputs[i], i < results.Count ? results[i] : throw new InvalidDataException($"wants output {i} of {node.Operator}"));
+                if (node.Outputs[i].Length > 0)
+                    scope.Set(node.Outputs[i],
+                        i < results.Count ? results[i] : throw new InvalidDataException($"wants output {i} of {node.Operator}"));
             }
         }
         return [.. graph.Outputs.Select(scope.Get)];
@@ -73,9 +76,11 @@ internal sealed class OnnxProgram
     /// <summary>A branch has no inputs of its own: it uses the names around it.</summary>
     private OnnxValue[] Choose(OnnxNode node, OnnxValue?[] inputs, Scope scope)
     {
-        if (inputs is not [{ Integers: [var condition] }]) throw new InvalidDataException("has an If whose condition is not known before sound comes");
+        if (inputs is not [{ Integers: [var condition] }])
+            throw new InvalidDataException("has an If whose condition is not known before sound comes");
         string branch = condition != 0 ? "then_branch" : "else_branch";
-        return Inline(node.Attributes.GetValueOrDefault(branch)?.Graph ?? throw new InvalidDataException($"has an If without its {branch}"), new Scope(new Dictionary<string, OnnxValue>(), scope));
+        return Inline(node.Attributes.GetValueOrDefault(branch)?.Graph ?? throw new InvalidDataException($"has an If without its {branch}"),
+            new Scope(new Dictionary<string, OnnxValue>(), scope));
     }
 
     /// <summary>Names of a graph and of those around it.</summary>

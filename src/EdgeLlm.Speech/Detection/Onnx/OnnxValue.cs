@@ -1,6 +1,8 @@
 namespace EdgeLlm.Speech.Detection.Onnx;
 
-/// <summary>A tensor: its shape is known when the graph is read; its numbers are too, where it is a constant, else each run writes them.</summary>
+/// <summary>
+/// A tensor: its shape is known when the graph is read; its numbers are too, where it is a constant, else each run writes them.
+/// </summary>
 /// <param name="Shape">Dimensions, none for a scalar.</param>
 /// <param name="Floats">The numbers, row by row; null: integers. Tensors that differ in shape only share them.</param>
 /// <param name="Integers">Integers or truth values; always constants.</param>
@@ -25,7 +27,8 @@ internal sealed record OnnxValue(int[] Shape, float[]? Floats, long[]? Integers,
     /// <exception cref="InvalidDataException">A dimension is negative or the tensor too large.</exception>
     public static int[] Shaped(IReadOnlyList<long> dimensions)
     {
-        if (dimensions.Count > MostDimensions) throw new InvalidDataException($"has a tensor of {dimensions.Count} dimensions; at most {MostDimensions} are read");
+        if (dimensions.Count > MostDimensions)
+            throw new InvalidDataException($"has a tensor of {dimensions.Count} dimensions; at most {MostDimensions} are read");
         foreach (long dimension in dimensions)
         {
             if (dimension is < 0 or > MostElements) throw new InvalidDataException($"has a tensor with a dimension of {dimension}");
@@ -41,18 +44,21 @@ internal sealed record OnnxValue(int[] Shape, float[]? Floats, long[]? Integers,
         foreach (int dimension in shape)
         {
             count *= dimension;
-            if (count > MostElements) throw new InvalidDataException($"has a tensor of {string.Join(" x ", shape)} numbers, which is too large");
+            if (count > MostElements)
+                throw new InvalidDataException($"has a tensor of {string.Join(" x ", shape)} numbers, which is too large");
         }
         return (int)count;
     }
 
-    /// <summary>The same numbers in another shape.</summary>
+    /// <summary>View of these numbers in another shape.</summary>
     /// <exception cref="InvalidDataException">It has another number of elements.</exception>
     public OnnxValue Reshaped(params int[] shape) =>
-        CountOf(shape) == Count ? this with { Shape = shape } : throw new InvalidDataException($"gives {Count} numbers the shape {string.Join(" x ", shape)}");
+        CountOf(shape) == Count ? this with { Shape = shape }
+            : throw new InvalidDataException($"gives {Count} numbers the shape {string.Join(" x ", shape)}");
 
     /// <summary>A dimension's number, counted from the end where negative.</summary>
     /// <exception cref="InvalidDataException">There is no such dimension.</exception>
     public static int Axis(long axis, int dimensions) =>
-        axis >= -dimensions && axis < dimensions ? (int)(axis < 0 ? axis + dimensions : axis) : throw new InvalidDataException($"names dimension {axis} of a tensor with {dimensions}");
+        axis >= -dimensions && axis < dimensions ? (int)(axis < 0 ? axis + dimensions : axis)
+            : throw new InvalidDataException($"names dimension {axis} of a tensor with {dimensions}");
 }

@@ -16,7 +16,8 @@ internal static class ByteProducts
         for (; i < whole; i += 16)
         {
             Vector128<sbyte> p = Vector128.LoadUnsafe(ref a, i), q = Vector128.LoadUnsafe(ref b, i);
-            Vector128<short> first = Vector128.WidenLower(p) * Vector128.WidenLower(q), second = Vector128.WidenUpper(p) * Vector128.WidenUpper(q);
+            Vector128<short> first = Vector128.WidenLower(p) * Vector128.WidenLower(q),
+                second = Vector128.WidenUpper(p) * Vector128.WidenUpper(q);
             // A product of two bytes fits 16 bits (at most 16384), a sum of two does not.
             low += Vector128.WidenLower(first) + Vector128.WidenLower(second);
             high += Vector128.WidenUpper(first) + Vector128.WidenUpper(second);

@@ -1,8 +1,8 @@
 namespace EdgeLlm.Speech.Detection.TfLite;
 
 /// <summary>
-/// A factor as TensorFlow Lite's reference kernels multiply with it (kernels/internal/common.h, MultiplyByQuantizedMultiplier): a mantissa of 31 bits and a power
-/// of two, rounded twice: half away from zero in the product's upper half, and again in the shift to the right.
+/// A factor as TensorFlow Lite's reference kernels multiply with it (kernels/internal/common.h, MultiplyByQuantizedMultiplier): a mantissa
+/// of 31 bits and a power of two, rounded twice: half away from zero in the product's upper half, and again in the shift to the right.
 /// </summary>
 internal readonly struct FixedPointScale
 {
@@ -15,7 +15,8 @@ internal readonly struct FixedPointScale
     public FixedPointScale(double factor)
     {
         // factor = fraction * 2^exponent with the fraction in [1/2, 1).
-        int exponent = factor > 0 && double.IsFinite(factor) ? Math.ILogB(factor) + 1 : throw new InvalidDataException("has a scale that is not positive");
+        int exponent = factor > 0 && double.IsFinite(factor) ? Math.ILogB(factor) + 1
+            : throw new InvalidDataException("has a scale that is not positive");
         long rounded = (long)Math.Floor(Math.ScaleB(factor, -exponent) * (1L << MantissaBits) + .5);
         if (rounded == 1L << MantissaBits)
         {
@@ -27,7 +28,14 @@ internal readonly struct FixedPointScale
         (mantissa, left, right) = ((int)rounded, Math.Max(exponent, 0), Math.Max(-exponent, 0));
     }
 
-    /// <summary>The rounded product.</summary>
+    /// <summary>The product rounded once, half up, as the library ruy does, which multiplies in FULLY_CONNECTED.</summary>
+    public int ApplyOnce(int value)
+    {
+        int shift = MantissaBits - left + right;
+        return (int)(((long)value * mantissa + (1L << (shift - 1))) >> shift);
+    }
+
+    /// <summary>The product rounded twice.</summary>
     public int Apply(int value)
     {
         long product = (long)(value << left) * mantissa;

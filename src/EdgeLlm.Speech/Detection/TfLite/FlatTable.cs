@@ -4,8 +4,8 @@ using System.Text;
 namespace EdgeLlm.Speech.Detection.TfLite;
 
 /// <summary>
-/// A table of FlatBuffers (flatbuffers.dev/internals): its fields are found by number through a table of offsets, and one that is left out has its default.
-/// Nothing is read beyond the file.
+/// A table of FlatBuffers (flatbuffers.dev/internals): its fields are found by number through a table of offsets, and one that is left out
+/// has its default. Nothing is read beyond the file.
 /// </summary>
 internal readonly struct FlatTable
 {
@@ -43,15 +43,18 @@ internal readonly struct FlatTable
 
     /// <summary>A list of 32-bit integers.</summary>
     /// <exception cref="InvalidDataException">The file is damaged, or there are more than <paramref name="most"/>.</exception>
-    public int[] Integers(int field, int most) => List(field, sizeof(int), most, static bytes => BinaryPrimitives.ReadInt32LittleEndian(bytes));
+    public int[] Integers(int field, int most) =>
+        List(field, sizeof(int), most, static bytes => BinaryPrimitives.ReadInt32LittleEndian(bytes));
 
     /// <summary>A list of 64-bit integers.</summary>
     /// <exception cref="InvalidDataException">The file is damaged, or there are more than <paramref name="most"/>.</exception>
-    public long[] Longs(int field, int most) => List(field, sizeof(long), most, static bytes => BinaryPrimitives.ReadInt64LittleEndian(bytes));
+    public long[] Longs(int field, int most) =>
+        List(field, sizeof(long), most, static bytes => BinaryPrimitives.ReadInt64LittleEndian(bytes));
 
     /// <summary>A list of 32-bit floats.</summary>
     /// <exception cref="InvalidDataException">The file is damaged, or there are more than <paramref name="most"/>.</exception>
-    public float[] Floats(int field, int most) => List(field, sizeof(float), most, static bytes => BinaryPrimitives.ReadSingleLittleEndian(bytes));
+    public float[] Floats(int field, int most) =>
+        List(field, sizeof(float), most, static bytes => BinaryPrimitives.ReadSingleLittleEndian(bytes));
 
     /// <summary>A list of tables.</summary>
     /// <exception cref="InvalidDataException">The file is damaged, or there are more than <paramref name="most"/>.</exception>

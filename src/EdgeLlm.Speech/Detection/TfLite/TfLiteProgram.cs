@@ -1,8 +1,8 @@
 namespace EdgeLlm.Speech.Detection.TfLite;
 
 /// <summary>
-/// The operations of microWakeWord's streaming models, made ready: a list of steps on fixed buffers, and the state that they leave for the next call.
-/// Every other operator is refused by name. The arithmetic is that of TensorFlow Lite's reference kernels, integer for integer.
+/// The operations of microWakeWord's streaming models, made ready: a list of steps on fixed buffers, and the state that they leave for the
+/// next call. Every other operator is refused by name. The arithmetic is that of TensorFlow Lite's reference kernels, integer for integer.
 /// </summary>
 /// <remarks>Not safe for several threads at once.</remarks>
 internal sealed partial class TfLiteProgram
@@ -27,7 +27,8 @@ internal sealed partial class TfLiteProgram
         {
             foreach (int input in operation.Inputs)
             {
-                if (input >= 0 && !tensors[input].IsConstant && !made.Contains(input)) throw new InvalidDataException("uses a tensor that no earlier operation makes");
+                if (input >= 0 && !tensors[input].IsConstant && !made.Contains(input))
+                    throw new InvalidDataException("uses a tensor that no earlier operation makes");
             }
             Prepare(operation);
             foreach (int output in operation.Outputs)
@@ -36,7 +37,9 @@ internal sealed partial class TfLiteProgram
             }
         }
         Inputs = [.. main.Inputs.Select(index => tensors[index])];
-        Outputs = [.. main.Outputs.Select(index => made.Contains(index) ? tensors[index] : throw new InvalidDataException("has a result that no operation makes"))];
+        Outputs =
+            [.. main.Outputs.Select(index => made.Contains(index) ? tensors[index]
+                : throw new InvalidDataException("has a result that no operation makes"))];
         Reset();
     }
 
@@ -72,7 +75,9 @@ internal sealed partial class TfLiteProgram
             case 102: Split(operation); break;
             case 114: ToUnsigned(operation); break;
             case 129: Initialize(operation); break;
-            case 142: handles[operation.Outputs is [var handle] ? handle : throw Unfit(operation)] = (operation.Options ?? throw Unfit(operation)).Text(1); break;
+            case 142:
+                handles[operation.Outputs is [var handle] ? handle : throw Unfit(operation)] =
+                    (operation.Options ?? throw Unfit(operation)).Text(1); break;
             case 143: Copy(State(operation), Out(operation, 0)); break;
             case 144: Copy(In(operation, 1), State(operation)); break;
             default: throw new InvalidDataException($"needs the operator {TfLiteNames.Of(operation.Code)}, which is not known here");
@@ -89,14 +94,16 @@ internal sealed partial class TfLiteProgram
         foreach (TfLiteOperator step in graph.Operators)
         {
             if (step is { Code: 142, Outputs: [var handle], Options: { } options }) names[handle] = options.Text(1);
-            else if (step is { Code: 144, Inputs: [var target, var value] } && names.TryGetValue(target, out string? name) && value >= 0 && graph.Tensors[value] is { Type: TfLiteType.Int8, IsConstant: true } constant)
+            else if (step is { Code: 144, Inputs: [var target, var value] } && names.TryGetValue(target, out string? name) && value >= 0
+                && graph.Tensors[value] is { Type: TfLiteType.Int8, IsConstant: true } constant)
                 states[name] = (constant.Bytes, new sbyte[constant.Count]);
             else throw new InvalidDataException($"sets its states by {TfLiteNames.Of(step.Code)}, which is not read");
         }
     }
 
     private sbyte[] State(TfLiteOperator operation) =>
-        operation.Inputs.Length > 0 && handles.TryGetValue(operation.Inputs[0], out string? name) && states.TryGetValue(name, out (sbyte[] Initial, sbyte[] Now) state)
+        operation.Inputs.Length > 0 && handles.TryGetValue(operation.Inputs[0], out string? name)
+            && states.TryGetValue(name, out (sbyte[] Initial, sbyte[] Now) state)
             ? state.Now : throw new InvalidDataException("uses a state that it never sets");
 
     private void Copy(TfLiteTensor from, sbyte[] to) => Copy(from.Bytes, to);
@@ -113,7 +120,8 @@ internal sealed partial class TfLiteProgram
 
     /// <summary>An input of 8 bits.</summary>
     private TfLiteTensor In(TfLiteOperator operation, int index) =>
-        index < operation.Inputs.Length && operation.Inputs[index] >= 0 && tensors[operation.Inputs[index]] is { Type: TfLiteType.Int8 } tensor ? tensor : throw Unfit(operation);
+        index < operation.Inputs.Length && operation.Inputs[index] >= 0
+            && tensors[operation.Inputs[index]] is { Type: TfLiteType.Int8 } tensor ? tensor : throw Unfit(operation);
 
     /// <summary>A constant of 32 bits; null where it is not given.</summary>
     private int[]? Constant(TfLiteOperator operation, int index)
@@ -125,9 +133,11 @@ internal sealed partial class TfLiteProgram
 
     /// <summary>An output of 8 bits.</summary>
     private TfLiteTensor Out(TfLiteOperator operation, int index) =>
-        index < operation.Outputs.Length && tensors[operation.Outputs[index]] is { Type: TfLiteType.Int8 } tensor ? tensor : throw Unfit(operation);
+        index < operation.Outputs.Length && tensors[operation.Outputs[index]] is { Type: TfLiteType.Int8 } tensor ? tensor
+            : throw Unfit(operation);
 
-    private static InvalidDataException Unfit(TfLiteOperator operation) => new($"has an operation {TfLiteNames.Of(operation.Code)} of a kind that is not read");
+    private static InvalidDataException Unfit(TfLiteOperator operation) =>
+        new($"has an operation {TfLiteNames.Of(operation.Code)} of a kind that is not read");
 }
 
 /// <summary>Names of BuiltinOperator in schema.fbs, for messages.</summary>
@@ -135,10 +145,14 @@ internal static class TfLiteNames
 {
     private static readonly string[] First =
     [
-        "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEPTH_TO_SPACE", "DEQUANTIZE", "EMBEDDING_LOOKUP", "FLOOR", "FULLY_CONNECTED", "HASHTABLE_LOOKUP",
-        "L2_NORMALIZATION", "L2_POOL_2D", "LOCAL_RESPONSE_NORMALIZATION", "LOGISTIC", "LSH_PROJECTION", "LSTM", "MAX_POOL_2D", "MUL", "RELU", "RELU_N1_TO_1", "RELU6", "RESHAPE",
-        "RESIZE_BILINEAR", "RNN", "SOFTMAX", "SPACE_TO_DEPTH", "SVDF", "TANH", "CONCAT_EMBEDDINGS", "SKIP_GRAM", "CALL", "CUSTOM", "EMBEDDING_LOOKUP_SPARSE", "PAD",
-        "UNIDIRECTIONAL_SEQUENCE_RNN", "GATHER", "BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND", "TRANSPOSE", "MEAN", "SUB", "DIV", "SQUEEZE", "UNIDIRECTIONAL_SEQUENCE_LSTM", "STRIDED_SLICE",
+        "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEPTH_TO_SPACE", "DEQUANTIZE", "EMBEDDING_LOOKUP",
+        "FLOOR", "FULLY_CONNECTED", "HASHTABLE_LOOKUP",
+        "L2_NORMALIZATION", "L2_POOL_2D", "LOCAL_RESPONSE_NORMALIZATION", "LOGISTIC", "LSH_PROJECTION", "LSTM", "MAX_POOL_2D", "MUL",
+        "RELU", "RELU_N1_TO_1", "RELU6", "RESHAPE",
+        "RESIZE_BILINEAR", "RNN", "SOFTMAX", "SPACE_TO_DEPTH", "SVDF", "TANH", "CONCAT_EMBEDDINGS", "SKIP_GRAM", "CALL", "CUSTOM",
+        "EMBEDDING_LOOKUP_SPARSE", "PAD",
+        "UNIDIRECTIONAL_SEQUENCE_RNN", "GATHER", "BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND", "TRANSPOSE", "MEAN", "SUB", "DIV", "SQUEEZE",
+        "UNIDIRECTIONAL_SEQUENCE_LSTM", "STRIDED_SLICE",
     ];
 
     public static string Of(int code) => code switch

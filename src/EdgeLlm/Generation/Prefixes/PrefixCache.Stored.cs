@@ -3,10 +3,10 @@ using EdgeLlm.Models;
 
 namespace EdgeLlm.Generation.Prefixes;
 
-/// <summary>What of the tree is in files: taken from them, and still to be written.</summary>
+/// <summary>Files of the tree: nodes taken from them, and nodes still to be written.</summary>
 internal sealed partial class PrefixCache
 {
-    /// <summary>Gets files that have turned out to be damaged, out of the tree already.</summary>
+    /// <summary>Receives files that have turned out to be damaged, out of the tree already.</summary>
     public Action<PrefixFile>? OnDamage { get; set; }
 
     /// <summary>Whether something was kept since <see cref="Unwritten"/> last found nothing.</summary>
@@ -24,11 +24,13 @@ internal sealed partial class PrefixCache
         {
             if (_disposed) return 0;
             int lost = 0;
-            foreach (IGrouping<PrefixScope, PrefixFile> group in files.GroupBy(file => owner is null ? file.Scope : file.Scope with { Owner = owner }))
+            foreach (IGrouping<PrefixScope, PrefixFile> group in files.GroupBy(file => owner is null ? file.Scope
+                : file.Scope with { Owner = owner }))
             {
                 if (!_roots.TryGetValue(group.Key, out PrefixNode? root)) _roots.Add(group.Key, root = new PrefixNode(null, []));
                 Dictionary<UInt128, PrefixNode> byId = IdsOf(root).ToDictionary(pair => pair.Key, pair => pair.Value);
-                foreach ((PrefixFile file, StoredNode stored) in group.SelectMany(file => file.Nodes.Select(node => (file, node))).OrderBy(pair => pair.node.Start))
+                foreach ((PrefixFile file, StoredNode stored) in group.SelectMany(file => file.Nodes.Select(node => (file, node)))
+                    .OrderBy(pair => pair.node.Start))
                 {
                     PrefixNode? parent = stored.Start == 0 ? root : byId.GetValueOrDefault(Number(stored.ParentId));
                     if (parent is null || Place(parent, stored, file) is not { } node) lost++;
@@ -40,7 +42,8 @@ internal sealed partial class PrefixCache
     }
 
     /// <summary>Forgets what is in a file and not in memory.</summary>
-    /// <param name="makesRoom">The file goes because there is no room for it: its nodes are written again only after they were used.</param>
+    /// <param name="makesRoom">The file goes because there is no room for it: its nodes are written again only after they were
+    /// used.</param>
     public void Detach(PrefixFile file, bool makesRoom = false)
     {
         lock (_gate)
@@ -82,11 +85,14 @@ internal sealed partial class PrefixCache
                         int[] tokens = node.Tokens[..wanted];
                         byte[] id = PrefixFile.IdOf(parent.Id, tokens);
                         bool isMissing = node.StoredTokens < wanted;
-                        PrefixPart[] checkpoints = [.. node.Checkpoints.Where(part => part.File is null && (conversations || part.Length == node.Start + wanted))];
+                        PrefixPart[] checkpoints =
+                            [.. node.Checkpoints.Where(part => part.File is null && (conversations || part.Length == node.Start + wanted))];
                         if (isMissing && node.Page is { Memory: null }) continue; // the file that had its beginning has less of it
                         // Instructions end within a page: each conversation has a node of its own that goes on from there.
                         if (wanted < node.Tokens.Length && (nodes.Keys.Any(other => other.Id.AsSpan().SequenceEqual(id))
-                            || parent.Node.Children.Exists(other => other != node && other.StoredTokens >= wanted && other.Tokens.AsSpan().StartsWith(tokens)))) continue;
+                            || parent.Node.Children.Exists(other => other != node && other.StoredTokens >= wanted
+                                && other.Tokens.AsSpan().StartsWith(tokens))))
+                            continue;
                         if (isMissing || checkpoints.Length > 0)
                         {
                             var stored = new StoredNode(id, parent.Id, node.Start, tokens, node.Instructions)
@@ -100,7 +106,8 @@ internal sealed partial class PrefixCache
                         if (wanted == KvCache.PagePositions) waiting.Enqueue((node, id));
                     }
                 }
-                if (nodes.Count > 0) return new Unwritten(scope, [.. nodes.Keys], (stored, length, to) => Copy(nodes[stored], stored, length, to));
+                if (nodes.Count > 0)
+                    return new Unwritten(scope, [.. nodes.Keys], (stored, length, to) => Copy(nodes[stored], stored, length, to));
             }
             HasChanged = false;
             return null;
@@ -112,7 +119,8 @@ internal sealed partial class PrefixCache
         lock (_gate)
         {
             PrefixPart? part = length == 0 ? node.Page : node.Checkpoints.Find(checkpoint => checkpoint.Length == length);
-            if (node.Parent is null || part?.Memory is not { } memory || !node.Tokens.AsSpan().StartsWith(stored.Tokens)) return false; // it had to go meanwhile
+            if (node.Parent is null || part?.Memory is not { } memory || !node.Tokens.AsSpan().StartsWith(stored.Tokens))
+                return false; // it had to go meanwhile
             memory.Span.CopyTo(to);
             if (part.IsPage && stored.Tokens.Length < KvCache.PagePositions) _layout.ClearPositions(to, stored.Tokens.Length);
             return true;
@@ -173,7 +181,9 @@ internal sealed partial class PrefixCache
         }
     }
 
-    /// <summary>The bytes of a part, from memory or read from its file; none where the file is damaged, whose parts are gone then.</summary>
+    /// <summary>
+    /// The bytes of a part, from memory or read from its file; none where the file is damaged, whose parts are gone then.
+    /// </summary>
     private ReadOnlySpan<byte> BytesOf(PrefixPart part, byte[] scratch)
     {
         if (part.Memory is { } memory) return memory.Span;

@@ -3,9 +3,9 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Generation.Prefixes;
 
 /// <summary>
-/// Beginnings of texts that a model has computed: a tree over token ids for each scope, whose nodes own pages of keys and values and checkpoints of what can't be cut. A context loads
-/// from it what a new prompt begins with, by copying, so that it goes on with the bits that it would have computed. What was used last stays, within a budget of bytes. For several
-/// threads.
+/// Beginnings of texts that a model has computed: a tree over token ids for each scope, whose nodes own pages of keys and values and
+/// checkpoints of what can't be cut. A context loads from it what a new prompt begins with, by copying, so that it continues with the bits
+/// that it would have computed. What was used last stays, within a budget of bytes. For several threads.
 /// </summary>
 internal sealed partial class PrefixCache : IDisposable
 {
@@ -14,7 +14,8 @@ internal sealed partial class PrefixCache : IDisposable
 
     private readonly Lock _gate = new();
     private readonly Dictionary<PrefixScope, PrefixNode> _roots = [];
-    private readonly LinkedList<PrefixPart> _used = []; // in memory; the last used one first, and a page after those that follow it in a text
+    private readonly LinkedList<PrefixPart> _used =
+        []; // in memory; the last used one first, and a page after those that follow it in a text
     private readonly PageLayout _layout;
     private readonly long _budget;
     private long _tick;
@@ -37,12 +38,15 @@ internal sealed partial class PrefixCache : IDisposable
     public static PrefixCache? Of(LanguageModel model) =>
         model.Options.PrefixBytes > 0 ? model.Companion(() => new PrefixCache(model.Pages, model.Options.PrefixBytes)) : null;
 
-    /// <summary>Loads the longest beginning of a prompt that is here, in the scope or shared, where that is longer than what the context can keep.</summary>
+    /// <summary>
+    /// Loads the longest beginning of a prompt that is here, in the scope or shared, where that is longer than what the context can keep.
+    /// </summary>
     /// <param name="prompt">Token ids.</param>
     /// <param name="most">Most tokens to load.</param>
     /// <param name="memory">The context.</param>
     /// <param name="common">How many of the prompt's tokens the context holds.</param>
-    /// <returns>How many it holds now, 0 where nothing was done; and how many tokens of the prompt are known, though one may not be able to go on from there.</returns>
+    /// <returns>How many it holds now, 0 where nothing was done; and how many tokens of the prompt are known, though it may not be possible
+    /// to continue from there.</returns>
     public (int Loaded, int Known) Load(PrefixScope scope, IReadOnlyList<int> prompt, int most, KvCache memory, int common)
     {
         lock (_gate)
@@ -66,7 +70,8 @@ internal sealed partial class PrefixCache : IDisposable
     {
         lock (_gate)
         {
-            if (_disposed || tokens.Count < LeastTokens || _layout.PageBytes > int.MaxValue || _layout.CheckpointBytes > int.MaxValue) return;
+            if (_disposed || tokens.Count < LeastTokens || _layout.PageBytes > int.MaxValue || _layout.CheckpointBytes > int.MaxValue)
+                return;
             _tick++;
             if (!_roots.TryGetValue(scope, out PrefixNode? node)) _roots.Add(scope, node = new PrefixNode(null, []));
             while (node.End < tokens.Count && Next(node, tokens, memory) is { } next)
@@ -79,7 +84,9 @@ internal sealed partial class PrefixCache : IDisposable
             {
                 foreach (PrefixNode on in node.Path())
                 {
-                    foreach (int length in memory.CheckpointLengths.Where(length => length > on.Start && length <= on.End && length <= tokens.Count)) KeepCheckpoint(on, length, memory);
+                    foreach (int length in memory.CheckpointLengths.Where(length => length > on.Start && length <= on.End
+                        && length <= tokens.Count))
+                        KeepCheckpoint(on, length, memory);
                 }
             }
             TouchPath(node);
@@ -137,7 +144,8 @@ internal sealed partial class PrefixCache : IDisposable
         _tick++;
         memory.Truncate(common);
         int firstPage = common / KvCache.PagePositions;
-        List<PrefixNode> pages = [.. found.Node!.Path().Where(node => node.Page is not null && node.Start / KvCache.PagePositions >= firstPage)];
+        List<PrefixNode> pages =
+            [.. found.Node!.Path().Where(node => node.Page is not null && node.Start / KvCache.PagePositions >= firstPage)];
         bool reads = pages.Exists(node => node.Page!.Memory is null) || found.Checkpoint is { Memory: null };
         byte[] scratch = reads ? new byte[Math.Max(_layout.PageBytes, _layout.CheckpointBytes)] : [];
         foreach (PrefixNode node in pages)
@@ -154,7 +162,7 @@ internal sealed partial class PrefixCache : IDisposable
         return true;
     }
 
-    /// <summary>The node that goes on with a text after another, made where it is missing; null where there is no room.</summary>
+    /// <summary>The node that continues a text after another, made where it is missing; null where there is no room.</summary>
     private PrefixNode? Next(PrefixNode node, IReadOnlyList<int> tokens, KvCache memory)
     {
         int count = Math.Min(KvCache.PagePositions, tokens.Count - node.End);
@@ -193,7 +201,10 @@ internal sealed partial class PrefixCache : IDisposable
         node.Checkpoints.Add(made);
     }
 
-    /// <summary>Takes memory within the budget, from what was not used for the longest time; false where only what is in use now would be left to go.</summary>
+    /// <summary>
+    /// Takes memory within the budget, from what was not used for the longest time; false where only what is in use now would be left to
+    /// go.
+    /// </summary>
     private bool TryGetMemory(PrefixPart part, long bytes)
     {
         if (bytes > _budget) return false;
@@ -272,7 +283,10 @@ internal sealed partial class PrefixCache : IDisposable
         _used.AddFirst(turn);
     }
 
-    /// <summary>Pages in the order from a text's end, so that its beginning is the last to go. Checkpoints grow old by themselves: only the one that was gone on from was used.</summary>
+    /// <summary>
+    /// Pages in the order from a text's end, so that its beginning is the last to go. Checkpoints grow old by themselves: only the one that
+    /// was gone on from was used.
+    /// </summary>
     private void TouchPath(PrefixNode last)
     {
         foreach (PrefixNode node in last.Path())
@@ -290,7 +304,7 @@ internal sealed partial class PrefixCache : IDisposable
     }
 
     /// <param name="Node">The last node of what was found.</param>
-    /// <param name="Length">How many tokens one can go on after.</param>
+    /// <param name="Length">Number of tokens after which a text can continue.</param>
     /// <param name="Checkpoint">Of this length, where one is needed.</param>
     /// <param name="Known">How many tokens of the prompt are in the tree.</param>
     private readonly record struct Match(PrefixNode? Node, int Length, PrefixPart? Checkpoint, int Known);

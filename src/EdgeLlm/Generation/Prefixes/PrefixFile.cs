@@ -8,11 +8,13 @@ using Microsoft.Win32.SafeHandles;
 namespace EdgeLlm.Generation.Prefixes;
 
 /// <summary>
-/// A file of prefixes. Little endian: mark (8 bytes); key of the model and its way of computing (32); bytes of the index (int64) and of the file (int64); SHA-256 of all of
-/// that and the index (32); the index; then the parts, each at a multiple of 64 bytes, in the index's order. The index: bytes of a page and of a checkpoint (int64 each), owner,
-/// variant, model's name (strings of <see cref="BinaryWriter"/>), number of nodes (int32) and of each: id and parent's id (16 bytes each), position of its first token,
-/// instructions, number of tokens, of checkpoints (int32 each), tokens (int32 each), SHA-256 of the page (32 bytes; zeros: none), length (int32) and SHA-256 of each checkpoint. A file is
-/// never changed. What is read is checked first: what is in a map can change or be cut off while it is used, which ends a process, so it is not mapped.
+/// A file of prefixes. Little endian: mark (8 bytes); key of the model and its way of computing (32); bytes of the index (int64) and of the
+/// file (int64); SHA-256 of all of that and the index (32); the index; then the parts, each at a multiple of 64 bytes, in the index's
+/// order. The index: bytes of a page and of a checkpoint (int64 each), owner, variant, model's name (strings of
+/// <see cref="BinaryWriter"/>), number of nodes (int32) and of each: id and parent's id (16 bytes each), position of its first token,
+/// instructions, number of tokens, of checkpoints (int32 each), tokens (int32 each), SHA-256 of the page (32 bytes; zeros: none), length
+/// (int32) and SHA-256 of each checkpoint. A file is never changed. What is read is checked first: what is in a map can change or be cut
+/// off while it is used, which ends a process, so it is not mapped.
 /// </summary>
 internal sealed class PrefixFile : IDisposable
 {
@@ -42,7 +44,7 @@ internal sealed class PrefixFile : IDisposable
 
     public PrefixScope Scope { get; private init; }
 
-    /// <summary>What the model called itself.</summary>
+    /// <summary>Name of the model.</summary>
     public string ModelName { get; private init; } = "";
 
     /// <summary>Key of the model and its way of computing [32].</summary>
@@ -57,7 +59,7 @@ internal sealed class PrefixFile : IDisposable
     /// <summary>A part of it was not what was written.</summary>
     public bool IsDamaged { get; set; }
 
-    /// <summary>What a file's name begins with where it is kept for a model.</summary>
+    /// <summary>Beginning of a file's name where it is kept for a model.</summary>
     public static string PrefixOf(ReadOnlySpan<byte> key) => Convert.ToHexStringLower(key[..8]) + "-";
 
     /// <summary>The id of a node.</summary>
@@ -70,7 +72,7 @@ internal sealed class PrefixFile : IDisposable
     }
 
     /// <summary>Opens a file and reads its index; its parts are read and checked when they are used.</summary>
-    /// <exception cref="InvalidDataException">It is no such file, or damaged.</exception>
+    /// <exception cref="InvalidDataException">It is not such a file, or damaged.</exception>
     /// <exception cref="FileException">It can't be read.</exception>
     public static PrefixFile Open(string path)
     {
@@ -78,19 +80,24 @@ internal sealed class PrefixFile : IDisposable
         try
         {
             Span<byte> header = stackalloc byte[HeaderBytes];
-            if (!ReadAll(handle, header, 0) || !header.StartsWith(Mark)) throw new InvalidDataException("not a file of prefixes of this version");
-            long indexBytes = BinaryPrimitives.ReadInt64LittleEndian(header[(8 + HashBytes)..]), fileBytes = BinaryPrimitives.ReadInt64LittleEndian(header[(16 + HashBytes)..]);
+            if (!ReadAll(handle, header, 0) || !header.StartsWith(Mark))
+                throw new InvalidDataException("not a file of prefixes of this version");
+            long indexBytes = BinaryPrimitives.ReadInt64LittleEndian(header[(8 + HashBytes)..]),
+                fileBytes = BinaryPrimitives.ReadInt64LittleEndian(header[(16 + HashBytes)..]);
             if (indexBytes is < 0 or > MostIndexBytes) throw new InvalidDataException("its header is damaged");
-            if (RandomAccess.GetLength(handle) != fileBytes) throw new InvalidDataException($"it has {RandomAccess.GetLength(handle)} bytes and says {fileBytes}: cut off or damaged");
+            if (RandomAccess.GetLength(handle) != fileBytes)
+                throw new InvalidDataException($"it has {RandomAccess.GetLength(handle)} bytes and says {fileBytes}: cut off or damaged");
             byte[] index = new byte[indexBytes];
             if (!ReadAll(handle, index, HeaderBytes)) throw new InvalidDataException("it is cut off");
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             hash.AppendData(header[..^HashBytes]);
             hash.AppendData(index);
-            if (!hash.GetHashAndReset().AsSpan().SequenceEqual(header[^HashBytes..])) throw new InvalidDataException("its index is damaged");
+            if (!hash.GetHashAndReset().AsSpan().SequenceEqual(header[^HashBytes..]))
+                throw new InvalidDataException("its index is damaged");
             return Parse(path, handle, header.Slice(8, HashBytes).ToArray(), index, fileBytes);
         }
-        catch (Exception exception) when (exception is EndOfStreamException or OverflowException or ArgumentException or DecoderFallbackException or FormatException)
+        catch (Exception exception) when (exception is EndOfStreamException or OverflowException or ArgumentException
+            or DecoderFallbackException or FormatException)
         {
             handle.Dispose();
             throw new InvalidDataException("its index is damaged", exception);
@@ -120,11 +127,13 @@ internal sealed class PrefixFile : IDisposable
 
     /// <summary>Writes a file.</summary>
     /// <param name="nodes">Parents before those that follow them. Hashes and offsets of their parts are filled in.</param>
-    /// <param name="copy">Copies a node's part (the length of a checkpoint, or 0: its page) out; false where it is gone, and no file is made then.</param>
+    /// <param name="copy">Copies a node's part (the length of a checkpoint, or 0: its page) out; false where it is gone, and no file is
+    /// made then.</param>
     /// <param name="isPrivate">Whether only its user may read it.</param>
     /// <exception cref="FileException">It can't be written.</exception>
     public static bool Write(
-        string path, byte[] key, PrefixScope scope, string modelName, int pageBytes, int checkpointBytes, IReadOnlyList<StoredNode> nodes, PartCopier copy, bool isPrivate = true)
+        string path, byte[] key, PrefixScope scope, string modelName, int pageBytes, int checkpointBytes, IReadOnlyList<StoredNode> nodes,
+        PartCopier copy, bool isPrivate = true)
     {
         byte[] index = IndexOf(scope, modelName, pageBytes, checkpointBytes, nodes);
         long next = Aligned(HeaderBytes + index.Length);
@@ -132,7 +141,8 @@ internal sealed class PrefixFile : IDisposable
         using var file = AtomicFile.Create(path);
         bool isWhole = file.Write(stream =>
         {
-            if (isPrivate && !OperatingSystem.IsWindows()) File.SetUnixFileMode(stream.SafeFileHandle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            if (isPrivate && !OperatingSystem.IsWindows())
+                File.SetUnixFileMode(stream.SafeFileHandle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             foreach (StoredNode node in nodes)
             {
                 for (int i = node.HasPage ? -1 : 0; i < node.Checkpoints.Length; i++)
@@ -216,9 +226,12 @@ internal sealed class PrefixFile : IDisposable
         for (int i = 0; i < count; i++)
         {
             byte[] id = reader.ReadBytes(IdBytes), parentId = reader.ReadBytes(IdBytes);
-            int start = reader.ReadInt32(), instructions = reader.ReadInt32(), tokenCount = reader.ReadInt32(), checkpointCount = reader.ReadInt32();
-            if (start < 0 || start % KvCache.PagePositions != 0 || tokenCount is < 1 or > KvCache.PagePositions || instructions < 0 || instructions > tokenCount
-                || checkpointCount is < 0 or > KvCache.PagePositions) throw new FormatException();
+            int start = reader.ReadInt32(), instructions = reader.ReadInt32(), tokenCount = reader.ReadInt32(),
+                checkpointCount = reader.ReadInt32();
+            if (start < 0 || start % KvCache.PagePositions != 0 || tokenCount is < 1 or > KvCache.PagePositions || instructions < 0
+                || instructions > tokenCount
+                || checkpointCount is < 0 or > KvCache.PagePositions || (checkpointBytes == 0 && checkpointCount > 0))
+                throw new FormatException();
             int[] tokens = new int[tokenCount];
             for (int t = 0; t < tokenCount; t++) tokens[t] = reader.ReadInt32();
             var node = new StoredNode(id, parentId, start, tokens, instructions) { Checkpoints = new StoredPart[checkpointCount] };
@@ -241,7 +254,13 @@ internal sealed class PrefixFile : IDisposable
         if (next != fileBytes) throw new FormatException();
         return new PrefixFile(path, handle)
         {
-            Bytes = fileBytes, Key = key, Scope = new PrefixScope(owner, variant), ModelName = name, Nodes = nodes, PageBytes = (int)pageBytes, CheckpointBytes = (int)checkpointBytes,
+            Bytes = fileBytes,
+            Key = key,
+            Scope = new PrefixScope(owner, variant),
+            ModelName = name,
+            Nodes = nodes,
+            PageBytes = (int)pageBytes,
+            CheckpointBytes = (int)checkpointBytes,
         };
     }
 

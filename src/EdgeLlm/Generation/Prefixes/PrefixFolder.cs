@@ -19,8 +19,9 @@ public enum PrefixDisk
 }
 
 /// <summary>
-/// A folder in which the prefixes of models survive a restart: for its user alone, written by one process at a time (which holds a lock; others read), in files that are never changed. What
-/// is damaged, cut off or not this user's is told of and dropped. Written while no pass is computed, and at the end.
+/// A folder in which the prefixes of models survive a restart: for its user alone, written by one process at a time (which holds a lock;
+/// others read), in files that are never changed. What is damaged, cut off or not this user's is told of and dropped. Written while no pass
+/// is computed, and at the end.
 /// </summary>
 internal sealed class PrefixFolder : IDisposable
 {
@@ -28,7 +29,8 @@ internal sealed class PrefixFolder : IDisposable
     private const int MostFiles = 256;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1), AfterFailure = TimeSpan.FromMinutes(10), MostUnused = TimeSpan.FromDays(90);
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1), AfterFailure = TimeSpan.FromMinutes(10),
+        MostUnused = TimeSpan.FromDays(90);
 
     private readonly string _path;
     private readonly PrefixDisk _mode;
@@ -48,16 +50,19 @@ internal sealed class PrefixFolder : IDisposable
         _timer = new Timer(_ => Write(), null, Interval, Interval);
     }
 
-    /// <summary>Opens the folder, making it where it is missing; null, having said why, where it is not this user's or can't be made.</summary>
+    /// <summary>
+    /// Opens the folder, making it where it is missing; null, having said why, where it is not this user's or can't be made.
+    /// </summary>
     /// <param name="mostBytes">Most bytes of all its files.</param>
-    /// <param name="log">Gets a line for whatever goes wrong.</param>
+    /// <param name="log">Receives a line for whatever goes wrong.</param>
     public static PrefixFolder? Open(string path, PrefixDisk mode, long mostBytes, Action<string> log)
     {
         try
         {
             if (OperatingSystem.IsWindows()) Directory.CreateDirectory(path);
             else Directory.CreateDirectory(path, OwnerOnly);
-            if (FileStatus.Of(path, followLinks: false) is not { Kind: FileKind.Folder } status) log($"{path} is not a folder: no prompts are kept in files");
+            if (FileStatus.Of(path, followLinks: false) is not { Kind: FileKind.Folder } status)
+                log($"{path} is not a folder: no prompts are kept in files");
             else if (!status.IsOwn) log($"{path} is another user's folder: no prompts are kept in files");
             else
             {
@@ -74,9 +79,11 @@ internal sealed class PrefixFolder : IDisposable
 
     /// <summary>Files of prefixes in a folder, the last used first.</summary>
     public static IReadOnlyList<FileInfo> FilesIn(string path) =>
-        Directory.Exists(path) ? [.. new DirectoryInfo(path).GetFiles("*" + PrefixFile.Extension).OrderByDescending(file => file.LastWriteTimeUtc).ThenBy(file => file.Name, StringComparer.Ordinal)] : [];
+        Directory.Exists(path)
+            ? [.. new DirectoryInfo(path).GetFiles("*" + PrefixFile.Extension).OrderByDescending(file => file.LastWriteTimeUtc)
+                .ThenBy(file => file.Name, StringComparer.Ordinal)] : [];
 
-    /// <summary>What tells prefixes of one model, way of computing and layout from all others [32 bytes].</summary>
+    /// <summary>Key of a model, way of computing and layout, by which its prefixes differ from all others [32 bytes].</summary>
     public static byte[] KeyOf(LanguageModel model, CancellationToken cancellation = default)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -85,7 +92,9 @@ internal sealed class PrefixFolder : IDisposable
         return hash.GetHashAndReset();
     }
 
-    /// <summary>Takes what the folder has of a model, and keeps what it computes from now on, until the model's prefixes are gone from memory.</summary>
+    /// <summary>
+    /// Takes what the folder has of a model, and keeps what it computes from now on, until the model's prefixes are gone from memory.
+    /// </summary>
     /// <param name="key">Of <see cref="KeyOf"/>.</param>
     /// <returns>Bytes of the files that are used.</returns>
     public long Add(LanguageModel model, byte[] key)
@@ -98,7 +107,9 @@ internal sealed class PrefixFolder : IDisposable
             foreach (FileInfo info in FilesIn(_path))
             {
                 if (DateTime.UtcNow - info.LastWriteTimeUtc > MostUnused) Drop(info.FullName, "was not used for 90 days", isWriter);
-                else if (info.Name.StartsWith(PrefixFile.PrefixOf(key), StringComparison.Ordinal) && Read(info.FullName, key, prefixes, isWriter) is { } file) files.Add(file);
+                else if (info.Name.StartsWith(PrefixFile.PrefixOf(key), StringComparison.Ordinal)
+                    && Read(info.FullName, key, prefixes, isWriter) is { } file)
+                    files.Add(file);
             }
             var kept = new Kept(model, prefixes, key, files);
             prefixes.OnDamage = Damaged;
@@ -190,7 +201,9 @@ internal sealed class PrefixFolder : IDisposable
                 if (first.AsSpan().SequenceEqual(last)) throw new InvalidDataException("what was written is not found again");
                 last = first;
                 string path = NewPath(kept.Key);
-                if (!PrefixFile.Write(path, kept.Key, unwritten.Scope, kept.Model.Name, kept.Prefixes.PageBytes, kept.Prefixes.CheckpointBytes, unwritten.Nodes, unwritten.Copy)) return;
+                if (!PrefixFile.Write(path, kept.Key, unwritten.Scope, kept.Model.Name, kept.Prefixes.PageBytes,
+                    kept.Prefixes.CheckpointBytes, unwritten.Nodes, unwritten.Copy))
+                    return;
                 PrefixFile file = PrefixFile.Open(path);
                 file.Used = Environment.TickCount64;
                 kept.Files.Add(file);
@@ -310,7 +323,8 @@ internal sealed class PrefixFolder : IDisposable
     {
         while (true)
         {
-            string path = Path.Combine(_path, $"{PrefixFile.PrefixOf(key)}{DateTime.UtcNow:yyyyMMddHHmmss}-{_number++ % 1000:d3}{PrefixFile.Extension}");
+            string path = Path.Combine(_path,
+                $"{PrefixFile.PrefixOf(key)}{DateTime.UtcNow:yyyyMMddHHmmss}-{_number++ % 1000:d3}{PrefixFile.Extension}");
             if (!File.Exists(path)) return path;
         }
     }

@@ -3,8 +3,8 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Generation.Prefixes;
 
 /// <summary>
-/// Up to 32 tokens after those of its parent, with the page of keys and values of their positions and the checkpoints of lengths that end among them. Only a node of 32 tokens has
-/// children.
+/// Up to 32 tokens after those of its parent, with the page of keys and values of their positions and the checkpoints of lengths that end
+/// among them. Only a node of 32 tokens has children.
 /// </summary>
 internal sealed class PrefixNode
 {
@@ -49,7 +49,7 @@ internal sealed class PrefixNode
 
     public IEnumerable<PrefixPart> Parts => Page is null ? Checkpoints : Checkpoints.Prepend(Page);
 
-    /// <summary>How many of its tokens a text goes on with, of at most so many.</summary>
+    /// <summary>Number of its tokens with which a text continues, up to a limit.</summary>
     public int CommonWith(IReadOnlyList<int> text, int most)
     {
         int common = 0;

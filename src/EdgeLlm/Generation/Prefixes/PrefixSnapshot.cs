@@ -18,8 +18,10 @@ internal static class PrefixSnapshot
         model.ForwardWithoutLogits(tokens, memory, cancellation);
         using var prefixes = new PrefixCache(model.Pages, long.MaxValue);
         prefixes.Store(new PrefixScope(PrefixScope.Shared), tokens.ToArray(), memory, tokens.Length);
-        Unwritten all = prefixes.Unwritten(conversations: false, long.MaxValue) ?? throw new InvalidOperationException("there are no tokens to compute");
-        PrefixFile.Write(path, key, all.Scope, model.Name, prefixes.PageBytes, prefixes.CheckpointBytes, all.Nodes, all.Copy, isPrivate: false);
+        Unwritten all = prefixes.Unwritten(conversations: false, long.MaxValue)
+            ?? throw new InvalidOperationException("there are no tokens to compute");
+        PrefixFile.Write(path, key, all.Scope, model.Name, prefixes.PageBytes, prefixes.CheckpointBytes, all.Nodes,
+            all.Copy, isPrivate: false);
         return new FileInfo(path).Length;
     }
 }

@@ -13,7 +13,7 @@ public enum AnswerPriority
     Batch,
 }
 
-/// <summary>What is asked of a <see cref="Scheduler"/>.</summary>
+/// <summary>Request to a <see cref="Scheduler"/>.</summary>
 /// <param name="Prompt">Token ids, at least one; see <see cref="Tokenization.Tokenizer.Encode(string, bool, bool)"/>.</param>
 public sealed record AnswerRequest(IReadOnlyList<int> Prompt)
 {
@@ -26,7 +26,10 @@ public sealed record AnswerRequest(IReadOnlyList<int> Prompt)
     /// <summary>Its place among the requests of all clients.</summary>
     public AnswerPriority Priority { get; init; } = AnswerPriority.Chat;
 
-    /// <summary>Gives a shorter prompt when the context is full after so many tokens of the answer, or null where nothing can be dropped; null: the answer ends there.</summary>
+    /// <summary>
+    /// Gives a shorter prompt when the context is full after that number of tokens of the answer, or null where nothing can be dropped;
+    /// null: the answer ends there.
+    /// </summary>
     internal Func<int, IReadOnlyList<int>?>? Shorten { get; init; }
 
     /// <summary>Disposed of when the answer has ended and nothing computes for it any more.</summary>

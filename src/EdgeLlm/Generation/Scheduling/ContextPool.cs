@@ -4,8 +4,9 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Generation.Scheduling;
 
 /// <summary>
-/// A model's contexts: those of the answers that run, and those of the last conversations, of which the next turn computes only what is new. They are made
-/// when they are needed, and take memory only up to the positions that were ever used of them; together as much as the model's plan has.
+/// A model's contexts: those of the answers that run, and those of the last conversations, of which the next turn computes only what is
+/// new. They are made when they are needed, and take memory only up to the positions that were ever used of them; together as much as the
+/// model's plan has.
 /// </summary>
 internal sealed class ContextPool : IDisposable
 {
@@ -24,13 +25,15 @@ internal sealed class ContextPool : IDisposable
     public long BytesLeft => _budget - _taken;
 
     /// <summary>
-    /// A context for an answer of so many positions, prompt included: the one that goes on with the prompt (which shares at least half of what it holds
-    /// with it: another would lose its conversation), else a new one. Those that were not used for the longest time make room. Null where running answers leave none.
+    /// A context for an answer of a given number of positions, prompt included: the one that continues with the prompt (which shares at
+    /// least half of what it holds with it: another would lose its conversation), else a new one. Those that were not used for the longest
+    /// time make room. Null where running answers leave none.
     /// </summary>
     /// <param name="scope">Whose conversation it is: others' contexts are not gone on with.</param>
     public Context? Take(IReadOnlyList<int> prompt, int positions, PrefixScope scope)
     {
-        if (_taken - _idle.Sum(idle => idle.Bytes) + BytesOf(positions) > _budget) return null; // before a conversation is forgotten for nothing
+        if (_taken - _idle.Sum(idle => idle.Bytes) + BytesOf(positions) > _budget)
+            return null; // before a conversation is forgotten for nothing
         Context? context = GoesOnWith(prompt, scope);
         if (context is not null) _idle.Remove(context);
         while (_taken + BytesMissing(context, positions) > _budget && _idle.Last is { } last)
@@ -79,7 +82,8 @@ internal sealed class ContextPool : IDisposable
     }
 
     /// <summary>Bytes to be reckoned for a context, null for a new one, beside those that are.</summary>
-    private long BytesMissing(Context? context, int positions) => context is null ? BytesOf(positions) : BytesOf(Math.Max(context.Positions, positions)) - context.Bytes;
+    private long BytesMissing(Context? context, int positions) =>
+        context is null ? BytesOf(positions) : BytesOf(Math.Max(context.Positions, positions)) - context.Bytes;
 
     private void Drop(Context context)
     {

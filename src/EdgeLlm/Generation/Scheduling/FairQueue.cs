@@ -3,8 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace EdgeLlm.Generation.Scheduling;
 
 /// <summary>
-/// A bounded queue in which clients take turns: whoever sends many requests waits after his own, not others after them. Of one client and priority, first
-/// come, first served; a higher priority comes before a lower one.
+/// A bounded queue in which clients take turns: whoever sends many requests waits after his own, not others after them. Of one client and
+/// priority, first come, first served; a higher priority comes before a lower one.
 /// </summary>
 /// <param name="capacity">How many may wait.</param>
 internal sealed class FairQueue<T>(int capacity) where T : class

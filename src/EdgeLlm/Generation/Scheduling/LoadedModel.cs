@@ -8,15 +8,17 @@ public sealed class ModelLease : IDisposable
     private readonly ModelPool _pool;
     private int _disposed;
 
-    internal ModelLease(ModelPool pool, LoadedModel loaded) => (_pool, Loaded) = (pool, loaded);
+    internal ModelLease(ModelPool pool, LoadedModel loaded) => (_pool, Loaded, Format) = (pool, loaded, loaded.Format);
 
     /// <summary>The model.</summary>
     public LanguageModel Model => Loaded.Model;
 
-    /// <summary>Its conversations as tokens; null of an encoder.</summary>
-    public ChatFormat? Format => Loaded.Format;
+    /// <summary>
+    /// Its conversations as tokens; null of an encoder. A use may have a format of its own, such as that of an adapter's chat template.
+    /// </summary>
+    public ChatFormat? Format { get; set; }
 
-    /// <summary>What makes vectors of texts with it. Not to be disposed of.</summary>
+    /// <summary>Encoder of texts with this model. Not to be disposed of.</summary>
     public TextEncoder Encoder => Loaded.Encoder.Value;
 
     internal LoadedModel Loaded { get; }
@@ -54,8 +56,11 @@ internal sealed class LoadedModel(string path, LanguageModel model, TimeSpan kee
     /// <summary>Timestamp of the last use.</summary>
     public long LastUsed { get; set; }
 
-    /// <summary>Whether nobody else gets it any more: its file was replaced or written to, or it is to be closed.</summary>
+    /// <summary>Whether it is not handed out any more: its file was replaced or written to, or it is to be closed.</summary>
     public bool IsRetired { get; set; }
+
+    /// <summary>Whether it is not handed out to those who come now, because somebody before them waits for memory.</summary>
+    public bool IsHeld { get; set; }
 }
 
 /// <summary>A model that is open, as it is told of.</summary>

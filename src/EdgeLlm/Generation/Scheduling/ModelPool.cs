@@ -11,20 +11,25 @@ public sealed record ModelPoolOptions
     /// <summary>How long a model stays open after its last use; negative: for ever.</summary>
     public TimeSpan Keep { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>Longest time to wait for memory that other models' answers use.</summary>
+    /// <summary>Longest time to wait for memory that other models' answers use, counted from the request.</summary>
     public TimeSpan MostWait { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Gets a model before it is disposed of, when nobody uses it any more.</summary>
+    /// <summary>The path of a model's draft model (<see cref="ModelOptions.DraftModel"/>), or null.</summary>
+    public Func<string, string?>? DraftOf { get; init; }
+
+    /// <summary>Receives a model before it is disposed of, when nobody uses it any more.</summary>
     internal Action<LanguageModel>? Freeing { get; init; }
 
-    /// <summary>Gets told that a model was closed, and why.</summary>
+    /// <summary>Is told that a model was closed, and why.</summary>
     public Action<string, string>? Closed { get; init; }
 }
 
 /// <summary>
-/// Several models in one process, on one pool of threads: each is opened when it is first asked for, and closed when nobody used it for a while or another one
-/// needs its memory, the one first that was not used for the longest time, and never one that is in use. A file that is replaced (by another one that is renamed to its name) is opened
-/// anew for the next use, and uses of the old one end on the old one; of one that is written to, uses end with an error. Calls may come from any thread.
+/// Several models in one process, on one pool of threads: each is opened when it is first asked for, and closed when nobody used it for a
+/// while or another one needs its memory, the one first that was not used for the longest time, and never one that is in use. A file that
+/// is replaced (by another one that is renamed to its name) is opened anew for the next use, and uses of the old one end on the old one; of
+/// one that is written to, uses end with an error. While somebody waits for memory, those who come after wait in line, too, for the models
+/// whose memory is wanted: however busy these are, they come to an end. Calls may come from any thread.
 /// </summary>
 public sealed class ModelPool : IDisposable
 {
@@ -59,31 +64,37 @@ public sealed class ModelPool : IDisposable
     {
         get
         {
-            lock (_gate) return [.. _models.Values.OrderByDescending(model => model.LastUsed).Select(model => new OpenModel(model.Path, model.Model, ExpiryOf(model)))];
+            lock (_gate)
+                return [.. _models.Values.OrderByDescending(model => model.LastUsed)
+                    .Select(model => new OpenModel(model.Path, model.Model, ExpiryOf(model)))];
         }
     }
 
     /// <summary>A model for use: the one that is open, else one that is opened, after others were closed where there is no room.</summary>
     /// <param name="path">A GGUF file or a Hugging Face folder.</param>
-    /// <param name="chatTemplate">Jinja source of a chat template instead of the model's own; null: its own, or that of the options. Holds for the first use.</param>
+    /// <param name="chatTemplate">Jinja source of a chat template instead of the model's own; null: its own, or that of the options. Holds
+    /// for the first use.</param>
     /// <param name="keep">How long it stays open after its last use, where it is opened now; null: as the options say.</param>
-    /// <exception cref="ModelException">It is no model that runs here, or it can't fit into memory even alone.</exception>
+    /// <exception cref="ModelException">It is not a model that runs here, or it can't fit into memory even alone.</exception>
     /// <exception cref="SchedulerBusyException">Models that are in use leave it no memory now.</exception>
-    /// <exception cref="IOException">The file can't be read, or there is none; other exceptions of <see cref="LanguageModel.Load"/> come too.</exception>
-    public async Task<ModelLease> UseAsync(string path, string? chatTemplate = null, TimeSpan? keep = null, CancellationToken cancellationToken = default)
+    /// <exception cref="IOException">The file can't be read, or there is none; other exceptions of <see cref="LanguageModel.Load"/> come
+    /// too.</exception>
+    public async Task<ModelLease> UseAsync(string path, string? chatTemplate = null, TimeSpan? keep = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (TryUse(path) is { } lease) return lease;
+        using var wait = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        wait.CancelAfter(_options.MostWait);
+        if (TryUse(path, inLine: false) is { } lease) return lease;
         await _loading.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            using var wait = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            wait.CancelAfter(_options.MostWait);
             while (true)
             {
                 Task freed;
-                lock (_gate) freed = _freed.Task;
-                if (TryUse(path) is { } loaded) return loaded;
+                bool alone;
+                lock (_gate) (freed, alone) = (_freed.Task, _models.Count + _retired.Count == 0);
+                if (TryUse(path, inLine: true) is { } loaded) return loaded;
                 try
                 {
                     // Reading a header from an SD card takes its time: not on a thread that serves.
@@ -91,14 +102,20 @@ public sealed class ModelPool : IDisposable
                 }
                 catch (ModelException exception) when (exception.LacksMemory)
                 {
+                    // Planned beside others, some of which may be closed by now: then the signal is given already.
+                    if (alone) throw;
                     if (CloseLeastUsed()) continue;
-                    if (!IsAnyOpen()) throw;
+                    HoldLeastUsed();
                 }
                 await WaitAsync(freed, path, wait.Token, cancellationToken).ConfigureAwait(false);
             }
         }
         finally
         {
+            lock (_gate)
+            {
+                foreach (LoadedModel model in _models.Values) model.IsHeld = false;
+            }
             _loading.Release();
         }
     }
@@ -120,7 +137,8 @@ public sealed class ModelPool : IDisposable
     {
         lock (_gate)
         {
-            foreach (LoadedModel model in _models.Values.Where(model => ExpiryOf(model) <= _time.GetUtcNow()).ToArray()) Retire(model, "nobody used it for a while");
+            foreach (LoadedModel model in _models.Values.Where(model => ExpiryOf(model) <= _time.GetUtcNow()).ToArray())
+                Retire(model, "nobody used it for a while");
         }
     }
 
@@ -156,7 +174,6 @@ public sealed class ModelPool : IDisposable
 
     internal void Release(LoadedModel model)
     {
-        TaskCompletionSource freed;
         lock (_gate)
         {
             model.Uses--;
@@ -167,12 +184,12 @@ public sealed class ModelPool : IDisposable
                 else if (model.Keep == TimeSpan.Zero) Retire(model, "asked for");
                 else if (!model.Model.IsUnchanged) Retire(model, "its file was written to");
             }
-            (freed, _freed) = (_freed, NewSignal());
+            SignalFreed();
         }
-        freed.SetResult();
     }
 
-    private ModelLease? TryUse(string path)
+    /// <param name="inLine">Whether those who came before were served.</param>
+    private ModelLease? TryUse(string path, bool inLine)
     {
         lock (_gate)
         {
@@ -180,7 +197,7 @@ public sealed class ModelPool : IDisposable
             if (!_models.TryGetValue(path, out LoadedModel? model)) return null;
             if (!model.Model.IsUnchanged) Retire(model, "its file was written to");
             else if (model.Model.IsReplaced) Retire(model, "its file was replaced");
-            else return Again(model);
+            else if (inLine || !model.IsHeld) return Again(model);
             return null;
         }
     }
@@ -195,6 +212,7 @@ public sealed class ModelPool : IDisposable
             ChatTemplate = chatTemplate ?? _options.Model.ChatTemplate,
             SharedThreads = _threads,
             OtherModelsBytes = others,
+            DraftModel = _options.DraftOf?.Invoke(path) ?? _options.Model.DraftModel,
         }, encoders: true);
         try
         {
@@ -213,9 +231,13 @@ public sealed class ModelPool : IDisposable
         }
     }
 
-    /// <summary>Bytes that a model may come to take beside those that it has: of what the machine has, those are gone already; of a limit they are not.</summary>
+    /// <summary>
+    /// Bytes that a model may come to take beside those that it has: of what the machine has, those are gone already; of a limit they are
+    /// not.
+    /// </summary>
     private long BytesOf(LanguageModel model) => _options.Model.MemoryLimit > 0
-        ? model.Plan.Cache + model.Plan.Working + model.Plan.Prefixes - model.Options.OtherBytes - model.Options.OtherModelsBytes : _scheduler.BytesLeft(model) + model.Plan.Prefixes;
+        ? model.Plan.Cache + model.Plan.Working + model.Plan.Prefixes - model.Options.OtherBytes - model.Options.OtherModelsBytes
+        : _scheduler.BytesLeft(model) + model.Plan.Prefixes;
 
     /// <summary>Closes the model that was not used for the longest time, of those that are not in use.</summary>
     private bool CloseLeastUsed()
@@ -228,9 +250,17 @@ public sealed class ModelPool : IDisposable
         }
     }
 
-    private bool IsAnyOpen()
+    /// <summary>
+    /// Holds the model that was not used for the longest time back from those who come now, until the one who waits has what it needs, or
+    /// gives up: else a model that is asked for all the time would never make room. Each end of a use that was not enough holds another
+    /// one.
+    /// </summary>
+    private void HoldLeastUsed()
     {
-        lock (_gate) return _models.Count + _retired.Count > 0;
+        lock (_gate)
+        {
+            if (_models.Values.Where(model => !model.IsHeld).MinBy(model => model.LastUsed) is { } least) least.IsHeld = true;
+        }
     }
 
     private async Task WaitAsync(Task freed, string path, CancellationToken wait, CancellationToken cancellation)
@@ -241,11 +271,12 @@ public sealed class ModelPool : IDisposable
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            throw new SchedulerBusyException($"there is no memory for {ModelStore.NameOf(path)} beside the models that are answering", queueIsFull: true, TimeSpan.FromSeconds(10));
+            throw new SchedulerBusyException($"there is no memory for {ModelStore.NameOf(path)} beside the models that are answering",
+                queueIsFull: true, TimeSpan.FromSeconds(10));
         }
     }
 
-    /// <summary>Nobody gets it any more; it is closed when nobody uses it.</summary>
+    /// <summary>It is not handed out any more; it is closed when nobody uses it.</summary>
     private void Retire(LoadedModel model, string why)
     {
         _models.Remove(model.Path);
@@ -260,6 +291,15 @@ public sealed class ModelPool : IDisposable
         _options.Freeing?.Invoke(model.Model);
         _scheduler.Forget(model.Model);
         model.Model.Dispose();
+        SignalFreed();
+    }
+
+    /// <summary>Wakes who waits for memory. Under the gate.</summary>
+    private void SignalFreed()
+    {
+        TaskCompletionSource freed = _freed;
+        _freed = NewSignal();
+        freed.SetResult();
     }
 
     private DateTimeOffset? ExpiryOf(LoadedModel model) =>

@@ -1,17 +1,21 @@
 using System.Diagnostics;
+using EdgeLlm.Generation.Speculation;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Generation.Scheduling;
 
-/// <summary>A model's share of a <see cref="Scheduler"/>: its contexts, and its answers that run. Used by the scheduler's thread alone, but to make and to dispose of it.</summary>
+/// <summary>
+/// A model's share of a <see cref="Scheduler"/>: its contexts, and its answers that run. Used by the scheduler's thread alone, but to make
+/// and to dispose of it.
+/// </summary>
 internal sealed class ModelRun(LanguageModel model, Action<Exception> failed) : IDisposable
 {
     private readonly ContextPool _contexts = new(model);
     private readonly PromptPace _pace = new();
     private readonly List<RunningAnswer> _answers = [];
     private readonly RunningAnswer[] _group = new RunningAnswer[LanguageModel.MostSequences];
-    private readonly int[] _tokens = new int[LanguageModel.MostSequences];
-    private readonly KvCache[] _caches = new KvCache[LanguageModel.MostSequences];
+    private readonly Sequence[] _sequences = new Sequence[LanguageModel.MostSequences];
+    private readonly DecodePass _pass = new(model);
     private readonly int[] _lengths = new int[LanguageModel.MostSequences];
 
     public LanguageModel Model => model;
@@ -41,23 +45,35 @@ internal sealed class ModelRun(LanguageModel model, Action<Exception> failed) : 
         }
     }
 
-    /// <summary>Computes the next token of each answer that has begun, up to eight in a pass.</summary>
+    /// <summary>
+    /// Computes the next token of each answer that has begun, and drafts of those after it, up to eight tokens in a pass.
+    /// </summary>
     /// <returns>Whether there were any.</returns>
     public bool Decode(CancellationToken abort)
     {
         bool any = false;
-        for (int i = 0, count = 0; i < _answers.Count; i++)
+        int count = 0, pending = 0;
+        foreach (RunningAnswer running in _answers)
         {
-            if (_answers[i].Decodes && _answers[i].Prepare() && _answers[i].Decodes) _group[count++] = _answers[i];
-            if (count == 0 || (count < _group.Length && i + 1 < _answers.Count)) continue;
-            Decode(_group.AsSpan(0, count), abort);
+            if (!running.Decodes || !running.Prepare() || !running.Decodes) continue;
+            int more = running.Sequence.Pending.Length;
+            if (pending + more > _pass.MostTokens && count > 0)
+            {
+                Decode(_group.AsSpan(0, count), abort);
+                (count, pending) = (0, 0);
+            }
+            _group[count++] = running;
+            pending += more;
             any = true;
-            count = 0;
         }
+        if (count > 0) Decode(_group.AsSpan(0, count), abort);
         return any;
     }
 
-    /// <summary>The prompt to compute a piece of next: the highest priority's first; of those, what ends with one piece before what does not, and the earlier before the later.</summary>
+    /// <summary>
+    /// The prompt to compute a piece of next: the highest priority's first; of those, what ends with one piece before what does not, and
+    /// the earlier before the later.
+    /// </summary>
     public RunningAnswer? NextPrompt()
     {
         RunningAnswer? next = null;
@@ -67,7 +83,8 @@ internal sealed class ModelRun(LanguageModel model, Action<Exception> failed) : 
         }
         return next;
 
-        int Rank(RunningAnswer running) => 2 * (int)running.Answer.Request.Priority + (running.Sequence.Pending.Length <= _pace.Tokens ? 0 : 1);
+        int Rank(RunningAnswer running) =>
+            2 * (int)running.Answer.Request.Priority + (running.Sequence.Pending.Length <= _pace.Tokens ? 0 : 1);
     }
 
     /// <summary>Computes the next piece of a prompt.</summary>
@@ -76,7 +93,8 @@ internal sealed class ModelRun(LanguageModel model, Action<Exception> failed) : 
     {
         if (!running.Prepare()) return;
         Sequence sequence = running.Sequence;
-        int most = othersWait ? Math.Min(_pace.Tokens, model.Options.PrefillChunk) : model.Options.PrefillChunk, count = Math.Min(most, sequence.Pending.Length);
+        int most = othersWait ? Math.Min(_pace.Tokens, model.Options.PrefillChunk) : model.Options.PrefillChunk,
+            count = Math.Min(most, sequence.Pending.Length);
         long start = Stopwatch.GetTimestamp();
         try
         {
@@ -84,10 +102,13 @@ internal sealed class ModelRun(LanguageModel model, Action<Exception> failed) : 
             {
                 model.ForwardWithoutLogits(sequence.Pending[..count], sequence.Memory, running.Answer.Stop);
                 sequence.Advance(count);
+                running.Answer.Computed(sequence.Reused, sequence.Memory.Length);
             }
             else
             {
-                Note(running.Accept(model.Forward(sequence.Pending, sequence.Memory, running.Answer.Stop)));
+                Span<float> logits = model.Forward(sequence.Pending, sequence.Memory, running.Answer.Stop);
+                running.Answer.Computed(sequence.Reused, sequence.Memory.Length);
+                Note(running.Accept(logits));
             }
             _pace.Measured(count, Stopwatch.GetElapsedTime(start));
             Observer?.Invoke(0, count);
@@ -105,64 +126,56 @@ internal sealed class ModelRun(LanguageModel model, Action<Exception> failed) : 
 
     public void Dispose() => _contexts.Dispose();
 
-    /// <summary>Alone, an answer may compute several tokens in a pass.</summary>
-    private void Decode(RunningAnswer running, CancellationToken abort)
+    private void Decode(Span<RunningAnswer> group, CancellationToken abort)
     {
+        for (int i = 0; i < group.Length; i++)
+        {
+            _sequences[i] = group[i].Sequence;
+            _lengths[i] = group[i].Sequence.Memory.Length;
+        }
+        // One alone is cancelled within a pass, not after it.
+        CancellationToken stop = group.Length == 1 ? group[0].Answer.Stop : abort;
         try
         {
-            running.Compute();
-            Observer?.Invoke(1, 0);
+            if (!_pass.TryCompute(_sequences.AsSpan(0, group.Length), stop))
+            {
+                foreach (RunningAnswer running in group)
+                    Note(running.Accept(model.Forward(running.Sequence.Pending, running.Sequence.Memory, stop)));
+            }
+            else
+            {
+                for (int i = 0; i < group.Length; i++)
+                {
+                    Span<float> logits = _pass.LogitsOf(i, out int drafted);
+                    Note(group[i].Accept(logits, drafted));
+                }
+            }
+            Observer?.Invoke(group.Length, 0);
         }
-        catch (OperationCanceledException) when (abort.IsCancellationRequested || running.Answer.Stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             // Noticed by the next sweep.
         }
-        catch (Exception exception)
+        catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            running.Answer.Fail(exception);
-            failed(exception);
+            Blame(group);
         }
-    }
-
-    private void Decode(Span<RunningAnswer> group, CancellationToken abort)
-    {
-        if (group.Length == 1)
+        finally
         {
-            Decode(group[0], abort);
-            return;
+            _pass.End();
         }
-        for (int i = 0; i < group.Length; i++)
-        {
-            _tokens[i] = group[i].Sequence.Pending[0];
-            _caches[i] = group[i].Sequence.Memory;
-            _lengths[i] = _caches[i].Length;
-        }
-        try
-        {
-            model.ForwardBatch(_tokens.AsSpan(0, group.Length), _caches.AsSpan(0, group.Length), abort);
-        }
-        catch (OperationCanceledException) when (abort.IsCancellationRequested)
-        {
-            return; // noticed by the next sweep
-        }
-        catch (Exception exception)
-        {
-            Blame(group, exception);
-            return;
-        }
-        foreach (RunningAnswer running in group) Note(running.Accept(model.LogitsOf(running.Sequence.Memory)));
-        Observer?.Invoke(group.Length, 0);
     }
 
     /// <summary>After a pass that failed for one of its answers: each is computed alone, so that only the one fails.</summary>
-    private void Blame(Span<RunningAnswer> group, Exception exception)
+    private void Blame(Span<RunningAnswer> group)
     {
         for (int i = 0; i < group.Length; i++)
         {
             try
             {
-                _caches[i].Truncate(_lengths[i]);
-                Note(group[i].Accept(model.Forward(_tokens.AsSpan(i, 1), _caches[i])));
+                KvCache cache = group[i].Sequence.Memory;
+                cache.Truncate(_lengths[i]);
+                Note(group[i].Accept(model.Forward(group[i].Sequence.Pending, cache)));
             }
             catch (Exception own)
             {

@@ -3,15 +3,15 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Generation.Scheduling;
 
 /// <summary>
-/// How many tokens of a prompt to compute at once while other answers wait for their next token: as many as take a fifth of a second by the speed that was
-/// measured last, so that a long prompt does not hold them up. One model's.
+/// How many tokens of a prompt to compute at once while other answers wait for their next token: as many as take a fifth of a second by the
+/// speed that was measured last, so that a long prompt does not hold them up. One model's.
 /// </summary>
 internal sealed class PromptPace
 {
     /// <summary>Longest time that a piece of a prompt may hold other answers up.</summary>
     public const double Seconds = 0.2;
 
-    /// <summary>The least: a pass of so many tokens reads the weights as often as one of one token.</summary>
+    /// <summary>The least: a pass of that number of tokens reads the weights as often as one of one token.</summary>
     public const int Least = LanguageModel.MostSequences;
 
     private double _rate; // tokens a second; 0: not measured yet

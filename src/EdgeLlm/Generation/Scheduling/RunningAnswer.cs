@@ -9,8 +9,8 @@ internal sealed class RunningAnswer(Answer answer, ContextPool.Context context)
 
     public Sequence Sequence { get; } = new(context.Cache, answer.Request.Options, answer.Request.Shorten);
 
-    /// <summary>Whether it has a single token to compute: such answers share a pass.</summary>
-    public bool Decodes => Sequence.Pending.Length == 1;
+    /// <summary>Whether it has few tokens to compute for the next one: such answers share a pass.</summary>
+    public bool Decodes => Sequence.Decodes;
 
     /// <summary>Whether there is something to compute; where not, it has ended.</summary>
     public bool Prepare()
@@ -28,13 +28,13 @@ internal sealed class RunningAnswer(Answer answer, ContextPool.Context context)
         return false;
     }
 
-    /// <summary>Chooses the next token by the logits of the last one.</summary>
+    /// <summary>Chooses the next token by the logits of the last one, and those after it as far as a draft is right.</summary>
     /// <returns>The exception that ended it, or null.</returns>
-    public Exception? Accept(Span<float> logits)
+    public Exception? Accept(Span<float> logits, int drafted = 0)
     {
         try
         {
-            Write(Sequence.Accept(logits));
+            Write(Sequence.Accept(logits, drafted));
             return null;
         }
         catch (Exception exception)
@@ -44,14 +44,13 @@ internal sealed class RunningAnswer(Answer answer, ContextPool.Context context)
         }
     }
 
-    /// <summary>Computes what is pending, and the text that it completes.</summary>
-    public void Compute() => Write(Sequence.Compute(Answer.Stop));
-
     /// <summary>Ends it before its end, with the text so far.</summary>
     public void End(FinishReason reason) => Write(Sequence.End(reason));
 
     private void Write(ReadOnlySpan<char> text)
     {
+        Answer.Generated = Sequence.Tokens.Count;
+        while (Sequence.TakeMeasured() is { } token) Answer.Add(token);
         Answer.Write(text);
         if (Sequence.HasEnded) Answer.End(Sequence.Tokens, Sequence.Statistics);
     }

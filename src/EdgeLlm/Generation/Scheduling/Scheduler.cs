@@ -3,10 +3,11 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Generation.Scheduling;
 
 /// <summary>
-/// Computes many answers at once, of one model or several, on a thread of its own: up to eight of a model decode together in one pass, which reads the weights
-/// once for all of them; prompts are computed in pieces between these passes, so that a long one does not hold up the answers that run. Each answer has the
-/// bits that it has alone. Requests wait in a bounded queue in which clients take turns, until there is memory for them: a model has as many contexts as its plan reckons
-/// with (<see cref="ModelOptions.Contexts"/>), which short answers divide among more. Calls may come from any thread.
+/// Computes many answers at once, of one model or several, on a thread of its own: up to eight of a model decode together in one pass,
+/// which reads the weights once for all of them; prompts are computed in pieces between these passes, so that a long one does not hold up
+/// the answers that run. Each answer has the bits that it has alone. Requests wait in a bounded queue in which clients take turns, until
+/// there is memory for them: a model has as many contexts as its plan reckons with (<see cref="ModelOptions.Contexts"/>), which short
+/// answers divide among more. Calls may come from any thread.
 /// </summary>
 /// <example>
 /// <code>
@@ -63,7 +64,9 @@ public sealed class Scheduler : IDisposable
     /// <summary>A number that changes while answers are computed: what a watchdog looks at.</summary>
     public long Progress => Volatile.Read(ref _passes) + (_computing?.Progress ?? 0);
 
-    /// <summary>Sees each pass, on the scheduler's thread, where set: how many answers got a token, how many tokens of a prompt were computed.</summary>
+    /// <summary>
+    /// Sees each pass, on the scheduler's thread, where set: how many answers got a token, how many tokens of a prompt were computed.
+    /// </summary>
     internal Action<int, int>? Observer { get; set; }
 
     /// <summary>Takes a request into the queue.</summary>
@@ -125,7 +128,8 @@ public sealed class Scheduler : IDisposable
     public int CountBefore(Answer answer)
     {
         ArgumentNullException.ThrowIfNull(answer);
-        return _queue.CountBefore(answer.Request.Client, answer.Request.Priority, answer) is { } waiting ? waiting + (_answers > 0 ? 1 : 0) : 0;
+        return _queue.CountBefore(answer.Request.Client, answer.Request.Priority, answer) is { } waiting
+            ? waiting + (_answers > 0 ? 1 : 0) : 0;
     }
 
     /// <summary>How many answers of a model are being computed.</summary>
@@ -152,7 +156,9 @@ public sealed class Scheduler : IDisposable
         }
     }
 
-    /// <summary>Takes nothing new and sends away those that wait; answers that run may end within the limit, then they are cut off.</summary>
+    /// <summary>
+    /// Takes nothing new and sends away those that wait; answers that run may end within the limit, then they are cut off.
+    /// </summary>
     /// <returns>How many were cut off.</returns>
     public async Task<int> StopAsync(TimeSpan limit)
     {
@@ -174,7 +180,9 @@ public sealed class Scheduler : IDisposable
         return cut;
     }
 
-    /// <summary>Cuts off all answers, waits for the pass at hand, and gives back the memory of all contexts; models are not disposed of.</summary>
+    /// <summary>
+    /// Cuts off all answers, waits for the pass at hand, and gives back the memory of all contexts; models are not disposed of.
+    /// </summary>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _isDisposed, 1) != 0) return;
@@ -221,13 +229,15 @@ public sealed class Scheduler : IDisposable
             _computing = run.Model;
             Volatile.Write(ref _passes, _passes + 1);
             othersWait |= run.Decode(_abort.Token);
-            foreach (RunningAnswer running in run.Answers) someoneListens |= running.Answer.Request.Priority == AnswerPriority.Voice && running.Decodes && !running.Answer.HasEnded;
+            foreach (RunningAnswer running in run.Answers)
+                someoneListens |= running.Answer.Request.Priority == AnswerPriority.Voice && running.Decodes && !running.Answer.HasEnded;
         }
         ModelRun? of = null;
         RunningAnswer? next = null;
         foreach (ModelRun run in _running)
         {
-            if (run.NextPrompt() is { } candidate && (next is null || candidate.Answer.Request.Priority < next.Answer.Request.Priority)) (of, next) = (run, candidate);
+            if (run.NextPrompt() is { } candidate && (next is null || candidate.Answer.Request.Priority < next.Answer.Request.Priority))
+                (of, next) = (run, candidate);
         }
         if (next is null || (someoneListens && next.Answer.Request.Priority != AnswerPriority.Voice)) return;
         _computing = of!.Model;
@@ -246,6 +256,7 @@ public sealed class Scheduler : IDisposable
     private void Gone(RunningAnswer running)
     {
         Answer answer = running.Answer;
+        answer.Took(running.Sequence.Statistics);
         Volatile.Write(ref _usualSeconds, _usualSeconds + ((answer.Elapsed - answer.Waited).TotalSeconds - _usualSeconds) / 8);
         answer.LetGo();
         _answers--;
@@ -257,7 +268,9 @@ public sealed class Scheduler : IDisposable
     private void Stop(RunningAnswer running)
     {
         if (running.Answer.IsCancelled) running.Answer.Fail(new OperationCanceledException("the caller asked for the end"));
-        else if (_abort.IsCancellationRequested) running.Answer.Fail(new SchedulerBusyException("the service was stopped before the answer ended", queueIsFull: false, TimeSpan.FromSeconds(10)));
+        else if (_abort.IsCancellationRequested)
+            running.Answer.Fail(new SchedulerBusyException("the service was stopped before the answer ended", queueIsFull: false,
+                TimeSpan.FromSeconds(10)));
         else if (running.Sequence.Tokens.Count > 0) running.End(FinishReason.TimeLimit);
         else running.Answer.Fail(IsTooLate());
     }
@@ -282,7 +295,7 @@ public sealed class Scheduler : IDisposable
         int positions = answer.Request.Prompt.Count + (most > 0 ? Math.Min(most, room) : room);
         try
         {
-            _admitted = run.Contexts.Take(answer.Request.Prompt, positions, answer.Request.Options.Scope);
+            _admitted = run.Contexts.Take(answer.Request.Prompt, positions, answer.Request.Options.AdaptedScope);
         }
         catch (Exception exception)
         {
@@ -326,12 +339,15 @@ public sealed class Scheduler : IDisposable
     {
         lock (_gate)
         {
-            if (!_models.TryGetValue(model, out ModelRun? run)) _models.Add(model, run = new ModelRun(model, exception => _options.Failed?.Invoke(exception)));
+            if (!_models.TryGetValue(model, out ModelRun? run))
+                _models.Add(model, run = new ModelRun(model, exception => _options.Failed?.Invoke(exception)));
             return run;
         }
     }
 
-    /// <summary>Its caller has gone, or its time is over: one that waits is let go; one that runs stops computing at the next step.</summary>
+    /// <summary>
+    /// Its caller has gone, or its time is over: one that waits is let go; one that runs stops computing at the next step.
+    /// </summary>
     private void GiveUp(Answer answer)
     {
         bool waited = _queue.Remove(answer.Request.Client, answer.Request.Priority, answer);
@@ -346,7 +362,8 @@ public sealed class Scheduler : IDisposable
     private TimeSpan RetryAfter => TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(Volatile.Read(ref _usualSeconds)), 1, 60));
 
     private SchedulerBusyException QueueIsFull() =>
-        new(_queue.Count == 1 ? "1 request is waiting already" : $"{_queue.Count} requests are waiting already", queueIsFull: true, RetryAfter);
+        new(_queue.Count == 1 ? "1 request is waiting already" : $"{_queue.Count} requests are waiting already",
+            queueIsFull: true, RetryAfter);
 
     private SchedulerBusyException IsTooLate() =>
         new($"no token came within the {_options.TimeLimit.TotalSeconds:F0} s that a request may take", queueIsFull: true, RetryAfter);

@@ -12,18 +12,23 @@ public sealed record SchedulerOptions
     /// <summary>Most requests that wait.</summary>
     public int Queue { get; init; } = 16;
 
-    /// <summary>Longest time that a request may take, its waiting included; zero: any. One that has no token then fails, one that is answered ends with <see cref="FinishReason.TimeLimit"/>.</summary>
+    /// <summary>
+    /// Longest time that a request may take, its waiting included; zero: any. One that has no token then fails, one that is answered ends
+    /// with <see cref="FinishReason.TimeLimit"/>.
+    /// </summary>
     public TimeSpan TimeLimit { get; init; }
 
-    /// <summary>Gets told of exceptions that ended an answer; called by the thread that computes.</summary>
+    /// <summary>Is told of exceptions that ended an answer; called by the thread that computes.</summary>
     public Action<Exception>? Failed { get; init; }
 
     /// <exception cref="ArgumentOutOfRangeException">A number is out of range; the message names it.</exception>
     public void Validate()
     {
-        if (Parallel is < 1 or > MaximumParallel) throw new ArgumentOutOfRangeException(null, $"{nameof(Parallel)} is {Parallel}; it must be 1 to {MaximumParallel}");
+        if (Parallel is < 1 or > MaximumParallel)
+            throw new ArgumentOutOfRangeException(null, $"{nameof(Parallel)} is {Parallel}; it must be 1 to {MaximumParallel}");
         if (Queue < 0) throw new ArgumentOutOfRangeException(null, $"{nameof(Queue)} is {Queue}; it must be 0 or more");
-        if (TimeLimit < TimeSpan.Zero) throw new ArgumentOutOfRangeException(null, $"{nameof(TimeLimit)} is {TimeLimit}; it must not be negative");
+        if (TimeLimit < TimeSpan.Zero)
+            throw new ArgumentOutOfRangeException(null, $"{nameof(TimeLimit)} is {TimeLimit}; it must not be negative");
     }
 }
 

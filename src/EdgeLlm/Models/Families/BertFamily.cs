@@ -5,8 +5,8 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Models.Families;
 
 /// <summary>
-/// BERT and its kin: encoders whose layers end with norms of the stream. RoBERTa counts positions from after its padding's; nomic-bert has rotary positions, one matrix
-/// for queries, keys and values, and a gate.
+/// BERT and its kin: encoders whose layers end with norms of the stream. RoBERTa counts positions from after its padding's; nomic-bert has
+/// rotary positions, one matrix for queries, keys and values, and a gate.
 /// </summary>
 internal static class BertFamily
 {
@@ -28,7 +28,12 @@ internal static class BertFamily
 
     public static Family Nomic { get; } = new()
     {
-        Architecture = "nomic-bert", ModelType = "nomic_bert", ModelClass = "NomicBertModel", Prefix = "model.", MakeSpec = MakeNomic, ReadConfig = ReadNomic,
+        Architecture = "nomic-bert",
+        ModelType = "nomic_bert",
+        ModelClass = "NomicBertModel",
+        Prefix = "model.",
+        MakeSpec = MakeNomic,
+        ReadConfig = ReadNomic,
         Buffers = ["embeddings.position_ids"],
         FolderNames = new Dictionary<TensorRole, FolderName>
         {
@@ -57,7 +62,8 @@ internal static class BertFamily
     };
 
     /// <param name="prefix">What names of tensors begin with in a folder of a model with a head.</param>
-    private static Family OfModel(string type, string prefix, string @class, Func<JsonPart, ModelKeys> read, Dictionary<TensorRole, FolderName> names)
+    private static Family OfModel(string type, string prefix, string @class, Func<JsonPart, ModelKeys> read,
+        Dictionary<TensorRole, FolderName> names)
     {
         string embeddings = $"{prefix}.embeddings.", layer = $"{prefix}.encoder.layer.{{}}.";
         Add(TensorRole.TokenEmbedding, embeddings + "word_embeddings.weight");
@@ -74,8 +80,15 @@ internal static class BertFamily
         AddBoth(TensorRole.AddedFeedForwardNorm, TensorRole.AddedFeedForwardNormBias, layer + "output.LayerNorm");
         return new Family
         {
-            Architecture = "bert", ModelType = type, ModelClass = @class + "Model", OtherClass = @class + Classifiers, Prefix = prefix + ".", MakeSpec = Make, ReadConfig = read,
-            FolderNames = names, Buffers = ["embeddings.position_ids", "embeddings.token_type_ids", "pooler.dense.weight", "pooler.dense.bias"],
+            Architecture = "bert",
+            ModelType = type,
+            ModelClass = @class + "Model",
+            OtherClass = @class + Classifiers,
+            Prefix = prefix + ".",
+            MakeSpec = Make,
+            ReadConfig = read,
+            FolderNames = names,
+            Buffers = ["embeddings.position_ids", "embeddings.token_type_ids", "pooler.dense.weight", "pooler.dense.bias"],
         };
 
         void Add(TensorRole role, string name) => names.Add(role, new FolderName(name));
@@ -92,11 +105,16 @@ internal static class BertFamily
     private static ModelSpec Make(ModelKeys keys)
     {
         ModelSpec spec = Encoder(keys, (attention, _) => attention, Activation.Gelu, isGated: false);
-        return spec with { Positions = new LearnedPositions(spec.ContextLength), Labels = keys.Has(TensorRole.Classifier) ? keys.Rows(TensorRole.Classifier, ModelKeys.LabelCount) : 0 };
+        return spec with
+        {
+            Positions = new LearnedPositions(spec.ContextLength),
+            Labels = keys.Has(TensorRole.Classifier) ? keys.Rows(TensorRole.Classifier, ModelKeys.LabelCount) : 0,
+        };
     }
 
     private static ModelSpec MakeNomic(ModelKeys keys) =>
-        Encoder(keys, (attention, l) => attention with { Rope = CommonKeys.Rope(keys, attention.Dimension, isSplit: true, l) }, Activation.Silu, isGated: true);
+        Encoder(keys, (attention, l) => attention with { Rope = CommonKeys.Rope(keys, attention.Dimension, isSplit: true, l) },
+            Activation.Silu, isGated: true);
 
     private static ModelSpec Encoder(ModelKeys keys, Func<AttentionSpec, int, AttentionSpec> finish, Activation activation, bool isGated)
     {
@@ -128,7 +146,8 @@ internal static class BertFamily
         // Positions begin after the padding token's row (modeling_roberta.py, create_position_ids_from_input_ids).
         int skipped = (int)config.Require("pad_token_id").Integer(0, ModelKeys.MaximumWidth) + 1;
         ModelKeys keys = ReadCommon(config, "bert", Activation.Gelu, out _, out int rows);
-        if (rows <= skipped) throw config.Require("max_position_embeddings").Error($"is {rows}: no position is left after pad_token_id {skipped - 1}");
+        if (rows <= skipped)
+            throw config.Require("max_position_embeddings").Error($"is {rows}: no position is left after pad_token_id {skipped - 1}");
         keys.Set(ModelKeys.ContextLength, rows - skipped);
         keys.SkippedPositions = skipped;
         ReadHead(config, keys);
@@ -143,26 +162,35 @@ internal static class BertFamily
         return keys;
     }
 
-    private static ModelKeys ReadCommon(JsonPart config, string architecture, Activation activation, out AttentionConfig attention, out int context)
+    private static ModelKeys ReadCommon(JsonPart config, string architecture, Activation activation,
+        out AttentionConfig attention, out int context)
     {
         bool isNomic = architecture == "nomic-bert";
-        ModelKeys keys = CommonConfig.Decoder(config, architecture, out attention, out context, activation, isNomic ? Names with { HeadDimension = "head_dim", IsRotated = true } : Names);
+        ModelKeys keys = CommonConfig.Decoder(config, architecture, out attention, out context, activation,
+            isNomic ? Names with { HeadDimension = "head_dim", IsRotated = true } : Names);
         CommonConfig.SetEpsilon(config, "layer_norm_eps", ModelKeys.NormEpsilon, 1e-12, keys);
         CommonConfig.RefuseFlag(config, "is_decoder");
         CommonConfig.RefuseFlag(config, "add_cross_attention");
-        if (config.Find("position_embedding_type") is { } positions && positions.Text() != "absolute") throw positions.Error("is not absolute, the only one that runs here");
+        if (config.Find("position_embedding_type") is { } positions && positions.Text() != "absolute")
+            throw positions.Error("is not absolute, the only one that runs here");
         keys.Set(ModelKeys.IsCausal, false);
         keys.Set(ModelKeys.TokenTypeCount, (int)config.Require("type_vocab_size").Integer(1, ModelKeys.MaximumWidth));
-        keys.Set(TensorRole.TokenTypes, TensorRole.EmbeddingNormBias, TensorRole.AddedAttentionNormBias, TensorRole.AddedFeedForwardNormBias);
-        if (!isNomic) keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias, TensorRole.UpBias, TensorRole.DownBias);
+        keys.Set(TensorRole.TokenTypes, TensorRole.EmbeddingNormBias, TensorRole.AddedAttentionNormBias,
+            TensorRole.AddedFeedForwardNormBias);
+        if (!isNomic)
+            keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias,
+                TensorRole.UpBias, TensorRole.DownBias);
         return keys;
     }
 
     /// <summary>A sequence classifier's head.</summary>
     private static void ReadHead(JsonPart config, ModelKeys keys)
     {
-        if (config.Find("architectures") is not { } classes || !classes.Items().Any(name => name.Text().EndsWith(Classifiers, StringComparison.Ordinal))) return;
-        int labels = config.Find("id2label") is { } names ? names.Fields().Take(ModelKeys.MaximumWidth).Count() : (int)(config.Find("num_labels")?.Integer(1, ModelKeys.MaximumWidth) ?? 2);
+        if (config.Find("architectures") is not { } classes
+            || !classes.Items().Any(name => name.Text().EndsWith(Classifiers, StringComparison.Ordinal)))
+            return;
+        int labels = config.Find("id2label") is { } names ? names.Fields().Take(ModelKeys.MaximumWidth).Count()
+            : (int)(config.Find("num_labels")?.Integer(1, ModelKeys.MaximumWidth) ?? 2);
         if (labels == 0) throw config.Require("id2label").Error("has no labels");
         keys.Set(ModelKeys.LabelCount, labels);
         keys.Set(TensorRole.Pooler, TensorRole.PoolerBias, TensorRole.Classifier, TensorRole.ClassifierBias);

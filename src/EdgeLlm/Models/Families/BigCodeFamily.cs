@@ -8,7 +8,10 @@ internal static class BigCodeFamily
 {
     public static Family StarCoder { get; } = Gpt2Family.Gpt2 with
     {
-        Architecture = "starcoder", ModelType = "gpt_bigcode", ModelClass = "GPTBigCodeForCausalLM", ReadConfig = ReadConfig,
+        Architecture = "starcoder",
+        ModelType = "gpt_bigcode",
+        ModelClass = "GPTBigCodeForCausalLM",
+        ReadConfig = ReadConfig,
         FolderNames = new Dictionary<TensorRole, FolderName>(Gpt2Family.Gpt2.FolderNames)
         {
             // With a key and a value for each head they are beside its queries; one key and value are after all queries in either form.

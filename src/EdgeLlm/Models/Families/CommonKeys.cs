@@ -27,10 +27,17 @@ internal static class CommonKeys
         {
             if (!keys.Has(role)) break;
             int width = widths.Count > 0 ? widths[^1] : layers.Width;
-            if (keys.SizeOr(inputs, width) != width) throw keys.Error(inputs, $"is {keys.Size(inputs)}, and the vectors have {width} numbers");
+            if (keys.SizeOr(inputs, width) != width)
+                throw keys.Error(inputs, $"is {keys.Size(inputs)}, and the vectors have {width} numbers");
             widths.Add(keys.Size(outputs));
         }
-        return layers with { IsEncoder = true, IsTied = false, DenseWidths = widths, MostTextTokens = keys.SizeOr(ModelKeys.MostTextTokens, 0) };
+        return layers with
+        {
+            IsEncoder = true,
+            IsTied = false,
+            DenseWidths = widths,
+            MostTextTokens = keys.SizeOr(ModelKeys.MostTextTokens, 0),
+        };
     }
 
     /// <summary>The matrices after an encoder's pooling: tensor, columns, rows.</summary>
@@ -51,8 +58,10 @@ internal static class CommonKeys
         int dimension = keys.SizeOr(ModelKeys.KeyLength, keys.Size(ModelKeys.EmbeddingLength) / heads);
         if (keyValueHeads == 0) throw keys.Error(ModelKeys.KeyValueHeadCount, "is 0 in a layer with attention");
         if (dimension == 0 || (long)heads * dimension > ModelKeys.MaximumWidth || (long)keyValueHeads * dimension > ModelKeys.MaximumWidth)
-            throw keys.Error(ModelKeys.HeadCount, $"{heads} times a head's {dimension} numbers is more than {ModelKeys.MaximumWidth}, or nothing");
-        if (heads % keyValueHeads != 0) throw keys.Error(ModelKeys.HeadCount, $"{heads} is not a multiple of head_count_kv {keyValueHeads}");
+            throw keys.Error(ModelKeys.HeadCount,
+                $"{heads} times a head's {dimension} numbers is more than {ModelKeys.MaximumWidth}, or nothing");
+        if (heads % keyValueHeads != 0)
+            throw keys.Error(ModelKeys.HeadCount, $"{heads} is not a multiple of head_count_kv {keyValueHeads}");
         if (keys.SizeOr(ModelKeys.ValueLength, dimension) != dimension)
             throw keys.Error(ModelKeys.ValueLength, $"differs from the keys' length {dimension}, which this architecture can't have");
         return new AttentionSpec
@@ -72,20 +81,22 @@ internal static class CommonKeys
 
     /// <summary>The feed-forward part; biases where the model has them.</summary>
     /// <param name="activation">The architecture's, where no key says otherwise.</param>
-    public static FeedForwardSpec FeedForward(ModelKeys keys, int layer, Activation activation = Activation.Silu, bool isGated = true) => new()
-    {
-        Width = keys.Size(ModelKeys.FeedForwardLength, layer),
-        Activation = ActivationOf(keys, activation),
-        IsGated = isGated,
-        HasGateBias = keys.Has(TensorRole.GateBias, layer),
-        HasUpBias = keys.Has(TensorRole.UpBias, layer),
-        HasDownBias = keys.Has(TensorRole.DownBias, layer),
-    };
+    public static FeedForwardSpec FeedForward(ModelKeys keys, int layer, Activation activation = Activation.Silu, bool isGated = true) =>
+        new()
+        {
+            Width = keys.Size(ModelKeys.FeedForwardLength, layer),
+            Activation = ActivationOf(keys, activation),
+            IsGated = isGated,
+            HasGateBias = keys.Has(TensorRole.GateBias, layer),
+            HasUpBias = keys.Has(TensorRole.UpBias, layer),
+            HasDownBias = keys.Has(TensorRole.DownBias, layer),
+        };
 
     private static Activation ActivationOf(ModelKeys keys, Activation fallback)
     {
         if (keys.TextOr(ModelKeys.Activation, "") is not { Length: > 0 } name) return fallback;
-        return ActivationNames.Find(name) ?? throw keys.Error(ModelKeys.Activation, $"'{Printable.Line(name)}' is not one that runs here ({ActivationNames.All})");
+        return ActivationNames.Find(name)
+            ?? throw keys.Error(ModelKeys.Activation, $"'{Printable.Line(name)}' is not one that runs here ({ActivationNames.All})");
     }
 
     /// <summary>Rotary positions of a layer.</summary>
@@ -97,11 +108,14 @@ internal static class CommonKeys
         if (dimension > headDimension || dimension % 2 != 0)
             throw keys.Error(ModelKeys.RopeDimension, $"{dimension} is odd or more than a head's {headDimension} numbers");
         if (keys.RopeDivisors.Count > 0 && keys.RopeDivisors.Count != dimension / 2)
-            throw keys.Error(ModelKeys.RopeDimension, $"{dimension} does not fit the {keys.RopeDivisors.Count} numbers of rope_freqs.weight");
+            throw keys.Error(ModelKeys.RopeDimension,
+                $"{dimension} does not fit the {keys.RopeDivisors.Count} numbers of rope_freqs.weight");
         (IReadOnlyList<float> small, IReadOnlyList<float> large) = keys.RopeFactors;
         bool isLong = keys.RopeDivisors.Count == 0 && small.Count > 0 && large.Count > 0;
         if (isLong && (small.Count != dimension / 2 || large.Count != dimension / 2))
-            throw keys.Error(ModelKeys.RopeDimension, $"{dimension} does not fit the {small.Count} and {large.Count} numbers of rope_factors_short.weight and rope_factors_long.weight");
+            throw keys.Error(ModelKeys.RopeDimension,
+                $"{dimension} does not fit the {small.Count} and {large.Count} numbers of rope_factors_short.weight and "
+                    + "rope_factors_long.weight");
         // Without a type the factor is linear's, as in llama.cpp; a factor of 0 is none.
         string scaling = keys.TextOr(ModelKeys.RopeScaling, "linear");
         float factor = keys.NumberOr(ModelKeys.RopeFactor, keys.NumberOr(ModelKeys.RopeScaleLinear, 0));
@@ -119,7 +133,8 @@ internal static class CommonKeys
                 "yarn" => RopeScaling.Yarn,
                 "ntk" => RopeScaling.Ntk,
                 "dynamic" => RopeScaling.DynamicNtk,
-                "longrope" => throw keys.Error(ModelKeys.RopeScaling, "is longrope, but there are no tensors rope_factors_short.weight and rope_factors_long.weight"),
+                "longrope" => throw keys.Error(ModelKeys.RopeScaling,
+                    "is longrope, but there are no tensors rope_factors_short.weight and rope_factors_long.weight"),
                 _ => throw keys.Error(ModelKeys.RopeScaling, $"'{scaling}' is not one that runs here (none, linear, yarn, ntk, dynamic)"),
             },
             Factor = factor,
@@ -134,7 +149,10 @@ internal static class CommonKeys
         };
     }
 
-    /// <summary>YaRN's magnitude of a logarithm's factor of its own, by which cosines and sines are divided; 1 where there is none.</summary>
+    /// <summary>
+    /// YaRN's magnitude of a logarithm's factor of its own, by which cosines and sines are divided; 1 where there is none.
+    /// </summary>
     private static float YarnMagnitude(ModelKeys keys, float factor) =>
-        keys.NumberOr(ModelKeys.YarnLogMultiplier, 0) is > 0 and var multiplier && factor > 1 ? (float)(1 + 0.1 * multiplier * Math.Log(factor)) : 1f;
+        keys.NumberOr(ModelKeys.YarnLogMultiplier, 0) is > 0 and var multiplier && factor > 1
+            ? (float)(1 + 0.1 * multiplier * Math.Log(factor)) : 1f;
 }

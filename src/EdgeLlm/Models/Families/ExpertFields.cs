@@ -16,7 +16,8 @@ internal static class ExpertKeys
         int count = keys.SizeOr(ModelKeys.ExpertCount, 0);
         if (count == 0) return null;
         int used = keys.SizeOr(ModelKeys.ExpertUsedCount, 0), function = keys.SizeOr(ModelKeys.ExpertGating, 0);
-        if (used == 0 || used > count) throw keys.Error(ModelKeys.ExpertUsedCount, $"is {used}, and there are {count} experts ({ModelKeys.ExpertCount.Name})");
+        if (used == 0 || used > count)
+            throw keys.Error(ModelKeys.ExpertUsedCount, $"is {used}, and there are {count} experts ({ModelKeys.ExpertCount.Name})");
         if (function > Sigmoid) throw keys.Error(ModelKeys.ExpertGating, $"is {function}; softmax (1) and sigmoid (2) run here");
         int width = keys.SizeOr(ModelKeys.ExpertFeedForwardLength, 0, layer);
         float scale = keys.NumberOr(ModelKeys.ExpertWeightsScale, 0);
@@ -62,8 +63,10 @@ internal sealed record ExpertConfig
         keys.Set(ModelKeys.ExpertCount, count);
         keys.Set(ModelKeys.ExpertUsedCount, (int)used.Integer(1, count));
         if (names.Length != "intermediate_size") keys.Set(ModelKeys.ExpertFeedForwardLength, CommonConfig.Width(config, names.Length));
-        if (names.IsNormalized is { } usual && (config.Find("norm_topk_prob")?.Flag() ?? names.NormFallback) is var isNormalized && isNormalized != usual)
+        if (names.IsNormalized is { } usual && (config.Find("norm_topk_prob")?.Flag() ?? names.NormFallback) is var isNormalized
+            && isNormalized != usual)
             keys.Set(ModelKeys.ExpertWeightsNorm, isNormalized);
-        if (config.Find("routed_scaling_factor") is { } scale && scale.Number(1e-6, 1e6) is var factor && factor != 1) keys.Set(ModelKeys.ExpertWeightsScale, (float)factor);
+        if (config.Find("routed_scaling_factor") is { } scale && scale.Number(1e-6, 1e6) is var factor && factor != 1)
+            keys.Set(ModelKeys.ExpertWeightsScale, (float)factor);
     }
 }

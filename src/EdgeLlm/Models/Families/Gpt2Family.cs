@@ -5,15 +5,27 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Models.Families;
 
 /// <summary>
-/// GPT-2 (and Cerebras-GPT): layer norms, learned positions, queries, keys and values of one matrix, GELU. GPT-Neo: the same with three matrices, scores that
-/// are not scaled, and a window in every other layer.
+/// GPT-2 (and Cerebras-GPT): layer norms, learned positions, queries, keys and values of one matrix, GELU. GPT-Neo: the same with three
+/// matrices, scores that are not scaled, and a window in every other layer.
 /// </summary>
 internal static class Gpt2Family
 {
     public static Family Gpt2 { get; } = new()
     {
-        Architecture = "gpt2", ModelType = "gpt2", ModelClass = "GPT2LMHeadModel", Prefix = "transformer.", MakeSpec = MakeSpec, ReadConfig = config => ReadGpt2(config, "gpt2"),
+        Architecture = "gpt2",
+        ModelType = "gpt2",
+        ModelClass = "GPT2LMHeadModel",
+        Prefix = "transformer.",
+        MakeSpec = MakeSpec,
+        ReadConfig = config => ReadGpt2(config, "gpt2"),
         Buffers = [".attn.bias", ".attn.masked_bias"],
+        OtherNames = new Dictionary<string, string>
+        {
+            ["n_embd"] = "hidden_size",
+            ["n_layer"] = "num_hidden_layers",
+            ["n_head"] = "num_attention_heads",
+            ["n_positions"] = "max_position_embeddings",
+        },
         FolderNames = new Dictionary<TensorRole, FolderName>
         {
             [TensorRole.TokenEmbedding] = new("transformer.wte.weight"),
@@ -37,8 +49,14 @@ internal static class Gpt2Family
 
     public static Family GptNeo { get; } = new()
     {
-        Architecture = "gptneo", ModelType = "gpt_neo", ModelClass = "GPTNeoForCausalLM", Prefix = "transformer.", MakeSpec = MakeSpec, ReadConfig = ReadGptNeo,
+        Architecture = "gptneo",
+        ModelType = "gpt_neo",
+        ModelClass = "GPTNeoForCausalLM",
+        Prefix = "transformer.",
+        MakeSpec = MakeSpec,
+        ReadConfig = ReadGptNeo,
         Buffers = [".attention.bias", ".attention.masked_bias"],
+        OtherNames = new Dictionary<string, string> { ["num_layers"] = "num_hidden_layers", ["num_heads"] = "num_attention_heads" },
         FolderNames = new Dictionary<TensorRole, FolderName>(Gpt2.FolderNames)
         {
             [TensorRole.Query] = new("transformer.h.{}.attn.attention.q_proj.weight"),
@@ -51,15 +69,28 @@ internal static class Gpt2Family
         },
     };
 
-    private static readonly ConfigNames Names2 = new()
+    /// <summary>GPT-2's names of fields.</summary>
+    public static ConfigNames Names2 { get; } = new()
     {
-        Width = "n_embd", Layers = "n_layer", Heads = "n_head", KeyValueHeads = "", FeedForward = "n_inner", Context = "n_positions", Activation = "activation_function",
-        IsFeedForwardFourfold = true, IsRotated = false,
+        Width = "n_embd",
+        Layers = "n_layer",
+        Heads = "n_head",
+        KeyValueHeads = "",
+        FeedForward = "n_inner",
+        Context = "n_positions",
+        Activation = "activation_function",
+        IsFeedForwardFourfold = true,
+        IsRotated = false,
     };
 
     private static readonly ConfigNames NamesNeo = new()
     {
-        Layers = "num_layers", Heads = "num_heads", KeyValueHeads = "", Activation = "activation_function", IsFeedForwardFourfold = true, IsRotated = false,
+        Layers = "num_layers",
+        Heads = "num_heads",
+        KeyValueHeads = "",
+        Activation = "activation_function",
+        IsFeedForwardFourfold = true,
+        IsRotated = false,
     };
 
     private static ModelSpec MakeSpec(ModelKeys keys)
@@ -89,8 +120,10 @@ internal static class Gpt2Family
     {
         ModelKeys keys = ReadCommon(config, "gptneo", NamesNeo);
         int layers = keys.Size(ModelKeys.BlockCount);
-        string[] types = config.Find("attention_layers") is { } given ? [.. given.Items().Take(layers + 1).Select(Type)] : [.. Expanded(config.Require("attention_types"), layers)];
-        if (types.Length != layers) throw config.Error($"has attention_layers, or attention_types, for {types.Length} layers, and num_layers is {layers}");
+        string[] types = config.Find("attention_layers") is { } given ? [.. given.Items().Take(layers + 1).Select(Type)]
+            : [.. Expanded(config.Require("attention_types"), layers)];
+        if (types.Length != layers)
+            throw config.Error($"has attention_layers, or attention_types, for {types.Length} layers, and num_layers is {layers}");
         if (types.Contains("local"))
         {
             keys.Set(ModelKeys.SlidingWindow, (int)config.Require("window_size").Integer(1, 1 << 28));
@@ -100,7 +133,7 @@ internal static class Gpt2Family
         return keys;
     }
 
-    /// <summary>[[[types], times], ...]: the types, so many times each.</summary>
+    /// <summary>[[[types], times], ...]: the types, a given number of times each.</summary>
     private static IEnumerable<string> Expanded(JsonPart list, int layers) => list.Items().SelectMany(pair =>
     {
         JsonPart[] parts = [.. pair.Items().Take(3)];
@@ -110,13 +143,15 @@ internal static class Gpt2Family
     }).Take(layers + 1);
 
     private static string Type(JsonPart type) =>
-        type.Text() is "global" or "local" ? type.Text() : throw type.Error($"is '{Printable.Line(type.Text())}'; only global and local run here");
+        type.Text() is "global" or "local" ? type.Text()
+            : throw type.Error($"is '{Printable.Line(type.Text())}'; only global and local run here");
 
     private static ModelKeys ReadCommon(JsonPart config, string architecture, ConfigNames names)
     {
         ModelKeys keys = CommonConfig.Decoder(config, architecture, out _, out _, Activation.GeluTanh, names);
         CommonConfig.SetEpsilon(config, "layer_norm_epsilon", ModelKeys.NormEpsilon, 1e-5, keys);
-        keys.Set(TensorRole.AttentionNormBias, TensorRole.AttentionOutputBias, TensorRole.FeedForwardNormBias, TensorRole.UpBias, TensorRole.DownBias, TensorRole.OutputNormBias);
+        keys.Set(TensorRole.AttentionNormBias, TensorRole.AttentionOutputBias, TensorRole.FeedForwardNormBias, TensorRole.UpBias,
+            TensorRole.DownBias, TensorRole.OutputNormBias);
         CommonConfig.SetHead(config, keys, isTied: true);
         return keys;
     }

@@ -5,14 +5,19 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Models.Families;
 
 /// <summary>
-/// GPT-NeoX (Pythia, Dolly 2, RedPajama-INCITE, StableLM alpha): layer norms, heads rotated in part, both parts beside each other with a norm each, or one after
-/// the other. GPT-J: beside each other on one norm, rotated in neighbours.
+/// GPT-NeoX (Pythia, Dolly 2, RedPajama-INCITE, StableLM alpha): layer norms, heads rotated in part, both parts beside each other with a
+/// norm each, or one after the other. GPT-J: beside each other on one norm, rotated in neighbours.
 /// </summary>
 internal static class GptNeoXFamily
 {
     public static Family GptNeoX { get; } = new()
     {
-        Architecture = "gptneox", ModelType = "gpt_neox", ModelClass = "GPTNeoXForCausalLM", Prefix = "gpt_neox.", MakeSpec = MakeGptNeoX, ReadConfig = ReadGptNeoX,
+        Architecture = "gptneox",
+        ModelType = "gpt_neox",
+        ModelClass = "GPTNeoXForCausalLM",
+        Prefix = "gpt_neox.",
+        MakeSpec = MakeGptNeoX,
+        ReadConfig = ReadGptNeoX,
         Buffers = [".attention.bias", ".attention.masked_bias"],
         FolderNames = new Dictionary<TensorRole, FolderName>
         {
@@ -37,8 +42,15 @@ internal static class GptNeoXFamily
 
     public static Family GptJ { get; } = new()
     {
-        Architecture = "gptj", ModelType = "gptj", ModelClass = "GPTJForCausalLM", Prefix = "transformer.", MakeSpec = MakeGptJ, ReadConfig = ReadGptJ,
-        RotatesNeighbours = true, Buffers = [".attn.bias", ".attn.masked_bias"],
+        Architecture = "gptj",
+        ModelType = "gptj",
+        ModelClass = "GPTJForCausalLM",
+        Prefix = "transformer.",
+        MakeSpec = MakeGptJ,
+        ReadConfig = ReadGptJ,
+        RotatesNeighbours = true,
+        Buffers = [".attn.bias", ".attn.masked_bias"],
+        OtherNames = Gpt2Family.Gpt2.OtherNames,
         FolderNames = new Dictionary<TensorRole, FolderName>
         {
             [TensorRole.TokenEmbedding] = new("transformer.wte.weight"),
@@ -57,22 +69,22 @@ internal static class GptNeoXFamily
         },
     };
 
-    private static readonly ConfigNames NamesJ = new()
-    {
-        Width = "n_embd", Layers = "n_layer", Heads = "n_head", KeyValueHeads = "", FeedForward = "n_inner", Context = "n_positions", Activation = "activation_function",
-        IsFeedForwardFourfold = true,
-    };
+    private static readonly ConfigNames NamesJ = Gpt2Family.Names2 with { IsRotated = true };
 
     private static ModelSpec MakeGptNeoX(ModelKeys keys)
     {
         bool isParallel = !keys.Has(ModelKeys.ParallelResidual) || keys.Flag(ModelKeys.ParallelResidual);
-        return MakeSpec(keys, isSplit: true, l => CommonKeys.LayerNorm(keys, TensorRole.FeedForwardNormBias, l), isParallel, Activation.Gelu);
+        return MakeSpec(keys, isSplit: true, l => CommonKeys.LayerNorm(keys, TensorRole.FeedForwardNormBias, l),
+            isParallel, Activation.Gelu);
     }
 
     private static ModelSpec MakeGptJ(ModelKeys keys) =>
-        MakeSpec(keys, isSplit: false, _ => null, isParallel: true, Activation.GeluTanh) with { HasHeadBias = keys.Has(TensorRole.OutputBias) };
+        MakeSpec(keys, isSplit: false, _ => null, isParallel: true, Activation.GeluTanh)
+            with
+        { HasHeadBias = keys.Has(TensorRole.OutputBias) };
 
-    private static ModelSpec MakeSpec(ModelKeys keys, bool isSplit, Func<int, NormSpec?> feedForwardNorm, bool isParallel, Activation activation)
+    private static ModelSpec MakeSpec(ModelKeys keys, bool isSplit, Func<int, NormSpec?> feedForwardNorm,
+        bool isParallel, Activation activation)
     {
         RopeSpec? rope = null;
         return CommonKeys.Decoder(keys, CommonKeys.LayerNorm(keys, TensorRole.OutputNormBias), l =>
@@ -92,8 +104,10 @@ internal static class GptNeoXFamily
 
     private static ModelKeys ReadGptNeoX(JsonPart config)
     {
-        if (config.Find("head_dim") is { } given) throw given.Error("is there, and this family's heads are always hidden_size / num_attention_heads wide");
-        ModelKeys keys = CommonConfig.Decoder(config, "gptneox", out AttentionConfig attention, out int context, Activation.Gelu, new ConfigNames { KeyValueHeads = "" });
+        if (config.Find("head_dim") is { } given)
+            throw given.Error("is there, and this family's heads are always hidden_size / num_attention_heads wide");
+        ModelKeys keys = CommonConfig.Decoder(config, "gptneox", out AttentionConfig attention, out int context, Activation.Gelu,
+            new ConfigNames { KeyValueHeads = "" });
         CommonConfig.SetEpsilon(config, "layer_norm_eps", ModelKeys.NormEpsilon, 1e-5, keys);
         keys.Set(ModelKeys.ParallelResidual, config.Find("use_parallel_residual")?.Flag() ?? true);
         JsonPart? share = RopeConfig.RotatedShare(config) ?? config.Find("rotary_pct");
@@ -101,7 +115,8 @@ internal static class GptNeoXFamily
         if (rotated < 2 || rotated % 2 != 0) throw config.Error($"rotates {rotated} numbers of a head; it has to be an even number");
         keys.Set(ModelKeys.RopeDimension, rotated);
         RopeConfig.Read(config, keys, rotated, context, config.Find("rope_theta") is null ? "rotary_emb_base" : "rope_theta");
-        keys.Set(TensorRole.QueryKeyValue, TensorRole.AttentionNormBias, TensorRole.FeedForwardNormBias, TensorRole.UpBias, TensorRole.DownBias, TensorRole.OutputNormBias);
+        keys.Set(TensorRole.QueryKeyValue, TensorRole.AttentionNormBias, TensorRole.FeedForwardNormBias, TensorRole.UpBias,
+            TensorRole.DownBias, TensorRole.OutputNormBias);
         if (config.Find("attention_bias")?.Flag() ?? true) keys.Set(TensorRole.QueryKeyValueBias, TensorRole.AttentionOutputBias);
         CommonConfig.SetHead(config, keys);
         return keys;

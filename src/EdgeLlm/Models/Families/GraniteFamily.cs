@@ -8,7 +8,11 @@ internal static class GraniteFamily
 {
     public static Family Granite { get; } = LlamaFamily.Llama with
     {
-        Architecture = "granite", ModelType = "granite", ModelClass = "GraniteForCausalLM", MakeSpec = MakeSpec, ReadConfig = ReadConfig,
+        Architecture = "granite",
+        ModelType = "granite",
+        ModelClass = "GraniteForCausalLM",
+        MakeSpec = MakeSpec,
+        ReadConfig = ReadConfig,
     };
 
     private static ModelSpec MakeSpec(ModelKeys keys)
@@ -31,7 +35,8 @@ internal static class GraniteFamily
         ModelKeys keys = LlamaFamily.ReadLlama(config, "granite");
         foreach ((string name, ModelKey key) in new[]
         {
-            ("attention_multiplier", ModelKeys.ScoreScale), ("embedding_multiplier", ModelKeys.EmbeddingScale), ("residual_multiplier", ModelKeys.ResidualScale),
+            ("attention_multiplier", ModelKeys.ScoreScale), ("embedding_multiplier", ModelKeys.EmbeddingScale),
+            ("residual_multiplier", ModelKeys.ResidualScale),
             ("logits_scaling", ModelKeys.LogitScale),
         })
         {

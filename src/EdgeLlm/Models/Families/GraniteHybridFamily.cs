@@ -3,14 +3,23 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Families;
 
-/// <summary>Granite 4: Mamba 2 in most layers, attention mostly without positions in the others, experts beside one that all tokens go through, and factors of all parts.</summary>
+/// <summary>
+/// Granite 4: Mamba 2 in most layers, attention mostly without positions in the others, experts beside one that all tokens go through, and
+/// factors of all parts.
+/// </summary>
 internal static class GraniteHybridFamily
 {
     private const int LengthWithoutPositions = 1 << 20; // what the reference converter writes
 
     public static Family GraniteHybrid { get; } = new()
     {
-        Architecture = "granitehybrid", ModelType = "granitemoehybrid", ModelClass = "GraniteMoeHybridForCausalLM", Prefix = "model.", MakeSpec = MakeSpec, ReadConfig = ReadConfig,
+        Architecture = "granitehybrid",
+        ModelType = "granitemoehybrid",
+        ModelClass = "GraniteMoeHybridForCausalLM",
+        Prefix = "model.",
+        MakeSpec = MakeSpec,
+        ReadConfig = ReadConfig,
+        OtherNames = new Dictionary<string, string> { ["layer_types"] = "layers_block_type" },
         FolderNames = new Dictionary<TensorRole, FolderName>
         {
             [TensorRole.ScanInput] = new("model.layers.{}.mamba.in_proj.weight"),
@@ -38,10 +47,15 @@ internal static class GraniteHybridFamily
     {
         var norm = new NormSpec(keys.Number(ModelKeys.RmsEpsilon));
         bool isRotated = !keys.Has(ModelKeys.RopeFinetuned) || keys.Flag(ModelKeys.RopeFinetuned); // llama.cpp reads it so
-        float residual = keys.NumberOr(ModelKeys.ResidualScale, 0), logits = keys.NumberOr(ModelKeys.LogitScale, 0), embedding = keys.NumberOr(ModelKeys.EmbeddingScale, 0);
+        float residual = keys.NumberOr(ModelKeys.ResidualScale, 0), logits = keys.NumberOr(ModelKeys.LogitScale, 0),
+            embedding = keys.NumberOr(ModelKeys.EmbeddingScale, 0);
         RopeSpec? rope = null;
         SelectiveScanSpec? scan = null;
-        return CommonKeys.Decoder(keys, norm, Layer) with { EmbeddingScale = embedding == 0 ? 1 : embedding, LogitScale = logits == 0 ? 1 : 1 / logits };
+        return CommonKeys.Decoder(keys, norm, Layer) with
+        {
+            EmbeddingScale = embedding == 0 ? 1 : embedding,
+            LogitScale = logits == 0 ? 1 : 1 / logits,
+        };
 
         LayerSpec Layer(int l)
         {
@@ -70,13 +84,19 @@ internal static class GraniteHybridFamily
 
     private static SelectiveScanSpec Scan(ModelKeys keys, NormSpec norm, int layer)
     {
-        int heads = keys.Size(ModelKeys.TimeStepRank), width = keys.Size(ModelKeys.InnerSize), state = keys.Size(ModelKeys.StateSize), groups = keys.Size(ModelKeys.GroupCount);
+        int heads = keys.Size(ModelKeys.TimeStepRank), width = keys.Size(ModelKeys.InnerSize), state = keys.Size(ModelKeys.StateSize),
+            groups = keys.Size(ModelKeys.GroupCount);
         if (width % heads != 0) throw keys.Error(ModelKeys.InnerSize, $"{width} is not a multiple of ssm.time_step_rank {heads}");
         if (heads % groups != 0) throw keys.Error(ModelKeys.TimeStepRank, $"{heads} is not a multiple of ssm.group_count {groups}");
         RecurrentSizes.Require(keys, Math.Max((long)width * state, 2L * groups * state + 2L * width + heads));
         return new SelectiveScanSpec
         {
-            Heads = heads, HeadDimension = width / heads, StateSize = state, Groups = groups, Taps = keys.Size(ModelKeys.ConvolutionTaps), Norm = norm,
+            Heads = heads,
+            HeadDimension = width / heads,
+            StateSize = state,
+            Groups = groups,
+            Taps = keys.Size(ModelKeys.ConvolutionTaps),
+            Norm = norm,
             HasConvolutionBias = keys.Has(TensorRole.RecurrenceConvolutionBias, layer),
         };
     }
@@ -84,7 +104,8 @@ internal static class GraniteHybridFamily
     private static ModelKeys ReadConfig(JsonPart config)
     {
         CommonConfig.RefuseFlag(config, "mamba_proj_bias");
-        if (config.Find("time_step_limit") is { } limits && limits.Items().FirstOrDefault() is var least && (least.Number(0, 1e9) != 0 || limits.Items().Skip(1).Any(most => most.Number(0, 1e9) < 1e9)))
+        if (config.Find("time_step_limit") is { } limits
+            && limits.Items().Take(3).Select(limit => limit.Number(0, double.PositiveInfinity)).ToArray() is not [0, >= 1e9])
             throw limits.Error("limits the steps' widths, which does not run in this version");
         ModelKeys keys = CommonConfig.Decoder(config, "granitehybrid", out AttentionConfig attention, out int context);
         CommonConfig.SetEpsilon(config, "rms_norm_eps", ModelKeys.RmsEpsilon, 1e-6, keys);
@@ -98,11 +119,13 @@ internal static class GraniteHybridFamily
         keys.Set(ModelKeys.EmbeddingScale, (float)(config.Find("embedding_multiplier")?.Number(1e-9, 1e9) ?? 1));
         keys.Set(ModelKeys.ResidualScale, (float)(config.Find("residual_multiplier")?.Number(1e-9, 1e9) ?? 1));
         keys.Set(ModelKeys.LogitScale, (float)(config.Find("logits_scaling")?.Number(1e-9, 1e9) ?? 1));
-        if (CommonConfig.Flag(config, "attention_bias")) keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
+        if (CommonConfig.Flag(config, "attention_bias"))
+            keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
         SetScan(config, keys, attention);
         if (config.Find("num_local_experts")?.Integer(0, 1 << 16) == 0)
         {
-            keys.Set(ModelKeys.FeedForwardLength, CommonConfig.Width(config, "shared_intermediate_size")); // the shared expert is all there is
+            keys.Set(ModelKeys.FeedForwardLength,
+                CommonConfig.Width(config, "shared_intermediate_size")); // the shared expert is all there is
         }
         else
         {
@@ -117,13 +140,16 @@ internal static class GraniteHybridFamily
     private static void SetScan(JsonPart config, ModelKeys keys, AttentionConfig attention)
     {
         int layers = keys.Size(ModelKeys.BlockCount);
-        bool[] recurrent = (config.Find("layer_types") ?? config.Find("layers_block_type")) is { } types
+        bool[] recurrent = config.Find("layer_types") is { } types
             ? RecurrentSizes.Layers(types, layers, "mamba", "attention") : [.. Enumerable.Repeat(true, layers)];
         keys.Set(ModelKeys.KeyValueHeadCount, recurrent.Select(isRecurrent => isRecurrent ? 0 : attention.KeyValueHeads));
         long heads = config.Require("mamba_n_heads").Integer(1, 1 << 16), groups = config.Find("mamba_n_groups")?.Integer(1, heads) ?? 1;
         long width = (config.Find("mamba_expand")?.Integer(1, 64) ?? 2) * keys.Size(ModelKeys.EmbeddingLength);
-        if (width > ModelKeys.MaximumWidth || width % heads != 0) throw config.Require("mamba_n_heads").Error($"is {heads}, which {width} channels can't be divided by");
-        if (config.Find("mamba_d_head") is { } given && given.Element.ValueKind == System.Text.Json.JsonValueKind.Number && given.Integer(1, width) * heads != width)
+        if (width > ModelKeys.MaximumWidth || width % heads != 0)
+            throw config.Require("mamba_n_heads").Error($"is {heads}, which {width} channels can't be divided by");
+        if (config.Find("mamba_d_head") is { } given
+            && !(given.Element.ValueKind == System.Text.Json.JsonValueKind.String && given.Text() == "auto")
+            && given.Integer(1, width) * heads != width)
             throw given.Error($"times mamba_n_heads {heads} is not {width}");
         if (groups != 1) throw config.Require("mamba_n_groups").Error("is not 1, which does not run in this version");
         keys.Set(ModelKeys.ConvolutionTaps, (int)(config.Find("mamba_d_conv")?.Integer(1, RecurrentSizes.MostTaps) ?? 4));

@@ -3,7 +3,9 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Families;
 
-/// <summary>LFM2: gated short convolutions in most layers, attention with norms of heads in the others; LFM2-MoE has experts after its first layers.</summary>
+/// <summary>
+/// LFM2: gated short convolutions in most layers, attention with norms of heads in the others; LFM2-MoE has experts after its first layers.
+/// </summary>
 internal static class Lfm2Family
 {
     private const string Convolution = "conv", Full = "full_attention";
@@ -34,12 +36,21 @@ internal static class Lfm2Family
 
     public static Family Lfm2 { get; } = new()
     {
-        Architecture = "lfm2", ModelType = "lfm2", ModelClass = "Lfm2ForCausalLM", Prefix = "model.", FolderNames = Names, MakeSpec = MakeSpec, ReadConfig = ReadDense,
+        Architecture = "lfm2",
+        ModelType = "lfm2",
+        ModelClass = "Lfm2ForCausalLM",
+        Prefix = "model.",
+        FolderNames = Names,
+        MakeSpec = MakeSpec,
+        ReadConfig = ReadDense,
     };
 
     public static Family Lfm2Moe { get; } = Lfm2 with
     {
-        Architecture = "lfm2moe", ModelType = "lfm2_moe", ModelClass = "Lfm2MoeForCausalLM", ReadConfig = ReadExperts,
+        Architecture = "lfm2moe",
+        ModelType = "lfm2_moe",
+        ModelClass = "Lfm2MoeForCausalLM",
+        ReadConfig = ReadExperts,
     };
 
     private static ModelSpec MakeSpec(ModelKeys keys)
@@ -63,7 +74,11 @@ internal static class Lfm2Family
             {
                 AttentionNorm = norm,
                 Attention = attention,
-                Recurrence = isRecurrent ? new ShortConvolutionSpec(width, keys.Size(ModelKeys.ShortConvolutionTaps)) { HasBias = keys.Has(TensorRole.ShortConvolutionBias, l) } : null,
+                Recurrence = isRecurrent ? new ShortConvolutionSpec(width, keys.Size(ModelKeys.ShortConvolutionTaps))
+                {
+                    HasBias =
+                    keys.Has(TensorRole.ShortConvolutionBias, l)
+                } : null,
                 FeedForwardNorm = norm,
                 FeedForward = CommonKeys.FeedForward(keys, l),
                 Experts = l < dense ? null : ExpertKeys.Read(keys, l, RouterScore.Sigmoid, isNormalized: true),
@@ -105,14 +120,17 @@ internal static class Lfm2Family
     private static ModelKeys Read(JsonPart config, string architecture, int feedForward)
     {
         config.Require("num_key_value_heads"); // where it is missing the reference takes the number of one particular model
-        ModelKeys keys = CommonConfig.Decoder(config, architecture, out AttentionConfig attention, out int context, feedForward: feedForward);
+        ModelKeys keys =
+            CommonConfig.Decoder(config, architecture, out AttentionConfig attention, out int context, feedForward: feedForward);
         CommonConfig.SetEpsilon(config, "norm_eps", ModelKeys.RmsEpsilon, 1e-5, keys);
         RopeConfig.Read(config, keys, attention.Dimension, context, fallback: 1_000_000);
         int layers = keys.Size(ModelKeys.BlockCount);
-        bool[] recurrent = config.Find("layer_types") is { } types ? RecurrentSizes.Layers(types, layers, Convolution, Full) : AttentionIndexes(config, layers);
+        bool[] recurrent = config.Find("layer_types") is { } types ? RecurrentSizes.Layers(types, layers, Convolution, Full)
+            : AttentionIndexes(config, layers);
         keys.Set(ModelKeys.KeyValueHeadCount, recurrent.Select(isRecurrent => isRecurrent ? 0 : attention.KeyValueHeads));
         keys.Set(ModelKeys.ShortConvolutionTaps, (int)(config.Find("conv_L_cache")?.Integer(1, RecurrentSizes.MostTaps) ?? 3));
-        if (CommonConfig.Flag(config, "conv_bias")) keys.Set(TensorRole.ShortConvolutionBias, TensorRole.ConvolutionInputBias, TensorRole.ConvolutionOutputBias);
+        if (CommonConfig.Flag(config, "conv_bias"))
+            keys.Set(TensorRole.ShortConvolutionBias, TensorRole.ConvolutionInputBias, TensorRole.ConvolutionOutputBias);
         keys.Set(TensorRole.QueryNorm, TensorRole.KeyNorm);
         if (!((config.Find("tie_embedding") ?? config.Find("tie_word_embeddings"))?.Flag() ?? true)) keys.Set(TensorRole.Output);
         return keys;

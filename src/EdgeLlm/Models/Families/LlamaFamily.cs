@@ -3,26 +3,42 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Families;
 
-/// <summary>Llama and what is built as it is: RMS norms before each part, rotary positions, gated feed-forward; Mistral adds a window.</summary>
+/// <summary>
+/// Llama and what is built as it is: RMS norms before each part, rotary positions, gated feed-forward; Mistral adds a window.
+/// </summary>
 internal static class LlamaFamily
 {
     public static Family Llama { get; } = new()
     {
-        Architecture = "llama", ModelType = "llama", ModelClass = "LlamaForCausalLM", Prefix = "model.", MakeSpec = keys => MakeSpec(keys, isSplit: false), ReadConfig = config => ReadLlama(config, "llama"),
+        Architecture = "llama",
+        ModelType = "llama",
+        ModelClass = "LlamaForCausalLM",
+        Prefix = "model.",
+        MakeSpec = keys => MakeSpec(keys, isSplit: false),
+        ReadConfig = config => ReadLlama(config, "llama"),
     };
 
-    public static Family Mistral { get; } = Llama with { ModelType = "mistral", ModelClass = "MistralForCausalLM", ReadConfig = ReadMistral };
+    public static Family Mistral { get; } =
+        Llama with { ModelType = "mistral", ModelClass = "MistralForCausalLM", ReadConfig = ReadMistral };
 
     /// <summary>Qwen2 and 2.5: biases of queries, keys and values; heads are rotated in halves.</summary>
     public static Family Qwen2 { get; } = Llama with
     {
-        Architecture = "qwen2", ModelType = "qwen2", ModelClass = "Qwen2ForCausalLM", MakeSpec = keys => MakeSpec(keys, isSplit: true), ReadConfig = ReadQwen2,
+        Architecture = "qwen2",
+        ModelType = "qwen2",
+        ModelClass = "Qwen2ForCausalLM",
+        MakeSpec = keys => MakeSpec(keys, isSplit: true),
+        ReadConfig = ReadQwen2,
     };
 
     /// <summary>Qwen3: no biases, but norms of each head's queries and keys.</summary>
     public static Family Qwen3 { get; } = Qwen2 with
     {
-        Architecture = "qwen3", ModelType = "qwen3", ModelClass = "Qwen3ForCausalLM", MakeSpec = keys => MakeSpec(keys, isSplit: true, hasHeadNorms: true), ReadConfig = ReadQwen3,
+        Architecture = "qwen3",
+        ModelType = "qwen3",
+        ModelClass = "Qwen3ForCausalLM",
+        MakeSpec = keys => MakeSpec(keys, isSplit: true, hasHeadNorms: true),
+        ReadConfig = ReadQwen3,
     };
 
     /// <summary>Layers of this family, with experts where the file has some.</summary>
@@ -58,7 +74,8 @@ internal static class LlamaFamily
     public static ModelKeys ReadLlama(JsonPart config, string architecture)
     {
         ModelKeys keys = ReadConfig(config, architecture, window: null);
-        if (CommonConfig.Flag(config, "attention_bias")) keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
+        if (CommonConfig.Flag(config, "attention_bias"))
+            keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
         if (CommonConfig.Flag(config, "mlp_bias")) keys.Set(TensorRole.GateBias, TensorRole.UpBias, TensorRole.DownBias);
         return keys;
     }
@@ -81,24 +98,35 @@ internal static class LlamaFamily
     private static ModelKeys ReadQwen3(JsonPart config) => ReadQwen3(config, "qwen3");
 
     /// <summary>Qwen3's fields.</summary>
-    public static ModelKeys ReadQwen3(JsonPart config, string architecture)
+    /// <param name="hasWindows">Whether layers have windows as Qwen 2's.</param>
+    public static ModelKeys ReadQwen3(JsonPart config, string architecture, bool hasWindows = true)
     {
         config.Require("head_dim"); // where it is missing the reference takes the number of one particular model
-        ModelKeys keys = ReadQwen(config, architecture);
-        if (CommonConfig.Flag(config, "attention_bias")) keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
+        ModelKeys keys = hasWindows ? ReadQwen(config, architecture) : ReadWithoutWindows(config, architecture);
+        if (CommonConfig.Flag(config, "attention_bias"))
+            keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
         keys.Set(TensorRole.QueryNorm, TensorRole.KeyNorm);
         return keys;
     }
 
-    /// <summary>Fields that all Qwen models have.</summary>
-    public static ModelKeys ReadQwen(JsonPart config, string architecture)
+    private static ModelKeys ReadWithoutWindows(JsonPart config, string architecture)
     {
         config.RequireField("num_key_value_heads"); // where it is missing the reference takes the number of one particular model
-        ModelKeys keys = ReadConfig(config, architecture, window: null);
+        return ReadConfig(config, architecture, window: null);
+    }
+
+    /// <summary>Fields that all Qwen models have.</summary>
+    /// <param name="isWindow">Whether a layer has a window where layer_types is missing, by its number and max_window_layers; null: from
+    /// that number on.</param>
+    public static ModelKeys ReadQwen(JsonPart config, string architecture, Func<int, long, bool>? isWindow = null)
+    {
+        ModelKeys keys = ReadWithoutWindows(config, architecture);
         int layers = keys.Size(ModelKeys.BlockCount);
         if (CommonConfig.Flag(config, "use_sliding_window") && config.Find("sliding_window") is { } window)
         {
-            bool[] windows = CommonConfig.Windows(config, layers) ?? [.. Enumerable.Range(0, layers).Select(l => l >= config.Require("max_window_layers").Integer(0, ModelKeys.MaximumLayers))];
+            bool[] windows = CommonConfig.Windows(config, layers)
+                ?? [.. Enumerable.Range(0, layers)
+                    .Select(l => (isWindow ?? FromOn)(l, config.Require("max_window_layers").Integer(0, ModelKeys.MaximumLayers)))];
             if (windows.Contains(true)) CommonConfig.SetWindows(window, windows, 1, keys);
         }
         else if (CommonConfig.Windows(config, layers)?.Contains(true) == true)
@@ -106,6 +134,8 @@ internal static class LlamaFamily
             throw config.Require("layer_types").Error("names layers with a window, but use_sliding_window or sliding_window is not set");
         }
         return keys;
+
+        static bool FromOn(int l, long first) => l >= first;
     }
 
     /// <summary>Fields that all models of Llama's kind have.</summary>

@@ -3,18 +3,27 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Families;
 
-/// <summary>Ministral 3: as Llama, stretched by YaRN, with queries that grow with their positions; on hubs with a vision part, which is left out.</summary>
+/// <summary>
+/// Ministral 3: as Llama, stretched by YaRN, with queries that grow with their positions; on hubs with a vision part, which is left out.
+/// </summary>
 internal static class MinistralFamily
 {
     /// <summary>Beside a vision part.</summary>
     public static Family Mistral3 { get; } = LlamaFamily.Llama with
     {
-        Architecture = "mistral3", ModelType = "mistral3", ModelClass = "Mistral3ForConditionalGeneration", MakeSpec = MakeSpec, ReadConfig = ReadConfig,
-        TextPart = "text_config", TextPrefix = "language_model.model.", LeftOut = ["vision_tower.", "multi_modal_projector."],
+        Architecture = "mistral3",
+        ModelType = "mistral3",
+        ModelClass = "Mistral3ForConditionalGeneration",
+        MakeSpec = MakeSpec,
+        ReadConfig = ReadConfig,
+        TextPart = "text_config",
+        TextPrefixes = ["language_model.model.", "model.language_model."],
+        LeftOut = ["vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector."],
     };
 
     /// <summary>The text model alone.</summary>
-    public static Family Ministral3 { get; } = Mistral3 with { ModelType = "ministral3", ModelClass = "Ministral3ForCausalLM", TextPart = null, TextPrefix = null, LeftOut = [] };
+    public static Family Ministral3 { get; } =
+        Mistral3 with { ModelType = "ministral3", ModelClass = "Ministral3ForCausalLM", TextPart = null, TextPrefixes = [], LeftOut = [] };
 
     private static ModelSpec MakeSpec(ModelKeys keys)
     {
@@ -29,7 +38,8 @@ internal static class MinistralFamily
     {
         JsonPart type = config.Require("model_type");
         if (type.Text() != "ministral3") throw type.Error($"is '{Printable.Line(type.Text())}'; of this family only ministral3 runs here");
-        foreach (string name in new[] { "num_key_value_heads", "head_dim" }) config.Require(name); // where they are missing the reference takes numbers of one particular model
+        foreach (string name in new[] { "num_key_value_heads", "head_dim" })
+            config.Require(name); // where they are missing the reference takes numbers of one particular model
         ModelKeys keys = CommonConfig.Decoder(config, "mistral3", out AttentionConfig attention, out int context);
         CommonConfig.SetEpsilon(config, "rms_norm_eps", ModelKeys.RmsEpsilon, 1e-5, keys);
         if (config.Find("sliding_window") is { } window) keys.Set(ModelKeys.SlidingWindow, (int)window.Integer(1, 1 << 28));
@@ -38,7 +48,8 @@ internal static class MinistralFamily
         if ((RopeConfig.Parameters(config) ?? throw config.Error("has no rope_parameters")).Find("llama_4_scaling_beta") is not { } beta)
             throw RopeConfig.Parameters(config)!.Value.Error("has no llama_4_scaling_beta");
         RopeConfig.Read(config, keys, attention.Dimension, context);
-        if (keys.SizeOr(ModelKeys.RopeOriginalLength, 0) == 0) throw config.Error("has no original_max_position_embeddings, by which queries grow");
+        if (keys.SizeOr(ModelKeys.RopeOriginalLength, 0) == 0)
+            throw config.Error("has no original_max_position_embeddings, by which queries grow");
         keys.Set(ModelKeys.QueryGrowth, (float)beta.Number(0, 1e3));
         CommonConfig.SetHead(config, keys);
         return keys;

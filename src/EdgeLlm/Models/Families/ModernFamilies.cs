@@ -10,19 +10,34 @@ internal static class ModernFamilies
     /// <summary>Norms after each part instead of before it, and one over all queries and one over all keys.</summary>
     public static Family Olmo2 { get; } = new()
     {
-        Architecture = "olmo2", ModelType = "olmo2", ModelClass = "Olmo2ForCausalLM", Prefix = "model.", MakeSpec = MakeOlmo2, ReadConfig = ReadOlmo2,
+        Architecture = "olmo2",
+        ModelType = "olmo2",
+        ModelClass = "Olmo2ForCausalLM",
+        Prefix = "model.",
+        MakeSpec = MakeOlmo2,
+        ReadConfig = ReadOlmo2,
     };
 
     /// <summary>Every fourth layer knows no positions.</summary>
     public static Family SmolLm3 { get; } = new()
     {
-        Architecture = "smollm3", ModelType = "smollm3", ModelClass = "SmolLM3ForCausalLM", Prefix = "model.", MakeSpec = MakeSmolLm3, ReadConfig = ReadSmolLm3,
+        Architecture = "smollm3",
+        ModelType = "smollm3",
+        ModelClass = "SmolLM3ForCausalLM",
+        Prefix = "model.",
+        MakeSpec = MakeSmolLm3,
+        ReadConfig = ReadSmolLm3,
     };
 
     /// <summary>Layer norms, biases, no gate, a window.</summary>
     public static Family StarCoder2 { get; } = new()
     {
-        Architecture = "starcoder2", ModelType = "starcoder2", ModelClass = "Starcoder2ForCausalLM", Prefix = "model.", MakeSpec = MakeStarCoder2, ReadConfig = ReadStarCoder2,
+        Architecture = "starcoder2",
+        ModelType = "starcoder2",
+        ModelClass = "Starcoder2ForCausalLM",
+        Prefix = "model.",
+        MakeSpec = MakeStarCoder2,
+        ReadConfig = ReadStarCoder2,
         FolderNames = new Dictionary<TensorRole, FolderName>
         {
             [TensorRole.Up] = new("model.layers.{}.mlp.c_fc.weight"),
@@ -63,7 +78,8 @@ internal static class ModernFamilies
         return CommonKeys.Decoder(keys, norm, l =>
         {
             AttentionSpec attention = CommonKeys.Attention(keys, l);
-            bool isRotated = keys.IsPerLayer(ModelKeys.RopeDimension) ? keys.Size(ModelKeys.RopeDimension, l) > 0 : (l + 1) % PositionInterval != 0;
+            bool isRotated = keys.IsPerLayer(ModelKeys.RopeDimension) ? keys.Size(ModelKeys.RopeDimension, l) > 0
+                : (l + 1) % PositionInterval != 0;
             if (isRotated) rope ??= CommonKeys.Rope(keys, attention.Dimension, isSplit: false, l);
             return new LayerSpec
             {
@@ -95,9 +111,11 @@ internal static class ModernFamilies
 
     private static ModelKeys ReadOlmo2(JsonPart config)
     {
-        if (config.Find("head_dim") is { } given) throw given.Error("is there, and this family's heads are always hidden_size / num_attention_heads wide");
+        if (config.Find("head_dim") is { } given)
+            throw given.Error("is there, and this family's heads are always hidden_size / num_attention_heads wide");
         ModelKeys keys = ReadLlamaLike(config, "olmo2", 1e-5, isTied: false);
-        if (CommonConfig.Flag(config, "attention_bias")) keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
+        if (CommonConfig.Flag(config, "attention_bias"))
+            keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
         keys.Set(TensorRole.QueryNorm, TensorRole.KeyNorm);
         return keys;
     }
@@ -107,17 +125,21 @@ internal static class ModernFamilies
         config.Require("num_key_value_heads"); // where it is missing the reference takes the number of one particular model
         ModelKeys keys = ReadLlamaLike(config, "smollm3", 1e-6, isTied: true);
         int layers = keys.Size(ModelKeys.BlockCount), dimension = keys.Size(ModelKeys.RopeDimension);
-        if (CommonConfig.Flag(config, "attention_bias")) keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
+        if (CommonConfig.Flag(config, "attention_bias"))
+            keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias);
         if (CommonConfig.Flag(config, "mlp_bias")) keys.Set(TensorRole.GateBias, TensorRole.UpBias, TensorRole.DownBias);
         bool[] rotated = Rotated(config, layers);
-        if (rotated.Where((isRotated, l) => isRotated != ((l + 1) % PositionInterval != 0)).Any()) keys.Set(ModelKeys.RopeDimension, rotated.Select(isRotated => isRotated ? dimension : 0));
+        if (rotated.Where((isRotated, l) => isRotated != ((l + 1) % PositionInterval != 0)).Any())
+            keys.Set(ModelKeys.RopeDimension, rotated.Select(isRotated => isRotated ? dimension : 0));
         bool hasWindow = CommonConfig.Flag(config, "use_sliding_window") && config.Find("sliding_window") is not null;
         bool[] windows = CommonConfig.Windows(config, layers) ?? [.. rotated.Select(isRotated => hasWindow && !isRotated)];
         if (windows.Contains(true)) CommonConfig.SetWindows(config.Require("sliding_window"), windows, 1, keys);
         return keys;
     }
 
-    /// <summary>`no_rope_layers`, which has 1 for the layers that are rotated, else one of `no_rope_layer_interval` layers is not.</summary>
+    /// <summary>
+    /// `no_rope_layers`, which has 1 for the layers that are rotated, else one of `no_rope_layer_interval` layers is not.
+    /// </summary>
     private static bool[] Rotated(JsonPart config, int layers)
     {
         if (config.Find("no_rope_layers") is { } list)
@@ -140,7 +162,8 @@ internal static class ModernFamilies
         RopeConfig.Read(config, keys, attention.Dimension, context);
         keys.Set(TensorRole.AttentionNormBias, TensorRole.FeedForwardNormBias, TensorRole.OutputNormBias);
         if (config.Find("use_bias")?.Flag() ?? true)
-            keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias, TensorRole.UpBias, TensorRole.DownBias);
+            keys.Set(TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias,
+                TensorRole.UpBias, TensorRole.DownBias);
         CommonConfig.SetHead(config, keys, isTied: true);
         return keys;
     }

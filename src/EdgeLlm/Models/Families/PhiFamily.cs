@@ -5,14 +5,19 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Models.Families;
 
 /// <summary>
-/// Phi-1.5 and 2: both parts beside each other on one layer norm, heads rotated in part, biases everywhere, the head's too. Phi-3 and Phi-4-mini: as Llama, with
-/// one matrix for queries, keys and values and one for gate and up, and LongRoPE.
+/// Phi-1.5 and 2: both parts beside each other on one layer norm, heads rotated in part, biases everywhere, the head's too. Phi-3 and
+/// Phi-4-mini: as Llama, with one matrix for queries, keys and values and one for gate and up, and LongRoPE.
 /// </summary>
 internal static class PhiFamily
 {
     public static Family Phi { get; } = new()
     {
-        Architecture = "phi2", ModelType = "phi", ModelClass = "PhiForCausalLM", Prefix = "model.", MakeSpec = MakePhi, ReadConfig = ReadPhi,
+        Architecture = "phi2",
+        ModelType = "phi",
+        ModelClass = "PhiForCausalLM",
+        Prefix = "model.",
+        MakeSpec = MakePhi,
+        ReadConfig = ReadPhi,
         FolderNames = new Dictionary<TensorRole, FolderName>
         {
             [TensorRole.AttentionOutput] = new("model.layers.{}.self_attn.dense.weight"),
@@ -28,7 +33,12 @@ internal static class PhiFamily
 
     public static Family Phi3 { get; } = new()
     {
-        Architecture = "phi3", ModelType = "phi3", ModelClass = "Phi3ForCausalLM", Prefix = "model.", MakeSpec = MakePhi3, ReadConfig = ReadPhi3,
+        Architecture = "phi3",
+        ModelType = "phi3",
+        ModelClass = "Phi3ForCausalLM",
+        Prefix = "model.",
+        MakeSpec = MakePhi3,
+        ReadConfig = ReadPhi3,
         FolderNames = new Dictionary<TensorRole, FolderName>
         {
             [TensorRole.QueryKeyValue] = new("model.layers.{}.self_attn.qkv_proj.weight"),
@@ -77,14 +87,16 @@ internal static class PhiFamily
     private static ModelKeys ReadPhi(JsonPart config)
     {
         CommonConfig.RefuseFlag(config, "qk_layernorm");
-        if (config.Find("head_dim") is { } given) throw given.Error("is there, and this family's heads are always hidden_size / num_attention_heads wide");
+        if (config.Find("head_dim") is { } given)
+            throw given.Error("is there, and this family's heads are always hidden_size / num_attention_heads wide");
         ModelKeys keys = CommonConfig.Decoder(config, "phi2", out AttentionConfig attention, out int context, Activation.GeluTanh);
         CommonConfig.SetEpsilon(config, "layer_norm_eps", ModelKeys.NormEpsilon, 1e-5, keys);
         int rotated = (int)(attention.Dimension * (RopeConfig.RotatedShare(config)?.Number(0, 1) ?? 0.5));
         if (rotated < 2 || rotated % 2 != 0) throw config.Error($"rotates {rotated} numbers of a head; it has to be an even number");
         keys.Set(ModelKeys.RopeDimension, rotated);
         RopeConfig.Read(config, keys, rotated, context);
-        keys.Set(TensorRole.AttentionNormBias, TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias, TensorRole.AttentionOutputBias, TensorRole.UpBias, TensorRole.DownBias);
+        keys.Set(TensorRole.AttentionNormBias, TensorRole.QueryBias, TensorRole.KeyBias, TensorRole.ValueBias,
+            TensorRole.AttentionOutputBias, TensorRole.UpBias, TensorRole.DownBias);
         keys.Set(TensorRole.OutputNormBias, TensorRole.OutputBias);
         CommonConfig.SetHead(config, keys);
         return keys;
@@ -100,7 +112,8 @@ internal static class PhiFamily
         int rotated = (int)(attention.Dimension * (RopeConfig.RotatedShare(config)?.Number(0, 1) ?? 1));
         if (rotated < 2 || rotated % 2 != 0) throw config.Error($"rotates {rotated} numbers of a head; it has to be an even number");
         keys.Set(ModelKeys.RopeDimension, rotated);
-        if (RopeConfig.Parameters(config) is { } scaling && (scaling.Find("rope_type") ?? scaling.Find("type")) is { } type && type.Text() is not ("default" or "longrope" or "su"))
+        if (RopeConfig.Parameters(config) is { } scaling && (scaling.Find("rope_type") ?? scaling.Find("type")) is { } type
+            && type.Text() is not ("default" or "longrope" or "su"))
             throw type.Error($"is '{Printable.Line(type.Text())}'; this family knows default and longrope");
         RopeConfig.Read(config, keys, rotated, context, trained: trained);
         keys.Set(TensorRole.QueryKeyValue);

@@ -4,8 +4,8 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Models.Families;
 
 /// <summary>
-/// Qwen3.5's text part: the gated delta rule in most layers, and attention with an output gate, norms of heads, and rotary positions of a part of each head in the others.
-/// The vision part and the layers that guess ahead are left out.
+/// Qwen3.5's text part: the gated delta rule in most layers, and attention with an output gate, norms of heads, and rotary positions of a
+/// part of each head in the others. The vision part and the layers that guess ahead are left out.
 /// </summary>
 internal static class Qwen35Family
 {
@@ -13,8 +13,15 @@ internal static class Qwen35Family
 
     public static Family Qwen35 { get; } = new()
     {
-        Architecture = "qwen35", ModelType = "qwen3_5", ModelClass = "Qwen3_5ForConditionalGeneration", Prefix = "model.", MakeSpec = MakeSpec, ReadConfig = ReadConfig,
-        TextPart = "text_config", TextPrefix = "model.language_model.", LeftOut = ["model.visual.", "mtp."],
+        Architecture = "qwen35",
+        ModelType = "qwen3_5",
+        ModelClass = "Qwen3_5ForConditionalGeneration",
+        Prefix = "model.",
+        MakeSpec = MakeSpec,
+        ReadConfig = ReadConfig,
+        TextPart = "text_config",
+        TextPrefixes = ["model.language_model."],
+        LeftOut = ["model.visual.", "mtp."],
         FolderNames = new Dictionary<TensorRole, FolderName>
         {
             [TensorRole.AttentionNorm] = new("model.layers.{}.input_layernorm.weight", FolderForm.LessOne),
@@ -35,7 +42,8 @@ internal static class Qwen35Family
     };
 
     /// <summary>The text part by itself.</summary>
-    public static Family Qwen35Text { get; } = Qwen35 with { ModelType = "qwen3_5_text", ModelClass = "Qwen3_5ForCausalLM", TextPart = null };
+    public static Family Qwen35Text { get; } =
+        Qwen35 with { ModelType = "qwen3_5_text", ModelClass = "Qwen3_5ForCausalLM", TextPart = null };
 
     private static ModelSpec MakeSpec(ModelKeys keys)
     {
@@ -71,14 +79,22 @@ internal static class Qwen35Family
 
     private static GatedDeltaSpec Delta(ModelKeys keys, NormSpec norm)
     {
-        int keyHeads = keys.Size(ModelKeys.GroupCount), valueHeads = keys.Size(ModelKeys.TimeStepRank), width = keys.Size(ModelKeys.InnerSize), state = keys.Size(ModelKeys.StateSize);
-        if (keyHeads == 0 || valueHeads == 0 || state == 0) throw keys.Error(ModelKeys.GroupCount, "and ssm.time_step_rank and ssm.state_size have to be more than 0");
-        if (valueHeads % keyHeads != 0) throw keys.Error(ModelKeys.TimeStepRank, $"{valueHeads} is not a multiple of ssm.group_count {keyHeads}");
+        int keyHeads = keys.Size(ModelKeys.GroupCount), valueHeads = keys.Size(ModelKeys.TimeStepRank),
+            width = keys.Size(ModelKeys.InnerSize), state = keys.Size(ModelKeys.StateSize);
+        if (keyHeads == 0 || valueHeads == 0 || state == 0)
+            throw keys.Error(ModelKeys.GroupCount, "and ssm.time_step_rank and ssm.state_size have to be more than 0");
+        if (valueHeads % keyHeads != 0)
+            throw keys.Error(ModelKeys.TimeStepRank, $"{valueHeads} is not a multiple of ssm.group_count {keyHeads}");
         if (width % valueHeads != 0) throw keys.Error(ModelKeys.InnerSize, $"{width} is not a multiple of ssm.time_step_rank {valueHeads}");
         RecurrentSizes.Require(keys, (long)width * state);
         return new GatedDeltaSpec
         {
-            KeyHeads = keyHeads, ValueHeads = valueHeads, KeyDimension = state, ValueDimension = width / valueHeads, Taps = keys.Size(ModelKeys.ConvolutionTaps), Norm = norm,
+            KeyHeads = keyHeads,
+            ValueHeads = valueHeads,
+            KeyDimension = state,
+            ValueDimension = width / valueHeads,
+            Taps = keys.Size(ModelKeys.ConvolutionTaps),
+            Norm = norm,
         };
     }
 
@@ -96,9 +112,12 @@ internal static class Qwen35Family
         if (RopeConfig.Parameters(config)?.Find("mrope_section") is { } sections)
             keys.Set(ModelKeys.RopeSections, [.. sections.Items().Take(3).Select(section => (int)section.Integer(0, 1 << 14)), 0]);
 
-        int keyHeads = CommonConfig.Width(config, "linear_num_key_heads"), valueHeads = CommonConfig.Width(config, "linear_num_value_heads");
-        int keyDimension = CommonConfig.Width(config, "linear_key_head_dim"), valueDimension = CommonConfig.Width(config, "linear_value_head_dim");
-        if ((long)valueHeads * valueDimension > ModelKeys.MaximumWidth) throw config.Require("linear_num_value_heads").Error($"is {valueHeads}: heads of {valueDimension} numbers are too many");
+        int keyHeads = CommonConfig.Width(config, "linear_num_key_heads"),
+            valueHeads = CommonConfig.Width(config, "linear_num_value_heads");
+        int keyDimension = CommonConfig.Width(config, "linear_key_head_dim"),
+            valueDimension = CommonConfig.Width(config, "linear_value_head_dim");
+        if ((long)valueHeads * valueDimension > ModelKeys.MaximumWidth)
+            throw config.Require("linear_num_value_heads").Error($"is {valueHeads}: heads of {valueDimension} numbers are too many");
         keys.Set(ModelKeys.ConvolutionTaps, (int)(config.Find("linear_conv_kernel_dim")?.Integer(1, RecurrentSizes.MostTaps) ?? 4));
         keys.Set(ModelKeys.StateSize, keyDimension);
         keys.Set(ModelKeys.GroupCount, keyHeads);
@@ -112,7 +131,8 @@ internal static class Qwen35Family
 
     private static void SetLayers(JsonPart config, ModelKeys keys)
     {
-        int layers = keys.Size(ModelKeys.BlockCount), interval = (int)(config.Find("full_attention_interval")?.Integer(1, ModelKeys.MaximumLayers) ?? 4);
+        int layers = keys.Size(ModelKeys.BlockCount),
+            interval = (int)(config.Find("full_attention_interval")?.Integer(1, ModelKeys.MaximumLayers) ?? 4);
         bool[] recurrent = [.. Enumerable.Range(0, layers).Select(l => (l + 1) % interval != 0)];
         if (config.Find("layer_types") is { } types) recurrent = RecurrentSizes.Layers(types, layers, Linear, Full);
         keys.Set(ModelKeys.RecurrentLayers, recurrent);
@@ -128,8 +148,11 @@ internal static class RecurrentSizes
     /// <summary>`layer_types`: whether each layer is recurrent.</summary>
     public static bool[] Layers(JsonPart types, int layers, string recurrent, string attention)
     {
-        bool[] are = [.. types.Items().Take(layers + 1).Select(type => type.Text() == recurrent
-            || (type.Text() == attention ? false : throw type.Error($"is '{Printable.Line(type.Text())}'; only {recurrent} and {attention} run here")))];
+        // The names that transformers has for all families now, and the family's own.
+        bool[] are =
+            [.. types.Items().Take(layers + 1).Select(type => type.Text() is var name && (name == recurrent || name == "linear_attention"
+            || (name == attention || name == "full_attention" ? false
+                : throw type.Error($"is '{Printable.Line(name)}'; only {recurrent} and {attention} run here"))))];
         return are.Length == layers ? are : throw types.Error($"has not one entry for each of the {layers} layers");
     }
 

@@ -3,12 +3,20 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Families;
 
-/// <summary>StableLM 2: layer norms with biases, heads that are rotated in part and in halves; some with attention and feed-forward beside each other.</summary>
+/// <summary>
+/// StableLM 2: layer norms with biases, heads that are rotated in part and in halves; some with attention and feed-forward beside each
+/// other.
+/// </summary>
 internal static class StableLmFamily
 {
     public static Family StableLm { get; } = new()
     {
-        Architecture = "stablelm", ModelType = "stablelm", ModelClass = "StableLmForCausalLM", Prefix = "model.", MakeSpec = MakeSpec, ReadConfig = ReadConfig,
+        Architecture = "stablelm",
+        ModelType = "stablelm",
+        ModelClass = "StableLmForCausalLM",
+        Prefix = "model.",
+        MakeSpec = MakeSpec,
+        ReadConfig = ReadConfig,
     };
 
     private static ModelSpec MakeSpec(ModelKeys keys)
@@ -29,13 +37,15 @@ internal static class StableLmFamily
                 FeedForwardNorm = isParallel ? null : CommonKeys.LayerNorm(keys, TensorRole.FeedForwardNormBias, l),
                 FeedForward = CommonKeys.FeedForward(keys, l),
             };
-        }    }
+        }
+    }
 
     private static ModelKeys ReadConfig(JsonPart config)
     {
         config.RequireField("num_key_value_heads"); // where it is missing the reference takes the number of one particular model
         CommonConfig.RefuseFlag(config, "qk_layernorm");
-        if (config.Find("head_dim") is { } given) throw given.Error("is there, and this family's heads are always hidden_size / num_attention_heads wide");
+        if (config.Find("head_dim") is { } given)
+            throw given.Error("is there, and this family's heads are always hidden_size / num_attention_heads wide");
         ModelKeys keys = CommonConfig.Decoder(config, "stablelm", out AttentionConfig attention, out int context);
         CommonConfig.SetEpsilon(config, "layer_norm_eps", ModelKeys.NormEpsilon, 1e-5, keys);
         bool isParallel = CommonConfig.Flag(config, "use_parallel_residual");

@@ -7,7 +7,10 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Folders;
 
-/// <summary>A model in a Hugging Face folder (config.json, weights, tokenizer), checked as a whole when it is opened: its keys and tensors by GGUF's names.</summary>
+/// <summary>
+/// A model in a Hugging Face folder (config.json, weights, tokenizer), checked as a whole when it is opened: its keys and tensors by GGUF's
+/// names.
+/// </summary>
 internal sealed class FolderModel : IDisposable
 {
     private const string Expert = "{e}";
@@ -28,8 +31,10 @@ internal sealed class FolderModel : IDisposable
         SentenceModules.Read(folder, _modelKeys);
         if (HasOtherHead()) _modelKeys.Set(TensorRole.Output);
         _spec = _family.MakeSpec(_modelKeys);
-        // Heads turn in halves in folders, and in some architectures' files in neighbours: rows don't have to move where they run as they are in the folder.
-        if (runsAsItIs && !_family.RotatesNeighbours && TensorTable.Of(_spec).Any(use => use.Entry.RotatedHeads?.Invoke(_spec.Layers[use.Layer].Attention) > 0))
+        // Heads turn in halves in folders, and in some architectures' files in neighbours: rows don't have to move where they run as they
+        // are in the folder.
+        if (runsAsItIs && !_family.RotatesNeighbours
+            && TensorTable.Of(_spec).Any(use => use.Entry.RotatedHeads?.Invoke(_spec.Layers[use.Layer].Attention) > 0))
         {
             _modelKeys.Set(ModelKeys.RopeInHalves, true);
             _spec = _family.MakeSpec(_modelKeys);
@@ -51,11 +56,13 @@ internal sealed class FolderModel : IDisposable
     /// <summary>GGUF's keys.</summary>
     public OrderedDictionary<string, GgufValue> Keys { get; }
 
-    /// <summary>What of the folder can't be kept, a line each.</summary>
+    /// <summary>Notes on parts of the folder that can't be kept, a line each.</summary>
     public IReadOnlyList<string> Notes => [.. LeftOut(), .. _tokenizer.Notes];
 
-    /// <param name="runsAsItIs">Whether its tensors are going to be used where they are; otherwise they are as a GGUF file has them.</param>
-    /// <exception cref="ModelException">A file of the folder is missing, damaged or not understood; the message names it, and the field or tensor.</exception>
+    /// <param name="runsAsItIs">Whether its tensors are going to be used where they are; otherwise they are as a GGUF file has
+    /// them.</param>
+    /// <exception cref="ModelException">A file of the folder is missing, damaged or not understood; the message names it, and the field or
+    /// tensor.</exception>
     /// <exception cref="IOException">A file can't be read.</exception>
     public static FolderModel Open(string folder, bool runsAsItIs)
     {
@@ -72,7 +79,8 @@ internal sealed class FolderModel : IDisposable
     }
 
     /// <summary>A folder as a file: matrices stay in their files' maps, vectors become F32.</summary>
-    /// <exception cref="ModelException">As of <see cref="Open"/>, or a matrix can't be used where it is; then the message has the line to type.</exception>
+    /// <exception cref="ModelException">As of <see cref="Open"/>, or a matrix can't be used where it is; then the message has the line to
+    /// type.</exception>
     public static GgufFile Map(string folder)
     {
         FolderModel model = Open(folder, runsAsItIs: true);
@@ -85,10 +93,16 @@ internal sealed class FolderModel : IDisposable
                 float[] divisors = GC.AllocateArray<float>(numbersOf.Count, pinned: true);
                 for (int i = 0; i < divisors.Length; i++) divisors[i] = numbersOf[i];
                 string name = TensorTable.Name(role);
-                tensors.Add(name, new GgufTensor(name, [divisors.Length], ElementType.F32, 0, sizeof(float) * (long)divisors.Length, 0) { Converted = divisors });
+                tensors.Add(name, new GgufTensor(name, [divisors.Length], ElementType.F32, 0, sizeof(float) * (long)divisors.Length,
+                    0)
+                { Converted = divisors });
             }
             foreach (ImportedTensor tensor in model.Tensors) tensors.Add(tensor.Target, tensor.View(numbers[tensor.Source.File], folder));
-            return new GgufFile(folder, model.Keys, tensors, [.. model.Files.Select(file => file.Map)]) { Notes = model.Notes, ReadingBytes = HuggingFaceTokenizer.ReadingBytes(folder) };
+            return new GgufFile(folder, model.Keys, tensors, [.. model.Files.Select(file => file.Map)])
+            {
+                Notes = model.Notes,
+                ReadingBytes = HuggingFaceTokenizer.ReadingBytes(folder),
+            };
         }
         catch
         {
@@ -107,7 +121,8 @@ internal sealed class FolderModel : IDisposable
             ["general.type"] = GgufValue.Of("model"),
         };
         IEnumerable<(string, GgufValue)> own = _modelKeys.Values.Select(pair => (pair.Key, pair.Value));
-        foreach ((string key, GgufValue value) in ModelCard.Keys(_folder.Path).Append(("general.file_type", GgufValue.Of(FileType))).Concat(own).Concat(TokenizerKeys.Of(_tokenizer)))
+        foreach ((string key, GgufValue value) in ModelCard.Keys(_folder.Path).Append(("general.file_type", GgufValue.Of(FileType)))
+            .Concat(own).Concat(TokenizerKeys.Of(_tokenizer)))
             keys[key] = value;
         return keys;
     }
@@ -136,7 +151,9 @@ internal sealed class FolderModel : IDisposable
         {
             if (_family.LeftOut.Any(start => tensor.Name.StartsWith(start, StringComparison.Ordinal))) _leftOut.Add(tensor.Name);
             else if (!used.Contains(tensor.Name) && !IsNoWeight(tensor.Name))
-                throw new ModelException(tensor.File.Path, $"has the tensor {FolderFile.Printable(tensor.Name)}, which by config.json a model of type {_family.ModelType} has not");
+                throw new ModelException(tensor.File.Path,
+                    $"has the tensor {FolderFile.Printable(tensor.Name)}, which by config.json a model of type {_family.ModelType} has "
+                        + "not");
         }
     }
 
@@ -144,17 +161,19 @@ internal sealed class FolderModel : IDisposable
     {
         if (_leftOut.Count == 0) yield break;
         string names = string.Join(", ", _leftOut.Order().Take(8).Select(FolderFile.Printable));
-        yield return $"only the text model runs: {_leftOut.Count} tensors of other parts are left out ({names}{(_leftOut.Count > 8 ? ", ..." : "")})";
+        yield return $"only the text model runs: {_leftOut.Count} tensors of other parts are left out "
+            + $"({names}{(_leftOut.Count > 8 ? ", ..." : "")})";
     }
 
     /// <summary>Buffers, which are computed anew, and a head that is the embedding again.</summary>
     private bool IsNoWeight(string name) =>
-        name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal) || _family.Buffers.Any(end => name.EndsWith(end, StringComparison.Ordinal))
+        name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
+            || _family.Buffers.Any(end => name.EndsWith(end, StringComparison.Ordinal))
         || _spec.IsTied && name == _family.NameOf(TensorTable.Get(TensorRole.Output)).Name;
 
     /// <summary>
-    /// Whether a head that config.json calls tied is there and another than the embedding: then the reference takes it (transformers 5, modeling_utils.py). A
-    /// head of other weights differs from its beginning on.
+    /// Whether a head that config.json calls tied is there and another than the embedding: then the reference takes it (transformers 5,
+    /// modeling_utils.py). A head of other weights differs from its beginning on.
     /// </summary>
     private bool HasOtherHead()
     {
@@ -162,20 +181,32 @@ internal sealed class FolderModel : IDisposable
         if (_modelKeys.Has(TensorRole.Output) || Find(_family.NameOf(TensorTable.Get(TensorRole.Output)), 0) is not { } head) return false;
         if (Find(_family.NameOf(TensorTable.Get(TensorRole.TokenEmbedding)), 0) is not { } embedding) return true;
         int bytes = (int)Math.Min(Compared, Math.Min(head.ByteCount, embedding.ByteCount));
-        return head.Stored.Kind != embedding.Stored.Kind || head.ByteCount != embedding.ByteCount || !head.Bytes(0, bytes).SequenceEqual(embedding.Bytes(0, bytes));
+        return head.Stored.Kind != embedding.Stored.Kind || head.ByteCount != embedding.ByteCount
+            || !head.Bytes(0, bytes).SequenceEqual(embedding.Bytes(0, bytes));
     }
 
-    /// <summary>The tensor, or each matrix of a stack that has tensors of its own (`{e}` is the number of the expert), or codes and scales of a stack in MXFP4.</summary>
+    /// <summary>
+    /// The tensor, or each matrix of a stack that has tensors of its own (`{e}` is the number of the expert), or codes and scales of a
+    /// stack in MXFP4.
+    /// </summary>
     /// <exception cref="ModelException">One is missing.</exception>
     private FolderTensor[] SourcesOf(FolderName name, TensorUse use)
     {
         if (name.Name.Contains(Expert, StringComparison.Ordinal))
-            return [.. Enumerable.Range(0, use.Experts).Select(e => Require(new FolderName(name.Name.Replace(Expert, e.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal))))];
-        if (use.Experts > 1 && Find(name with { Name = name.Name + "_blocks" }, use.Layer) is { } codes) return [codes, Require(name with { Name = name.Name + "_scales" })];
+            return [.. Enumerable.Range(0, use.Experts)
+                .Select(
+                    e =>
+                        Require(
+                            new FolderName(
+                                name.Name.Replace(Expert, e.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal))))];
+        if (use.Experts > 1 && Find(name with { Name = name.Name + "_blocks" }, use.Layer) is { } codes)
+            return [codes, Require(name with { Name = name.Name + "_scales" })];
         return [Require(name)];
 
         FolderTensor Require(FolderName wanted) =>
-            Find(wanted, use.Layer) ?? throw new ModelException(_folder.Path, $"has no tensor {TensorEntry.InLayer(wanted.Name, use.Layer)}, which config.json asks for");
+            Find(wanted, use.Layer)
+                ?? throw new ModelException(_folder.Path,
+                    $"has no tensor {TensorEntry.InLayer(wanted.Name, use.Layer)}, which config.json asks for");
     }
 
     private FolderTensor? Find(FolderName names, int layer)
@@ -186,9 +217,13 @@ internal sealed class FolderModel : IDisposable
             if (_folder.Tensors.TryGetValue(name, out FolderTensor? tensor)) return tensor;
             bool hasPrefix = name.StartsWith(_family.Prefix, StringComparison.Ordinal);
             if (hasPrefix && _folder.Tensors.TryGetValue(name[_family.Prefix.Length..], out tensor)) return tensor;
-            if (_family.TextPrefix is not { } outer) continue;
-            if (hasPrefix && _folder.Tensors.TryGetValue(outer + name[_family.Prefix.Length..], out tensor)) return tensor;
-            if (!hasPrefix && outer.EndsWith(_family.Prefix, StringComparison.Ordinal) && _folder.Tensors.TryGetValue(outer[..^_family.Prefix.Length] + name, out tensor)) return tensor;
+            foreach (string outer in _family.TextPrefixes)
+            {
+                if (hasPrefix && _folder.Tensors.TryGetValue(outer + name[_family.Prefix.Length..], out tensor)) return tensor;
+                if (!hasPrefix && outer.EndsWith(_family.Prefix, StringComparison.Ordinal)
+                    && _folder.Tensors.TryGetValue(outer[..^_family.Prefix.Length] + name, out tensor))
+                    return tensor;
+            }
         }
         return null;
     }

@@ -6,7 +6,9 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Folders;
 
-/// <summary>A tensor of a folder as a model uses it: matrices in their own type, vectors and small matrices as F32, as ggml wants them.</summary>
+/// <summary>
+/// A tensor of a folder as a model uses it: matrices in their own type, vectors and small matrices as F32, as ggml wants them.
+/// </summary>
 /// <param name="Source">The tensor; of a stack whose matrices are tensors of their own, the first.</param>
 /// <param name="Target">Its name in GGUF.</param>
 /// <param name="Columns">The length of a row; of what becomes F32, each of whose numbers is a row, 1.</param>
@@ -15,7 +17,9 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
     /// <summary>The matrices of a stack that are tensors of their own; otherwise empty.</summary>
     public IReadOnlyList<FolderTensor> Stack { get; private init; } = [];
 
-    /// <summary>The scales of a stack in MXFP4 [experts, rows, columns / 32], whose codes are <see cref="Source"/>; null: it is of another type.</summary>
+    /// <summary>
+    /// The scales of a stack in MXFP4 [experts, rows, columns / 32], whose codes are <see cref="Source"/>; null: it is of another type.
+    /// </summary>
     public FolderTensor? Scales { get; private init; }
 
     /// <summary>From a row to the row of the source that it is; null: none moves.</summary>
@@ -30,7 +34,7 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
     /// <summary>Whether the source is a matrix [columns, rows].</summary>
     public bool IsTransposed { get; private init; }
 
-    /// <summary>What is added to the numbers of a vector.</summary>
+    /// <summary>Number added to the numbers of a vector.</summary>
     public float Offset { get; private init; }
 
     /// <summary>Whether x becomes -exp(x).</summary>
@@ -47,18 +51,21 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
     public bool IsGathered => !IsVector && (SourceRow is not null || SourceColumn is not null || Stack.Count > 0 || Scales is not null);
 
     /// <summary>Whether the rows are used where they are.</summary>
-    private bool IsView => (SourceRow is null || Skipped > 0) && SourceColumn is null && !IsTransposed && !IsLogarithm && Stack.Count == 0 && Scales is null;
+    private bool IsView =>
+        (SourceRow is null || Skipped > 0) && SourceColumn is null && !IsTransposed && !IsLogarithm && Stack.Count == 0 && Scales is null;
 
     /// <summary>A tensor of a folder as a model uses it, checked against what the config says of its shape.</summary>
     /// <param name="sources">One; or the matrices of a stack; or codes and scales of a stack in MXFP4.</param>
     /// <param name="rotatesNeighbours">Heads of the folder are rotated in neighbours: they don't have to be put in pairs.</param>
     /// <param name="skipped">Rows at the start of a matrix that are left out.</param>
     /// <exception cref="ModelException">Its type or shape is another.</exception>
-    public static ImportedTensor Of(IReadOnlyList<FolderTensor> sources, TensorUse use, ModelSpec model, FolderForm form, bool rotatesNeighbours, int skipped = 0)
+    public static ImportedTensor Of(IReadOnlyList<FolderTensor> sources, TensorUse use, ModelSpec model, FolderForm form,
+        bool rotatesNeighbours, int skipped = 0)
     {
         var forms = new TensorForm(use, model.Layers[use.Layer], form, rotatesNeighbours);
         bool isCoded = sources.Count == 2 && sources[0].Stored.Kind == "U8" && use.Experts > 1;
-        ElementType type = isCoded ? ElementType.MXFP4 : sources[0].Type ?? throw sources[0].Error($"is {sources[0].Stored.Kind}; weights are read as F32, F16 and BF16");
+        ElementType type = isCoded ? ElementType.MXFP4
+            : sources[0].Type ?? throw sources[0].Error($"is {sources[0].Stored.Kind}; weights are read as F32, F16 and BF16");
         if (isCoded)
         {
             Require(sources[0], [.. forms.SourceShape[..^1], use.Columns / 32, 16]);
@@ -72,12 +79,14 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
                 if (source.Type != type) throw source.Error($"is {source.Stored.Kind}, and another of its stack {sources[0].Stored.Kind}");
             }
         }
-        else if (!(use.Entry.IsFloat && sources[0].Shape.AsSpan().SequenceEqual([use.Rows, 1, use.Columns]))) // a convolution's, of one channel each
+        else if (!(use.Entry.IsFloat
+            && sources[0].Shape.AsSpan().SequenceEqual([use.Rows, 1, use.Columns]))) // a convolution's, of one channel each
         {
             Require(sources[0], skipped > 0 ? [use.Rows + skipped, use.Columns] : forms.SourceShape);
         }
         bool isVector = !use.Entry.IsMatrix || use.Entry.IsFloat;
-        return new ImportedTensor(sources[0], use.Name, type, isVector, isVector ? (long)use.Rows * use.Columns : use.Rows, isVector ? 1 : use.Columns)
+        return new ImportedTensor(sources[0], use.Name, type, isVector, isVector ? (long)use.Rows * use.Columns : use.Rows,
+            isVector ? 1 : use.Columns)
         {
             Shape = forms.TargetShape,
             Stack = sources.Count > 1 && !isCoded ? sources : [],
@@ -97,7 +106,8 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
     {
         int size = (int)ElementFormat.ByteCount(SourceType, 1);
         if (SourceRow is null) Dequantizer.ToFloat(SourceType, Source.Bytes(first * size, floats.Length * size), floats);
-        else for (int i = 0; i < floats.Length; i++) Dequantizer.ToFloat(SourceType, Source.Bytes(SourceRow(first + i) * size, size), floats.Slice(i, 1));
+        else for (int i = 0; i < floats.Length; i++)
+            Dequantizer.ToFloat(SourceType, Source.Bytes(SourceRow(first + i) * size, size), floats.Slice(i, 1));
         for (int i = 0; i < floats.Length && Offset != 0; i++) floats[i] += Offset;
         for (int i = 0; i < floats.Length && IsLogarithm; i++) floats[i] = (float)-Math.Exp(floats[i]);
     }
@@ -125,10 +135,14 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
             return;
         }
         int size = (int)(destination.Length / Columns);
-        for (int column = 0; column < Columns; column++) bytes.Slice((int)SourceColumn(column) * size, size).CopyTo(destination[(column * size)..]);
+        for (int column = 0; column < Columns; column++)
+            bytes.Slice((int)SourceColumn(column) * size, size).CopyTo(destination[(column * size)..]);
     }
 
-    /// <summary>A row in ggml's MXFP4: of 32 columns the scale, then bytes of which number j has column j in its lower half and j + 16 in its upper one. In folders byte j has columns 2 j and 2 j + 1.</summary>
+    /// <summary>
+    /// A row in ggml's MXFP4: of 32 columns the scale, then bytes of which number j has column j in its lower half and j + 16 in its upper
+    /// one. In folders byte j has columns 2 j and 2 j + 1.
+    /// </summary>
     private void CopyCodes(long row, Span<byte> destination)
     {
         int blocks = (int)(Columns / 32);
@@ -155,13 +169,19 @@ internal sealed record ImportedTensor(FolderTensor Source, string Target, Elemen
             throw Source.Error($"has its rows in another order than they run in, so the folder can't run as it is: "
                 + $"first edgellm quantize {ShellWord.Quote(folder)} OUT.gguf, then run OUT.gguf");
         }
-        float[]? numbers = IsVector && (SourceType != ElementType.F32 || !IsView || Offset != 0) ? GC.AllocateArray<float>((int)Rows, pinned: true) : null;
+        float[]? numbers = IsVector && (SourceType != ElementType.F32 || !IsView || Offset != 0)
+            ? GC.AllocateArray<float>((int)Rows, pinned: true) : null;
         if (numbers is not null) Read(0, numbers);
-        return new GgufTensor(Target, Shape, Type, Source.Stored.Offset + Skipped * ElementFormat.ByteCount(Type, Columns), ByteCount, file) { Converted = numbers };
+        return new GgufTensor(Target, Shape, Type, Source.Stored.Offset + Skipped * ElementFormat.ByteCount(Type, Columns), ByteCount, file)
+        {
+            Converted = numbers,
+        };
     }
 
     private static void Require(FolderTensor source, long[] shape)
     {
-        if (!source.Shape.AsSpan().SequenceEqual(shape)) throw source.Error($"has the shape [{string.Join(", ", source.Shape)}]; by config.json it should have [{string.Join(", ", shape)}]");
+        if (!source.Shape.AsSpan().SequenceEqual(shape))
+            throw source.Error(
+                $"has the shape [{string.Join(", ", source.Shape)}]; by config.json it should have [{string.Join(", ", shape)}]");
     }
 }

@@ -4,7 +4,7 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Folders;
 
-/// <summary>What sentence-transformers' files say is done with a text before its tokens, and with its hidden states.</summary>
+/// <summary>Steps of sentence-transformers' files: before a text's tokens, and after its hidden states.</summary>
 internal static class SentenceModules
 {
     private const int MostBytes = 1 << 20;
@@ -30,9 +30,13 @@ internal static class SentenceModules
                     keys.Set(ModelKeys.PoolingType, (int)PoolingOf(ConfigOf(folder.Path, module)));
                     isPooled = true;
                     break;
-                case "Dense" when isPooled && !isNormalized && dense < CommonKeys.DenseKeys.Count: SetDense(folder, module, dense++, keys); break;
+                case "Dense" when isPooled && !isNormalized && dense < CommonKeys.DenseKeys.Count:
+                    SetDense(folder, module, dense++, keys); break;
                 case "Normalize": isNormalized = true; break;
-                default: throw type.Error($"is '{Printable.Line(type.Text())}', not one that is computed here (Transformer, Pooling, up to {CommonKeys.DenseKeys.Count} of Dense, Normalize, in this order)");
+                default:
+                    throw type.Error(
+                        $"is '{Printable.Line(type.Text())}', not one that is computed here (Transformer, Pooling, up to "
+                            + $"{CommonKeys.DenseKeys.Count} of Dense, Normalize, in this order)");
             }
         }
         keys.Set(ModelKeys.IsNormalized, isNormalized);
@@ -40,26 +44,31 @@ internal static class SentenceModules
         ReadPrompts(Path.Combine(folder.Path, ModelConfig), keys);
     }
 
-    private static JsonPart ConfigOf(string folder, JsonPart module) => JsonPart.Read(Path.Combine(folder, NameOf(module), "config.json"), MostBytes);
+    private static JsonPart ConfigOf(string folder, JsonPart module) =>
+        JsonPart.Read(Path.Combine(folder, NameOf(module), "config.json"), MostBytes);
 
     private static string NameOf(JsonPart module)
     {
         JsonPart path = module.Require("path");
         string name = path.Text();
-        return name == Path.GetFileName(name) && name is not ("" or "." or "..") ? name : throw path.Error($"is '{Printable.Line(name)}', not the name of a folder beside it");
+        return name == Path.GetFileName(name) && name is not ("" or "." or "..") ? name
+            : throw path.Error($"is '{Printable.Line(name)}', not the name of a folder beside it");
     }
 
     private static Pooling PoolingOf(JsonPart config)
     {
-        (string Name, JsonPart Value)[] modes = [.. config.Fields().Where(field => field.Name.StartsWith(ModesStart, StringComparison.Ordinal) && field.Value.Flag())];
+        (string Name, JsonPart Value)[] modes =
+            [.. config.Fields().Where(field => field.Name.StartsWith(ModesStart, StringComparison.Ordinal) && field.Value.Flag())];
         if (modes.Length != 1) throw config.Error($"asks for {modes.Length} ways of pooling; one is computed here");
-        if (config.Find("include_prompt") is { } include && !include.Flag()) throw include.Error("is false: pooling without the prompt's tokens is not computed here");
+        if (config.Find("include_prompt") is { } include && !include.Flag())
+            throw include.Error("is false: pooling without the prompt's tokens is not computed here");
         return modes[0].Name[ModesStart.Length..] switch
         {
             "mean_tokens" => Pooling.Mean,
             "cls_token" => Pooling.Cls,
             "lasttoken" => Pooling.Last,
-            _ => throw modes[0].Value.Error("is true; pooling_mode_mean_tokens, pooling_mode_cls_token and pooling_mode_lasttoken are computed here"),
+            _ => throw modes[0].Value.Error(
+                "is true; pooling_mode_mean_tokens, pooling_mode_cls_token and pooling_mode_lasttoken are computed here"),
         };
     }
 
@@ -68,9 +77,11 @@ internal static class SentenceModules
     {
         const string Identity = "torch.nn.modules.linear.Identity", Vector = "sentence_embedding";
         JsonPart config = ConfigOf(folder.Path, module);
-        if (config.Require("bias") is var bias && bias.Flag()) throw bias.Error("is true; only matrices without a bias are computed after pooling");
+        if (config.Require("bias") is var bias && bias.Flag())
+            throw bias.Error("is true; only matrices without a bias are computed after pooling");
         if (config.Require("activation_function") is var activation && activation.Text() != Identity)
-            throw activation.Error($"is '{Printable.Line(activation.Text())}', not {Identity}, the only one that is computed after pooling");
+            throw activation.Error(
+                $"is '{Printable.Line(activation.Text())}', not {Identity}, the only one that is computed after pooling");
         foreach (string name in new[] { "module_input_name", "module_output_name" })
         {
             if (config.Find(name) is { } of && of.Text() != Vector) throw of.Error($"is '{Printable.Line(of.Text())}', not {Vector}");
@@ -86,7 +97,8 @@ internal static class SentenceModules
     {
         if (!File.Exists(path)) return;
         JsonPart config = JsonPart.Read(path, MostBytes);
-        if (config.Find("do_lower_case") is { } lower && lower.Flag()) throw lower.Error("is true: texts are not lowercased here but by the tokenizer's own rules");
+        if (config.Find("do_lower_case") is { } lower && lower.Flag())
+            throw lower.Error("is true: texts are not lowercased here but by the tokenizer's own rules");
         if (config.Find("max_seq_length") is { } most) keys.Set(ModelKeys.MostTextTokens, (int)most.Integer(1, 1 << 28));
     }
 
@@ -101,7 +113,8 @@ internal static class SentenceModules
             keys.Set(ModelKeys.Prompts, prompts.Select(prompt => prompt.Value.Text()));
         }
         if (config.Find("default_prompt_name") is not { } name) return;
-        if (!prompts.Any(prompt => prompt.Name == name.Text())) throw name.Error($"is '{Printable.Line(name.Text())}', which is not one of prompts");
+        if (!prompts.Any(prompt => prompt.Name == name.Text()))
+            throw name.Error($"is '{Printable.Line(name.Text())}', which is not one of prompts");
         keys.Set(ModelKeys.DefaultPrompt, name.Text());
     }
 }

@@ -3,7 +3,7 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Folders;
 
-/// <summary>How a tensor's rows lie in a folder and in a file.</summary>
+/// <summary>Order of a tensor's rows in a folder and in a file.</summary>
 /// <param name="rotatesNeighbours">Heads of the folder are rotated in neighbours: they don't have to be put in pairs.</param>
 internal sealed class TensorForm(TensorUse use, LayerSpec layer, FolderForm form, bool rotatesNeighbours)
 {
@@ -50,16 +50,21 @@ internal sealed class TensorForm(TensorUse use, LayerSpec layer, FolderForm form
             if (heads > 0) return row => RowOfPairs(row, Each / heads);
             if (IsPart) return row => row / Each * 2 * Each + RowOfPart(row % Each);
             if (form == FolderForm.HeadGroups && layer.Attention.KeyValueHeads > 1) return row => RowOfGroups(row, layer.Attention);
-            if (form != FolderForm.ValueHeads || layer.Recurrence is not GatedDeltaSpec delta || delta.KeyHeads == 1 || delta.ValueHeads == delta.KeyHeads) return null;
-            long first = use.Role is TensorRole.QueryKeyValue or TensorRole.RecurrenceConvolution ? 2 * delta.KeyWidth : 0; // queries and keys are before the values
+            if (form != FolderForm.ValueHeads || layer.Recurrence is not GatedDeltaSpec delta || delta.KeyHeads == 1
+                || delta.ValueHeads == delta.KeyHeads)
+                return null;
+            // queries and keys are before the values
+            long first = use.Role is TensorRole.QueryKeyValue or TensorRole.RecurrenceConvolution ? 2 * delta.KeyWidth : 0;
             long ofHead = (Each - first) / delta.ValueHeads, columns = use.Entry.IsFloat ? use.Columns : 1;
-            return number => number / columns < first ? number : (first + RowOfValues(number / columns - first, ofHead, delta)) * columns + number % columns;
+            return number => number / columns < first ? number
+                : (first + RowOfValues(number / columns - first, ofHead, delta)) * columns + number % columns;
         }
     }
 
     /// <summary>From a column to its place in the source; null: none moves.</summary>
     public Func<long, long>? SourceColumn =>
-        form == FolderForm.ValueHeadColumns && layer.Recurrence is GatedDeltaSpec { KeyHeads: > 1 } delta && delta.ValueHeads != delta.KeyHeads
+        form == FolderForm.ValueHeadColumns && layer.Recurrence is GatedDeltaSpec { KeyHeads: > 1 } delta
+            && delta.ValueHeads != delta.KeyHeads
             ? column => RowOfValues(column, delta.ValueDimension, delta) : null;
 
     private long RowOfPart(long row) => form switch
@@ -87,9 +92,11 @@ internal sealed class TensorForm(TensorUse use, LayerSpec layer, FolderForm form
     /// <summary>Queries, keys, values one after the other here; in a folder of each key/value head its queries, key and value.</summary>
     private static long RowOfGroups(long row, AttentionSpec attention)
     {
-        long head = row / attention.Dimension, group = attention.GroupSize, heads = attention.Heads, keyValueHeads = attention.KeyValueHeads;
+        long head = row / attention.Dimension, group = attention.GroupSize, heads = attention.Heads,
+            keyValueHeads = attention.KeyValueHeads;
         long from = head < heads ? head / group * (group + 2) + head % group
-            : head < heads + keyValueHeads ? (head - heads) * (group + 2) + group : (head - heads - keyValueHeads) * (group + 2) + group + 1;
+            : head < heads + keyValueHeads ? (head - heads) * (group + 2) + group
+            : (head - heads - keyValueHeads) * (group + 2) + group + 1;
         return from * attention.Dimension + row % attention.Dimension;
     }
 }

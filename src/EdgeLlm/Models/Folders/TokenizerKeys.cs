@@ -13,7 +13,8 @@ internal static class TokenizerKeys
     public static List<(string Key, GgufValue Value)> Of(HuggingFaceTokenizer tokenizer)
     {
         List<(string, GgufValue)> keys = Of(tokenizer.Data);
-        foreach ((string name, string template) in tokenizer.Templates().Where(template => !string.IsNullOrWhiteSpace(template.Template))) // an empty one is none
+        // an empty one is none
+        foreach ((string name, string template) in tokenizer.Templates().Where(template => !string.IsNullOrWhiteSpace(template.Template)))
             keys.Add((name.Length == 0 ? "tokenizer.chat_template" : $"tokenizer.chat_template.{name}", GgufValue.Of(template)));
         return keys;
     }
@@ -53,7 +54,8 @@ internal static class TokenizerKeys
 
         void Set(string key, GgufValue value) => keys.Add((key, value));
 
-        void Texts(string name, Utf8Strings texts) => Set(Prefix + name, GgufValue.OfArray([.. Enumerable.Range(0, texts.Count).Select(texts.GetText)]));
+        void Texts(string name, Utf8Strings texts) =>
+            Set(Prefix + name, GgufValue.OfArray([.. Enumerable.Range(0, texts.Count).Select(texts.GetText)]));
 
         void Id(string name, int? id)
         {

@@ -28,7 +28,8 @@ internal sealed unsafe class StoreStep(AttentionSpec attention, int entry, Opera
         float* tokenKeys = keys.Row(token), tokenValues = values.Row(token);
         for (int h = 0; h < attention.KeyValueHeads; h++)
         {
-            if (!Pass.Kernel.Store(part.Cache.Head(entry, h), position, tokenKeys + h * dimension, tokenValues + h * dimension)) Pass.NoteNotFinite();
+            if (!Pass.Kernel.Store(part.Cache.Head(entry, h), position, tokenKeys + h * dimension, tokenValues + h * dimension))
+                Pass.NoteNotFinite();
         }
     }
 }
@@ -79,6 +80,9 @@ internal sealed unsafe class AttendStep : Step
     }
 
     public override void Bind(ModelTensors tensors, int context) => _sink = _sinks is null ? null : tensors.Vector(_sinks);
+
+    /// <summary>A query head's score of its own, which takes a share of attention; null: it has none.</summary>
+    public double? SinkOf(int head) => _sink == null ? null : _sink[head];
 
     private static int BlocksOf(in SequencePart part) => (part.Tokens + Registers.AttentionTokens - 1) / Registers.AttentionTokens;
 

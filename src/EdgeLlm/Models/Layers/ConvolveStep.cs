@@ -4,8 +4,8 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Models.Layers;
 
 /// <summary>
-/// A step of a recurrence: each of its parts (some channels, or a head) goes through the tokens of a sequence in their order, the parts over the threads, so that the bits
-/// are the same whatever the chunk.
+/// A step of a recurrence: each of its parts (some channels, or a head) goes through the tokens of a sequence in their order, the parts
+/// over the threads, so that the bits are the same whatever the chunk.
 /// </summary>
 internal abstract unsafe class RecurrentStep : Step
 {
@@ -20,7 +20,7 @@ internal abstract unsafe class RecurrentStep : Step
     public override Operation Operation => Operation.Recurrence;
 
     /// <summary>Index of the cache's entry, which has the state.</summary>
-    protected int Entry { get; }
+    public int Entry { get; }
 
     /// <summary>The pass at hand.</summary>
     protected Pass Pass { get; private set; } = null!;
@@ -86,6 +86,7 @@ internal sealed unsafe class ConvolveStep(int taps, bool hasSilu, TensorUse weig
     protected override void RunPart(int part, in SequencePart tokens, float* before, float* after, int thread)
     {
         int first = part * PartChannels, end = Math.Min(first + PartChannels, channels.Width);
-        for (int t = 0; t < tokens.Tokens; t++) Pass.Kernel.Convolve(_convolution, t == 0 ? before : after, after, channels.Row(tokens.First + t), first, end);
+        for (int t = 0; t < tokens.Tokens; t++)
+            Pass.Kernel.Convolve(_convolution, t == 0 ? before : after, after, channels.Row(tokens.First + t), first, end);
     }
 }

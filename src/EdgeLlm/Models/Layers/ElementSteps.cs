@@ -29,7 +29,7 @@ internal sealed unsafe class ActivateStep(Activation activation, Operand gate, O
 /// <summary>x *= factor.</summary>
 internal sealed unsafe class ScaleStep(Operand operand, float factor) : Step
 {
-    /// <summary>What a profile counts its time as.</summary>
+    /// <summary>Operation in a profile.</summary>
     public Operation Of { get; init; } = Operation.Add;
 
     public Operand Operand => operand;
@@ -109,7 +109,8 @@ internal sealed unsafe class GrowStep(QueryGrowth growth, Operand queries) : Tok
 
     public override IEnumerable<Operand> Outputs => [queries];
 
-    protected override void RunToken(int token, int thread) => Pass.Kernel.Multiply(queries.Row(token), growth.FactorAt(Pass.PositionOf(token)), queries.Width);
+    protected override void RunToken(int token, int thread) =>
+        Pass.Kernel.Multiply(queries.Row(token), growth.FactorAt(Pass.PositionOf(token)), queries.Width);
 }
 
 /// <summary>to += from.</summary>
@@ -128,12 +129,16 @@ internal sealed unsafe class AddStep(Operand to, Operand from) : Step
     public override void Run(Pass pass) => pass.Kernel.Add(to.Start, from.Start, pass.Tokens * to.Width);
 }
 
-/// <summary>Drops the tokens that do not go on to the head, from every register that is read later: their keys and values are stored by now.</summary>
+/// <summary>
+/// Drops the tokens that do not reach the head, from every register that is read later: their keys and values are stored by now.
+/// </summary>
 internal sealed unsafe class NarrowStep(IReadOnlyList<Operand> kept) : Step
 {
+    private readonly Operand[] _kept = [.. kept]; // an array: going through a list would allocate
+
     public override Operation Operation => Operation.Add;
 
-    public override IEnumerable<Operand> Inputs => kept;
+    public override IEnumerable<Operand> Inputs => _kept;
 
     public override void Run(Pass pass)
     {
@@ -143,7 +148,7 @@ internal sealed unsafe class NarrowStep(IReadOnlyList<Operand> kept) : Step
             int from = part.First + part.Tokens - part.Logits;
             if (from != first)
             {
-                foreach (Operand operand in kept)
+                foreach (Operand operand in _kept)
                 {
                     long bytes = 4L * part.Logits * operand.Width;
                     Buffer.MemoryCopy(operand.Row(from), operand.Row(first), bytes, bytes);

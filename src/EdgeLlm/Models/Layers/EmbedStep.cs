@@ -1,4 +1,5 @@
 using EdgeLlm.Kernels;
+using EdgeLlm.Models.Adapters;
 using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Layers;
@@ -20,6 +21,13 @@ internal sealed class EmbedStep(TensorUse embedding, Operand to) : Step
     {
         ReadOnlySpan<int> ids = pass.Ids;
         for (int t = 0; t < ids.Length; t++) _weights.RowToFloat(ids[t], to.Row(t));
+        if (!pass.IsAdapted) return;
+        for (int t = 0; t < ids.Length; t++)
+        {
+            if (pass.AdaptationOf(t)?.At(embedding.Role, embedding.Layer) is not { } changes) continue;
+            foreach (Adaptation.Scaled changed in changes) changed.Change.Whole?.RowToFloat(ids[t], to.Row(t));
+            foreach (Adaptation.Scaled changed in changes) changed.Change.LowRank?.AddColumn(ids[t], to.Row(t), changed.Scale);
+        }
     }
 }
 
@@ -38,7 +46,8 @@ internal sealed class PositionStep(TensorUse table, LearnedPositions positions, 
 
     public override void Bind(ModelTensors tensors, int context)
     {
-        if (context > positions.Rows) throw tensors.Error($"knows {positions.Rows} positions ({table.Name}): a context of {context} is too long");
+        if (context > positions.Rows)
+            throw tensors.Error($"knows {positions.Rows} positions ({table.Name}): a context of {context} is too long");
         _rows = tensors.Matrix(table);
     }
 
@@ -89,7 +98,8 @@ internal sealed class FirstTokenStep(Operand from, Operand to) : Step
 
     public override unsafe void Run(Pass pass)
     {
-        for (int i = 0; i < pass.Parts.Length; i++) Buffer.MemoryCopy(from.Row(pass.Parts[i].First), to.Row(i), 4L * to.Width, 4L * to.Width);
+        for (int i = 0; i < pass.Parts.Length; i++)
+            Buffer.MemoryCopy(from.Row(pass.Parts[i].First), to.Row(i), 4L * to.Width, 4L * to.Width);
         pass.KeepFirst();
     }
 }

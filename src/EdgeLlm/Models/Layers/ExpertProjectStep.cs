@@ -8,8 +8,8 @@ namespace EdgeLlm.Models.Layers;
 internal sealed record ExpertProjection(TensorUse Stack, TensorUse? Bias, Operand To);
 
 /// <summary>
-/// Linear maps of the experts' rows as one parallel operation: chunks of each active expert's matrices over the threads. What <see cref="ProjectStep"/> does for one matrix
-/// and all tokens.
+/// Linear maps of the experts' rows as one parallel operation: chunks of each active expert's matrices over the threads. What
+/// <see cref="ProjectStep"/> does for one matrix and all tokens.
 /// </summary>
 internal sealed unsafe class ExpertProjectStep : Step
 {
@@ -21,7 +21,7 @@ internal sealed unsafe class ExpertProjectStep : Step
     private readonly Action<int, int> _multiply;
     private readonly Action<int, int> _quantize;
     private Pass _pass = null!;
-    private bool _isInteger, _isPacked;
+    private bool _isInteger, _isPacked, _isRotated;
     private int _chunks; // of an expert
 
     /// <param name="from">Rows [tokens * used, columns].</param>
@@ -68,8 +68,15 @@ internal sealed unsafe class ExpertProjectStep : Step
         for (int i = 0; i < _targets.Length; i++)
         {
             ExpertProjection projection = Projections[i];
-            _targets[i] = new Target { Experts = tensors.Stack(projection.Stack), Bias = projection.Bias is { } bias ? tensors.Vector(bias) : null, To = projection.To };
+            _targets[i] = new Target
+            {
+                Experts = tensors.Stack(projection.Stack),
+                Bias = projection.Bias is { } bias ? tensors.Vector(bias) : null,
+                To = projection.To,
+            };
         }
+        tensors.RequireOneRotation([.. _targets.Select(target => target.Experts[0])], Projections[0].Stack.Name);
+        _isRotated = _targets.Any(target => target.Experts[0].IsRotated);
     }
 
     public override void Run(Pass pass)
@@ -87,9 +94,11 @@ internal sealed unsafe class ExpertProjectStep : Step
     }
 
     // An expert's rows are quantized by themselves: row r of a register has its place after r times a row's bytes.
-    private QuantizedActivations QuantizedOf(int start, int count) => new(_pass.Registers.Quantized + start * QuantizedActivations.ByteCount(1, _columns), count, _columns);
+    private QuantizedActivations QuantizedOf(int start, int count) =>
+        new(_pass.Registers.Quantized + start * QuantizedActivations.ByteCount(1, _columns), count, _columns);
 
-    private PackedActivations PackedOf(int start, int count) => new(_pass.Registers.Packed + start * PackedActivations.ByteCount(1, _columns), count, _columns);
+    private PackedActivations PackedOf(int start, int count) =>
+        new(_pass.Registers.Packed + start * PackedActivations.ByteCount(1, _columns), count, _columns) { IsRotated = _isRotated };
 
     private void Quantize(int index, int thread)
     {
@@ -109,13 +118,22 @@ internal sealed unsafe class ExpertProjectStep : Step
         while (chunk >= _targets[index].EndChunk) first = _targets[index++].EndChunk;
         ref readonly Target target = ref _targets[index];
         ref readonly WeightMatrix weight = ref target.Experts[expert];
-        int start = _routing.StartOf(expert), count = _routing.CountOf(expert), firstRow = (chunk - first) * ChunkRows, endRow = Math.Min(firstRow + ChunkRows, weight.Rows);
+        int start = _routing.StartOf(expert), count = _routing.CountOf(expert), firstRow = (chunk - first) * ChunkRows,
+            endRow = Math.Min(firstRow + ChunkRows, weight.Rows);
         Kernel kernel = _pass.Kernel;
         byte* scratch = _pass.ScratchOf(thread);
         float* y = target.To.Start + (nint)start * weight.Rows;
         if (_pass.IsPacked(weight)) kernel.MultiplyPacked(weight, PackedOf(start, count), count, y, weight.Rows, firstRow, endRow, scratch);
-        else if (_pass.IsInteger(weight)) kernel.Multiply(weight, QuantizedOf(start, count), count, y, weight.Rows, firstRow, endRow, scratch);
+        else if (_pass.IsInteger(weight))
+            kernel.Multiply(weight, QuantizedOf(start, count), count, y, weight.Rows, firstRow, endRow, scratch);
         else kernel.Multiply(weight, From.Start + (nint)start * _columns, _columns, count, y, weight.Rows, firstRow, endRow, scratch);
+        if (_pass.IsAdapted)
+        {
+            TensorUse use = Projections[index].Stack;
+            for (int row = start; row < start + count; row++)
+                _pass.Adapted.ChangeRow(_routing.TokenOf(row), use, expert, From.Start + (nint)row * _columns,
+                    target.To.Start + (nint)row * weight.Rows, firstRow, endRow, scratch);
+        }
         if (target.Bias == null) return;
         float* bias = target.Bias + (nint)expert * weight.Rows + firstRow;
         for (int row = 0; row < count; row++) kernel.Add(y + (nint)row * weight.Rows + firstRow, bias, endRow - firstRow);

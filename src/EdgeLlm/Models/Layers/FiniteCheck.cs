@@ -8,7 +8,8 @@ internal static unsafe class FiniteCheck
     /// <exception cref="NotFiniteException">A value is infinite or not a number; the message names the tensor.</exception>
     public static void Require(float* values, nint count, string tensor)
     {
-        // 0 x is 0 for a number, and not a number for infinity and NaN. Four sums: a vocabulary is long, and each waits for its last addition.
+        // 0 x is 0 for a number, and not a number for infinity and NaN. Four sums: a vocabulary is long, and each waits for its last
+        // addition.
         Vector<float> a = Vector<float>.Zero, b = a, c = a, d = a;
         nint i = 0, width = Vector<float>.Count;
         for (; i <= count - 4 * width; i += 4 * width)
@@ -21,6 +22,6 @@ internal static unsafe class FiniteCheck
         float rest = Vector.Sum(a + b + c + d);
         for (; i < count; i++) rest += values[i] * 0;
         if (rest == 0) return;
-        throw new NotFiniteException($"a result of {tensor} is infinite or not a number: the model's weights are damaged, or its numbers exceed what this type can hold");
+        throw NotFiniteException.Of($"a result of {tensor}");
     }
 }

@@ -32,7 +32,8 @@ internal sealed unsafe class ShareStep(Operand rows, Operand numbers) : TokenSte
 
     public override IEnumerable<Operand> Outputs => [rows];
 
-    protected override void RunToken(int token, int thread) => Pass.Kernel.Multiply(rows.Row(token), 1 / (1 + Polynomials.Exp(-*numbers.Row(token))), rows.Width);
+    protected override void RunToken(int token, int thread) =>
+        Pass.Kernel.Multiply(rows.Row(token), 1 / (1 + Polynomials.Exp(-*numbers.Row(token))), rows.Width);
 }
 
 /// <summary>gate = (up + 1) * gate / (1 + exp(-factor * gate)), with gate up to a limit and up within it.</summary>
@@ -46,5 +47,6 @@ internal sealed unsafe class ClampedActivateStep(float factor, float limit, Oper
 
     public override IEnumerable<Operand> Outputs => [gate];
 
-    protected override void RunToken(int token, int thread) => Pass.Kernel.ActivateClamped(gate.Row(token), up.Row(token), factor, limit, gate.Width);
+    protected override void RunToken(int token, int thread) =>
+        Pass.Kernel.ActivateClamped(gate.Row(token), up.Row(token), factor, limit, gate.Width);
 }

@@ -19,7 +19,8 @@ internal sealed unsafe class GatedDeltaStep : RecurrentStep
     /// <param name="entry">Index of the cache's entry.</param>
     /// <param name="rates">[heads] what a step's width is multiplied by, below 0.</param>
     /// <param name="offsets">[heads] what is added to the steps' widths.</param>
-    public GatedDeltaStep(GatedDeltaSpec delta, int entry, TensorUse rates, TensorUse offsets, Operand mixed, Operand steps, Operand shares, Operand to)
+    public GatedDeltaStep(GatedDeltaSpec delta, int entry, TensorUse rates, TensorUse offsets, Operand mixed, Operand steps,
+        Operand shares, Operand to)
         : base(entry, delta.ValueHeads)
     {
         (_delta, _rates, _offsets, Mixed, Steps, Shares, To) = (delta, rates, offsets, mixed, steps, shares, to);

@@ -2,7 +2,9 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Layers;
 
-/// <summary>Inputs of each layer beside the stream (Gemma 4): a row of an embedding of all layers, and a product of the embedded token.</summary>
+/// <summary>
+/// Inputs of each layer beside the stream (Gemma 4): a row of an embedding of all layers, and a product of the embedded token.
+/// </summary>
 internal sealed partial class LayerBuilder
 {
     private Operand PerLayerInputs(PerLayerSpec inputs) => _registers.Use("inputs of layers", checked(inputs.Width * _model.Layers.Count));
@@ -20,7 +22,7 @@ internal sealed partial class LayerBuilder
         yield return new ScaleStep(all, 1 / MathF.Sqrt(2)) { Of = Operation.Embed };
     }
 
-    /// <summary>What a layer adds to the stream by its own input.</summary>
+    /// <summary>Steps that add a layer's own input to the stream.</summary>
     private IEnumerable<Step> PerLayer(int l, LayerSpec layer, PerLayerSpec inputs)
     {
         Operand gate = _registers.Use("gate of a layer's input", inputs.Width);

@@ -20,7 +20,9 @@ internal sealed class ModelSteps
     /// <summary>From the normed hidden state to logits.</summary>
     public required IReadOnlyList<Step> Head { get; init; }
 
-    /// <summary>From an encoder's pooled vector (<see cref="Pooled"/>) to the text's (<see cref="Vector"/>); empty: they are the same.</summary>
+    /// <summary>
+    /// From an encoder's pooled vector (<see cref="Pooled"/>) to the text's (<see cref="Vector"/>); empty: they are the same.
+    /// </summary>
     public required IReadOnlyList<Step> Dense { get; init; }
 
     public required Registers Registers { get; init; }
@@ -76,10 +78,12 @@ internal sealed partial class LayerBuilder
 
     private ModelSteps Build()
     {
-        List<List<Step>> layers = [.. _model.Layers.Select((layer, l) => new List<Step>(layer.IsParallel ? Parallel(l, layer) : Sequential(l, layer)))];
+        List<List<Step>> layers =
+            [.. _model.Layers.Select((layer, l) => new List<Step>(layer.IsParallel ? Parallel(l, layer) : Sequential(l, layer)))];
         Step[] epilogue = _model.OutputNorm is not { } outputNorm ? [] :
         [
-            new NormStep(outputNorm, TensorTable.Use(_model, _model.OutputNormRole), TensorTable.UseOptional(_model, TensorRole.OutputNormBias), _stream, _normed) { IsLast = true },
+            new NormStep(outputNorm, TensorTable.Use(_model, _model.OutputNormRole),
+                TensorTable.UseOptional(_model, TensorRole.OutputNormBias), _stream, _normed) { IsLast = true },
         ];
         var logits = new Operand(new Register(), _model.IsEncoder ? _model.Labels : _model.VocabularySize);
         AddNarrow(layers, epilogue);
@@ -92,7 +96,10 @@ internal sealed partial class LayerBuilder
             Layers = layers,
             Epilogue = epilogue,
             Head = [.. Head(logits)],
-            Dense = [.. _model.DenseWidths.Select((_, i) => Project(Operation.Head, vectors[i], isLast: false, To(i == 0 ? TensorRole.FirstDense : TensorRole.SecondDense, null, 0, vectors[i + 1])))],
+            Dense =
+                [.. _model.DenseWidths.Select(
+                    (_, i) => Project(Operation.Head, vectors[i], isLast: false,
+                        To(i == 0 ? TensorRole.FirstDense : TensorRole.SecondDense, null, 0, vectors[i + 1])))],
             Pooled = vectors[0],
             Vector = vectors[^1],
             Registers = _registers,
@@ -110,13 +117,15 @@ internal sealed partial class LayerBuilder
     {
         yield return new EmbedStep(TensorTable.Use(_model, TensorRole.TokenEmbedding), _stream);
         if (_model.EmbeddingScale != 1) yield return new ScaleStep(_stream, _model.EmbeddingScale);
-        if (_model.Positions is { } positions) yield return new PositionStep(TensorTable.Use(_model, TensorRole.PositionEmbedding), positions, _stream, _normed);
+        if (_model.Positions is { } positions)
+            yield return new PositionStep(TensorTable.Use(_model, TensorRole.PositionEmbedding), positions, _stream, _normed);
         if (_model.TokenTypes > 0) yield return new TokenTypeStep(TensorTable.Use(_model, TensorRole.TokenTypes), _stream, _normed);
         if (_model.PerLayer is { } inputs)
         {
             foreach (Step step in PerLayerPrologue(inputs)) yield return step;
         }
-        if (_model.EmbeddingNorm is { } norm) yield return Norm(norm, TensorRole.EmbeddingNorm, TensorRole.EmbeddingNormBias, 0, _stream, _stream);
+        if (_model.EmbeddingNorm is { } norm)
+            yield return Norm(norm, TensorRole.EmbeddingNorm, TensorRole.EmbeddingNormBias, 0, _stream, _stream);
         foreach ((RopeSpec rope, Operand angles) in _angles) yield return new AnglesStep(rope, angles);
     }
 
@@ -128,7 +137,8 @@ internal sealed partial class LayerBuilder
             yield break;
         }
         TensorUse head = TensorTable.Use(_model, _model.IsTied ? TensorRole.TokenEmbedding : TensorRole.Output);
-        yield return Project(Operation.Head, _normed, isLast: true, new Projection(head, TensorTable.UseOptional(_model, TensorRole.OutputBias), logits));
+        yield return Project(Operation.Head, _normed, isLast: true,
+            new Projection(head, TensorTable.UseOptional(_model, TensorRole.OutputBias), logits));
         if (_model.LogitScale != 1) yield return new ScaleStep(logits, _model.LogitScale) { Of = Operation.Head };
         if (_model.LogitCap != 0) yield return new CapStep(logits, _model.LogitCap);
     }
@@ -147,11 +157,14 @@ internal sealed partial class LayerBuilder
     /// <summary>Attention, then the feed-forward part on what it made of the stream.</summary>
     private IEnumerable<Step> Sequential(int l, LayerSpec layer)
     {
-        if (layer.AttentionNorm is { } attentionNorm) yield return Norm(attentionNorm, TensorRole.AttentionNorm, TensorRole.AttentionNormBias, l, _stream, _normed);
+        if (layer.AttentionNorm is { } attentionNorm)
+            yield return Norm(attentionNorm, TensorRole.AttentionNorm, TensorRole.AttentionNormBias, l, _stream, _normed);
         foreach (Step step in Attention(l, layer, layer.AttentionNorm is null ? _stream : _normed, _normed)) yield return step;
         yield return new AddStep(_stream, _normed);
-        if (layer.AddedAttentionNorm is { } addedAttention) yield return Norm(addedAttention, TensorRole.AddedAttentionNorm, TensorRole.AddedAttentionNormBias, l, _stream, _stream);
-        if (layer.FeedForwardNorm is { } feedForwardNorm) yield return Norm(feedForwardNorm, layer.FeedForwardNormRole, TensorRole.FeedForwardNormBias, l, _stream, _normed);
+        if (layer.AddedAttentionNorm is { } addedAttention)
+            yield return Norm(addedAttention, TensorRole.AddedAttentionNorm, TensorRole.AddedAttentionNormBias, l, _stream, _stream);
+        if (layer.FeedForwardNorm is { } feedForwardNorm)
+            yield return Norm(feedForwardNorm, layer.FeedForwardNormRole, TensorRole.FeedForwardNormBias, l, _stream, _normed);
         foreach (Step step in FeedForward(l, layer, layer.FeedForwardNorm is null ? _stream : _normed)) yield return step;
         yield return new AddStep(_stream, _normed);
         if (_model.PerLayer is { } inputs)
@@ -161,8 +174,9 @@ internal sealed partial class LayerBuilder
         if (layer.HasOutputScale) yield return new FileScaleStep(Use(TensorRole.LayerScale, l), _stream);
         if (layer.AddedFeedForwardNorm is not { } added) yield break;
         bool isLast = _model.OutputNorm is null && l == _model.Layers.Count - 1;
-        yield return new NormStep(added, TensorTable.Use(_model, TensorRole.AddedFeedForwardNorm, l), TensorTable.UseOptional(_model, TensorRole.AddedFeedForwardNormBias, l), _stream, _stream)
-            { IsLast = isLast };
+        yield return new NormStep(added, TensorTable.Use(_model, TensorRole.AddedFeedForwardNorm, l),
+            TensorTable.UseOptional(_model, TensorRole.AddedFeedForwardNormBias, l), _stream, _stream)
+        { IsLast = isLast };
     }
 
     /// <summary>Both parts on the same stream, normed once or for each part.</summary>
@@ -174,7 +188,8 @@ internal sealed partial class LayerBuilder
         yield return Norm(norm, TensorRole.AttentionNorm, TensorRole.AttentionNormBias, l, _stream, fed);
         if (layer.HasSecondNorm) yield return Norm(norm, TensorRole.SecondNorm, TensorRole.SecondNormBias, l, _stream, _normed);
         foreach (Step step in Attention(l, layer, _normed, mixed)) yield return step;
-        if (layer is { HasSecondNorm: false, FeedForwardNorm: { } own }) yield return Norm(own, TensorRole.FeedForwardNorm, TensorRole.FeedForwardNormBias, l, _stream, _normed);
+        if (layer is { HasSecondNorm: false, FeedForwardNorm: { } own })
+            yield return Norm(own, TensorRole.FeedForwardNorm, TensorRole.FeedForwardNormBias, l, _stream, _normed);
         foreach (Step step in FeedForward(l, layer, fed)) yield return step;
         yield return new AddStep(_stream, mixed);
         yield return new AddStep(_stream, _normed);
@@ -186,8 +201,11 @@ internal sealed partial class LayerBuilder
     /// <summary>From a normed stream to what attention, or what is in its place, adds.</summary>
     private IEnumerable<Step> Attention(int l, LayerSpec layer, Operand from, Operand to)
     {
-        foreach (Step step in layer.Recurrence is { } recurrence ? Recurrence(l, recurrence, from, to) : Attend(l, layer.Attention, from, to)) yield return step;
-        if (layer.PostAttentionNorm is { } after) yield return new NormStep(after, TensorTable.Use(_model, TensorRole.PostAttentionNorm, l), null, to, to);
+        foreach (Step step in layer.Recurrence is { } recurrence ? Recurrence(l, recurrence, from, to)
+            : Attend(l, layer.Attention, from, to))
+            yield return step;
+        if (layer.PostAttentionNorm is { } after)
+            yield return new NormStep(after, TensorTable.Use(_model, TensorRole.PostAttentionNorm, l), null, to, to);
         if (layer.ResidualScale != 1) yield return new ScaleStep(to, layer.ResidualScale);
     }
 
@@ -200,14 +218,16 @@ internal sealed partial class LayerBuilder
         _registers.UseAttention(attention.Dimension, attention.GroupSize);
         // An encoder's text is computed in one pass: keys and values are not read after their layer, and all layers share an entry.
         var cache = new KeyValueSpec(attention.KeyValueHeads, attention.Dimension) { Window = _model.IsEncoder ? 0 : attention.Window };
-        int entry = attention.Source is { } source ? _entries[source] : _model.IsEncoder && _cache.IndexOf(cache) is >= 0 and var shared ? shared : _cache.Count;
+        int entry = attention.Source is { } source ? _entries[source]
+            : _model.IsEncoder && _cache.IndexOf(cache) is >= 0 and var shared ? shared : _cache.Count;
         _entries[l] = entry;
         if (entry == _cache.Count) _cache.Add(cache);
 
         if (attention.IsFused)
         {
             Operand fused = _registers.Use("queries, keys and values", attention.FusedWidth);
-            yield return Project(Operation.QueryKeyValue, from, isLast: false, To(TensorRole.QueryKeyValue, TensorRole.QueryKeyValueBias, l, fused));
+            yield return Project(Operation.QueryKeyValue, from, isLast: false,
+                To(TensorRole.QueryKeyValue, TensorRole.QueryKeyValueBias, l, fused));
             yield return new SplitStep(Operation.QueryKeyValue, fused, queries, keys, values);
         }
         else
@@ -215,7 +235,8 @@ internal sealed partial class LayerBuilder
             Operand rows = attention.HasGate ? _registers.Use("queries and gates", attention.QueryRows) : queries;
             Projection ofQueries = To(TensorRole.Query, TensorRole.QueryBias, l, rows);
             yield return Project(Operation.QueryKeyValue, from, isLast: false,
-                hasOwn ? [ofQueries, To(TensorRole.Key, TensorRole.KeyBias, l, keys), To(TensorRole.Value, TensorRole.ValueBias, l, values)] : [ofQueries]);
+                hasOwn ? [ofQueries, To(TensorRole.Key, TensorRole.KeyBias, l, keys), To(TensorRole.Value, TensorRole.ValueBias, l, values)]
+                    : [ofQueries]);
             if (attention.HasGate) yield return new SplitHeadsStep(attention.Dimension, rows, queries, gates);
         }
         if (attention.Clip != 0) yield return new ClampStep(attention.Clip, queries, keys, values);
@@ -230,14 +251,18 @@ internal sealed partial class LayerBuilder
         if (hasOwn) yield return new StoreStep(attention, entry, keys, values);
         yield return new AttendStep(attention, entry, queries, attended, TensorTable.UseOptional(_model, TensorRole.Sinks, l));
         if (attention.HasGate) yield return new ActivateStep(Activation.Logistic, gates, attended);
-        yield return Project(Operation.AttentionOutput, gates, isLast: false, To(TensorRole.AttentionOutput, TensorRole.AttentionOutputBias, l, to));
+        yield return Project(Operation.AttentionOutput, gates, isLast: false,
+            To(TensorRole.AttentionOutput, TensorRole.AttentionOutputBias, l, to));
     }
 
     /// <summary>From a normed stream to what the feed-forward part adds, in the register of the normed stream.</summary>
     private IEnumerable<Step> FeedForward(int l, LayerSpec layer, Operand from)
     {
-        foreach (Step step in layer.Experts is { } experts ? Experts(l, experts, layer.FeedForward.Activation, from, _normed) : FeedForward(l, layer.FeedForward, from)) yield return step;
-        if (layer.PostFeedForwardNorm is { } after) yield return new NormStep(after, TensorTable.Use(_model, TensorRole.PostFeedForwardNorm, l), null, _normed, _normed);
+        foreach (Step step in layer.Experts is { } experts ? Experts(l, experts, layer.FeedForward.Activation, from, _normed)
+            : FeedForward(l, layer.FeedForward, from))
+            yield return step;
+        if (layer.PostFeedForwardNorm is { } after)
+            yield return new NormStep(after, TensorTable.Use(_model, TensorRole.PostFeedForwardNorm, l), null, _normed, _normed);
         if (layer.ResidualScale != 1) yield return new ScaleStep(_normed, layer.ResidualScale);
     }
 
@@ -254,7 +279,8 @@ internal sealed partial class LayerBuilder
         }
         else
         {
-            yield return Project(Operation.GateUp, from, isLast: false, feedForward.IsGated ? [To(TensorRole.Gate, TensorRole.GateBias, l, first), upwards] : [upwards]);
+            yield return Project(Operation.GateUp, from, isLast: false,
+                feedForward.IsGated ? [To(TensorRole.Gate, TensorRole.GateBias, l, first), upwards] : [upwards]);
             yield return new ActivateStep(feedForward.Activation, first, feedForward.IsGated ? up : null);
         }
         yield return Project(Operation.Down, first, isLast: false, To(TensorRole.Down, TensorRole.DownBias, l, _normed));
@@ -272,11 +298,15 @@ internal sealed partial class LayerBuilder
     /// <summary>The register of a rope's angles; layers with the same rope share it.</summary>
     private Operand AnglesOf(RopeSpec rope)
     {
-        if (!_angles.TryGetValue(rope, out Operand angles)) _angles.Add(rope, angles = _registers.Use($"angles {_angles.Count}", rope.Dimension));
+        if (!_angles.TryGetValue(rope, out Operand angles))
+            _angles.Add(rope, angles = _registers.Use($"angles {_angles.Count}", rope.Dimension));
         return angles;
     }
 
-    /// <summary>Puts a <see cref="NarrowStep"/> after the last step that writes a cache; it keeps what later steps read that none of them has written before.</summary>
+    /// <summary>
+    /// Puts a <see cref="NarrowStep"/> after the last step that writes a cache; it keeps what later steps read that none of them has
+    /// written before.
+    /// </summary>
     private static void AddNarrow(List<List<Step>> layers, IEnumerable<Step> epilogue)
     {
         int layer = Math.Max(0, layers.FindLastIndex(steps => steps.Exists(step => step.WritesCache)));

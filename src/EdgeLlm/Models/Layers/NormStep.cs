@@ -54,14 +54,24 @@ internal sealed unsafe class NormStep : TokenStep
 
     protected override void RunToken(int token, int thread)
     {
+        float* weights = _weights, biases = _biases;
+        if (Pass.IsAdapted && Pass.AdaptationOf(token) is { } adaptation)
+        {
+            float* changed = adaptation.VectorAt(_weight.Role, _weight.Layer),
+                changedBiases = Bias is null ? null : adaptation.VectorAt(Bias.Role, Bias.Layer);
+            if (changed != null) weights = changed;
+            if (changedBiases != null) biases = changedBiases;
+        }
         bool isFinite = _isLayerNorm
-            ? Pass.Kernel.LayerNorm(From.Row(token), _weights, _biases, To.Row(token), To.Width, _norm.Epsilon)
-            : Pass.Kernel.RmsNorm(From.Row(token), _weights, To.Row(token), To.Width, _norm.Epsilon);
+            ? Pass.Kernel.LayerNorm(From.Row(token), weights, biases, To.Row(token), To.Width, _norm.Epsilon)
+            : Pass.Kernel.RmsNorm(From.Row(token), weights, To.Row(token), To.Width, _norm.Epsilon);
         if (!isFinite) Pass.NoteNotFinite();
     }
 }
 
-/// <summary>Normalizes each head of queries or keys by itself, or all heads as one; what is not finite ends the pass at the next norm.</summary>
+/// <summary>
+/// Normalizes each head of queries or keys by itself, or all heads as one; what is not finite ends the pass at the next norm.
+/// </summary>
 /// <param name="weight">[dimension of a head], or [width] for all heads as one.</param>
 internal sealed unsafe class HeadNormStep(NormSpec norm, TensorUse weight, Operand heads) : TokenStep
 {
@@ -85,12 +95,15 @@ internal sealed unsafe class HeadNormStep(NormSpec norm, TensorUse weight, Opera
 
     protected override void RunToken(int token, int thread)
     {
-        float* head = heads.Row(token);
+        float* head = heads.Row(token), weights = _weights;
+        if (Pass.IsAdapted && Pass.AdaptationOf(token) is { } adaptation
+            && adaptation.VectorAt(weight.Role, weight.Layer) is var changed && changed != null)
+            weights = changed;
         for (int first = 0; first < heads.Width; first += weight.Columns)
         {
             bool isFinite = norm.IsCentered
-                ? Pass.Kernel.LayerNorm(head + first, _weights, null, head + first, weight.Columns, norm.Epsilon)
-                : Pass.Kernel.RmsNorm(head + first, _weights, head + first, weight.Columns, norm.Epsilon);
+                ? Pass.Kernel.LayerNorm(head + first, weights, null, head + first, weight.Columns, norm.Epsilon)
+                : Pass.Kernel.RmsNorm(head + first, weights, head + first, weight.Columns, norm.Epsilon);
             if (!isFinite) Pass.NoteNotFinite();
         }
     }

@@ -1,5 +1,6 @@
 using EdgeLlm.Kernels;
 using EdgeLlm.Kernels.Threading;
+using EdgeLlm.Models.Adapters;
 
 namespace EdgeLlm.Models.Layers;
 
@@ -8,10 +9,13 @@ namespace EdgeLlm.Models.Layers;
 /// <param name="First">Index of its first token in the pass.</param>
 /// <param name="Tokens">How many tokens it has.</param>
 /// <param name="Position">The first token's position.</param>
-/// <param name="Logits">How many of its last tokens go on to the head.</param>
+/// <param name="Logits">How many of its last tokens reach the head.</param>
 internal readonly record struct SequencePart(KvCache Cache, int First, int Tokens, int Position, int Logits);
 
-/// <summary>What a pass computes and with what: its tokens, the sequences that they are of, and the machine's kernel, threads and memory. Made once, used for every pass.</summary>
+/// <summary>
+/// Arguments of a pass: its tokens, the sequences that they are of, and the machine's kernel, threads and memory. Made once, used for every
+/// pass.
+/// </summary>
 internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers registers, bool floatActivations, int mostTokens)
 {
     /// <summary>Most sequences of a pass.</summary>
@@ -26,6 +30,7 @@ internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers regi
     private readonly int[] _counts = new int[MostSequences]; // tokens of each sequence as the pass began
     private int _partCount;
     private volatile bool _isNotFinite;
+    private AdaptedProduct? _adapted;
 
     public Kernel Kernel { get; } = kernel;
 
@@ -57,14 +62,23 @@ internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers regi
     /// <summary>The layer at hand; null: after the last one.</summary>
     public int? Layer { get; set; }
 
+    /// <summary>Whether a sequence has adapters that change tensors.</summary>
+    public bool IsAdapted { get; private set; }
+
+    /// <summary>Whether a sequence has control vectors.</summary>
+    public bool IsSteered { get; private set; }
+
+    /// <summary>Adapters' part of the product at hand; made for the first pass that has any.</summary>
+    public AdaptedProduct Adapted => _adapted ??= new AdaptedProduct(this);
+
     /// <summary>Begins a pass without sequences.</summary>
-    public void Begin() => (Tokens, _partCount, _isNotFinite) = (0, 0, false);
+    public void Begin() => (Tokens, _partCount, _isNotFinite, IsAdapted, IsSteered) = (0, 0, false, false, false);
 
     /// <summary>Begins a pass over one row that is not a token's.</summary>
-    public void BeginRow() => (Tokens, _partCount, _isNotFinite) = (1, 0, false);
+    public void BeginRow() => (Tokens, _partCount, _isNotFinite, IsAdapted, IsSteered) = (1, 0, false, false, false);
 
     /// <summary>Adds a sequence's next tokens.</summary>
-    /// <param name="logits">How many of the last of them go on to the head.</param>
+    /// <param name="logits">How many of the last of them reach the head.</param>
     /// <param name="types">Types of the tokens; empty: all are 0.</param>
     public void Add(ReadOnlySpan<int> ids, KvCache cache, int logits, ReadOnlySpan<byte> types = default)
     {
@@ -75,9 +89,12 @@ internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers regi
         _counts[_partCount] = ids.Length;
         _parts[_partCount++] = new SequencePart(cache, Tokens, ids.Length, cache.Length, logits);
         Tokens += ids.Length;
+        if (cache.Adaptation is not { } adaptation) return;
+        IsAdapted |= adaptation.ChangesTensors;
+        IsSteered |= adaptation.Steers;
     }
 
-    /// <summary>Keeps only the tokens that go on to the head; see <see cref="NarrowStep"/>.</summary>
+    /// <summary>Keeps only the tokens that reach the head; see <see cref="NarrowStep"/>.</summary>
     public void Narrow()
     {
         int first = 0;
@@ -110,6 +127,9 @@ internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers regi
         return ref _parts[index];
     }
 
+    /// <summary>Adapters and control vectors of a token's sequence, or null.</summary>
+    public Adaptation? AdaptationOf(int token) => _partCount == 0 ? null : PartOf(token).Cache.Adaptation;
+
     /// <summary>The position of a token in its sequence.</summary>
     public int PositionOf(int token)
     {
@@ -139,6 +159,6 @@ internal sealed unsafe class Pass(Kernel kernel, WorkerPool pool, Registers regi
     {
         if (!_isNotFinite) return;
         string place = Layer is { } layer ? $"layer {layer}" : "the output norm";
-        throw new NotFiniteException($"an activation in or before {place} is infinite or not a number: the model's weights are damaged, or its numbers exceed what this type can hold");
+        throw NotFiniteException.Of($"an activation in or before {place}");
     }
 }

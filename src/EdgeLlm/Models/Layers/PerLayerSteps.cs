@@ -44,7 +44,8 @@ internal sealed unsafe class PerLayerGateStep(Activation activation, Operand gat
 
     public override IEnumerable<Operand> Outputs => [gate];
 
-    protected override void RunToken(int token, int thread) => Pass.Kernel.Activate(activation, gate.Row(token), inputs.Row(token) + (nint)layer * gate.Width, gate.Width);
+    protected override void RunToken(int token, int thread) =>
+        Pass.Kernel.Activate(activation, gate.Row(token), inputs.Row(token) + (nint)layer * gate.Width, gate.Width);
 }
 
 /// <summary>Multiplies rows by a number of the file.</summary>

@@ -1,4 +1,5 @@
 using EdgeLlm.Kernels;
+using EdgeLlm.Models.Adapters;
 using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Layers;
@@ -8,8 +9,8 @@ namespace EdgeLlm.Models.Layers;
 internal sealed record Projection(TensorUse Weight, TensorUse? Bias, Operand To);
 
 /// <summary>
-/// Linear maps of the same activations as one parallel operation: rows of all of them in chunks over the threads. Quantizes the activations first where a weight is not
-/// float, in the form that its packing takes.
+/// Linear maps of the same activations as one parallel operation: rows of all of them in chunks over the threads. Quantizes the activations
+/// first where a weight is not float, in the form that its packing takes.
 /// </summary>
 internal sealed unsafe class ProjectStep : Step
 {
@@ -28,6 +29,7 @@ internal sealed unsafe class ProjectStep : Step
     {
         (Operation, From, Projections) = (operation, from, projections);
         _targets = new Target[projections.Count];
+        Places = [.. projections.Select(projection => new AdaptedPlace(projection, operation))];
         _multiply = Multiply;
         _quantize = (token, _) => _pass.Kernel.Quantize(From.Row(token), _quantized, token);
         _quantizePacked = (token, _) => _pass.Kernel.QuantizePacked(From.Row(token), _packed, token);
@@ -38,6 +40,9 @@ internal sealed unsafe class ProjectStep : Step
     public Operand From { get; }
 
     public IReadOnlyList<Projection> Projections { get; }
+
+    /// <summary>By what names adapters change the projections.</summary>
+    public AdaptedPlace[] Places { get; }
 
     /// <summary>Whether results are checked here, as no later norm would find them out.</summary>
     public bool IsLast { get; init; }
@@ -69,8 +74,14 @@ internal sealed unsafe class ProjectStep : Step
         for (int i = 0; i < _targets.Length; i++)
         {
             Projection projection = Projections[i];
-            _targets[i] = new Target { Weight = tensors.Matrix(projection.Weight), Bias = projection.Bias is { } bias ? tensors.Vector(bias) : null, To = projection.To };
+            _targets[i] = new Target
+            {
+                Weight = tensors.Matrix(projection.Weight),
+                Bias = projection.Bias is { } bias ? tensors.Vector(bias) : null,
+                To = projection.To,
+            };
         }
+        tensors.RequireOneRotation([.. _targets.Select(target => target.Weight)], Projections[0].Weight.Name);
     }
 
     /// <summary>Gives a projection other weights of the same shape, which have to last until it is bound again.</summary>
@@ -80,12 +91,13 @@ internal sealed unsafe class ProjectStep : Step
     {
         _pass = pass;
         int rows = 0;
-        bool areInteger = false, arePacked = false;
+        bool areInteger = false, arePacked = false, areRotated = false;
         foreach (ref Target target in _targets.AsSpan())
         {
             rows += target.Weight.Rows;
             areInteger |= _pass.IsInteger(target.Weight);
             arePacked |= _pass.IsPacked(target.Weight);
+            areRotated |= target.Weight.IsRotated;
         }
         _chunkRows = ChunkRows(rows);
         int chunks = 0;
@@ -97,9 +109,10 @@ internal sealed unsafe class ProjectStep : Step
         }
         if (arePacked)
         {
-            _packed = new PackedActivations(pass.Registers.Packed, pass.Tokens, From.Width);
+            _packed = new PackedActivations(pass.Registers.Packed, pass.Tokens, From.Width) { IsRotated = areRotated };
             pass.ForEachToken(_quantizePacked);
         }
+        if (pass.IsAdapted) pass.Adapted.Begin(From, Places);
         pass.Pool.Run(chunks, _multiply);
         if (!IsLast) return;
         foreach (ref Target target in _targets.AsSpan())
@@ -107,8 +120,8 @@ internal sealed unsafe class ProjectStep : Step
     }
 
     /// <summary>
-    /// Rows that a thread takes at a time, a multiple of 32: many, since memory likes long streams and a kernel regroups the activations of several tokens for each
-    /// chunk, but enough chunks for threads of unequal speed to end together. One thread alone takes all.
+    /// Rows that a thread takes at a time, a multiple of 32: many, since memory likes long streams and a kernel regroups the activations of
+    /// several tokens for each chunk, but enough chunks for threads of unequal speed to end together. One thread alone takes all.
     /// </summary>
     private int ChunkRows(int rows)
     {
@@ -122,10 +135,10 @@ internal sealed unsafe class ProjectStep : Step
     {
         int first = 0, index = 0;
         while (chunk >= _targets[index].EndChunk) first = _targets[index++].EndChunk;
-        MultiplyRows(_targets[index], chunk - first, thread);
+        MultiplyRows(_targets[index], index, chunk - first, thread);
     }
 
-    private void MultiplyRows(in Target target, int chunk, int thread)
+    private void MultiplyRows(in Target target, int index, int chunk, int thread)
     {
         ref readonly WeightMatrix weight = ref target.Weight;
         Kernel kernel = _pass.Kernel;
@@ -135,6 +148,11 @@ internal sealed unsafe class ProjectStep : Step
         if (_pass.IsPacked(weight)) kernel.MultiplyPacked(weight, _packed, tokens, y, weight.Rows, firstRow, endRow, scratch);
         else if (_pass.IsInteger(weight)) kernel.Multiply(weight, _quantized, tokens, y, weight.Rows, firstRow, endRow, scratch);
         else kernel.Multiply(weight, From.Start, From.Width, tokens, y, weight.Rows, firstRow, endRow, scratch);
+        if (_pass.IsAdapted)
+        {
+            _pass.Adapted.Change(index, y, weight.Rows, firstRow, endRow, target.Bias, thread);
+            return;
+        }
         if (target.Bias == null) return;
         for (int t = 0; t < tokens; t++) kernel.Add(y + (nint)t * weight.Rows + firstRow, target.Bias + firstRow, endRow - firstRow);
     }

@@ -2,7 +2,10 @@ using EdgeLlm.Kernels;
 
 namespace EdgeLlm.Models.Layers;
 
-/// <summary>A buffer that steps read and write, one row a token. It is as wide as its widest use; steps of different layers use it one after the other.</summary>
+/// <summary>
+/// A buffer that steps read and write, one row a token. It is as wide as its widest use; steps of different layers use it one after the
+/// other.
+/// </summary>
 internal sealed unsafe class Register
 {
     /// <summary>Most numbers of a row.</summary>
@@ -25,7 +28,9 @@ internal readonly unsafe struct Operand(Register register, int width)
     public float* Row(int token) => Register.Start + (nint)token * Width;
 }
 
-/// <summary>The memory that steps compute in, as wide as they ask for. What <see cref="ByteCount"/> counts is what <see cref="Allocate"/> takes.</summary>
+/// <summary>
+/// The memory that steps compute in, as wide as they ask for. What <see cref="ByteCount"/> counts is what <see cref="Allocate"/> takes.
+/// </summary>
 internal sealed unsafe class Registers : IDisposable
 {
     /// <summary>Most tokens of one call to <see cref="Kernel.Attend"/>.</summary>
@@ -67,14 +72,14 @@ internal sealed unsafe class Registers : IDisposable
     /// <summary>Asks for room to quantize the inputs of a product.</summary>
     public void UseProduct(int columns) => _columns = Math.Max(_columns, columns);
 
-    /// <summary>Asks for room to quantize so many rows a token, each by itself.</summary>
+    /// <summary>Asks for room to quantize a given number of rows a token, each by itself.</summary>
     public void UseRows(int columns, int rows)
     {
         UseProduct(columns);
         _rows.Add((columns, rows));
     }
 
-    /// <summary>Asks for so many bytes of each thread's scratch.</summary>
+    /// <summary>Asks for a given number of bytes of each thread's scratch.</summary>
     public void UseScratch(long bytes) => _scratch = Math.Max(_scratch, bytes);
 
     /// <summary>Asks for scratch to attend in.</summary>
@@ -82,7 +87,8 @@ internal sealed unsafe class Registers : IDisposable
 
     /// <summary>Bytes for passes of up to this many tokens on this many threads.</summary>
     public long ByteCount(Kernel kernel, int tokens, int threads) =>
-        checked(_registers.Values.Sum(register => RowBytes(register, tokens)) + QuantizedBytes(tokens) + PackedBytes(tokens) + threads * ScratchBytes(kernel, tokens));
+        checked(_registers.Values.Sum(register => RowBytes(register, tokens)) + QuantizedBytes(tokens) + PackedBytes(tokens)
+            + threads * ScratchBytes(kernel, tokens));
 
     public void Allocate(Kernel kernel, int tokens, int threads)
     {
@@ -108,7 +114,8 @@ internal sealed unsafe class Registers : IDisposable
     private long PackedBytes(int tokens) => BytesOf(tokens, PackedActivations.ByteCount);
 
     private long BytesOf(int tokens, Func<int, int, long> count) =>
-        Align(_rows.Select(rows => (long)tokens * rows.Rows * count(1, WholeBlocks(rows.Columns))).Append(count(tokens, WholeBlocks(_columns))).Max());
+        Align(_rows.Select(rows => (long)tokens * rows.Rows * count(1, WholeBlocks(rows.Columns)))
+            .Append(count(tokens, WholeBlocks(_columns))).Max());
 
     /// <summary>Scratch of one thread.</summary>
     private long ScratchBytes(Kernel kernel, int tokens)
@@ -119,7 +126,8 @@ internal sealed unsafe class Registers : IDisposable
         return Align(bytes);
     }
 
-    private static int WholeBlocks(int columns) => (columns + QuantizedActivations.BlockColumns - 1) / QuantizedActivations.BlockColumns * QuantizedActivations.BlockColumns;
+    private static int WholeBlocks(int columns) =>
+        (columns + QuantizedActivations.BlockColumns - 1) / QuantizedActivations.BlockColumns * QuantizedActivations.BlockColumns;
 
     private static long Align(long bytes) => (bytes + 63) & ~63L;
 }

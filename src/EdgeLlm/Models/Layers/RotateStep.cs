@@ -2,7 +2,9 @@ using EdgeLlm.Models.Spec;
 
 namespace EdgeLlm.Models.Layers;
 
-/// <summary>Cosines and sines of the tokens' positions, which all layers with the same rotary positions use: [cosines, sines], each [pairs].</summary>
+/// <summary>
+/// Cosines and sines of the tokens' positions, which all layers with the same rotary positions use: [cosines, sines], each [pairs].
+/// </summary>
 internal sealed unsafe class AnglesStep(RopeSpec rope, Operand to) : Step
 {
     private RopeFrequencies _frequencies = null!;
@@ -45,6 +47,7 @@ internal sealed unsafe class RotateStep(AttentionSpec attention, Operand angles,
         int pairs = rope.Dimension / 2, dimension = Attention.Dimension;
         float* cosines = angles.Row(token), sines = cosines + pairs;
         Pass.Kernel.Rotate(Queries.Row(token), Attention.Heads, dimension, cosines, sines, pairs, rope.IsSplit);
-        if (keys is { } rotated) Pass.Kernel.Rotate(rotated.Row(token), Attention.KeyValueHeads, dimension, cosines, sines, pairs, rope.IsSplit);
+        if (keys is { } rotated)
+            Pass.Kernel.Rotate(rotated.Row(token), Attention.KeyValueHeads, dimension, cosines, sines, pairs, rope.IsSplit);
     }
 }

@@ -4,12 +4,13 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Models.Layers;
 
 /// <summary>
-/// Which tokens of the pass at hand go to which expert: their pairs lie in rows, those of an expert side by side. Row r of a register of rows is number r % Used of token
-/// r / Used of its operand. Written by <see cref="RouteStep"/>.
+/// Which tokens of the pass at hand go to which expert: their pairs are in rows, those of an expert side by side. Row r of a register of
+/// rows is number r % Used of token r / Used of its operand. Written by <see cref="RouteStep"/>.
 /// </summary>
 internal sealed class Routing(ExpertsSpec experts)
 {
     private readonly int[] _starts = new int[experts.Count + 1];
+    private int[] _tokens = [];
 
     public ExpertsSpec Experts => experts;
 
@@ -21,6 +22,9 @@ internal sealed class Routing(ExpertsSpec experts)
 
     /// <summary>The first row of an expert.</summary>
     public int StartOf(int expert) => _starts[expert];
+
+    /// <summary>The token that a row is of.</summary>
+    public int TokenOf(int row) => _tokens[row];
 
     /// <summary>Rows of an expert.</summary>
     public int CountOf(int expert) => _starts[expert + 1] - _starts[expert];
@@ -39,7 +43,8 @@ internal sealed class Routing(ExpertsSpec experts)
             _starts[e + 1] += _starts[e];
         }
         // Each start moves on to its expert's end, which is the next one's start: then all move back by one.
-        for (int i = 0; i < pairs; i++) places[i] = _starts[choices[i]]++;
+        if (_tokens.Length < pairs) _tokens = new int[pairs];
+        for (int i = 0; i < pairs; i++) _tokens[places[i] = _starts[choices[i]]++] = i / experts.Used;
         for (int e = experts.Count; e > 0; e--) _starts[e] = _starts[e - 1];
         _starts[0] = 0;
     }
@@ -138,7 +143,8 @@ internal sealed unsafe class RouteStep : Step
         }
         for (int e = 0; e < _scores.Length; e++)
         {
-            _scores[e] = _routing.Experts.Score == RouterScore.Sigmoid ? 1 / (1 + Polynomials.Exp(-(double)results[e])) : Polynomials.Exp(results[e] - largest);
+            _scores[e] = _routing.Experts.Score == RouterScore.Sigmoid ? 1 / (1 + Polynomials.Exp(-(double)results[e]))
+                : Polynomials.Exp(results[e] - largest);
             sum += _scores[e];
         }
         if (_routing.Experts.Score == RouterScore.Softmax)
@@ -166,7 +172,8 @@ internal sealed unsafe class GatherStep(Routing routing, Operand places, Operand
     {
         int used = routing.Experts.Used;
         for (int k = 0; k < used; k++)
-            Buffer.MemoryCopy(from.Row(token), rows.Start + ((int*)places.Row(token))[k] * (nint)from.Width, 4L * from.Width, 4L * from.Width);
+            Buffer.MemoryCopy(from.Row(token), rows.Start + ((int*)places.Row(token))[k] * (nint)from.Width,
+                4L * from.Width, 4L * from.Width);
     }
 }
 

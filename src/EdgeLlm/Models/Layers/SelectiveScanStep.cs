@@ -18,7 +18,8 @@ internal sealed unsafe class SelectiveScanStep : RecurrentStep
     /// <param name="rates">[heads] what a step's width is multiplied by, below 0.</param>
     /// <param name="skips">[heads] how much of x is added to the result.</param>
     /// <param name="offsets">[heads] what is added to the steps' widths.</param>
-    public SelectiveScanStep(SelectiveScanSpec scan, int entry, TensorUse rates, TensorUse skips, TensorUse offsets, Operand mixed, Operand steps, Operand to)
+    public SelectiveScanStep(SelectiveScanSpec scan, int entry, TensorUse rates, TensorUse skips, TensorUse offsets, Operand mixed,
+        Operand steps, Operand to)
         : base(entry, scan.Heads)
     {
         (_scan, _rates, _skips, _offsets, Mixed, Steps, To) = (scan, rates, skips, offsets, mixed, steps, to);
@@ -57,7 +58,8 @@ internal sealed unsafe class SelectiveScanStep : RecurrentStep
         after += place;
         for (int t = tokens.First; t < tokens.First + tokens.Tokens; t++, before = after)
         {
-            float* mixed = Mixed.Row(t), x = mixed + part * dimension, b = mixed + _scan.Width + group * states, c = b + _scan.Groups * states, y = To.Row(t) + part * dimension;
+            float* mixed = Mixed.Row(t), x = mixed + part * dimension, b = mixed + _scan.Width + group * states,
+                c = b + _scan.Groups * states, y = To.Row(t) + part * dimension;
             double step = GatedDeltaStep.SoftPlus(Steps.Row(t)[part] + _offset[part]);
             float decay = (float)Polynomials.Exp(_rate[part] * step), width = (float)step, skip = _skip[part];
             for (int j = 0; j < dimension; j++) taken[j] = x[j] * width;

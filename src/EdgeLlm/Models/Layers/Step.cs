@@ -3,12 +3,12 @@ using EdgeLlm.Models.Spec;
 namespace EdgeLlm.Models.Layers;
 
 /// <summary>
-/// One operation of a forward pass over all its tokens. Made from the spec alone; <see cref="Bind"/> gives it the weights of a file that is opened. What else walks over
-/// a model (cost, memory, order, quantization) reads what a step is, and does not run it.
+/// One operation of a forward pass over all its tokens. Made from the spec alone; <see cref="Bind"/> gives it the weights of a file that is
+/// opened. What else walks over a model (cost, memory, order, quantization) reads what a step is, and does not run it.
 /// </summary>
 internal abstract class Step
 {
-    /// <summary>What a profile counts its time as.</summary>
+    /// <summary>Operation in a profile.</summary>
     public abstract Operation Operation { get; }
 
     /// <summary>Tensors that it uses.</summary>

@@ -3,7 +3,9 @@ using EdgeLlm.Kernels.Scalar;
 
 namespace EdgeLlm.Models.Spec;
 
-/// <summary>Attention, causal or to both directions: Heads queries a token, groups of Heads / KeyValueHeads of which share a key and a value.</summary>
+/// <summary>
+/// Attention, causal or to both directions: Heads queries a token, groups of Heads / KeyValueHeads of which share a key and a value.
+/// </summary>
 internal sealed record AttentionSpec
 {
     /// <summary>Of a layer without attention.</summary>
@@ -37,7 +39,9 @@ internal sealed record AttentionSpec
     /// <summary>How queries grow with their positions; null: they do not.</summary>
     public QueryGrowth? Growth { get; init; }
 
-    /// <summary>Whether the matrix of queries has a gate after each head's query, by whose logistic function the head's result is multiplied.</summary>
+    /// <summary>
+    /// Whether the matrix of queries has a gate after each head's query, by whose logistic function the head's result is multiplied.
+    /// </summary>
     public bool HasGate { get; init; }
 
     /// <summary>Whether each head has a score of its own that takes part in the softmax, with no value.</summary>
@@ -52,14 +56,17 @@ internal sealed record AttentionSpec
     /// <summary>Rotary positions; null: the layer knows no positions.</summary>
     public RopeSpec? Rope { get; init; }
 
-    /// <summary>Positions that a token sees, its own among them; 0: all. To both directions half of it (rounded down) on each side.</summary>
+    /// <summary>
+    /// Positions that a token sees, its own among them; 0: all. To both directions half of it (rounded down) on each side.
+    /// </summary>
     public int Window { get; init; }
 
     /// <summary>A token sees those after it, too.</summary>
     public bool IsBidirectional { get; init; }
 
     /// <summary>
-    /// ALiBi (arXiv 2108.12409): the largest bias of a head, 8 in the paper; 0: none. A score loses its head's slope times the distance of the key.
+    /// ALiBi (arXiv 2108.12409): the largest bias of a head, 8 in the paper; 0: none. A score loses its head's slope times the distance of
+    /// the key.
     /// </summary>
     public float MaxAlibiBias { get; init; }
 
@@ -102,8 +109,8 @@ internal sealed record AttentionSpec
     public int GroupSize => Heads / KeyValueHeads;
 
     /// <summary>
-    /// Slopes of ALiBi [heads]: a geometric sequence for the largest power of two of heads, and every other number of the next finer sequence for
-    /// the heads beyond.
+    /// Slopes of ALiBi [heads]: a geometric sequence for the largest power of two of heads, and every other number of the next finer
+    /// sequence for the heads beyond.
     /// </summary>
     public void AlibiSlopes(Span<float> slopes)
     {
@@ -122,7 +129,10 @@ internal sealed record QueryGrowth(float Beta, int Length)
     public float FactorAt(int position) => (float)(1 + Beta * Polynomials.Log(1 + position / Length));
 }
 
-/// <summary>Rotary positions (arXiv 2104.09864): the first <see cref="Dimension"/> numbers of a head turn in pairs, pair i by position * Base^(-2 i / Dimension).</summary>
+/// <summary>
+/// Rotary positions (arXiv 2104.09864): the first <see cref="Dimension"/> numbers of a head turn in pairs, pair i by position * Base^(-2 i
+/// / Dimension).
+/// </summary>
 internal sealed record RopeSpec
 {
     /// <summary>How many of a head's numbers turn; even.</summary>

@@ -11,8 +11,8 @@ internal enum RouterScore
 }
 
 /// <summary>
-/// A mixture of experts in a feed-forward part's place: for each token the <see cref="Used"/> of <see cref="Count"/> experts with the highest scores, weighted by them; the
-/// first of equal scores is taken. Stacks of matrices are [Count, rows, columns].
+/// A mixture of experts in a feed-forward part's place: for each token the <see cref="Used"/> of <see cref="Count"/> experts with the
+/// highest scores, weighted by them; the first of equal scores is taken. Stacks of matrices are [Count, rows, columns].
 /// </summary>
 internal sealed record ExpertsSpec
 {
@@ -40,7 +40,10 @@ internal sealed record ExpertsSpec
     /// <summary>Whether experts' matrices have biases.</summary>
     public bool HasBiases { get; init; }
 
-    /// <summary>Limit of the clamped SwiGLU of gpt-oss, (up + 1) gate / (1 + exp(-1.702 gate)) with gate up to it and up within it; 0: silu(gate) up.</summary>
+    /// <summary>
+    /// Limit of the clamped SwiGLU of gpt-oss, (up + 1) gate / (1 + exp(-1.702 gate)) with gate up to it and up within it; 0: silu(gate)
+    /// up.
+    /// </summary>
     public float ClampLimit { get; init; }
 
     /// <summary>Factor in the exponent of the clamped SwiGLU.</summary>

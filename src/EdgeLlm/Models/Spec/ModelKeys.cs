@@ -14,8 +14,8 @@ internal sealed record ModelKey(string Name, double Least = 0, double Most = Mod
 }
 
 /// <summary>
-/// The keys that describe a model, as GGUF names them (ggml's docs/gguf.md; each after the architecture's name and a dot). They are read from a GGUF file, or set from a
-/// config.json and written into one: a family makes its spec of them in both cases.
+/// The keys that describe a model, as GGUF names them (ggml's docs/gguf.md; each after the architecture's name and a dot). They are read
+/// from a GGUF file, or set from a config.json and written into one: a family makes its spec of them in both cases.
 /// </summary>
 internal sealed class ModelKeys
 {
@@ -58,7 +58,11 @@ internal sealed class ModelKeys
         LabelCount = new("classifier.label_count", 1), // ours, of folders; files' tensors tell
         IsNormalized = new("edgellm.embedding.normalize") { IsGlobal = true }, // ours: vectors of texts are divided by their lengths
         PoolingType = new("pooling_type", 0, 4),
-        MostTextTokens = new("edgellm.embedding.max_tokens", 1, MaximumLength) { IsGlobal = true }, // ours: the longest text that an encoder was tuned on
+        MostTextTokens = new("edgellm.embedding.max_tokens", 1, MaximumLength)
+        {
+            IsGlobal =
+            true
+        }, // ours: the longest text that an encoder was tuned on
         PromptNames = new("edgellm.embedding.prompt_names") { IsGlobal = true }, // ours: what goes before texts of a kind
         Prompts = new("edgellm.embedding.prompts") { IsGlobal = true },
         DefaultPrompt = new("edgellm.embedding.default_prompt") { IsGlobal = true },
@@ -69,7 +73,9 @@ internal sealed class ModelKeys
         TokenTypeCount = new("tokenizer.ggml.token_type_count", 1) { IsGlobal = true },
         RopeDimension = new("rope.dimension_count", 0) { IsPerLayer = true },
         RopeBaseOfWindows = new("rope.freq_base_swa", 1e-6, 1e30), // of the layers with a window
-        RopeInHalves = new("rope.in_halves"), // of folders that are run as they are: pairs are (i, i + d / 2), whatever a GGUF file of the architecture has
+        RopeInHalves =
+            // of folders that are run as they are: pairs are (i, i + d / 2), whatever a GGUF file of the architecture has
+            new("rope.in_halves"),
         RopeBase = new("rope.freq_base", 1e-6, 1e30),
         ExpertCount = new("expert_count", 0, MaximumHeads),
         ExpertUsedCount = new("expert_used_count", 0, MaximumHeads),
@@ -100,7 +106,8 @@ internal sealed class ModelKeys
         RopeOriginalLength = new("rope.scaling.original_context_length", 0, MaximumLength),
         YarnBetaFast = new("rope.scaling.yarn_beta_fast", 0, float.MaxValue),
         YarnBetaSlow = new("rope.scaling.yarn_beta_slow", 0, float.MaxValue),
-        YarnIsTruncated = new("rope.scaling.yarn_truncate"), // ours: whether the range between the two is rounded to whole pairs; absent: it is
+        YarnIsTruncated =
+            new("rope.scaling.yarn_truncate"), // ours: whether the range between the two is rounded to whole pairs; absent: it is
         YarnLogMultiplier = new("rope.scaling.yarn_log_multiplier", 0, float.MaxValue),
         RopeAttentionFactor = new("rope.scaling.attn_factor", 0, float.MaxValue);
 
@@ -112,7 +119,8 @@ internal sealed class ModelKeys
     private readonly GgufFile? _file;
 
     /// <summary>The keys of a file.</summary>
-    public ModelKeys(GgufFile file, string architecture) => (_file, _path, _data, Architecture) = (file, file.Path, file.Metadata, architecture);
+    public ModelKeys(GgufFile file, string architecture) =>
+        (_file, _path, _data, Architecture) = (file, file.Path, file.Metadata, architecture);
 
     /// <summary>No keys yet, for the model in a folder.</summary>
     /// <param name="path">What errors name.</param>
@@ -134,7 +142,8 @@ internal sealed class ModelKeys
 
     /// <summary>The tables of rotary positions that a file has as tensors.</summary>
     public IEnumerable<(TensorRole Role, IReadOnlyList<float> Numbers)> RopeTables =>
-        new[] { (TensorRole.RopeDivisors, RopeDivisors), (TensorRole.RopeShortDivisors, RopeFactors.Short), (TensorRole.RopeLongDivisors, RopeFactors.Long) }.Where(table => table.Item2.Count > 0);
+        new[] { (TensorRole.RopeDivisors, RopeDivisors), (TensorRole.RopeShortDivisors, RopeFactors.Short),
+            (TensorRole.RopeLongDivisors, RopeFactors.Long) }.Where(table => table.Item2.Count > 0);
 
     public void Set(ModelKey key, int size) => _set[NameOf(key)] = GgufValue.Of((uint)size);
 
@@ -166,7 +175,8 @@ internal sealed class ModelKeys
     }
 
     /// <summary>Whether the model has an optional tensor.</summary>
-    public bool Has(TensorRole tensor, int layer = 0) => _file is null ? _tensors.Contains(tensor) : _file.FindTensor(TensorTable.Get(tensor).NameIn(layer)) is not null;
+    public bool Has(TensorRole tensor, int layer = 0) =>
+        _file is null ? _tensors.Contains(tensor) : _file.FindTensor(TensorTable.Get(tensor).NameIn(layer)) is not null;
 
     /// <summary>A whole number. Where a file has one per layer, this layer's; of keys that are the model's all have to be equal.</summary>
     /// <exception cref="GgufException">It is missing or not a number.</exception>
@@ -175,12 +185,14 @@ internal sealed class ModelKeys
     {
         string name = NameOf(key);
         _read.Add(name);
-        int number = _data.TryGet(name, out GgufValue? value) && value.Type == GgufValueType.Array ? OfLayer(key, value.Count, layer) : _data.GetInt32(name);
+        int number = _data.TryGet(name, out GgufValue? value) && value.Type == GgufValueType.Array
+            ? OfLayer(key, value.Count, layer) : _data.GetInt32(name);
         return number >= key.Least && number <= key.Most ? number : throw OutOfRange(key, number);
     }
 
     /// <summary>Whether there is a number for each layer.</summary>
-    public bool IsPerLayer(ModelKey key) => Has(key) && _data.TryGet(NameOf(key), out GgufValue? value) && value.Type == GgufValueType.Array;
+    public bool IsPerLayer(ModelKey key) =>
+        Has(key) && _data.TryGet(NameOf(key), out GgufValue? value) && value.Type == GgufValueType.Array;
 
     public int SizeOr(ModelKey key, int fallback, int layer = 0) => Has(key) ? Size(key, layer) : fallback;
 
@@ -194,15 +206,16 @@ internal sealed class ModelKeys
     }
 
     /// <summary>
-    /// Whether a layer has a window, by sliding_window_pattern: a flag for each layer, or the distance between layers without one. Where a file has neither,
-    /// every <paramref name="interval"/>th layer has none.
+    /// Whether a layer has a window, by sliding_window_pattern: a flag for each layer, or the distance between layers without one. Where a
+    /// file has neither, every <paramref name="interval"/>th layer has none.
     /// </summary>
     /// <param name="isFirstWhole">Of each interval the first layer has none, instead of the last.</param>
     public bool HasWindow(int layer, int interval, bool isFirstWhole = false)
     {
         if (!Has(SlidingWindowPattern)) return InPattern(interval);
         string name = NameOf(SlidingWindowPattern);
-        if (!_data.TryGet(name, out GgufValue? value) || value.Type != GgufValueType.Array) return Size(SlidingWindowPattern) is var given && (given == 0 || InPattern(given));
+        if (!_data.TryGet(name, out GgufValue? value) || value.Type != GgufValueType.Array)
+            return Size(SlidingWindowPattern) is var given && (given == 0 || InPattern(given));
         if (value.Count != Size(BlockCount)) throw Error(SlidingWindowPattern, $"has {value.Count} flags instead of one for each layer");
         return _data.GetArray<int>(name)[layer] != 0;
 
@@ -222,7 +235,8 @@ internal sealed class ModelKeys
     public string TextOr(ModelKey key, string fallback) => Has(key) ? _data.GetString(NameOf(key)) : fallback;
 
     /// <summary>Texts; none where there is no such key.</summary>
-    public string[] Texts(ModelKey key) => Has(key) && _data.GetStringArray(NameOf(key)) is var texts ? [.. Enumerable.Range(0, texts.Count).Select(i => texts[i])] : [];
+    public string[] Texts(ModelKey key) =>
+        Has(key) && _data.GetStringArray(NameOf(key)) is var texts ? [.. Enumerable.Range(0, texts.Count).Select(i => texts[i])] : [];
 
     public bool Flag(ModelKey key) => Has(key) && _data.GetBool(NameOf(key));
 
@@ -237,7 +251,8 @@ internal sealed class ModelKeys
         if (_file is null) return Size(key);
         _read.Add(NameOf(key));
         string name = TensorTable.Get(role).NameIn(0);
-        long rows = (_file.FindTensor(name) ?? throw new ModelException(_path, $"has no tensor {name}: the file is incomplete or not a language model")).Rows;
+        long rows = (_file.FindTensor(name)
+            ?? throw new ModelException(_path, $"has no tensor {name}: the file is incomplete or not a language model")).Rows;
         return rows <= MaximumWidth ? (int)rows : throw new ModelException(_path, $"tensor {name} has more than {MaximumWidth} rows");
     }
 
@@ -255,7 +270,8 @@ internal sealed class ModelKeys
         // Some converters write a number per layer of everything.
         if (key == BlockCount || count != Size(BlockCount)) throw Error(key, $"has {count} numbers instead of one, or one for each layer");
         int[] numbers = _data.GetArray<int>(NameOf(key));
-        if (!key.IsPerLayer && numbers.Any(number => number != numbers[0])) throw Error(key, "differs between layers, which this architecture can't have");
+        if (!key.IsPerLayer && numbers.Any(number => number != numbers[0]))
+            throw Error(key, "differs between layers, which this architecture can't have");
         return numbers[layer];
     }
 

@@ -3,8 +3,8 @@ using EdgeLlm.Kernels;
 namespace EdgeLlm.Models.Spec;
 
 /// <summary>
-/// A model as data: sizes, and a spec of each layer. Made by a family from the keys of a file; everything that walks over a model (running, planning, quantizing)
-/// walks over the steps that <see cref="Layers.LayerBuilder"/> makes of it.
+/// A model as data: sizes, and a spec of each layer. Made by a family from the keys of a file; everything that walks over a model (running,
+/// planning, quantizing) walks over the steps that <see cref="Layers.LayerBuilder"/> makes from it.
 /// </summary>
 internal sealed record ModelSpec
 {
@@ -35,7 +35,10 @@ internal sealed record ModelSpec
     /// <summary>The norm before the head; null: none (an encoder whose layers end with one).</summary>
     public required NormSpec? OutputNorm { get; init; }
 
-    /// <summary>Makes a hidden state of each token, and no logits of a next one: attention goes to both directions, and a text is computed in one pass.</summary>
+    /// <summary>
+    /// Makes a hidden state of each token, and no logits of a next one: attention goes to both directions, and a text is computed in one
+    /// pass.
+    /// </summary>
     public bool IsEncoder { get; init; }
 
     /// <summary>Rows of the table of token types, one of which is added to each embedded token; 0: there is none.</summary>
@@ -44,7 +47,10 @@ internal sealed record ModelSpec
     /// <summary>Numbers that an encoder's classifier gives for a text; 0: it has none.</summary>
     public int Labels { get; init; }
 
-    /// <summary>Rows of the matrices that an encoder's pooled vector goes through, one after the other (sentence-transformers' Dense); empty: there are none.</summary>
+    /// <summary>
+    /// Rows of the matrices that an encoder's pooled vector goes through, one after the other (sentence-transformers' Dense); empty: there
+    /// are none.
+    /// </summary>
     public IReadOnlyList<int> DenseWidths { get; init; } = [];
 
     /// <summary>Tokens of the longest text that an encoder was tuned on; 0: as many as it has positions.</summary>
@@ -70,7 +76,9 @@ internal sealed record ModelSpec
     /// <summary>Soft cap of the logits, cap * tanh(logit / cap); 0: none.</summary>
     public float LogitCap { get; init; }
 
-    /// <summary>Whether keys of the same position have other bits in a context of another length: rotary positions that are stretched by it.</summary>
+    /// <summary>
+    /// Whether keys of the same position have other bits in a context of another length: rotary positions that are stretched by it.
+    /// </summary>
     public bool DependsOnContext => Layers.Any(layer => layer.Attention.Rope?.Scaling is RopeScaling.Long or RopeScaling.DynamicNtk);
 }
 
@@ -86,7 +94,7 @@ internal sealed record LayerSpec
 
     public required AttentionSpec Attention { get; init; }
 
-    /// <summary>What takes attention's place; null: nothing.</summary>
+    /// <summary>Recurrence in place of attention; null: none.</summary>
     public RecurrenceSpec? Recurrence { get; init; }
 
     /// <summary>Experts in the feed-forward part's place; null: none.</summary>
@@ -103,7 +111,9 @@ internal sealed record LayerSpec
 
     public required FeedForwardSpec FeedForward { get; init; }
 
-    /// <summary>The tensor of <see cref="FeedForwardNorm"/>: some architectures' files call it as others' the norm of what attention adds.</summary>
+    /// <summary>
+    /// The tensor of <see cref="FeedForwardNorm"/>: some architectures' files call it as others' the norm of what attention adds.
+    /// </summary>
     public TensorRole FeedForwardNormRole { get; init; } = TensorRole.FeedForwardNorm;
 
     /// <summary>The norm of what the feed-forward part adds; null: none.</summary>
@@ -116,7 +126,8 @@ internal sealed record LayerSpec
     public bool IsParallel { get; init; }
 
     /// <summary>
-    /// Of parallel parts with a norm each: attention's is the tensor attn_norm_2, and the feed-forward part's attn_norm (as llama.cpp names those of Falcon 40B).
+    /// Of parallel parts with a norm each: attention's is the tensor attn_norm_2, and the feed-forward part's attn_norm (as llama.cpp names
+    /// those of Falcon 40B).
     /// </summary>
     public bool HasSecondNorm { get; init; }
 
@@ -138,7 +149,7 @@ internal sealed record NormSpec(float Epsilon)
 
 /// <summary>Inputs of each layer beside the stream, as Gemma 4 has them.</summary>
 /// <param name="Width">Numbers of a layer's.</param>
-/// <param name="Norm">The norm of what the embedded token adds to it, and of what a layer makes of it.</param>
+/// <param name="Norm">The norm of what the embedded token adds to it, and of what a layer makes from it.</param>
 internal sealed record PerLayerSpec(int Width, NormSpec Norm);
 
 /// <summary>y = Down (f(Gate x) * Up x), or Down f(Up x).</summary>

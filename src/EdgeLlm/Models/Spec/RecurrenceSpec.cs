@@ -2,7 +2,7 @@ using EdgeLlm.Kernels;
 
 namespace EdgeLlm.Models.Spec;
 
-/// <summary>What takes attention's place in a layer, and carries a state from token to token.</summary>
+/// <summary>Operation in place of attention in a layer, which carries a state from token to token.</summary>
 internal abstract record RecurrenceSpec;
 
 /// <summary>
@@ -17,8 +17,9 @@ internal sealed record ShortConvolutionSpec(int Width, int Taps) : RecurrenceSpe
 }
 
 /// <summary>
-/// Gated delta rule (arXiv 2412.06464): a state S [keys, values] a head; S = exp(g) S; S += k (beta (v - S'k))'; out = S'q; queries, keys and values come through a
-/// convolution, heads' results through a norm, and are gated. Value head h uses key head h mod KeyHeads, as llama.cpp orders them.
+/// Gated delta rule (arXiv 2412.06464): a state S [keys, values] a head; S = exp(g) S; S += k (beta (v - S'k))'; out = S'q; queries, keys
+/// and values come through a convolution, heads' results through a norm, and are gated. Value head h uses key head h mod KeyHeads, as
+/// llama.cpp orders them.
 /// </summary>
 internal sealed record GatedDeltaSpec : RecurrenceSpec
 {
@@ -53,8 +54,8 @@ internal sealed record GatedDeltaSpec : RecurrenceSpec
 }
 
 /// <summary>
-/// Mamba 2 (arXiv 2405.21060): a state h [StateSize, HeadDimension] a head; h = exp(dt A) h + B (dt x)'; out = h'C + D x; x, B and C come through a convolution, the result
-/// is gated, then normed in groups.
+/// Mamba 2 (arXiv 2405.21060): a state h [StateSize, HeadDimension] a head; h = exp(dt A) h + B (dt x)'; out = h'C + D x; x, B and C come
+/// through a convolution, the result is gated, then normed in groups.
 /// </summary>
 internal sealed record SelectiveScanSpec : RecurrenceSpec
 {

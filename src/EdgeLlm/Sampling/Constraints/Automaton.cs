@@ -1,6 +1,6 @@
 namespace EdgeLlm.Sampling.Constraints;
 
-/// <summary>What a state's distance to the end depends on beside the state.</summary>
+/// <summary>Role of a state, on which its distance to the end depends.</summary>
 internal enum Role : byte
 {
     /// <summary>On nothing.</summary>
@@ -24,11 +24,11 @@ internal enum Role : byte
     /// <summary>Within a member's key.</summary>
     Key,
 
-    /// <summary>Where a key returns to: its label says where it goes on.</summary>
+    /// <summary>Place to which a key returns: its label says where it continues.</summary>
     KeyReturn,
 }
 
-/// <summary>What a transition asks for or changes beside the state: the top byte of a cell.</summary>
+/// <summary>Condition or effect of a transition beside the state: the top byte of a cell.</summary>
 internal enum Act : byte
 {
     None,
@@ -71,11 +71,13 @@ internal sealed record Counter(int Need, int Limit, int Item)
 internal readonly record struct Call(int Start, int Return, bool IsTail, bool IsKey, int First);
 
 /// <summary>
-/// A compiled constraint: deterministic automata over bytes that call each other, with counters and sets of members where states alone would be too many.
-/// Immutable; <see cref="Matcher"/> runs it.
+/// A compiled constraint: deterministic automata over bytes that call each other, with counters and sets of members where states alone
+/// would be too many. Immutable; <see cref="Matcher"/> runs it.
 /// </summary>
 internal sealed class Automaton
 {
+    private InnerState[]? _inner;
+
     public const int Target = 0xFFFFFF;
     public const int ActShift = 24;
 
@@ -129,15 +131,33 @@ internal sealed class Automaton
 
     public required MemberSet[] Sets { get; init; }
 
-    /// <summary>Whether a state is a JSON string's content, or that of a key that is not named, between characters: every one is allowed.</summary>
+    /// <summary>
+    /// Whether a state is a JSON string's content, or that of a key that is not named, between characters: every one is allowed.
+    /// </summary>
     public required bool[] IsText { get; init; }
+
+    /// <summary>For each state, its row and the facts of its rule, together: all that following a byte within a rule reads.</summary>
+    public InnerState[] Inner => _inner ??= [.. Row.Select(InnerOf)];
+
+    private InnerState InnerOf(int row, int state) =>
+        new(row, MapOf[state], (int)Roles[state] << ActShift | Owner[state], Distance[state], Calls[state] is not null || Accepts[state]);
 
     public int Count => Row.Length;
 
     /// <summary>Bytes that it takes, nearly.</summary>
-    public long Bytes => 4L * Table.Length + Maps.Length + 40L * Count + 8L * First.Length;
+    public long Bytes =>
+        4L * Table.Length + Maps.Length + 60L * Count + 8L * First.Length + 32L * Calls.Sum(calls => calls?.Length ?? 0)
+            + Sets.Sum(set => set.Bytes);
 
     public int Cell(int state, byte value) => Table[Row[state] + Maps[MapOf[state] + value]];
 
     public bool Begins(in Call call, byte value) => (First[call.First * 4 + (value >> 6)] >> (value & 63) & 1) != 0;
 }
+
+/// <summary>A state as walks of the vocabulary need it: in one place, as these are made of little else.</summary>
+/// <param name="Row">Its first cell.</param>
+/// <param name="Map">Where its map of 256 bytes begins.</param>
+/// <param name="Group">Its role and owner.</param>
+/// <param name="Distance">Bytes to the end of its rule, without what counters and members ask for.</param>
+/// <param name="MayLeave">Whether it has calls, or its rule may end.</param>
+internal readonly record struct InnerState(int Row, int Map, int Group, int Distance, bool MayLeave);

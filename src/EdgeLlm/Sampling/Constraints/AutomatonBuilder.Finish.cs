@@ -21,13 +21,29 @@ internal sealed partial class AutomatonBuilder
         for (int state = 0; state < calls.Length; state++)
         {
             if (_calls[state] is not { Count: > 0 } list) continue;
-            calls[state] = [.. list.Select(call => new Call(call.Start, call.Return, IsEndOnly(call.Return), call.IsKey, numbers[call.Start]))];
+            calls[state] =
+                [.. list.Select(call => new Call(call.Start, call.Return, IsEndOnly(call.Return), call.IsKey, numbers[call.Start]))];
         }
         return new Automaton
         {
-            Root = root, Table = [.. _table], Row = [.. _row], MapOf = [.. _mapOf], Maps = [.. _maps.SelectMany(map => map)], Accepts = [.. _accepts], Calls = calls,
-            Roles = [.. _roles], Owner = [.. _owner], Label = [.. _label], Distance = _distance, Levels = _levels, MostLevels = mostLevels, First = first,
-            Counters = [.. _counters], CounterCost = [.. _counters.Select(CostOf)], Sets = [.. Sets], IsText = [.. _isText],
+            Root = root,
+            Table = [.. _table],
+            Row = [.. _row],
+            MapOf = [.. _mapOf],
+            Maps = [.. _maps.SelectMany(map => map)],
+            Accepts = [.. _accepts],
+            Calls = calls,
+            Roles = [.. _roles],
+            Owner = [.. _owner],
+            Label = [.. _label],
+            Distance = _distance,
+            Levels = _levels,
+            MostLevels = mostLevels,
+            First = first,
+            Counters = [.. _counters],
+            CounterCost = [.. _counters.Select(CostOf)],
+            Sets = [.. Sets],
+            IsText = [.. _isText],
         };
     }
 
@@ -39,7 +55,8 @@ internal sealed partial class AutomatonBuilder
     {
         if (_roles[state] != Role.Counter || _distance[state] >= Automaton.Never) return _distance[state];
         Counter counter = _counters[_owner[state]];
-        return counter.Need == 0 ? _distance[state] : (int)Math.Min(Automaton.Never, _distance[state] + (long)counter.Need * CostOf(counter));
+        return counter.Need == 0 ? _distance[state]
+            : (int)Math.Min(Automaton.Never, _distance[state] + (long)counter.Need * CostOf(counter));
     }
 
     private void ComputeDistances()
@@ -48,7 +65,8 @@ internal sealed partial class AutomatonBuilder
         _levels = new int[_row.Count];
         for (int state = 0; state < _row.Count; state++)
         {
-            bool isFixed = _roles[state] is Role.FirstMember or Role.NextMember or Role.AfterMember or Role.Key or Role.KeyReturn || _accepts[state];
+            bool isFixed = _roles[state] is Role.FirstMember or Role.NextMember or Role.AfterMember or Role.Key
+                or Role.KeyReturn || _accepts[state];
             _distance[state] = _levels[state] = isFixed ? 0 : Automaton.Never;
         }
         // Distances only shrink; automata are added start first, so backwards takes few rounds.
@@ -57,7 +75,7 @@ internal sealed partial class AutomatonBuilder
             changed = false;
             foreach (MemberSet set in Sets)
             {
-                _budget.Spend(set.Members.Count);
+                _budget.Spend(8 * set.Members.Count);
                 changed |= set.SetCosts(EntryDistance, state => _levels[state]);
             }
             for (int state = _row.Count - 1; state >= 0; state--)
@@ -114,7 +132,8 @@ internal sealed partial class AutomatonBuilder
             int cell = _table[i];
             if (cell == 0) continue;
             int to = cell & Automaton.Target;
-            bool dead = (Act)(cell >> Automaton.ActShift) == Act.Open ? Sets[_owner[to]].EntryCost >= Automaton.Never : _distance[to] >= Automaton.Never;
+            bool dead = (Act)(cell >> Automaton.ActShift) == Act.Open ? Sets[_owner[to]].EntryCost >= Automaton.Never
+                : _distance[to] >= Automaton.Never;
             if (dead) _table[i] = 0;
         }
         foreach (List<(int Start, int Return, bool IsKey)>? calls in _calls)
@@ -193,7 +212,8 @@ internal sealed partial class AutomatonBuilder
                 }
                 todo.Push((top.State, top.Call + 1));
                 int next = calls[top.Call].Start;
-                if (color[next] == 1) throw new ConstraintException("a rule calls itself before it takes a character (left recursion through another rule)");
+                if (color[next] == 1)
+                    throw new ConstraintException("a rule calls itself before it takes a character (left recursion through another rule)");
                 if (color[next] != 0) continue;
                 color[next] = 1;
                 todo.Push((next, 0));

@@ -50,8 +50,9 @@ internal sealed partial class AutomatonBuilder
         return _counters.Count - 1;
     }
 
-    /// <summary>Lets a state of JSON's structure go on with a mark.</summary>
-    public void On(int state, char mark, int to, Act act = Act.None) => _table[_row[state] + _marks[mark]] = to | (int)act << Automaton.ActShift;
+    /// <summary>Lets a state of JSON's structure continue with a mark.</summary>
+    public void On(int state, char mark, int to, Act act = Act.None) =>
+        _table[_row[state] + _marks[mark]] = to | (int)act << Automaton.ActShift;
 
     public void AddCall(int state, int start, int then, bool isKey = false)
     {
@@ -78,7 +79,8 @@ internal sealed partial class AutomatonBuilder
     /// <summary>Adds an automaton's states; gives the number of its state 0 (its start is the next).</summary>
     /// <param name="rules">Rule -> its start, for its calls.</param>
     /// <param name="cell">Changes a cell: state, class, next state of the automaton (not 0) -> cell.</param>
-    public int AddDfa(Dfa dfa, Func<int, int>? rules = null, Role role = Role.Plain, int owner = 0, Func<int, int, int, int, int>? cell = null)
+    public int AddDfa(Dfa dfa, Func<int, int>? rules = null, Role role = Role.Plain, int owner = 0,
+        Func<int, int, int, int, int>? cell = null)
     {
         int first = _row.Count;
         for (int state = 1; state < dfa.Count; state++)
@@ -100,7 +102,8 @@ internal sealed partial class AutomatonBuilder
     {
         _budget.Spend(classes);
         CompileBudget.CheckStates(_row.Count);
-        if (_table.Count > CompileBudget.MostCells) throw new ConstraintException("it is too complex: its table of states is too large; make it smaller or bound its repeats");
+        if (_table.Count > CompileBudget.MostCells)
+            throw new ConstraintException("it is too complex: its table of states is too large; make it smaller or bound its repeats");
         _row.Add(_table.Count);
         _width.Add(classes);
         for (int c = 0; c < classes; c++) _table.Add(0);
@@ -120,5 +123,6 @@ internal sealed partial class AutomatonBuilder
     }
 
     /// <summary>Sets a cell of a state that was added by <see cref="AddRow"/>.</summary>
-    public void SetCell(int state, int byteClass, int to, Act act = Act.None) => _table[_row[state] + byteClass] = to | (int)act << Automaton.ActShift;
+    public void SetCell(int state, int byteClass, int to, Act act = Act.None) =>
+        _table[_row[state] + byteClass] = to | (int)act << Automaton.ActShift;
 }

@@ -9,19 +9,22 @@ internal sealed class CharacterSet
 
     private CharacterSet((int Low, int High)[] ranges) => _ranges = ranges;
 
+    private static readonly CharacterSet[] Ascii = [.. Enumerable.Range(0, 128).Select(c => new CharacterSet([(c, c)]))];
+
     /// <summary>Every code point.</summary>
     public static CharacterSet All { get; } = Of((0, Last));
 
     public static CharacterSet Digits { get; } = Of(('0', '9'));
 
-    /// <summary>What `\w` is in ECMAScript.</summary>
+    /// <summary>Characters of `\w` in ECMAScript.</summary>
     public static CharacterSet Word { get; } = Of(('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z'));
 
-    /// <summary>What `\s` is in ECMAScript.</summary>
+    /// <summary>Characters of `\s` in ECMAScript.</summary>
     public static CharacterSet Space { get; } = Of(
-        ('\t', '\r'), (' ', ' '), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF));
+        ('\t', '\r'), (' ', ' '), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F),
+        (0x3000, 0x3000), (0xFEFF, 0xFEFF));
 
-    /// <summary>What `.` is in ECMAScript: all but line ends.</summary>
+    /// <summary>Characters of `.` in ECMAScript: all but line ends.</summary>
     public static CharacterSet NotLineEnd { get; } = Of(('\n', '\n'), ('\r', '\r'), (0x2028, 0x2029)).Negate();
 
     public ReadOnlySpan<(int Low, int High)> Ranges => _ranges;
@@ -39,6 +42,10 @@ internal sealed class CharacterSet
         }
         return new CharacterSet([.. merged]);
     }
+
+    /// <summary>One character; those of ASCII are made once.</summary>
+    public static CharacterSet Of(int c) =>
+        (uint)c < (uint)Ascii.Length ? Ascii[c] : c is >= 0xD800 and <= 0xDFFF ? Of((c, c)) : new CharacterSet([(c, c)]);
 
     public CharacterSet Union(CharacterSet other) => Of([.. _ranges, .. other._ranges]);
 
@@ -103,7 +110,9 @@ internal sealed class CharacterSet
         if (range.High > 0xDFFF) yield return (Math.Max(range.Low, 0xE000), range.High);
     }
 
-    /// <summary>Where a range has to be cut so that its encodings have one length and differ in trailing bytes as whole blocks only.</summary>
+    /// <summary>
+    /// Where a range has to be cut so that its encodings have one length and differ in trailing bytes as whole blocks only.
+    /// </summary>
     private static int? Split((int Low, int High) range)
     {
         foreach (int limit in (ReadOnlySpan<int>)[0x80, 0x800, 0x10000])

@@ -1,7 +1,8 @@
 namespace EdgeLlm.Sampling.Constraints;
 
 /// <summary>
-/// A deterministic automaton over classes of bytes, whose states may also call rules. State 0 takes nothing and is where every other byte leads; the start is 1.
+/// A deterministic automaton over classes of bytes, whose states may also call rules. State 0 takes nothing and is where every other byte
+/// leads; the start is 1.
 /// </summary>
 internal sealed class Dfa
 {
@@ -215,7 +216,8 @@ internal sealed class Dfa
 
     private void AddRow(bool accepts)
     {
-        if (_table.Count > CompileBudget.MostCells) throw new ConstraintException("it is too complex: its table of states is too large; make it smaller or bound its repeats");
+        if (_table.Count > CompileBudget.MostCells)
+            throw new ConstraintException("it is too complex: its table of states is too large; make it smaller or bound its repeats");
         for (int c = 0; c < Classes; c++) _table.Add(0);
         _accepts.Add(accepts);
         _calls.Add([]);
@@ -230,7 +232,8 @@ internal sealed class Dfa
 
         public int[] Of(List<int> states, bool atStart) => Collect(states, atStart, atEnd: false);
 
-        public bool Accepts(int[] set, bool atStart) => Array.BinarySearch(set, nfa.Accept) >= 0 || Array.BinarySearch(Collect(set, atStart, atEnd: true), nfa.Accept) >= 0;
+        public bool Accepts(int[] set, bool atStart) =>
+            Array.BinarySearch(set, nfa.Accept) >= 0 || Array.BinarySearch(Collect(set, atStart, atEnd: true), nfa.Accept) >= 0;
 
         private int[] Collect(IEnumerable<int> states, bool atStart, bool atEnd)
         {
@@ -243,7 +246,8 @@ internal sealed class Dfa
                 {
                     budget.Spend(1);
                     Nfa.Kind kind = nfa[e].Kind;
-                    if (kind == Nfa.Kind.Free || (kind == Nfa.Kind.AtStart && atStart) || (kind == Nfa.Kind.AtEnd && atEnd)) Visit(nfa[e].To);
+                    if (kind == Nfa.Kind.Free || (kind == Nfa.Kind.AtStart && atStart) || (kind == Nfa.Kind.AtEnd && atEnd))
+                        Visit(nfa[e].To);
                 }
             }
             budget.Spend(4 * found.Count); // sorted, copied, compared

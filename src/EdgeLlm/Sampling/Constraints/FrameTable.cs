@@ -1,8 +1,8 @@
 namespace EdgeLlm.Sampling.Constraints;
 
 /// <summary>
-/// Stacks of calls, as numbers: a frame says where to go on, and with which frame below it; equal stacks have equal numbers. 0 is the empty one.
-/// Frames are only added, and taken away again from the end.
+/// Stacks of calls, as numbers: a frame says where to continue, and with which frame below it; equal stacks have equal numbers. 0 is the
+/// empty one. Frames are only added, and taken away again from the end.
 /// </summary>
 internal sealed class FrameTable
 {
@@ -67,7 +67,7 @@ internal sealed class FrameTable
         return (int)(hash ^ hash >> 15);
     }
 
-    /// <param name="State">Where to go on.</param>
+    /// <param name="State">State to continue with.</param>
     /// <param name="Value">The caller's count or members.</param>
     /// <param name="Below">The frame below.</param>
     /// <param name="Distance">Bytes from there to the end of the whole.</param>

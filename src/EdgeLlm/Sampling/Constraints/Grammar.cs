@@ -34,7 +34,8 @@ internal sealed class Grammar
     /// <exception cref="ConstraintException">One is not.</exception>
     public Grammar From(string root)
     {
-        if (!_numbers.TryGetValue(root, out int start) || Rules[start] is null) throw new ConstraintException($"the grammar has no rule '{root}', from which it starts");
+        if (!_numbers.TryGetValue(root, out int start) || Rules[start] is null)
+            throw new ConstraintException($"the grammar has no rule '{root}', from which it starts");
         int missing = Rules.FindIndex(rule => rule is null);
         if (missing >= 0) throw new ConstraintException($"the grammar has no rule '{Names[missing]}'");
         Root = start;
@@ -43,9 +44,11 @@ internal sealed class Grammar
 }
 
 /// <summary>
-/// Grammars as states: rules that do not call themselves become parts of their callers where that stays small; each other one is an automaton that calls.
+/// Grammars as states: rules that do not call themselves become parts of their callers where that stays small; each other one is an
+/// automaton that calls.
 /// </summary>
-internal sealed class GrammarCompiler(Grammar grammar, AutomatonBuilder builder)
+/// <param name="form">How the texts' characters become bytes.</param>
+internal sealed class GrammarCompiler(Grammar grammar, AutomatonBuilder builder, TextForm form = TextForm.Plain)
 {
     /// <summary>Nodes of a rule, with those that it takes in, up to which it becomes a part of its callers.</summary>
     private const int MostInlined = 400;
@@ -67,7 +70,7 @@ internal sealed class GrammarCompiler(Grammar grammar, AutomatonBuilder builder)
         {
             if (!isCalled[i]) continue;
             var nfa = new Nfa(_budget);
-            nfa.Accept = nfa.Add(grammar.Rules[i]!, 0, TextForm.Plain, Call);
+            nfa.Accept = nfa.Add(grammar.Rules[i]!, 0, form, Call);
             var dfa = Dfa.Of(nfa, _budget);
             dfa.Trim(_budget);
             int start = builder.AddDfa(dfa, rule => entries[rule]) + 1;
@@ -76,7 +79,7 @@ internal sealed class GrammarCompiler(Grammar grammar, AutomatonBuilder builder)
 
             int Call(int rule, int from)
             {
-                if (!isCalled[rule]) return nfa.Add(grammar.Rules[rule]!, from, TextForm.Plain, Call);
+                if (!isCalled[rule]) return nfa.Add(grammar.Rules[rule]!, from, form, Call);
                 int to = nfa.AddState();
                 nfa.AddEdge(from, Nfa.Kind.Call, to, rule);
                 if (isNullable[rule]) nfa.AddEdge(from, Nfa.Kind.Free, to);
@@ -91,11 +94,14 @@ internal sealed class GrammarCompiler(Grammar grammar, AutomatonBuilder builder)
     {
         IReadOnlyList<GrammarNode> choices = node is ChoiceNode choice ? choice.Items : [node];
         if (!choices.Any(item => BeginsWithItself(item))) return node;
-        GrammarNode[] rests = [.. choices.Where(BeginsWithItself).OfType<SequenceNode>().Select(item => GrammarNode.Join([.. item.Items.Skip(1)]))];
+        GrammarNode[] rests =
+            [.. choices.Where(BeginsWithItself).OfType<SequenceNode>().Select(item => GrammarNode.Join([.. item.Items.Skip(1)]))];
         GrammarNode[] starts = [.. choices.Where(item => !BeginsWithItself(item))];
-        return rests.Length == 0 ? GrammarNode.Either(starts) : GrammarNode.Join([GrammarNode.Either(starts), GrammarNode.Either(rests).Star()]);
+        return rests.Length == 0 ? GrammarNode.Either(starts)
+            : GrammarNode.Join([GrammarNode.Either(starts), GrammarNode.Either(rests).Star()]);
 
-        bool BeginsWithItself(GrammarNode item) => item is RuleNode self ? self.Rule == rule : item is SequenceNode { Items: [RuleNode first, ..] } && first.Rule == rule;
+        bool BeginsWithItself(GrammarNode item) =>
+            item is RuleNode self ? self.Rule == rule : item is SequenceNode { Items: [RuleNode first, ..] } && first.Rule == rule;
     }
 
     private bool[] Nullable()

@@ -13,7 +13,7 @@ internal abstract record GrammarNode
         var items = new List<GrammarNode>();
         foreach (Rune rune in text.EnumerateRunes())
         {
-            CharacterSet set = CharacterSet.Of((rune.Value, rune.Value));
+            CharacterSet set = CharacterSet.Of(rune.Value);
             items.Add(new SetNode(ignoreCase ? set.IgnoringCase() : set));
         }
         return Join(items);
@@ -48,3 +48,6 @@ internal sealed record RuleNode(int Rule) : GrammarNode;
 
 /// <summary>The beginning or the end of the text.</summary>
 internal sealed record AnchorNode(bool IsStart) : GrammarNode;
+
+/// <summary>Any text that does not have another one in it, and then that one.</summary>
+internal sealed record UntilNode(string End) : GrammarNode;

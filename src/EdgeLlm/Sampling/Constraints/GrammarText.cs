@@ -28,7 +28,7 @@ internal sealed class GrammarText(string text, CompileBudget budget)
     {
         int start = At;
         while (At < _text.Length && belongs(_text[At])) At++;
-        budget.Spend(At - start + 1);
+        budget.Spend(4 * (At - start) + 1);
         return _text[start..At];
     }
 
@@ -109,7 +109,9 @@ internal sealed class GrammarText(string text, CompileBudget budget)
 
     private int Hex(int digits)
     {
-        if (At + digits > _text.Length || !uint.TryParse(_text.AsSpan(At, digits), System.Globalization.NumberStyles.AllowHexSpecifier, System.Globalization.CultureInfo.InvariantCulture, out uint value)
+        if (At + digits > _text.Length
+            || !uint.TryParse(_text.AsSpan(At, digits), System.Globalization.NumberStyles.AllowHexSpecifier,
+                System.Globalization.CultureInfo.InvariantCulture, out uint value)
             || !Rune.IsValid(value)) throw Wrong("an escape is not a character's number");
         At += digits;
         return (int)value;

@@ -6,7 +6,10 @@ using System.Text.Json;
 
 namespace EdgeLlm.Sampling.Constraints;
 
-/// <summary>JSON in the one form in which keys and constants are written and compared: no white space, shortest escapes, whole numbers without a fraction.</summary>
+/// <summary>
+/// JSON in the one form in which keys and constants are written and compared: no white space, shortest escapes, whole numbers without a
+/// fraction.
+/// </summary>
 internal static class JsonText
 {
     private const int MostZeros = 400;
@@ -45,7 +48,8 @@ internal static class JsonText
     {
         int e = raw.IndexOfAny(['e', 'E']);
         int exponent = 0;
-        if (e >= 0 && !int.TryParse(raw.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent)) return raw;
+        if (e >= 0 && !int.TryParse(raw.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent))
+            return raw;
         if (Math.Abs(exponent) > MostZeros) return raw;
         string digits = e >= 0 ? raw[..e] : raw;
         bool negative = digits.StartsWith('-');
@@ -70,7 +74,8 @@ internal static class JsonText
     }
 
     /// <summary>Whether a number in its one form is whole, and which it is.</summary>
-    public static bool TryWhole(string number, out BigInteger value) => BigInteger.TryParse(number, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value);
+    public static bool TryWhole(string number, out BigInteger value) =>
+        BigInteger.TryParse(number, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value);
 
     private static void Write(JsonElement value, IBufferWriter<byte> output)
     {

@@ -1,7 +1,8 @@
 namespace EdgeLlm.Sampling.Constraints;
 
 /// <summary>
-/// The keys of a set as states: the tree of its members' keys, each node together with the state of the free keys' automaton, and that automaton's states alone.
+/// The keys of a set as states: the tree of its members' keys, each node together with the state of the free keys' automaton, and that
+/// automaton's states alone.
 /// </summary>
 internal sealed class KeyTree
 {
@@ -48,14 +49,15 @@ internal sealed class KeyTree
 
     public int Classes => _bytes.Count;
 
-    /// <summary>Where a state goes on with each class of bytes.</summary>
+    /// <summary>Next state for each class of bytes.</summary>
     public IEnumerable<(int Class, int To)> Cells(int state)
     {
         for (int c = 0; c < _bytes.Count; c++)
         {
             int child = ChildOf(state, c);
             if (child >= 0) yield return (c, child);
-            else if (States[state].Free != 0 && _free!.Step(States[state].Free, _bytes[c]) is > 0 and var next) yield return (c, _alone[next]);
+            else if (States[state].Free != 0 && _free!.Step(States[state].Free, _bytes[c]) is > 0 and var next)
+                yield return (c, _alone[next]);
         }
     }
 
@@ -160,7 +162,8 @@ internal sealed class KeyProduct(Dfa allowed, Dfa[] patterns, CompileBudget budg
         var representatives = new List<byte>();
         for (int value = 0; value < 256; value++)
         {
-            string key = value == '"' ? "quote" : allowed.Map[value] + "," + string.Join(',', patterns.Select(pattern => pattern.Map[value]));
+            string key = value == '"' ? "quote"
+                : allowed.Map[value] + "," + string.Join(',', patterns.Select(pattern => pattern.Map[value]));
             if (!classes.TryGetValue(key, out byte number))
             {
                 classes[key] = number = (byte)classes.Count;
@@ -179,7 +182,7 @@ internal sealed class KeyProduct(Dfa allowed, Dfa[] patterns, CompileBudget budg
         {
             for (int c = 0; c < classes.Count; c++)
             {
-                budget.Spend(patterns.Length + 1);
+                budget.Spend(2 * (patterns.Length + 1)); // with the text that finds a tuple
                 int[] tuple = tuples[state];
                 int next = allowed.Step(tuple[0], representatives[c]);
                 if (c == quote && next == 0)
@@ -190,11 +193,14 @@ internal sealed class KeyProduct(Dfa allowed, Dfa[] patterns, CompileBudget budg
                     if (kind(matched) is >= 0 and var found) cells[state][c] = -1 - KindNumber(found);
                     continue;
                 }
-                if (next != 0) cells[state][c] = Number([next, .. patterns.Select((pattern, i) => pattern.Step(tuple[i + 1], representatives[c]))]);
+                if (next != 0)
+                    cells[state][c] = Number([next, .. patterns.Select((pattern, i) => pattern.Step(tuple[i + 1], representatives[c]))]);
             }
         }
         int ends = tuples.Count;
-        var dfa = Dfa.Of(map, classes.Count, ends + kinds.Count, (state, c) => state >= ends ? 0 : cells[state][c] is < 0 and var end ? ends - 1 - end : cells[state][c], state => state >= ends, budget);
+        var dfa = Dfa.Of(map, classes.Count, ends + kinds.Count,
+            (state, c) => state >= ends ? 0 : cells[state][c] is < 0 and var end ? ends - 1 - end : cells[state][c],
+            state => state >= ends, budget);
         kindOf = new int[ends + kinds.Count];
         for (int i = 0; i < kinds.Count; i++) kindOf[ends + i] = kinds[i];
         return dfa.Trim(budget) ? dfa : null;

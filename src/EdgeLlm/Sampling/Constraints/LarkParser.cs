@@ -1,18 +1,34 @@
 namespace EdgeLlm.Sampling.Constraints;
 
 /// <summary>
-/// The subset of Lark that llguidance takes: rules and TERMINALS (`name: a "text" | /regex/i`), `* + ? ~n ~n..m`, groups, `[optional]`, ranges `"a".."z"`,
-/// aliases (without effect), `%ignore`, and `%import common.NAME` of the usual ones. Terminals are read without a lexer: none takes a text away from another.
+/// The subset of Lark that llguidance takes: rules and TERMINALS (`name: a "text" | /regex/i`), `* + ? ~n ~n..m`, groups, `[optional]`,
+/// ranges `"a".."z"`, aliases (without effect), `%ignore`, and `%import common.NAME` of the usual ones. Terminals are read without a lexer:
+/// none takes a text away from another.
 /// </summary>
 internal sealed class LarkParser
 {
     private static readonly Dictionary<string, string> Common = new()
     {
-        ["DIGIT"] = "[0-9]", ["HEXDIGIT"] = "[0-9a-fA-F]", ["INT"] = "[0-9]+", ["SIGNED_INT"] = "[+-]?[0-9]+", ["DECIMAL"] = "[0-9]+\\.[0-9]*|\\.[0-9]+",
-        ["FLOAT"] = "[0-9]+[eE][+-]?[0-9]+|([0-9]+\\.[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?", ["NUMBER"] = "[0-9]+(\\.[0-9]*)?([eE][+-]?[0-9]+)?|\\.[0-9]+([eE][+-]?[0-9]+)?",
-        ["SIGNED_NUMBER"] = "[+-]?([0-9]+(\\.[0-9]*)?([eE][+-]?[0-9]+)?|\\.[0-9]+([eE][+-]?[0-9]+)?)", ["SIGNED_FLOAT"] = "[+-]?([0-9]+[eE][+-]?[0-9]+|([0-9]+\\.[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?)",
-        ["LCASE_LETTER"] = "[a-z]", ["UCASE_LETTER"] = "[A-Z]", ["LETTER"] = "[A-Za-z]", ["WORD"] = "[A-Za-z]+", ["CNAME"] = "[A-Za-z_][A-Za-z_0-9]*",
-        ["WS"] = "[ \\t\\f\\r\\n]+", ["WS_INLINE"] = "[ \\t]+", ["NEWLINE"] = "(\\r?\\n)+", ["CR"] = "\\r", ["LF"] = "\\n", ["ESCAPED_STRING"] = "\"([^\"\\\\\\n]|\\\\.)*\"",
+        ["DIGIT"] = "[0-9]",
+        ["HEXDIGIT"] = "[0-9a-fA-F]",
+        ["INT"] = "[0-9]+",
+        ["SIGNED_INT"] = "[+-]?[0-9]+",
+        ["DECIMAL"] = "[0-9]+\\.[0-9]*|\\.[0-9]+",
+        ["FLOAT"] = "[0-9]+[eE][+-]?[0-9]+|([0-9]+\\.[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?",
+        ["NUMBER"] = "[0-9]+(\\.[0-9]*)?([eE][+-]?[0-9]+)?|\\.[0-9]+([eE][+-]?[0-9]+)?",
+        ["SIGNED_NUMBER"] = "[+-]?([0-9]+(\\.[0-9]*)?([eE][+-]?[0-9]+)?|\\.[0-9]+([eE][+-]?[0-9]+)?)",
+        ["SIGNED_FLOAT"] = "[+-]?([0-9]+[eE][+-]?[0-9]+|([0-9]+\\.[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?)",
+        ["LCASE_LETTER"] = "[a-z]",
+        ["UCASE_LETTER"] = "[A-Z]",
+        ["LETTER"] = "[A-Za-z]",
+        ["WORD"] = "[A-Za-z]+",
+        ["CNAME"] = "[A-Za-z_][A-Za-z_0-9]*",
+        ["WS"] = "[ \\t\\f\\r\\n]+",
+        ["WS_INLINE"] = "[ \\t]+",
+        ["NEWLINE"] = "(\\r?\\n)+",
+        ["CR"] = "\\r",
+        ["LF"] = "\\n",
+        ["ESCAPED_STRING"] = "\"([^\"\\\\\\n]|\\\\.)*\"",
     };
 
     private readonly GrammarText _text;
@@ -152,8 +168,10 @@ internal sealed class LarkParser
         if (_text.Take("i")) return GrammarNode.Text(text, ignoreCase: true);
         if (!_text.Take("..")) return GrammarNode.Text(text);
         if (!_text.Take("\"")) throw _text.Wrong("a range is two texts of one character");
-        int[] low = [.. text.EnumerateRunes().Select(rune => rune.Value)], high = [.. _text.Quoted().EnumerateRunes().Select(rune => rune.Value)];
-        if (low.Length != 1 || high.Length != 1 || low[0] > high[0]) throw _text.Wrong("a range is two texts of one character, the lower first");
+        int[] low = [.. text.EnumerateRunes().Select(rune => rune.Value)],
+            high = [.. _text.Quoted().EnumerateRunes().Select(rune => rune.Value)];
+        if (low.Length != 1 || high.Length != 1 || low[0] > high[0])
+            throw _text.Wrong("a range is two texts of one character, the lower first");
         return new SetNode(CharacterSet.Of((low[0], high[0])));
     }
 
@@ -205,7 +223,8 @@ internal sealed class LarkParser
         }
     }
 
-    private static bool IsTerminal(string name) => name.TrimStart('_') is var letters && letters.Length > 0 && char.IsAsciiLetterUpper(letters[0]);
+    private static bool IsTerminal(string name) =>
+        name.TrimStart('_') is var letters && letters.Length > 0 && char.IsAsciiLetterUpper(letters[0]);
 
     private static bool IsOfName(char c) => char.IsAsciiLetterOrDigit(c) || c == '_';
 

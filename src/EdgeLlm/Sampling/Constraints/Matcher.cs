@@ -7,12 +7,14 @@ namespace EdgeLlm.Sampling.Constraints;
 internal readonly record struct Position(int State, int Value, int Frame);
 
 /// <summary>
-/// Reads a text byte by byte and knows all ways in which it can go on. Bytes can be taken back in the order against that of reading, which is how tokens
-/// are tried. Not for several threads at once.
+/// Reads a text byte by byte and knows all ways in which it can continue. Bytes can be taken back in the order against that of reading,
+/// which is how tokens are tried. Not for several threads at once.
 /// </summary>
 internal sealed class Matcher
 {
-    /// <summary>Ways to read a text that are followed at once; of an ambiguous grammar, others are dropped (each alone can be brought to its end).</summary>
+    /// <summary>
+    /// Ways to read a text that are followed at once; of an ambiguous grammar, others are dropped (each alone can be brought to its end).
+    /// </summary>
     private const int MostPositions = 256;
 
     /// <summary>Bytes of the text that are kept before the rest is forgotten.</summary>
@@ -91,7 +93,9 @@ internal sealed class Matcher
             // Most often there is one way, and it does not leave its rule.
             Position position = _positions[first];
             int cell = _automaton.Cell(position.State, value);
-            if (cell != 0 && (cell <= Automaton.Target || (cell >> Automaton.ActShift == (int)Act.FreeKey && position.Value < 0)) && _automaton.Calls[position.State] is null && !_automaton.Accepts[position.State] && _frames[position.Frame].Depth < _safeDepth)
+            if (cell != 0 && (cell <= Automaton.Target || (cell >> Automaton.ActShift == (int)Act.FreeKey && position.Value < 0))
+                && _automaton.Calls[position.State] is null && !_automaton.Accepts[position.State]
+                && _frames[position.Frame].Depth < _safeDepth)
             {
                 Push(position with { State = cell & Automaton.Target });
                 _starts[++_length] = last;
@@ -113,20 +117,44 @@ internal sealed class Matcher
     }
 
     /// <summary>Begins to try bytes: what follows leaves no trace after <see cref="EndTrial"/>.</summary>
-    public (int Length, int Frames, int Members) BeginTrial()
+    /// <param name="only">The number of the only position that is tried; -1: all.</param>
+    public Trial BeginTrial(int only = -1)
     {
-        _trying = 1;
-        return (_length, _frames.Count, _members.Count);
+        _trying++; // one may be within another
+        int first = _starts[_length];
+        if (_end - first < 2) only = -1;
+        if (only >= 0)
+        {
+            (_positions[first + only], _positions[_end - 1]) = (_positions[_end - 1], _positions[first + only]);
+            _starts[_length] = _end - 1;
+        }
+        return new Trial(_length, _frames.Count, _members.Count, first, only);
     }
 
     /// <summary>Takes back all that was tried.</summary>
-    public void EndTrial((int Length, int Frames, int Members) mark)
+    public void EndTrial(in Trial trial)
     {
-        _trying = 0;
-        while (_length > mark.Length) Unread();
-        _frames.Truncate(mark.Frames);
+        _trying--;
+        while (_length > trial.Length) Unread();
+        _frames.Truncate(trial.Frames);
         _lastPosition = default; // frames of the trial have their numbers again
-        _members.Truncate(mark.Members);
+        _members.Truncate(trial.Members);
+        if (trial.Only < 0) return;
+        _starts[_length] = trial.First;
+        (_positions[trial.First + trial.Only], _positions[_end - 1]) = (_positions[_end - 1], _positions[trial.First + trial.Only]);
+    }
+
+    /// <summary>
+    /// Whether what was read since a trial's beginning gave out no numbers, of frames or members, that its end takes back.
+    /// </summary>
+    public bool IsOld(in Trial trial) => _frames.Count == trial.Frames && _members.Count == trial.Members;
+
+    /// <summary>Drops all ways to read the text but one.</summary>
+    public void Keep(int only)
+    {
+        int first = _starts[_length];
+        _positions[first] = _positions[first + only];
+        _end = first + 1;
     }
 
     /// <summary>Forgets how it came here, now and then: bytes read so far can't be taken back any more.</summary>
@@ -159,7 +187,8 @@ internal sealed class Matcher
                 Counter counter = automaton.Counters[automaton.Owner[state]];
                 int missing = counter.Need - value;
                 if (missing <= 0) return automaton.Distance[state];
-                return (int)Math.Min(Automaton.Never, automaton.Distance[state] + (long)missing * automaton.CounterCost[automaton.Owner[state]]);
+                return (int)Math.Min(Automaton.Never,
+                    automaton.Distance[state] + (long)missing * automaton.CounterCost[automaton.Owner[state]]);
             case Role.FirstMember:
                 int rest = _members.RestCost(value);
                 return rest > 1 ? rest - 1 : rest;
@@ -171,35 +200,58 @@ internal sealed class Matcher
                 return automaton.Distance[state] + _members.RestCost(value);
             case Role.Key:
                 int entry = _frames[frame].Value;
-                int shared = value < 0 ? 0 : _members.CountShared(entry, KeySoFar(automaton.Sets[automaton.Owner[state]].Depth[state - automaton.Sets[automaton.Owner[state]].FirstKeyState], _length));
+                int shared = value < 0 ? 0
+                    : _members.CountShared(entry,
+                        KeySoFar(automaton.Sets[automaton.Owner[state]].Depth[state - automaton.Sets[automaton.Owner[state]].FirstKeyState],
+                            _length));
                 return _members.CostWithin(entry, state, shared, RequiredOnly(_frames[frame].Below));
             default:
                 return automaton.Distance[state];
         }
     }
 
-    /// <summary>Whether a state's bytes lead to states of its rule alone, so that they can be followed without reading.</summary>
-    public bool IsPlain(in Position position) =>
-        _automaton.Calls[position.State] is null && !_automaton.Accepts[position.State] && _frames[position.Frame].Depth < _safeDepth;
+    /// <summary>Whether the calls are nested nearly as deeply as they may be, so that what may follow depends on that, too.</summary>
+    public bool IsNearLimit(in Position position) => _frames[position.Frame].Depth >= _safeDepth;
 
-    /// <summary>Whether all plain text may come at the only position, which is within a string or a key; how many characters, and a bound of the distance after it.</summary>
-    public bool TakesText(out int characters, out int distance)
+    /// <summary>Whether a byte can follow where a frame's rule has ended.</summary>
+    public bool CanFollow(int frame, byte value)
     {
-        (characters, distance) = (0, 0);
+        ref readonly FrameTable.Frame next = ref _frames[frame];
+        if (_automaton.Roles[next.State] == Role.KeyReturn) return true; // it depends on the key
+        int end = _end;
+        Step(new Position(next.State, next.Value, next.Below), value, entered: false, end);
+        bool can = _end > end;
+        _end = end;
+        return can;
+    }
+
+    /// <summary>Bytes from a key unlike all before to its members' end.</summary>
+    public int CostWithinKey(int state, int frame) =>
+        _members.CostWithin(_frames[frame].Value, state, 0, RequiredOnly(_frames[frame].Below));
+
+    /// <summary>Bytes to the whole's end from where a frame's rule is so far from its own.</summary>
+    public int After(int frame, int distance) => Math.Min(Automaton.Never, distance + _frames[frame].Distance);
+
+    /// <summary>Whether all plain text may come at the only position, which is within a string or a key.</summary>
+    public bool TakesText(out TextRoom room)
+    {
+        room = default;
         ReadOnlySpan<Position> positions = Positions;
         if (positions.Length != 1 || !_automaton.IsText[positions[0].State]) return false;
         Position position = positions[0];
         if (_automaton.Roles[position.State] == Role.Key)
         {
             ref readonly FrameTable.Frame frame = ref _frames[position.Frame];
-            characters = int.MaxValue;
             if (!_members.MayBeFree(frame.Value, RequiredOnly(frame.Below), out int cost)) return false;
-            distance = Math.Min(Automaton.Never - 1, cost + frame.Distance);
+            MemberSet set = _automaton.Sets[_automaton.Owner[position.State]];
+            (int from, int to) = set.Reach[position.State - set.FirstKeyState];
+            bool isUnlike = from == to && position.Value < 0; // all that came and all that are named: it may end at once
+            room = new TextRoom(int.MaxValue, isUnlike ? Distance : Math.Min(Automaton.Never - 1, cost + frame.Distance), 0, isUnlike);
             return true;
         }
         Counter counter = _automaton.Counters[_automaton.Owner[position.State]];
-        characters = counter.Limit == Counter.NoLimit ? int.MaxValue : counter.Limit - position.Value;
-        distance = Distance;
+        room = new TextRoom(counter.Limit == Counter.NoLimit ? int.MaxValue : counter.Limit - position.Value, Distance,
+            Math.Max(0, counter.Need - position.Value), IsExact: true);
         return true;
     }
 
@@ -222,10 +274,11 @@ internal sealed class Matcher
                 Step(new Position(call.Start, start, frame), value, entered: true, first);
             }
         }
-        if (!entered && position.Frame != 0 && automaton.Accepts[position.State] && Return(position) is { } next) Step(next, value, entered: false, first);
+        if (!entered && position.Frame != 0 && automaton.Accepts[position.State] && Return(position) is { } next)
+            Step(next, value, entered: false, first);
     }
 
-    /// <summary>Where a rule that ends here goes on.</summary>
+    /// <summary>Continuation of a rule that ends here.</summary>
     private Position? Return(in Position position)
     {
         ref readonly FrameTable.Frame frame = ref _frames[position.Frame];
@@ -339,4 +392,14 @@ internal sealed class Matcher
         if (_end == _positions.Length) Array.Resize(ref _positions, _positions.Length * 2);
         _positions[_end++] = position;
     }
+
+    /// <summary>State that <see cref="EndTrial"/> restores.</summary>
+    /// <param name="First">The first position's place, and <paramref name="Only"/> the one that was tried alone, or -1.</param>
+    public readonly record struct Trial(int Length, int Frames, int Members, int First, int Only);
+
+    /// <param name="Characters">That may come.</param>
+    /// <param name="Distance">Bytes to the end after them, where they are not owed, or a bound of them.</param>
+    /// <param name="Missing">Characters that are owed: each of them lessens the distance by one.</param>
+    /// <param name="IsExact">Whether the distance is exact, not only a bound.</param>
+    public readonly record struct TextRoom(int Characters, int Distance, int Missing, bool IsExact);
 }

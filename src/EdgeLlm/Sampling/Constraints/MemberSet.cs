@@ -7,8 +7,8 @@ namespace EdgeLlm.Sampling.Constraints;
 internal sealed record Member(byte[] Key, bool IsRequired, int Then);
 
 /// <summary>
-/// The members of an object (or the items of an array of different constants), which come once each and in any order, and keys of a pattern ("free" ones)
-/// that are not named. What came so far is a number of a <see cref="MemberTable"/>.
+/// The members of an object (or the items of an array of different constants), which come once each and in any order, and keys of a pattern
+/// ("free" ones) that are not named. What came so far is a number of a <see cref="MemberTable"/>.
 /// </summary>
 internal sealed class MemberSet(int number)
 {
@@ -44,7 +44,10 @@ internal sealed class MemberSet(int number)
     /// <summary>Key state -> the members that it may become: from, to (exclusive).</summary>
     public List<(int From, int To)> Reach { get; } = [];
 
-    /// <summary>Key state -> number of free keys that end in at most so many more bytes [0 to at most <see cref="MostFreeBytes"/>], saturated; null: none.</summary>
+    /// <summary>
+    /// Key state -> number of free keys that end in at most a given number of further bytes [0 to at most <see cref="MostFreeBytes"/>],
+    /// saturated; null: none.
+    /// </summary>
     public List<int[]?> FreeCounts { get; } = [];
 
     /// <summary>Key state -> bytes after the key's end that the cheapest free one costs.</summary>
@@ -63,6 +66,10 @@ internal sealed class MemberSet(int number)
 
     public int Required { get; private set; }
 
+    /// <summary>Bytes that it takes, nearly.</summary>
+    public long Bytes =>
+        Members.Sum(member => 64L + member.Key.Length) + 12L * Depth.Count + FreeCounts.Sum(counts => 8L + 4 * (counts?.Length ?? 0));
+
     public bool IsPossible(int member) => ThenCost[member] < Automaton.Never;
 
     public int MemberCost(int member) => Math.Min(Automaton.Never, Members[member].Key.Length + ThenCost[member]);
@@ -73,7 +80,8 @@ internal sealed class MemberSet(int number)
         if (ThenCost.Length != Members.Count) ThenCost = new int[Members.Count];
         Required = Members.Count(member => member.IsRequired);
         for (int i = 0; i < Members.Count; i++) ThenCost[i] = distance(Members[i].Then);
-        FreeThen = Free.Count == 0 ? Automaton.Never : Free.Max(distance); // the dearest: which kind comes is not known before the key's end
+        FreeThen = Free.Count == 0 ? Automaton.Never
+            : Free.Max(distance); // the dearest: which kind comes is not known before the key's end
         _optional = [.. Enumerable.Range(0, Members.Count).Where(i => !Members[i].IsRequired && IsPossible(i)).OrderBy(MemberCost)];
         long cost = Required > Max ? Automaton.Never : RestCost([], 0, Required, 0);
         int entry = (int)Math.Min(Automaton.Never, cost > 1 && cost < Automaton.Never ? cost - 1 : cost); // no comma before the first
@@ -82,7 +90,8 @@ internal sealed class MemberSet(int number)
         {
             if (Members[i].IsRequired) deepest = Math.Max(deepest, levels(Members[i].Then));
         }
-        if (Min > Required) deepest = Math.Max(deepest, _optional.Select(i => levels(Members[i].Then)).Concat(Free.Select(levels)).DefaultIfEmpty(0).Max());
+        if (Min > Required)
+            deepest = Math.Max(deepest, _optional.Select(i => levels(Members[i].Then)).Concat(Free.Select(levels)).DefaultIfEmpty(0).Max());
         deepest = Math.Min(Automaton.Never, deepest + 1);
         bool changed = entry < EntryCost || deepest < EntryLevels;
         EntryCost = entry;
@@ -90,7 +99,9 @@ internal sealed class MemberSet(int number)
         return changed;
     }
 
-    /// <summary>Bytes to the end after a member: those that are required and did not come, as many more as there have to be, the closing mark.</summary>
+    /// <summary>
+    /// Bytes to the end after a member: those that are required and did not come, as many more as there have to be, the closing mark.
+    /// </summary>
     /// <param name="came">A bit for each member that came; empty: none did.</param>
     /// <param name="count">Members that came.</param>
     /// <param name="missing">Required ones that did not.</param>
@@ -125,12 +136,17 @@ internal sealed class MemberSet(int number)
     }
 
     /// <summary>Whether a member's bit is set.</summary>
-    public static bool Came(ReadOnlySpan<ulong> came, int member) => member >> 6 < came.Length && (came[member >> 6] >> (member & 63) & 1) != 0;
+    public static bool Came(ReadOnlySpan<ulong> came, int member) =>
+        member >> 6 < came.Length && (came[member >> 6] >> (member & 63) & 1) != 0;
 
-    /// <summary>Bytes of the shortest free key that differs from so many others, with its value.</summary>
-    public int FreeCost(int others) => Free.Count == 0 ? Automaton.Never : Math.Min(Automaton.Never, FreeBytes(KeyStart, others) + FreeThen);
+    /// <summary>Bytes of the shortest free key that differs from a given number of others, with its value.</summary>
+    public int FreeCost(int others) =>
+        Free.Count == 0 ? Automaton.Never : Math.Min(Automaton.Never, FreeBytes(KeyStart, others) + FreeThen);
 
-    /// <summary>Bytes from a key's state to the end of the shortest free key that differs from so many others; <see cref="Automaton.Never"/> if there may be none.</summary>
+    /// <summary>
+    /// Bytes from a key's state to the end of the shortest free key that differs from a given number of others;
+    /// <see cref="Automaton.Never"/> if there may be none.
+    /// </summary>
     public int FreeBytes(int keyState, int others)
     {
         if (FreeCounts[keyState - FirstKeyState] is not { } counts) return Automaton.Never;

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace EdgeLlm.Sampling.Constraints;
 
 /// <summary>
-/// What came of sets of members, as numbers: equal contents have equal numbers, so that positions can be compared and masks found again. Entries are only
-/// added, and taken away again from the end.
+/// Sets of members, as numbers: equal contents have equal numbers, so that positions can be compared and masks found again. Entries are
+/// only added, and taken away again from the end.
 /// </summary>
 internal sealed class MemberTable
 {
@@ -64,7 +64,9 @@ internal sealed class MemberTable
         return owed ? e.RestCost - 1 : Math.Min(Automaton.Never, e.RestCost + e.NextCost);
     }
 
-    /// <summary>Whether a key that is not named may come where all texts are keys; and a bound of the bytes from within it to the members' end.</summary>
+    /// <summary>
+    /// Whether a key that is not named may come where all texts are keys; and a bound of the bytes from within it to the members' end.
+    /// </summary>
     public bool MayBeFree(int entry, bool requiredOnly, out int cost)
     {
         Entry e = _entries[entry];
@@ -76,7 +78,8 @@ internal sealed class MemberTable
     /// <summary>Whether a key may still become that of a member.</summary>
     /// <param name="keyState">Its state.</param>
     /// <param name="shared">Earlier free keys that begin so far as it does.</param>
-    public bool MayBecome(int entry, int keyState, int shared, bool requiredOnly) => CostWithin(entry, keyState, shared, requiredOnly) < Automaton.Never;
+    public bool MayBecome(int entry, int keyState, int shared, bool requiredOnly) =>
+        CostWithin(entry, keyState, shared, requiredOnly) < Automaton.Never;
 
     /// <summary>Bytes to the members' end from within a key; <see cref="Automaton.Never"/> if it can't become one.</summary>
     public int CostWithin(int entry, int keyState, int shared, bool requiredOnly)
@@ -115,7 +118,8 @@ internal sealed class MemberTable
         MemberSet set = _automaton.Sets[e.Set];
         bool isFree = label >= set.Members.Count, isRequired = !isFree && set.Members[label].IsRequired;
         if (!isRequired && (requiredOnly || e.Count + e.Missing >= set.Max)) return -1;
-        if (isFree ? e.IsBlurred || set.FreeThen >= Automaton.Never || Holds(e.Keys, key) : Came(e, label) || !set.IsPossible(label)) return -1;
+        if (isFree ? e.IsBlurred || set.FreeThen >= Automaton.Never || Holds(e.Keys, key) : Came(e, label) || !set.IsPossible(label))
+            return -1;
         int keyNumber = isFree ? known ? NumberOf(e.Keys, key) : -1 : 0;
         if (_after.TryGetValue((entry, isFree ? -1 : label, keyNumber), out int after)) return after;
         int cameAt = _came.Count, words = WordsOf(set);
@@ -124,8 +128,13 @@ internal sealed class MemberTable
         after = _entries.Count;
         _entries.Add(e with
         {
-            CameAt = cameAt, Count = e.Count + 1, Missing = e.Missing - (isRequired ? 1 : 0), Keys = isFree && known ? keyNumber : e.Keys,
-            FreeKeys = e.FreeKeys + (isFree ? 1 : 0), IsBlurred = e.IsBlurred || (isFree && !known), Before = (entry, isFree ? -1 : label, keyNumber),
+            CameAt = cameAt,
+            Count = e.Count + 1,
+            Missing = e.Missing - (isRequired ? 1 : 0),
+            Keys = isFree && known ? keyNumber : e.Keys,
+            FreeKeys = e.FreeKeys + (isFree ? 1 : 0),
+            IsBlurred = e.IsBlurred || (isFree && !known),
+            Before = (entry, isFree ? -1 : label, keyNumber),
         });
         Complete(after);
         _after[_entries[after].Before] = after;
@@ -176,7 +185,8 @@ internal sealed class MemberTable
         Entry e = _entries[entry];
         MemberSet set = _automaton.Sets[e.Set];
         int rest = set.RestCost(CameOf(e), e.Count, e.Missing, e.FreeKeys);
-        int next = e.IsBlurred && set.Free.Count > 0 ? set.CheapestOptional(CameOf(e), Automaton.Never) : set.CheapestOptional(CameOf(e), e.FreeKeys);
+        int next = e.IsBlurred && set.Free.Count > 0 ? set.CheapestOptional(CameOf(e), Automaton.Never)
+            : set.CheapestOptional(CameOf(e), e.FreeKeys);
         _entries[entry] = e with { RestCost = rest, NextCost = e.Count + e.Missing >= set.Max ? Automaton.Never : next };
     }
 
@@ -198,7 +208,8 @@ internal sealed class MemberTable
         hash.Add(before);
         hash.AddBytes(key);
         long code = (long)before << 32 | (uint)hash.ToHashCode();
-        if (_hashedKeys.TryGetValue(code, out int number) && _keys[number].Before == before && BytesOf(number).SequenceEqual(key)) return number;
+        if (_hashedKeys.TryGetValue(code, out int number) && _keys[number].Before == before && BytesOf(number).SequenceEqual(key))
+            return number;
         _keys.Add(new FreeKey(before, _keyBytes.Count, key.Length));
         foreach (byte value in key) _keyBytes.Add(value);
         _hashedKeys[code] = _keys.Count - 1;
@@ -220,7 +231,7 @@ internal sealed class MemberTable
         /// <summary>Bytes of the cheapest member that may follow beside the required ones.</summary>
         public int NextCost { get; init; }
 
-        /// <summary>What it follows on.</summary>
+        /// <summary>Entry before it.</summary>
         public (int Entry, int Label, int Key) Before { get; init; }
     }
 }

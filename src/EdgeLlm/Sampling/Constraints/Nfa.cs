@@ -8,7 +8,9 @@ internal enum TextForm
     /// <summary>UTF-8.</summary>
     Plain,
 
-    /// <summary>UTF-8 within a JSON string: quotes, backslashes and control characters as their shortest escape, all else as it is.</summary>
+    /// <summary>
+    /// UTF-8 within a JSON string: quotes, backslashes and control characters as their shortest escape, all else as it is.
+    /// </summary>
     Json,
 }
 
@@ -88,6 +90,8 @@ internal sealed class Nfa(CompileBudget budget)
                 return AddRepeat(repeat, from, form, rule, depth);
             case RuleNode call:
                 return rule is not null ? rule(call.Rule, from) : throw new InvalidOperationException("a pattern has no rules");
+            case UntilNode until:
+                return AddUntil(until.End, from);
             case AnchorNode anchor:
                 to = AddState();
                 AddEdge(from, anchor.IsStart ? Kind.AtStart : Kind.AtEnd, to);
@@ -95,6 +99,28 @@ internal sealed class Nfa(CompileBudget budget)
             default:
                 throw new InvalidOperationException(node.GetType().Name);
         }
+    }
+
+    /// <summary>Knuth, Morris and Pratt's automaton: state i has read the first i characters of the end.</summary>
+    private int AddUntil(string end, int from)
+    {
+        int[] text = [.. end.EnumerateRunes().Select(rune => rune.Value)];
+        int[] states = [.. Enumerable.Range(0, text.Length + 1).Select(_ => AddState())];
+        AddEdge(from, Kind.Free, states[0]);
+        int[] known = [.. text.Distinct()];
+        CharacterSet others = CharacterSet.Of(known.Select(c => (c, c))).Negate();
+        for (int i = 0; i < text.Length; i++)
+        {
+            AddSet(others, states[i], states[0], TextForm.Plain);
+            foreach (int c in known)
+            {
+                int[] read = [.. text.Take(i), c];
+                int next = Math.Min(read.Length, text.Length);
+                while (!read.AsSpan(read.Length - next).SequenceEqual(text.AsSpan(0, next))) next--;
+                AddSet(CharacterSet.Of((c, c)), states[i], states[next], TextForm.Plain);
+            }
+        }
+        return states[^1];
     }
 
     private int AddRepeat(RepeatNode repeat, int from, TextForm form, Func<int, int, int>? rule, int depth)

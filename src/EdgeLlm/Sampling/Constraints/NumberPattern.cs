@@ -4,7 +4,8 @@ using System.Numerics;
 namespace EdgeLlm.Sampling.Constraints;
 
 /// <summary>
-/// JSON numbers within bounds, as patterns of their digits: at most 15 of them, and exponents (only where there are no bounds) small enough for a double.
+/// JSON numbers within bounds, as patterns of their digits: at most 15 of them, and exponents (only where there are no bounds) small enough
+/// for a double.
 /// </summary>
 internal static class NumberPattern
 {
@@ -22,9 +23,12 @@ internal static class NumberPattern
     public static Dfa Of(SchemaForm form, CompileBudget budget)
     {
         bool integer = form.IsInteger || form.Multiples.Count > 0;
-        Dfa dfa = PatternDfa.Of(integer ? Whole() : form.Min is null && form.Max is null ? Any() : Signed(Magnitudes(), Magnitudes()), TextForm.Plain, budget);
-        if (form.Min is { } min) dfa = Dfa.Intersect(dfa, PatternDfa.Of(AtLeast(min.Value, min.IsExclusive), TextForm.Plain, budget), budget);
-        if (form.Max is { } max) dfa = Dfa.Intersect(dfa, PatternDfa.Of(AtMost(max.Value, max.IsExclusive), TextForm.Plain, budget), budget);
+        Dfa dfa = PatternDfa.Of(integer ? Whole() : form.Min is null && form.Max is null ? Any() : Signed(Magnitudes(), Magnitudes()),
+            TextForm.Plain, budget);
+        if (form.Min is { } min)
+            dfa = Dfa.Intersect(dfa, PatternDfa.Of(AtLeast(min.Value, min.IsExclusive), TextForm.Plain, budget), budget);
+        if (form.Max is { } max)
+            dfa = Dfa.Intersect(dfa, PatternDfa.Of(AtMost(max.Value, max.IsExclusive), TextForm.Plain, budget), budget);
         foreach (int multiple in form.Multiples.Distinct()) dfa = Dfa.Intersect(dfa, MultipleOf(multiple, budget), budget);
         return dfa;
     }
@@ -44,15 +48,21 @@ internal static class NumberPattern
         bool negative = number.StartsWith('-');
         if (negative) number = number[1..];
         int point = number.IndexOf('.');
-        return point < 0 ? (negative, BigInteger.Parse(number, CultureInfo.InvariantCulture), "") : (negative, BigInteger.Parse(number.AsSpan(0, point), NumberStyles.None, CultureInfo.InvariantCulture), number[(point + 1)..]);
+        return point < 0 ? (negative, BigInteger.Parse(number, CultureInfo.InvariantCulture), "")
+            : (negative, BigInteger.Parse(number.AsSpan(0, point), NumberStyles.None, CultureInfo.InvariantCulture), number[(point + 1)..]);
     }
 
-    private static GrammarNode Whole() => GrammarNode.Either([GrammarNode.Text("0"), Seq(Minus.Optional(), Range('1', '9'), Digits(MostDigits - 1))]);
+    private static GrammarNode Whole() =>
+        GrammarNode.Either([GrammarNode.Text("0"), Seq(Minus.Optional(), Range('1', '9'), Digits(MostDigits - 1))]);
 
     private static GrammarNode Any()
     {
-        GrammarNode exponent = GrammarNode.Either([Digit, Seq(Range('1', '9'), Digit), Seq(GrammarNode.Text("1"), Digit, Digit), Seq(GrammarNode.Text("2"), Range('0', '7'), Digit)]);
-        return Seq(Signed(Magnitudes(), Magnitudes()), Seq(new SetNode(CharacterSet.Of(('e', 'e'), ('E', 'E'))), new SetNode(CharacterSet.Of(('+', '+'), ('-', '-'))).Optional(), exponent).Optional());
+        GrammarNode exponent =
+            GrammarNode.Either([Digit, Seq(Range('1', '9'), Digit), Seq(GrammarNode.Text("1"), Digit, Digit),
+                Seq(GrammarNode.Text("2"), Range('0', '7'), Digit)]);
+        return Seq(Signed(Magnitudes(), Magnitudes()),
+            Seq(new SetNode(CharacterSet.Of(('e', 'e'), ('E', 'E'))),
+                new SetNode(CharacterSet.Of(('+', '+'), ('-', '-'))).Optional(), exponent).Optional());
     }
 
     private static GrammarNode Magnitudes() => Decimals(0, Largest)!;
@@ -81,15 +91,19 @@ internal static class NumberPattern
 
     /// <summary>Magnitudes of at least a number, or null.</summary>
     private static GrammarNode? Above(BigInteger whole, string fraction, bool exclusive) =>
-        Choice(Decimals(whole + 1, Largest), whole > Largest ? null : After(whole, Fraction(whole, left => FractionAbove(fraction, left, exclusive))));
+        Choice(Decimals(whole + 1, Largest),
+            whole > Largest ? null : After(whole, Fraction(whole, left => FractionAbove(fraction, left, exclusive))));
 
     /// <summary>Magnitudes of at most a number, or null.</summary>
     private static GrammarNode? Below(BigInteger whole, string fraction, bool exclusive) =>
-        Choice(Decimals(0, BigInteger.Min(whole - 1, Largest)), whole > Largest ? null : After(whole, Fraction(whole, left => FractionBelow(fraction, left, exclusive))));
+        Choice(Decimals(0, BigInteger.Min(whole - 1, Largest)),
+            whole > Largest ? null : After(whole, Fraction(whole, left => FractionBelow(fraction, left, exclusive))));
 
-    private static GrammarNode? After(BigInteger whole, GrammarNode? rest) => rest is null ? null : Seq(GrammarNode.Text(whole.ToString(CultureInfo.InvariantCulture)), rest);
+    private static GrammarNode? After(BigInteger whole, GrammarNode? rest) =>
+        rest is null ? null : Seq(GrammarNode.Text(whole.ToString(CultureInfo.InvariantCulture)), rest);
 
-    private static GrammarNode? Fraction(BigInteger whole, Func<int, GrammarNode?> make) => make(MostDigits - whole.ToString(CultureInfo.InvariantCulture).Length);
+    private static GrammarNode? Fraction(BigInteger whole, Func<int, GrammarNode?> make) =>
+        make(MostDigits - whole.ToString(CultureInfo.InvariantCulture).Length);
 
     /// <summary>A point and digits that come to at least a fraction, or nothing where that is 0.</summary>
     private static GrammarNode? FractionAbove(string fraction, int left, bool exclusive)
@@ -101,7 +115,8 @@ internal static class NumberPattern
 
     private static GrammarNode? FractionBelow(string fraction, int left, bool exclusive)
     {
-        if (fraction.Length > 0) return DigitsBelow(fraction, left, exclusive) is { } digits ? Seq(Point, digits).Optional() : GrammarNode.Empty;
+        if (fraction.Length > 0)
+            return DigitsBelow(fraction, left, exclusive) is { } digits ? Seq(Point, digits).Optional() : GrammarNode.Empty;
         if (exclusive) return null;
         return left == 0 ? GrammarNode.Empty : Seq(Point, new RepeatNode(GrammarNode.Text("0"), 1, left)).Optional();
     }
@@ -110,7 +125,8 @@ internal static class NumberPattern
     {
         if (left == 0) return null;
         char first = digits[0];
-        GrammarNode? same = digits.Length > 1 ? DigitsAbove(digits[1..], left - 1, exclusive) : exclusive ? NotZero(left - 1) : Digits(left - 1);
+        GrammarNode? same = digits.Length > 1 ? DigitsAbove(digits[1..], left - 1, exclusive) : exclusive
+            ? NotZero(left - 1) : Digits(left - 1);
         return Choice(
             first < '9' ? Seq(Range((char)(first + 1), '9'), Digits(left - 1)) : null,
             same is null ? null : Seq(Range(first, first), same));
@@ -134,17 +150,20 @@ internal static class NumberPattern
     private static GrammarNode? NotZero(int most)
     {
         var choices = new List<GrammarNode>();
-        for (int zeros = 0; zeros < most; zeros++) choices.Add(Seq(GrammarNode.Text(new string('0', zeros)), Range('1', '9'), Digits(most - zeros - 1)));
+        for (int zeros = 0; zeros < most; zeros++)
+            choices.Add(Seq(GrammarNode.Text(new string('0', zeros)), Range('1', '9'), Digits(most - zeros - 1)));
         return choices.Count == 0 ? null : GrammarNode.Either(choices);
     }
 
-    private static GrammarNode AnyFraction(int left) => left == 0 ? GrammarNode.Empty : Seq(Point, new RepeatNode(Digit, 1, left)).Optional();
+    private static GrammarNode AnyFraction(int left) =>
+        left == 0 ? GrammarNode.Empty : Seq(Point, new RepeatNode(Digit, 1, left)).Optional();
 
     /// <summary>Numbers whose whole part is within bounds, with any fraction.</summary>
     private static GrammarNode? Decimals(BigInteger low, BigInteger high)
     {
         GrammarNode? all = low <= 0 && high >= 0 ? Seq(GrammarNode.Text("0"), AnyFraction(MostDigits - 1)) : null;
-        foreach ((BigInteger from, BigInteger to, int digits) in ByLength(BigInteger.Max(low, 1), high)) all = Choice(all, Seq(SameLength(Text(from), Text(to)), AnyFraction(MostDigits - digits)));
+        foreach ((BigInteger from, BigInteger to, int digits) in ByLength(BigInteger.Max(low, 1), high))
+            all = Choice(all, Seq(SameLength(Text(from), Text(to)), AnyFraction(MostDigits - digits)));
         return all;
     }
 
@@ -211,7 +230,8 @@ internal static class NumberPattern
 /// <summary>Formats as patterns.</summary>
 internal static class FormatPattern
 {
-    private const string Date = "(?:(?:[0-9]{4})-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    private const string Date =
+        "(?:(?:[0-9]{4})-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
         + "|(?:(?:[0-9]{2})(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)";
 
     private const string Time = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])";
@@ -225,14 +245,17 @@ internal static class FormatPattern
         "date" => $"^{Date}$",
         "time" => $"^{Time}$",
         "date-time" => $"^{Date}[Tt]{Time}$",
-        "duration" => "^P(?:[0-9]{1,4}W|(?:[0-9]{1,4}Y(?:[0-9]{1,4}M(?:[0-9]{1,4}D)?)?|[0-9]{1,4}M(?:[0-9]{1,4}D)?|[0-9]{1,4}D)(?:T(?:[0-9]{1,4}H(?:[0-9]{1,4}M(?:[0-9]{1,4}S)?)?|[0-9]{1,4}M(?:[0-9]{1,4}S)?|[0-9]{1,4}S))?"
+        "duration" =>
+            "^P(?:[0-9]{1,4}W|(?:[0-9]{1,4}Y(?:[0-9]{1,4}M(?:[0-9]{1,4}D)?)?|[0-9]{1,4}M(?:[0-9]{1,4}D)?|[0-9]{1,4}D)(?:T(?:[0-9]{1,4}H(?:[0-9]{1,4}M(?:[0-9]{1,4}S)?)?|[0-9]{1,4}M(?:[0-9]{1,4}S)?|[0-9]{1,4}S))?"
             + "|T(?:[0-9]{1,4}H(?:[0-9]{1,4}M(?:[0-9]{1,4}S)?)?|[0-9]{1,4}M(?:[0-9]{1,4}S)?|[0-9]{1,4}S))$",
         "uuid" => $"^{Hex}{{8}}-{Hex}{{4}}-{Hex}{{4}}-{Hex}{{4}}-{Hex}{{12}}$",
         "email" => $"^[A-Za-z0-9_+-]{{1,32}}(?:\\.[A-Za-z0-9_+-]{{1,32}}){{0,3}}@{Label}(?:\\.{Label}){{1,3}}$",
         "hostname" => $"^{Label}(?:\\.{Label}){{0,3}}$",
         "ipv4" => $"^{Octet}\\.{Octet}\\.{Octet}\\.{Octet}$",
-        "ipv6" => $"^(?:(?:{Hex}{{1,4}}:){{7}}{Hex}{{1,4}}|(?:{Hex}{{1,4}}:){{1,6}}:{Hex}{{1,4}}|(?:{Hex}{{1,4}}:){{1,7}}:|::(?:{Hex}{{1,4}}:){{0,6}}{Hex}{{1,4}}|::)$",
-        "uri" => $"^[A-Za-z][A-Za-z0-9+-]{{0,15}}://{Label}(?:\\.{Label}){{0,3}}(?::[0-9]{{1,4}})?(?:/[A-Za-z0-9_.~!$&'()*+,;=:@-]*)*(?:\\?[A-Za-z0-9_.~!$&'()*+,;=:@/?-]*)?(?:#[A-Za-z0-9_.~!$&'()*+,;=:@/?-]*)?$",
+        "ipv6" =>
+            $"^(?:(?:{Hex}{{1,4}}:){{7}}{Hex}{{1,4}}|(?:{Hex}{{1,4}}:){{1,6}}:{Hex}{{1,4}}|(?:{Hex}{{1,4}}:){{1,7}}:|::(?:{Hex}{{1,4}}:){{0,6}}{Hex}{{1,4}}|::)$",
+        "uri" =>
+            $"^[A-Za-z][A-Za-z0-9+-]{{0,15}}://{Label}(?:\\.{Label}){{0,3}}(?::[0-9]{{1,4}})?(?:/[A-Za-z0-9_.~!$&'()*+,;=:@-]*)*(?:\\?[A-Za-z0-9_.~!$&'()*+,;=:@/?-]*)?(?:#[A-Za-z0-9_.~!$&'()*+,;=:@/?-]*)?$",
         _ => null,
     };
 }

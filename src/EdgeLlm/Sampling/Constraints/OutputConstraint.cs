@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace EdgeLlm.Sampling.Constraints;
 
 /// <summary>
-/// A form that an answer has to have: a JSON Schema, a regular expression, a grammar, or JSON of any shape. Compiled when made; safe for use by several
-/// threads and many answers.
+/// A form that an answer has to have: a JSON Schema, a regular expression, a grammar, or JSON of any shape. Compiled when made; safe for
+/// use by several threads and many answers.
 /// </summary>
 public sealed class OutputConstraint
 {
@@ -40,71 +40,92 @@ public sealed class OutputConstraint
     /// <summary>Whether the answer is JSON.</summary>
     public bool IsJson { get; }
 
+    /// <summary>
+    /// Source of the constraint (schema, regex, gbnf or lark, and its text), for a process that makes an equal one; null: it was made
+    /// otherwise.
+    /// </summary>
+    internal (string Kind, string Text)? Source { get; private init; }
+
+    /// <summary>The form of a <see cref="Source"/>.</summary>
+    /// <exception cref="ConstraintException">There is no such kind, or the text is wrong.</exception>
+    internal static OutputConstraint OfSource(string kind, string text) => kind switch
+    {
+        "schema" => JsonSchema(text),
+        "regex" => Regex(text),
+        "gbnf" => Gbnf(text),
+        "lark" => Lark(text),
+        _ => throw new ConstraintException("there is no such kind of form"),
+    };
+
     /// <summary>Bytes of the shortest answer, which are tokens at most.</summary>
     public int ShortestBytes => new Matcher(_automaton).Distance;
 
     /// <summary>JSON that satisfies a schema of draft 2020-12, as far as docs/constraints.md says.</summary>
     /// <param name="schema">The schema's text.</param>
-    /// <exception cref="ConstraintException">It is not JSON, has a keyword that is not supported, is too complex, or nothing satisfies it.</exception>
-    public static OutputConstraint JsonSchema(string schema)
-    {
-        ArgumentNullException.ThrowIfNull(schema);
-        CheckSize(schema);
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(schema, new JsonDocumentOptions { MaxDepth = CompileBudget.MostDepth });
-            return JsonSchema(document.RootElement);
-        }
-        catch (JsonException exception)
-        {
-            throw new ConstraintException($"the schema is not JSON: {exception.Message}");
-        }
-    }
+    /// <exception cref="ConstraintException">It is not JSON, has a keyword that is not supported, is too complex, or nothing satisfies
+    /// it.</exception>
+    public static OutputConstraint JsonSchema(string schema) => Compile(FormLanguage.JsonSchema, schema, new CompileBudget());
 
     /// <inheritdoc cref="JsonSchema(string)"/>
-    public static OutputConstraint JsonSchema(JsonElement schema)
-    {
-        try
-        {
-            var builder = new AutomatonBuilder(new CompileBudget());
-            return new OutputConstraint(builder.Finish(new SchemaCompiler(schema.Clone(), builder).Compile(), MostJsonLevels), isJson: true);
-        }
-        catch (InvalidOperationException)
-        {
-            throw new ConstraintException("the schema has a keyword with a value of the wrong type, or a text with half of a surrogate pair");
-        }
-    }
+    public static OutputConstraint JsonSchema(JsonElement schema) => OfSchema(schema.Clone(), new CompileBudget());
 
     /// <summary>A text that a regular expression (ECMAScript's, as far as docs/constraints.md says) matches as a whole.</summary>
     /// <exception cref="ConstraintException">It is wrong, not supported or too complex.</exception>
-    public static OutputConstraint Regex(string pattern)
-    {
-        ArgumentNullException.ThrowIfNull(pattern);
-        CheckSize(pattern);
-        var budget = new CompileBudget();
-        var builder = new AutomatonBuilder(budget);
-        int root = builder.AddDfa(PatternDfa.Of(RegexParser.Parse(pattern, budget), TextForm.Plain, budget)) + 1;
-        return new OutputConstraint(builder.Finish(root, MostGrammarLevels), isJson: false);
-    }
+    public static OutputConstraint Regex(string pattern) => Compile(FormLanguage.Regex, pattern, new CompileBudget());
 
     /// <summary>A text of a grammar as llama.cpp writes them (GBNF), from its rule `root`.</summary>
     /// <exception cref="ConstraintException">It is wrong, not supported or too complex.</exception>
-    public static OutputConstraint Gbnf(string grammar)
-    {
-        ArgumentNullException.ThrowIfNull(grammar);
-        CheckSize(grammar);
-        var budget = new CompileBudget();
-        return OfGrammar(GbnfParser.Parse(grammar, budget), budget);
-    }
+    public static OutputConstraint Gbnf(string grammar) => Compile(FormLanguage.Gbnf, grammar, new CompileBudget());
 
     /// <summary>A text of a Lark grammar, from its rule `start`, as far as docs/constraints.md says.</summary>
     /// <exception cref="ConstraintException">It is wrong, not supported or too complex.</exception>
-    public static OutputConstraint Lark(string grammar)
+    public static OutputConstraint Lark(string grammar) => Compile(FormLanguage.Lark, grammar, new CompileBudget());
+
+    /// <summary>Compiles a form within a budget, which then has what was spent.</summary>
+    internal static OutputConstraint Compile(FormLanguage language, string source, CompileBudget budget)
     {
-        ArgumentNullException.ThrowIfNull(grammar);
-        CheckSize(grammar);
-        var budget = new CompileBudget();
-        return OfGrammar(LarkParser.Parse(grammar, budget), budget);
+        ArgumentNullException.ThrowIfNull(source);
+        if (source.Length > MostSourceBytes) throw new ConstraintException($"it is longer than {MostSourceBytes} characters");
+        budget.Spend(source.Length);
+        switch (language)
+        {
+            case FormLanguage.JsonSchema:
+                try
+                {
+                    using JsonDocument document =
+                        JsonDocument.Parse(source, new JsonDocumentOptions { MaxDepth = CompileBudget.MostDepth });
+                    return OfSchema(document.RootElement, budget);
+                }
+                catch (JsonException exception)
+                {
+                    throw new ConstraintException($"the schema is not JSON: {exception.Message}");
+                }
+            case FormLanguage.Gbnf:
+                return OfGrammar(GbnfParser.Parse(source, budget), budget, ("gbnf", source));
+            case FormLanguage.Lark:
+                return OfGrammar(LarkParser.Parse(source, budget), budget, ("lark", source));
+            default:
+                var builder = new AutomatonBuilder(budget);
+                int root = builder.AddDfa(PatternDfa.Of(RegexParser.Parse(source, budget), TextForm.Plain, budget)) + 1;
+                return new OutputConstraint(builder.Finish(root, MostGrammarLevels), isJson: false) { Source = ("regex", source) };
+        }
+    }
+
+    private static OutputConstraint OfSchema(JsonElement schema, CompileBudget budget)
+    {
+        try
+        {
+            var builder = new AutomatonBuilder(budget);
+            return new OutputConstraint(builder.Finish(new SchemaCompiler(schema, builder).Compile(), MostJsonLevels), isJson: true)
+            {
+                Source = ("schema", schema.GetRawText()),
+            };
+        }
+        catch (InvalidOperationException)
+        {
+            throw new ConstraintException(
+                "the schema has a keyword with a value of the wrong type, or a text with half of a surrogate pair");
+        }
     }
 
     /// <summary>Whether a whole text has the form.</summary>
@@ -125,15 +146,15 @@ public sealed class OutputConstraint
         return matcher.CanEnd;
     }
 
-    /// <summary>Whether a text of the form may begin so.</summary>
-    internal bool CanBegin(ReadOnlySpan<byte> text)
+    /// <summary>Bytes from the end of a text to the nearest end of the form; -1: no text of the form begins so.</summary>
+    internal int DistanceAfter(ReadOnlySpan<byte> text)
     {
         var matcher = new Matcher(_automaton);
         foreach (byte value in text)
         {
-            if (!matcher.Read(value)) return false;
+            if (!matcher.Read(value)) return -1;
         }
-        return true;
+        return matcher.Distance;
     }
 
     /// <summary>Whether a JSON value has the form, however it was written: white space, escapes and 1.0 for 1 do not matter.</summary>
@@ -147,14 +168,50 @@ public sealed class OutputConstraint
     /// <param name="prefix">Bytes that have to come first and are not part of the form (<c>heal</c>).</param>
     internal TokenConstraint Begin(TokenTree tree, ReadOnlySpan<byte> prefix = default) => new(_automaton, tree, prefix);
 
-    private static OutputConstraint OfGrammar(Grammar grammar, CompileBudget budget)
+    /// <summary>A form put together of texts, patterns, schemas and grammars.</summary>
+    /// <param name="steps">Steps that compiling it may take.</param>
+    /// <param name="put">Puts it together.</param>
+    /// <exception cref="ConstraintException">It is too complex, or a part of it is wrong.</exception>
+    internal static OutputConstraint Compose(long steps, Func<FormBuilder, GrammarNode> put)
     {
-        var builder = new AutomatonBuilder(budget);
-        return new OutputConstraint(builder.Finish(new GrammarCompiler(grammar, builder).Compile(), MostGrammarLevels), isJson: false);
+        var form = new FormBuilder(new AutomatonBuilder(new CompileBudget(steps)));
+        return new OutputConstraint(form.Finish(put(form), MostJsonLevels + 2), isJson: false);
     }
 
-    private static void CheckSize(string source)
+    /// <summary>
+    /// Whether a JSON value satisfies a whole schema, of whose keywords also those are read that an answer can't be held to.
+    /// </summary>
+    /// <exception cref="ConstraintException">The schema has what can't be decided.</exception>
+    internal static bool Satisfies(JsonElement schema, JsonElement value)
     {
-        if (source.Length > MostSourceBytes) throw new ConstraintException($"it is longer than {MostSourceBytes} characters");
+        try
+        {
+            var budget = new CompileBudget();
+            var document = new SchemaDocument(schema, budget);
+            return new SchemaValidator(document, budget).IsValid(document.Root, value);
+        }
+        catch (InvalidOperationException)
+        {
+            throw new ConstraintException(
+                "the schema has a keyword with a value of the wrong type, or a text with half of a surrogate pair");
+        }
     }
+
+    private static OutputConstraint OfGrammar(Grammar grammar, CompileBudget budget, (string Kind, string Text) source)
+    {
+        var builder = new AutomatonBuilder(budget);
+        return new OutputConstraint(builder.Finish(new GrammarCompiler(grammar, builder).Compile(), MostGrammarLevels), isJson: false)
+        {
+            Source = source,
+        };
+    }
+}
+
+/// <summary>Languages of forms.</summary>
+internal enum FormLanguage
+{
+    JsonSchema,
+    Regex,
+    Gbnf,
+    Lark,
 }

@@ -4,8 +4,9 @@ using System.Text;
 namespace EdgeLlm.Sampling.Constraints;
 
 /// <summary>
-/// Regular expressions as ECMAScript writes them (what JSON Schema's `pattern` asks for), with `(?i)` at the beginning: literals, classes, escapes, groups,
-/// alternatives, repeats, anchors. Look-around, back references and word boundaries are refused: what they say is not regular or needs the whole text.
+/// Regular expressions as ECMAScript writes them (what JSON Schema's `pattern` asks for), with `(?i)` at the beginning: literals, classes,
+/// escapes, groups, alternatives, repeats, anchors. Look-around, back references and word boundaries are refused: what they say is not
+/// regular or needs the whole text.
 /// </summary>
 internal sealed class RegexParser
 {
@@ -48,7 +49,7 @@ internal sealed class RegexParser
         var items = new List<GrammarNode>();
         while (_at < _text.Length && _text[_at] is not ('|' or ')'))
         {
-            _budget.Spend(1);
+            _budget.Spend(10);
             GrammarNode item = ParseAtom(depth);
             while (TryParseRepeat(out int min, out int max))
             {
@@ -81,7 +82,7 @@ internal sealed class RegexParser
             case '$': return new AnchorNode(false);
             case '\\': return Set(ParseEscape(inClass: false));
             case '*' or '+' or '?': throw Wrong($"there is nothing that {(char)c} could repeat");
-            default: return Set(CharacterSet.Of((c, c)));
+            default: return Set(CharacterSet.Of(c));
         }
     }
 
@@ -171,7 +172,7 @@ internal sealed class RegexParser
     private CharacterSet ParseClassAtom()
     {
         int c = _text[_at++];
-        return c == '\\' ? ParseEscape(inClass: true) : CharacterSet.Of((c, c));
+        return c == '\\' ? ParseEscape(inClass: true) : CharacterSet.Of(c);
     }
 
     private static bool IsOne(CharacterSet set) => set.Ranges is [var only] && only.Low == only.High;
@@ -205,7 +206,8 @@ internal sealed class RegexParser
                 return One(value);
             case 'u':
                 int unit = Hex(4);
-                if (char.IsHighSurrogate((char)unit) && Take('\\') && Take('u')) unit = char.ConvertToUtf32((char)unit, LowSurrogate(Hex(4)));
+                if (char.IsHighSurrogate((char)unit) && Take('\\') && Take('u'))
+                    unit = char.ConvertToUtf32((char)unit, LowSurrogate(Hex(4)));
                 return One(unit);
             case 'p' or 'P': return ParseProperty(c == 'P');
             case 'b' or 'B': throw Wrong("word boundaries (\\b, \\B) are not supported");
@@ -227,9 +229,18 @@ internal sealed class RegexParser
         string name = string.Concat(_text[start.._at].Select(char.ConvertFromUtf32));
         if (!Take('}')) throw Wrong("\\p{ has no }");
         _budget.Spend(200_000);
-        name = name switch { "Letter" => "L", "Digit" or "digit" => "Nd", "Number" => "N", "Alphabetic" => "L", "Punctuation" => "P", _ => name };
+        name = name switch
+        {
+            "Letter" => "L",
+            "Digit" or "digit" => "Nd",
+            "Number" => "N",
+            "Alphabetic" => "L",
+            "Punctuation" => "P",
+            _ => name
+        };
         var belongs = new bool[30]; // by category
-        for (int category = 0; category < belongs.Length; category++) belongs[category] = name.Length is 1 or 2 && Code((UnicodeCategory)category).StartsWith(name, StringComparison.Ordinal);
+        for (int category = 0; category < belongs.Length; category++)
+            belongs[category] = name.Length is 1 or 2 && Code((UnicodeCategory)category).StartsWith(name, StringComparison.Ordinal);
         if (!belongs.Contains(true)) throw Wrong($"\\p{{{name}}} is not known; general categories such as L, Lu or Nd are");
         var ranges = new List<(int, int)>();
         int first = -1;
@@ -247,17 +258,39 @@ internal sealed class RegexParser
 
     private static string Code(UnicodeCategory category) => category switch
     {
-        UnicodeCategory.UppercaseLetter => "Lu", UnicodeCategory.LowercaseLetter => "Ll", UnicodeCategory.TitlecaseLetter => "Lt", UnicodeCategory.ModifierLetter => "Lm",
-        UnicodeCategory.OtherLetter => "Lo", UnicodeCategory.NonSpacingMark => "Mn", UnicodeCategory.SpacingCombiningMark => "Mc", UnicodeCategory.EnclosingMark => "Me",
-        UnicodeCategory.DecimalDigitNumber => "Nd", UnicodeCategory.LetterNumber => "Nl", UnicodeCategory.OtherNumber => "No", UnicodeCategory.SpaceSeparator => "Zs",
-        UnicodeCategory.LineSeparator => "Zl", UnicodeCategory.ParagraphSeparator => "Zp", UnicodeCategory.Control => "Cc", UnicodeCategory.Format => "Cf",
-        UnicodeCategory.Surrogate => "Cs", UnicodeCategory.PrivateUse => "Co", UnicodeCategory.ConnectorPunctuation => "Pc", UnicodeCategory.DashPunctuation => "Pd",
-        UnicodeCategory.OpenPunctuation => "Ps", UnicodeCategory.ClosePunctuation => "Pe", UnicodeCategory.InitialQuotePunctuation => "Pi",
-        UnicodeCategory.FinalQuotePunctuation => "Pf", UnicodeCategory.OtherPunctuation => "Po", UnicodeCategory.MathSymbol => "Sm", UnicodeCategory.CurrencySymbol => "Sc",
-        UnicodeCategory.ModifierSymbol => "Sk", UnicodeCategory.OtherSymbol => "So", _ => "Cn",
+        UnicodeCategory.UppercaseLetter => "Lu",
+        UnicodeCategory.LowercaseLetter => "Ll",
+        UnicodeCategory.TitlecaseLetter => "Lt",
+        UnicodeCategory.ModifierLetter => "Lm",
+        UnicodeCategory.OtherLetter => "Lo",
+        UnicodeCategory.NonSpacingMark => "Mn",
+        UnicodeCategory.SpacingCombiningMark => "Mc",
+        UnicodeCategory.EnclosingMark => "Me",
+        UnicodeCategory.DecimalDigitNumber => "Nd",
+        UnicodeCategory.LetterNumber => "Nl",
+        UnicodeCategory.OtherNumber => "No",
+        UnicodeCategory.SpaceSeparator => "Zs",
+        UnicodeCategory.LineSeparator => "Zl",
+        UnicodeCategory.ParagraphSeparator => "Zp",
+        UnicodeCategory.Control => "Cc",
+        UnicodeCategory.Format => "Cf",
+        UnicodeCategory.Surrogate => "Cs",
+        UnicodeCategory.PrivateUse => "Co",
+        UnicodeCategory.ConnectorPunctuation => "Pc",
+        UnicodeCategory.DashPunctuation => "Pd",
+        UnicodeCategory.OpenPunctuation => "Ps",
+        UnicodeCategory.ClosePunctuation => "Pe",
+        UnicodeCategory.InitialQuotePunctuation => "Pi",
+        UnicodeCategory.FinalQuotePunctuation => "Pf",
+        UnicodeCategory.OtherPunctuation => "Po",
+        UnicodeCategory.MathSymbol => "Sm",
+        UnicodeCategory.CurrencySymbol => "Sc",
+        UnicodeCategory.ModifierSymbol => "Sk",
+        UnicodeCategory.OtherSymbol => "So",
+        _ => "Cn",
     };
 
-    private static CharacterSet One(int c) => CharacterSet.Of((c, c));
+    private static CharacterSet One(int c) => CharacterSet.Of(c);
 
     private int Hex(int digits)
     {
@@ -271,7 +304,8 @@ internal sealed class RegexParser
         int value = 0;
         for (int i = start; i < end; i++)
         {
-            int digit = _text[i] < 0x80 && char.IsAsciiHexDigit((char)_text[i]) ? Convert.ToInt32(((char)_text[i]).ToString(), 16) : throw Wrong("an escape has a character that is not a hexadecimal digit");
+            int digit = _text[i] < 0x80 && char.IsAsciiHexDigit((char)_text[i]) ? Convert.ToInt32(((char)_text[i]).ToString(), 16)
+                : throw Wrong("an escape has a character that is not a hexadecimal digit");
             value = value * 16 + digit;
             if (value > 0x10FFFF) throw Wrong("an escape is over \\u{10FFFF}");
         }

@@ -41,7 +41,8 @@ internal sealed partial class SchemaCompiler
         var schemas = new List<SchemaNode>();
         foreach (SchemaNode node in form.Nodes)
         {
-            if (node.TryGet("prefixItems", out JsonElement list) && index < list.GetArrayLength()) schemas.Add(_document.Child(node, list[index], "prefixItems", $"{index}"));
+            if (node.TryGet("prefixItems", out JsonElement list) && index < list.GetArrayLength())
+                schemas.Add(_document.Child(node, list[index], "prefixItems", $"{index}"));
             else if (node.TryGet("items", out JsonElement items)) schemas.Add(_document.Child(node, items, "items"));
         }
         return [.. schemas];
@@ -119,10 +120,12 @@ internal sealed partial class SchemaCompiler
         if (form.MinItems > keys.Count) return 0;
         _builder.Sets.Add(set);
         (int start, int after) = AddSetStates(set, '[', ']');
-        foreach (byte[] key in keys.Select(System.Text.Encoding.UTF8.GetBytes).OrderBy(key => key, KeyOrder)) set.Members.Add(new Member(key, false, after));
+        foreach (byte[] key in keys.Select(System.Text.Encoding.UTF8.GetBytes).OrderBy(key => key, KeyOrder))
+            set.Members.Add(new Member(key, false, after));
         AddKeys(set, null, [], isAny: false);
         return start;
 
-        ConstraintException Refused() => new($"schema {place}/uniqueItems: only supported where the items are constants (enum, const), true, false or null");
+        ConstraintException Refused() =>
+            new($"schema {place}/uniqueItems: only supported where the items are constants (enum, const), true, false or null");
     }
 }

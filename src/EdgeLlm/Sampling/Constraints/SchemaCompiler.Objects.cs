@@ -34,8 +34,9 @@ internal sealed partial class SchemaCompiler
         var schemas = new List<SchemaNode>();
         foreach (SchemaNode node in form.Nodes)
         {
-            bool isNamed = node.TryGet("properties", out JsonElement properties) && properties.ValueKind == JsonValueKind.Object && properties.TryGetProperty(name, out _);
-            if (isNamed) schemas.Add(_document.Child(node, properties.GetProperty(name), "properties", name));
+            _budget.Spend(20);
+            bool isNamed = node.TryGetMember(name, out JsonElement named);
+            if (isNamed) schemas.Add(_document.Child(node, named, "properties", name));
             if (node.TryGet("patternProperties", out JsonElement patterns) && patterns.ValueKind == JsonValueKind.Object)
             {
                 foreach (JsonProperty pattern in patterns.EnumerateObject())
@@ -45,7 +46,8 @@ internal sealed partial class SchemaCompiler
                     schemas.Add(_document.Child(node, pattern.Value, "patternProperties", pattern.Name));
                 }
             }
-            if (!isNamed && node.TryGet("additionalProperties", out JsonElement others)) schemas.Add(_document.Child(node, others, "additionalProperties"));
+            if (!isNamed && node.TryGet("additionalProperties", out JsonElement others))
+                schemas.Add(_document.Child(node, others, "additionalProperties"));
         }
         return [.. schemas];
     }
@@ -61,7 +63,8 @@ internal sealed partial class SchemaCompiler
         }
         // Names that only a constant of propertyNames gives are members, too: there are finitely many.
         foreach (SchemaForm name in form.MemberNames.Count == 0 ? [] : _reader.Read(form.MemberNames))
-            names.AddRange((name.Constants ?? []).Where(constant => constant.ValueKind == JsonValueKind.String).Select(constant => constant.GetString()!));
+            names.AddRange((name.Constants ?? []).Where(constant => constant.ValueKind == JsonValueKind.String)
+                .Select(constant => constant.GetString()!));
         _budget.Spend(names.Count);
         return names.Concat(form.Required).Distinct();
     }
@@ -83,20 +86,26 @@ internal sealed partial class SchemaCompiler
             if (list.ValueKind != JsonValueKind.Object) throw node.Wrong("patternProperties", "must be an object");
             patterns.AddRange(list.EnumerateObject().Select(property => (node, property.Name, property.Value)));
         }
-        if (patterns.Count > MostPatterns) throw form.Nodes[0].Wrong("patternProperties", $"more than {MostPatterns} patterns are not supported");
+        if (patterns.Count > MostPatterns)
+            throw form.Nodes[0].Wrong("patternProperties", $"more than {MostPatterns} patterns are not supported");
         Dfa? allowed = AllowedKeys(form);
         if (allowed is null) return (null, []);
         if (patterns.Count == 0)
         {
             SchemaNode[] schemas = SchemasOf(0);
-            return schemas.Any(node => node.IsFalse) ? (null, []) : (form.MemberNames.Count == 0 ? _quotedAnyKey ??= PatternDfa.Quoted(allowed, _budget) : PatternDfa.Quoted(allowed, _budget), [RuleOf(schemas)]);
+            return schemas.Any(node => node.IsFalse) ? (null, [])
+                : (form.MemberNames.Count == 0 ? _quotedAnyKey ??= PatternDfa.Quoted(allowed, _budget)
+                    : PatternDfa.Quoted(allowed, _budget), [RuleOf(schemas)]);
         }
-        Dfa[] each = [.. patterns.Select(pattern => PatternDfa.Of(PatternDfa.Somewhere(RegexParser.Parse(pattern.Pattern, _budget)), TextForm.Json, _budget))];
+        Dfa[] each =
+            [.. patterns.Select(pattern =>
+                PatternDfa.Of(PatternDfa.Somewhere(RegexParser.Parse(pattern.Pattern, _budget)), TextForm.Json, _budget))];
         var kinds = new List<int>();
         Dfa? keys = new KeyProduct(allowed, each, _budget).Make(matched =>
         {
             SchemaNode[] schemas = SchemasOf(matched);
-            if (schemas.Any(node => node.IsFalse) || _reader.Read(schemas).Count == 0) return -1; // no value at all, as of two patterns that contradict each other
+            // no value at all, as of two patterns that contradict each other
+            if (schemas.Any(node => node.IsFalse) || _reader.Read(schemas).Count == 0) return -1;
             int rule = RuleOf(schemas);
             if (!kinds.Contains(rule)) kinds.Add(rule);
             return kinds.IndexOf(rule);
@@ -116,18 +125,20 @@ internal sealed partial class SchemaCompiler
                     isNamed = true;
                     schemas.Add(_document.Child(node, patterns[i].Schema, "patternProperties", patterns[i].Pattern));
                 }
-                if (!isNamed && node.TryGet("additionalProperties", out JsonElement others)) schemas.Add(_document.Child(node, others, "additionalProperties"));
+                if (!isNamed && node.TryGet("additionalProperties", out JsonElement others))
+                    schemas.Add(_document.Child(node, others, "additionalProperties"));
             }
             return [.. schemas];
         }
     }
 
-    /// <summary>What `propertyNames` allows, without quotes; null: constants only, or nothing.</summary>
+    /// <summary>Names that `propertyNames` allows, without quotes; null: constants only, or none.</summary>
     private Dfa? AllowedKeys(SchemaForm form)
     {
         _anyKey ??= PatternDfa.Of(new SetNode(CharacterSet.All).Star(), TextForm.Json, _budget);
         if (form.MemberNames.Count == 0) return _anyKey;
-        SchemaForm[] names = [.. _reader.Read(form.MemberNames).Where(name => name.Types.HasFlag(JsonTypes.String) && name.Constants is null)];
+        SchemaForm[] names =
+            [.. _reader.Read(form.MemberNames).Where(name => name.Types.HasFlag(JsonTypes.String) && name.Constants is null)];
         if (names.Length == 0) return null;
         if (names.Length > 1) throw form.MemberNames[0].Wrong("", "alternatives are not supported here");
         return IsEmpty(Content(names[0])) ? null : Content(names[0]);
@@ -148,7 +159,8 @@ internal sealed partial class SchemaCompiler
         var set = new MemberSet(_builder.Sets.Count) { Min = min, Max = freeKeys is null ? Math.Min(max, members.Count) : max };
         _builder.Sets.Add(set);
         (int start, int after) = AddSetStates(set, '{', '}');
-        foreach ((string name, bool required, int rule) in members) set.Members.Add(new Member(JsonText.Quoted(name), required, Value(rule)));
+        foreach ((string name, bool required, int rule) in members)
+            set.Members.Add(new Member(JsonText.Quoted(name), required, Value(rule)));
         set.Members.Sort((a, b) => KeyOrder.Compare(a.Key, b.Key));
         set.Free.AddRange(kinds.Select(Value));
         AddKeys(set, freeKeys, kindOf ?? [], freeKeys == _quotedAnyKey);
@@ -168,7 +180,8 @@ internal sealed partial class SchemaCompiler
     private (int Start, int After) AddSetStates(MemberSet set, char open, char close)
     {
         int number = set.Number, done = _builder.Done;
-        int start = _builder.AddState(), first = _builder.AddState(Role.FirstMember, number), after = _builder.AddState(Role.AfterMember, number);
+        int start = _builder.AddState(), first = _builder.AddState(Role.FirstMember, number),
+            after = _builder.AddState(Role.AfterMember, number);
         int next = _builder.AddState(Role.NextMember, number);
         set.KeyReturn = _builder.AddState(Role.KeyReturn, number);
         _builder.On(start, open, first, Act.Open);
@@ -195,9 +208,11 @@ internal sealed partial class SchemaCompiler
         for (int i = 0; i < tree.States.Count; i++)
         {
             KeyTree.State state = tree.States[i];
-            foreach ((int c, int to) in tree.Cells(i)) _builder.SetCell(first + i, c, first + to, state.From == state.To ? Act.FreeKey : Act.Key);
+            foreach ((int c, int to) in tree.Cells(i))
+                _builder.SetCell(first + i, c, first + to, state.From == state.To ? Act.FreeKey : Act.Key);
             if (isAny && state.Free > 0 && freeKeys!.Accepts(freeKeys.Step(state.Free, (byte)'"'))) _builder.MarkText(first + i);
-            int label = state.Member >= 0 ? state.Member : state.Free > 0 && freeKeys!.Accepts(state.Free) ? set.Members.Count + (kindOf.Length > 0 ? kindOf[state.Free] : 0) : -1;
+            int label = state.Member >= 0 ? state.Member : state.Free > 0 && freeKeys!.Accepts(state.Free)
+                ? set.Members.Count + (kindOf.Length > 0 ? kindOf[state.Free] : 0) : -1;
             if (label >= 0) _builder.Label(first + i, label);
             set.Depth.Add(state.Depth);
             set.Reach.Add((state.From, state.To));

@@ -19,7 +19,7 @@ internal sealed partial class SchemaCompiler
         return _patterns[key] = IsEmpty(content) ? 0 : _builder.AddDfa(PatternDfa.Quoted(content, _budget)) + 1;
     }
 
-    /// <summary>What is between the quotes of a form's strings, with the shortest escapes.</summary>
+    /// <summary>Contents of a form's strings, between the quotes, with the shortest escapes.</summary>
     private Dfa Content(SchemaForm form)
     {
         Dfa? all = null;
@@ -36,7 +36,8 @@ internal sealed partial class SchemaCompiler
             }
         }
         if (all is not null && form.MinLength == 0 && form.MaxLength == Counter.NoLimit) return all;
-        if (all is not null && (form.MaxLength == Counter.NoLimit || form.MaxLength >= LongestOf(all)) && form.MinLength <= ShortestOf(all)) return all;
+        if (all is not null && (form.MaxLength == Counter.NoLimit || form.MaxLength >= LongestOf(all)) && form.MinLength <= ShortestOf(all))
+            return all;
         Dfa lengths = PatternDfa.OfLength(form.MinLength, form.MaxLength, _budget);
         return all is null ? lengths : Dfa.Intersect(all, lengths, _budget);
     }
@@ -57,7 +58,8 @@ internal sealed partial class SchemaCompiler
             int most = 0;
             for (int c = 0; c < dfa.Classes; c++)
             {
-                if (dfa.Next(at, c) is > 0 and var next) most = Math.Max(most, Visit(next, depth + 1) is var rest && rest >= Counter.NoLimit - 1 ? rest : rest + 1);
+                if (dfa.Next(at, c) is > 0 and var next)
+                    most = Math.Max(most, Visit(next, depth + 1) is var rest && rest >= Counter.NoLimit - 1 ? rest : rest + 1);
             }
             state[at] = 2;
             return longest[at] = most;
@@ -93,7 +95,8 @@ internal sealed partial class SchemaCompiler
         start = _builder.AddState();
         byte quote = _character.Map['"'];
         int first = _builder.AddDfa(_character, role: Role.Counter, owner: counter, cell: (offset, state, _, next) =>
-            (_character.Accepts(next) && !HasNext(next) ? offset + 1 : offset + next) | (state == 1 && isCounted ? (int)Act.Count << Automaton.ActShift : 0));
+            (_character.Accepts(next) && !HasNext(next) ? offset + 1 : offset + next)
+                | (state == 1 && isCounted ? (int)Act.Count << Automaton.ActShift : 0));
         _builder.SetCell(first + 1, quote, _builder.Done, isCounted ? Act.Enough : Act.None);
         _builder.MarkText(first + 1);
         _builder.On(start, '"', first + 1);

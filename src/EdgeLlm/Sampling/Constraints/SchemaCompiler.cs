@@ -3,11 +3,12 @@ using System.Text.Json;
 namespace EdgeLlm.Sampling.Constraints;
 
 /// <summary>
-/// JSON Schema as states. A rule is made for each set of subschemas that hold together of one value, once, so that schemas may be recursive.
+/// JSON Schema as states. A rule is made for each set of subschemas that hold together of one value, once, so that schemas may be
+/// recursive.
 /// </summary>
 internal sealed partial class SchemaCompiler
 {
-    /// <summary>White space in one place: nothing, a space, or a line break and up to so many spaces or tabs.</summary>
+    /// <summary>White space in one place: nothing, a space, or a line break and up to a given number of spaces or tabs.</summary>
     private const int MostIndent = 20;
 
     private const int MostComparedText = 500;
@@ -36,7 +37,8 @@ internal sealed partial class SchemaCompiler
         _reader = new SchemaReader(_document, _budget, AreDisjoint);
         _validator = new SchemaValidator(_document, _budget);
         _space = AddSpace();
-        _scalars = builder.AddDfa(PatternDfa.Of(GrammarNode.Either([GrammarNode.Text("true"), GrammarNode.Text("false")]), TextForm.Plain, _budget)) + 1;
+        _scalars = builder.AddDfa(
+            PatternDfa.Of(GrammarNode.Either([GrammarNode.Text("true"), GrammarNode.Text("false")]), TextForm.Plain, _budget)) + 1;
         Null = builder.AddDfa(PatternDfa.Of(GrammarNode.Text("null"), TextForm.Plain, _budget)) + 1;
     }
 
@@ -140,7 +142,8 @@ internal sealed partial class SchemaCompiler
         {
             case JsonValueKind.Object:
                 var members = new List<(string, bool, int)>();
-                foreach (JsonProperty property in value.EnumerateObject()) members.Add((property.Name, true, Constant(property.Value, depth + 1)));
+                foreach (JsonProperty property in value.EnumerateObject())
+                    members.Add((property.Name, true, Constant(property.Value, depth + 1)));
                 return AddMembers(members, null, [], 0, Counter.NoLimit);
             case JsonValueKind.Array:
                 int[] items = [.. value.EnumerateArray().Select(item => Constant(item, depth + 1))];
@@ -159,17 +162,21 @@ internal sealed partial class SchemaCompiler
         JsonTypes both = a.Types & b.Types;
         if (both == JsonTypes.None) return true;
         if (depth > 8) return false;
-        if (a.Constants is { } constants) return constants.TrueForAll(value => !b.Nodes.TrueForAll(node => _validator.IsValid(node, value)));
+        if (a.Constants is { } constants)
+            return constants.TrueForAll(value => !b.Nodes.TrueForAll(node => _validator.IsValid(node, value)));
         if (b.Constants is not null) return AreDisjoint(b, a, depth);
         if (both.HasFlag(JsonTypes.Null) || both.HasFlag(JsonTypes.Boolean)) return false;
-        if (both.HasFlag(JsonTypes.Number) && !IsEmpty(Dfa.Intersect(NumberPattern.Of(a, _budget), NumberPattern.Of(b, _budget), _budget))) return false;
+        if (both.HasFlag(JsonTypes.Number) && !IsEmpty(Dfa.Intersect(NumberPattern.Of(a, _budget), NumberPattern.Of(b, _budget), _budget)))
+            return false;
         if (both.HasFlag(JsonTypes.String) && !IsEmpty(Dfa.Intersect(Content(a), Content(b), _budget))) return false;
         if (both.HasFlag(JsonTypes.Array) && a.MinItems <= b.MaxItems && b.MinItems <= a.MaxItems) return false;
         return !both.HasFlag(JsonTypes.Object) || a.MinMembers > b.MaxMembers || b.MinMembers > a.MaxMembers
-            || a.Required.Concat(b.Required).Any(name => (a.Required.Contains(name) || b.Required.Contains(name)) && MembersDiffer(a, b, name, depth));
+            || a.Required.Concat(b.Required)
+                .Any(name => (a.Required.Contains(name) || b.Required.Contains(name)) && MembersDiffer(a, b, name, depth));
     }
 
-    private static bool IsEmpty(Dfa dfa) => dfa.Count < 2 || (!dfa.Accepts(1) && Enumerable.Range(0, dfa.Classes).All(c => dfa.Next(1, c) == 0));
+    private static bool IsEmpty(Dfa dfa) =>
+        dfa.Count < 2 || (!dfa.Accepts(1) && Enumerable.Range(0, dfa.Classes).All(c => dfa.Next(1, c) == 0));
 
     /// <summary>Whether a member that one of two forms requires can't be the same in both.</summary>
     private bool MembersDiffer(SchemaForm a, SchemaForm b, string name, int depth)

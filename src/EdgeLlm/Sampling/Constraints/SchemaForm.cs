@@ -17,8 +17,8 @@ internal enum JsonTypes
 }
 
 /// <summary>
-/// Schemas that hold together, without alternatives: what `allOf`, `$ref` and one choice of each `anyOf` come to. What is said of members and items stays with the
-/// schema that says it, as `additionalProperties` speaks of its neighbours only.
+/// Schemas that hold together, without alternatives: what `allOf`, `$ref` and one choice of each `anyOf` come to. What is said of members
+/// and items stays with the schema that says it, as `additionalProperties` speaks of its neighbours only.
 /// </summary>
 internal sealed class SchemaForm
 {
@@ -65,9 +65,23 @@ internal sealed class SchemaForm
 
     public SchemaForm Copy() => new()
     {
-        Types = Types, IsInteger = IsInteger, Constants = Constants, Min = Min, Max = Max, Multiples = [.. Multiples], MinLength = MinLength, MaxLength = MaxLength,
-        Patterns = [.. Patterns], Required = [.. Required], MinMembers = MinMembers, MaxMembers = MaxMembers, MemberNames = [.. MemberNames], MinItems = MinItems,
-        MaxItems = MaxItems, UniqueAt = UniqueAt, Nodes = [.. Nodes],
+        Types = Types,
+        IsInteger = IsInteger,
+        Constants = Constants,
+        Min = Min,
+        Max = Max,
+        Multiples = [.. Multiples],
+        MinLength = MinLength,
+        MaxLength = MaxLength,
+        Patterns = [.. Patterns],
+        Required = [.. Required],
+        MinMembers = MinMembers,
+        MaxMembers = MaxMembers,
+        MemberNames = [.. MemberNames],
+        MinItems = MinItems,
+        MaxItems = MaxItems,
+        UniqueAt = UniqueAt,
+        Nodes = [.. Nodes],
     };
 
     /// <summary>The type of a value.</summary>

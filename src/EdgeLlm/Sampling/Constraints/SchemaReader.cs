@@ -11,13 +11,17 @@ internal sealed class SchemaReader(SchemaDocument document, CompileBudget budget
     /// <summary>Keywords that say nothing of which values are allowed, or are read beside their neighbours.</summary>
     private static readonly HashSet<string> Silent =
     [
-        "$schema", "$id", "$comment", "$defs", "definitions", "$anchor", "$dynamicAnchor", "$vocabulary", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
-        "contentEncoding", "contentMediaType", "contentSchema", "properties", "patternProperties", "additionalProperties", "prefixItems", "items", "strict", "name", "nullable",
-        "discriminator", "example", "externalDocs", "xml", "$recursiveAnchor", "minContains", "maxContains", "then", "else", "unevaluatedProperties", "unevaluatedItems",
+        "$schema", "$id", "$comment", "$defs", "definitions", "$anchor", "$dynamicAnchor", "$vocabulary", "title", "description", "default",
+        "examples", "deprecated", "readOnly", "writeOnly",
+        "contentEncoding", "contentMediaType", "contentSchema", "properties", "patternProperties", "additionalProperties", "prefixItems",
+        "items", "strict", "name", "nullable",
+        "discriminator", "example", "externalDocs", "xml", "$recursiveAnchor", "minContains", "maxContains", "then", "else",
+        "unevaluatedProperties", "unevaluatedItems",
     ];
 
     /// <summary>Keywords that are not supported wherever they are.</summary>
-    private static readonly HashSet<string> Refused = ["not", "if", "contains", "dependentSchemas", "dependentRequired", "dependencies", "$dynamicRef", "$recursiveRef", "extends", "disallow"];
+    private static readonly HashSet<string> Refused = ["not", "if", "contains", "dependentSchemas", "dependentRequired", "dependencies",
+        "$dynamicRef", "$recursiveRef", "extends", "disallow"];
 
     private SchemaValidator? _validator;
 
@@ -57,8 +61,10 @@ internal sealed class SchemaReader(SchemaDocument document, CompileBudget budget
         {
             foreach (SchemaNode child in Children(node, "allOf", all)) forms = With(forms, child, further);
         }
-        if (node.TryGet("anyOf", out JsonElement any)) forms = Any(forms, node, [.. Children(node, "anyOf", any)], further, mustDiffer: false);
-        if (node.TryGet("oneOf", out JsonElement one)) forms = Any(forms, node, [.. Children(node, "oneOf", one)], further, mustDiffer: true);
+        if (node.TryGet("anyOf", out JsonElement any))
+            forms = Any(forms, node, [.. Children(node, "anyOf", any)], further, mustDiffer: false);
+        if (node.TryGet("oneOf", out JsonElement one))
+            forms = Any(forms, node, [.. Children(node, "oneOf", one)], further, mustDiffer: true);
         return forms;
     }
 
@@ -71,7 +77,9 @@ internal sealed class SchemaReader(SchemaDocument document, CompileBudget budget
             for (int j = 0; j < i; j++)
             {
                 if (first.All(a => each[j].Where(Settle).All(b => areDisjoint(a, b)))) continue;
-                throw node.Wrong("oneOf", $"whether a value satisfies both choices {j} and {i} can't be decided; give them a property with different constants, or use anyOf");
+                throw node.Wrong("oneOf",
+                    $"whether a value satisfies both choices {j} and {i} can't be decided; give them a property with different "
+                        + "constants, or use anyOf");
             }
         }
         List<SchemaForm> together = [.. each.SelectMany(list => list)];
@@ -117,7 +125,8 @@ internal sealed class SchemaReader(SchemaDocument document, CompileBudget budget
                 form.Max = Tighter(form.Max, (Number(node, keyword, value), keyword[0] == 'e'), -1);
                 break;
             case "multipleOf":
-                if (!JsonText.TryWhole(Number(node, keyword, value), out var multiple) || multiple <= 0) throw node.Wrong(keyword, "only whole numbers over 0 are supported");
+                if (!JsonText.TryWhole(Number(node, keyword, value), out var multiple) || multiple <= 0)
+                    throw node.Wrong(keyword, "only whole numbers over 0 are supported");
                 if (multiple > NumberPattern.MostMultiple) throw node.Wrong(keyword, $"is over {NumberPattern.MostMultiple}");
                 form.Multiples.Add((int)multiple);
                 break;
@@ -135,22 +144,26 @@ internal sealed class SchemaReader(SchemaDocument document, CompileBudget budget
                 form.Patterns.Add((value.GetString()!, $"{node.Place}/{keyword}"));
                 break;
             case "format":
-                if (value.ValueKind == JsonValueKind.String && FormatPattern.Of(value.GetString()!) is { } pattern) form.Patterns.Add((pattern, $"{node.Place}/{keyword}"));
+                if (value.ValueKind == JsonValueKind.String && FormatPattern.Of(value.GetString()!) is { } pattern)
+                    form.Patterns.Add((pattern, $"{node.Place}/{keyword}"));
                 break;
             case "required":
-                if (value.ValueKind != JsonValueKind.Array || value.EnumerateArray().Any(name => name.ValueKind != JsonValueKind.String)) throw node.Wrong(keyword, "must be a list of texts");
+                if (value.ValueKind != JsonValueKind.Array || value.EnumerateArray().Any(name => name.ValueKind != JsonValueKind.String))
+                    throw node.Wrong(keyword, "must be a list of texts");
                 form.Required.UnionWith(value.EnumerateArray().Select(name => name.GetString()!));
                 break;
             case "propertyNames":
                 form.MemberNames.Add(document.Child(node, value, keyword));
                 break;
-            case "unevaluatedProperties" or "unevaluatedItems" when value.ValueKind != JsonValueKind.True && (value.ValueKind != JsonValueKind.Object || value.GetPropertyCount() > 0):
+            case "unevaluatedProperties" or "unevaluatedItems" when value.ValueKind != JsonValueKind.True
+                && (value.ValueKind != JsonValueKind.Object || value.GetPropertyCount() > 0):
                 throw node.Wrong(keyword, "is not supported; use additionalProperties or items");
             case "$ref" or "allOf" or "anyOf" or "oneOf":
                 break;
             default:
                 if (Refused.Contains(keyword)) throw node.Wrong(keyword, "is not supported");
-                if (keyword == "items" && value.ValueKind == JsonValueKind.Array) throw node.Wrong(keyword, "is a list, as in older drafts; use prefixItems");
+                if (keyword == "items" && value.ValueKind == JsonValueKind.Array)
+                    throw node.Wrong(keyword, "is a list, as in older drafts; use prefixItems");
                 // A keyword that nobody knows is an annotation, as the standard says.
                 if (!Silent.Contains(keyword)) budget.Spend(1);
                 break;
@@ -188,13 +201,15 @@ internal sealed class SchemaReader(SchemaDocument document, CompileBudget budget
 
     private static string Number(SchemaNode node, string keyword, JsonElement value)
     {
-        string text = value.ValueKind == JsonValueKind.Number ? JsonText.Number(value.GetRawText()) : throw node.Wrong(keyword, "must be a number");
+        string text = value.ValueKind == JsonValueKind.Number ? JsonText.Number(value.GetRawText())
+            : throw node.Wrong(keyword, "must be a number");
         return text.Length < 400 && text.AsSpan().IndexOfAny('e', 'E') < 0 ? text : throw node.Wrong(keyword, "its exponent is too large");
     }
 
     private static int Count(SchemaNode node, string keyword, JsonElement value)
     {
-        if (value.ValueKind != JsonValueKind.Number || !JsonText.TryWhole(JsonText.Number(value.GetRawText()), out var count) || count < 0) throw node.Wrong(keyword, "must be a whole number, 0 or more");
+        if (value.ValueKind != JsonValueKind.Number || !JsonText.TryWhole(JsonText.Number(value.GetRawText()), out var count) || count < 0)
+            throw node.Wrong(keyword, "must be a whole number, 0 or more");
         return (int)System.Numerics.BigInteger.Min(count, Counter.NoLimit);
     }
 

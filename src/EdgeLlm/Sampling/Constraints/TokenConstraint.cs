@@ -1,31 +1,32 @@
-using System.Numerics;
-
 namespace EdgeLlm.Sampling.Constraints;
 
 /// <summary>
-/// A constraint at work on one answer: which tokens may come next (a mask, made when first needed and kept), and how to end in time. Nothing is allocated
-/// per token once its buffers have grown. Not for several threads at once.
+/// A constraint at work on one answer: which tokens may come next (a mask, made when first needed and kept), and how to end in time.
+/// Nothing is allocated per token once its buffers have grown. Not for several threads at once.
 /// </summary>
-public sealed class TokenConstraint
+public sealed partial class TokenConstraint
 {
-    /// <summary>Masks kept; the one that was used longest ago makes room.</summary>
+    /// <summary>Masks kept, where they are small; the one that was used longest ago makes room.</summary>
     private const int MostMasks = 64;
 
-    /// <summary>Ways to read a text up to which its mask is kept.</summary>
-    private const int MostKeyPositions = 4;
+    /// <summary>Bytes of all kept masks of an answer.</summary>
+    private const int MostMaskBytes = 1 << 19;
+
+    /// <summary>Ways to read a text that are looked at one by one; where there are more, the rest is only followed.</summary>
+    private const int MostWays = 64;
 
     private readonly Matcher _matcher;
     private readonly TokenTree _tree;
+    private readonly MaskWalk _walk;
     private readonly byte[] _prefix; // what has to come first, as it was taken off the prompt
-    private readonly ulong[] _scratch;
-    private readonly Kept[] _kept = new Kept[MostMasks];
-    private readonly Position[] _keys = new Position[MostMasks * MostKeyPositions];
-    private readonly Position[] _key = new Position[MostKeyPositions];
+    private readonly ulong[] _wide;   // tokens that can come next
+    private readonly ulong[] _narrow; // and after which the answer can end in time
+    private readonly TokenMask?[] _kept;
     private int[]? _script; // the shortest answer, where there is room for no other
     private int _scriptAt;
     private long _clock;
     private int _prefixLeft;
-    private int _increase;
+    private bool _isNarrow; // whether the narrow mask has fewer tokens than the wide one
 
     internal TokenConstraint(Automaton automaton, TokenTree tree, ReadOnlySpan<byte> prefix = default)
     {
@@ -33,7 +34,10 @@ public sealed class TokenConstraint
         _tree = tree;
         _prefix = prefix.ToArray();
         _prefixLeft = _prefix.Length;
-        _scratch = new ulong[tree.Words];
+        _walk = new MaskWalk(_matcher, tree);
+        _wide = new ulong[tree.Words];
+        _narrow = new ulong[tree.Words];
+        _kept = new TokenMask?[MasksOf(tree)];
     }
 
     /// <summary>Bytes, which are tokens at most, to the nearest end; 0: it may end here.</summary>
@@ -45,11 +49,18 @@ public sealed class TokenConstraint
     /// <summary>Whether the text is complete: it may end, and nothing can follow.</summary>
     public bool IsComplete { get; private set; }
 
-    /// <summary>Whether tokens were forbidden because of the room that is left, so that the end came sooner than the model may have had it.</summary>
+    /// <summary>
+    /// Whether a token that was wanted was forbidden because of the room that is left, so that the end came sooner than the model would
+    /// have had it.
+    /// </summary>
     public bool WasForced { get; private set; }
 
+    /// <summary>Nodes of the vocabulary's tree that were looked at, and bytes read on the way: what masks cost, counted.</summary>
+    internal (long Nodes, long Reads) Work => _walk.Work;
+
     /// <summary>
-    /// Looks whether there is room for an answer; where it is too short for any but the shortest one, that will be the answer. Only before the first token.
+    /// Looks whether there is room for an answer; where it is too short for any but the shortest one, that will be the answer. Only before
+    /// the first token.
     /// </summary>
     /// <param name="room">Tokens that the answer may have.</param>
     /// <exception cref="ConstraintException">There is not even room for that one.</exception>
@@ -57,14 +68,31 @@ public sealed class TokenConstraint
     {
         if (Distance <= room) return;
         _script = ShortestTokens();
-        if (_script.Length > room) throw new ConstraintException($"the shortest answer of the form that is asked for has {_script.Length} tokens, and there is room for {room}");
+        if (_script.Length > room)
+            throw new ConstraintException(
+                $"the shortest answer of the form that is asked for has {_script.Length} tokens, and there is room for {room}");
     }
 
-    /// <summary>Forbids the tokens that can't come next: their logits become -infinity.</summary>
+    /// <summary>
+    /// Forbids the tokens that can't come next, and those after which the answer could not end in time: their logits become -infinity.
+    /// </summary>
     /// <param name="logits">[vocabulary].</param>
-    /// <param name="room">Tokens that the answer may still have, the next one among them. Those after which it could not end in time are forbidden, too.</param>
+    /// <param name="room">Tokens that the answer may still have, the next one among them.</param>
     /// <returns>Whether any token is left.</returns>
     public bool Apply(Span<float> logits, int room)
+    {
+        bool any = ApplyWide(logits, room);
+        if (any && _script is null && _isNarrow) Narrow(logits);
+        return any;
+    }
+
+    /// <summary>
+    /// Forbids the tokens that can't come next, but not yet those after which the answer could not end in time: where one of these is
+    /// chosen (<see cref="FitsRoom"/>), it is chosen again after <see cref="Narrow"/>. So the room that is left changes nothing as long as
+    /// no one asks for more.
+    /// </summary>
+    /// <returns>Whether any token is left after which it can.</returns>
+    internal bool ApplyWide(Span<float> logits, int room)
     {
         if (_script is { } script)
         {
@@ -74,44 +102,77 @@ public sealed class TokenConstraint
             if (_scriptAt < script.Length) logits[script[_scriptAt]] = Math.Max(logit, float.MinValue);
             return _scriptAt < script.Length;
         }
-        ReadOnlySpan<ulong> mask = MaskFor(room);
-        int words = Math.Min(mask.Length, (logits.Length + 63) / 64);
-        bool any = false;
-        for (int word = 0; word < words; word++)
-        {
-            ulong bits = mask[word];
-            any |= bits != 0;
-            Span<float> part = logits.Slice(word * 64, Math.Min(64, logits.Length - word * 64));
-            if (bits == 0) part.Fill(float.NegativeInfinity);
-            if (bits is 0 or ulong.MaxValue) continue;
-            for (int i = 0; i < part.Length; i++)
-            {
-                if ((bits >> i & 1) == 0) part[i] = float.NegativeInfinity;
-            }
-        }
-        if (words * 64 < logits.Length) logits[(words * 64)..].Fill(float.NegativeInfinity);
-        return any;
+        ReadOnlySpan<ulong> mask = Masks(room);
+        Forbid(logits, mask);
+        return (_isNarrow ? _narrow : mask).ContainsAnyExcept(0ul);
+    }
+
+    /// <summary>Whether the answer can end in time after a token that the last mask allowed.</summary>
+    internal bool FitsRoom(int token) => _script is not null || !_isNarrow || (_narrow[token >> 6] >> (token & 63) & 1) != 0;
+
+    /// <summary>Forbids those after which it can't.</summary>
+    internal void Narrow(Span<float> logits)
+    {
+        WasForced = true;
+        Forbid(logits, _narrow);
     }
 
     /// <summary>Takes the next token, which the mask allowed. One that ends an answer changes nothing.</summary>
     /// <exception cref="ArgumentException">The token can't come here.</exception>
     public void Accept(int token)
     {
-        foreach (byte value in _tree.BytesOf(token))
-        {
-            if (_prefixLeft > 0 && value == _prefix[^_prefixLeft])
-            {
-                _prefixLeft--;
-                continue;
-            }
-            if (_prefixLeft > 0 || !_matcher.Read(value)) throw new ArgumentException($"token {token} can't come here", nameof(token));
-        }
+        ReadOnlySpan<byte> text = _tree.BytesOf(token);
+        int common = _prefixLeft > 0 ? text.CommonPrefixLength(_prefix.AsSpan(_prefix.Length - _prefixLeft)) : 0;
+        if ((_prefixLeft > common && common < text.Length) || !Read(text[common..]))
+            throw new ArgumentException($"token {token} can't come here", nameof(token));
+        _prefixLeft -= common;
         _matcher.Settle();
         _scriptAt++;
         IsComplete = _prefixLeft == 0 && _matcher.CanEnd && (_scriptAt >= (_script?.Length ?? int.MaxValue) || !CanContinue());
     }
 
-    /// <summary>The tokens of the only text that can come next, as far as there is only one; a good guess for speculation, as the model may cut it differently.</summary>
+    /// <summary>Takes a text that has come already, right after <see cref="OutputConstraint.Begin"/>.</summary>
+    /// <returns>Whether a text of the form may begin so; where not, this can't be used any more.</returns>
+    internal bool TryRead(ReadOnlySpan<byte> text)
+    {
+        if (!Read(text)) return false;
+        _matcher.Settle();
+        return true;
+    }
+
+    /// <summary>
+    /// Reads a token in all ways; where too many come up to follow the right one to its end, in the first one that is right.
+    /// </summary>
+    private bool Read(ReadOnlySpan<byte> text)
+    {
+        if (ReadAll(text)) return true;
+        for (int way = 0, ways = _matcher.Positions.Length; ways > 1 && way < ways; way++)
+        {
+            Matcher.Trial trial = _matcher.BeginTrial(way);
+            bool reads = ReadAll(text);
+            _matcher.EndTrial(trial);
+            if (!reads) continue;
+            _matcher.Keep(way);
+            return ReadAll(text);
+        }
+        return false;
+    }
+
+    private bool ReadAll(ReadOnlySpan<byte> text)
+    {
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (_matcher.Read(text[i])) continue;
+            while (i-- > 0) _matcher.Unread();
+            return false;
+        }
+        return true;
+    }
+
+    /// <summary>
+    /// The tokens of the only text that can come next, as far as there is only one; a good guess for speculation, as the model may cut it
+    /// differently.
+    /// </summary>
     /// <param name="tokens">Where they go.</param>
     /// <returns>How many.</returns>
     public int TryGetForced(Span<int> tokens)
@@ -119,13 +180,13 @@ public sealed class TokenConstraint
         if (_prefixLeft > 0) return 0;
         Span<byte> text = stackalloc byte[64];
         int length = 0, count = 0;
-        (int Length, int Frames, int Members) mark = _matcher.BeginTrial();
+        Matcher.Trial trial = _matcher.BeginTrial();
         while (length < text.Length && !_matcher.CanEnd && OnlyByte() is >= 0 and var value)
         {
             text[length++] = (byte)value;
             _matcher.Read((byte)value);
         }
-        _matcher.EndTrial(mark);
+        _matcher.EndTrial(trial);
         for (int at = 0; at < length && count < tokens.Length; count++)
         {
             int token = LongestToken(text[at..length], out int bytes);
@@ -136,200 +197,108 @@ public sealed class TokenConstraint
         return count;
     }
 
-    /// <summary>The mask [vocabulary bits] of the tokens that may come next.</summary>
-    internal ReadOnlySpan<ulong> MaskFor(int room)
+    /// <summary>
+    /// Makes the masks [vocabulary bits]: that of the tokens which may come next is given, and where the room forbids some of them,
+    /// <see cref="_narrow"/> has the others. Ways to read the text do not know each other, so each has a mask of its own, and theirs
+    /// together are the text's.
+    /// </summary>
+    private ReadOnlySpan<ulong> Masks(int room)
     {
-        int distance = Distance, increase;
-        ReadOnlySpan<ulong> mask;
-        int keyLength = MakeKey();
-        int slot = keyLength > 0 ? Find(keyLength) : -1;
-        if (slot >= 0)
+        _isNarrow = false;
+        int most = _tree.CanSpell ? room - 1 : int.MaxValue, ways = Math.Min(_matcher.Positions.Length, MostWays);
+        if (ways == 1 && _prefixLeft == 0 && Keep(0) is { } only)
         {
-            mask = _kept[slot].Mask;
-            increase = _kept[slot].Increase;
-            _kept[slot].Used = ++_clock;
+            if (Distance + (long)only.Increase > most) Restrict(only.Mask, ways, most);
+            return only.Mask;
         }
-        else
+        Array.Clear(_wide);
+        bool isTight = false;
+        for (int way = 0; way < ways; way++)
         {
-            Span<ulong> made = keyLength > 0 ? Take(keyLength, out slot) : _scratch;
-            increase = Make(made, int.MaxValue);
-            if (slot >= 0) _kept[slot].Increase = increase;
-            mask = made;
-        }
-        if (_tree.CanSpell && distance + (long)increase > room - 1)
-        {
-            int before = CountOf(mask);
-            Make(_scratch, room - 1);
-            if (CountOf(_scratch) < before) WasForced = true;
-            mask = _scratch;
-        }
-        return mask;
-    }
-
-    private static int CountOf(ReadOnlySpan<ulong> mask)
-    {
-        int count = 0;
-        foreach (ulong word in mask) count += BitOperations.PopCount(word);
-        return count;
-    }
-
-    /// <summary>Makes the mask of the tokens after which the end is at most so many bytes away; gives by how much the distance grows at most.</summary>
-    private int Make(Span<ulong> mask, int most)
-    {
-        _increase = -Automaton.Never;
-        int now = Distance;
-        mask.Clear();
-        if (_prefixLeft > 0)
-        {
-            Walk(_tree.All, mask, now, most);
-            return _increase;
-        }
-        bool isText = _matcher.TakesText(out int characters, out int distance) && (most == int.MaxValue || distance <= most);
-        if (isText)
-        {
-            _tree.SetPlain(mask, characters);
-            _increase = distance - now;
-        }
-        bool canEnd = _matcher.CanEnd;
-        Walk(isText ? _tree.Rest : _tree.All, mask, now, most);
-        if (!canEnd) return _increase;
-        foreach (int end in _tree.Ends) mask[end >> 6] |= 1UL << (end & 63);
-        return Math.Max(_increase, -now);
-    }
-
-    private void Walk(TokenTree.Branches tree, Span<ulong> mask, int now, int most)
-    {
-        TokenTree.Node[] nodes = tree.Nodes;
-        Matcher matcher = _matcher;
-        Automaton automaton = matcher.Automaton;
-        (int Length, int Frames, int Members) mark = matcher.BeginTrial();
-        int start = mark.Length, prefix = _prefixLeft, synced = 0; // bytes of the path that the matcher has read
-        // Most nodes stay within one rule: those are followed by their states alone, and the matcher reads the path only where one leaves it.
-        Position here = matcher.Positions[0];
-        bool isPlain = prefix == 0 && matcher.Positions.Length == 1 && matcher.IsPlain(here) && automaton.Roles[here.State] is Role.Plain or Role.Counter;
-        int below = isPlain ? now - automaton.Distance[here.State] : 0;
-        Span<int> states = stackalloc int[256]; // depth -> state; 0: the matcher has to say
-        Span<byte> path = stackalloc byte[256];
-        states[0] = isPlain ? here.State : 0;
-        for (int i = 0; i < nodes.Length;)
-        {
-            ref readonly TokenTree.Node node = ref nodes[i];
-            int depth = node.Depth, from = states[depth - 1];
-            path[depth - 1] = node.Value;
-            states[depth] = 0;
-            synced = Math.Min(synced, depth - 1);
-            if (from != 0)
+            int distance = _prefixLeft + _matcher.DistanceOf(_matcher.Positions[way]);
+            if (_prefixLeft == 0 && Keep(way) is { } kept)
             {
-                int cell = automaton.Cell(from, node.Value);
-                bool stays = automaton.Calls[from] is null && !automaton.Accepts[from];
-                int to = cell & Automaton.Target;
-                bool counts = cell != 0 && automaton.Roles[to] == Role.Counter && (automaton.Roles[from] != Role.Counter || automaton.Owner[to] != automaton.Owner[from]);
-                if (cell == 0 && stays)
-                {
-                    i = node.Next;
-                    continue;
-                }
-                if (cell is > 0 and <= Automaton.Target && stays && !counts)
-                {
-                    states[depth] = cell;
-                    i++;
-                    if (node.Token < 0) continue;
-                    int plain = automaton.Distance[cell] + below;
-                    if (plain <= most) Allow(mask, node.Token, plain - now);
-                    continue;
-                }
-            }
-            bool isPrefix = depth <= prefix;
-            bool reads;
-            if (isPrefix)
-            {
-                reads = node.Value == _prefix[^(prefix - depth + 1)];
-            }
-            else
-            {
-                while (matcher.Length - start > Math.Max(0, synced - prefix)) matcher.Unread();
-                while (matcher.Length - start < depth - 1 - prefix) matcher.Read(path[matcher.Length - start + prefix]);
-                reads = matcher.Read(node.Value);
-                synced = reads ? depth : depth - 1;
-            }
-            if (!reads)
-            {
-                i = node.Next;
+                for (int word = 0; word < _wide.Length; word++) _wide[word] |= kept.Mask[word];
+                isTight |= distance + (long)kept.Increase > most;
                 continue;
             }
-            i++;
-            if (node.Token < 0) continue;
-            if (isPrefix)
-            {
-                while (matcher.Length > start) matcher.Unread();
-            }
-            int distance = matcher.Distance + (isPrefix ? prefix - depth : 0);
-            if (distance <= most && distance < Automaton.Never) Allow(mask, node.Token, distance - now);
+            _walk.Run(_wide, way, int.MaxValue, _prefix.AsSpan(_prefix.Length - _prefixLeft));
+            isTight |= distance + (long)_walk.Increase > most;
         }
-        matcher.EndTrial(mark);
-        foreach ((int token, int other) in tree.Same)
+        if (isTight) Restrict(_wide, ways, most);
+        return _wide;
+    }
+
+    private void Restrict(ReadOnlySpan<ulong> wide, int ways, int most)
+    {
+        Array.Clear(_narrow);
+        for (int way = 0; way < ways; way++) _walk.Run(_narrow, way, most, _prefix.AsSpan(_prefix.Length - _prefixLeft));
+        _isNarrow = !_narrow.AsSpan().SequenceEqual(wide);
+    }
+
+    private static void Forbid(Span<float> logits, ReadOnlySpan<ulong> mask)
+    {
+        int words = Math.Min(mask.Length, (logits.Length + 63) / 64);
+        for (int word = 0; word < words; word++)
         {
-            if ((mask[token >> 6] >> (token & 63) & 1) != 0) mask[other >> 6] |= 1UL << (other & 63);
+            ulong bits = mask[word];
+            Span<float> part = logits.Slice(word * 64, Math.Min(64, logits.Length - word * 64));
+            if (bits == 0) part.Fill(float.NegativeInfinity);
+            if (bits is 0 or ulong.MaxValue) continue;
+            for (int i = 0; i < part.Length; i++)
+            {
+                if ((bits >> i & 1) == 0) part[i] = float.NegativeInfinity;
+            }
         }
+        if (words * 64 < logits.Length) logits[(words * 64)..].Fill(float.NegativeInfinity);
     }
 
-    private void Allow(Span<ulong> mask, int token, int increase)
+    /// <summary>
+    /// The mask of one way to read the text, from those that are kept or made now; null where it is not kept, as it depends on more than
+    /// the position.
+    /// </summary>
+    private TokenMask? Keep(int way)
     {
-        _increase = Math.Max(_increase, increase);
-        mask[token >> 6] |= 1UL << (token & 63);
-    }
-
-    /// <summary>What the mask depends on; 0: too much to keep it.</summary>
-    private int MakeKey()
-    {
-        ReadOnlySpan<Position> positions = _matcher.Positions;
-        if (_prefixLeft > 0 || positions.Length > MostKeyPositions) return 0;
+        Position position = _matcher.Positions[way];
         Automaton automaton = _matcher.Automaton;
-        for (int i = 0; i < positions.Length; i++)
+        Role role = automaton.Roles[position.State];
+        if (role == Role.Key && position.Value >= 0) return null; // compared with the bytes of earlier keys
+        if (role == Role.Counter)
         {
-            Position position = positions[i];
-            if (automaton.Roles[position.State] == Role.Key && position.Value >= 0) return 0; // compared with the bytes of earlier keys
-            if (automaton.Roles[position.State] == Role.Counter)
+            // Far from its bounds a count does not matter: no token reaches them.
+            Counter counter = automaton.Counters[automaton.Owner[position.State]];
+            if (counter.Need - position.Value > _tree.MostBytes) position = position with { Value = 0 };
+            else if (position.Value >= counter.Need && counter.Limit - position.Value >= _tree.MostBytes)
+                position = position with { Value = counter.Need };
+        }
+        int oldest = 0;
+        for (int slot = 0; slot < _kept.Length; slot++)
+        {
+            if (_kept[slot] is not { Position.State: >= 0 } kept)
             {
-                // Far from its bounds a count does not matter: no token reaches them.
-                Counter counter = automaton.Counters[automaton.Owner[position.State]];
-                if (counter.Need - position.Value > _tree.MostBytes) position = position with { Value = 0 };
-                else if (position.Value >= counter.Need && counter.Limit - position.Value >= _tree.MostBytes) position = position with { Value = counter.Need };
+                oldest = slot;
+                break;
             }
-            _key[i] = position;
+            if (kept.Position == position)
+            {
+                kept.Used = ++_clock;
+                return kept;
+            }
+            if (kept.Used < _kept[oldest]!.Used) oldest = slot;
         }
-        return positions.Length;
-    }
-
-    private int Find(int length)
-    {
-        for (int slot = 0; slot < MostMasks; slot++)
-        {
-            if (_kept[slot].Length == length && _keys.AsSpan(slot * MostKeyPositions, length).SequenceEqual(_key.AsSpan(0, length))) return slot;
-        }
-        return -1;
-    }
-
-    private Span<ulong> Take(int length, out int slot)
-    {
-        slot = 0;
-        for (int i = 0; i < MostMasks; i++)
-        {
-            if (_kept[i].Used < _kept[slot].Used) slot = i;
-        }
-        _kept[slot].Mask ??= new ulong[_tree.Words];
-        _kept[slot].Length = length;
-        _kept[slot].Used = ++_clock;
-        _key.AsSpan(0, length).CopyTo(_keys.AsSpan(slot * MostKeyPositions));
-        return _kept[slot].Mask;
+        TokenMask made = _kept[oldest] ??= _tree.RentMask();
+        Array.Clear(made.Mask);
+        _walk.Run(made.Mask, way, int.MaxValue);
+        (made.Position, made.Increase, made.Used) = (position, _walk.Increase, ++_clock);
+        return made;
     }
 
     private bool CanContinue()
     {
-        (int Length, int Frames, int Members) mark = _matcher.BeginTrial();
+        Matcher.Trial trial = _matcher.BeginTrial();
         bool can = false;
         for (int value = 0; value < 256 && !can; value++) can = _matcher.Read((byte)value);
-        _matcher.EndTrial(mark);
+        _matcher.EndTrial(trial);
         return can;
     }
 
@@ -380,7 +349,8 @@ public sealed class TokenConstraint
                     continue;
                 }
                 depth++;
-                if (nodes[i].Token >= 0 && fewest[at + depth] + 1 < fewest[at]) (fewest[at], first[at]) = (fewest[at + depth] + 1, (nodes[i].Token, depth));
+                if (nodes[i].Token >= 0 && fewest[at + depth] + 1 < fewest[at])
+                    (fewest[at], first[at]) = (fewest[at + depth] + 1, (nodes[i].Token, depth));
                 i++;
             }
         }
@@ -408,13 +378,5 @@ public sealed class TokenConstraint
             i++;
         }
         return token;
-    }
-
-    private struct Kept
-    {
-        public ulong[] Mask;
-        public int Length;
-        public int Increase;
-        public long Used;
     }
 }

@@ -4,7 +4,8 @@ using System.Text.Unicode;
 namespace EdgeLlm.Sampling.Constraints;
 
 /// <summary>
-/// The texts of a vocabulary's tokens as a tree of their bytes, made once a model. A token without bytes (control tokens) is never chosen under a constraint.
+/// The texts of a vocabulary's tokens as a tree of their bytes, made once a model. A token without bytes (control tokens) is never chosen
+/// under a constraint.
 /// </summary>
 public sealed class TokenTree
 {
@@ -14,9 +15,15 @@ public sealed class TokenTree
     /// <summary>Lengths for which the plain tokens that are no longer have a mask of their own.</summary>
     private const int Lengths = 16;
 
+    /// <summary>Masks that are kept for answers to come: those of sixteen.</summary>
+    private const int MostFreeMasks = 1024;
+
+    private readonly Stack<TokenMask> _freeMasks = [];
+
     private readonly ulong[][] _plain = new ulong[Lengths + 1][];
     private readonly (int Token, int Length)[] _longer;
-    private readonly byte[][] _tokens;
+    private readonly byte[] _bytes; // of all tokens, one after the other
+    private readonly int[] _starts;
 
     /// <param name="tokens">Token -> the bytes that it stands for; empty: none, or not text.</param>
     /// <param name="ends">Tokens that end an answer.</param>
@@ -25,9 +32,13 @@ public sealed class TokenTree
         ArgumentNullException.ThrowIfNull(tokens);
         ArgumentNullException.ThrowIfNull(ends);
         Count = tokens.Count;
-        _tokens = [.. tokens];
+        _starts = new int[tokens.Count + 1];
+        for (int id = 0; id < tokens.Count; id++) _starts[id + 1] = _starts[id] + tokens[id].Length;
+        _bytes = new byte[_starts[^1]];
+        for (int id = 0; id < tokens.Count; id++) tokens[id].CopyTo(_bytes, _starts[id]);
         Ends = [.. ends];
-        int[] sorted = [.. Enumerable.Range(0, tokens.Count).Where(id => tokens[id].Length is > 0 and <= MostTokenBytes && !ends.Contains(id))];
+        int[] sorted =
+            [.. Enumerable.Range(0, tokens.Count).Where(id => tokens[id].Length is > 0 and <= MostTokenBytes && !ends.Contains(id))];
         Array.Sort(sorted, (a, b) => tokens[a].AsSpan().SequenceCompareTo(tokens[b]));
         var lengths = new int[tokens.Count];
         foreach (int id in sorted) lengths[id] = PlainLength(tokens[id]);
@@ -52,13 +63,18 @@ public sealed class TokenTree
     public int Count { get; }
 
     /// <summary>
-    /// Whether each byte of usual text is a token alone, so that what takes n bytes takes at most n tokens. (Vocabularies lack some control characters, and
-    /// bytes with which no character in use begins.)
+    /// Whether each byte of usual text is a token alone, so that what takes n bytes takes at most n tokens. (Vocabularies lack some control
+    /// characters, and bytes with which no character in use begins.)
     /// </summary>
     public bool CanSpell { get; }
 
     /// <summary>The bytes that a token stands for.</summary>
-    internal ReadOnlySpan<byte> BytesOf(int token) => _tokens[token];
+    internal ReadOnlySpan<byte> BytesOf(int token) => _bytes.AsSpan(_starts[token], _starts[token + 1] - _starts[token]);
+
+    /// <summary>Bytes that it takes, which a plan has (<c>MemoryPlan.ConstraintBytes</c>).</summary>
+    internal long Bytes =>
+        12L * (All.Nodes.Length + Rest.Nodes.Length) + _bytes.Length + 4L * _starts.Length + 8L * Words * (Lengths + 1)
+            + 8L * _longer.Length + 8L * All.Same.Capacity;
 
     /// <summary>Bytes of the longest token.</summary>
     internal int MostBytes { get; }
@@ -73,18 +89,41 @@ public sealed class TokenTree
     /// <summary>The tokens that are not plain text: those with a quote, backslash or control character, or a part of a character.</summary>
     internal Branches Rest { get; }
 
-    /// <summary>Sets the bits of the plain tokens of at most so many characters, and clears all others.</summary>
-    internal void SetPlain(Span<ulong> mask, int characters)
+    /// <summary>Sets the bits of the plain tokens of a number of characters.</summary>
+    /// <param name="least">Characters at least; 0 and 1 are all.</param>
+    /// <param name="most">Characters at most.</param>
+    internal void AddPlain(Span<ulong> mask, int least, int most)
     {
-        _plain[Math.Min(characters, Lengths)].CopyTo(mask);
+        ulong[] shorter = _plain[Math.Clamp(least - 1, 0, Lengths)], all = _plain[Math.Min(most, Lengths)];
+        for (int word = 0; word < mask.Length; word++) mask[word] |= all[word] & ~shorter[word];
         foreach ((int token, int length) in _longer)
         {
-            if (length > characters) break;
-            mask[token >> 6] |= 1UL << (token & 63);
+            if (length > most) break;
+            if (length >= least) mask[token >> 6] |= 1UL << (token & 63);
         }
     }
 
-    private static bool IsUsual(byte value) => value is (byte)'\n' or (byte)'\t' or (>= (byte)' ' and <= (byte)'~') or (>= 0x80 and <= 0xBF) or (>= 0xC2 and <= 0xF0);
+    /// <summary>A mask to fill; <see cref="ReturnMask"/> hands it on.</summary>
+    internal TokenMask RentMask()
+    {
+        TokenMask? mask;
+        lock (_freeMasks) _freeMasks.TryPop(out mask);
+        mask ??= new TokenMask(Words);
+        (mask.Position, mask.Used) = (new Position(-1, 0, 0), 0);
+        return mask;
+    }
+
+    /// <summary>Takes a mask back that nobody uses any more.</summary>
+    internal void ReturnMask(TokenMask mask)
+    {
+        lock (_freeMasks)
+        {
+            if (_freeMasks.Count < MostFreeMasks) _freeMasks.Push(mask);
+        }
+    }
+
+    private static bool IsUsual(byte value) =>
+        value is (byte)'\n' or (byte)'\t' or (>= (byte)' ' and <= (byte)'~') or (>= 0x80 and <= 0xBF) or (>= 0xC2 and <= 0xF0);
 
     /// <summary>Characters of a token that may be anywhere in a JSON string as it is; 0: it is not such a one.</summary>
     private static int PlainLength(byte[] token)
@@ -96,7 +135,7 @@ public sealed class TokenTree
         return Utf8.IsValid(token) ? Encoding.UTF8.GetString(token).EnumerateRunes().Count() : 0;
     }
 
-    /// <summary>A tree as a list: nodes in the order of a walk, each with where to go on if it is passed over.</summary>
+    /// <summary>A tree as a list: nodes in the order of a walk, each with the node that follows if it is skipped.</summary>
     internal sealed class Branches
     {
         /// <param name="sorted">Tokens in the order of their bytes.</param>

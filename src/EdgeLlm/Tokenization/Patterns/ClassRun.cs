@@ -1,9 +1,11 @@
 namespace EdgeLlm.Tokenization.Patterns;
 
-/// <summary><c>[class]{minimum,maximum}</c>, as many as there are, then fewer until the rest matches; lazy, as few as do; possessive, all or none.</summary>
+/// <summary>
+/// <c>[class]{minimum,maximum}</c>, as many as there are, then fewer until the rest matches; lazy, as few as do; possessive, all or none.
+/// </summary>
 /// <param name="set">The class.</param>
-/// <param name="minimum">At least so many.</param>
-/// <param name="maximum">At most so many; <see cref="int.MaxValue"/> is unbounded.</param>
+/// <param name="minimum">Least number of repetitions.</param>
+/// <param name="maximum">Most repetitions; <see cref="int.MaxValue"/> is unbounded.</param>
 /// <param name="index">The number of this unbounded run in the expression.</param>
 internal sealed class ClassRun(CodePointClass set, int minimum, int maximum, int index) : PatternNode
 {

@@ -1,8 +1,8 @@
 namespace EdgeLlm.Tokenization.Patterns;
 
 /// <summary>
-/// <c>(body){minimum,maximum}</c>, as many iterations as there are, then fewer until the rest matches. An iteration that matched is not tried in another way: that
-/// is exact where its body can't be, as in the expressions in use.
+/// <c>(body){minimum,maximum}</c>, as many iterations as there are, then fewer until the rest matches. An iteration that matched is not
+/// tried in another way: that is exact where its body can't be, as in the expressions in use.
 /// </summary>
 internal sealed class GroupLoop(PatternNode body, int minimum, int maximum) : PatternNode
 {

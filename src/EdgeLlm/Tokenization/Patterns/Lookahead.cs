@@ -9,17 +9,20 @@ internal sealed class Lookahead(CodePointClass set, bool negative) : PatternNode
         return found == negative ? -1 : Next.Match(input, position);
     }
 
-    /// <summary>The class of one character out of <paramref name="following"/> behind this look-ahead.</summary>
+    /// <summary>The class of one character out of <paramref name="following"/> after this look-ahead.</summary>
     public CodePointClass? Fold(CodePointClass following) => negative ? null : following.And(set);
 }
 
 /// <summary><c>(?=body)</c> and <c>(?!body)</c>.</summary>
 internal sealed class GroupLookahead(PatternNode body, bool negative) : PatternNode
 {
-    public override int Match(in PatternInput input, int position) => body.Match(input, position) >= 0 == negative ? -1 : Next.Match(input, position);
+    public override int Match(in PatternInput input, int position) =>
+        body.Match(input, position) >= 0 == negative ? -1 : Next.Match(input, position);
 }
 
-/// <summary><c>(?&lt;=[class])</c>, <c>(?&lt;![class])</c> and, as no character before a line or the text, <c>^</c> and <c>\A</c>.</summary>
+/// <summary>
+/// <c>(?&lt;=[class])</c>, <c>(?&lt;![class])</c> and, as no character before a line or the text, <c>^</c> and <c>\A</c>.
+/// </summary>
 internal sealed class Lookbehind(CodePointClass set, bool negative) : PatternNode
 {
     public override int Match(in PatternInput input, int position)

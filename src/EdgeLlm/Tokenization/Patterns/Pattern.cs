@@ -10,7 +10,7 @@ internal sealed class Pattern(PatternNode root, int unboundedRuns) : Splitter
     /// <exception cref="NotSupportedException">The expression has something that this dialect lacks.</exception>
     public static Pattern Parse(string expression, Dialect dialect = Dialect.LlamaCpp) => new PatternParser(expression, dialect).Parse();
 
-    /// <summary>Cuts out every match; what lies between two matches is a piece too.</summary>
+    /// <summary>Cuts out every match; the text between two matches is a piece too.</summary>
     public override void Split(ReadOnlySpan<byte> text, int offset, List<int> ends)
     {
         Span<int> failures = stackalloc int[2 * unboundedRuns];

@@ -18,13 +18,16 @@ internal sealed partial class PatternParser
     // Scripts.txt, Han.
     private static readonly (int, int)[] HanScript =
     [
-        (0x2E80, 0x2E99), (0x2E9B, 0x2EF3), (0x2F00, 0x2FD5), (0x3005, 0x3005), (0x3007, 0x3007), (0x3021, 0x3029), (0x3038, 0x303B), (0x3400, 0x4DBF), (0x4E00, 0x9FFF),
-        (0xF900, 0xFA6D), (0xFA70, 0xFAD9), (0x16FE2, 0x16FE3), (0x16FF0, 0x16FF1), (0x20000, 0x2A6DF), (0x2A700, 0x2B739), (0x2B740, 0x2B81D), (0x2B820, 0x2CEA1),
+        (0x2E80, 0x2E99), (0x2E9B, 0x2EF3), (0x2F00, 0x2FD5), (0x3005, 0x3005), (0x3007, 0x3007), (0x3021, 0x3029), (0x3038, 0x303B),
+        (0x3400, 0x4DBF), (0x4E00, 0x9FFF),
+        (0xF900, 0xFA6D), (0xFA70, 0xFAD9), (0x16FE2, 0x16FE3), (0x16FF0, 0x16FF1), (0x20000, 0x2A6DF), (0x2A700, 0x2B739),
+        (0x2B740, 0x2B81D), (0x2B820, 0x2CEA1),
         (0x2CEB0, 0x2EBE0), (0x2EBF0, 0x2EE5D), (0x2F800, 0x2FA1D), (0x30000, 0x3134A), (0x31350, 0x323AF),
     ];
 
     // Letters of one case pair that are not found by turning another into capitals or small letters.
-    private static readonly (int Letter, int Other)[] FurtherCases = [('s', 0x17F), ('k', 0x212A), (0xE5, 0x212B), (0x3C9, 0x2126), (0x3B8, 0x3F4), (0xDF, 0x1E9E), (0x3C3, 0x3C2)];
+    private static readonly (int Letter, int Other)[] FurtherCases =
+        [('s', 0x17F), ('k', 0x212A), (0xE5, 0x212B), (0x3C9, 0x2126), (0x3B8, 0x3F4), (0xDF, 0x1E9E), (0x3C3, 0x3C2)];
 
     private int _computed;
 
@@ -38,7 +41,9 @@ internal sealed partial class PatternParser
         return ToClass(parts, negated: false);
     }
 
-    /// <summary>What follows <c>[</c>: ranges, classes, other brackets, and what <c>&amp;&amp;</c> leaves of them.</summary>
+    /// <summary>
+    /// Parses the rest of a class after <c>[</c>: ranges, classes, other brackets, and their intersections by <c>&amp;&amp;</c>.
+    /// </summary>
     private CodePointClass ParseBracket()
     {
         if (++_depth > MostDepth) throw Unsupported();
@@ -69,7 +74,8 @@ internal sealed partial class PatternParser
         CodePointClass both = Both(left, ToClass(parts, negated: false));
         return negated ? Where(codePoint => !both.Contains(codePoint)) : both;
 
-        CodePointClass Both(CodePointClass? one, CodePointClass other) => one is null ? other : Where(codePoint => one.Contains(codePoint) && other.Contains(codePoint));
+        CodePointClass Both(CodePointClass? one, CodePointClass other) =>
+            one is null ? other : Where(codePoint => one.Contains(codePoint) && other.Contains(codePoint));
     }
 
     private void ParseItem(ClassParts parts, bool isBracketed)
@@ -133,7 +139,9 @@ internal sealed partial class PatternParser
     private int ParseHexadecimal(int length, int skipped)
     {
         if (length is < 1 or > 8 || _position + length > expression.Length
-            || !int.TryParse(expression.AsSpan(_position, length), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int codePoint) || (uint)codePoint > 0x10FFFF) throw Unsupported();
+            || !int.TryParse(expression.AsSpan(_position, length), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture,
+                out int codePoint) || (uint)codePoint > 0x10FFFF)
+            throw Unsupported();
         _position += length + skipped;
         return codePoint;
     }
@@ -151,7 +159,8 @@ internal sealed partial class PatternParser
         return ToClass(parts, negated);
     }
 
-    private CodePointClass Where(Predicate<int> condition) => ++_computed <= MostComputed ? CodePointClass.Where(condition) : throw Unsupported();
+    private CodePointClass Where(Predicate<int> condition) =>
+        ++_computed <= MostComputed ? CodePointClass.Where(condition) : throw Unsupported();
 
     private CodePointClass ToClass(ClassParts parts, bool negated)
     {
@@ -171,9 +180,12 @@ internal sealed partial class PatternParser
         return bits;
     }
 
-    /// <summary>Letters, marks, decimal digits, numbers that are letters, what joins words, and circled letters: Unicode's "word".</summary>
+    /// <summary>
+    /// Letters, marks, decimal digits, numbers that are letters, what joins words, and circled letters: Unicode's "word".
+    /// </summary>
     private static CodePointClass WordCharacters(bool negated) =>
-        new(CategoryBits("L") | CategoryBits("M") | CategoryBits("Nd") | CategoryBits("Nl") | CategoryBits("Pc"), false, [(0x24B6, 0x24E9)], negated);
+        new(CategoryBits("L") | CategoryBits("M") | CategoryBits("Nd") | CategoryBits("Nl") | CategoryBits("Pc"), false,
+            [(0x24B6, 0x24E9)], negated);
 
     /// <summary>The categories whose two-letter name starts with <paramref name="prefix"/>, as bits.</summary>
     private static uint CategoryBits(string prefix)
@@ -187,7 +199,7 @@ internal sealed partial class PatternParser
         return bits;
     }
 
-    /// <summary>What a class is put together from.</summary>
+    /// <summary>Parts of a class.</summary>
     private sealed class ClassParts
     {
         public uint Categories { get; set; }

@@ -11,8 +11,9 @@ internal enum Dialect
 }
 
 /// <summary>
-/// Reads an expression: characters, classes, groups (with <c>(?i:</c>, atomic ones), <c>|</c>, quantifiers, lazy and possessive ones, <c>^ $ \A \z</c>, look-ahead, and look-behind at
-/// one character. What it does not know is an error: captures that are referred to, named groups, word boundaries, POSIX brackets.
+/// Reads an expression: characters, classes, groups (with <c>(?i:</c>, atomic ones), <c>|</c>, quantifiers, lazy and possessive ones, <c>^
+/// $ \A \z</c>, look-ahead, and look-behind at one character. What it does not know is an error: captures that are referred to, named
+/// groups, word boundaries, POSIX brackets.
 /// </summary>
 internal sealed partial class PatternParser(string expression, Dialect dialect = Dialect.LlamaCpp)
 {
@@ -118,7 +119,7 @@ internal sealed partial class PatternParser(string expression, Dialect dialect =
         return Quantify(single, single);
     }
 
-    /// <summary>What matches a place: <c>^ $ \A \z</c>, look-ahead, look-behind; or null.</summary>
+    /// <summary>Parses an assertion: <c>^ $ \A \z</c>, look-ahead, look-behind; or null.</summary>
     private PatternNode? ParseAssertion()
     {
         CodePointClass nothing = new(0, false, [], negated: true), noBreak = new(0, false, [('\n', '\n')], negated: true);
@@ -159,7 +160,11 @@ internal sealed partial class PatternParser(string expression, Dialect dialect =
     }
 
     private ClassRun NewRun(CodePointClass set, int minimum, int maximum, bool isLazy = false, bool isPossessive = false) =>
-        new(set, minimum, maximum, maximum == int.MaxValue && !isLazy ? _unboundedRuns++ : -1) { IsLazy = isLazy, IsPossessive = isPossessive };
+        new(set, minimum, maximum, maximum == int.MaxValue && !isLazy ? _unboundedRuns++ : -1)
+        {
+            IsLazy = isLazy,
+            IsPossessive = isPossessive
+        };
 
     private (int Minimum, int Maximum, bool IsInterval)? ParseQuantifier()
     {
@@ -179,7 +184,8 @@ internal sealed partial class PatternParser(string expression, Dialect dialect =
     {
         int start = _position;
         while (!AtEnd && char.IsAsciiDigit(expression[_position])) _position++;
-        return int.TryParse(expression.AsSpan(start, _position - start), System.Globalization.CultureInfo.InvariantCulture, out int number) ? number : throw Unsupported();
+        return int.TryParse(expression.AsSpan(start, _position - start), System.Globalization.CultureInfo.InvariantCulture, out int number)
+            ? number : throw Unsupported();
     }
 
     private bool TryTake(string text)

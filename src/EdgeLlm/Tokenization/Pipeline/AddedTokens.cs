@@ -4,7 +4,9 @@ using EdgeLlm.Tokenization.Patterns;
 
 namespace EdgeLlm.Tokenization.Pipeline;
 
-/// <summary>Finds tokens in a text: at each place, from its start, the longest. What they take of the white space beside them belongs to them.</summary>
+/// <summary>
+/// Finds tokens in a text: at each place, from its start, the longest. What they take of the white space beside them belongs to them.
+/// </summary>
 internal sealed class AddedTokens
 {
     private static readonly CodePointClass WordCharacter = new PatternParser(@"\w", Dialect.Oniguruma).ParseOnlyClass();
@@ -59,8 +61,12 @@ internal sealed class AddedTokens
             AddedToken token = _tokens[id];
             if (token.IsSingleWord && (EndsWithWord(text[..start]) || StartsWithWord(text[end..]))) continue;
             if (!IsPlain(id) && SpecialTokens.Touches(literals, start, end)) continue;
-            while (token.StripsLeft && start > done && Rune.DecodeLastFromUtf8(text[done..start], out Rune before, out int width) == OperationStatus.Done && Rune.IsWhiteSpace(before)) start -= width;
-            while (token.StripsRight && end < text.Length && Rune.DecodeFromUtf8(text[end..], out Rune after, out int width) == OperationStatus.Done && Rune.IsWhiteSpace(after)) end += width;
+            while (token.StripsLeft && start > done && Rune.DecodeLastFromUtf8(text[done..start], out Rune before, out int width)
+                == OperationStatus.Done && Rune.IsWhiteSpace(before))
+                start -= width;
+            while (token.StripsRight && end < text.Length
+                && Rune.DecodeFromUtf8(text[end..], out Rune after, out int width) == OperationStatus.Done && Rune.IsWhiteSpace(after))
+                end += width;
             if (start > done) fragments.Add(new SpecialTokens.Fragment(done, start - done, -1));
             fragments.Add(new SpecialTokens.Fragment(start, end - start, id));
             done = end;
@@ -75,5 +81,6 @@ internal sealed class AddedTokens
 
     private static bool StartsWithWord(ReadOnlySpan<byte> text) => !text.IsEmpty && WordCharacter.WidthAt(text, 0) > 0;
 
-    private static bool EndsWithWord(ReadOnlySpan<byte> text) => !text.IsEmpty && WordCharacter.WidthAt(text, Utf8.Previous(text, text.Length)) > 0;
+    private static bool EndsWithWord(ReadOnlySpan<byte> text) =>
+        !text.IsEmpty && WordCharacter.WidthAt(text, Utf8.Previous(text, text.Length)) > 0;
 }

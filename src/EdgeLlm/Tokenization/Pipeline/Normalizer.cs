@@ -17,7 +17,8 @@ internal abstract class Normalizer
 /// <summary>Unicode's normalization forms.</summary>
 internal sealed class FormNormalizer(bool isCompatible, bool composes) : Normalizer
 {
-    public override void Apply(ReadOnlySpan<byte> text, IBufferWriter<byte> output) => output.Write(CanonicalComposition.Normalize(text, isCompatible, composes));
+    public override void Apply(ReadOnlySpan<byte> text, IBufferWriter<byte> output) =>
+        output.Write(CanonicalComposition.Normalize(text, isCompatible, composes));
 }
 
 /// <summary>Every match becomes another text.</summary>
@@ -59,8 +60,12 @@ internal sealed class StripNormalizer(bool left, bool right) : Normalizer
     public override void Apply(ReadOnlySpan<byte> text, IBufferWriter<byte> output)
     {
         int start = 0, end = text.Length;
-        while (left && start < end && Rune.DecodeFromUtf8(text[start..end], out Rune rune, out int width) == OperationStatus.Done && Rune.IsWhiteSpace(rune)) start += width;
-        while (right && start < end && Rune.DecodeLastFromUtf8(text[start..end], out Rune rune, out int width) == OperationStatus.Done && Rune.IsWhiteSpace(rune)) end -= width;
+        while (left && start < end && Rune.DecodeFromUtf8(text[start..end], out Rune rune, out int width) == OperationStatus.Done
+            && Rune.IsWhiteSpace(rune))
+            start += width;
+        while (right && start < end && Rune.DecodeLastFromUtf8(text[start..end], out Rune rune, out int width) == OperationStatus.Done
+            && Rune.IsWhiteSpace(rune))
+            end -= width;
         output.Write(text[start..end]);
     }
 }
@@ -101,7 +106,8 @@ internal sealed class CleanNormalizer : RuneNormalizer
     private protected override void Apply(Rune rune, IBufferWriter<byte> output)
     {
         bool isSpace = rune.Value is '\t' or '\n' or '\r' || Rune.IsWhiteSpace(rune);
-        bool isControl = !isSpace && Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse;
+        bool isControl = !isSpace
+            && Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse;
         if (rune.Value is 0 or 0xFFFD || isControl) return;
         if (isSpace) output.Write(" "u8);
         else Write(rune, output);
@@ -123,12 +129,13 @@ internal sealed class IdeographNormalizer : RuneNormalizer
 /// <summary>Writes bytes as GPT-2's letters.</summary>
 internal sealed class ByteLevelNormalizer : Normalizer
 {
-    public override void Apply(ReadOnlySpan<byte> text, IBufferWriter<byte> output) => output.Advance(ByteLetters.Write(text, output.GetSpan(Math.Max(1, text.Length * ByteLetters.MaximumLength))));
+    public override void Apply(ReadOnlySpan<byte> text, IBufferWriter<byte> output) =>
+        output.Advance(ByteLetters.Write(text, output.GetSpan(Math.Max(1, text.Length * ByteLetters.MaximumLength))));
 }
 
 /// <summary>
-/// SentencePiece's map of characters as Hugging Face's tokenizers apply it: to whole grapheme clusters of up to 5 bytes, else to each character; of what a
-/// cluster starts with the shortest entry counts, for all of the cluster.
+/// SentencePiece's map of characters as Hugging Face's tokenizers apply it: to whole grapheme clusters of up to 5 bytes, else to each
+/// character; of what a cluster starts with the shortest entry counts, for all of the cluster.
 /// </summary>
 internal sealed class CharsmapNormalizer(byte[] map) : Normalizer
 {

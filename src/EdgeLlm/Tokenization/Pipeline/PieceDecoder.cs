@@ -21,7 +21,7 @@ internal sealed record PieceDecoder
     /// <summary>Whether a text's first space is left out.</summary>
     public bool DropsFirstSpace { get; init; }
 
-    /// <summary>What is replaced in each token, one after the other.</summary>
+    /// <summary>Replacements in each token, one after the other.</summary>
     public IReadOnlyList<(string From, string To)> Replacements { get; init; } = [];
 
     /// <summary>Writes what a token stands for.</summary>

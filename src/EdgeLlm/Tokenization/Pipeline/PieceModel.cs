@@ -18,7 +18,8 @@ internal sealed class BytePairModel : PieceModel
     public BytePairModel(Vocabulary vocabulary, TokenizerPipeline pipeline)
     {
         (_vocabulary, _pipeline) = (vocabulary, pipeline);
-        var merges = new MergeTable(vocabulary.Data.Merges ?? throw new TokenizerException("tokenizer.ggml.merges is missing, which a BPE needs"));
+        var merges =
+            new MergeTable(vocabulary.Data.Merges ?? throw new TokenizerException("tokenizer.ggml.merges is missing, which a BPE needs"));
         _mergers = new MergerPool(merges.Rank);
     }
 
@@ -57,7 +58,8 @@ internal sealed class UnigramPieceModel : PieceModel
     public UnigramPieceModel(Vocabulary vocabulary, TokenizerPipeline pipeline)
     {
         if (vocabulary.Data.Scores is null) throw new TokenizerException("tokenizer.ggml.scores is missing, which Unigram needs");
-        int unknown = pipeline.UnknownId ?? throw new TokenizerException("tokenizer.ggml.unknown_token_id names no token, which Unigram needs");
+        int unknown = pipeline.UnknownId
+            ?? throw new TokenizerException("tokenizer.ggml.unknown_token_id names no token, which Unigram needs");
         _model = new UnigramModel(vocabulary, unknown, pipeline.FallsBackToBytes, id => vocabulary.TypeOf(id) == TokenType.Normal);
     }
 

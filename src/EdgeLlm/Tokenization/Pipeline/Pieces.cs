@@ -4,7 +4,7 @@ using EdgeLlm.Tokenization.Patterns;
 
 namespace EdgeLlm.Tokenization.Pipeline;
 
-/// <summary>A text that is being cut: pieces of it in order, what lies between them is left out.</summary>
+/// <summary>A text that is being cut: pieces of it in order, the text between them is left out.</summary>
 /// <param name="text">UTF-8.</param>
 /// <param name="isFirst">Whether nothing comes before it.</param>
 internal ref struct Pieces(ReadOnlySpan<byte> text, bool isFirst)
@@ -25,7 +25,7 @@ internal abstract class PieceStep
     public abstract void Apply(ref Pieces pieces);
 }
 
-/// <summary>What becomes of the matches of an expression, by which pieces are cut.</summary>
+/// <summary>Place of the matches of an expression at which pieces are cut.</summary>
 internal enum SplitBehavior
 {
     /// <summary>They are left out.</summary>
@@ -45,7 +45,7 @@ internal enum SplitBehavior
 }
 
 /// <summary>Cuts pieces at the matches of an expression.</summary>
-/// <param name="isInverted">Whether what lies between matches is taken for the matches.</param>
+/// <param name="isInverted">Whether the text between matches is taken for the matches.</param>
 internal sealed class SplitStep(Pattern pattern, SplitBehavior behavior, bool isInverted) : PieceStep
 {
     public override void Apply(ref Pieces pieces)

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace EdgeLlm.Tokenization.Pipeline;
 
 /// <summary>
-/// A tokenizer of Hugging Face's tokenizer.json: added tokens are taken out of the text, what is left is normalized, cut into pieces step by step, and each piece is
-/// written in tokens. The order and the rules are those of https://github.com/huggingface/tokenizers.
+/// A tokenizer of Hugging Face's tokenizer.json: added tokens are taken out of the text, what is left is normalized, cut into pieces step
+/// by step, and each piece is written in tokens. The order and the rules are those of https://github.com/huggingface/tokenizers.
 /// </summary>
 internal sealed class PipelineTokenizer : Tokenizer
 {
@@ -18,17 +18,22 @@ internal sealed class PipelineTokenizer : Tokenizer
         : base(vocabulary, new Defaults())
     {
         _pipeline = pipeline;
-        foreach (int id in pipeline.AddedTokens.Select(token => token.Id).Concat(pipeline.Before).Concat(pipeline.After).Concat(pipeline.Pair.Select(item => item.Token).Where(id => id >= 0)).Append(pipeline.UnknownId ?? 0))
+        foreach (int id in pipeline.AddedTokens.Select(token => token.Id).Concat(pipeline.Before).Concat(pipeline.After)
+            .Concat(pipeline.Pair.Select(item => item.Token).Where(id => id >= 0)).Append(pipeline.UnknownId ?? 0))
         {
-            if ((uint)id >= (uint)vocabulary.Count) throw new TokenizerException($"edgellm.tokenizer.pipeline names the token {id}, and there are {vocabulary.Count}");
+            if ((uint)id >= (uint)vocabulary.Count)
+                throw new TokenizerException($"edgellm.tokenizer.pipeline names the token {id}, and there are {vocabulary.Count}");
         }
         _tokensOfText = new AddedTokens(vocabulary, pipeline.AddedTokens.Where(token => !token.IsNormalized), normalize: null);
-        _tokensOfNormalized = new AddedTokens(vocabulary, pipeline.AddedTokens.Where(token => token.IsNormalized), text => Normalize(text).ToArray());
+        _tokensOfNormalized =
+            new AddedTokens(vocabulary, pipeline.AddedTokens.Where(token => token.IsNormalized), text => Normalize(text).ToArray());
         _model = pipeline.Model switch
         {
             PieceModelKind.BytePair => new BytePairModel(vocabulary, pipeline),
             PieceModelKind.Unigram => new UnigramPieceModel(vocabulary, pipeline),
-            _ => new WordPieceModel(vocabulary, pipeline.UnknownId ?? throw new TokenizerException("there is no unknown token, which WordPiece needs"), pipeline.LongestWord),
+            _ => new WordPieceModel(vocabulary,
+                pipeline.UnknownId ?? throw new TokenizerException("there is no unknown token, which WordPiece needs"),
+                pipeline.LongestWord),
         };
     }
 
@@ -42,7 +47,8 @@ internal sealed class PipelineTokenizer : Tokenizer
 
     private protected override IReadOnlyList<PairItem> PairTemplate => _pipeline.Pair;
 
-    private protected override void EncodeAll(ReadOnlySpan<byte> text, bool parseSpecial, ReadOnlySpan<(int Start, int End)> literals, List<int> output)
+    private protected override void EncodeAll(ReadOnlySpan<byte> text, bool parseSpecial,
+        ReadOnlySpan<(int Start, int End)> literals, List<int> output)
     {
         foreach (SpecialTokens.Fragment fragment in CollectionsMarshal.AsSpan(_tokensOfText.Split(text, parseSpecial, literals)))
         {
@@ -59,7 +65,8 @@ internal sealed class PipelineTokenizer : Tokenizer
                 if (start >= fragment.Start + fragment.Length || end <= fragment.Start) continue;
                 local.Add(normalized.SequenceEqual(part) ? (start - fragment.Start, end - fragment.Start) : (0, normalized.Length));
             }
-            foreach (SpecialTokens.Fragment piece in CollectionsMarshal.AsSpan(_tokensOfNormalized.Split(normalized, parseSpecial, CollectionsMarshal.AsSpan(local))))
+            foreach (SpecialTokens.Fragment piece in CollectionsMarshal.AsSpan(
+                _tokensOfNormalized.Split(normalized, parseSpecial, CollectionsMarshal.AsSpan(local))))
             {
                 if (piece.Token >= 0) output.Add(piece.Token);
                 else EncodeText(normalized.Slice(piece.Start, piece.Length), fragment.Start == 0 && piece.Start == 0, output);

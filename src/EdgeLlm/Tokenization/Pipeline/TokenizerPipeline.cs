@@ -29,8 +29,8 @@ internal readonly record struct PairItem(int Token, byte Type)
 }
 
 /// <summary>
-/// A tokenizer as Hugging Face's tokenizer.json describes it: steps that normalize a text, cut it into pieces, write these in tokens and those as text. As plain
-/// data; vocabulary and merges are in <see cref="TokenizerData"/>.
+/// A tokenizer as Hugging Face's tokenizer.json describes it: steps that normalize a text, cut it into pieces, write these in tokens and
+/// those as text. As plain data; vocabulary and merges are in <see cref="TokenizerData"/>.
 /// </summary>
 internal sealed record TokenizerPipeline
 {

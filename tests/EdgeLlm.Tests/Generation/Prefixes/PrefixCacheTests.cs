@@ -97,7 +97,8 @@ public sealed class PrefixCacheTests
         using SequenceCache cache = new(model);
         for (int i = 0; i < 60; i++)
         {
-            int[] prompt = [.. Ids[..(20 * random.Next(0, 4))], .. Enumerable.Range(0, random.Next(1, 60)).Select(_ => random.Next(3, 490))];
+            int[] prompt =
+                [.. Ids[..(20 * random.Next(0, 4))], .. Enumerable.Range(0, random.Next(1, 60)).Select(_ => random.Next(3, 490))];
             cache.Clear();
             Assert.Equal(Expected(plain, prompt), Compute(model, cache, prompt, instructions: 0).Logits);
             Assert.InRange(prefixes.Bytes, 0, budget);
@@ -121,7 +122,8 @@ public sealed class PrefixCacheTests
         Assert.Equal(0, prefixes.Bytes);
     }
 
-    private static (int Reused, float[] Logits) Compute(LanguageModel model, SequenceCache cache, int[] prompt, int instructions = Instructions)
+    private static (int Reused, float[] Logits) Compute(LanguageModel model, SequenceCache cache, int[] prompt,
+        int instructions = Instructions)
     {
         int reused = cache.Reuse(prompt, instructions);
         float[] logits = model.Forward(prompt.AsSpan(reused), cache.Memory).ToArray();

@@ -5,7 +5,9 @@ using EdgeLlm.Quantization.Import;
 
 namespace EdgeLlm.Tests.Quantization.Import;
 
-/// <summary>What is wrong with a folder is said in one line that names the file and the field or tensor, and nothing is left behind.</summary>
+/// <summary>
+/// What is wrong with a folder is said in one line that names the file and the field or tensor, and nothing is left behind.
+/// </summary>
 public sealed class FolderErrorTests : IDisposable
 {
     private const string Query = "model.layers.0.self_attn.q_proj.weight";
@@ -33,10 +35,14 @@ public sealed class FolderErrorTests : IDisposable
     [InlineData("architectures", "[\"LlamaForSequenceClassification\"]", "architectures[0] is 'LlamaForSequenceClassification'")]
     [InlineData("quantization_config", "{\"quant_method\":\"gptq\"}", "config.json: quantization_config is there")]
     [InlineData("rope_scaling", "{\"rope_type\":\"longer\",\"factor\":2}", "config.json: rope_scaling.rope_type is 'longer'")]
-    [InlineData("rope_scaling", "{\"rope_type\":\"longrope\",\"factor\":2}", "config.json: rope_scaling has no original_max_position_embeddings")]
-    [InlineData("rope_scaling", "{\"rope_type\":\"longrope\",\"original_max_position_embeddings\":32,\"short_factor\":[1],\"long_factor\":[1,2]}", "config.json: rope_scaling.short_factor has not one number")]
+    [InlineData("rope_scaling", "{\"rope_type\":\"longrope\",\"factor\":2}",
+        "config.json: rope_scaling has no original_max_position_embeddings")]
+    [InlineData("rope_scaling",
+        "{\"rope_type\":\"longrope\",\"original_max_position_embeddings\":32,\"short_factor\":[1],\"long_factor\":[1,2]}",
+        "config.json: rope_scaling.short_factor has not one number")]
     [InlineData("rope_scaling", "{\"rope_type\":\"linear\"}", "config.json: rope_scaling.factor is missing")]
-    [InlineData("rope_scaling", "{\"rope_type\":\"linear\",\"factor\":2,\"beta_fast\":1}", "config.json: rope_scaling.beta_fast is a setting")]
+    [InlineData("rope_scaling", "{\"rope_type\":\"linear\",\"factor\":2,\"beta_fast\":1}",
+        "config.json: rope_scaling.beta_fast is a setting")]
     [InlineData("rope_scaling", "7", "config.json: rope_scaling is no object")]
     [InlineData("partial_rotary_factor", "0.5", "config.json: partial_rotary_factor is not 1")]
     [InlineData("attention_bias", "true", "has no tensor model.layers.0.self_attn.q_proj.bias")]
@@ -53,12 +59,15 @@ public sealed class FolderErrorTests : IDisposable
     }
 
     [Theory]
-    [InlineData("{\"dtype\":\"BF16\",\"shape\":[64,64],\"data_offsets\":[0,9000000000000000000]}", "should lie at 0 to 9000000000000000000")]
+    [InlineData("{\"dtype\":\"BF16\",\"shape\":[64,64],\"data_offsets\":[0,9000000000000000000]}",
+        "should lie at 0 to 9000000000000000000")]
     [InlineData("{\"dtype\":\"BF16\",\"shape\":[64,64],\"data_offsets\":[8192,0]}", "should lie at 8192 to 0")]
     [InlineData("{\"dtype\":\"BF16\",\"shape\":[64,64],\"data_offsets\":[-8,8184]}", "data_offsets[0] is -8")]
     [InlineData("{\"dtype\":\"BF16\",\"shape\":[64,64],\"data_offsets\":[0,8192]}", "overlaps another one|has a gap before it")]
-    [InlineData("{\"dtype\":\"BF16\",\"shape\":[64,32],\"data_offsets\":[0,8192]}", "has 8192 bytes, but BF16 of the shape [64, 32] takes 4096")]
-    [InlineData("{\"dtype\":\"BF16\",\"shape\":[9223372036854775807,9223372036854775807],\"data_offsets\":[0,8192]}", "has a shape of more than 2^63 bytes")]
+    [InlineData("{\"dtype\":\"BF16\",\"shape\":[64,32],\"data_offsets\":[0,8192]}",
+        "has 8192 bytes, but BF16 of the shape [64, 32] takes 4096")]
+    [InlineData("{\"dtype\":\"BF16\",\"shape\":[9223372036854775807,9223372036854775807],\"data_offsets\":[0,8192]}",
+        "has a shape of more than 2^63 bytes")]
     [InlineData("{\"dtype\":\"Q9\",\"shape\":[64,64],\"data_offsets\":[0,8192]}", "has the dtype 'Q9'")]
     [InlineData("{\"dtype\":\"BF16\",\"shape\":[64,64]}", "data_offsets is missing")]
     [InlineData("{\"dtype\":\"BF16\",\"shape\":\"64\",\"data_offsets\":[0,8192]}", "shape is no list")]
@@ -124,7 +133,8 @@ public sealed class FolderErrorTests : IDisposable
     public void A_tensor_that_is_there_twice_is_refused()
     {
         string folder = _folder.CopyOf("llama3-rope");
-        byte[] header = Encoding.UTF8.GetBytes("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}""");
+        byte[] header = Encoding.UTF8.GetBytes(
+            """{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}""");
         TestSafetensors.Write(Path.Combine(folder, "model.safetensors"), header, []);
         Refuses(folder, "tensor a is there twice");
     }
@@ -168,7 +178,8 @@ public sealed class FolderErrorTests : IDisposable
         Refuses(folder, $"is in {Second}, and that file is missing");
         File.Move(Path.Combine(folder, "elsewhere"), Path.Combine(folder, Second));
         TestFolder.EditJson(index, json => json["weight_map"]!["model.norm.weight"] = "../" + Second);
-        Refuses(folder, "weight_map.model.norm.weight is '../model-00002-of-00002.safetensors', not the name of a safetensors file in the same folder");
+        Refuses(folder,
+            "weight_map.model.norm.weight is '../model-00002-of-00002.safetensors', not the name of a safetensors file in the same folder");
         TestFolder.EditJson(index, json => json["weight_map"]!["model.norm.weight"] = "model-00001-of-00002.safetensors");
         Refuses(folder, "weight_map.model.norm.weight should be in model-00001-of-00002.safetensors, but that has no such tensor");
         TestFolder.EditJson(index, json => json["weight_map"]!["model.norm.weight"] = 5);
@@ -182,7 +193,8 @@ public sealed class FolderErrorTests : IDisposable
     {
         string folder = _folder.CopyOf("llama");
         File.Copy(Path.Combine(folder, "model-00002-of-00002.safetensors"), Path.Combine(folder, "again.safetensors"));
-        TestFolder.EditJson(Path.Combine(folder, "model.safetensors.index.json"), json => json["weight_map"]!["model.norm.weight"] = "again.safetensors");
+        TestFolder.EditJson(Path.Combine(folder, "model.safetensors.index.json"),
+            json => json["weight_map"]!["model.norm.weight"] = "again.safetensors");
         Refuses(folder, "is in model-00002-of-00002.safetensors too", "is in again.safetensors too");
     }
 
@@ -201,7 +213,9 @@ public sealed class FolderErrorTests : IDisposable
     {
         string folder = _folder.CopyOf("llama3-rope"), path = Path.Combine(folder, "tokenizer.json");
         string original = File.ReadAllText(path);
-        Edit(root => root["pre_tokenizer"]!["pretokenizers"]![0]!["pattern"]!["Regex"] = @"(?<a>x)\k<a>", "tokenizer.json: pre_tokenizer.pretokenizers[0].pattern.Regex has something that is not known here, at 1 in the expression (?<a>");
+        Edit(root => root["pre_tokenizer"]!["pretokenizers"]![0]!["pattern"]!["Regex"] = @"(?<a>x)\k<a>",
+            "tokenizer.json: pre_tokenizer.pretokenizers[0].pattern.Regex has something that is not known here, at 1 in the expression "
+                + "(?<a>");
         Edit(root => root["model"]!["type"] = "Unigram", "model.vocab is no list");
         Edit(root => root["model"]!["type"] = "WordLevel", "model has the type 'WordLevel'");
         Edit(root => root["model"]!["vocab"]!["!"] = 700, "token '!' has the id 700, and the model's embedding has 512 rows");
@@ -211,7 +225,8 @@ public sealed class FolderErrorTests : IDisposable
         Edit(root => root["model"]!["unk_token"] = "<none>", "model.unk_token is '<none>', which is no token");
         Edit(root => root["normalizer"] = JsonNode.Parse("""{"type":"Nmt"}"""), "normalizer.type is 'Nmt'");
         Edit(root => root["post_processor"] = JsonNode.Parse("""{"type":"OtherProcessing"}"""), "post_processor.type is 'OtherProcessing'");
-        Edit(root => root["post_processor"] = JsonNode.Parse("""{"type":"BertProcessing","cls":[],"sep":["x",1]}"""), "post_processor.cls is empty");
+        Edit(root => root["post_processor"] = JsonNode.Parse("""{"type":"BertProcessing","cls":[],"sep":["x",1]}"""),
+            "post_processor.cls is empty");
         Edit(root => root["pre_tokenizer"] = JsonNode.Parse("""{"type":"UnicodeScripts"}"""), "pre_tokenizer.type is 'UnicodeScripts'");
         Edit(root => root["decoder"] = JsonNode.Parse("""{"type":"CTC"}"""), "decoder.type is 'CTC'");
         Edit(root => root.Remove("model"), "tokenizer.json: model is missing");
@@ -250,7 +265,8 @@ public sealed class FolderErrorTests : IDisposable
             using var model = HuggingFaceModel.Open(folder);
             model.Save(target, _ => { }, CancellationToken.None);
         });
-        Assert.True(messages.Length == 0 || messages.Any(message => exception.Message.Contains(message, StringComparison.Ordinal)), exception.Message);
+        Assert.True(messages.Length == 0 || messages.Any(message => exception.Message.Contains(message, StringComparison.Ordinal)),
+            exception.Message);
         Assert.DoesNotContain(exception.Message, letter => char.IsControl(letter));
         Assert.Equal([folder], Directory.GetFileSystemEntries(_folder.Root));
         return exception.Message;

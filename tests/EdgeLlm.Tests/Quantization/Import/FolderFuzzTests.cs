@@ -8,7 +8,9 @@ using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Tests.Quantization.Import;
 
-/// <summary>Damaged folders, the same ones in every run: each is refused with a <see cref="ModelException"/>, or becomes a file that can be used.</summary>
+/// <summary>
+/// Damaged folders, the same ones in every run: each is refused with a <see cref="ModelException"/>, or becomes a file that can be used.
+/// </summary>
 public sealed class FolderFuzzTests : IDisposable
 {
     private const int Mutants = 400; // of each file
@@ -18,7 +20,8 @@ public sealed class FolderFuzzTests : IDisposable
 
     private static readonly string[] Interesting =
     [
-        "0", "-1", "1", "2", "3", "64", "255", "1e9", "2147483647", "2147483648", "4294967296", "9223372036854775807", "9223372036854775808", "1e308", "-0.0", "null", "true",
+        "0", "-1", "1", "2", "3", "64", "255", "1e9", "2147483647", "2147483648", "4294967296", "9223372036854775807",
+        "9223372036854775808", "1e308", "-0.0", "null", "true",
         "[]", "{}", "\"\"", "\"\\u0000\"", "\"\\ud800\"", "[[[[[]]]]]",
     ];
 
@@ -69,7 +72,8 @@ public sealed class FolderFuzzTests : IDisposable
         using (GgufFile file = GgufFile.Open(target))
         {
             ModelLoader.Bind(LayerBuilder.Build(ModelLoader.ReadSpec(file)), file, 64);
-            Tokenizer.Create(ModelLoader.ReadTokenizer(file)).Encode("Once upon a time, 1234 <|eot_id|> \u0301", parseSpecial: true, addSpecial: true);
+            Tokenizer.Create(ModelLoader.ReadTokenizer(file))
+                .Encode("Once upon a time, 1234 <|eot_id|> \u0301", parseSpecial: true, addSpecial: true);
         }
         File.Delete(target);
     }
@@ -105,6 +109,7 @@ public sealed class FolderFuzzTests : IDisposable
         int start = Array.FindIndex(bytes, random.Next(bytes.Length), letter => letter is (byte)':' or (byte)'[');
         if (start < 0) return bytes[..^1];
         int end = Array.FindIndex(bytes, start + 1, letter => letter is (byte)',' or (byte)']' or (byte)'}');
-        return [.. bytes[..(start + 1)], .. Encoding.UTF8.GetBytes(Interesting[random.Next(Interesting.Length)]), .. bytes[(end < 0 ? bytes.Length : end)..]];
+        return [.. bytes[..(start + 1)], .. Encoding.UTF8.GetBytes(Interesting[random.Next(Interesting.Length)]),
+            .. bytes[(end < 0 ? bytes.Length : end)..]];
     }
 }

@@ -44,14 +44,16 @@ public sealed class FolderImportTests : IDisposable
         string folder = _folder.CopyOf("llama-mha-tied-bias"), path = Path.Combine(folder, "model.safetensors");
         byte[] before = ImportBytes(folder);
         var weights = new TestSafetensors(path);
-        foreach (string name in weights.Header.Select(entry => entry.Key).Where(name => name.StartsWith("model.", StringComparison.Ordinal)).ToArray())
+        foreach (string name in weights.Header.Select(entry => entry.Key)
+            .Where(name => name.StartsWith("model.", StringComparison.Ordinal)).ToArray())
         {
             JsonNode entry = weights.Header[name]!;
             weights.Header.Remove(name);
             weights.Header[name["model.".Length..]] = entry;
         }
         int end = weights.Data.Length;
-        weights.Header["layers.0.self_attn.rotary_emb.inv_freq"] = new JsonObject { ["dtype"] = "F32", ["shape"] = new JsonArray(8), ["data_offsets"] = new JsonArray(end, end + 32) };
+        weights.Header["layers.0.self_attn.rotary_emb.inv_freq"] =
+            new JsonObject { ["dtype"] = "F32", ["shape"] = new JsonArray(8), ["data_offsets"] = new JsonArray(end, end + 32) };
         JsonNode head = weights.Header["embed_tokens.weight"]!.DeepClone(); // of a model whose head is tied
         int[] place = [.. head["data_offsets"]!.AsArray().Select(offset => (int)offset!)];
         head["data_offsets"] = new JsonArray(end + 32, end + 32 + place[1] - place[0]);
@@ -67,11 +69,14 @@ public sealed class FolderImportTests : IDisposable
 
     [Theory]
     [InlineData("""{"rope_scaling":null,"rope_theta":12345.0}""", "rope.freq_base=12345")]
-    [InlineData("""{"rope_scaling":{"type":"linear","factor":2.5},"rope_theta":1000}""", "rope.scaling.type=linear rope.scaling.factor=2.5 rope.freq_base=1000")]
-    [InlineData("""{"rope_parameters":{"rope_type":"dynamic","factor":2,"rope_theta":7000}}""", "rope.scaling.type=dynamic rope.scaling.factor=2 rope.freq_base=7000")]
+    [InlineData("""{"rope_scaling":{"type":"linear","factor":2.5},"rope_theta":1000}""",
+        "rope.scaling.type=linear rope.scaling.factor=2.5 rope.freq_base=1000")]
+    [InlineData("""{"rope_parameters":{"rope_type":"dynamic","factor":2,"rope_theta":7000}}""",
+        "rope.scaling.type=dynamic rope.scaling.factor=2 rope.freq_base=7000")]
     [InlineData("""{"rope_scaling":{"rope_type":"yarn","factor":4,"beta_fast":24,"beta_slow":2,"attention_factor":1.5}}""",
         "rope.scaling.type=yarn rope.scaling.original_context_length=256 rope.scaling.yarn_beta_fast=24 rope.scaling.yarn_beta_slow=2 rope.scaling.attn_factor=1.3173733 rope.freq_base=10000")]
-    [InlineData("""{"rope_scaling":{"rope_type":"yarn","factor":40,"original_max_position_embeddings":64,"mscale":1.0,"mscale_all_dim":1.0}}""",
+    [InlineData(
+        """{"rope_scaling":{"rope_type":"yarn","factor":40,"original_max_position_embeddings":64,"mscale":1.0,"mscale_all_dim":1.0}}""",
         "rope.scaling.original_context_length=64 rope.scaling.attn_factor=0.73052")]
     public void Rotary_settings_of_either_age_become_keys(string fields, string keys)
     {
@@ -97,7 +102,9 @@ public sealed class FolderImportTests : IDisposable
         using (GgufFile none = Import(folder)) Assert.False(none.Metadata.Contains("tokenizer.chat_template"));
         TestFolder.EditJson(config, json => json["chat_template"] = "{{ one }}");
         using (GgufFile one = Import(folder)) Assert.Equal("{{ one }}", one.Metadata.GetString("tokenizer.chat_template"));
-        TestFolder.EditJson(config, json => json["chat_template"] = JsonNode.Parse("""[{"name":"default","template":"{{ a }}"},{"name":"tool_use","template":"{{ b }}"}]"""));
+        TestFolder.EditJson(config,
+            json => json["chat_template"] =
+                JsonNode.Parse("""[{"name":"default","template":"{{ a }}"},{"name":"tool_use","template":"{{ b }}"}]"""));
         using (GgufFile several = Import(folder))
         {
             Assert.Equal("{{ a }}", several.Metadata.GetString("tokenizer.chat_template"));
@@ -129,21 +136,26 @@ public sealed class FolderImportTests : IDisposable
         Assert.False(tokenizer.IsEndOfGeneration(10));
         Assert.Equal(7u, file.Metadata.GetUInt32("tokenizer.ggml.eot_token_id")); // for readers that know nothing of ours
         File.WriteAllText(Path.Combine(folder, "generation_config.json"), """{"eos_token_id": "two"}""");
-        Assert.Contains("generation_config.json: eos_token_id is no number", Assert.Throws<ModelException>(() => Import(folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("generation_config.json: eos_token_id is no number", Assert.Throws<ModelException>(() => Import(folder)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_token_one_past_the_embedding_is_left_out_with_a_note_and_an_empty_bos_token_is_none()
     {
         string folder = _folder.CopyOf("llama3-rope");
-        TestFolder.EditJson(Path.Combine(folder, "tokenizer.json"), json => json["added_tokens"]!.AsArray().Add(new JsonObject { ["id"] = 512, ["content"] = "[PAD]", ["special"] = true }));
+        TestFolder.EditJson(Path.Combine(folder, "tokenizer.json"),
+            json => json["added_tokens"]!.AsArray().Add(new JsonObject { ["id"] = 512, ["content"] = "[PAD]", ["special"] = true }));
         TestFolder.EditJson(Path.Combine(folder, "tokenizer_config.json"), json => json["pad_token"] = "[PAD]");
-        using (HuggingFaceModel model = HuggingFaceModel.Open(folder)) Assert.Contains("token '[PAD]' has the id 512, and the model's embedding has 512 rows", Assert.Single(model.Notes));
-        using (GgufFile file = Import(folder)) Assert.Equal((512, null), (ModelLoader.MakeTokenizer(file).VocabularySize, ModelLoader.MakeTokenizer(file).FindToken("[PAD]")));
+        using (HuggingFaceModel model = HuggingFaceModel.Open(folder))
+            Assert.Contains("token '[PAD]' has the id 512, and the model's embedding has 512 rows", Assert.Single(model.Notes));
+        using (GgufFile file = Import(folder))
+            Assert.Equal((512, null), (ModelLoader.MakeTokenizer(file).VocabularySize, ModelLoader.MakeTokenizer(file).FindToken("[PAD]")));
 
         folder = _folder.CopyOf("llama");
         TestFolder.EditJson(Path.Combine(folder, "tokenizer_config.json"), json => json["bos_token"] = "");
-        using (GgufFile file = Import(folder)) Assert.Equal((null, false), (ModelLoader.MakeTokenizer(file).BosId, ModelLoader.MakeTokenizer(file).AddsBos));
+        using (GgufFile file = Import(folder))
+            Assert.Equal((null, false), (ModelLoader.MakeTokenizer(file).BosId, ModelLoader.MakeTokenizer(file).AddsBos));
     }
 
     [Fact]
@@ -151,7 +163,8 @@ public sealed class FolderImportTests : IDisposable
     {
         string folder = _folder.PathOf("spm"), config = Path.Combine(folder, "tokenizer_config.json");
         Directory.CreateDirectory(folder);
-        foreach (string file in new[] { "tokenizer.model", "tokenizer_config.json" }) File.Copy(SharedFolder.Require("golden", "hf-tokenizers", "spm", file), Path.Combine(folder, file));
+        foreach (string file in new[] { "tokenizer.model", "tokenizer_config.json" })
+            File.Copy(SharedFolder.Require("golden", "hf-tokenizers", "spm", file), Path.Combine(folder, file));
         foreach (bool legacy in new[] { true, false })
         {
             TestFolder.EditJson(config, json => json["legacy"] = legacy);
@@ -161,12 +174,14 @@ public sealed class FolderImportTests : IDisposable
         string jsonFolder = _folder.PathOf("json"), path = Path.Combine(jsonFolder, "tokenizer.json");
         Directory.CreateDirectory(jsonFolder);
         File.Copy(SharedFolder.Require("golden", "hf-tokenizers", "gemma-json", "tokenizer.json"), path);
-        foreach ((string scheme, string expected) in new[] { ("first", " the</s>the"), ("always", " the</s> the"), ("never", "the</s>the") })
+        foreach ((string scheme, string expected) in new[] { ("first", " the</s>the"), ("always", " the</s> the"),
+            ("never", "the</s>the") })
         {
             TestFolder.EditJson(path, json =>
             {
                 json["normalizer"] = null;
-                json["pre_tokenizer"] = new JsonObject { ["type"] = "Metaspace", ["replacement"] = "▁", ["prepend_scheme"] = scheme, ["split"] = false };
+                json["pre_tokenizer"] =
+                    new JsonObject { ["type"] = "Metaspace", ["replacement"] = "▁", ["prepend_scheme"] = scheme, ["split"] = false };
             });
             File.WriteAllText(Path.Combine(jsonFolder, "tokenizer_config.json"), """{"bos_token":"<s>","eos_token":"</s>"}""");
             Assert.Equal(expected, Spelled(jsonFolder));
@@ -176,12 +191,14 @@ public sealed class FolderImportTests : IDisposable
         string Spelled(string source)
         {
             var writer = new GgufWriter();
-            foreach ((string key, GgufValue value) in TokenizerKeys.Of(HuggingFaceTokenizer.Read(source, modelConfig: null, rows: 512))) writer.Set(key, value);
+            foreach ((string key, GgufValue value) in TokenizerKeys.Of(HuggingFaceTokenizer.Read(source, modelConfig: null, rows: 512)))
+                writer.Set(key, value);
             string path = _folder.PathOf("tokenizer.gguf");
             writer.Save(path);
             using GgufFile file = GgufFile.Open(path);
             Tokenizer tokenizer = ModelLoader.MakeTokenizer(file);
-            return string.Concat(tokenizer.Encode("the</s>the", parseSpecial: true).Select(id => tokenizer.Vocabulary.Data.Tokens.GetText(id))).Replace('▁', ' ');
+            return string.Concat(tokenizer.Encode("the</s>the", parseSpecial: true)
+                .Select(id => tokenizer.Vocabulary.Data.Tokens.GetText(id))).Replace('▁', ' ');
         }
     }
 
@@ -191,7 +208,8 @@ public sealed class FolderImportTests : IDisposable
         string golden = _folder.CopyOf("llama"), cache = Path.Combine(_folder.Root, "models--someone--Some-Model", "snapshots", "0123abc");
         Directory.CreateDirectory(Path.GetDirectoryName(cache)!);
         Directory.Move(golden, cache);
-        File.WriteAllText(Path.Combine(cache, "README.md"), "---\nlanguage:\n- en\nlicense: apache-2.0\nbase_model: \"other/base\"\n---\n# Title\nlicense: mit\n");
+        File.WriteAllText(Path.Combine(cache, "README.md"),
+            "---\nlanguage:\n- en\nlicense: apache-2.0\nbase_model: \"other/base\"\n---\n# Title\nlicense: mit\n");
         using GgufFile file = Import(cache);
         Assert.Equal("Some-Model", file.Metadata.GetString("general.name"));
         Assert.Equal("apache-2.0", file.Metadata.GetString("general.license"));
@@ -217,7 +235,8 @@ public sealed class FolderImportTests : IDisposable
         using (var model = HuggingFaceModel.Open(folder)) model.SaveOutline(path);
         using GgufFile outline = GgufFile.Open(path), file = GgufFile.Open(_folder.PathOf("imported.gguf"));
         Assert.Equal(whole.Length, outline.FileSize);
-        Assert.Equal(file.Tensors.Select(tensor => $"{tensor} {tensor.Offset}"), outline.Tensors.Select(tensor => $"{tensor} {tensor.Offset}"));
+        Assert.Equal(file.Tensors.Select(tensor => $"{tensor} {tensor.Offset}"),
+            outline.Tensors.Select(tensor => $"{tensor} {tensor.Offset}"));
     }
 
     [Fact]
@@ -237,7 +256,8 @@ public sealed class FolderImportTests : IDisposable
         File.WriteAllText(Path.Combine(folder, "added_tokens.json"), """{"<extra>":500,"<|im_start|>":501}""");
         TestFolder.EditJson(Path.Combine(folder, "tokenizer_config.json"), config =>
         {
-            config["added_tokens_decoder"] = JsonNode.Parse("""{"2":{"content":"</s>","special":true},"501":{"content":"<|im_start|>","special":true}}""");
+            config["added_tokens_decoder"] =
+                JsonNode.Parse("""{"2":{"content":"</s>","special":true},"501":{"content":"<|im_start|>","special":true}}""");
             config["bos_token"] = JsonNode.Parse("""{"content":"<|im_start|>"}""");
         });
         using GgufFile file = Import(folder);

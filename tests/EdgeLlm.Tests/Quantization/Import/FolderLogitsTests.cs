@@ -9,7 +9,9 @@ using EdgeLlm.Tests.Models;
 
 namespace EdgeLlm.Tests.Quantization.Import;
 
-/// <summary>Tiny checkpoints from their folders, as they are and imported, against float64 transformers: the bounds of `golden/logits/README.md`.</summary>
+/// <summary>
+/// Tiny checkpoints from their folders, as they are and imported, against float64 transformers: the bounds of `golden/logits/README.md`.
+/// </summary>
 public sealed class FolderLogitsTests : IDisposable
 {
     private readonly TestFolder _folder = new();
@@ -34,7 +36,8 @@ public sealed class FolderLogitsTests : IDisposable
     {
         string folder = SharedFolder.Require("golden", "logits", family);
         if (GoldenLogitsTests.Rewritten.Contains(family))
-            Assert.Contains("so the folder can't run as it is: first edgellm quantize", Assert.Throws<ModelException>(() => LanguageModel.Load(folder)).Message, StringComparison.Ordinal);
+            Assert.Contains("so the folder can't run as it is: first edgellm quantize",
+                Assert.Throws<ModelException>(() => LanguageModel.Load(folder)).Message, StringComparison.Ordinal);
         else GoldenLogitsTests.CheckPrompts(folder, folder, [0, 1, 2, 3], int.MaxValue);
     }
 
@@ -43,7 +46,8 @@ public sealed class FolderLogitsTests : IDisposable
     public void Packed_without_calibration_it_is_no_further_off_than_plain_rounding(string family)
     {
         string folder = SharedFolder.Require("golden", "logits", family), packed = _folder.PathOf("packed.gguf");
-        using (GgufFile file = GgufFile.Open(Import(folder))) new FastQuantizer(Plan(file)).Save(packed, (_, _) => { }, CancellationToken.None);
+        using (GgufFile file = GgufFile.Open(Import(folder)))
+            new FastQuantizer(Plan(file)).Save(packed, (_, _) => { }, CancellationToken.None);
         CheckDivergence(folder, packed);
     }
 
@@ -72,18 +76,24 @@ public sealed class FolderLogitsTests : IDisposable
             if (family == "smollm3" && tensor.Name is "blk.3.attn_q.weight" or "blk.3.attn_k.weight") continue;
             if (family == "granite4-hybrid" && tensor.Name is "blk.2.attn_q.weight" or "blk.2.attn_k.weight") continue;
             float[] expected = Values(reference, tensor), actual = Values(ours, mine);
-            if (tensor.Name.StartsWith("rope_", StringComparison.Ordinal)) Assert.Equal(expected, actual, (x, y) => Math.Abs(x - y) <= 1e-6 * x);
-            else if (tensor.Name.EndsWith("ssm_a", StringComparison.Ordinal)) Assert.Equal(expected, actual, (x, y) => Math.Abs(x - y) <= 1e-6 * Math.Abs(x)); // an exponential
+            if (tensor.Name.StartsWith("rope_", StringComparison.Ordinal))
+                Assert.Equal(expected, actual, (x, y) => Math.Abs(x - y) <= 1e-6 * x);
+            else if (tensor.Name.EndsWith("ssm_a", StringComparison.Ordinal))
+                Assert.Equal(expected, actual, (x, y) => Math.Abs(x - y) <= 1e-6 * Math.Abs(x)); // an exponential
             else Assert.Equal(expected, actual);
         }
         // Ours and not the converter's, or the other way round.
-        string[] others = ["general.name", "general.size_label", "general.file_type", "general.quantization_version", "tokenizer.ggml.pre", "tokenizer.ggml.add_sep_token", "tokenizer.ggml.scores",
-            "falcon.tensor_data_layout", "falcon.context_length", "bloom.context_length"]; // the converter writes a length of its own making
+        string[] others = ["general.name", "general.size_label", "general.file_type", "general.quantization_version", "tokenizer.ggml.pre",
+            "tokenizer.ggml.add_sep_token", "tokenizer.ggml.scores",
+            "falcon.tensor_data_layout", "falcon.context_length",
+            "bloom.context_length"]; // the converter writes a length of its own making
         foreach ((string key, GgufValue value) in reference.Metadata)
         {
             // Its file names a tokenizer of merges of its own; ours has the folder's pipeline under another name.
             if (family == "gemma4" && key.StartsWith("tokenizer.", StringComparison.Ordinal)) continue;
-            if (others.Contains(key) || family.StartsWith("gemma", StringComparison.Ordinal) && key is "tokenizer.ggml.eot_token_id" or "tokenizer.ggml.add_space_prefix") continue;
+            if (others.Contains(key) || family.StartsWith("gemma", StringComparison.Ordinal)
+                && key is "tokenizer.ggml.eot_token_id" or "tokenizer.ggml.add_space_prefix")
+                continue;
             Assert.True(ours.Metadata.TryGet(key, out GgufValue? mine), key);
             Assert.Equal((key, Convert.ToHexString(value.Bytes)), (key, Convert.ToHexString(mine.Bytes)));
         }
@@ -96,9 +106,12 @@ public sealed class FolderLogitsTests : IDisposable
         long written = 0;
         model.Save(path, bytes => written += bytes, CancellationToken.None);
         Assert.Equal(model.ByteCount, written);
-        if (Path.GetFileName(folder) == "gemma4") Assert.Contains("5 tensors of other parts are left out", Assert.Single(model.Notes), StringComparison.Ordinal);
-        else if (Path.GetFileName(folder) == "qwen3-5") Assert.Contains("10 tensors of other parts are left out", Assert.Single(model.Notes), StringComparison.Ordinal);
-        else if (Path.GetFileName(folder) == "ministral3") Assert.Contains("4 tensors of other parts are left out", Assert.Single(model.Notes), StringComparison.Ordinal);
+        if (Path.GetFileName(folder) == "gemma4")
+            Assert.Contains("5 tensors of other parts are left out", Assert.Single(model.Notes), StringComparison.Ordinal);
+        else if (Path.GetFileName(folder) == "qwen3-5")
+            Assert.Contains("10 tensors of other parts are left out", Assert.Single(model.Notes), StringComparison.Ordinal);
+        else if (Path.GetFileName(folder) == "ministral3")
+            Assert.Contains("4 tensors of other parts are left out", Assert.Single(model.Notes), StringComparison.Ordinal);
         else Assert.Empty(model.Notes);
         return path;
     }

@@ -8,7 +8,9 @@ using EdgeLlm.Tokenization;
 
 namespace EdgeLlm.Tests.Quantization.Import;
 
-/// <summary>Tokenizers of Hugging Face folders, through the keys of a GGUF file, against their own libraries' ids (`golden/hf-tokenizers`).</summary>
+/// <summary>
+/// Tokenizers of Hugging Face folders, through the keys of a GGUF file, against their own libraries' ids (`golden/hf-tokenizers`).
+/// </summary>
 public sealed class FolderTokenizerTests : IDisposable
 {
     private const int Rows = 512;
@@ -48,16 +50,20 @@ public sealed class FolderTokenizerTests : IDisposable
         JsonNode root = JsonNode.Parse(File.ReadAllBytes(SharedFolder.Require("golden", "hf-tokenizers", name, "tokenizer.json")))!;
         var vocabulary = (JsonObject)root["model"]!["vocab"]!.DeepClone();
         File.WriteAllText(_folder.PathOf("vocab.json"), vocabulary.ToJsonString());
-        IEnumerable<string> merges = root["model"]!["merges"]!.AsArray().Select(merge => merge is JsonArray pair ? $"{pair[0]} {pair[1]}" : merge!.GetValue<string>());
+        IEnumerable<string> merges = root["model"]!["merges"]!.AsArray()
+            .Select(merge => merge is JsonArray pair ? $"{pair[0]} {pair[1]}" : merge!.GetValue<string>());
         File.WriteAllText(_folder.PathOf("merges.txt"), "#version: 0.2\n" + string.Join('\n', merges) + "\n");
         var config = new JsonObject { ["tokenizer_class"] = kind };
-        foreach ((string field, JsonNode? token) in new[] { "pad_token", "unk_token", "sep_token", "cls_token" }.Zip(root["added_tokens"]!.AsArray())) config[field] = token!["content"]!.DeepClone();
+        foreach ((string field, JsonNode? token) in new[] { "pad_token", "unk_token", "sep_token",
+            "cls_token" }.Zip(root["added_tokens"]!.AsArray()))
+            config[field] = token!["content"]!.DeepClone();
         File.WriteAllText(_folder.PathOf("tokenizer_config.json"), config.ToJsonString());
         Check(name, _folder.Root);
 
         config["tokenizer_class"] = "OtherTokenizer";
         File.WriteAllText(_folder.PathOf("tokenizer_config.json"), config.ToJsonString());
-        Assert.Contains("tokenizer_class is 'OtherTokenizer', which is not known here without a tokenizer.json", Assert.Throws<ModelException>(() => Import(_folder.Root)).Message);
+        Assert.Contains("tokenizer_class is 'OtherTokenizer', which is not known here without a tokenizer.json",
+            Assert.Throws<ModelException>(() => Import(_folder.Root)).Message);
     }
 
     [Fact]
@@ -65,7 +71,8 @@ public sealed class FolderTokenizerTests : IDisposable
     {
         File.Copy(SharedFolder.Require("golden", "hf-tokenizers", "unigram", "tokenizer.model"), _folder.PathOf("tokenizer.model"));
         File.WriteAllText(_folder.PathOf("tokenizer_config.json"), """{"tokenizer_class":"XLMRobertaTokenizer"}""");
-        Assert.Contains("tokenizer_class is 'XLMRobertaTokenizer', whose ids are not those of tokenizer.model", Assert.Throws<ModelException>(() => Import(_folder.Root)).Message);
+        Assert.Contains("tokenizer_class is 'XLMRobertaTokenizer', whose ids are not those of tokenizer.model",
+            Assert.Throws<ModelException>(() => Import(_folder.Root)).Message);
     }
 
     private void Check(string name, string folder)
@@ -91,7 +98,8 @@ public sealed class FolderTokenizerTests : IDisposable
     private Tokenizer Import(string folder)
     {
         var writer = new GgufWriter();
-        foreach ((string key, GgufValue value) in TokenizerKeys.Of(HuggingFaceTokenizer.Read(folder, modelConfig: null, Rows))) writer.Set(key, value);
+        foreach ((string key, GgufValue value) in TokenizerKeys.Of(HuggingFaceTokenizer.Read(folder, modelConfig: null, Rows)))
+            writer.Set(key, value);
         string path = _folder.PathOf("tokenizer.gguf");
         writer.Save(path);
         using GgufFile file = GgufFile.Open(path);

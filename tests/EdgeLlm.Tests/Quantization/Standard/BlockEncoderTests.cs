@@ -9,9 +9,12 @@ public sealed class BlockEncoderTests
 
     public static TheoryData<ElementType, double> ErrorBounds => new()
     {
-        // Mean squared error over that of the weights, normally distributed: what was measured and a little more. Without a search Q4_0 has .0074.
-        { ElementType.Q4_0, .0074 }, { ElementType.Q4_1, .0066 }, { ElementType.Q5_0, .0018 }, { ElementType.Q5_1, .0016 }, { ElementType.Q8_0, .00004 },
-        { ElementType.IQ4_NL, .0055 }, { ElementType.Q4_K, .00505 }, { ElementType.Q5_K, .0013 }, { ElementType.Q6_K, .0004 }, { ElementType.F16, 1e-7 }, { ElementType.BF16, 4e-6 },
+        // Mean squared error over that of the weights, normally distributed: what was measured and a little more. Without a search Q4_0 has
+        // .0074.
+        { ElementType.Q4_0, .0074 }, { ElementType.Q4_1, .0066 }, { ElementType.Q5_0, .0018 }, { ElementType.Q5_1, .0016 },
+        { ElementType.Q8_0, .00004 },
+        { ElementType.IQ4_NL, .0055 }, { ElementType.Q4_K, .00505 }, { ElementType.Q5_K, .0013 }, { ElementType.Q6_K, .0004 },
+        { ElementType.F16, 1e-7 }, { ElementType.BF16, 4e-6 },
     };
 
     [Theory]
@@ -28,7 +31,8 @@ public sealed class BlockEncoderTests
     public void What_a_type_can_hold_comes_back_nearly_as_it_was(ElementType type)
     {
         // Decoded values are exactly what blocks can hold; a second pass may find another scale for them, but hardly any error.
-        float[] held = Decode(type, Encode(type, Normal(256 * 16, seed: 2)), 256 * 16), back = Decode(type, Encode(type, held), held.Length);
+        float[] held = Decode(type, Encode(type, Normal(256 * 16, seed: 2)), 256 * 16),
+            back = Decode(type, Encode(type, held), held.Length);
         double error = held.Zip(back).Sum(pair => Math.Pow(pair.First - pair.Second, 2)) / held.Sum(x => (double)x * x);
         Assert.InRange(error, 0, type is ElementType.Q4_K or ElementType.Q5_K ? 2e-4 : 2e-5);
     }
@@ -39,7 +43,8 @@ public sealed class BlockEncoderTests
     {
         foreach (float size in new[] { 0f, 1e-30f, 1e-8f, 60000f })
         {
-            float[] row = [.. Normal(512, seed: 3).Select(x => Math.Clamp(x, -1, 1) * size)], back = Decode(type, Encode(type, row), row.Length);
+            float[] row = [.. Normal(512, seed: 3).Select(x => Math.Clamp(x, -1, 1) * size)],
+                back = Decode(type, Encode(type, row), row.Length);
             Assert.All(back, x => Assert.InRange(Math.Abs(x), 0, 1.2f * size));
         }
     }
@@ -88,6 +93,7 @@ public sealed class BlockEncoderTests
     private static float[] Normal(int count, int seed)
     {
         var random = new Random(seed);
-        return [.. Enumerable.Range(0, count).Select(_ => (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
+        return [.. Enumerable.Range(0, count)
+            .Select(_ => (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
     }
 }

@@ -39,7 +39,8 @@ public sealed partial class StandardMixTests : IDisposable
             var plan = new StandardPlan(file, Enum.Parse<ElementType>(type), hasImportance);
             Dictionary<string, string> theirs = AskLlamaQuantize(path, theirName, hasImportance ? WriteImportance(file) : null);
             Assert.Equal(file.Tensors.Count, theirs.Count);
-            foreach (GgufTensor tensor in file.Tensors) Assert.Equal((tensor.Name, theirs[tensor.Name]), (tensor.Name, plan.TypeOf(tensor).ToString().ToUpperInvariant()));
+            foreach (GgufTensor tensor in file.Tensors)
+                Assert.Equal((tensor.Name, theirs[tensor.Name]), (tensor.Name, plan.TypeOf(tensor).ToString().ToUpperInvariant()));
         }
     }
 
@@ -93,7 +94,8 @@ public sealed partial class StandardMixTests : IDisposable
     private string WriteImportance(GgufFile file)
     {
         string path = Path.Combine(_folder, "imatrix.gguf");
-        var means = file.Tensors.Where(tensor => TensorTable.IsLayerMatrix(tensor.Name)).ToDictionary(tensor => tensor.Name, tensor => Enumerable.Repeat(1f, (int)tensor.Columns).ToArray());
+        var means = file.Tensors.Where(tensor => TensorTable.IsLayerMatrix(tensor.Name))
+            .ToDictionary(tensor => tensor.Name, tensor => Enumerable.Repeat(1f, (int)tensor.Columns).ToArray());
         new ImportanceMatrix("test", "test", 1, 512, means).Write(path);
         return path;
     }
@@ -102,15 +104,23 @@ public sealed partial class StandardMixTests : IDisposable
     private static Dictionary<string, string> AskLlamaQuantize(string path, string type, string? importance)
     {
         string[] options = importance is null ? [] : ["--imatrix", importance];
-        var start = new ProcessStartInfo(SharedFolder.Require("peers", "llamacpp"), ["llama-quantize", .. options, "--dry-run", path, type]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(SharedFolder.Require("peers", "llamacpp"), ["llama-quantize", .. options, "--dry-run", path, type])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         string text = process.StandardOutput.ReadToEnd() + errors.Result;
         process.WaitForExit();
         Assert.True(process.ExitCode == 0, text);
-        return TensorLine().Matches(text).ToDictionary(match => match.Groups["name"].Value, match => match.Groups["new"] is { Success: true } next ? next.Value.ToUpperInvariant() : match.Groups["type"].Value.ToUpperInvariant());
+        return TensorLine().Matches(text)
+            .ToDictionary(match => match.Groups["name"].Value,
+                match => match.Groups["new"] is { Success: true } next ? next.Value.ToUpperInvariant()
+                    : match.Groups["type"].Value.ToUpperInvariant());
     }
 
-    [GeneratedRegex(@"^\[ *\d+/ *\d+\] +(?<name>\S+) .* type = +(?<type>\w+), (?:.*size = [^(\n]*\((?<new>\w+)\))?", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\[ *\d+/ *\d+\] +(?<name>\S+) .* type = +(?<type>\w+), (?:.*size = [^(\n]*\((?<new>\w+)\))?",
+        RegexOptions.Multiline)]
     private static partial Regex TensorLine();
 }

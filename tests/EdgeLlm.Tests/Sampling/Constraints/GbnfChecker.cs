@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace EdgeLlm.Tests.Sampling.Constraints;
 
 /// <summary>
-/// Tells whether a text is of a GBNF grammar, written apart from the engine: all ends that a rule can have from a position, over characters, by trying
-/// everything. For small texts and grammars without left recursion.
+/// Tells whether a text is of a GBNF grammar, written apart from the engine: all ends that a rule can have from a position, over
+/// characters, by trying everything. For small texts and grammars without left recursion.
 /// </summary>
 internal sealed partial class GbnfChecker
 {
@@ -17,7 +17,8 @@ internal sealed partial class GbnfChecker
     {
         // A rule lasts until the next line that begins with NAME ::=
         string[] parts = RuleStart().Split(Comment().Replace(grammar, "$1"));
-        for (int i = 1; i < parts.Length; i += 2) _rules[parts[i]] = [.. Token().Matches(parts[i + 1]).Select(token => token.Value).Where(token => token.Trim().Length > 0)];
+        for (int i = 1; i < parts.Length; i += 2)
+            _rules[parts[i]] = [.. Token().Matches(parts[i + 1]).Select(token => token.Value).Where(token => token.Trim().Length > 0)];
     }
 
     public bool Accepts(string text)
@@ -80,7 +81,8 @@ internal sealed partial class GbnfChecker
         if (token[0] == '"')
         {
             int[] literal = Unescape(token[1..^1]);
-            return [.. from.Where(start => start + literal.Length <= _text.Length && _text.AsSpan(start, literal.Length).SequenceEqual(literal)).Select(start => start + literal.Length)];
+            return [.. from.Where(start => start + literal.Length <= _text.Length
+                && _text.AsSpan(start, literal.Length).SequenceEqual(literal)).Select(start => start + literal.Length)];
         }
         if (token[0] == '[')
         {
@@ -107,7 +109,8 @@ internal sealed partial class GbnfChecker
         "+" => (1, -1),
         "?" => (0, 1),
         _ when RepeatMark().Match(token) is { Groups.Count: 4, Success: true } match && match.Groups[1].Length > 0 =>
-            (int.Parse(match.Groups[1].Value), match.Groups[2].Length == 0 ? int.Parse(match.Groups[1].Value) : match.Groups[3].Length == 0 ? -1 : int.Parse(match.Groups[3].Value)),
+            (int.Parse(match.Groups[1].Value), match.Groups[2].Length == 0 ? int.Parse(match.Groups[1].Value) : match.Groups[3].Length == 0
+                ? -1 : int.Parse(match.Groups[3].Value)),
         _ => (1, 1),
     };
 
@@ -149,7 +152,8 @@ internal sealed partial class GbnfChecker
             if (digits > 0)
             {
                 i += digits;
-                return int.Parse(string.Concat(runes[(i - digits)..i].Select(char.ConvertFromUtf32)), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+                return int.Parse(string.Concat(runes[(i - digits)..i].Select(char.ConvertFromUtf32)), NumberStyles.HexNumber,
+                    CultureInfo.InvariantCulture);
             }
             return c switch { 'n' => '\n', 'r' => '\r', 't' => '\t', _ => c };
         }

@@ -3,10 +3,15 @@ using EdgeLlm.Sampling.Constraints;
 
 namespace EdgeLlm.Tests.Sampling.Constraints;
 
-/// <summary>The standard's own tests of draft 2020-12 (Data/draft2020-12): no invalid value is accepted, and no valid one of a schema that compiles is refused.</summary>
+/// <summary>
+/// The standard's own tests of draft 2020-12 (Data/draft2020-12): no invalid value is accepted, and no valid one of a schema that compiles
+/// is refused.
+/// </summary>
 public class JsonSchemaSuiteTests
 {
-    /// <summary>Formats are asserted here, and the standard's main tests take them as annotations: those of optional/format hold instead.</summary>
+    /// <summary>
+    /// Formats are asserted here, and the standard's main tests take them as annotations: those of optional/format hold instead.
+    /// </summary>
     private static readonly string[] NotHere = ["format.json", "refRemote.json", "vocabulary.json", "content.json", "dynamicRef.json"];
 
     /// <summary>Valid values that are refused on purpose.</summary>
@@ -15,11 +20,16 @@ public class JsonSchemaSuiteTests
         "large exponents", // numbers of over 15 digits or exponents over 279
     ];
 
-    private static string Folder => Path.Combine(SharedFolder.RepositoryRoot, "tests", "EdgeLlm.Tests", "Sampling", "Constraints", "Data", "draft2020-12");
+    private static string Folder =>
+        Path.Combine(SharedFolder.RepositoryRoot, "tests", "EdgeLlm.Tests", "Sampling", "Constraints", "Data", "draft2020-12");
 
-    public static TheoryData<string> Files => [.. Directory.EnumerateFiles(Folder, "*.json").Select(file => Path.GetFileName(file)!).Where(file => !NotHere.Contains(file)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Files =>
+        [.. Directory.EnumerateFiles(Folder, "*.json").Select(file => Path.GetFileName(file)!).Where(file => !NotHere.Contains(file))
+            .Order(StringComparer.Ordinal)];
 
-    public static TheoryData<string> Formats => [.. Directory.EnumerateFiles(Path.Combine(Folder, "optional", "format"), "*.json").Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Formats =>
+        [.. Directory.EnumerateFiles(Path.Combine(Folder, "optional", "format"), "*.json").Select(file => Path.GetFileName(file)!)
+            .Order(StringComparer.Ordinal)];
 
     [Theory]
     [MemberData(nameof(Files))]
@@ -91,7 +101,8 @@ public class JsonSchemaSuiteTests
             foreach (JsonElement test in group.GetProperty("tests").EnumerateArray())
             {
                 bool accepted = constraint?.Accepts(test.GetProperty("data")) == true;
-                check($"{group.GetProperty("description")}: {test.GetProperty("description")}: {test.GetProperty("data").GetRawText()}", accepted, test.GetProperty("valid").GetBoolean());
+                check($"{group.GetProperty("description")}: {test.GetProperty("description")}: {test.GetProperty("data").GetRawText()}",
+                    accepted, test.GetProperty("valid").GetBoolean());
             }
         }
     }

@@ -2,7 +2,7 @@ using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat.Jinja.Runtime;
 
-/// <summary>What calls with <c>*</c> and <c>**</c> need.</summary>
+/// <summary>Arguments of calls with <c>*</c> and <c>**</c>.</summary>
 internal static class Calls
 {
     /// <summary>The entries of a dict as named arguments.</summary>

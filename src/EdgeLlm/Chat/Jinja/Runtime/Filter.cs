@@ -2,5 +2,5 @@ using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat.Jinja.Runtime;
 
-/// <summary>What stands behind <c>|</c>.</summary>
+/// <summary>Function after <c>|</c>.</summary>
 internal delegate Value Filter(Rendering rendering, Value input, Arguments arguments);

@@ -11,7 +11,8 @@ internal static partial class Filters
         if (input is FloatValue real) return new FloatValue(Math.Abs(real.Value));
         return Numbers.TryInteger(input, out BigInteger integer)
             ? rendering.Integer(BigInteger.Abs(integer))
-            : throw rendering.Fail(input is UndefinedValue undefined ? undefined.Message : $"bad operand type for abs(): '{input.TypeName}'");
+            : throw rendering.Fail(input is UndefinedValue undefined ? undefined.Message
+                : $"bad operand type for abs(): '{input.TypeName}'");
     }
 
     private static Value ToInteger(Rendering rendering, Value input, Arguments arguments)

@@ -108,7 +108,8 @@ internal static partial class Filters
         Value?[] values = arguments.Bind(rendering, "dictsort", 0, "case_sensitive", "by", "reverse");
         string by = values[1] is null ? "key" : rendering.ToString(values[1]!).Text;
         if (by is not ("key" or "value")) throw rendering.Fail("You can only sort by either \"key\" or \"value\"");
-        if (input is not DictValue dict) throw rendering.Fail(input is UndefinedValue undefined ? undefined.Message : "dictsort needs a dict");
+        if (input is not DictValue dict)
+            throw rendering.Fail(input is UndefinedValue undefined ? undefined.Message : "dictsort needs a dict");
         bool caseSensitive = values[0]?.IsTrue ?? false;
         List<KeyValuePair<Value, Value>> sorted = Sorting.Sort(rendering, dict.Entries,
             entry => Key(rendering, by == "key" ? entry.Key : entry.Value, path: null, caseSensitive), values[2]?.IsTrue ?? false);
@@ -210,7 +211,7 @@ internal static partial class Filters
     private static bool IsReversible(Value input) =>
         input is StringValue or ListValue or RangeValue or DictValue or DictViewValue or UndefinedValue;
 
-    /// <summary>What an item is sorted or told apart by.</summary>
+    /// <summary>Key by which an item is sorted or told apart.</summary>
     private static Value Key(Rendering rendering, Value item, Value? path, bool caseSensitive) =>
         IgnoreCase(rendering, path is null or NoneValue ? item : Lookups.Path(rendering, item, path), caseSensitive);
 

@@ -16,7 +16,8 @@ internal static partial class Filters
     }
 
     private static StringValue Trim(Rendering rendering, Value input, Arguments arguments) =>
-        StringMethods.Strip(rendering, SoftText(rendering, input), arguments.Bind(rendering, "trim", 0, "chars")[0], left: true, right: true);
+        StringMethods.Strip(rendering, SoftText(rendering, input), arguments.Bind(rendering, "trim", 0, "chars")[0],
+            left: true, right: true);
 
     private static StringValue Replace(Rendering rendering, Value input, Arguments arguments)
     {

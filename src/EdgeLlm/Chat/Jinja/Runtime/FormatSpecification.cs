@@ -43,8 +43,14 @@ internal sealed record FormatSpecification
         if (at < source.Length) throw Invalid();
         return new FormatSpecification
         {
-            Fill = new StringValue(fill), Alignment = alignment, Sign = sign, HasPrefix = hasPrefix, Width = width, Grouping = grouping,
-            Precision = precision, Type = type,
+            Fill = new StringValue(fill),
+            Alignment = alignment,
+            Sign = sign,
+            HasPrefix = hasPrefix,
+            Width = width,
+            Grouping = grouping,
+            Precision = precision,
+            Type = type,
         };
 
         char Take(string any) => at < source.Length && any.Contains(source[at]) ? source[at++] : '\0';

@@ -29,7 +29,7 @@ internal sealed class JsonText
     /// <param name="value">What to write.</param>
     /// <param name="ensureAscii">Whether characters beyond ASCII are escaped.</param>
     /// <param name="indent">What a level is indented by; null for everything on one line.</param>
-    /// <param name="separators">What stands between items and after a key; null for Python's defaults.</param>
+    /// <param name="separators">Separators between items and after a key; null for Python's defaults.</param>
     /// <param name="sortKeys">Whether the keys of dicts are sorted.</param>
     public static StringValue Write(Rendering rendering, Value value, bool ensureAscii = false, string? indent = null,
         (string Item, string Key)? separators = null, bool sortKeys = false)

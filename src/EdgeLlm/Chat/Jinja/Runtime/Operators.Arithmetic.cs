@@ -71,7 +71,8 @@ internal static partial class Operators
         if (a == 0 && b < 0) throw rendering.Fail("0.0 cannot be raised to a negative power");
         double power = Math.Pow(a, b);
         if (double.IsNaN(power) && !double.IsNaN(a) && !double.IsNaN(b)) throw rendering.Fail("complex numbers are not supported");
-        if (double.IsInfinity(power) && double.IsFinite(a) && double.IsFinite(b)) throw rendering.Fail("the result is too large for a float");
+        if (double.IsInfinity(power) && double.IsFinite(a) && double.IsFinite(b))
+            throw rendering.Fail("the result is too large for a float");
         return new FloatValue(power);
     }
 

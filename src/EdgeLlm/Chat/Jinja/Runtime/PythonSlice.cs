@@ -9,7 +9,7 @@ namespace EdgeLlm.Chat.Jinja.Runtime;
 /// <param name="Count">Items.</param>
 internal readonly record struct PythonSlice(int Start, int Step, int Count)
 {
-    /// <summary>Fits <c>[start:stop:step]</c>, each None or an int, to a sequence of so many items.</summary>
+    /// <summary>Fits <c>[start:stop:step]</c>, each None or an int, to a sequence of a given number of items.</summary>
     public static PythonSlice Fit(Rendering rendering, int length, Value start, Value stop, Value step)
     {
         int by = step is NoneValue ? 1 : Bound(rendering, step);
@@ -28,7 +28,9 @@ internal readonly record struct PythonSlice(int Start, int Step, int Count)
         }
     }
 
-    /// <summary>Whether a subscript is an integer inside a sequence of so many items; a negative one counts from its end.</summary>
+    /// <summary>
+    /// Whether a subscript is an integer inside a sequence of a given number of items; a negative one counts from its end.
+    /// </summary>
     public static bool TryIndex(Value key, int length, out int index)
     {
         index = -1;

@@ -3,13 +3,13 @@ using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat.Jinja.Runtime;
 
-/// <summary>What Python knows about text: its spaces, line ends, order, and how it quotes.</summary>
+/// <summary>Python's rules of text: its spaces, line ends, order, and quotes.</summary>
 internal static class PythonText
 {
     /// <summary>Python's <c>str.isspace</c>: Unicode's spaces and the four separators U+001C to U+001F.</summary>
     public static bool IsSpace(char character) => char.IsWhiteSpace(character) || character is >= '\x1c' and <= '\x1f';
 
-    /// <summary>What <c>str.splitlines</c> splits at.</summary>
+    /// <summary>Whether <c>str.splitlines</c> splits at a character.</summary>
     public static bool IsLineBreak(char character) =>
         character is '\n' or '\r' or '\v' or '\f' or (>= '\x1c' and <= '\x1e') or '\x85' or '\u2028' or '\u2029';
 

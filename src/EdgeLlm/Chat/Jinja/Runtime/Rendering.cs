@@ -65,7 +65,7 @@ internal sealed class Rendering
         if (_steps >= _nextLook) Look();
     }
 
-    /// <summary>Accounts for a container of so many values, before it is made.</summary>
+    /// <summary>Accounts for a container of a given number of values, before it is made.</summary>
     public void AllocateItems(long count)
     {
         Step(count >> 2);
@@ -82,14 +82,14 @@ internal sealed class Rendering
     /// <summary>Accounts for what a call or a walk over items takes itself.</summary>
     public void AllocateCall() => Allocate(CallBytes);
 
-    /// <summary>Accounts for a copy of so many characters and of so many changes of origin in them.</summary>
+    /// <summary>Accounts for a copy of a given number of characters and of changes of origin in them.</summary>
     public void AllocateCopy(long length, int toggles)
     {
         Step(toggles >> 4);
         Allocate(length * sizeof(char) + toggles * sizeof(int) + TextBytes);
     }
 
-    /// <summary>Accounts for a string of so many characters, before it is made.</summary>
+    /// <summary>Accounts for a string of a given number of characters, before it is made.</summary>
     public void AllocateText(long length)
     {
         Step(length >> 5);
@@ -123,7 +123,8 @@ internal sealed class Rendering
     public int ToInt(Value value)
     {
         if (value is UndefinedValue undefined) throw Fail(undefined.Message);
-        if (!Numbers.TryInteger(value, out BigInteger integer)) throw Fail($"'{value.TypeName}' object cannot be interpreted as an integer");
+        if (!Numbers.TryInteger(value, out BigInteger integer))
+            throw Fail($"'{value.TypeName}' object cannot be interpreted as an integer");
         return (int)BigInteger.Clamp(integer, int.MinValue, int.MaxValue);
     }
 
@@ -159,12 +160,15 @@ internal sealed class Rendering
         return items;
     }
 
-    /// <summary>The guard: what a template was not made to account for is seen here, though not at the same step on every machine.</summary>
+    /// <summary>
+    /// The guard: what a template was not made to account for is seen here, though not at the same step on every machine.
+    /// </summary>
     private void Look()
     {
         _nextLook = _steps + StepsBetweenLooks;
         if (GC.GetAllocatedBytesForCurrentThread() - _allocatedBefore > 2 * _limits.MaximumAllocatedBytes) throw TooManyBytes();
-        if (ProcessorTime.OfThread() - _start > _limits.MaximumTime) throw Fail($"more than {_limits.MaximumTime.TotalSeconds} s of processor time");
+        if (ProcessorTime.OfThread() - _start > _limits.MaximumTime)
+            throw Fail($"more than {_limits.MaximumTime.TotalSeconds} s of processor time");
     }
 
     private void Allocate(long bytes)

@@ -18,7 +18,7 @@ internal sealed class Scope
 
     public Scope(Scope outer) => _outer = outer;
 
-    /// <summary>The outermost scope, behind which are the variables given to the template and the global functions.</summary>
+    /// <summary>The outermost scope, beyond which are the variables given to the template and the global functions.</summary>
     public Scope(DictValue variables) => _variables = variables;
 
     public void Set(Rendering rendering, string name, Value value)

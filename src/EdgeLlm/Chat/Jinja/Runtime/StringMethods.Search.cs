@@ -102,7 +102,7 @@ internal static partial class StringMethods
     }
 
     /// <summary>
-    /// Optional bounds in code points as a range of UTF-16 units; the start is -1 where nothing, not even the empty text, lies
+    /// Optional bounds in code points as a range of UTF-16 units; the start is -1 where nothing, not even the empty text, is
     /// between them.
     /// </summary>
     private static (int Start, int End) Range(Rendering rendering, StringValue self, Value? start, Value? end)

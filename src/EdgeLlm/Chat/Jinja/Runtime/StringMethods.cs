@@ -99,7 +99,7 @@ internal static partial class StringMethods
         return Pad(rendering, self, rendering.ToInt(values[0]!), method, fill);
     }
 
-    /// <summary>Widens a text to so many code points on the side that a method of that name does.</summary>
+    /// <summary>Widens a text to a given number of code points on the side that a method of that name does.</summary>
     public static StringValue Pad(Rendering rendering, StringValue self, int width, string method, StringValue fill)
     {
         int missing = width - self.PointCount(rendering);

@@ -36,7 +36,7 @@ internal static class TextClasses
         return !isFirst;
     }
 
-    /// <summary>Whether upper case stands at the beginning of words, and nowhere else.</summary>
+    /// <summary>Whether upper case is at the beginning of words, and nowhere else.</summary>
     public static bool IsTitle(string text)
     {
         bool afterCased = false, hasCased = false;

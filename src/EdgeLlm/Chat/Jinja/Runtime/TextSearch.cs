@@ -10,16 +10,17 @@ internal static class TextSearch
     public static int IndexOf(Rendering rendering, string text, string pattern, int start) =>
         IndexOf(rendering, text, pattern, start, text.Length);
 
-    /// <summary>The first position of a pattern that lies wholly in [start, end), or -1.</summary>
+    /// <summary>The first position of a pattern that is wholly in [start, end), or -1.</summary>
     public static int IndexOf(Rendering rendering, string text, string pattern, int start, int end)
     {
-        if (pattern.Length > LongestNaive && pattern.Length <= end - start) return Search(rendering, text, pattern, start, end, last: false);
+        if (pattern.Length > LongestNaive && pattern.Length <= end - start)
+            return Search(rendering, text, pattern, start, end, last: false);
         int at = text.AsSpan(start, end - start).IndexOf(pattern);
         rendering.Step((at < 0 ? end - start : at) >> 6);
         return at < 0 ? -1 : start + at;
     }
 
-    /// <summary>The last position of a pattern that lies wholly in [start, end), or -1.</summary>
+    /// <summary>The last position of a pattern that is wholly in [start, end), or -1.</summary>
     public static int LastIndexOf(Rendering rendering, string text, string pattern, int start, int end)
     {
         if (pattern.Length > LongestNaive && pattern.Length <= end - start) return Search(rendering, text, pattern, start, end, last: true);

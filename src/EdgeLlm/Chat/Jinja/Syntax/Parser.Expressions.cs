@@ -141,7 +141,8 @@ internal sealed partial class Parser
         {
             Token sign = Take();
             Enter();
-            expression = new UnaryExpression(sign.Line, sign.Text == "-" ? Operators.Negate : Operators.Plus, ParseUnary(withFilters: false));
+            expression =
+                new UnaryExpression(sign.Line, sign.Text == "-" ? Operators.Negate : Operators.Plus, ParseUnary(withFilters: false));
             Leave();
         }
         else

@@ -59,7 +59,7 @@ internal sealed partial class Parser
         return new ItemExpression(line, target, new SequenceExpression(line, [.. keys], isTuple: true));
     }
 
-    /// <summary>Parses what stands in brackets: a slice of the target, or the index by itself.</summary>
+    /// <summary>Parses the contents of brackets: a slice of the target, or the index by itself.</summary>
     private Expression ParseSliceOrIndex(Expression target, int line)
     {
         Expression? start = Current.IsOperator(":") ? null : ParseExpression();

@@ -63,7 +63,8 @@ internal sealed partial class Parser
                 if (_loops == 0) throw new ChatTemplateException($"'{token.Text}' outside of a loop", token.Line);
                 return [new FlowStatement(token.Line, token.Text == "break" ? Flow.Break : Flow.Continue)];
             case "include" or "import" or "from" or "extends" or "block" or "autoescape":
-                throw new ChatTemplateException($"the tag '{token.Text}' is not supported: a chat template is one file of text", token.Line);
+                throw new ChatTemplateException(
+                    $"the tag '{token.Text}' is not supported: a chat template is one file of text", token.Line);
             default:
                 throw new ChatTemplateException($"Encountered unknown tag '{token.Text}'", token.Line);
         }

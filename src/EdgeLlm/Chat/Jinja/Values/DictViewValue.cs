@@ -2,7 +2,7 @@ using EdgeLlm.Chat.Jinja.Runtime;
 
 namespace EdgeLlm.Chat.Jinja.Values;
 
-/// <summary>What <c>dict.keys()</c>, <c>.values()</c> and <c>.items()</c> give: it has a length but no items by position.</summary>
+/// <summary>Result of <c>dict.keys()</c>, <c>.values()</c> and <c>.items()</c>: it has a length but no items by position.</summary>
 internal sealed class DictViewValue(DictValue dict, DictViewKind kind) : Value
 {
     public override string TypeName => kind switch

@@ -22,7 +22,7 @@ internal sealed class StringValue(string text, InputMarks marks = default, bool 
 
     public InputMarks Marks { get; } = marks;
 
-    /// <summary>Whether this is markupsafe's Markup (the <c>safe</c> filter): what is added to it gets escaped.</summary>
+    /// <summary>Whether this is markupsafe's Markup (the <c>safe</c> filter): what is added to it is escaped.</summary>
     public bool IsMarkup { get; } = isMarkup;
 
     public override bool IsTrue => Text.Length > 0;
@@ -101,7 +101,7 @@ internal sealed class StringValue(string text, InputMarks marks = default, bool 
         return text.ToValue(IsMarkup);
     }
 
-    /// <summary>The same text, all of it input if any of it is: for results whose characters no longer match the source's.</summary>
+    /// <summary>This text, all of it input if any of it is: for results whose characters no longer match the source's.</summary>
     public StringValue WithUniformMarks() => Marks.IsUniform ? this : new StringValue(Text, InputMarks.All, IsMarkup);
 
     /// <summary>Another text made of this one's characters, which is input if any of them is.</summary>

@@ -32,7 +32,7 @@ internal sealed class TextBuilder(Rendering rendering)
         else Append(value, 0, value.Text.Length);
     }
 
-    /// <summary>Appends a value so many times.</summary>
+    /// <summary>Appends a value a given number of times.</summary>
     public void Append(StringValue value, int count)
     {
         if (value.Text.Length == 0 || count <= 0) return;

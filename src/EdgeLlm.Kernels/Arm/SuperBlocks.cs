@@ -1,0 +1,133 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+
+namespace EdgeLlm.Kernels.Arm;
+
+/// <summary>
+/// A type with blocks of 256 columns. A value of the struct stands for one group of 32 columns and knows where in a block its bits are.
+/// </summary>
+internal unsafe interface ISuperBlockFormat<TSelf> where TSelf : struct, ISuperBlockFormat<TSelf>
+{
+    static abstract int BlockBytes { get; }
+
+    /// <summary>True where each 16 columns have a scale, else each 32.</summary>
+    static abstract bool HasGroupsOf16 { get; }
+
+    static abstract bool HasOffset { get; }
+
+    /// <summary>Offset of the stored codes: weight = scale * (code - Bias).</summary>
+    static abstract int Bias { get; }
+
+    /// <summary>Group 0 to 7.</summary>
+    static abstract TSelf At(int group);
+
+    /// <summary>The codes of the group's columns 0 to 15 and 16 to 31, from 0 to 63.</summary>
+    (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block);
+
+    /// <summary>Writes the scales of eight rows' blocks, [8 or 16 scales][8 rows], and their offsets likewise.</summary>
+    static abstract void LoadScales(byte** blocks, ref HalfLanes converter, float* scales, float* offsets);
+}
+
+/// <summary>d, dmin, scales[12], nibbles[128]: group 2k has the low nibbles of bytes 32k to 32k + 31, group 2k + 1 the high ones.</summary>
+internal readonly unsafe struct Q4_KGroup : ISuperBlockFormat<Q4_KGroup>
+{
+    private readonly nint nibbles;
+    private readonly Vector128<sbyte> shift;
+
+    private Q4_KGroup(int group)
+    {
+        nibbles = 16 + group / 2 * 32;
+        shift = Vector128.Create((sbyte)(group % 2 * -4));
+    }
+
+    public static int BlockBytes => 144;
+
+    public static bool HasGroupsOf16 => false;
+
+    public static bool HasOffset => true;
+
+    public static int Bias => 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Q4_KGroup At(int group) => new(group);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block)
+    {
+        byte* source = block + nibbles;
+        Vector128<byte> first = AdvSimd.ShiftLogical(Vector128.Load(source), shift) & Vector128.Create((byte)15);
+        Vector128<byte> second = AdvSimd.ShiftLogical(Vector128.Load(source + 16), shift) & Vector128.Create((byte)15);
+        return (first.AsSByte(), second.AsSByte());
+    }
+
+    public static void LoadScales(byte** blocks, ref HalfLanes converter, float* scales, float* offsets)
+    {
+        Vector128<ushort>* columns = stackalloc Vector128<ushort>[8];
+        ScaleLanes.Transpose(blocks, 0, columns);
+        RowLanes d = converter.ToFloat(columns[0]), minimum = converter.ToFloat(columns[1]).Negate();
+        Vector128<byte> six = Vector128.Create((byte)63), four = Vector128.Create((byte)15), top = Vector128.Create((byte)0x30);
+        for (int pair = 0; pair < 2; pair++)
+        {
+            // Groups 2 pair and 2 pair + 1, then those four further on, which have their upper two bits beside the first ones' six.
+            Vector128<byte> s = columns[2 + pair].AsByte(), m = columns[4 + pair].AsByte(), both = columns[6 + pair].AsByte();
+            ScaleLanes.StorePair((s & six).AsUInt16(), d, scales + 16 * pair);
+            ScaleLanes.StorePair((m & six).AsUInt16(), minimum, offsets + 16 * pair);
+            ScaleLanes.StorePair(((both & four) | (s >> 2 & top)).AsUInt16(), d, scales + 32 + 16 * pair);
+            ScaleLanes.StorePair((both >> 4 | (m >> 2 & top)).AsUInt16(), minimum, offsets + 32 + 16 * pair);
+        }
+    }
+}
+
+/// <summary>
+/// low[128], high[64], scales[16] int8, d: of the four groups in a half block, group g has nibble g / 2 of low bytes 32 (g % 2) on and bits
+/// 2g and 2g + 1 of the high bytes.
+/// </summary>
+internal readonly unsafe struct Q6_KGroup : ISuperBlockFormat<Q6_KGroup>
+{
+    private readonly nint low;
+    private readonly nint high;
+    private readonly Vector128<sbyte> lowShift;
+    private readonly Vector128<sbyte> highShift;
+
+    private Q6_KGroup(int group)
+    {
+        int half = group / 4, g = group % 4;
+        low = half * 64 + g % 2 * 32;
+        high = 128 + half * 32;
+        lowShift = Vector128.Create((sbyte)(g / 2 * -4));
+        highShift = Vector128.Create((sbyte)(4 - 2 * g));
+    }
+
+    public static int BlockBytes => 210;
+
+    public static bool HasGroupsOf16 => true;
+
+    public static bool HasOffset => false;
+
+    public static int Bias => 32;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Q6_KGroup At(int group) => new(group);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block) =>
+        (Join(block + low, block + high), Join(block + low + 16, block + high + 16));
+
+    public static void LoadScales(byte** blocks, ref HalfLanes converter, float* scales, float* offsets)
+    {
+        RowLanes d = converter.Load(blocks[0] + 208, blocks[1] + 208, blocks[2] + 208, blocks[3] + 208, blocks[4] + 208, blocks[5] + 208,
+            blocks[6] + 208, blocks[7] + 208);
+        Vector128<ushort>* columns = stackalloc Vector128<ushort>[8];
+        ScaleLanes.Transpose(blocks, 192, columns);
+        for (int pair = 0; pair < 8; pair++) ScaleLanes.StorePair(columns[pair].AsInt16(), d, scales + 16 * pair);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Vector128<sbyte> Join(byte* lowBits, byte* highBits)
+    {
+        Vector128<byte> nibbles = AdvSimd.ShiftLogical(Vector128.Load(lowBits), lowShift) & Vector128.Create((byte)15);
+        Vector128<byte> top = AdvSimd.ShiftLogical(Vector128.Load(highBits), highShift) & Vector128.Create((byte)0x30);
+        return (nibbles | top).AsSByte();
+    }
+}

@@ -1,7 +1,0 @@
-namespace EdgeLlm.Kernels.X86;
-
-/// <summary>A constant condition.</summary>
-internal interface IFlag
-{
-    static abstract bool IsSet { get; }
-}
