@@ -2,9 +2,19 @@ using System.Runtime.InteropServices;
 
 namespace EdgeLlm.Models;
 
-/// <summary>Memory outside the managed heap, aligned to 64 bytes. Large ones cost nothing until they are touched.</summary>
-internal sealed unsafe class AlignedBuffer : IDisposable
+/// <summary>
+/// Memory outside the managed heap, aligned to 64 bytes. Large ones cost nothing until they are touched, and go back to the system when
+/// they are freed.
+/// </summary>
+internal sealed unsafe partial class AlignedBuffer : IDisposable
 {
+    /// <summary>
+    /// Bytes from which a buffer is pages of its own. The C library keeps what is freed below 32 MB in the arena of the thread that asked
+    /// first: a service that loads and unloads models kept tens of megabytes that way.
+    /// </summary>
+    private const int OwnPages = 128 << 10;
+    private const int ReadWrite = 3, PrivateAnonymous = 0x22;
+
     private byte* _start;
 
     /// <param name="bytes">How many, 0 or more; at least 64 are allocated.</param>
@@ -15,6 +25,7 @@ internal sealed unsafe class AlignedBuffer : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         Bytes = bytes;
         _start = Replacement is { } other ? (byte*)other.Allocate(bytes)
+            : HasOwnPages ? Map(checked((nuint)bytes))
             : (byte*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 64)), 64);
     }
 
@@ -44,6 +55,8 @@ internal sealed unsafe class AlignedBuffer : IDisposable
     /// <exception cref="OverflowException">It has 2 GB or more.</exception>
     public Span<byte> Span => new(Start, checked((int)Bytes));
 
+    private bool HasOwnPages => OperatingSystem.IsLinux() && Bytes >= OwnPages;
+
     public void Dispose()
     {
         Free();
@@ -54,7 +67,20 @@ internal sealed unsafe class AlignedBuffer : IDisposable
     {
         if (_start == null) return;
         if (Replacement is { } other) other.Free((nint)_start);
+        else if (HasOwnPages) _ = Unmap((nint)_start, (nuint)Bytes);
         else NativeMemory.AlignedFree(_start);
         _start = null;
     }
+
+    private static byte* Map(nuint bytes)
+    {
+        nint start = Map(0, bytes, ReadWrite, PrivateAnonymous, -1, 0);
+        return start != -1 ? (byte*)start : throw new OutOfMemoryException();
+    }
+
+    [LibraryImport("libc", EntryPoint = "mmap")]
+    private static partial nint Map(nint address, nuint length, int protection, int flags, int file, long offset);
+
+    [LibraryImport("libc", EntryPoint = "munmap")]
+    private static partial int Unmap(nint address, nuint length);
 }
