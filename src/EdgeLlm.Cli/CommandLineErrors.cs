@@ -15,15 +15,28 @@ internal static partial class CommandLineErrors
     public static string[] Of(ParseResult result, string[] args)
     {
         Command command = result.CommandResult.Command;
+        string name = string.Join(' ', PathOf(result).Skip(1));
         string[] unknown = [.. result.UnmatchedTokens, .. OptionsTakenForArguments(result)];
         if (result.CommandResult == result.RootCommandResult && unknown is [var word, ..] && !IsOptionLike(word))
             return [AdviceOnCommand(result, word, args)];
         if (unknown.FirstOrDefault(IsOptionLike) is { } option) return [AdviceOnOption(command, option, args)];
-        if (unknown.Length > 0) return [AdviceOnWord(command, Printable.Line(unknown[0], 100))];
+        if (unknown.Length > 0) return [AdviceOnWord(command, name, Printable.Line(unknown[0], 100))];
         string[] missing = [.. command.Arguments.Where(argument => argument.Arity.MinimumNumberOfValues > 0
             && result.GetResult(argument) is not { Tokens.Count: > 0 }).Select(argument => argument.HelpName ?? argument.Name)];
-        return missing.Length > 0 && result.Errors.Count > 0 ? [$"{command.Name} takes {string.Join(" and ", missing)}"]
-            : [.. result.Errors.Select(MessageOf)];
+        if (result.Errors.Count > 0 && missing.Length > 0) return [$"{name} takes {string.Join(" and ", missing)}"];
+        // A command of commands, such as `keys`, without one.
+        if (result.Errors.Count > 0 && command.Subcommands.Count > 0 && command.Action is null && command.Parents.Any())
+            return [$"{name} takes a command: {string.Join(", ", command.Subcommands.Select(one => one.Name))}"];
+        return [.. result.Errors.Select(MessageOf)];
+    }
+
+    /// <summary>Words that call the command, `edgellm` first.</summary>
+    public static IEnumerable<string> PathOf(ParseResult result)
+    {
+        var names = new Stack<string>();
+        SymbolResult? part = result.CommandResult;
+        for (; part is CommandResult command && part != result.RootCommandResult; part = part.Parent) names.Push(command.Command.Name);
+        return names.Prepend("edgellm");
     }
 
     /// <summary>A word like `--tmeperature` would pass for a command's argument; after `--` it may.</summary>
@@ -37,9 +50,9 @@ internal static partial class CommandLineErrors
 
     private static bool IsOptionLike(string word) => OptionPattern().IsMatch(word);
 
-    private static string AdviceOnWord(Command command, string word)
+    private static string AdviceOnWord(Command command, string name, string word)
     {
-        string problem = $"{command.Name} takes no '{word}'";
+        string problem = $"{name} takes no '{word}'";
         if (command.Name == "tokenize") return $"{problem}: the text comes on standard input, echo -n TEXT | edgellm tokenize";
         return command.Arguments.Count == 0 && NamesOf(command).Contains(SharedOptions.Model.Name)
             ? $"{problem}; a model goes after {SharedOptions.Model.Name}" : problem;
@@ -94,7 +107,7 @@ internal static partial class CommandLineErrors
     {
         if (error.SymbolResult is not OptionResult { Tokens: [{ Value: var value }, ..], Option: var option }
             || !error.Message.StartsWith("Cannot parse argument", StringComparison.Ordinal))
-            return error.Message;
+            return MissingOptionPattern().Replace(error.Message, "$1 is required");
         Type type = Nullable.GetUnderlyingType(option.ValueType) ?? option.ValueType;
         string takes = type == typeof(int) || type == typeof(long) ? "a whole number"
             : type == typeof(bool) ? "true or false"
@@ -104,4 +117,7 @@ internal static partial class CommandLineErrors
 
     [GeneratedRegex(@"^--?[A-Za-z][A-Za-z0-9_-]*(=.*)?\z", RegexOptions.Singleline)]
     private static partial Regex OptionPattern();
+
+    [GeneratedRegex(@"^Option '(--[a-z-]+)' is required\.?\z")]
+    private static partial Regex MissingOptionPattern();
 }

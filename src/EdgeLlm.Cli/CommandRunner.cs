@@ -25,9 +25,10 @@ internal static class CommandRunner
             ParseResult result = Parse(root, args);
             string[] errors = CommandLineErrors.Of(result, args);
             if (errors.Length > 0)
-                throw new UsageException(
-                    $"{string.Join("; ", errors.Select(error => error.TrimEnd('.')))}; see `edgellm "
-                        + $"{string.Join(' ', CommandPath(result))}--help`");
+            {
+                string command = string.Join(' ', CommandLineErrors.PathOf(result));
+                throw new UsageException($"{string.Join("; ", errors.Select(error => error.TrimEnd('.')))}; see `{command} --help`");
+            }
             // The Ctrl-C of `run` stops an answer and not the program, that of `serve` lets answers end: they see to it themselves.
             bool stopsByItself = result.CommandResult.Command.Name is "run" or "serve";
             var configuration = new InvocationConfiguration
@@ -91,7 +92,4 @@ internal static class CommandRunner
         ["help", var command, ..] => [command, "--help"],
         _ => args,
     };
-
-    private static IEnumerable<string> CommandPath(ParseResult result) =>
-        result.CommandResult == result.RootCommandResult ? [] : [result.CommandResult.Command.Name + " "];
 }

@@ -73,15 +73,27 @@ internal sealed class QuantizationBudget
         }
     }
 
+    /// <summary>
+    /// Refuses a number of bytes that can't be reached, before minutes of measuring. The plan has the smallest forms after it.
+    /// </summary>
+    /// <param name="forms">Some of <see cref="AllForms"/>; null: all.</param>
+    /// <exception cref="ModelException">The smallest forms take more.</exception>
+    public static void RequireRoom(QuantizationPlan plan, long bytes, IReadOnlySet<Packing>? forms = null)
+    {
+        Packing[] chosen = [.. AllForms.Where(form => forms?.Contains(form) ?? true)];
+        foreach (GgufTensor tensor in plan.Tensors.Where(tensor => plan.PackingOf(tensor.Name) != Packing.None))
+            plan.SetPacking(tensor.Name, chosen[FirstForm(tensor.Name, chosen)]);
+        if (plan.OutputBytes > bytes)
+            throw new ModelException(plan.File.Path,
+                $"takes {plan.OutputBytes / 1e6:F1} MB in its smallest form, more than the {bytes / 1e6:F1} MB that it should");
+    }
+
     /// <summary>Sets the plan's forms so that the tensors take at most that number of bytes.</summary>
     /// <param name="readBytes">Most bytes that a token reads.</param>
     /// <exception cref="ModelException">The smallest forms take more.</exception>
     public void Fit(long bytes, long readBytes = long.MaxValue)
     {
-        foreach (string name in _divergences.Keys) _plan.SetPacking(name, _forms[FirstForm(name)]);
-        if (_plan.OutputBytes > bytes)
-            throw new ModelException(_plan.File.Path,
-                $"takes {_plan.OutputBytes / 1e6:F1} MB in its smallest form, more than the {bytes / 1e6:F1} MB that it should");
+        RequireRoom(_plan, bytes, _forms.ToHashSet());
         long left = bytes - _plan.OutputBytes, leftToRead = readBytes - _plan.Tensors.Sum(_plan.ReadBytesOf);
         // A matrix' steps lie on the lower hull of its points (bytes, divergence), so that the best ratio comes first. What does not fit is
         // passed over, and with it the further steps of the same matrix.
@@ -100,11 +112,11 @@ internal sealed class QuantizationBudget
     }
 
     /// <summary>The smallest form that a matrix may get: keys, values, embedding and head lose too much in three bits.</summary>
-    private int FirstForm(string name)
+    private static int FirstForm(string name, Packing[] forms)
     {
         bool isFragile = !TensorTable.IsLayerMatrix(name) || name.Contains(".attn_k.", StringComparison.Ordinal)
             || name.Contains(".attn_v.", StringComparison.Ordinal);
-        return _forms[0] == Packing.E3Group32 && isFragile ? Math.Min(1, _forms.Length - 1) : 0;
+        return forms[0] == Packing.E3Group32 && isFragile ? Math.Min(1, forms.Length - 1) : 0;
     }
 
     private double GainOf(string name, Packing form) =>
@@ -114,7 +126,7 @@ internal sealed class QuantizationBudget
     {
         GgufTensor tensor = _plan.Tensors.First(tensor => tensor.Name == name);
         long[] sizes = [.. _forms.Select(form => new PackedLayout(form, (int)tensor.Columns).ByteCount((int)tensor.Rows))];
-        for (int at = FirstForm(name); at < _forms.Length - 1;)
+        for (int at = FirstForm(name, _forms); at < _forms.Length - 1;)
         {
             int next = Enumerable.Range(at + 1, _forms.Length - at - 1).MaxBy(form => Ratio(at, form));
             if (!(Ratio(at, next) > 0)) yield break;

@@ -124,12 +124,13 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     private Task FitBudgetAsync(QuantizationPlan plan, string? text, CancellationToken cancellation) =>
         WorkProgress.RunAsync(report => Task.Run(() =>
     {
-        long bytes = plan.OutputBytes,
-            readBytes = plan.Tensors.Sum(plan.ReadBytesOf); // of 4 bits for the layers and 8 for embedding and head
-        var budget = new QuantizationBudget(plan, text, report, cancellation, options.Forms);
-        if (!options.HasBudget) budget.Fit(bytes, readBytes);
-        else if (options.Megabytes is { } megabytes) budget.Fit((long)(megabytes * 1e6) - plan.HeaderBytes);
-        else budget.Fit((long)(options.BitsPerWeight!.Value / 8 * plan.PackedWeights) + plan.OtherBytes);
+        // Without a size: that of 4 bits for the layers and 8 for embedding and head, and no more than those to read.
+        long bytes = options.Megabytes is { } megabytes ? (long)(megabytes * 1e6) - plan.HeaderBytes
+            : options.BitsPerWeight is { } bits ? (long)(bits / 8 * plan.PackedWeights) + plan.OtherBytes
+            : plan.OutputBytes;
+        long readBytes = options.HasBudget ? long.MaxValue : plan.Tensors.Sum(plan.ReadBytesOf);
+        QuantizationBudget.RequireRoom(plan, bytes, options.Forms);
+        new QuantizationBudget(plan, text, report, cancellation, options.Forms).Fit(bytes, readBytes);
     }, cancellation));
 
     /// <summary>Importance of inputs by the calibration text; written where it was asked for.</summary>

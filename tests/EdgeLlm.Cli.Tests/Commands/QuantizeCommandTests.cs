@@ -71,6 +71,19 @@ public sealed class QuantizeCommandTests : IDisposable
                 .Select(words => $"{words[0]} {words[^3]}")];
     }
 
+    /// <summary>It measured for minutes before it said so.</summary>
+    [Theory]
+    [InlineData("--size", "0.01")]
+    [InlineData("--bits", "1")]
+    public async Task A_size_that_no_form_reaches_is_refused_with_the_smallest_before_anything_is_measured(string option, string value)
+    {
+        string source = SharedFolder.Require("models", "stories260K.f32.gguf"), target = Path.Combine(_folder.Root, "packed.gguf");
+        CliResult result = await TestCli.RunAsync("quantize", source, target, option, value);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("MB in its smallest form, more than the", Assert.Single(result.Error.TrimEnd().Split('\n')));
+        Assert.False(File.Exists(target));
+    }
+
     [Theory]
     [InlineData("e5", "e5g32", "e4g")]
     [InlineData("e4,e8", "e4g", "e5g32")]

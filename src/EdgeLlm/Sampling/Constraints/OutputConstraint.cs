@@ -98,7 +98,9 @@ public sealed class OutputConstraint
                 }
                 catch (JsonException exception)
                 {
-                    throw new ConstraintException($"the schema is not JSON: {exception.Message}");
+                    string problem = exception.Message.Split(" LineNumber:")[0].TrimEnd('.');
+                    throw new ConstraintException(
+                        $"the schema is not JSON (line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}): {problem}");
                 }
             case FormLanguage.Gbnf:
                 return OfGrammar(GbnfParser.Parse(source, budget), budget, ("gbnf", source));
