@@ -83,7 +83,7 @@ public sealed unsafe class Steering(LanguageModel model)
     internal static double[] FirstComponent(IReadOnlyList<float[]> differences, double[] mean)
     {
         const int MostRounds = 500;
-        const double Steady = 1e-12; // of a round's squared change
+        const double Steady = 1e-20; // of a round's squared change
         double length = Math.Sqrt(Dot(mean, mean));
         double[] direction = Unit([.. differences.MaxBy(Square)!.Select(number => (double)number)]);
         double change = 1;
@@ -97,7 +97,7 @@ public sealed unsafe class Steering(LanguageModel model)
                 for (int i = 0; i < next.Length; i++) next[i] += share * difference[i];
             }
             next = Unit(next);
-            change = 2 - 2 * Dot(next, direction);
+            change = next.Zip(direction, (x, y) => (x - y) * (x - y)).Sum();
             direction = next;
         }
         double signed = Dot(mean, direction) < 0 ? -length : length;
