@@ -10,6 +10,8 @@ import { chromium } from 'playwright-core';
 const [shots, ...pages] = process.argv.slice(2);
 fs.mkdirSync(shots, { recursive: true });
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+// What a page of its kind has to show, by the file's name.
+const kinds = { recurrent: /state [0-9.]+.*has no attention/s, experts: /experts \d+ \([0-9.]+ %\)/, hostile: /<img src=x onerror=alert\(1\)>\\u2028\\u001b\[31m/, compare: / \+ qv-r4: token/ };
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 let failed = 0;
 for (const file of pages) for (const [width, height, colorScheme] of [[1280, 800, 'light'], [390, 844, 'light'], [390, 844, 'dark']]) {
@@ -37,9 +39,15 @@ for (const file of pages) for (const [width, height, colorScheme] of [[1280, 800
       await page.keyboard.press('ArrowDown');
       assert.equal(await page.locator('select').first().inputValue(), '1');
     }
+    const kind = kinds[path.basename(file, '.html')];
+    if (kind) assert.match(await page.locator('main').textContent(), kind);
     await tokens.nth(Math.min(count - 1, 20)).click();
     assert.match(await place(), new RegExp(`token ${Math.min(count - 1, 20) + 1},`));
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the screen');
+    // A title that its own scrolling part would hide is not one; and nothing of the attention's lines is cut off at the text's edge.
+    assert.equal(await page.locator('.scroll h3, .scroll caption').count(), 0);
+    assert.deepEqual(await page.locator('h2, h3').evaluateAll(all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)), []);
+    assert.equal(await page.locator('svg.lines').first().evaluate(one => getComputedStyle(one).overflow), 'visible');
     assert.equal(await page.locator('img').count(), 0);
     await page.evaluate(axe);
     const found = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));

@@ -2,7 +2,8 @@
 const data = JSON.parse(document.getElementById('data').textContent);
 const make = (name, text, className) => { const e = document.createElement(name); if (text !== undefined) e.textContent = text; if (className) e.className = className; return e; };
 const percent = p => p === null || p === undefined ? '' : (p >= 0.0995 ? (100 * p).toFixed(0) : (100 * p).toPrecision(2)) + ' %';
-const shown = text => text === '' ? '(nothing)' : text.replace(/\n/g, '\u23ce').replace(/\t/g, '\u21e5').replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200b-\u200f\ufeff]/g, c => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
+const plain = text => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200b-\u200f\ufeff]/g, c => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
+const shown = text => text === '' ? '(nothing)' : plain(text).replace(/\n/g, '\u23ce').replace(/\t/g, '\u21e5');
 const word = (model, id) => shown(model.texts[id]);
 let at = Math.max(0, data.models[0].tokens.length - 1), layer = 0, head = 0;
 
@@ -33,7 +34,7 @@ const views = data.models.map((model, m) => {
   lines.classList.add('lines');
   lines.setAttribute('aria-hidden', 'true');
   const buttons = model.tokens.map((token, i) => {
-    const button = make('button', model.texts[token.i] === '' ? '\u00b7' : model.texts[token.i].replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '\ufffd'));
+    const button = make('button', model.texts[token.i] === '' ? '\u00b7' : plain(model.texts[token.i])); // what its label begins with, too
     button.type = 'button';
     button.tabIndex = -1;
     if (i >= model.prompt) button.classList.add('answer');
@@ -56,16 +57,16 @@ const views = data.models.map((model, m) => {
   return { model, group, buttons, lines };
 });
 
+// The title stands outside of what scrolls, so that a narrow screen shows all of it.
 function table(model, caption, heads, rows) {
-  const scroll = make('div', undefined, 'scroll'), t = make('table'), top = make('tr');
-  scroll.tabIndex = 0; scroll.setAttribute('role', 'region'); scroll.setAttribute('aria-label', data.models.length > 1 ? model.name + ': ' + caption : caption);
-  t.append(make('caption', caption));
-  for (const [text, n] of heads) { const th = make('th', text, n ? 'n' : ''); th.scope = 'col'; top.append(th); }
+  const box = make('div'), scroll = make('div', undefined, 'scroll'), t = make('table'), top = make('tr'), name = data.models.length > 1 ? model.name + ': ' + caption : caption;
+  scroll.tabIndex = 0; scroll.setAttribute('role', 'region'); scroll.setAttribute('aria-label', name); t.setAttribute('aria-label', name);
+  for (const [text, kind] of heads) { const th = make('th', text, kind); th.scope = 'col'; top.append(th); }
   const headRow = make('thead'); headRow.append(top); t.append(headRow);
   const body = make('tbody');
-  for (const row of rows) { const tr = make('tr'); row.forEach((cell, i) => { const td = make('td', undefined, heads[i][1] ? 'n' : ''); if (cell && cell.code !== undefined) td.append(make('code', cell.code)); else td.textContent = cell; tr.append(td); }); body.append(tr); }
-  t.append(body); scroll.append(t);
-  return scroll;
+  for (const row of rows) { const tr = make('tr'); row.forEach((cell, i) => { const td = make('td', undefined, heads[i][1]); if (cell && cell.code !== undefined) td.append(make('code', cell.code)); else td.textContent = cell; tr.append(td); }); body.append(tr); }
+  t.append(body); scroll.append(t); box.append(make('h3', caption), scroll);
+  return box;
 }
 
 function draw() {
@@ -74,13 +75,14 @@ function draw() {
     const model = view.model, token = model.tokens[at], column = make('section');
     column.append(make('h2', (data.models.length > 1 ? model.name + ': ' : '') + 'token ' + (at + 1) + ', \u201c' + word(model, token.i) + '\u201d'));
     column.append(make('p', token.p === undefined ? 'Nothing comes before the first token.' : 'It had ' + percent(token.p) + ' and was number ' + token.r + ' of what was expected; its surprise is ' + (-Math.log2(Math.max(token.p, 1e-30))).toFixed(1) + ' bits.'));
-    if (token.c.length) column.append(table(model, 'What was expected here', [['token'], ['probability', 1]], token.c.map(([id, p]) => [{ code: word(model, id) }, percent(p)])));
+    if (token.c.length) column.append(table(model, 'What was expected here', [['token', 'w'], ['probability', 'n']], token.c.map(([id, p]) => [{ code: word(model, id) }, percent(p)])));
     if (token.l) {
       const rows = token.l.map((l, i) => [String(model.layers[i]), { code: l.t.length ? word(model, l.t[0][0]) : '' }, l.t.length ? percent(l.t[0][1]) : '', l.t.slice(1, 3).map(([id, p]) => word(model, id) + ' ' + percent(p)).join(', '), l.n.toPrecision(3),
-        (l.e ? 'experts ' + l.e.map(([e, w]) => e + ' (' + percent(w) + ')').join(', ') : '') + (l.s === undefined ? '' : ' state ' + l.s.toPrecision(3))]);
-      column.append(table(model, 'What would come next, if the model ended after a layer', [['layer', 1], ['likeliest'], ['probability', 1], ['then'], ['norm', 1], ...(rows.some(row => row[5]) ? [['experts and state']] : [])], rows.map(row => row[5] || rows.some(other => other[5]) ? row : row.slice(0, 5))));
+        (l.e ? 'experts ' + l.e.map(([e, w]) => e + ' (' + percent(w) + ')').join(', ') : '') + (l.e && l.s !== undefined ? ', ' : '') + (l.s === undefined ? '' : 'state ' + l.s.toPrecision(3))]);
+      column.append(table(model, 'What would come next, if the model ended after a layer', [['layer', 'n'], ['likeliest', 'w'], ['probability', 'n'], ['then', 'w'], ['norm', 'n'], ...(rows.some(row => row[5]) ? [['experts and state', 'w']] : [])], rows.map(row => row[5] || rows.some(other => other[5]) ? row : row.slice(0, 5))));
       const looked = shares(model, at, layer);
-      if (looked.length) column.append(table(model, 'Attention of this token in layer ' + model.layers[layer], [['place', 1], ['token'], ['share', 1]], looked.slice(0, 10).map(([p, w]) => [String(p + 1), { code: word(model, model.tokens[p].i) }, percent(w)])));
+      if (looked.length) column.append(table(model, 'Attention of this token in layer ' + model.layers[layer], [['place', 'n'], ['token', 'w'], ['share', 'n']], looked.slice(0, 10).map(([p, w]) => [String(p + 1), { code: word(model, model.tokens[p].i) }, percent(w)])));
+      else if (!model.heads[layer]) column.append(make('p', 'Layer ' + model.layers[layer] + ' has no attention: it remembers what came before in a state.'));
       lines(view, looked);
     }
     details.append(column);

@@ -9,9 +9,10 @@ namespace EdgeLlm.Kernels.Formats;
 /// quiet, as there.
 /// </summary>
 /// <remarks>
-/// Widening, as in ggml's ggml_compute_fp16_to_fp32: a normal half moves 13 bits up with 224 added to its exponent and is multiplied by
-/// 2^-112 (the detour carries infinity's and NaN's exponent to 255); a subnormal half m stands for m * 2^-24, the distance of the
-/// float with the bits of 0.5 plus m from 0.5.
+/// Widening of one, as in ggml's ggml_compute_fp16_to_fp32: a normal half moves 13 bits up with 224 added to its exponent and is
+/// multiplied by 2^-112 (the detour carries infinity's and NaN's exponent to 255); a subnormal half m stands for m * 2^-24, the distance
+/// of the float with the bits of 0.5 plus m from 0.5. Vectors need no comparison: for a subnormal half the detour gives v = 2^-15 + m * 2^-25, of
+/// which 2 v - 2^-14 is the value, and the lesser of the two; for all others v is the lesser or both are equal.
 /// </remarks>
 internal static unsafe class HalfConversion
 {
@@ -19,6 +20,7 @@ internal static unsafe class HalfConversion
     private const uint HalfSmallestNormal = 0x0400;
     private const uint ExponentDetour = 224u << 23;
     private const float DetourBack = 1.92592994e-34f; // 2^-112
+    private const float SmallestNormalValue = 6.10351562e-5f; // 2^-14
     private const uint OneHalf = 0x3F000000;
 
     private const uint SingleMagnitude = 0x7FFF_FFFF;
@@ -60,14 +62,12 @@ internal static unsafe class HalfConversion
     {
         if (!Vector256.IsHardwareAccelerated)
             return Vector256.Create(Widened(Vector128.WidenLower(bits)), Widened(Vector128.WidenUpper(bits)));
-        Vector256<uint> wide = Vector256.WidenLower(bits.ToVector256Unsafe());
-        Vector256<uint> magnitude = wide & Vector256.Create(HalfMagnitude);
-        Vector256<float> normal = ((magnitude << 13) + Vector256.Create(ExponentDetour)).AsSingle() * Vector256.Create(DetourBack);
-        Vector256<float> subnormal = (magnitude | Vector256.Create(OneHalf)).AsSingle() - Vector256.Create(0.5f);
-        // Both sides are below 2^31, and AVX2 compares only signed integers.
-        Vector256<int> isSubnormal = Vector256.LessThan(magnitude.AsInt32(), Vector256.Create((int)HalfSmallestNormal));
-        Vector256<uint> sign = (wide ^ magnitude) << 16;
-        return (Vector256.ConditionalSelect(isSubnormal.AsSingle(), subnormal, normal).AsUInt32() | sign).AsSingle();
+        Vector256<int> wide = Vector256.WidenLower(bits.AsInt16().ToVector256Unsafe());
+        Vector256<int> shifted = (wide & Vector256.Create((int)HalfMagnitude)) << 13;
+        Vector256<float> detour = (shifted + Vector256.Create((int)ExponentDetour)).AsSingle();
+        Vector256<float> magnitude = Vector256.MinNative(detour * Vector256.Create(DetourBack),
+            Vector256.FusedMultiplyAdd(detour, Vector256.Create(2 * DetourBack), Vector256.Create(-SmallestNormalValue)));
+        return (magnitude.AsInt32() | wide & Vector256.Create(int.MinValue)).AsSingle();
     }
 
     /// <summary>The values of four halfs.</summary>
@@ -101,12 +101,10 @@ internal static unsafe class HalfConversion
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Widened(Vector128<uint> bits)
     {
-        Vector128<uint> magnitude = bits & Vector128.Create(HalfMagnitude);
-        Vector128<float> normal = ((magnitude << 13) + Vector128.Create(ExponentDetour)).AsSingle() * Vector128.Create(DetourBack);
-        Vector128<float> subnormal = (magnitude | Vector128.Create(OneHalf)).AsSingle() - Vector128.Create(0.5f);
-        Vector128<int> isSubnormal = Vector128.LessThan(magnitude.AsInt32(), Vector128.Create((int)HalfSmallestNormal));
-        Vector128<uint> sign = (bits ^ magnitude) << 16;
-        return (Vector128.ConditionalSelect(isSubnormal.AsSingle(), subnormal, normal).AsUInt32() | sign).AsSingle();
+        Vector128<float> detour = (((bits & Vector128.Create(HalfMagnitude)) << 13) + Vector128.Create(ExponentDetour)).AsSingle();
+        Vector128<float> magnitude = Vector128.MinNative(detour * Vector128.Create(DetourBack),
+            Vector128.FusedMultiplyAdd(detour, Vector128.Create(2 * DetourBack), Vector128.Create(-SmallestNormalValue)));
+        return (magnitude.AsUInt32() | (bits << 16) & Vector128.Create(~SingleMagnitude)).AsSingle();
     }
 
     /// <summary>The halfs nearest to four floats, each in the lower half of a lane.</summary>

@@ -65,8 +65,6 @@ public sealed class ExplainCommandTests
         CliResult card = await TestCli.RunAsync("inspect", "--card", model);
         Assert.Equal(0, card.ExitCode);
         Assert.DoesNotContain(card.Output, letter => letter is not '\n' && (char.IsControl(letter) || letter is '\u2028' or '\u202e'));
-        if (Environment.GetEnvironmentVariable("EDGELLM_KEEP_PAGES") is { } kept)
-            File.Copy(page, Path.Combine(kept, "hostile.html"), overwrite: true);
     }
 
     [Fact]
@@ -95,8 +93,9 @@ public sealed class ExplainCommandTests
         Assert.Contains("line 1: ", wrong.Error, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_vector_of_steer_moves_margins_to_its_side()
+    [Theory]
+    [InlineData("mean"), InlineData("pca")]
+    public async Task A_vector_of_steer_moves_margins_to_its_side(string method)
     {
         using var folder = new TemporaryFolder();
         string[] names = ["Tom", "Lily", "Max", "Sara", "Ben", "Mia", "Tim", "Anna", "Sam", "Lucy"];
@@ -106,7 +105,7 @@ public sealed class ExplainCommandTests
             string.Join('\n', new[] { "The boy", "The girl", "Her mom", "The cat", "The bird",
                 "His dad" }.Select(who => $$"""{"prompt": "{{who}} was very", "good": " happy", "bad": " sad"}""")));
         string vector = folder.PathOf("v.gguf");
-        Assert.Equal(0, (await TestCli.RunAsync("steer", positive, negative, "-m", Stories, "-o", vector)).ExitCode);
+        Assert.Equal(0, (await TestCli.RunAsync("steer", positive, negative, "-m", Stories, "-o", vector, "--method", method)).ExitCode);
         double plain = await MarginAsync([]);
         foreach (string scale in new[] { "0.5", "1", "1.5" })
         {
@@ -114,9 +113,6 @@ public sealed class ExplainCommandTests
                 down = await MarginAsync(["--control-vector", $"{vector}:-{scale}"]);
             Assert.True(up > plain && down < plain, $"scale {scale}: {down} {plain} {up}");
         }
-        Assert.Equal(0,
-            (await TestCli.RunAsync("steer", positive, negative, "-m", Stories, "-o", vector, "--force", "--method", "pca")).ExitCode);
-        Assert.True(await MarginAsync(["--control-vector", vector]) > plain);
 
         async Task<double> MarginAsync(string[] options)
         {

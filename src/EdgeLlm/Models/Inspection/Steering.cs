@@ -48,7 +48,7 @@ public sealed unsafe class Steering(LanguageModel model)
             // are apart.
             directions[layer] =
                 [.. (method == SteeringMethod.Mean ? mean
-                    : FirstComponent(differences, layer, mean)).Select(number => (float)(number / (layers - 1)))];
+                    : FirstComponent([.. differences.Select(pair => pair[layer])], mean)).Select(number => (float)(number / (layers - 1)))];
         }
         return new ControlVector(name, directions);
     }
@@ -74,28 +74,43 @@ public sealed unsafe class Steering(LanguageModel model)
         return streams;
     }
 
-    /// <summary>The direction in which pairs' differences, of both signs, spread most: power iteration on X'X from the mean on.</summary>
-    private static double[] FirstComponent(float[][][] differences, int layer, double[] mean)
+    /// <summary>
+    /// The direction in which pairs' differences, of both signs, spread most, with the length and the sign of their mean: power iteration
+    /// on X'X. It begins with the longest difference, since the mean can be orthogonal to what it looks for.
+    /// </summary>
+    /// <param name="differences">[pairs][width].</param>
+    /// <param name="mean">Their mean.</param>
+    internal static double[] FirstComponent(IReadOnlyList<float[]> differences, double[] mean)
     {
-        const int Rounds = 50;
-        double length = Math.Sqrt(mean.Sum(number => number * number));
-        if (length == 0) return mean;
-        double[] direction = [.. mean.Select(number => number / length)];
-        for (int round = 0; round < Rounds; round++)
+        const int MostRounds = 500;
+        const double Steady = 1e-20; // of a round's squared change
+        double length = Math.Sqrt(Dot(mean, mean));
+        double[] direction = Unit([.. differences.MaxBy(Square)!.Select(number => (double)number)]);
+        double change = 1;
+        for (int round = 0; round < MostRounds && change > Steady; round++)
         {
-            double[] next = new double[direction.Length];
-            foreach (float[][] pair in differences)
+            double[] next = new double[mean.Length];
+            foreach (float[] difference in differences)
             {
                 double share = 0;
-                for (int i = 0; i < next.Length; i++) share += pair[layer][i] * direction[i];
-                for (int i = 0; i < next.Length; i++) next[i] += share * pair[layer][i];
+                for (int i = 0; i < next.Length; i++) share += difference[i] * direction[i];
+                for (int i = 0; i < next.Length; i++) next[i] += share * difference[i];
             }
-            double norm = Math.Sqrt(next.Sum(number => number * number));
-            if (norm == 0) break;
-            for (int i = 0; i < next.Length; i++) direction[i] = next[i] / norm;
+            next = Unit(next);
+            change = next.Zip(direction, (x, y) => (x - y) * (x - y)).Sum();
+            direction = next;
         }
-        double sign = 0;
-        for (int i = 0; i < mean.Length; i++) sign += mean[i] * direction[i];
-        return [.. direction.Select(number => number * length * Math.Sign(sign))];
+        double signed = Dot(mean, direction) < 0 ? -length : length;
+        return [.. direction.Select(number => number * signed)];
+    }
+
+    private static double Square(float[] numbers) => numbers.Sum(number => (double)number * number);
+
+    private static double Dot(double[] a, double[] b) => a.Zip(b, (x, y) => x * y).Sum();
+
+    private static double[] Unit(double[] numbers)
+    {
+        double length = Math.Sqrt(Dot(numbers, numbers));
+        return length == 0 ? numbers : [.. numbers.Select(number => number / length)];
     }
 }
