@@ -13,7 +13,6 @@ internal static class ForeignWords
     {
         ["stop"] =
             "a model is mapped, not loaded, and takes no memory that others need; the service is stopped with systemctl stop edgellm",
-        ["create"] = "there are no Modelfiles; edgellm run --system TEXT --temperature X, or /etc/edgellm/edgellm.json for the service",
         ["cp"] = "models are files; edgellm list --json says where, and cp copies them",
         ["push"] = "models are files; huggingface-cli upload takes them",
         ["signin"] = "edgellm pull takes the token of HF_TOKEN or `hf auth login`",

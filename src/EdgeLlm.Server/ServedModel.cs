@@ -29,7 +29,9 @@ public sealed record ServedModel(string Name, string Path, string Family, long P
     /// <summary>Control vectors of its answers, where a request does not say.</summary>
     public IReadOnlyList<AdapterEntry> ControlVectors { get; init; } = [];
 
-    /// <summary>`adapter`: conversations take the chat template of an adapter's folder; null: the model's own.</summary>
+    /// <summary>
+    /// Chat template of its conversations, in Jinja; `adapter`: that of an adapter's folder; null: the model's own.
+    /// </summary>
     public string? Template { get; init; }
 
     /// <summary>Tokens of a context, as it is served.</summary>

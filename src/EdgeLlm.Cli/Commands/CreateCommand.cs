@@ -16,7 +16,7 @@ internal static class CreateCommand
     private static readonly Option<string> File = new("--file", "-f")
     {
         HelpName = "FILE",
-        Description = "A Modelfile: FROM, ADAPTER, SYSTEM, PARAMETER, MESSAGE, LICENSE (default: Modelfile)",
+        Description = "A Modelfile: FROM, ADAPTER, SYSTEM, TEMPLATE (Jinja), PARAMETER, MESSAGE, LICENSE (default: Modelfile)",
         DefaultValueFactory = _ => "Modelfile",
     };
 

@@ -19,6 +19,8 @@ internal sealed class InferenceEngine : IDisposable
 {
     private const int MostNames = 8; // of a message
 
+    private static readonly TimeSpan MeasuringPause = TimeSpan.FromMilliseconds(20);
+
     private readonly ServerOptions _options;
     private readonly ServerLog _log;
     private readonly Scheduler _scheduler;
@@ -28,6 +30,7 @@ internal sealed class InferenceEngine : IDisposable
     private readonly ConditionalWeakTable<LanguageModel, Identity> _identities = [];
     private readonly ConditionalWeakTable<LanguageModel, ConcurrentDictionary<string, bool>> _users = [];
     private readonly ConcurrentDictionary<long, WatchedAnswer> _watched = [];
+    private readonly SemaphoreSlim _measuring = new(1); // a prompt's probabilities
     private long _count; // of requests since the start
     private volatile bool _isLoaded;
     private volatile bool _stopping;
@@ -269,22 +272,53 @@ internal sealed class InferenceEngine : IDisposable
         return await _scheduler.ComputeAsync(work).ConfigureAwait(false);
     }
 
-    /// <summary>The probabilities of a prompt's tokens after its first.</summary>
+    /// <summary>
+    /// The probabilities of a prompt's tokens after its first. One prompt is measured at a time, in a context that the plan has: it waits
+    /// until running answers leave one.
+    /// </summary>
     /// <param name="likeliest">How many of the likeliest tokens to name with each.</param>
+    /// <exception cref="SchedulerBusyException">They left none for as long as a request may take.</exception>
     public async Task<IReadOnlyList<TokenLogProbability>> MeasureAsync(ModelLease lease, IReadOnlyList<int> prompt, int likeliest,
         CancellationToken cancellation)
     {
-        const int Piece = 32;
+        if (Gateway is not null) throw ApiException.Unsupported("logprobs", "a gateway computes nothing itself");
         LanguageModel model = lease.Model;
-        int vocabulary = model.Info.VocabularySize;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _abort.Token);
+        if (_options.RequestSeconds > 0) limit.CancelAfter(TimeSpan.FromSeconds(_options.RequestSeconds));
+        ContextPool.Context? context = null;
+        bool hasTurn = false;
+        try
+        {
+            await _measuring.WaitAsync(limit.Token).ConfigureAwait(false);
+            hasTurn = true;
+            while ((context = await _scheduler.TryBorrowAsync(model, prompt.Count).ConfigureAwait(false)) is null)
+                await Task.Delay(MeasuringPause, limit.Token).ConfigureAwait(false);
+            return await MeasureAsync(model, context.Cache.Memory, prompt, likeliest, limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new SchedulerBusyException("answers left no memory for the prompt's probabilities, or the service is being stopped",
+                queueIsFull: true, TimeSpan.FromSeconds(5));
+        }
+        finally
+        {
+            if (context is not null) await _scheduler.GiveBackAsync(model, context).ConfigureAwait(false);
+            if (hasTurn) _measuring.Release();
+        }
+    }
+
+    private async Task<IReadOnlyList<TokenLogProbability>> MeasureAsync(LanguageModel model, KvCache cache, IReadOnlyList<int> prompt,
+        int likeliest, CancellationToken cancellation)
+    {
+        const int MostLogits = 1 << 20; // 4 MB
+        int vocabulary = model.Info.VocabularySize, piece = Math.Clamp(MostLogits / vocabulary, 4, 32);
         int[] tokens = [.. prompt];
         var measured = new List<TokenLogProbability>(tokens.Length);
         var meter = new LogProbabilityMeter(vocabulary, likeliest);
-        float[] logits = new float[Math.Min(Piece, tokens.Length) * vocabulary];
-        using KvCache cache = model.CreateCache();
-        for (int done = 0; done < tokens.Length - 1; done += Piece)
+        float[] logits = new float[Math.Min(piece, tokens.Length) * vocabulary];
+        for (int done = 0; done < tokens.Length - 1; done += piece)
         {
-            int start = done, count = Math.Min(Piece, tokens.Length - 1 - done);
+            int start = done, count = Math.Min(piece, tokens.Length - 1 - done);
             await ComputeAsync(() =>
             {
                 model.ForwardLast(tokens.AsSpan(start, count), cache, logits, count, cancellation);
@@ -336,6 +370,7 @@ internal sealed class InferenceEngine : IDisposable
         _prefixes.Dispose();
         _pool.Dispose();
         _abort.Dispose();
+        _measuring.Dispose();
         Metrics.Dispose();
     }
 

@@ -1,6 +1,7 @@
 using EdgeLlm.Generation;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Adapters;
+using EdgeLlm.Server.Library;
 using EdgeLlm.Server.Settings;
 
 namespace EdgeLlm.Server.Engine;
@@ -11,13 +12,15 @@ namespace EdgeLlm.Server.Engine;
 /// </summary>
 internal sealed class ModelAdapters : IDisposable
 {
+    private const int MostFormats = 8;
+
     private readonly Lock _lock = new();
     private readonly LanguageModel? _model;
     private readonly ServedModels? _models;
     private readonly Action<string> _note = static _ => { };
     private readonly List<(string Name, AdapterUse Use)> _adapters = [];
     private readonly List<(string Name, ControlVectorUse Use, string Path)> _vectors = [];
-    private readonly Dictionary<Adapter, ChatFormat> _formats = [];
+    private readonly Dictionary<string, ChatFormat> _formats = []; // by their Jinja source
 
     /// <summary>None.</summary>
     public ModelAdapters()
@@ -85,23 +88,24 @@ internal sealed class ModelAdapters : IDisposable
     }
 
     /// <summary>Opens what a model made of this one has, and refuses what can't be used.</summary>
-    /// <returns>The chat format of its adapter's folder, where it asks for that; null: the model's own.</returns>
+    /// <returns>The chat format of its own template, or of its adapter's folder where it asks for that; null: the model's own.</returns>
     /// <exception cref="ModelException">One can't be used with the model, or has no template; <see cref="ArgumentException"/>: or not with
     /// the others; <see cref="IOException"/>: or not be read.</exception>
     public ChatFormat? Check(ServedModel served)
     {
         (IReadOnlyList<AdapterUse> adapters, IReadOnlyList<ControlVectorUse> vectors) = Of(served);
-        if (_model is null || (adapters.Count == 0 && vectors.Count == 0)) return null;
-        _ = _model.Adapt(adapters, vectors);
-        if (served.Template is null) return null;
-        Adapter adapter = adapters.Select(use => use.Adapter).FirstOrDefault(adapter => adapter.ChatTemplate is not null)
-            ?? throw new ModelException(_model.Path,
-                $"the model {served.Name} asks for its adapter's chat template, and there is none in their folders");
+        if (_model is null) return null;
+        if (adapters.Count > 0 || vectors.Count > 0) _ = _model.Adapt(adapters, vectors);
+        if (served.Template is null || _model.IsEncoder) return null;
+        string template = served.Template != DerivedModel.AdapterTemplate ? served.Template
+            : adapters.Select(use => use.Adapter.ChatTemplate).FirstOrDefault(source => source is not null)
+                ?? throw new ModelException(_model.Path,
+                    $"the model {served.Name} asks for its adapter's chat template, and there is none in their folders");
         lock (_lock)
         {
-            if (!_formats.TryGetValue(adapter, out ChatFormat? format))
-                _formats.Add(adapter, format = new ChatFormat(_model, adapter.ChatTemplate));
-            return format;
+            if (_formats.TryGetValue(template, out ChatFormat? format)) return format;
+            if (_formats.Count >= MostFormats) _formats.Clear(); // those who use one have it
+            return _formats[template] = new ChatFormat(_model, template);
         }
     }
 

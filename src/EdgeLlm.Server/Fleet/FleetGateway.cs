@@ -20,6 +20,8 @@ internal sealed class FleetGateway : IAsyncDisposable
 {
     private static readonly TimeSpan MostTime = FleetWorker.MostTime + TimeSpan.FromMinutes(1);
 
+    private const int MostOther = 4096; // bytes of names and numbers in a message
+
     private readonly ServerOptions _options;
     private readonly ServerLog _log;
     private readonly string _model;
@@ -262,6 +264,7 @@ internal sealed class FleetGateway : IAsyncDisposable
         new($"{_jobs.Count} requests are under way already", queueIsFull: true, TimeSpan.FromSeconds(5));
 
     /// <summary>Fingerprint of a request: its tokens and options, without a seed that is drawn.</summary>
+    /// <exception cref="ApiException">It is more than a message may be, with its tools or its grammar.</exception>
     private static string FingerprintOf(AnswerRequest request)
     {
         ulong seed = request.Options.Sampling.Seed ?? 0;
@@ -270,6 +273,11 @@ internal sealed class FleetGateway : IAsyncDisposable
         {
             Client = "",
         };
-        return Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(message, FleetJson.Default.FleetJob)));
+        byte[] json = JsonSerializer.SerializeToUtf8Bytes(message, FleetJson.Default.FleetJob);
+        if (json.Length > FleetJson.MostBytes - MostOther)
+            throw new ApiException(413,
+                $"the request is a message of {json.Length} bytes, with its tools or grammar; the fleet's are at most {FleetJson.MostBytes}",
+                "request_too_large");
+        return Convert.ToHexStringLower(SHA256.HashData(json));
     }
 }

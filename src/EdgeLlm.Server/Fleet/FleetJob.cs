@@ -1,6 +1,8 @@
+using EdgeLlm.Chat.Tools;
 using EdgeLlm.Generation;
 using EdgeLlm.Generation.Prefixes;
 using EdgeLlm.Generation.Scheduling;
+using EdgeLlm.Generation.Tools;
 using EdgeLlm.Models.Adapters;
 using EdgeLlm.Sampling;
 using EdgeLlm.Sampling.Constraints;
@@ -18,6 +20,9 @@ namespace EdgeLlm.Server.Fleet;
 /// <param name="Prompt">Token ids.</param>
 internal sealed record FleetJob(string Id, string Model, int[] Prompt)
 {
+    private const int MostVisibleTokens = 256;
+    private const int MostPromptEnd = 64 << 10;
+
     /// <summary>Number of our arithmetic (<see cref="Models.ModelIdentity.Arithmetic"/>).</summary>
     public int Arithmetic { get; init; }
 
@@ -62,6 +67,12 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
 
     public string? ConstraintText { get; init; }
 
+    /// <summary>Place from which on the answer has the form: where the model begins a call; null: its beginning.</summary>
+    public FleetTrigger? ConstraintBegins { get; init; }
+
+    /// <summary>Control tokens whose text is part of the answer.</summary>
+    public int[] VisibleTokens { get; init; } = [];
+
     public float Temperature { get; init; }
 
     public int TopK { get; init; }
@@ -105,9 +116,10 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
     {
         GenerationOptions options = request.Options;
         SamplingOptions sampling = options.Sampling;
-        (string Kind, string Text)? source = options.Constraint?.Source;
-        if ((options.Constraint is not null && source is null) || options.LateConstraint is not null)
-            throw new Http.ApiException(400, "this form of answer, and tools, can't be asked for through a gateway", "unsupported_value");
+        OutputConstraint? form = options.Constraint ?? options.LateConstraint?.Constraint; // tools allow one of them
+        (string Kind, string Text)? source = form?.Source;
+        if (form is not null && source is null)
+            throw new Http.ApiException(400, "this form of answer can't be asked for through a gateway", "unsupported_value");
         if (options.LogProbabilities is not null)
             throw Http.ApiException.Unsupported("logprobs", "a gateway does not pass probabilities on");
         if (options.Shift) throw Http.ApiException.Unsupported("shift", "a gateway does not drop turns in the middle of an answer");
@@ -129,6 +141,9 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
             DryBreakers = [.. options.DryBreakers],
             ConstraintKind = source?.Kind,
             ConstraintText = source?.Text,
+            ConstraintBegins =
+                options.LateConstraint is { } late ? new FleetTrigger(late.PromptEnd) { Thinking = late.Thinking?.Open } : null,
+            VisibleTokens = [.. options.VisibleTokens],
             Temperature = sampling.Temperature,
             TopK = sampling.TopK,
             TopP = sampling.TopP,
@@ -173,6 +188,8 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
             Scope = options.Scope with { Variant = "" },
             Instructions = options.Instructions,
             Constraint = options.Constraint,
+            LateConstraint = options.LateConstraint,
+            VisibleTokens = options.VisibleTokens,
             Speculates = options.Speculates,
             DraftTokens = options.DraftTokens,
             Adapters = options.Adapters,
@@ -200,8 +217,7 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
         };
         if (known != options || sampling != all)
             throw new Http.ApiException(400,
-                "this request asks for something that a gateway does not pass on to its workers (tools whose calls are watched, ...)",
-                "unsupported_value");
+                "this request asks for something that a gateway does not pass on to its workers", "unsupported_value");
     }
 
     /// <summary>
@@ -240,6 +256,8 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
             || Adapters.Concat(ControlVectors).Any(change => change is not { Content.Length: 64 }
                 || !(Math.Abs(change.Scale) <= Adaptation.MostScale) || change.FirstLayer < 0 || change.LastLayer < change.FirstLayer))
             throw new FormatException("an adapter or control vector is none, or its scale or its layers are out of range");
+        if (VisibleTokens is not { Length: <= MostVisibleTokens } || VisibleTokens.Any(token => (uint)token >= (uint)vocabulary))
+            throw new FormatException("visibleTokens must be few, and tokens of the model");
         if (Instructions < 0) throw new FormatException("instructions is negative");
         var options = new GenerationOptions
         {
@@ -251,6 +269,7 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
             Heal = Heal,
             WhenContextIsFull = policy,
             DryBreakers = DryBreakers,
+            VisibleTokens = VisibleTokens,
             Scope = new PrefixScope(Owner == PrefixScope.Shared ? "" : Owner),
             Instructions = Math.Min(Instructions, Prompt.Length),
             Sampling = new SamplingOptions
@@ -275,8 +294,8 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
         };
         try
         {
-            if (ConstraintKind is not null)
-                options = options with { Constraint = OutputConstraint.OfSource(ConstraintKind, ConstraintText ?? "") };
+            if (ConstraintKind is not null) options = WithForm(options, ConstraintKind);
+            else if (ConstraintBegins is not null) throw new FormatException("constraintBegins has no form");
             options.Validate();
         }
         catch (Exception exception) when (exception is ArgumentException or ConstraintException or SamplingException)
@@ -285,6 +304,33 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
         }
         return new AnswerRequest(Prompt) { Options = options, Client = "fleet " + Client, Priority = (AnswerPriority)Priority };
     }
+
+    /// <summary>Options with the job's form, compiled within the limits of a request's.</summary>
+    private GenerationOptions WithForm(GenerationOptions options, string kind)
+    {
+        string text = ConstraintText ?? "";
+        if (kind != CallForm.Kind)
+            return ConstraintBegins is null ? options with { Constraint = OutputConstraint.OfSource(kind, text) }
+                : throw new FormatException("constraintBegins is of calls alone");
+        var form = CallForm.Read(text);
+        if (ConstraintBegins is not { } begins) return options with { Constraint = form.Compile() };
+        if (begins.PromptEnd is not { Length: <= MostPromptEnd }) throw new FormatException("promptEnd is missing or too long");
+        ThinkingFormat? thinking = begins.Thinking is not { } open ? null
+            : ThinkingFormat.Opened(open) ?? throw new FormatException("thinking is none that is known here");
+        return options with
+        {
+            LateConstraint =
+                new LateConstraint(form.Compile(), form.Format, [.. form.Tools.Select(tool => tool.Name)], thinking, begins.PromptEnd),
+        };
+    }
+}
+
+/// <summary>Place in an answer from which on it has a form.</summary>
+/// <param name="PromptEnd">The prompt's last text: thoughts, or a call, may be open there.</param>
+internal sealed record FleetTrigger(string PromptEnd)
+{
+    /// <summary>How thoughts begin, in which no call does; null: there are none.</summary>
+    public string? Thinking { get; init; }
 }
 
 /// <summary>An adapter or control vector of a job, by what is in its file.</summary>

@@ -78,7 +78,7 @@ internal sealed class FleetWorker : IAsyncDisposable
 
         Task Take(BasicDeliverEventArgs delivery, byte[] body)
         {
-            _ = HandleAsync(session, delivery.DeliveryTag, body);
+            _ = Task.Run(() => HandleAsync(session, delivery.DeliveryTag, body)); // a form is compiled, which holds other messages up
             return Task.CompletedTask;
         }
     }

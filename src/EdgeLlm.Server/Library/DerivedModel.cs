@@ -16,8 +16,10 @@ namespace EdgeLlm.Server.Library;
 /// </summary>
 public sealed record DerivedModel
 {
-    /// <summary>The value of <see cref="Template"/>.</summary>
+    /// <summary>The value of <see cref="Template"/> that means an adapter's.</summary>
     internal const string AdapterTemplate = "adapter";
+
+    private static readonly Dictionary<string, JsonElement> NoParameters = [];
 
     /// <summary>The model that it is made of.</summary>
     public required string From { get; init; }
@@ -26,13 +28,13 @@ public sealed record DerivedModel
     public string? System { get; init; }
 
     /// <summary>Turns before those of conversations that have no system turn.</summary>
-    public IReadOnlyList<DerivedTurn> Messages { get; init; } = [];
+    public IReadOnlyList<DerivedTurn> Messages { get => field ?? []; init; } = []; // a file may have null, or nothing
 
     /// <summary>Options where a request gives none, by Ollama's names.</summary>
-    public IReadOnlyDictionary<string, JsonElement> Parameters { get; init; } = new Dictionary<string, JsonElement>();
+    public IReadOnlyDictionary<string, JsonElement> Parameters { get => field ?? NoParameters; init; } = NoParameters;
 
     /// <summary>Licences' texts.</summary>
-    public IReadOnlyList<string> License { get; init; } = [];
+    public IReadOnlyList<string> License { get => field ?? []; init; } = [];
 
     /// <summary>Adapters that it has; one without a path is one of the other model's settings, by name.</summary>
     public IReadOnlyList<AdapterEntry> Adapters { get => field ?? []; init; } = [];
@@ -40,7 +42,9 @@ public sealed record DerivedModel
     /// <summary>Control vectors, as <see cref="Adapters"/>.</summary>
     public IReadOnlyList<AdapterEntry> ControlVectors { get => field ?? []; init; } = [];
 
-    /// <summary>`adapter`: conversations take the chat template of the adapter's folder; null: the model's own.</summary>
+    /// <summary>
+    /// Chat template of its conversations, in Jinja; `adapter`: that of the adapter's folder; null: the model's own.
+    /// </summary>
     public string? Template { get; init; }
 
     /// <summary>Checks what can be checked without the model.</summary>
@@ -51,17 +55,18 @@ public sealed record DerivedModel
             throw new ArgumentException("FROM is missing: the model, or the file of a model, that this one is made of");
         foreach (DerivedTurn turn in Messages)
         {
-            if (turn.Role is not ("system" or "user" or "assistant"))
-                throw new ArgumentException($"MESSAGE takes system, user or assistant, not '{turn.Role}'");
+            if (turn?.Role is not ("system" or "user" or "assistant") || turn.Content is null)
+                throw new ArgumentException($"MESSAGE takes system, user or assistant and a text, not '{turn?.Role}'");
         }
+        if (License.Any(text => text is null)) throw new ArgumentException("LICENSE takes a text");
         if (Adapters.Concat(ControlVectors)
             .Any(entry => string.IsNullOrEmpty(entry?.Name) || !(Math.Abs(entry.Scale) <= Adaptation.MostScale)))
             throw new ArgumentException(
                 $"an adapter has no name, or a scale that is not from -{Adaptation.MostScale} to {Adaptation.MostScale}");
         if (Math.Max(Adapters.Count, ControlVectors.Count) > Adaptation.MostUses)
             throw new ArgumentException($"a model takes at most {Adaptation.MostUses} adapters and as many control vectors");
-        if (Template is not (null or AdapterTemplate))
-            throw new ArgumentException($"template takes {AdapterTemplate}, not '{Printable.Line(Template, 40)}'");
+        if (Template is not (null or AdapterTemplate) && !ModelTemplate.IsJinja(Template))
+            throw new ArgumentException($"template takes Jinja or {AdapterTemplate}, not '{Printable.Line(Template, 40)}'");
         try
         {
             GenerationOptions options = new OllamaOptions(Parameters).ToGeneration(Fields.OllamaSampling);
@@ -100,6 +105,7 @@ public sealed record DerivedModel
         Adapters = [.. source.Adapters, .. Adapters],
         ControlVectors = [.. source.ControlVectors, .. ControlVectors],
         Template = Template ?? source.Template,
+        ChatTemplate = ModelTemplate.IsJinja(Template) ? Template : source.ChatTemplate,
         System = System ?? source.System,
         Messages = Messages.Count > 0 ? [.. Messages.Select(turn => new ChatMessage(turn.Role, turn.Content))] : source.Messages,
         DefaultOptions = Merged(source.DefaultOptions),

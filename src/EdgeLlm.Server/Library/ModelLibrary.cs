@@ -53,6 +53,7 @@ public sealed class ModelLibrary(string folder)
         ArgumentNullException.ThrowIfNull(model);
         if (Derived().FirstOrDefault(one => ServedModel.IsCalled(one.Name, model.From)).Model is { } other) model = model.Over(other);
         model.Validate();
+        if (ModelTemplate.IsJinja(model.Template)) ModelTemplate.Check(model.Template!);
         string path = PathOf(name);
         Directory.CreateDirectory(folder);
         string beside = Path.Combine(folder, "." + Path.GetRandomFileName());

@@ -8,8 +8,8 @@ using EdgeLlm.Server.Settings;
 namespace EdgeLlm.Server.Library;
 
 /// <summary>
-/// Ollama's Modelfile: an instruction a line (FROM, ADAPTER, SYSTEM, PARAMETER, MESSAGE, LICENSE), its text also in quotes or in three of
-/// them over several lines. TEMPLATE is refused, with the reason.
+/// Ollama's Modelfile: an instruction a line (FROM, ADAPTER, SYSTEM, TEMPLATE, PARAMETER, MESSAGE, LICENSE), its text also in quotes or in
+/// three of them over several lines. TEMPLATE takes Jinja; one in Go's language is refused, with the reason.
 /// </summary>
 public static class Modelfile
 {
@@ -20,7 +20,7 @@ public static class Modelfile
     public static DerivedModel Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        string? from = null, system = null;
+        string? from = null, system = null, template = null;
         var messages = new List<DerivedTurn>();
         var licenses = new List<string>();
         var adapters = new List<AdapterEntry>();
@@ -29,9 +29,9 @@ public static class Modelfile
         for (int i = 0; i < lines.Length; i++)
         {
             int number = i + 1;
-            string line = lines[i].Trim();
-            if (line.Length == 0 || line[0] == '#') continue;
-            (string instruction, string rest) = SplitWord(line);
+            string first = lines[i].Trim();
+            if (first.Length == 0 || first[0] == '#') continue;
+            (string instruction, string rest) = SplitWord(first);
             string value;
             switch (instruction.ToUpperInvariant())
             {
@@ -51,9 +51,16 @@ public static class Modelfile
                     messages.Add(new DerivedTurn(role.ToLowerInvariant(), Value(said)));
                     break;
                 case "TEMPLATE":
-                    throw Wrong(number,
-                        "TEMPLATE: Ollama's templates are not read here, the model's own is used (Jinja ones are set with "
-                            + "--chat-template)");
+                    template = Value(rest, isExact: true);
+                    try
+                    {
+                        ModelTemplate.Check(template);
+                    }
+                    catch (ArgumentException exception)
+                    {
+                        throw Wrong(number, exception.Message);
+                    }
+                    break;
                 case "ADAPTER":
                     value = Value(rest);
                     if (value.Length == 0) throw Wrong(number, "ADAPTER takes the file or folder of an adapter");
@@ -61,29 +68,34 @@ public static class Modelfile
                     break;
                 case var other:
                     throw Wrong(number,
-                        $"there is no instruction {Printable.Line(other)}: FROM, ADAPTER, SYSTEM, PARAMETER, MESSAGE and LICENSE are");
+                        $"there is no instruction {Printable.Line(other)}: FROM, ADAPTER, SYSTEM, TEMPLATE, PARAMETER, MESSAGE and LICENSE "
+                            + "are");
             }
 
-            string Value(string begun)
+            // Of an exact text, only the line break that follows the quotes is not meant.
+            string Value(string begun, bool isExact = false)
             {
                 const string Quotes = "\"\"\"";
                 if (!begun.StartsWith(Quotes, StringComparison.Ordinal))
                     return begun.Length >= 2 && begun[0] == '"' && begun[^1] == '"' ? begun[1..^1] : begun;
-                var all = new StringBuilder(begun[Quotes.Length..]);
-                while (true)
+                var all = new StringBuilder();
+                string line = begun[Quotes.Length..];
+                int end;
+                while ((end = line.IndexOf(Quotes, StringComparison.Ordinal)) < 0)
                 {
-                    string sofar = all.ToString();
-                    int end = sofar.IndexOf(Quotes, StringComparison.Ordinal);
-                    if (end >= 0) return sofar[..end].Trim('\n');
+                    all.Append(line).Append('\n');
                     if (++i >= lines.Length) throw Wrong(number, "the text that begins with \"\"\" does not end");
-                    all.Append('\n').Append(lines[i]);
+                    line = lines[i];
                 }
+                string whole = all.Append(line, 0, end).ToString();
+                return !isExact ? whole.Trim('\n') : whole.StartsWith('\n') ? whole[1..] : whole;
             }
         }
         var model = new DerivedModel
         {
             From = from ?? throw new ArgumentException("FROM is missing: the model, or the file of a model, that this one is made of"),
             System = system,
+            Template = template,
             Adapters = adapters,
             Messages = messages,
             License = licenses,
@@ -98,6 +110,7 @@ public static class Modelfile
     {
         StringBuilder text = new StringBuilder().Append(CultureInfo.InvariantCulture, $"FROM {served.Name}\n");
         foreach (AdapterEntry adapter in served.Adapters) text.Append(CultureInfo.InvariantCulture, $"ADAPTER {adapter.Name}\n");
+        if (ModelTemplate.IsJinja(served.Template)) text.Append(CultureInfo.InvariantCulture, $"TEMPLATE \"\"\"{served.Template}\"\"\"\n");
         if (served.System is { } system) text.Append(CultureInfo.InvariantCulture, $"SYSTEM \"\"\"{system}\"\"\"\n");
         foreach (string parameter in parameters.Split('\n', StringSplitOptions.RemoveEmptyEntries))
             text.Append(CultureInfo.InvariantCulture, $"PARAMETER {parameter}\n");

@@ -1,4 +1,5 @@
 using OpenTelemetry;
+using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 
@@ -6,12 +7,15 @@ namespace EdgeLlm.Server.Metrics;
 
 /// <summary>
 /// Sends the metrics to a collector by OTLP, as OpenTelemetry's usual variables of the environment say: OTEL_EXPORTER_OTLP_ENDPOINT (or
-/// ..._METRICS_ENDPOINT) turns it on, ..._PROTOCOL, ..._HEADERS, OTEL_METRIC_EXPORT_INTERVAL and the others are the library's;
-/// OTEL_SDK_DISABLED=true and OTEL_METRICS_EXPORTER=none turn it off.
+/// ..._METRICS_ENDPOINT) turns it on, ..._PROTOCOL (http/protobuf where it is not said, as the specification has it; grpc at its port,
+/// 4317), ..._HEADERS, OTEL_METRIC_EXPORT_INTERVAL and the others are the library's; OTEL_SDK_DISABLED=true and OTEL_METRICS_EXPORTER=none
+/// turn it off. No traces are sent.
 /// </summary>
 internal static class OtlpExport
 {
-    private const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT", MetricsEndpoint = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
+    private const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT", MetricsEndpoint = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+        Protocol = "OTEL_EXPORTER_OTLP_PROTOCOL", MetricsProtocol = "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL";
+    private const int GrpcPort = 4317;
 
     /// <summary>Begins to send, where the environment asks for it.</summary>
     /// <param name="environment">Gives the value of a variable, or null.</param>
@@ -28,13 +32,18 @@ internal static class OtlpExport
             log.Warning($"metrics are not sent: {name} takes an address such as http://collector:4318, not '{Printable.Line(value, 100)}'");
             return null;
         }
+        bool isProtocolSaid = !string.IsNullOrEmpty(environment(Protocol)) || !string.IsNullOrEmpty(environment(MetricsProtocol));
         log.Info(
             $"metrics are sent to {endpoint.Scheme}://{endpoint.Authority} (OTLP)"); // the authority has no password, which an address may
         return Sdk.CreateMeterProviderBuilder()
             .ConfigureResource(resource => resource.AddService("edgellm",
                 serviceVersion: typeof(OtlpExport).Assembly.GetName().Version?.ToString(3)).AddEnvironmentVariableDetector())
             .AddMeter(ServiceMetrics.Name)
-            .AddOtlpExporter()
+            .AddOtlpExporter(options =>
+            {
+                if (isProtocolSaid) return;
+                options.Protocol = endpoint.Port == GrpcPort ? OtlpExportProtocol.Grpc : OtlpExportProtocol.HttpProtobuf;
+            })
             .Build();
     }
 }

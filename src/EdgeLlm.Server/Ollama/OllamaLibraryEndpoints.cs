@@ -86,11 +86,12 @@ internal sealed class OllamaLibraryEndpoints(AnswerService service, ServerLog lo
         if (!string.IsNullOrEmpty(request.Quantize))
             throw ApiException.Unsupported("quantize", "edgellm quantize makes a smaller file of a model");
         if (!string.IsNullOrEmpty(request.Template))
-            throw ApiException.Unsupported("template", "Ollama's templates are not read here: the model's own is used");
+            Guarded("template", () => Checked(request.Template));
         ModelLibrary library = Library;
         DerivedModel model = Guarded("modelfile", () => ModelOf(request, library, name));
         if (request.Files is { Count: > 0 }
-            && model is { System: null, Messages: [], Parameters.Count: 0, License: [], Adapters: [] } && model.From == name)
+            && model is { System: null, Template: null, Messages: [], Parameters.Count: 0, License: [], Adapters: [] }
+            && model.From == name)
             model = model with { From = "" }; // the file itself
         else if (model.From != name && service.Engine.Find(model.From) is null)
             throw new ApiException(404,
@@ -214,8 +215,8 @@ internal sealed class OllamaLibraryEndpoints(AnswerService service, ServerLog lo
         if (request.Files is { Count: > 0 } files)
         {
             if (files.Count > 1) throw new ArgumentException($"{files.Count} files: a model is made of one GGUF file here");
-            bool isPlain = string.IsNullOrEmpty(request.System) && request.Adapters is not { Count: > 0 }
-                && request.Messages is not { Count: > 0 } && request.Parameters is not { Count: > 0 } && !Fields.IsSet(request.License);
+            bool isPlain = string.IsNullOrEmpty(request.System) && string.IsNullOrEmpty(request.Template)
+                && request.Adapters is not { Count: > 0 } && request.Messages is not { Count: > 0 } && request.Parameters is not { Count: > 0 } && !Fields.IsSet(request.License);
             string stored = isPlain ? name : name + "-weights";
             library.Adopt(files.Values.First(), stored);
             model = model with { From = stored };
@@ -227,6 +228,7 @@ internal sealed class OllamaLibraryEndpoints(AnswerService service, ServerLog lo
         return model with
         {
             System = string.IsNullOrEmpty(request.System) ? model.System : request.System,
+            Template = string.IsNullOrEmpty(request.Template) ? model.Template : request.Template,
             Parameters = request.Parameters is { Count: > 0 } parameters ? parameters : model.Parameters,
             Messages = request.Messages is { Count: > 0 } messages
                 ? [.. messages.Select(message => new DerivedTurn(message?.Role ?? "", message?.Content ?? ""))] : model.Messages,
@@ -249,6 +251,12 @@ internal sealed class OllamaLibraryEndpoints(AnswerService service, ServerLog lo
     private static bool Write(ModelLibrary library, string name, DerivedModel model)
     {
         library.Write(name, model);
+        return true;
+    }
+
+    private static bool Checked(string template)
+    {
+        ModelTemplate.Check(template);
         return true;
     }
 

@@ -48,7 +48,7 @@ internal sealed class OllamaModelEndpoints(InferenceEngine engine)
             ["general.parameter_count"] = Json(served.Parameters, OllamaJson.Default.Int64),
             [$"{served.Family}.context_length"] = Json(length, OllamaJson.Default.Int32),
         };
-        string template = (model is null ? served.ChatTemplate : model.ChatTemplateSource) ?? "";
+        string template = (model is null || ModelTemplate.IsJinja(served.Template) ? served.ChatTemplate : model.ChatTemplateSource) ?? "";
         string? license = served.License
             ?? (served.Metadata.GetValueOrDefault("general.license") is { ValueKind: JsonValueKind.String } text ? text.GetString() : null);
         string parameters = ParametersOf(served, length);

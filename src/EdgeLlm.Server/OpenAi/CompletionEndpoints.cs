@@ -12,6 +12,9 @@ namespace EdgeLlm.Server.OpenAi;
 /// <summary>OpenAI's completions: texts that are continued, filled in, or measured.</summary>
 internal sealed class CompletionEndpoints(AnswerService service)
 {
+    /// <summary>Most probabilities of prompts' tokens in an answer: some 100 bytes each, while it is written.</summary>
+    private const int MostProbabilities = 200_000;
+
     public void Map(IEndpointRouteBuilder routes) => routes.MapPost("/v1/completions", (RequestDelegate)CompleteAsync);
 
     private async Task CompleteAsync(HttpContext context)
@@ -107,8 +110,13 @@ internal sealed class CompletionEndpoints(AnswerService service)
         service.Engine.RequireRoom();
         using ModelLease lease = await service.Engine.UseAsync(served, context.RequestAborted).ConfigureAwait(false);
         Prompts.ChatOf(lease);
+        IReadOnlyList<List<int>> prompts = request.Encode(lease.Model);
+        long told = request is { Echo: true, Logprobs: { } named } ? prompts.Sum(prompt => prompt.Count * (1L + named)) : 0;
+        if (told > MostProbabilities)
+            throw ApiException.Field("logprobs",
+                $"are {told} with those of the prompts' tokens; at most {MostProbabilities} are told at once");
         var echoes = new List<Echo>();
-        foreach (List<int> prompt in request.Encode(lease.Model))
+        foreach (List<int> prompt in prompts)
         {
             if (prompt.Count == 0)
                 throw new ApiException(400, "the prompt has no tokens: there is nothing to continue", parameter: "prompt");
@@ -121,7 +129,8 @@ internal sealed class CompletionEndpoints(AnswerService service)
             echoes.Add(new Echo(text, first, tokens ?? [])
             {
                 PromptTokens = prompt.Count,
-                Probabilities = tokens is null ? null : CompletionProbabilities.Of(lease.Model.Tokenizer, tokens, 0, first)
+                Probabilities = tokens is null || !request.IsEmpty ? null
+                    : CompletionProbabilities.Of(lease.Model.Tokenizer, tokens, 0, first),
             });
         }
         return [.. echoes];
@@ -153,6 +162,7 @@ internal sealed class CompletionEndpoints(AnswerService service)
 
         public int PromptTokens { get; init; }
 
+        /// <summary>Probabilities of the prompt alone; null where an answer follows, or they are not asked for.</summary>
         public CompletionProbabilities? Probabilities { get; init; }
 
         /// <summary>Probabilities of the prompt and of an answer to it.</summary>

@@ -8,6 +8,8 @@ namespace EdgeLlm.Generation;
 /// <summary>The vocabularies of models as trees for constraints, each made when first needed.</summary>
 internal static class ConstraintVocabulary
 {
+    private const int MostTrees = 4; // of a tokenizer, for formats of calls
+
     private static readonly ConditionalWeakTable<Tokenizer, Dictionary<string, TokenTree>> Trees = [];
 
     /// <summary>
@@ -24,8 +26,9 @@ internal static class ConstraintVocabulary
         lock (Trees)
         {
             if (!Trees.TryGetValue(tokenizer, out Dictionary<string, TokenTree>? trees)) Trees.Add(tokenizer, trees = []);
-            if (!trees.TryGetValue(key, out TokenTree? tree)) trees[key] = tree = Make(tokenizer, [.. visible]);
-            return tree;
+            if (trees.TryGetValue(key, out TokenTree? tree)) return tree;
+            if (trees.Count >= MostTrees) trees.Clear(); // answers that use one have it
+            return trees[key] = Make(tokenizer, [.. visible]);
         }
     }
 

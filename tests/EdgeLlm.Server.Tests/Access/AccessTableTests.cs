@@ -73,6 +73,7 @@ public sealed class AccessTableTests : IDisposable
         ["POST /api/copy"] = (Admin, null),
         ["DELETE /api/delete"] = (Admin, null),
         ["POST /api/blobs/{digest}"] = (Admin, null),
+        ["HEAD /api/blobs/{digest}"] = (Admin, null),
         ["POST /api/embed"] = (Use, Model),
         ["POST /api/embeddings"] = (Use, Model),
         ["GET /v1/models"] = (Use, Lists),
@@ -115,7 +116,8 @@ public sealed class AccessTableTests : IDisposable
         foreach (RouteEndpoint endpoint in server.Server.Routes)
         {
             string pattern = endpoint.RoutePattern.RawText!;
-            foreach (string method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Where(method => method != "HEAD"))
+            IReadOnlyList<string> methods = endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods;
+            foreach (string method in methods.Where(method => method != "HEAD" || methods.Count == 1)) // beside GET it is as GET
                 routes.Add(($"{method} {pattern}", method,
                     pattern.Replace("{**id}", "tiny", StringComparison.Ordinal).Replace("{id}", "1", StringComparison.Ordinal)));
         }
@@ -136,7 +138,7 @@ public sealed class AccessTableTests : IDisposable
             Assert.Equal((row, least is Admin ? 403 : null), (row, Refusal(await SendAsync(server, method, path, "use"))));
             Assert.Equal((row, least is Admin ? 403 : null), (row, Refusal(await SendAsync(server, method, path, "device"))));
             Assert.Equal((row, null), (row, Refusal(await SendAsync(server, method, path, "admin"))));
-            bool isCounted = !isOpen && least != Admin && method != "GET";
+            bool isCounted = !isOpen && least != Admin && method is not ("GET" or "HEAD");
             Assert.Equal((row, isCounted ? 429 : least is Admin ? 403 : null),
                 (row, Refusal(await SendAsync(server, method, path, "worn"))));
             HttpResponseMessage own = await SendAsync(server, method, path, "use"),
@@ -144,6 +146,20 @@ public sealed class AccessTableTests : IDisposable
             if (of == Model) Assert.Equal((row, 200, 404), (row, (int)own.StatusCode, (int)foreign.StatusCode));
             if (of == Lists) Assert.Equal((row, true, false), (row, await HasTinyAsync(own), await HasTinyAsync(foreign)));
         }
+    }
+
+    /// <summary>The only route that settings add: what a device needs before it can trust the service, and nothing else.</summary>
+    [Fact]
+    public async Task With_an_authority_of_its_own_the_service_has_one_open_route_more()
+    {
+        var options = new ServerOptions { TlsSelf = true, TlsFolder = Path.Combine(_folder, "tls") };
+        await using TestServer server = await TestServer.StartAsync(options);
+        RouteEndpoint more = Assert.Single(server.Server.Routes,
+            route => !Table.Keys.Any(row => row[(row.IndexOf(' ', StringComparison.Ordinal) + 1)..] == route.RoutePattern.RawText));
+        Assert.Equal("/ca.pem", more.RoutePattern.RawText);
+        Assert.Null(more.Metadata.GetMetadata<RouteAccess>()!.Least);
+        Assert.Contains("`GET /ca.pem`", File.ReadAllText(Path.Combine(SharedFolder.RepositoryRoot, "docs", "api.md")),
+            StringComparison.Ordinal);
     }
 
     [Fact]

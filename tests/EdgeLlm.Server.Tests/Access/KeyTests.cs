@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using EdgeLlm.Server.Access;
 using EdgeLlm.Server.Settings;
+using EdgeLlm.Tests;
 
 namespace EdgeLlm.Server.Tests.Access;
 
@@ -138,6 +139,27 @@ public sealed class KeyTests : IDisposable
         foreach ((ApiKey key, string text) in made) Assert.Equal(key.Name, keys.Find(text)!.Name);
         foreach (string wrong in new[] { "", "x", made[0].Text[..^1], made[0].Text + "x", new string('x', 100_000) })
             Assert.Null(keys.Find(wrong));
+    }
+
+    /// <summary>
+    /// What a clock could tell is decided by how keys are compared, so that is what is looked at: each of them, by their hashes, in a time
+    /// that does not depend on where they differ; and no other place of the service compares one.
+    /// </summary>
+    [Fact]
+    public void Keys_are_compared_by_their_hashes_in_a_fixed_time_and_in_one_place()
+    {
+        string server = Path.Combine(SharedFolder.RepositoryRoot, "src", "EdgeLlm.Server");
+        string keyring = File.ReadAllText(Path.Combine(server, "Access", "Keyring.cs"));
+        int begin = keyring.IndexOf("public Caller? Find(", StringComparison.Ordinal);
+        int end = keyring.IndexOf("\n    }", begin, StringComparison.Ordinal);
+        string find = keyring[begin..end];
+        Assert.Contains("HashOf(text)", find, StringComparison.Ordinal);
+        Assert.Contains("CryptographicOperations.FixedTimeEquals(hash, entry.Hash)", find, StringComparison.Ordinal);
+        foreach (string early in new[] { "break", "continue", "SequenceEqual", "==", "TryGetValue", "FirstOrDefault" })
+            Assert.DoesNotContain(early, find, StringComparison.Ordinal);
+        Assert.Single(find.Split("return ")[1..]); // after the last key
+        foreach (string file in Directory.GetFiles(server, "*.cs", SearchOption.AllDirectories))
+            Assert.DoesNotMatch(@"(ApiKey|[kK]eyIn\([^)]*\)|\.Hash) ?(==|!=) ?[^n]|\.Hash\.(Equals|SequenceEqual)", File.ReadAllText(file));
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);

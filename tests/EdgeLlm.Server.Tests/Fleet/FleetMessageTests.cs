@@ -57,6 +57,7 @@ public sealed class FleetMessageTests
             Constraint = OutputConstraint.Regex("[a-z]+"),
             Scope = new PrefixScope("owner"),
             Instructions = 2,
+            VisibleTokens = [7, 8],
         };
         var request = new AnswerRequest([1, 2, 3]) { Options = options, Client = "anna", Priority = AnswerPriority.Batch };
         byte[] json = JsonSerializer.SerializeToUtf8Bytes(FleetJob.Of(Id, Model, request), FleetJson.Default.FleetJob);
@@ -65,7 +66,7 @@ public sealed class FleetMessageTests
         Assert.Equal(("fleet anna", AnswerPriority.Batch), (read.Client, read.Priority));
         Compare(sampling, read.Options.Sampling, new SamplingOptions());
         Compare(options, read.Options, new GenerationOptions(), nameof(GenerationOptions.Sampling),
-            nameof(GenerationOptions.Constraint), // compared by themselves
+            nameof(GenerationOptions.Constraint), "LateConstraint", // compared by themselves, and in FleetToolTests
             nameof(GenerationOptions.Speculates), "DraftTokens", // how it is computed, not what
             nameof(GenerationOptions.Shift), nameof(GenerationOptions.LogProbabilities)); // refused
         Assert.Equal(("regex", "[a-z]+"), read.Options.Constraint!.Source);

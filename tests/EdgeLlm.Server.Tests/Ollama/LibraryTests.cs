@@ -62,7 +62,10 @@ public sealed class LibraryTests : IDisposable
         """{"model":"a","from":"tiny","adapters":{"x":"sha256:0000000000000000000000000000000000000000000000000000000000000000"}}""",
         400, "there is no upload")]
     [InlineData("""{"model":"a","modelfile":"FROM tiny\nADAPTER /etc/passwd"}""", 400, "has no adapter /etc/passwd in the settings")]
-    [InlineData("""{"model":"a","from":"tiny","template":"{{ .Prompt }}"}""", 400, "template")]
+    [InlineData("""{"model":"a","from":"tiny","template":"{{ .Prompt }}"}""", 400, "this is Go's language")]
+    [InlineData("""{"model":"a","from":"tiny","template":"adapter"}""", 400, "must be a chat template in Jinja")]
+    [InlineData("""{"model":"a","from":"tiny","template":"a\n{% for m in messages %}"}""", 400, "line 2")]
+    [InlineData("""{"model":"a","modelfile":"FROM tiny\nTEMPLATE {{ if .System }}x{{ end }}"}""", 400, "line 2: TEMPLATE must be Jinja")]
     [InlineData("""{"model":"a","from":"tiny","messages":[{"role":"king","content":"x"}]}""", 400, "king")]
     [InlineData("""{"model":"a","files":{"x.gguf":"sha256:12"}}""", 400, "digest")]
     [InlineData("""{"from":"tiny"}""", 400, "model is required")]
@@ -72,6 +75,78 @@ public sealed class LibraryTests : IDisposable
         JsonElement error = await server.AskAsync("/api/create", body, (HttpStatusCode)status);
         Assert.Contains(message, error.GetProperty("error").GetString(), StringComparison.Ordinal);
         Assert.Empty(Directory.GetFiles(_folder));
+    }
+
+    [Fact]
+    public async Task A_model_with_a_template_of_its_own_has_its_conversations_written_by_it()
+    {
+        const string Template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}<bot>";
+        await using TestServer server = await TestServer.StartWithLibraryAsync(new ModelLibrary(_folder));
+        var model = server.Server.Engine.OpenOf(server.Server.Engine.Models.Own)!;
+        server.Server.Engine.Script = request => model.Tokenizer.Decode([.. request.Prompt], renderSpecial: true);
+        string plain = await ChatAsync(server, "tiny");
+        Assert.DoesNotContain("<bot>", plain, StringComparison.Ordinal);
+        await server.AskAsync("/api/create",
+            JsonSerializer.Serialize(new { model = "own", from = "tiny", template = Template, stream = false }));
+        await server.AskAsync("/api/create",
+            JsonSerializer.Serialize(new { model = "file", modelfile = $"FROM tiny\nTEMPLATE \"\"\"\n{Template}\"\"\"\n", stream = false }));
+        await server.AskAsync("/api/create", """{"model":"child","from":"own","system":"OK","stream":false}""");
+        Assert.Equal(HttpStatusCode.OK, (await server.PostAsync("/api/copy", """{"source":"own","destination":"copy"}""")).StatusCode);
+        foreach (string name in new[] { "own", "file", "copy" })
+            Assert.EndsWith("<user>Hi\n<bot>", await ChatAsync(server, name), StringComparison.Ordinal);
+        Assert.EndsWith("<system>OK\n<user>Hi\n<bot>", await ChatAsync(server, "child"), StringComparison.Ordinal);
+        Assert.EndsWith("<user>Hi\n<bot>",
+            TextOf(await server.AskAsync("/v1/chat/completions", """{"model":"own","messages":[{"role":"user","content":"Hi"}]}""")),
+            StringComparison.Ordinal);
+        Assert.Equal(plain, await ChatAsync(server, "tiny"));
+        JsonElement show = await server.AskAsync("/api/show", """{"model":"own"}""");
+        Assert.Equal(Template, show.GetProperty("template").GetString());
+        Assert.Contains($"TEMPLATE \"\"\"{Template}\"\"\"", show.GetProperty("modelfile").GetString(), StringComparison.Ordinal);
+        Assert.NotEqual(Template, (await server.AskAsync("/api/show", """{"model":"tiny"}""")).GetProperty("template").GetString());
+        Assert.Single(server.Server.Engine.Open); // they share the file
+    }
+
+    /// <summary>Limits are those of a template in a model's file: the request fails, the service does not.</summary>
+    [Theory]
+    [InlineData("{% for i in range(1000000000) %}{% for j in range(1000000000) %}{% endfor %}{% endfor %}{{ messages }}")]
+    [InlineData("{% set ns = namespace(s='x') %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}")]
+    [InlineData("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}")]
+    [InlineData("{{ raise_exception('no') }}")]
+    public async Task A_hostile_template_costs_its_own_requests_alone(string template)
+    {
+        await using TestServer server = await TestServer.StartWithLibraryAsync(new ModelLibrary(_folder));
+        server.Server.Engine.Script = _ => "fine";
+        await server.AskAsync("/api/create", JsonSerializer.Serialize(new { model = "evil", from = "tiny", template, stream = false }));
+        JsonElement error = await server.AskAsync("/api/chat", """{"model":"evil","messages":[{"role":"user","content":"Hi"}]}""",
+            HttpStatusCode.BadRequest);
+        Assert.Contains("chat template", error.GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.Equal("fine", await ChatAsync(server, "tiny"));
+    }
+
+    [Fact]
+    public async Task Many_templates_are_not_all_kept_and_a_damaged_file_of_one_fails_alone()
+    {
+        await using TestServer server = await TestServer.StartWithLibraryAsync(new ModelLibrary(_folder));
+        var model = server.Server.Engine.OpenOf(server.Server.Engine.Models.Own)!;
+        server.Server.Engine.Script = request => model.Tokenizer.Decode([.. request.Prompt], renderSpecial: true);
+        for (int i = 0; i < 20; i++)
+            await server.AskAsync("/api/create",
+                JsonSerializer.Serialize(new { model = $"m{i}", from = "tiny", template = $"{{{{ messages[0].content }}}} {i}:", stream = false }));
+        for (int i = 0; i < 40; i++) Assert.EndsWith($"Hi {i % 20}:", await ChatAsync(server, $"m{i % 20}"), StringComparison.Ordinal);
+        foreach (string damaged in new[]
+        {
+            """{"from":"tiny","template":"{% broken"}""", """{"from":"tiny","template":"broken"}""", """{"from":"tiny","messages":[null]}""",
+            """{"from":"tiny","messages":[{"role":"user"}]}""", """{"from":"tiny","license":[null],"parameters":null}""", """{"from":null}""",
+            """{"from":"tiny","adapters":[null]}""", "null", "[", """{"from":"tiny","king":1}""",
+        })
+        {
+            File.WriteAllText(Path.Combine(_folder, "m0.model.json"), damaged);
+            Assert.False((await server.PostAsync("/api/chat", """{"model":"m0","messages":[{"role":"user","content":"Hi"}]}"""))
+                .IsSuccessStatusCode, damaged);
+            Assert.EndsWith("Hi 1:", await ChatAsync(server, "m1"), StringComparison.Ordinal);
+        }
+        File.WriteAllText(Path.Combine(_folder, "m0.model.json"), """{"from":"tiny"}""");
+        Assert.Contains("Hi", await ChatAsync(server, "m0"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -158,14 +233,18 @@ public sealed class LibraryTests : IDisposable
         DerivedModel model =
             Modelfile.Parse(
                 "# comment\nFROM tiny\nSYSTEM \"\"\"\nTwo\nlines\n\"\"\"\nPARAMETER temperature 0.5\nparameter stop "
-                    + "\"<|x|>\"\nPARAMETER stop AI\nMESSAGE user Hi there\nMESSAGE assistant \"\"\"Yo\"\"\"\nLICENSE MIT\n");
-        Assert.Equal(("tiny", "Two\nlines"), (model.From, model.System));
+                    + "\"<|x|>\"\nPARAMETER stop AI\nMESSAGE user Hi there\nMESSAGE assistant \"\"\"Yo\"\"\"\nLICENSE MIT\n"
+                    + "TEMPLATE \"\"\"\n{{ messages[0].content }}\n\"\"\"\n");
+        Assert.Equal(("tiny", "Two\nlines", "{{ messages[0].content }}\n"), (model.From, model.System, model.Template));
         Assert.Equal(0.5, model.Parameters["temperature"].GetDouble());
         Assert.Equal(["<|x|>", "AI"], model.Parameters["stop"].EnumerateArray().Select(stop => stop.GetString()));
         Assert.Equal([new DerivedTurn("user", "Hi there"), new DerivedTurn("assistant", "Yo")], model.Messages);
         foreach ((string text, string problem) in new[]
         {
             ("SYSTEM x", "FROM is missing"), ("FROM a\nADAPTER", "line 2: ADAPTER"), ("FROM a\nTEMPLATE b", "line 2: TEMPLATE"),
+            ("FROM a\nTEMPLATE \"\"\"\n{{- range .Messages }}\n{{- end }}\"\"\"", "line 2: TEMPLATE must be Jinja, and this is Go's"),
+            ("FROM a\nTEMPLATE \"\"\"{{ messages", "line 2: the text that begins"), ("FROM a\nTEMPLATE {% if %}", "line 2: TEMPLATE"),
+            ("FROM a\nTEMPLATE \"\"\"{{ x }}" + new string('x', 1 << 20) + "\"\"\"", "line 2: TEMPLATE must be Jinja: chat template"),
             ("FROM a\nBAKE b", "no instruction BAKE"),
             ("FROM a\nSYSTEM \"\"\"x", "does not end"), ("FROM a\nPARAMETER x 1", "options.x"), ("FROM a\nMESSAGE king x", "king"),
             ("FROM a\nPARAMETER temperature", "a name and a value"),

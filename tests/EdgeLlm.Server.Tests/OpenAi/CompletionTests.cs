@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using EdgeLlm.Server.Settings;
 
 namespace EdgeLlm.Server.Tests.OpenAi;
 
@@ -37,6 +38,43 @@ public sealed class CompletionTests : IAsyncLifetime
         Assert.Equal(2, completion.GetProperty("choices").GetArrayLength());
         Assert.Equal(TextOf(await _server.AskAsync(Path, Request("\"prompt\":\"Once upon a\""))),
             completion.GetProperty("choices")[1].GetProperty("text").GetString());
+    }
+
+    /// <summary>The plan has one context: a prompt is measured in it, not in another one beside.</summary>
+    [Fact]
+    public async Task A_prompt_is_measured_in_a_context_of_the_plan_and_waits_for_one()
+    {
+        await using TestServer server = await TestServer.StartAsync(new ServerOptions { Parallel = 1, Conversations = 1, CacheMemory = 0 });
+        string longest = JsonSerializer.Serialize(Enumerable.Range(0, 512).Select(i => 300 + i % 150));
+        string echo = $"{{\"model\":\"tiny\",\"prompt\":{longest},\"echo\":true,\"logprobs\":2,\"max_tokens\":0}}";
+        string alone = await ProbabilitiesAsync(server, echo);
+        Assert.Equal(512, JsonDocument.Parse(alone).RootElement.GetArrayLength());
+        Task<string>[] measured;
+        using (HttpResponseMessage answer = await server.BeginComputingAsync("/completion",
+            """{"prompt":"Once","n_predict":100000,"ignore_eos":true,"stream":true}"""))
+        {
+            measured = [.. Enumerable.Range(0, 3).Select(_ => MeasuredAsync())];
+            await answer.Content.ReadAsStringAsync(); // the whole context
+        }
+        foreach (Task<string> one in measured) Assert.Equal(alone, await one);
+        // A conversation that is kept gives way, and is computed anew.
+        const string Ask = """{"model":"tiny","prompt":"Once upon a time","max_tokens":8,"temperature":0}""";
+        string first = TextOf(await server.AskAsync("/v1/completions", Ask));
+        Assert.Equal(alone, await ProbabilitiesAsync(server, echo));
+        Assert.Equal(first, TextOf(await server.AskAsync("/v1/completions", Ask)));
+
+        async Task<string> MeasuredAsync()
+        {
+            string text = await ProbabilitiesAsync(server, echo);
+            Assert.False(server.Server.Engine.IsComputing, "it was measured beside the answer that had the only context");
+            return text;
+        }
+
+        static async Task<string> ProbabilitiesAsync(TestServer server, string body) =>
+            (await server.AskAsync("/v1/completions", body)).GetProperty("choices")[0].GetProperty("logprobs")
+                .GetProperty("token_logprobs").GetRawText();
+
+        static string TextOf(JsonElement answer) => answer.GetProperty("choices")[0].GetProperty("text").GetString()!;
     }
 
     [Fact]

@@ -21,6 +21,9 @@ public sealed record ThinkingFormat(string Open, string Close)
                 StringComparison.Ordinal));
     }
 
+    /// <summary>The form whose thoughts begin with a text; null where there is none.</summary>
+    internal static ThinkingFormat? Opened(string open) => Known.FirstOrDefault(format => format.Open == open);
+
     /// <summary>Where thoughts begin: where an answer does; anywhere with models whose answers have several channels.</summary>
     /// <param name="text">A text.</param>
     /// <param name="isStart">Whether the answer begins with it.</param>

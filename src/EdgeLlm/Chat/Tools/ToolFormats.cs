@@ -160,6 +160,9 @@ internal static class ToolFormats
         Llama("<|python_tag|>"),
     ];
 
+    /// <summary>The format of a name, of which there is one way of writing calls; null where there is none.</summary>
+    public static ToolFormat? Named(string name) => name == Json.Name ? Json : All.FirstOrDefault(format => format.Name == name);
+
     /// <summary>The format whose signs a text has: a rendered call, or a template's source; null where there is none.</summary>
     public static ToolFormat? Find(string text) =>
         All.FirstOrDefault(format => format.Signs.All(sign => text.Contains(sign, StringComparison.Ordinal)));

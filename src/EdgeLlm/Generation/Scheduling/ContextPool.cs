@@ -60,6 +60,13 @@ internal sealed class ContextPool : IDisposable
     /// <summary>Keeps a context for the next turn of its conversation.</summary>
     public void Return(Context context) => _idle.AddFirst(context);
 
+    /// <summary>Gives back the memory of a context that was taken.</summary>
+    public void Drop(Context context)
+    {
+        _taken -= context.Bytes;
+        context.Cache.Dispose();
+    }
+
     /// <summary>Gives back the memory of all contexts that no answer uses.</summary>
     public void Dispose()
     {
@@ -84,12 +91,6 @@ internal sealed class ContextPool : IDisposable
     /// <summary>Bytes to be reckoned for a context, null for a new one, beside those that are.</summary>
     private long BytesMissing(Context? context, int positions) =>
         context is null ? BytesOf(positions) : BytesOf(Math.Max(context.Positions, positions)) - context.Bytes;
-
-    private void Drop(Context context)
-    {
-        _taken -= context.Bytes;
-        context.Cache.Dispose();
-    }
 
     /// <summary>Bytes of a context that is used up to here, and of its logits.</summary>
     private long BytesOf(int positions) => _model.CacheBytes(Math.Min(positions, _model.ContextLength)) + 4L * _model.Info.VocabularySize;

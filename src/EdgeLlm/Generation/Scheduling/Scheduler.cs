@@ -1,3 +1,4 @@
+using EdgeLlm.Generation.Prefixes;
 using EdgeLlm.Models;
 
 namespace EdgeLlm.Generation.Scheduling;
@@ -122,6 +123,35 @@ public sealed class Scheduler : IDisposable
         }
         _wake.Set();
         return task;
+    }
+
+    /// <summary>
+    /// Borrows an empty context of a model, one of those that its plan has: for what is computed by <see cref="ComputeAsync"/>.
+    /// </summary>
+    /// <param name="positions">How many of it are used.</param>
+    /// <returns>The context, for <see cref="GiveBackAsync"/>; null where running answers leave none now.</returns>
+    internal Task<ContextPool.Context?> TryBorrowAsync(LanguageModel model, int positions) => ComputeAsync(() =>
+    {
+        ContextPool.Context? context = RunOf(model).Contexts.Take([], positions, PrefixScope.Service);
+        context?.Cache.Memory.Truncate(0); // the memory of another one may have been taken
+        return context;
+    });
+
+    /// <summary>Gives a borrowed context's memory back.</summary>
+    internal async Task GiveBackAsync(LanguageModel model, ContextPool.Context context)
+    {
+        try
+        {
+            await ComputeAsync(() =>
+            {
+                RunOf(model).Contexts.Drop(context);
+                return _mayAdmit = true;
+            }).ConfigureAwait(false);
+        }
+        catch (SchedulerBusyException)
+        {
+            context.Cache.Dispose(); // it was stopped: nobody reckons with it any more
+        }
     }
 
     /// <summary>How many answers end before this one begins, if no other request comes; 0 from its turn on.</summary>

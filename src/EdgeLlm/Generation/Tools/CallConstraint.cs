@@ -39,7 +39,8 @@ internal sealed class CallConstraint
     /// <exception cref="ConstraintException">It is too complex.</exception>
     public static OutputConstraint Compile(ToolFormat format, IReadOnlyList<ToolDefinition> tools, int most,
         string before = "", string seed = "") =>
-        OutputConstraint.Compose(MostSteps, form => new CallConstraint(format, form).All(tools, most, before, seed));
+        OutputConstraint.Compose(MostSteps, form => new CallConstraint(format, form).All(tools, most, before, seed),
+            (CallForm.Kind, new CallForm(format, tools, most, before, seed).ToJson()));
 
     private GrammarNode All(IReadOnlyList<ToolDefinition> tools, int most, string before, string seed)
     {

@@ -135,7 +135,7 @@ public sealed class ToolCalling
         string[] names = [.. _callable.Select(tool => tool.Name)];
         return options with
         {
-            LateConstraint = new LateConstraint(Compile("", ""), () => new CallTrigger(Format, names, _format.Thinking, end)),
+            LateConstraint = new LateConstraint(Compile("", ""), Format, names, _format.Thinking, end),
         };
     }
 
@@ -195,7 +195,15 @@ public sealed class ToolCalling
     }
 }
 
-/// <summary>A form that an answer has from some place in it on, to its end.</summary>
+/// <summary>A form that an answer has from some place in it on, to its end: where the model begins a call.</summary>
 /// <param name="Constraint">The form.</param>
-/// <param name="CreateTrigger">Makes what finds the place.</param>
-internal sealed record LateConstraint(OutputConstraint Constraint, Func<CallTrigger> CreateTrigger);
+/// <param name="Format">How calls are written.</param>
+/// <param name="Names">The tools' names.</param>
+/// <param name="Thinking">How thoughts are marked, in which nothing begins; null: there are none.</param>
+/// <param name="PromptEnd">The prompt's last text.</param>
+internal sealed record LateConstraint(OutputConstraint Constraint, ToolFormat Format, string[] Names, ThinkingFormat? Thinking,
+    string PromptEnd)
+{
+    /// <summary>Creates what finds the place in an answer.</summary>
+    public CallTrigger CreateTrigger() => new(Format, Names, Thinking, PromptEnd);
+}

@@ -41,8 +41,8 @@ public sealed class OutputConstraint
     public bool IsJson { get; }
 
     /// <summary>
-    /// Source of the constraint (schema, regex, gbnf or lark, and its text), for a process that makes an equal one; null: it was made
-    /// otherwise.
+    /// Source of the constraint (schema, regex, gbnf, lark or what <see cref="Compose"/> was told, and its text), for a process that makes
+    /// an equal one; null: it was made otherwise.
     /// </summary>
     internal (string Kind, string Text)? Source { get; private init; }
 
@@ -173,11 +173,12 @@ public sealed class OutputConstraint
     /// <summary>A form put together of texts, patterns, schemas and grammars.</summary>
     /// <param name="steps">Steps that compiling it may take.</param>
     /// <param name="put">Puts it together.</param>
+    /// <param name="source">Its <see cref="Source"/>.</param>
     /// <exception cref="ConstraintException">It is too complex, or a part of it is wrong.</exception>
-    internal static OutputConstraint Compose(long steps, Func<FormBuilder, GrammarNode> put)
+    internal static OutputConstraint Compose(long steps, Func<FormBuilder, GrammarNode> put, (string Kind, string Text)? source = null)
     {
         var form = new FormBuilder(new AutomatonBuilder(new CompileBudget(steps)));
-        return new OutputConstraint(form.Finish(put(form), MostJsonLevels + 2), isJson: false);
+        return new OutputConstraint(form.Finish(put(form), MostJsonLevels + 2), isJson: false) { Source = source };
     }
 
     /// <summary>
