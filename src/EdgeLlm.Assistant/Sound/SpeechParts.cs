@@ -21,6 +21,9 @@ internal sealed class SpeechParts : IDisposable
     // Sound of a voice comes in large events, and a recognizer on a Pi takes its time.
     private static readonly WyomingLimits PeerLimits = new() { BlockBytes = 1 << 20 };
 
+    // Whisper's window: longer sound is heard in several.
+    private const int SingleWindow = 30 * Speech.Audio.AudioReader.SpeechRate;
+
     private SpeechRecognizer? _recognizer;
     private SpeechSynthesizer? _synthesizer;
 
@@ -107,18 +110,19 @@ internal sealed class SpeechParts : IDisposable
         // What people are likely to say here, in the form in which they say it.
         string prompt = "Turn on the lights. What time is it? Set a timer for 10 minutes. "
             + string.Join(" ", names.Select(static name => $"Turn off the {name}."));
-        TranscriptionOptions OptionsFor(string? language) => new()
+        TranscriptionOptions OptionsFor(string? language, bool isLong) => new()
         {
             Language = recognizer.Languages.Contains(language) ? language : null,
-            Prompt = prompt,
+            Prompt = isLong ? null : prompt, // nobody commands for so long, and in later windows it makes the recognizer leave text out
             ShortestWindow = 0,
-            Timestamps = false,
+            Timestamps = isLong ? null : false, // what takes several windows is cut between them where nothing is said
         };
         Recognize = (samples, language, cancellation) =>
-            Task.Run(() => recognizer.Transcribe(samples, OptionsFor(language), cancellation).Text.Trim(), cancellation);
+            Task.Run(() => recognizer.Transcribe(samples, OptionsFor(language, samples.Length > SingleWindow), cancellation).Text.Trim(),
+                cancellation);
         Follow = () =>
         {
-            SpeechStream stream = recognizer.StartStream(OptionsFor(settings.Languages[0]), isLive: true);
+            SpeechStream stream = recognizer.StartStream(OptionsFor(settings.Languages[0], isLong: false), isLive: true);
             return (samples, cancellation) =>
             {
                 stream.Add(samples.Span, null, cancellation);

@@ -38,7 +38,7 @@ internal static class NetworkStages
         {
             for (int frame = 0; frame < seen; frame++) byBand[band * seen + frame] = mel[frame * bands + band];
         }
-        model.Encode(mel, frames, cancellation);
+        model.Encode(mel, frames, 0, cancellation);
         var stages = new List<StageValues> { new("log_mel", bands, seen, byBand),
             new("encoder", model.Positions, model.Config.Width, model.States.ToArray()) };
         using HeadCaches cache = model.NewCache();

@@ -83,12 +83,15 @@ internal sealed unsafe class WhisperModel : IDisposable
     /// <summary>Encodes a window.</summary>
     /// <param name="mel">[frames][bands], see <see cref="Audio.LogMel"/>.</param>
     /// <param name="frames">Even, at most two a position of the encoder.</param>
+    /// <param name="atEnd">How many of the last positions stand at the end of a whole window, wherever this one ends: silence there tells
+    /// the decoder that nothing more is said.</param>
     /// <exception cref="NotFiniteException">An activation is infinite or not a number.</exception>
-    public void Encode(float[] mel, int frames, CancellationToken cancellation)
+    public void Encode(float[] mel, int frames, int atEnd, CancellationToken cancellation)
     {
         int positions = frames / 2, width = Config.Width;
         if (frames % 2 != 0 || positions < 1 || positions > Config.EncoderPositions || mel.Length < frames * Config.Bands)
             throw new ArgumentOutOfRangeException(nameof(frames));
+        if (atEnd < 0 || atEnd > positions) throw new ArgumentOutOfRangeException(nameof(atEnd));
         if (_states is null || _states.Bytes < positions * (long)width * sizeof(float))
         {
             _states?.Dispose();
@@ -100,7 +103,7 @@ internal sealed unsafe class WhisperModel : IDisposable
         fixed (float* bands = mel)
         {
             for (int first = 0; first < positions; first += ChunkPositions)
-                Convolve(states, bands, frames, first, Math.Min(ChunkPositions, positions - first));
+                Convolve(states, bands, frames, first, Math.Min(ChunkPositions, positions - first), positions - atEnd);
         }
         _encoder.Run(states, positions, cancellation);
         _decoder.Stack.FillCross(states, positions, _cross!, cancellation);
@@ -127,7 +130,8 @@ internal sealed unsafe class WhisperModel : IDisposable
     }
 
     /// <summary>Both convolutions, 3 wide, the second with stride 2, and the positions' embedding.</summary>
-    private void Convolve(float* states, float* mel, int frames, int first, int count)
+    /// <param name="end">The first position of those that stand at the end of a whole window.</param>
+    private void Convolve(float* states, float* mel, int frames, int first, int count, int end)
     {
         int width = Config.Width;
         _first.Run(mel, frames, 1, 2 * first - 1, 2 * count + 1, _convolved); // a position sees the frame before its two
@@ -137,7 +141,8 @@ internal sealed unsafe class WhisperModel : IDisposable
         float* row = _convolved;
         for (int i = 0; i < count; i++)
         {
-            _encoderPositions.RowToFloat(first + i, row);
+            int position = first + i;
+            _encoderPositions.RowToFloat(position < end ? position : Config.EncoderPositions - frames / 2 + position, row);
             Compute.Kernel.Add(to + i * (nint)width, row, width);
         }
     }

@@ -10,8 +10,9 @@ internal sealed class WhisperTranscriber : Transcriber
     private const int SamplesPerPosition = 2 * LogMel.Hop;
     private const double SecondsPerPosition = (double)SamplesPerPosition / LogMel.SampleRate;
 
-    // Positions after the last sound of a shortened window, and what windows are rounded up to.
-    private const int MarginPositions = 64;
+    // Positions after the last sound of a shortened window, and what windows are rounded up to. Half of them follow the sound, the others
+    // stand at the end of the 30 s that the model was trained with: without silence there it says what it heard over and over.
+    private const int MarginPositions = 96, EndPositions = 48;
     private const int PositionStep = 32;
 
     // More tokens than anybody says are a loop.
@@ -155,14 +156,14 @@ internal sealed class WhisperTranscriber : Transcriber
         DecodedWindow decoded = _decoder.Decode(prompt, start, rules, isShort ? options with { TemperatureStep = 0 } : options, given,
             mostTokens, cancellation);
         if (!isShort || !LooksWrong(decoded, options) && decoded.IsEnded) return decoded;
-        // With less than the window that it was trained on the model can fall into a loop.
+        // With less than the window that it was trained with the model can still fall into a loop.
         Encode(_model.Config.EncoderPositions);
         return _decoder.Decode(prompt, start, rules, options, given, MostTokens, cancellation);
 
         void Encode(int length)
         {
             _logMel.Compute(samples[..Math.Min(samples.Length, first + count + LogMel.Reach)], first, 2 * length, _mel);
-            _model.Encode(_mel, 2 * length, cancellation);
+            _model.Encode(_mel, 2 * length, length < _model.Config.EncoderPositions ? EndPositions : 0, cancellation);
         }
     }
 

@@ -65,7 +65,6 @@ internal sealed class VoiceHouse : IDisposable
 
     public VoiceHouse(VoiceModels models, bool usesModel = false, bool hasWakeWord = false)
     {
-        Assert.SkipUnless(EchoTests.IsWhole, "takes minutes of a processor: tools/test-voice VoiceChainTests");
         _models = models;
         _sink = new RecordingSink(Time);
         _source = new SpokenSource(Time, () => Host?.Loop) { Sink = _sink };

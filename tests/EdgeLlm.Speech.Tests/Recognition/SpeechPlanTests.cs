@@ -16,7 +16,7 @@ public sealed class SpeechPlanTests
         string path = SharedFolder.Require("models", "whisper-tiny.en");
         using var model = new WhisperModel(SpeechRecognizer.OpenFile(path), SpeechRecognizer.ComputeFor(options));
         int frames = 2 * model.Config.EncoderPositions;
-        model.Encode(new float[frames * model.Config.Bands], frames, default);
+        model.Encode(new float[frames * model.Config.Bands], frames, 0, default);
         using HeadCaches cache = model.NewCache();
         long allocated = model.AllocatedBytes + cache.AllocatedBytes + sizeof(float) * frames * model.Config.Bands;
         var plan = SpeechPlan.Of(path, options);

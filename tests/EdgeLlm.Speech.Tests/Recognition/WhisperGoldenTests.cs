@@ -31,7 +31,7 @@ public sealed class WhisperGoldenTests(WhisperGoldenTests.Model model, ITestOutp
         output.WriteLine($"{name}: log-mel {difference:g3}");
         Assert.InRange(difference, 0, 1e-4);
 
-        whisper.Encode(mel, frames, CancellationToken.None);
+        whisper.Encode(mel, frames, 0, CancellationToken.None);
         float bound = Bound("encoder");
         (shape, float[] states) = golden["encoder_every_25th"];
         difference = 0;
@@ -146,7 +146,7 @@ public sealed class WhisperGoldenTests(WhisperGoldenTests.Model model, ITestOutp
                 int frames = 128;
                 float[] mel = new float[whisper.Config.Bands * frames];
                 new LogMel(whisper.Config.Bands, whisper.Compute.Pool).Compute(samples, 0, frames, mel);
-                whisper.Encode(mel, frames, CancellationToken.None);
+                whisper.Encode(mel, frames, 0, CancellationToken.None);
                 using HeadCaches cache = whisper.NewCache();
                 float[] logits = whisper.Decode([whisper.Tokens.Start, whisper.Tokens.NoTimestamps], [cache], 2).ToArray();
                 first ??= logits;

@@ -37,7 +37,7 @@ public sealed class WhisperMultilingualTests : IDisposable
         float[] mel = new float[80 * 2 * Positions];
         var random = new Random(1);
         for (int i = 0; i < mel.Length; i++) mel[i] = (float)random.NextDouble();
-        model.Encode(mel, 2 * Positions, CancellationToken.None);
+        model.Encode(mel, 2 * Positions, 0, CancellationToken.None);
         using var decoder = new WindowDecoder(model);
         (string language, double probability) = decoder.DetectLanguage();
         using HeadCaches cache = model.NewCache();
