@@ -1,3 +1,4 @@
+using System.Globalization;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
@@ -13,8 +14,7 @@ namespace EdgeLlm.Server.Metrics;
 /// </summary>
 internal static class OtlpExport
 {
-    private const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT", MetricsEndpoint = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-        Protocol = "OTEL_EXPORTER_OTLP_PROTOCOL", MetricsProtocol = "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL";
+    private const string Prefix = "OTEL_EXPORTER_OTLP_", Endpoint = Prefix + "ENDPOINT", MetricsEndpoint = Prefix + "METRICS_ENDPOINT";
     private const int GrpcPort = 4317;
 
     /// <summary>Begins to send, where the environment asks for it.</summary>
@@ -32,18 +32,38 @@ internal static class OtlpExport
             log.Warning($"metrics are not sent: {name} takes an address such as http://collector:4318, not '{Printable.Line(value, 100)}'");
             return null;
         }
-        bool isProtocolSaid = !string.IsNullOrEmpty(environment(Protocol)) || !string.IsNullOrEmpty(environment(MetricsProtocol));
         log.Info(
             $"metrics are sent to {endpoint.Scheme}://{endpoint.Authority} (OTLP)"); // the authority has no password, which an address may
-        return Sdk.CreateMeterProviderBuilder()
-            .ConfigureResource(resource => resource.AddService("edgellm",
-                serviceVersion: typeof(OtlpExport).Assembly.GetName().Version?.ToString(3)).AddEnvironmentVariableDetector())
-            .AddMeter(ServiceMetrics.Name)
-            .AddOtlpExporter(options =>
+        try
+        {
+            return Sdk.CreateMeterProviderBuilder()
+                .ConfigureResource(resource => resource.AddService("edgellm",
+                    serviceVersion: typeof(OtlpExport).Assembly.GetName().Version?.ToString(3)).AddEnvironmentVariableDetector())
+                .AddMeter(ServiceMetrics.Name)
+                .AddOtlpExporter(Set)
+                .Build();
+        }
+        catch (ArgumentException exception)
+        {
+            log.Warning($"metrics are not sent: a variable OTEL_EXPORTER_OTLP_... is wrong: {Printable.Line(exception.Message, 100)}");
+            return null;
+        }
+
+        // The library reads the variables of all signals; those of metrics alone it leaves to its callers.
+        void Set(OtlpExporterOptions options)
+        {
+            if (name == MetricsEndpoint) options.Endpoint = endpoint; // as it is: no path is added
+            options.Protocol = (Own("PROTOCOL") ?? environment(Prefix + "PROTOCOL")) switch
             {
-                if (isProtocolSaid) return;
-                options.Protocol = endpoint.Port == GrpcPort ? OtlpExportProtocol.Grpc : OtlpExportProtocol.HttpProtobuf;
-            })
-            .Build();
+                "grpc" => OtlpExportProtocol.Grpc,
+                "http/protobuf" => OtlpExportProtocol.HttpProtobuf,
+                _ => endpoint.Port == GrpcPort ? OtlpExportProtocol.Grpc : OtlpExportProtocol.HttpProtobuf,
+            };
+            if (Own("HEADERS") is { } headers) options.Headers = headers;
+            if (int.TryParse(Own("TIMEOUT"), CultureInfo.InvariantCulture, out int timeout) && timeout > 0)
+                options.TimeoutMilliseconds = timeout;
+        }
+
+        string? Own(string last) => environment(Prefix + "METRICS_" + last) is { Length: > 0 } set ? set : null;
     }
 }
