@@ -68,7 +68,7 @@ public sealed class ToolCallingTests : IDisposable
             MaxTokens = 60,
             Sampling = new SamplingOptions { Temperature = 0 },
             LateConstraint = new LateConstraint(OutputConstraint.Regex(" time: [0-9]{4}"),
-                () => new CallTrigger(new ToolFormat("test") { Triggers = [" time"] }, [], null, "")),
+                new ToolFormat("test") { Triggers = [" time"] }, [], null, ""),
         };
         using var generator = new TextGenerator(_model);
         string text =
