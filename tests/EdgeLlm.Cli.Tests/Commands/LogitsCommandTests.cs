@@ -128,8 +128,8 @@ public sealed class LogitsCommandTests
     }
 
     [Theory]
-    [InlineData("Option '--output' is required", "--ids", "ids.txt")]
-    [InlineData("Option '--ids' is required", "--output", "file")]
+    [InlineData("--output is required", "--ids", "ids.txt")]
+    [InlineData("--ids is required", "--output", "file")]
     [InlineData("--kv takes f16, f32 or i8, not 'f8'", "--kv", "f8", "--ids", "ids.txt", "--output", "file")]
     [InlineData("--chunk takes a whole number from 1 to 65536, not '0'", "--chunk", "0", "--ids", "ids.txt", "--output", "file")]
     public async Task A_wrong_option_is_a_usage_error(string expected, params string[] options)

@@ -175,7 +175,7 @@ public sealed class PerplexityCommandTests
     }
 
     [Theory]
-    [InlineData("Option '--text' is required")]
+    [InlineData("--text is required")]
     [InlineData("--context takes a whole number from 3 to 16777216, not '2'", "--text", "text.txt", "--context", "2")]
     public async Task A_wrong_option_is_a_usage_error(string expected, params string[] options)
     {

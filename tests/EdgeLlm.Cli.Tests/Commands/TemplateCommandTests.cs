@@ -127,7 +127,7 @@ public sealed class TemplateCommandTests
     }
 
     [Theory]
-    [InlineData("Option '--input' is required", "--template", "t")]
+    [InlineData("--input is required", "--template", "t")]
     [InlineData("--model and --template exclude each other", "--template", "t", "--model", "m", "--input", "i")]
     [InlineData("--now takes a time such as 2026-03-14T09:26:53 or 2026-03-14T09:26:53+01:00, not 'noon'", "--template", "t",
         "--input", "i", "--now", "noon")]
