@@ -44,6 +44,26 @@ public sealed class ModelPoolTests : IDisposable
         Assert.Empty(pool.Open);
     }
 
+    /// <summary>They are old objects, which the collector left for long: a service that changed models kept several of them.</summary>
+    [Fact]
+    public async Task What_a_closed_model_left_behind_is_collected()
+    {
+        using ModelPool pool = Pool();
+        string path = Copy("a");
+        WeakReference tokenizer = await OpenedAsync();
+        Assert.True(pool.Close(path));
+        pool.Tidy();
+        Assert.False(tokenizer.IsAlive);
+
+        async Task<WeakReference> OpenedAsync()
+        {
+            using ModelLease lease = await pool.UseAsync(path);
+            GC.Collect(); // an old object
+            GC.Collect();
+            return new WeakReference(lease.Model.Tokenizer);
+        }
+    }
+
     [Fact]
     public async Task A_model_that_answers_is_closed_after_its_answer()
     {

@@ -43,6 +43,7 @@ public sealed class ModelPool : IDisposable
     private readonly SemaphoreSlim _loading = new(1); // one at a time: each plans with the memory that the others left
     private readonly ITimer _timer;
     private TaskCompletionSource _freed = NewSignal(); // a use has ended
+    private bool _hasFreed; // since the last collection of garbage
     private bool _disposed;
 
     /// <param name="scheduler">Who computes the models' answers; not disposed of with this.</param>
@@ -56,7 +57,7 @@ public sealed class ModelPool : IDisposable
         (_scheduler, _options, _time) = (scheduler, options ?? new ModelPoolOptions(), time);
         _options.Model.Validate();
         _threads = SharedThreads.For(_options.Model);
-        _timer = time.CreateTimer(_ => CloseExpired(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+        _timer = time.CreateTimer(_ => Tidy(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
     }
 
     /// <summary>The models that are open, the last used one first.</summary>
@@ -140,6 +141,21 @@ public sealed class ModelPool : IDisposable
             foreach (LoadedModel model in _models.Values.Where(model => ExpiryOf(model) <= _time.GetUtcNow()).ToArray())
                 Retire(model, "nobody used it for a while");
         }
+    }
+
+    /// <summary>
+    /// Closes what expired. After models were closed, at most once a second, their vocabularies are collected: by itself the collector
+    /// leaves the tens of megabytes of several closed models for long, as they are old objects.
+    /// </summary>
+    internal void Tidy()
+    {
+        CloseExpired();
+        lock (_gate)
+        {
+            if (!_hasFreed) return;
+            _hasFreed = false;
+        }
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
     }
 
     /// <inheritdoc/>
@@ -291,6 +307,7 @@ public sealed class ModelPool : IDisposable
         _options.Freeing?.Invoke(model.Model);
         _scheduler.Forget(model.Model);
         model.Model.Dispose();
+        _hasFreed = true;
         SignalFreed();
     }
 
