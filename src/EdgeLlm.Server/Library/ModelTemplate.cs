@@ -30,7 +30,7 @@ internal static partial class ModelTemplate
         }
     }
 
-    /// <summary>What Ollama's templates have and Jinja has not: `{{ .Prompt }}`, `{{ $i }}`, `{{ if`, `{{- range`, `{{ end }}`.</summary>
+    /// <summary>Marks of Ollama's templates that Jinja has not: `{{ .Prompt }}`, `{{ $i }}`, `{{ if`, `{{- range`, `{{ end }}`.</summary>
     [GeneratedRegex(@"\{\{-?\s*(?:[.$]|(?:if|range|with|define|block|json|len|and|or|eq|ne)\s+[.$(""]|else\b|end\s*-?\}\})")]
     private static partial Regex GoAction();
 }

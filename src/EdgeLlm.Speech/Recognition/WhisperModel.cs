@@ -83,7 +83,7 @@ internal sealed unsafe class WhisperModel : IDisposable
     /// <summary>Encodes a window.</summary>
     /// <param name="mel">[frames][bands], see <see cref="Audio.LogMel"/>.</param>
     /// <param name="frames">Even, at most two a position of the encoder.</param>
-    /// <param name="atEnd">How many of the last positions stand at the end of a whole window, wherever this one ends: silence there tells
+    /// <param name="atEnd">Number of last positions that have the embeddings of a whole window's end, wherever this one ends: silence there tells
     /// the decoder that nothing more is said.</param>
     /// <exception cref="NotFiniteException">An activation is infinite or not a number.</exception>
     public void Encode(float[] mel, int frames, int atEnd, CancellationToken cancellation)
@@ -130,7 +130,7 @@ internal sealed unsafe class WhisperModel : IDisposable
     }
 
     /// <summary>Both convolutions, 3 wide, the second with stride 2, and the positions' embedding.</summary>
-    /// <param name="end">The first position of those that stand at the end of a whole window.</param>
+    /// <param name="end">The first position with an embedding of a whole window's end.</param>
     private void Convolve(float* states, float* mel, int frames, int first, int count, int end)
     {
         int width = Config.Width;
