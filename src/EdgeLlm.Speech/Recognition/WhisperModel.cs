@@ -83,8 +83,8 @@ internal sealed unsafe class WhisperModel : IDisposable
     /// <summary>Encodes a window.</summary>
     /// <param name="mel">[frames][bands], see <see cref="Audio.LogMel"/>.</param>
     /// <param name="frames">Even, at most two a position of the encoder.</param>
-    /// <param name="atEnd">Number of last positions that have the embeddings of a whole window's end, wherever this one ends: silence there tells
-    /// the decoder that nothing more is said.</param>
+    /// <param name="atEnd">Number of last positions that have the embeddings of a whole window's end, wherever this one ends: silence
+    /// there tells the decoder that nothing more is said.</param>
     /// <exception cref="NotFiniteException">An activation is infinite or not a number.</exception>
     public void Encode(float[] mel, int frames, int atEnd, CancellationToken cancellation)
     {
