@@ -32,7 +32,7 @@ internal sealed class QuantizationBudget
         IReadOnlySet<Packing>? forms = null)
     {
         _plan = plan;
-        _forms = [.. AllForms.Where(form => forms?.Contains(form) ?? true)];
+        _forms = FormsOf(forms);
         var source = new SourceModel(plan.File);
         var windows = CalibrationText.Read(plan.File, text, WindowLength, Windows);
         var sensitivities = new SensitivityPass(source);
@@ -78,11 +78,13 @@ internal sealed class QuantizationBudget
     /// </summary>
     /// <param name="forms">Some of <see cref="AllForms"/>; null: all.</param>
     /// <exception cref="ModelException">The smallest forms take more.</exception>
-    public static void RequireRoom(QuantizationPlan plan, long bytes, IReadOnlySet<Packing>? forms = null)
+    public static void RequireRoom(QuantizationPlan plan, long bytes, IReadOnlySet<Packing>? forms) =>
+        RequireRoom(plan, bytes, FormsOf(forms));
+
+    private static void RequireRoom(QuantizationPlan plan, long bytes, Packing[] forms)
     {
-        Packing[] chosen = [.. AllForms.Where(form => forms?.Contains(form) ?? true)];
         foreach (GgufTensor tensor in plan.Tensors.Where(tensor => plan.PackingOf(tensor.Name) != Packing.None))
-            plan.SetPacking(tensor.Name, chosen[FirstForm(tensor.Name, chosen)]);
+            plan.SetPacking(tensor.Name, forms[FirstForm(tensor.Name, forms)]);
         if (plan.OutputBytes > bytes)
             throw new ModelException(plan.File.Path,
                 $"takes {plan.OutputBytes / 1e6:F1} MB in its smallest form, more than the {bytes / 1e6:F1} MB that it should");
@@ -93,7 +95,7 @@ internal sealed class QuantizationBudget
     /// <exception cref="ModelException">The smallest forms take more.</exception>
     public void Fit(long bytes, long readBytes = long.MaxValue)
     {
-        RequireRoom(_plan, bytes, _forms.ToHashSet());
+        RequireRoom(_plan, bytes, _forms);
         long left = bytes - _plan.OutputBytes, leftToRead = readBytes - _plan.Tensors.Sum(_plan.ReadBytesOf);
         // A matrix' steps lie on the lower hull of its points (bytes, divergence), so that the best ratio comes first. What does not fit is
         // passed over, and with it the further steps of the same matrix.
@@ -110,6 +112,8 @@ internal sealed class QuantizationBudget
         }
         _plan.PredictedDivergence = _divergences.Sum(entry => entry.Value[Array.IndexOf(_forms, _plan.PackingOf(entry.Key))]);
     }
+
+    private static Packing[] FormsOf(IReadOnlySet<Packing>? chosen) => [.. AllForms.Where(form => chosen?.Contains(form) ?? true)];
 
     /// <summary>The smallest form that a matrix may get: keys, values, embedding and head lose too much in three bits.</summary>
     private static int FirstForm(string name, Packing[] forms)

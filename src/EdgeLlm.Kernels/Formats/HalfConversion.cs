@@ -11,8 +11,8 @@ namespace EdgeLlm.Kernels.Formats;
 /// <remarks>
 /// Widening of one, as in ggml's ggml_compute_fp16_to_fp32: a normal half moves 13 bits up with 224 added to its exponent and is
 /// multiplied by 2^-112 (the detour carries infinity's and NaN's exponent to 255); a subnormal half m stands for m * 2^-24, the distance
-/// of the float with the bits of 0.5 plus m from 0.5. Vectors need no comparison: for a subnormal half the detour gives v = 2^-15 + m * 2^-25, of
-/// which 2 v - 2^-14 is the value, and the lesser of the two; for all others v is the lesser or both are equal.
+/// of the float with the bits of 0.5 plus m from 0.5. Vectors need no comparison: for a subnormal half the detour gives
+/// v = 2^-15 + m * 2^-25, of which 2 v - 2^-14 is the value, and the lesser of the two; for all others v is the lesser or both are equal.
 /// </remarks>
 internal static unsafe class HalfConversion
 {

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace EdgeLlm.Gguf;
 
-/// <summary>The one part that knows the operating system: hints about mapped memory. Elsewhere than on Linux they do nothing.</summary>
+/// <summary>Hints to the operating system about mapped memory. Elsewhere than on Linux they do nothing.</summary>
 internal static partial class MemoryHints
 {
     /// <summary>Hints at the use of whole pages. A hint that the kernel does not take is not an error.</summary>
