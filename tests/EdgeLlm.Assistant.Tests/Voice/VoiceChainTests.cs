@@ -78,9 +78,10 @@ public sealed class VoiceChainTests(VoiceModels models) : IClassFixture<VoiceMod
         Assert.True(house.Hardware.Lines().IsHigh(TestHouse.HeaterLine));
     }
 
+    // Not okay_nabu_1: that one is at the model's cutoff, heard at two of the three phases of its 30 ms.
     public static TheoryData<string, string, string> WakeWords => new()
     {
-        { "okay_nabu_1", "Turn on the kitchen light.", "kitchen light is on." },
+        { "okay_nabu_2", "Turn on the kitchen light.", "kitchen light is on." },
         { "hey_jarvis_1", "Turn on the fan.", "fan is on." },
         { "alexa_2", "Set the desk lamp to twenty percent.", "desk lamp is at 20 percent." },
     };
@@ -89,7 +90,7 @@ public sealed class VoiceChainTests(VoiceModels models) : IClassFixture<VoiceMod
     [MemberData(nameof(WakeWords))]
     public async Task A_request_after_a_wake_word_is_done_and_one_without_is_not_heard(string recording, string request, string answer)
     {
-        if (recording != "okay_nabu_1") SkipUnlessWhole();
+        if (recording != "okay_nabu_2") SkipUnlessWhole();
         using var house = new VoiceHouse(models, hasWakeWord: true);
         house.Say(Person.Say("Turn on the heater."), Person.Pause(1));
         (string heard, string answered, float[] sound) =
@@ -100,17 +101,16 @@ public sealed class VoiceChainTests(VoiceModels models) : IClassFixture<VoiceMod
     }
 
     [Theory]
-    [InlineData("okay_nabu_1")]
+    [InlineData("okay_nabu_2")]
     [InlineData("hey_jarvis_1")]
     public async Task A_wake_word_ends_the_assistants_speech_and_what_follows_is_done(string recording)
     {
-        if (recording != "okay_nabu_1") SkipUnlessWhole();
+        if (recording != "okay_nabu_2") SkipUnlessWhole();
         using var house = new VoiceHouse(models, hasWakeWord: true);
+        house.Interrupt(Person.Pause(2.5), Person.SayWakeWord(recording)); // the listener's first windows are of the pause
         house.Host.Loop.Announce(
             "Here is a very long message of mine. It has many sentences. Each of them takes a while. Nobody wants to hear them all. "
                 + "There are always more. And one more. And yet another.");
-        await house.UntilAsync(() => house.State == AssistantState.Speaking);
-        house.Say(Person.Pause(2.5), Person.SayWakeWord(recording)); // the listener's first windows are of the pause
         await house.UntilAsync(() => house.State == AssistantState.Listening);
         string begun = await house.TranscribeAsync(house.Taken().Sound);
         (string heard, string answered, float[] sound) = await house.AskAsync(Person.Say("Turn on the kitchen light."));
@@ -138,6 +138,7 @@ public sealed class VoiceChainTests(VoiceModels models) : IClassFixture<VoiceMod
         Assert.True(Person.Errors(wanted, found) <= .2 * wanted.Length,
             $"heard '{heard}', answered '{answer}', understood '{string.Join(" ", found)}'");
     }
+
     private static void SkipUnlessWhole() =>
         Assert.SkipUnless(EchoTests.IsWhole, "takes minutes of a processor: EDGELLM_WHOLE=1 tools/test-voice VoiceChainTests");
 }

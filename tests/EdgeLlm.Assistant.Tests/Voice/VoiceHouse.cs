@@ -61,6 +61,7 @@ internal sealed class VoiceHouse : IDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentQueue<AssistantEvent> _events = new();
     private readonly Task _running;
+    private float[][]? _interruption;
     private int _heard; // samples of the sink that were looked at
 
     public VoiceHouse(VoiceModels models, bool usesModel = false, bool hasWakeWord = false)
@@ -84,7 +85,7 @@ internal sealed class VoiceHouse : IDisposable
                 static () => [new Measurement("temperature", 21.5, "°C"), new Measurement("humidity", 45, "%"),
                     new Measurement("pressure", 1013, "hPa")]),
         })
-        { Happened = _events.Enqueue };
+        { Happened = OnEvent };
         _running = Host.RunAsync(_stop.Token);
     }
 
@@ -111,6 +112,11 @@ internal sealed class VoiceHouse : IDisposable
 
     /// <summary>Begins to say something.</summary>
     public void Say(params float[][] sounds) => _source.Say([Person.Pause(.2), .. sounds]);
+
+    /// <summary>
+    /// Says something once the assistant begins to speak: at that moment of the compressed time, however late this machine runs the test.
+    /// </summary>
+    public void Interrupt(params float[][] sounds) => _interruption = sounds;
 
     /// <summary>Waits until something is so.</summary>
     public async Task UntilAsync(Func<bool> isSo)
@@ -144,6 +150,13 @@ internal sealed class VoiceHouse : IDisposable
         _running.Wait(TestContext.Current.CancellationToken);
         Host.Dispose();
         _stop.Dispose();
+    }
+
+    private void OnEvent(AssistantEvent happened)
+    {
+        _events.Enqueue(happened);
+        if (happened is { Kind: AssistantEventKind.State, Text: "speaking" } && Interlocked.Exchange(ref _interruption, null) is { } sounds)
+            _source.Say(sounds);
     }
 
     private static float[] Resample(float[] sound, int rate)
