@@ -129,7 +129,7 @@ public sealed class ModelServer : IAsyncDisposable
     private void BeginFleet(LanguageModel model)
     {
         string key = Convert.ToHexStringLower(model.StateKey());
-        if (_options.Fleet == FleetRole.Gateway) Engine.Gateway = new FleetGateway(_options, _log, key);
+        if (_options.Fleet == FleetRole.Gateway) Engine.Gateway = new FleetGateway(_options, _log, key, model.Info.VocabularySize);
         else _worker = new FleetWorker(Engine, _options, _log, key);
     }
 

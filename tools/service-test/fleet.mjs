@@ -37,14 +37,14 @@ async function ready(address) {
 
 const light = { type: 'object', properties: { on: { type: 'boolean' }, room: { enum: ['hall', 'attic'] } }, required: ['on', 'room'], additionalProperties: false };
 
-// A chat's text and calls, without the calls' ids, which are drawn; streamed or not.
+// A chat's text, calls (without their ids, which are drawn) and probabilities; streamed or not.
 async function askChat(address, request, key) {
   const response = await fetch(`${address}/v1/chat/completions`, {
     method: 'POST', body: JSON.stringify({ model: 'model', ...request }), headers: key ? { 'Idempotency-Key': key } : {}, signal: AbortSignal.timeout(patience),
   });
   const body = await response.text();
   if (!response.ok) throw new Error(`${response.status} ${body.slice(0, 200)}`);
-  let text = '', reason, calls = [];
+  let text = '', reason, calls = [], probabilities = [];
   const add = message => {
     text += message.content ?? '';
     for (const [i, call] of (message.tool_calls ?? []).entries()) {
@@ -60,12 +60,14 @@ async function askChat(address, request, key) {
       if (event.error) throw new Error(event.error.message);
       for (const choice of event.choices) {
         add(choice.delta);
+        probabilities.push(...choice.logprobs?.content ?? []);
         reason = choice.finish_reason ?? reason;
       }
     }
   } else {
     const choice = JSON.parse(body).choices[0];
     add(choice.message);
+    probabilities = choice.logprobs?.content ?? [];
     reason = choice.finish_reason;
   }
   if (request.tool_choice && request.tool_choice !== 'auto') {
@@ -75,7 +77,8 @@ async function askChat(address, request, key) {
       if (call.name !== 'light' || typeof given.on !== 'boolean' || !['hall', 'attic'].includes(given.room)) throw new Error(`a call that does not fit: ${JSON.stringify(call)}`);
     }
   }
-  return JSON.stringify({ text, calls, reason });
+  if (request.logprobs && !probabilities.length) throw new Error('no probabilities came');
+  return JSON.stringify({ text, calls, reason, probabilities });
 }
 
 // A streamed answer's text; an exception where it does not end.
@@ -110,6 +113,8 @@ for (const [i, choice] of ['required', { type: 'function', function: { name: 'li
     });
   }
 }
+
+for (const stream of [true, false]) requests.push({ stream, seed: 3000, max_tokens: 200, logprobs: true, top_logprobs: 3, messages: [{ role: 'user', content: 'A story!' }] });
 
 start('alone', alonePort, [], 'avx2');
 await ready(`http://127.0.0.1:${alonePort}`);

@@ -17,6 +17,8 @@ internal sealed record StoredAnswer(string Key, string Id, string Request, ulong
 {
     public string? Text { get; init; }
 
+    public FleetProbability[] Probabilities { get; init; } = [];
+
     public FleetEnd? End { get; init; }
 }
 
@@ -82,12 +84,12 @@ internal sealed class AnswerStore
     }
 
     /// <summary>Keeps the answer of a request.</summary>
-    public void Finish(string key, string text, FleetEnd end)
+    public void Finish(string key, string text, FleetProbability[] probabilities, FleetEnd end)
     {
         lock (_gate)
         {
             if (!_answers.TryGetValue(key, out StoredAnswer? pending)) return;
-            Write(_answers[key] = pending with { Text = text, End = end, At = _time.GetUtcNow() });
+            Write(_answers[key] = pending with { Text = text, Probabilities = probabilities, End = end, At = _time.GetUtcNow() });
         }
     }
 
@@ -122,7 +124,8 @@ internal sealed class AnswerStore
         {
             StoredAnswer stored = FleetJson.Read(InputFile.Read(file, FleetJson.MostBytes), FleetJson.Default.StoredAnswer);
             bool isOld = _time.GetUtcNow() - stored.At > (stored.End is null ? Pends : Kept);
-            if (!isOld && stored.Key is not null && stored.Id is not null && PathOf(stored.Key) == file) _answers[stored.Key] = stored;
+            if (!isOld && stored.Key is not null && stored.Id is not null && PathOf(stored.Key) == file)
+                _answers[stored.Key] = stored with { Probabilities = stored.Probabilities ?? [] };
             else File.Delete(file);
         }
         catch (Exception exception) when (exception is FormatException or IOException or UnauthorizedAccessException)

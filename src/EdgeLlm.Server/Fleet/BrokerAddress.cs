@@ -67,7 +67,7 @@ public sealed class BrokerAddress
             ClientProvidedName = name,
             RequestedHeartbeat = TimeSpan.FromSeconds(15),
             RequestedConnectionTimeout = TimeSpan.FromSeconds(10),
-            MaxInboundMessageBodySize = FleetJson.MostBytes,
+            MaxInboundMessageBodySize = 4 * FleetJson.MostBytes, // what is too long is refused in words; still more ends the connection
         };
         if (user[0].Length > 0) factory.UserName = Uri.UnescapeDataString(user[0]);
         if (user.Length > 1) factory.Password = Uri.UnescapeDataString(user[1]);

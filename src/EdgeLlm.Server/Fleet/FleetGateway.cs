@@ -25,7 +25,7 @@ internal sealed class FleetGateway : IAsyncDisposable
     private readonly ServerOptions _options;
     private readonly ServerLog _log;
     private readonly string _model;
-    private readonly int _most;
+    private readonly int _most, _vocabulary;
     private readonly ConcurrentDictionary<string, GatewayJob> _jobs = [];
     private readonly PrefixAffinity _affinity = new();
     private readonly AnswerStore _store;
@@ -34,9 +34,10 @@ internal sealed class FleetGateway : IAsyncDisposable
     private volatile FleetSession? _session;
 
     /// <param name="model">Key of the service's own model (<see cref="FleetJob"/>).</param>
-    public FleetGateway(ServerOptions options, ServerLog log, string model)
+    /// <param name="vocabulary">Number of its tokens.</param>
+    public FleetGateway(ServerOptions options, ServerLog log, string model, int vocabulary)
     {
-        (_options, _log, _model) = (options, log, model);
+        (_options, _log, _model, _vocabulary) = (options, log, model, vocabulary);
         _most = Math.Max(1, options.Queue) * 16; // workers have queues of their own
         _store = new AnswerStore(options.FleetFolder, log);
         foreach (StoredAnswer pending in _store.Pending) _jobs[pending.Id] = new GatewayJob(pending.Id) { Key = pending.Key };
@@ -95,7 +96,7 @@ internal sealed class FleetGateway : IAsyncDisposable
         var answer = new Answer(model, request, limit, _stop.Token, cancellation);
         if (stored?.End is { } end)
         {
-            GatewayJob.Replay(answer, stored.Text ?? "", end);
+            GatewayJob.Replay(answer, stored.Text ?? "", stored.Probabilities, end);
             return answer;
         }
         GatewayJob job = _jobs.GetOrAdd(id, _ => new GatewayJob(id) { Key = key });
@@ -179,7 +180,9 @@ internal sealed class FleetGateway : IAsyncDisposable
 
     private async Task TakeAsync(FleetSession session, FleetReply reply)
     {
-        if (reply.Id is null || reply.Text is null || reply.Index < 0) throw new FormatException("it has no id, text or index");
+        if (reply.Id is null || reply.Text is null || reply.Index < 0 || reply.At < 0)
+            throw new FormatException("it has no id, text or index");
+        FleetProbability.Validate(reply.Probabilities ?? [], _vocabulary);
         if (!_jobs.TryGetValue(reply.Id, out GatewayJob? job))
         {
             // Of a job that was given up, or of a gateway that died: one sign to stop at its beginning is enough.
@@ -200,7 +203,7 @@ internal sealed class FleetGateway : IAsyncDisposable
         if (end.Tokens is null || end.Worker is null || end.Reason is null) throw new FormatException("its end is not whole");
         if (job.Key is { } key)
         {
-            if (end.Error is null) _store.Finish(key, reply.Text, end);
+            if (end.Error is null) _store.Finish(key, reply.Text, reply.Probabilities ?? [], end);
             else _store.Remove(key);
         }
         if (job.Message is { } message && end.Error is null) _affinity.Add(message.Owner, [.. message.Prompt, .. end.Tokens], end.Worker);
@@ -263,12 +266,12 @@ internal sealed class FleetGateway : IAsyncDisposable
     private SchedulerBusyException IsFull() =>
         new($"{_jobs.Count} requests are under way already", queueIsFull: true, TimeSpan.FromSeconds(5));
 
-    /// <summary>Fingerprint of a request: its tokens and options, without a seed that is drawn.</summary>
+    /// <summary>Fingerprint of a request: its model, tokens and options, without a seed that is drawn.</summary>
     /// <exception cref="ApiException">It is more than a message may be, with its tools or its grammar.</exception>
-    private static string FingerprintOf(AnswerRequest request)
+    private string FingerprintOf(AnswerRequest request)
     {
         ulong seed = request.Options.Sampling.Seed ?? 0;
-        FleetJob message = FleetJob.Of("", "",
+        FleetJob message = FleetJob.Of("", _model,
             request with { Options = request.Options with { Sampling = request.Options.Sampling with { Seed = seed } } }) with
         {
             Client = "",

@@ -23,6 +23,9 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
     private const int MostVisibleTokens = 256;
     private const int MostPromptEnd = 64 << 10;
 
+    // An answer's end has all of them, as at most some 30 bytes each: well within a message.
+    private const int MostProbabilities = 200_000;
+
     /// <summary>Number of our arithmetic (<see cref="Models.ModelIdentity.Arithmetic"/>).</summary>
     public int Arithmetic { get; init; }
 
@@ -56,6 +59,9 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
     public bool StopsLoops { get; init; }
 
     public bool Heal { get; init; }
+
+    /// <summary>How many of the likeliest tokens are named with each token's probability; null: probabilities are not given.</summary>
+    public int? LogProbabilities { get; init; }
 
     /// <summary>Name of a <see cref="ContextPolicy"/>.</summary>
     public string WhenContextIsFull { get; init; } = "";
@@ -120,8 +126,10 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
         (string Kind, string Text)? source = form?.Source;
         if (form is not null && source is null)
             throw new Http.ApiException(400, "this form of answer can't be asked for through a gateway", "unsupported_value");
-        if (options.LogProbabilities is not null)
-            throw Http.ApiException.Unsupported("logprobs", "a gateway does not pass probabilities on");
+        if (options.LogProbabilities is { } likeliest && (long)(likeliest + 1) * options.MaxTokens > MostProbabilities)
+            throw Http.ApiException.Unsupported("logprobs",
+                $"a gateway passes on at most {MostProbabilities} probabilities an answer, the likeliest tokens' among them: {likeliest + 1} "
+                    + $"for each of up to {options.MaxTokens} tokens are more");
         if (options.Shift) throw Http.ApiException.Unsupported("shift", "a gateway does not drop turns in the middle of an answer");
         RequireKnown(options);
         return new FleetJob(id, model, [.. request.Prompt])
@@ -137,6 +145,7 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
             IgnoreEndOfText = options.IgnoreEndOfText,
             StopsLoops = options.StopsLoops,
             Heal = options.Heal,
+            LogProbabilities = options.LogProbabilities,
             WhenContextIsFull = options.WhenContextIsFull.ToString(),
             DryBreakers = [.. options.DryBreakers],
             ConstraintKind = source?.Kind,
@@ -183,6 +192,7 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
             IgnoreEndOfText = options.IgnoreEndOfText,
             StopsLoops = options.StopsLoops,
             Heal = options.Heal,
+            LogProbabilities = options.LogProbabilities,
             WhenContextIsFull = options.WhenContextIsFull,
             DryBreakers = options.DryBreakers,
             Scope = options.Scope with { Variant = "" },
@@ -267,6 +277,7 @@ internal sealed record FleetJob(string Id, string Model, int[] Prompt)
             IgnoreEndOfText = IgnoreEndOfText,
             StopsLoops = StopsLoops,
             Heal = Heal,
+            LogProbabilities = LogProbabilities,
             WhenContextIsFull = policy,
             DryBreakers = DryBreakers,
             VisibleTokens = VisibleTokens,

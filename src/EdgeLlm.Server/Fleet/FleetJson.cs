@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
+using EdgeLlm.Generation;
+using EdgeLlm.Sampling;
 
 namespace EdgeLlm.Server.Fleet;
 
@@ -38,6 +40,12 @@ internal sealed partial class FleetJson : JsonSerializerContext
 /// <param name="Text">The piece; at the end, the whole answer.</param>
 internal sealed record FleetReply(string Id, int Index, string Text)
 {
+    /// <summary>Number of tokens whose probabilities came before these.</summary>
+    public int At { get; init; }
+
+    /// <summary>Probabilities of the piece's tokens, or at the end of all; null: none were asked for.</summary>
+    public FleetProbability[]? Probabilities { get; init; }
+
     /// <summary>End of the answer; null: more follows.</summary>
     public FleetEnd? End { get; init; }
 }
@@ -61,4 +69,31 @@ internal sealed record FleetEnd(string Worker)
 
     /// <summary>Name of a <see cref="Generation.FinishReason"/>.</summary>
     public string Reason { get; init; } = "";
+}
+
+/// <summary>Probabilities of a token (<see cref="TokenLogProbability"/>).</summary>
+/// <param name="Token">Its id.</param>
+/// <param name="Log">Logarithm of its probability.</param>
+/// <param name="Likeliest">Ids of the likeliest tokens, best first.</param>
+/// <param name="Logs">Logarithms of theirs.</param>
+internal sealed record FleetProbability(int Token, float Log, int[] Likeliest, float[] Logs)
+{
+    public static FleetProbability Of(TokenLogProbability token) => new(token.Token, token.LogProbability,
+        [.. token.Likeliest.Select(static one => one.Token)], [.. token.Likeliest.Select(static one => one.LogProbability)]);
+
+    /// <summary>Whether another worker's are the same.</summary>
+    public bool IsAs(FleetProbability other) =>
+        Token == other.Token && Log.Equals(other.Log) && Likeliest.AsSpan().SequenceEqual(other.Likeliest)
+            && Logs.AsSpan().SequenceEqual(other.Logs);
+
+    public TokenLogProbability ToToken() => new(Token, Log, [.. Likeliest.Zip(Logs)]);
+
+    /// <exception cref="FormatException">One is not whole, or not of tokens of the model.</exception>
+    public static void Validate(FleetProbability[] all, int vocabulary)
+    {
+        if (Array.Exists(all, one => one is not { Likeliest.Length: <= GenerationOptions.MostLogProbabilities, Logs: not null }
+            || one.Likeliest.Length != one.Logs.Length || !(one.Log <= 0) || Array.Exists(one.Logs, static log => !(log <= 0))
+            || (uint)one.Token >= (uint)vocabulary || Array.Exists(one.Likeliest, token => (uint)token >= (uint)vocabulary)))
+            throw new FormatException("probabilities are not whole, or not of tokens of the model");
+    }
 }

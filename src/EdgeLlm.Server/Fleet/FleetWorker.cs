@@ -192,16 +192,20 @@ internal sealed class FleetWorker : IAsyncDisposable
         CancellationToken cancel, CancellationToken limit)
     {
         var text = new StringBuilder();
+        List<FleetProbability>? probabilities = job.LogProbabilities is null ? null : [];
         FleetEnd end;
         try
         {
             Answer answer = _engine.Submit(lease, request, limit);
-            await foreach (string piece in answer.ReadAsync(limit).ConfigureAwait(false))
+            await foreach (AnswerPiece piece in answer.ReadPiecesAsync(limit).ConfigureAwait(false))
             {
-                await session.SendPieceAsync("", job.ReplyTo,
-                    JsonSerializer.SerializeToUtf8Bytes(new FleetReply(job.Id, text.Length, piece), FleetJson.Default.FleetReply))
+                var reply = new FleetReply(job.Id, text.Length, piece.Text);
+                if (probabilities is not null)
+                    reply = reply with { At = probabilities.Count, Probabilities = [.. piece.Tokens.Select(FleetProbability.Of)] };
+                await session.SendPieceAsync("", job.ReplyTo, JsonSerializer.SerializeToUtf8Bytes(reply, FleetJson.Default.FleetReply))
                     .ConfigureAwait(false);
-                text.Append(piece);
+                text.Append(piece.Text);
+                probabilities?.AddRange(reply.Probabilities!);
             }
             GenerationStatistics took = answer.Statistics;
             end = new FleetEnd(_options.FleetName)
@@ -222,7 +226,7 @@ internal sealed class FleetWorker : IAsyncDisposable
         {
             end = new FleetEnd(_options.FleetName) { Error = ApiError.Of(exception, forOpenAi: true).Message };
         }
-        var last = new FleetReply(job.Id, 0, text.ToString()) { End = end };
+        var last = new FleetReply(job.Id, 0, text.ToString()) { End = end, Probabilities = probabilities?.ToArray() };
         if (!await session.SendAsync("", job.ReplyTo, JsonSerializer.SerializeToUtf8Bytes(last, FleetJson.Default.FleetReply))
             .ConfigureAwait(false))
             _log.Warning($"the gateway of {job.ReplyTo} is gone: nobody waits for its answer");

@@ -12,11 +12,12 @@ namespace EdgeLlm.Server.Fleet;
 internal sealed class GatewayJob(string id)
 {
     /// <summary>A worker that sends more than any context holds is broken.</summary>
-    private const int MostCharacters = 16 << 20;
+    private const int MostCharacters = 16 << 20, MostTokens = 1 << 20;
 
     private readonly Lock _gate = new();
     private readonly List<Answer> _answers = [];
     private readonly StringBuilder _text = new();
+    private readonly List<FleetProbability> _probabilities = [];
     private FleetEnd? _end;
     private Exception? _failure;
     private readonly long _began = Stopwatch.GetTimestamp();
@@ -51,10 +52,10 @@ internal sealed class GatewayJob(string id)
     }
 
     /// <summary>An answer that is known already.</summary>
-    public static void Replay(Answer answer, string text, FleetEnd end)
+    public static void Replay(Answer answer, string text, IReadOnlyList<FleetProbability> probabilities, FleetEnd end)
     {
         answer.Begin();
-        answer.Write(text);
+        Write(answer, text, probabilities);
         Finish(answer, end);
     }
 
@@ -67,11 +68,11 @@ internal sealed class GatewayJob(string id)
         lock (_gate)
         {
             if (_failure is { } failure) Fail(answer, failure);
-            else if (_end is { } end) Replay(answer, _text.ToString(), end);
+            else if (_end is { } end) Replay(answer, _text.ToString(), _probabilities, end);
             else
             {
                 if (_text.Length > 0) answer.Begin();
-                answer.Write(_text.ToString());
+                Write(answer, _text.ToString(), _probabilities);
                 _answers.Add(answer);
             }
         }
@@ -101,8 +102,14 @@ internal sealed class GatewayJob(string id)
         lock (_gate)
         {
             if (reply.End is { Error: not null }) return true;
-            int known = _text.Length - reply.Index;
-            if (known < 0) return true; // one before it was lost with the broker: the end has all of the text
+            int known = _text.Length - reply.Index, measured = _probabilities.Count - reply.At;
+            if (known < 0 || measured < 0) return true; // one before it was lost with the broker: the end has all of it
+            ReadOnlySpan<FleetProbability> probabilities = reply.Probabilities;
+            if (reply.At + probabilities.Length > MostTokens) return false;
+            for (int i = 0; i < Math.Min(measured, probabilities.Length); i++)
+            {
+                if (!_probabilities[reply.At + i].IsAs(probabilities[i])) return false;
+            }
             if (reply.Index + reply.Text.Length > MostCharacters) return false;
             int common = Math.Min(known, reply.Text.Length);
             for (int i = 0, at = reply.Index; i < common; i++, at++)
@@ -115,8 +122,10 @@ internal sealed class GatewayJob(string id)
             {
                 foreach (Answer answer in _answers) answer.Begin();
             }
+            FleetProbability[] moreProbabilities = [.. probabilities[Math.Min(measured, probabilities.Length)..]];
             _text.Append(more);
-            foreach (Answer answer in _answers) answer.Write(more);
+            _probabilities.AddRange(moreProbabilities);
+            foreach (Answer answer in _answers) Write(answer, more, moreProbabilities);
             return true;
         }
     }
@@ -149,6 +158,12 @@ internal sealed class GatewayJob(string id)
             foreach (Answer answer in _answers) Fail(answer, exception);
             _answers.Clear();
         }
+    }
+
+    private static void Write(Answer answer, string text, IReadOnlyList<FleetProbability> probabilities)
+    {
+        foreach (FleetProbability probability in probabilities) answer.Add(probability.ToToken());
+        answer.Write(text);
     }
 
     private static void Finish(Answer answer, FleetEnd end)

@@ -116,7 +116,7 @@ public sealed class FleetMessageTests
     public void What_a_fleet_can_not_do_is_refused_by_name()
     {
         var request = new AnswerRequest([1]) { Options = new GenerationOptions { Sampling = new SamplingOptions { Seed = 1 } } };
-        Assert.Contains("logprobs", Refusal(request with { Options = request.Options with { LogProbabilities = 2 } }),
+        Assert.Contains("logprobs", Refusal(request with { Options = request.Options with { LogProbabilities = 100, MaxTokens = 2000 } }),
             StringComparison.Ordinal);
         Assert.Contains("does not pass on",
             Refusal(request with { Options = request.Options with { Scope = new PrefixScope("", "adapter") } }), StringComparison.Ordinal);

@@ -53,6 +53,43 @@ public sealed class GatewayTests : IDisposable
     }
 
     [Fact]
+    public async Task Probabilities_come_once_each_with_the_text_of_their_tokens()
+    {
+        using LanguageModel model = Load();
+        var job = new GatewayJob("j");
+        Answer answer = NewAnswer(model);
+        job.Attach(answer);
+        Assert.True(job.Take(new FleetReply("j", 0, "Once") { Probabilities = [Probability(7), Probability(8)] }));
+        Assert.True(job.Take(new FleetReply("j", 0, "Once upon") { Probabilities = [Probability(7), Probability(8), Probability(9)] }));
+        Assert.True(job.Take(new FleetReply("j", 20, "time") { At = 9, Probabilities = [Probability(5)] })); // some were lost with the broker
+        Assert.False(job.Take(new FleetReply("j", 4, " upon") { At = 2, Probabilities = [Probability(8)] })); // another worker disagrees
+        FleetProbability[] all = [Probability(7), Probability(8), Probability(9), Probability(10)];
+        Assert.True(job.Take(new FleetReply("j", 0, "Once upon a") { End = End, Probabilities = all }));
+        job.End(End);
+        Answer late = NewAnswer(model);
+        job.Attach(late);
+        foreach (Answer one in new[] { answer, late })
+        {
+            var tokens = new List<int>();
+            await foreach (AnswerPiece piece in one.ReadPiecesAsync()) tokens.AddRange(piece.Tokens.Select(token => token.Token));
+            Assert.Equal([7, 8, 9, 10], tokens);
+        }
+    }
+
+    [Fact]
+    public void Probabilities_that_are_not_of_the_model_are_refused()
+    {
+        FleetProbability.Validate([Probability(99)], vocabulary: 100);
+        foreach (FleetProbability wrong in new[]
+        {
+            null!, Probability(100), Probability(-1), Probability(7) with { Log = float.NaN }, Probability(7) with { Logs = [-1] },
+            Probability(7) with { Likeliest = null! }, Probability(7) with { Logs = null! }, Probability(7) with { Likeliest = [1, 100] },
+            new FleetProbability(7, -1, new int[101], new float[101]),
+        })
+            Assert.Throws<FormatException>(() => FleetProbability.Validate([wrong], vocabulary: 100));
+    }
+
+    [Fact]
     public void Answers_by_key_survive_a_restart_for_ten_minutes()
     {
         var log = new ServerLog(TextWriter.Null, forJournal: false);
@@ -61,7 +98,7 @@ public sealed class GatewayTests : IDisposable
         var store = new AnswerStore(_folder, log, time);
         StoredAnswer first = store.FindOrAdd(key, () => new StoredAnswer(key, "1", "print", 5, time.Now));
         store.FindOrAdd(pending, () => new StoredAnswer(pending, "2", "print", 6, time.Now));
-        store.Finish(key, "text", End);
+        store.Finish(key, "text", [Probability(7)], End);
         foreach (string file in Directory.GetFiles(_folder))
         {
             if (!OperatingSystem.IsWindows()) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
@@ -72,6 +109,7 @@ public sealed class GatewayTests : IDisposable
         Assert.Equal("2", Assert.Single(again.Pending).Id);
         StoredAnswer known = again.FindOrAdd(key, () => throw new InvalidOperationException());
         Assert.Equal((first.Id, 5UL, "text", 2), (known.Id, known.Seed, known.Text, known.End!.Tokens.Length));
+        Assert.True(Probability(7).IsAs(Assert.Single(known.Probabilities)));
         time.Now += TimeSpan.FromMinutes(2);
         Assert.Equal("new", again.FindOrAdd(key, () => new StoredAnswer(key, "new", "print", 5, time.Now)).Id);
     }
@@ -93,6 +131,8 @@ public sealed class GatewayTests : IDisposable
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private static FleetProbability Probability(int token) => new(token, -1.5f, [token, 3], [-1.5f, float.NegativeInfinity]);
 
     private static LanguageModel Load() =>
         LanguageModel.Load(SharedFolder.Require("models", "stories260K.f32.gguf"), new ModelOptions { Threads = 1 });
