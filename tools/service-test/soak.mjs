@@ -106,7 +106,7 @@ async function client(number) {
     }
     if (kind === 2) {
       const body = JSON.stringify({ ...JSON.parse(requests[i]), stream: true, max_tokens: 400 });
-      const result = await send('/v1/chat/completions', body, text => !text.includes('content'));
+      const result = await send('/v1/chat/completions', body, text => !/"(content|arguments)":"/.test(text));
       if (result.aborted) counts.aborted++;
       else await refused(result);
       continue;
