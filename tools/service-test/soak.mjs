@@ -22,9 +22,9 @@ function send(path, body, onPiece = () => {}) {
     const request = http.request({ hostname, port, path, method: 'POST', agent, headers: { 'Content-Type': 'application/json' } }, async response => {
       try {
         let text = '';
-        const first = performance.now() - begun; // headers come with the first piece, or the answer
+        let first; // bytes of text, not the headers and the empty piece that come at once
         response.setEncoding('utf8');
-        for await (const piece of response) { text += piece; if (await onPiece(text, request) === false) { request.destroy(); return resolve({ aborted: true }); } }
+        for await (const piece of response) { text += piece; if (first === undefined && /"(content|name)":"[^"]/.test(text)) first = performance.now() - begun; if (await onPiece(text, request) === false) { request.destroy(); return resolve({ aborted: true }); } }
         resolve({ status: response.statusCode, headers: response.headers, text, first });
       } catch (error) { reject(error); }
     });

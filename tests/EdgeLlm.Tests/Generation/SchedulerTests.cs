@@ -51,6 +51,22 @@ public sealed class SchedulerTests
     }
 
     [Fact]
+    public async Task Short_conversations_do_not_fill_the_memory_of_long_ones()
+    {
+        using LanguageModel model = Open(contexts: 2);
+        using var scheduler = new Scheduler();
+        var left = new List<long>();
+        for (int i = 0; i < 20; i++)
+        {
+            await scheduler.Submit(model, new AnswerRequest(Tokens(model, i, 20)) { Options = Greedy(5) }).ReadToEndAsync();
+            while (scheduler.Running > 0) await Task.Delay(1);
+            left.Add(scheduler.BytesLeft(model));
+        }
+        Assert.Equal(left[1], left[^1]); // two are kept
+        Assert.True(left[0] > left[1]);
+    }
+
+    [Fact]
     public async Task A_long_prompt_is_computed_in_pieces_between_the_tokens_of_answers_that_run()
     {
         using LanguageModel model = Open(contexts: 2, context: 4096, chunk: 32);

@@ -4,7 +4,7 @@ using EdgeLlm.Models;
 namespace EdgeLlm.Generation.Scheduling;
 
 /// <summary>
-/// A model's contexts: those of the answers that run, and those of the last conversations, of which the next turn computes only what is
+/// A model's contexts: those of the answers that run, and those of the last few conversations, of which the next turn computes only what is
 /// new. They are made when they are needed, and take memory only up to the positions that were ever used of them; together as much as the
 /// model's plan has.
 /// </summary>
@@ -57,8 +57,19 @@ internal sealed class ContextPool : IDisposable
         return context;
     }
 
-    /// <summary>Keeps a context for the next turn of its conversation.</summary>
-    public void Return(Context context) => _idle.AddFirst(context);
+    /// <summary>
+    /// Keeps a context for the next turn of its conversation: of so many as answer at once. Older ones would fill the plan with short
+    /// conversations, which the prefix cache has, too.
+    /// </summary>
+    public void Return(Context context)
+    {
+        _idle.AddFirst(context);
+        while (_idle.Count > _model.Options.Contexts)
+        {
+            Drop(_idle.Last!.Value);
+            _idle.RemoveLast();
+        }
+    }
 
     /// <summary>Gives back the memory of a context that was taken.</summary>
     public void Drop(Context context)
