@@ -110,7 +110,7 @@ internal sealed class SensorTool(AssistantDevices devices) : Tool(
     public static IEnumerable<AssistantDevice> SensorsOf(AssistantDevices devices) =>
         devices.All.Where(static device => device.Device.Kind == DeviceKind.Sensor);
 
-    /// <summary>A value as it is said: one digit after the point below 100, none above.</summary>
+    /// <summary>A value as it is said, its unit as a word: one digit after the point below 100, none above.</summary>
     public static string Format(Measurement measurement, Vocabulary words)
     {
         string number = measurement.Value.ToString(Math.Abs(measurement.Value) < 100 ? "0.#" : "0", CultureInfo.InvariantCulture);
@@ -120,6 +120,7 @@ internal sealed class SensorTool(AssistantDevices devices) : Tool(
             "" => words.Say(measurement.Value != 0 ? "yes" : "no"),
             "°C" => words.Say("degrees", number),
             "%" => words.Say("percent", number),
+            "hPa" or "lx" or "ppm" or "cm" => words.Say("unit." + measurement.Unit, number),
             _ => words.Say("unit", number, measurement.Unit),
         };
     }

@@ -16,11 +16,12 @@ internal sealed class SimulatedTerminal(AssistantRun run, TextReader input, Text
           /button                          press the button (a yes to a question)
           /set SENSOR QUANTITY VALUE       what a sensor measures: /set "living room" temperature 25
           /display                         what the display shows
-          /quit                            the end (Ctrl-D, too)
+          /quit                            the end (quit, exit and Ctrl-D, too)
         """;
 
     private readonly Lock _turn = new();
     private readonly SemaphoreSlim _quiet = new(0);
+    private bool _isReading, _isPrompting; // waits for a line; and has nothing but the prompt on it
 
     /// <summary>Runs until the input ends.</summary>
     public async Task<int> RunAsync(CancellationToken cancellation)
@@ -34,7 +35,7 @@ internal sealed class SimulatedTerminal(AssistantRun run, TextReader input, Text
         try
         {
             while (await Task.Run(ReadLine, cancellation).WaitAsync(cancellation).ConfigureAwait(false) is { } line
-                && line.Trim() is not ("/quit" or "/exit" or "/bye"))
+                && line.Trim() is not ("/quit" or "/exit" or "/bye" or "quit" or "exit"))
             {
                 if (line.Trim().Length > 0) await DoAsync(line.Trim(), cancellation).ConfigureAwait(false);
             }
@@ -64,7 +65,10 @@ internal sealed class SimulatedTerminal(AssistantRun run, TextReader input, Text
                 break;
             case "/button": Write("The button begins a spoken request: here, just type it. (After a question, it is a yes.)"); return;
             case ['/', ..]: Write($"There is no {Printable.Line(words[0], 40)}. /help shows what there is."); return;
-            default: run.Host.Loop.Say(new TextRequest(line, Source.Voice)); break;
+            default:
+                while (_quiet.Wait(0)) { } // what it said on its own, such as that a timer is over
+                run.Host.Loop.Say(new TextRequest(line, Source.Voice));
+                break;
         }
         await _quiet.WaitAsync(cancellation).ConfigureAwait(false); // the prompt comes after the answer
     }
@@ -90,8 +94,15 @@ internal sealed class SimulatedTerminal(AssistantRun run, TextReader input, Text
     {
         lock (_turn)
         {
+            bool speaksUp = _isPrompting && happened.Kind is AssistantEventKind.Answer; // on its own: on a line of its own
+            if (speaksUp) output.WriteLine();
+            _isPrompting &= !speaksUp;
             if (happened.Kind is AssistantEventKind.Answer) output.Write(happened.Text);
-            else if (happened.Kind is AssistantEventKind.Answered) output.WriteLine();
+            else if (happened.Kind is AssistantEventKind.Answered)
+            {
+                output.WriteLine();
+                if (_isReading) Prompt();
+            }
             else if (happened.Kind is AssistantEventKind.State) ShowState(happened.Text);
             else if (happened.Kind is not AssistantEventKind.Heard) AssistantText.Write(happened, output);
             output.Flush();
@@ -155,10 +166,19 @@ internal sealed class SimulatedTerminal(AssistantRun run, TextReader input, Text
     {
         lock (_turn)
         {
-            output.Write("you> ");
-            output.Flush();
+            _isReading = true;
+            Prompt();
         }
-        return input.ReadLine();
+        string? line = input.ReadLine();
+        lock (_turn) _isReading = _isPrompting = false;
+        return line;
+    }
+
+    private void Prompt()
+    {
+        output.Write("you> ");
+        output.Flush();
+        _isPrompting = true;
     }
 
     private void Write(string text)

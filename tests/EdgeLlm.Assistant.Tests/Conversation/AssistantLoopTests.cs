@@ -57,7 +57,7 @@ public sealed class AssistantLoopTests
     {
         var time = new ManualTime();
         using var house = new TestHouse(time: time);
-        Assert.Equal("Timer set for 10 minutes.", await house.AskAsync("set a timer for ten minutes"));
+        Assert.Equal("The timer is set for 10 minutes.", await house.AskAsync("set a timer for ten minutes"));
         Assert.Equal("10 minutes left.", await house.AskAsync("how much time is left"));
         time.Advance(TimeSpan.FromMinutes(9));
         Assert.DoesNotContain(house.Events, one => one.Text.StartsWith("Time is up", StringComparison.Ordinal));

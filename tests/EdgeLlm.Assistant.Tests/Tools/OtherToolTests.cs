@@ -2,6 +2,7 @@ using EdgeLlm.Assistant.Conversation;
 using EdgeLlm.Assistant.Intents;
 using EdgeLlm.Assistant.Settings;
 using EdgeLlm.Assistant.Tools;
+using EdgeLlm.Devices.Sensors;
 
 namespace EdgeLlm.Assistant.Tests.Tools;
 
@@ -10,6 +11,19 @@ public sealed class OtherToolTests : IDisposable
     private static readonly Vocabulary English = Vocabulary.Find("en")!;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("edgellm").FullName;
+
+    [Theory]
+    [InlineData("en", "1013 hectopascals")]
+    [InlineData("de", "1013 Hektopascal")]
+    [InlineData("fr", "1013 hectopascals")]
+    [InlineData("es", "1013 hectopascales")]
+    public void Units_are_said_as_words(string language, string expected)
+    {
+        Vocabulary words = Vocabulary.Find(language)!;
+        Assert.Equal(expected, SensorTool.Format(new Measurement("pressure", 1013.2, "hPa"), words));
+        foreach (string unit in new[] { "°C", "%", "lx", "ppm", "cm" })
+            Assert.DoesNotContain(unit, SensorTool.Format(new Measurement("", 20, unit), words), StringComparison.Ordinal);
+    }
 
     [Fact]
     public async Task Notes_are_found_by_their_words_and_read_again_when_they_change()
