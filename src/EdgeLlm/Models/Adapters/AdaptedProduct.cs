@@ -21,7 +21,8 @@ internal readonly record struct AdaptedPlace(TensorRole Weight, TensorRole? Bias
 /// </summary>
 internal sealed unsafe class AdaptedProduct
 {
-    private const int BlockTokens = 16, BlockRows = 256;
+    private const int BlockTokens = 32, BlockRows = 256;
+    private const int LeastTasks = 8; // of a product with A, so that threads of unequal speed end together
 
     private readonly Pass _pass;
     private readonly List<Part> _parts = [];
@@ -68,7 +69,7 @@ internal sealed unsafe class AdaptedProduct
             _memory = new AlignedBuffer(floats * sizeof(float));
         }
         _blocks = (_pass.Tokens + BlockTokens - 1) / BlockTokens;
-        _slices = _pass.Tokens <= Pass.MostSequences ? 4 : 1; // of ranks, so that no thread waits for a long row's one part
+        _slices = Math.Clamp(LeastTasks / (_parts.Count * _blocks), 1, 4); // of ranks
         _pass.Pool.Run(_parts.Count * _blocks * _slices, _reduce);
     }
 
@@ -151,6 +152,11 @@ internal sealed unsafe class AdaptedProduct
         {
             if (part.Place != place || part.First != firstOfSequence || part.Change.LowRank is not { } change) continue;
             float* reduced = (float*)_memory!.Start + part.Reduced + (nint)offset * change.Rank;
+            if (!hasFactors && change.AddsAtOnce)
+            {
+                change.Add(reduced, tokens, y + (nint)first * rows + firstRow, rows, firstRow, endRow);
+                continue;
+            }
             if (hasFactors && !isKept)
             {
                 for (int t = 0; t < tokens; t++)

@@ -55,13 +55,24 @@ internal sealed unsafe class LowRank(WeightMatrix a, WeightMatrix tiles, int row
         return value;
     }
 
+    /// <summary>Whether <see cref="Add"/> can be used: a chain is no longer than what is widened at once, and rows have no factors.</summary>
+    public bool AddsAtOnce => Rank <= TileRanks && RowFactors == null;
+
     /// <summary>
     /// sums[t, row - firstRow] = the sum over k of B[row, k] * reduced[t, k], a chain of fused multiply-adds in order of k.
     /// </summary>
     /// <param name="reduced">[tokens, rank].</param>
     /// <param name="sums">Rows of <paramref name="stride"/> numbers.</param>
+    public void Expand(float* reduced, int tokens, float* sums, nint stride, int firstRow, int endRow) =>
+        Expand(reduced, tokens, sums, stride, firstRow, endRow, adds: false);
+
+    /// <summary>y[t, row - firstRow] += what <see cref="Expand(float*, int, float*, nint, int, int)"/> makes, with the same bits.</summary>
+    /// <param name="y">Rows of <paramref name="stride"/> numbers.</param>
+    public void Add(float* reduced, int tokens, float* y, nint stride, int firstRow, int endRow) =>
+        Expand(reduced, tokens, y, stride, firstRow, endRow, adds: true);
+
     [SkipLocalsInit]
-    public void Expand(float* reduced, int tokens, float* sums, int stride, int firstRow, int endRow)
+    private void Expand(float* reduced, int tokens, float* sums, nint stride, int firstRow, int endRow, bool adds)
     {
         float* numbers = stackalloc float[TileRanks * TileRows];
         float* whole = stackalloc float[TileRows];
@@ -78,22 +89,24 @@ internal sealed unsafe class LowRank(WeightMatrix a, WeightMatrix tiles, int row
                 else Dequantizer.ToFloat(tiles.Type, stored, numbers, lines * TileRows);
                 for (int t = 0; t < tokens; t++)
                 {
-                    float* to = sums + (nint)t * stride + row - firstRow;
+                    float* to = sums + t * stride + row - firstRow;
                     if (count == TileRows)
                     {
-                        AddTile(tile, reduced + (nint)t * Rank + k, lines, to, k == 0);
+                        AddTile(tile, reduced + (nint)t * Rank + k, lines, to, k == 0, adds);
                         continue;
                     }
                     Buffer.MemoryCopy(to, whole + before, 4L * count, 4L * count);
-                    AddTile(tile, reduced + (nint)t * Rank + k, lines, whole, k == 0);
+                    AddTile(tile, reduced + (nint)t * Rank + k, lines, whole, k == 0, adds);
                     Buffer.MemoryCopy(whole + before, to, 4L * count, 4L * count);
                 }
             }
         }
     }
 
-    /// <summary>sums[i] += the sum over k of factors[k] * tile[k, i], in registers.</summary>
-    private static void AddTile(float* tile, float* factors, int lines, float* sums, bool isFirst)
+    /// <summary>
+    /// sums[i] becomes the sum over k of factors[k] * tile[k, i], in registers: from 0 on, or continued, or added to what is there.
+    /// </summary>
+    private static void AddTile(float* tile, float* factors, int lines, float* sums, bool isFirst, bool adds)
     {
         int width = Vector<float>.Count, part = 4 * width, i = 0;
         for (; i <= TileRows - part; i += part)
@@ -111,6 +124,9 @@ internal sealed unsafe class LowRank(WeightMatrix a, WeightMatrix tiles, int row
                 c = Vector.FusedMultiplyAdd(factor, Vector.Load(line + 2 * width), c);
                 d = Vector.FusedMultiplyAdd(factor, Vector.Load(line + 3 * width), d);
             }
+            if (adds)
+                (a, b, c, d) = (Vector.Load(sums + i) + a, Vector.Load(sums + i + width) + b, Vector.Load(sums + i + 2 * width) + c,
+                    Vector.Load(sums + i + 3 * width) + d);
             a.Store(sums + i);
             b.Store(sums + i + width);
             c.Store(sums + i + 2 * width);
@@ -120,7 +136,7 @@ internal sealed unsafe class LowRank(WeightMatrix a, WeightMatrix tiles, int row
         {
             float sum = isFirst ? 0 : sums[i];
             for (int k = 0; k < lines; k++) sum = MathF.FusedMultiplyAdd(factors[k], tile[k * TileRows + i], sum);
-            sums[i] = sum;
+            sums[i] = adds ? sums[i] + sum : sum;
         }
     }
 
