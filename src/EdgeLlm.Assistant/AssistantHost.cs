@@ -88,7 +88,8 @@ internal sealed class AssistantHost : IDisposable
                 if (settings.Audio.CancelsEcho && options.Sink is { } sink)
                 {
                     _echo = new EchoPath(speech.OwnWords);
-                    (sink.Played, sink.Stopped) = ((samples, rate) => _echo.Play(samples.Span, rate), _echo.Stop);
+                    (sink.Played, sink.Stopped, sink.Finished) =
+                        ((samples, rate) => _echo.Play(samples.Span, rate), _echo.Stop, _echo.Finish);
                 }
                 _ear = new Ear(speech.WakeWords, SpeechParts.Detector(settings), settings.Hearing.Hangover, heard => Loop?.Hear(heard))
                 {

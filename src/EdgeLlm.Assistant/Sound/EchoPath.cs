@@ -12,6 +12,7 @@ internal sealed class EchoPath
     // A word of its own counts as long as its echo may be heard; and below the cutoff, for an echo may be clearer than the sound.
     private const int OwnWordSamples = 3 * AudioReader.SpeechRate / 2, OwnWordProbability = 96;
     private const int MostWaiting = 120 * AudioReader.SpeechRate;
+    private const int MostAfterwards = 3 * AudioReader.SpeechRate / 4; // what the canceller may still find of a sound that is over
 
     private readonly Lock _turn = new();
     private readonly Queue<float> _waiting = [];
@@ -48,7 +49,29 @@ internal sealed class EchoPath
     /// <summary>Forgets what will not sound any more.</summary>
     public void Stop()
     {
-        lock (_turn) _waiting.Clear();
+        lock (_turn)
+        {
+            _waiting.Clear();
+            _waiting.TrimExcess();
+        }
+    }
+
+    /// <summary>
+    /// All has sounded: of what still waits, as the microphone stood still meanwhile, only the end may be heard yet. The rest would be taken
+    /// for the echo of all later sound.
+    /// </summary>
+    public void Finish()
+    {
+        using Lock.Scope turn = _turn.EnterScope();
+        if (_waiting.Count <= MostAfterwards) return;
+        while (_waiting.Count > MostAfterwards) _waiting.Dequeue();
+        _waiting.TrimExcess();
+    }
+
+    /// <summary>Samples that have not sounded yet, by the microphone's clock.</summary>
+    internal int Waiting
+    {
+        get { lock (_turn) return _waiting.Count; }
     }
 
     /// <summary>Takes the echo out of a piece.</summary>

@@ -22,8 +22,15 @@ internal abstract class SoundSink
         await PlayAsync(samples, rate, cancellation).ConfigureAwait(false);
     }
 
+    /// <summary>Is told that all that was played has sounded.</summary>
+    public Action? Finished { get; set; }
+
     /// <summary>Waits until all is played.</summary>
-    public abstract Task FinishAsync(CancellationToken cancellation);
+    public async Task FinishAsync(CancellationToken cancellation)
+    {
+        await DrainAsync(cancellation).ConfigureAwait(false);
+        Finished?.Invoke();
+    }
 
     /// <summary>Silence, now.</summary>
     public void Stop()
@@ -31,6 +38,9 @@ internal abstract class SoundSink
         Silence();
         Stopped?.Invoke();
     }
+
+    /// <summary>Waits until all has sounded.</summary>
+    protected abstract Task DrainAsync(CancellationToken cancellation);
 
     /// <summary>Ends what sounds.</summary>
     protected abstract void Silence();
@@ -55,7 +65,7 @@ internal sealed class ProgramSink(IReadOnlyList<string> command) : SoundSink
         _ => config,
     };
 
-    public override async Task FinishAsync(CancellationToken cancellation)
+    protected override async Task DrainAsync(CancellationToken cancellation)
     {
         if (Interlocked.Exchange(ref _process, null) is not { } process) return;
         using (process)
@@ -125,7 +135,11 @@ internal sealed class RecordingSink(TimeProvider time) : SoundSink
     /// <summary>Forgets the samples so far.</summary>
     public void Clear()
     {
-        lock (_turn) _samples.Clear();
+        lock (_turn)
+        {
+            _samples.Clear();
+            _samples.TrimExcess();
+        }
     }
 
     /// <summary>Whether sound is being played, and not waited for.</summary>
@@ -134,7 +148,7 @@ internal sealed class RecordingSink(TimeProvider time) : SoundSink
     /// <summary>Their rate.</summary>
     public int Rate { get; private set; } = 24000;
 
-    public override async Task FinishAsync(CancellationToken cancellation)
+    protected override async Task DrainAsync(CancellationToken cancellation)
     {
         if (_began < 0) return;
         try
