@@ -10,13 +10,13 @@ internal unsafe interface IBlockFormat
 {
     static abstract int BlockBytes { get; }
 
-    static abstract bool HasOffset { get; }
+    static virtual bool HasOffset => false;
 
     /// <summary>True where eight products of codes and activations fit an int16 (no code is beyond 32).</summary>
-    static abstract bool IsNarrow { get; }
+    static virtual bool IsNarrow => true;
 
     /// <summary>Offset of the stored codes: weight = scale * (code - Bias).</summary>
-    static abstract int Bias { get; }
+    static virtual int Bias => 0;
 
     /// <summary>True where a block begins with the exponent of a power of two in a byte, instead of a half.</summary>
     static virtual bool HasExponent => false;
@@ -30,18 +30,10 @@ internal readonly unsafe struct Q4_0Block : IBlockFormat
 {
     public static int BlockBytes => 18;
 
-    public static bool HasOffset => false;
-
-    public static bool IsNarrow => true;
-
     public static int Bias => 8;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static RowCodes Load(byte* block)
-    {
-        Vector128<byte> nibbles = Vector128.Load(block + 2);
-        return new RowCodes((nibbles & Vector128.Create((byte)15)).AsSByte(), (nibbles >> 4).AsSByte());
-    }
+    public static RowCodes Load(byte* block) => RowCodes.OfNibbles(block + 2);
 }
 
 /// <summary>d, m, nibbles[16]</summary>
@@ -51,28 +43,14 @@ internal readonly unsafe struct Q4_1Block : IBlockFormat
 
     public static bool HasOffset => true;
 
-    public static bool IsNarrow => true;
-
-    public static int Bias => 0;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static RowCodes Load(byte* block)
-    {
-        Vector128<byte> nibbles = Vector128.Load(block + 4);
-        return new RowCodes((nibbles & Vector128.Create((byte)15)).AsSByte(), (nibbles >> 4).AsSByte());
-    }
+    public static RowCodes Load(byte* block) => RowCodes.OfNibbles(block + 4);
 }
 
 /// <summary>d, high bits (uint32), nibbles[16]</summary>
 internal readonly unsafe struct Q5_0Block : IBlockFormat
 {
     public static int BlockBytes => 22;
-
-    public static bool HasOffset => false;
-
-    public static bool IsNarrow => true;
-
-    public static int Bias => 0;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static RowCodes Load(byte* block)
@@ -95,11 +73,7 @@ internal readonly unsafe struct Q8_0Block : IBlockFormat
 {
     public static int BlockBytes => 34;
 
-    public static bool HasOffset => false;
-
     public static bool IsNarrow => false;
-
-    public static int Bias => 0;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static RowCodes Load(byte* block) => new(Vector128.Load((sbyte*)block + 2), Vector128.Load((sbyte*)block + 18));
@@ -110,19 +84,15 @@ internal readonly unsafe struct IQ4_NLBlock : IBlockFormat
 {
     public static int BlockBytes => 18;
 
-    public static bool HasOffset => false;
-
     public static bool IsNarrow => false;
-
-    public static int Bias => 0;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static RowCodes Load(byte* block)
     {
-        Vector128<byte> nibbles = Vector128.Load(block + 2);
+        RowCodes nibbles = RowCodes.OfNibbles(block + 2);
         Vector128<sbyte> table = Vector128.Create(CodePoints.IQ4);
-        return new RowCodes(AdvSimd.Arm64.VectorTableLookup(table, (nibbles & Vector128.Create((byte)15)).AsSByte()),
-            AdvSimd.Arm64.VectorTableLookup(table, (nibbles >> 4).AsSByte()));
+        return new RowCodes(AdvSimd.Arm64.VectorTableLookup(table, nibbles.First),
+            AdvSimd.Arm64.VectorTableLookup(table, nibbles.Second));
     }
 }
 
@@ -131,21 +101,15 @@ internal readonly unsafe struct MXFP4Block : IBlockFormat
 {
     public static int BlockBytes => 17;
 
-    public static bool HasOffset => false;
-
-    public static bool IsNarrow => true;
-
-    public static int Bias => 0;
-
     public static bool HasExponent => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static RowCodes Load(byte* block)
     {
-        Vector128<byte> nibbles = Vector128.Load(block + 1);
+        RowCodes nibbles = RowCodes.OfNibbles(block + 1);
         Vector128<sbyte> table = Vector128.Create(CodePoints.DoubledE2M1);
-        return new RowCodes(AdvSimd.Arm64.VectorTableLookup(table, (nibbles & Vector128.Create((byte)15)).AsSByte()),
-            AdvSimd.Arm64.VectorTableLookup(table, (nibbles >> 4).AsSByte()));
+        return new RowCodes(AdvSimd.Arm64.VectorTableLookup(table, nibbles.First),
+            AdvSimd.Arm64.VectorTableLookup(table, nibbles.Second));
     }
 
     /// <summary>

@@ -22,16 +22,17 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> RowSums(bool isNarrow, RowCodes a, RowCodes b, RowCodes c, RowCodes d, RowCodes x)
+    public static Vector128<int> RowSums(bool isNarrow, RowCodes a, RowCodes b, RowCodes c, RowCodes d, Vector128<sbyte> x0,
+        Vector128<sbyte> x1)
     {
-        Vector128<int> sumA = Dp.DotProduct(Vector128<int>.Zero, a.First, x.First);
-        Vector128<int> sumB = Dp.DotProduct(Vector128<int>.Zero, b.First, x.First);
-        Vector128<int> sumC = Dp.DotProduct(Vector128<int>.Zero, c.First, x.First);
-        Vector128<int> sumD = Dp.DotProduct(Vector128<int>.Zero, d.First, x.First);
-        sumA = Dp.DotProduct(sumA, a.Second, x.Second);
-        sumB = Dp.DotProduct(sumB, b.Second, x.Second);
-        sumC = Dp.DotProduct(sumC, c.Second, x.Second);
-        sumD = Dp.DotProduct(sumD, d.Second, x.Second);
+        Vector128<int> sumA = Dp.DotProduct(Vector128<int>.Zero, a.First, x0);
+        Vector128<int> sumB = Dp.DotProduct(Vector128<int>.Zero, b.First, x0);
+        Vector128<int> sumC = Dp.DotProduct(Vector128<int>.Zero, c.First, x0);
+        Vector128<int> sumD = Dp.DotProduct(Vector128<int>.Zero, d.First, x0);
+        sumA = Dp.DotProduct(sumA, a.Second, x1);
+        sumB = Dp.DotProduct(sumB, b.Second, x1);
+        sumC = Dp.DotProduct(sumC, c.Second, x1);
+        sumD = Dp.DotProduct(sumD, d.Second, x1);
         return AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(sumA, sumB), AdvSimd.Arm64.AddPairwise(sumC, sumD));
     }
 

@@ -39,11 +39,11 @@ internal unsafe partial class NeonKernel
         RowLanes sum = RowLanes.Zero;
         for (nint b = 0; b < blocks; b++)
         {
-            var columns = new RowCodes(Vector128.Load(values), Vector128.Load(values + 16));
+            Vector128<sbyte> x0 = Vector128.Load(values), x1 = Vector128.Load(values + 16);
             Vector128<int> low = TProducts.RowSums(
-                TFormat.IsNarrow, TFormat.Load(p0), TFormat.Load(p1), TFormat.Load(p2), TFormat.Load(p3), columns);
+                TFormat.IsNarrow, TFormat.Load(p0), TFormat.Load(p1), TFormat.Load(p2), TFormat.Load(p3), x0, x1);
             Vector128<int> high = TProducts.RowSums(
-                TFormat.IsNarrow, TFormat.Load(p4), TFormat.Load(p5), TFormat.Load(p6), TFormat.Load(p7), columns);
+                TFormat.IsNarrow, TFormat.Load(p4), TFormat.Load(p5), TFormat.Load(p6), TFormat.Load(p7), x0, x1);
             RowLanes dots;
             if (TFormat.Bias != 0)
             {

@@ -25,7 +25,7 @@ internal unsafe partial class NeonKernel
 
     /// <summary>False where a scale or an offset is not finite, and the sums are not to be used.</summary>
     [SkipLocalsInit]
-    private static bool MultiplySuperEight<TFormat, TProducts>(in WeightMatrix weights, in QuantizedActivations activations,
+    private static bool MultiplySuperEight<TFormat, TProducts>(in WeightMatrix weights, in QuantizedActivations x,
         float* y, int row, int rows)
         where TFormat : struct, ISuperBlockFormat<TFormat>
         where TProducts : struct, IIntegerProducts
@@ -34,12 +34,12 @@ internal unsafe partial class NeonKernel
         float* scales = stackalloc float[16 * 8];
         float* offsets = stackalloc float[8 * 8];
         for (int r = 0; r < 8; r++) blocks[r] = weights.Row(row + Math.Min(r, rows - 1));
-        sbyte* values = activations.Values;
-        float* activationScales = activations.Scales, scaledSums = activations.ScaledSums;
-        int* sums = activations.Sums;
+        sbyte* values = x.Values;
+        float* activationScales = x.Scales, scaledSums = x.ScaledSums;
+        int* sums = x.Sums;
         var converter = new HalfLanes();
         RowLanes sum = RowLanes.Zero;
-        for (int left = activations.Blocks / 8; left > 0; left--)
+        for (int left = x.Blocks / 8; left > 0; left--)
         {
             byte* p0 = blocks[0], p1 = blocks[1], p2 = blocks[2], p3 = blocks[3], p4 = blocks[4], p5 = blocks[5],
                 p6 = blocks[6], p7 = blocks[7];
@@ -48,18 +48,18 @@ internal unsafe partial class NeonKernel
             for (int g = 0; g < 8; g++)
             {
                 TFormat group = TFormat.At(g);
-                var x = new RowCodes(Vector128.Load(values), Vector128.Load(values + 16));
+                Vector128<sbyte> x0 = Vector128.Load(values), x1 = Vector128.Load(values + 16);
                 float activationScale = *activationScales;
                 RowCodes a = group.Load(p0), b = group.Load(p1), c = group.Load(p2), d = group.Load(p3);
                 RowCodes e = group.Load(p4), f = group.Load(p5);
                 if (TFormat.HasGroupsOf16)
                 {
-                    Vector128<int> low = TProducts.RowSums(a.First, b.First, c.First, d.First, x.First),
-                        nextLow = TProducts.RowSums(a.Second, b.Second, c.Second, d.Second, x.Second);
+                    Vector128<int> low = TProducts.RowSums(a.First, b.First, c.First, d.First, x0),
+                        nextLow = TProducts.RowSums(a.Second, b.Second, c.Second, d.Second, x1);
                     c = group.Load(p6);
                     d = group.Load(p7);
-                    Vector128<int> high = TProducts.RowSums(e.First, f.First, c.First, d.First, x.First),
-                        nextHigh = TProducts.RowSums(e.Second, f.Second, c.Second, d.Second, x.Second);
+                    Vector128<int> high = TProducts.RowSums(e.First, f.First, c.First, d.First, x0),
+                        nextHigh = TProducts.RowSums(e.Second, f.Second, c.Second, d.Second, x1);
                     Vector64<int> total = Vector64.Load(sums);
                     sum = sum.AddScaled(RowLanes.Load(scale), activationScale, SubtractBias(TFormat.Bias, low, high, total, 0));
                     sum = sum.AddScaled(RowLanes.Load(scale + 8), activationScale, SubtractBias(TFormat.Bias, nextLow, nextHigh, total, 1));
@@ -68,8 +68,8 @@ internal unsafe partial class NeonKernel
                 }
                 else
                 {
-                    Vector128<int> low = TProducts.RowSums(true, a, b, c, d, x);
-                    Vector128<int> high = TProducts.RowSums(true, e, f, group.Load(p6), group.Load(p7), x);
+                    Vector128<int> low = TProducts.RowSums(true, a, b, c, d, x0, x1);
+                    Vector128<int> high = TProducts.RowSums(true, e, f, group.Load(p6), group.Load(p7), x0, x1);
                     sum = sum.AddScaled(RowLanes.Load(scale), activationScale,
                         new RowLanes(AdvSimd.ConvertToSingle(low), AdvSimd.ConvertToSingle(high)));
                     scale += 8;

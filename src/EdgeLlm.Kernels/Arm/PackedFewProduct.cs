@@ -14,7 +14,12 @@ internal static unsafe class PackedFewProduct<TDots> where TDots : struct, IPack
     /// <summary>Most tokens at once.</summary>
     public const int MostTokens = 4;
 
-    private static bool IsUnpacked => !TDots.AreNibbles && TDots.BlockBytes != PackedPanel.BlockBytes;
+    /// <summary>True of codes that become int8 values in memory first.</summary>
+    private static bool IsUnpacked
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => !TDots.AreNibbles && TDots.BlockBytes != PackedPanel.BlockBytes;
+    }
 
     [SkipLocalsInit]
     public static void Multiply<TTokens>(in WeightMatrix weights, in PackedActivations x, nint token, float* y, nint yStride,
@@ -36,7 +41,7 @@ internal static unsafe class PackedFewProduct<TDots> where TDots : struct, IPack
             byte* codes = group + codeOffset;
             var at = new Place
             {
-                Values = tokenValues, SubScales = (sbyte*)group + PackedLayout.SubScaleOffset, Shifts = tokenShifts, Blocks = x.Blocks,
+                Values = tokenValues, SubScales = (sbyte*)group + PackedLayout.SubScaleOffset, Shifts = tokenShifts,
             };
             float* scale = tokenScales;
             for (nint left = x.Blocks; left > 0; left -= PackedActivations.ScaleBlocks, scale++)
@@ -51,7 +56,7 @@ internal static unsafe class PackedFewProduct<TDots> where TDots : struct, IPack
                         TDots.Unpack(codes, codebook, upper, unpacked);
                         block = unpacked;
                     }
-                    Add<TTokens>(block, codebook, at, ref sum0, ref sum1, ref sum2, ref sum3);
+                    Add<TTokens>(block, codebook, x, at, ref sum0, ref sum1, ref sum2, ref sum3);
                 }
                 result0 = result0.AddScaled(scale[0], sum0);
                 result1 = result1.AddScaled(scale[scaleCount], sum1);
@@ -70,68 +75,66 @@ internal static unsafe class PackedFewProduct<TDots> where TDots : struct, IPack
     /// <summary>32 columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Add<TTokens>(
-        sbyte* codes, Vector128<sbyte> codebook, in Place at, ref RowSums sum0, ref RowSums sum1, ref RowSums sum2, ref RowSums sum3)
+        sbyte* codes, Vector128<sbyte> codebook, in PackedActivations x, in Place at,
+        ref RowSums sum0, ref RowSums sum1, ref RowSums sum2, ref RowSums sum3)
         where TTokens : struct, ITokenCount
     {
         Vector128<short> scales = AdvSimd.SignExtendWideningLower(Vector64.Load(at.SubScales));
         TokenSums low = default, high = default; // of the first four rows and of the others
-        AddHalf<TTokens>(codes, codebook, 0, at, ref low, ref high);
+        AddHalf<TTokens>(codes, codebook, 0, at.Values, x.Columns, ref low, ref high);
         if (TDots.HasScalePer16)
         {
-            AddShifted<TTokens>(low, high, scales, at, ref sum0, ref sum1, ref sum2, ref sum3);
+            AddShifted<TTokens>(low, high, scales, at.Shifts, x.Blocks, ref sum0, ref sum1, ref sum2, ref sum3);
             scales = AdvSimd.SignExtendWideningLower(Vector64.Load(at.SubScales + 8));
             low = high = default;
         }
-        AddHalf<TTokens>(codes, codebook, 1, at, ref low, ref high);
-        AddShifted<TTokens>(low, high, scales, at, ref sum0, ref sum1, ref sum2, ref sum3);
+        AddHalf<TTokens>(codes, codebook, 1, at.Values, x.Columns, ref low, ref high);
+        AddShifted<TTokens>(low, high, scales, at.Shifts, x.Blocks, ref sum0, ref sum1, ref sum2, ref sum3);
     }
 
     /// <summary>16 columns.</summary>
     /// <param name="half">A constant: 0 or 1.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddHalf<TTokens>(
-        sbyte* codes, Vector128<sbyte> codebook, int half, in Place at, ref TokenSums low, ref TokenSums high)
+        sbyte* codes, Vector128<sbyte> codebook, int half, sbyte* values, nint columns, ref TokenSums low, ref TokenSums high)
         where TTokens : struct, ITokenCount
     {
-        sbyte* values = at.Values + 16 * half;
-        nint columns = PackedActivations.BlockColumns * at.Blocks;
-        Vector128<sbyte> x0 = AdvSimd.LoadVector128(values), x1 = AdvSimd.LoadVector128(values + columns), x2 = x0, x3 = x0;
-        if (TTokens.Count > 2) x2 = AdvSimd.LoadVector128(values + 2 * columns);
-        if (TTokens.Count > 3) x3 = AdvSimd.LoadVector128(values + 3 * columns);
-        Vector128<sbyte> p = Weights(codes, codebook, half), q = Weights(codes + 16, codebook, half);
+        Vector128<sbyte> x0 = AdvSimd.LoadVector128(values + 16 * half), x1 = AdvSimd.LoadVector128(values + columns + 16 * half);
+        Vector128<sbyte> x2 = x0, x3 = x0;
+        if (TTokens.Count > 2) x2 = AdvSimd.LoadVector128(values + 2 * columns + 16 * half);
+        if (TTokens.Count > 3) x3 = AdvSimd.LoadVector128(values + 3 * columns + 16 * half);
+        Vector128<sbyte> p = Weights(codes, codebook, half, 0), q = Weights(codes, codebook, half, 16);
         low.AddQuad<TTokens>(p, x0, x1, x2, x3, 0);
         high.AddQuad<TTokens>(q, x0, x1, x2, x3, 0);
-        p = Weights(codes + 32, codebook, half);
-        q = Weights(codes + 48, codebook, half);
+        p = Weights(codes, codebook, half, 32);
+        q = Weights(codes, codebook, half, 48);
         low.AddQuad<TTokens>(p, x0, x1, x2, x3, 1);
         high.AddQuad<TTokens>(q, x0, x1, x2, x3, 1);
-        p = Weights(codes + 64, codebook, half);
-        q = Weights(codes + 80, codebook, half);
+        p = Weights(codes, codebook, half, 64);
+        q = Weights(codes, codebook, half, 80);
         low.AddQuad<TTokens>(p, x0, x1, x2, x3, 2);
         high.AddQuad<TTokens>(q, x0, x1, x2, x3, 2);
-        p = Weights(codes + 96, codebook, half);
-        q = Weights(codes + 112, codebook, half);
+        p = Weights(codes, codebook, half, 96);
+        q = Weights(codes, codebook, half, 112);
         low.AddQuad<TTokens>(p, x0, x1, x2, x3, 3);
         high.AddQuad<TTokens>(q, x0, x1, x2, x3, 3);
     }
 
     /// <summary>Four columns of four rows, of the block's first half or its second.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<sbyte> Weights(sbyte* codes, Vector128<sbyte> codebook, int half)
+    private static Vector128<sbyte> Weights(sbyte* codes, Vector128<sbyte> codebook, int half, int offset)
     {
-        if (!TDots.AreNibbles) return AdvSimd.LoadVector128(codes + 128 * half);
-        Vector128<sbyte> both = AdvSimd.LoadVector128(codes);
-        return AdvSimd.Arm64.VectorTableLookup(codebook, half == 0 ? both & Vector128.Create((sbyte)15) : both >>> 4);
+        if (!TDots.AreNibbles) return AdvSimd.LoadVector128(codes + (128 * half + offset));
+        return half == 0 ? AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(codes + offset) & Vector128.Create((sbyte)15))
+            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(codes + offset) >>> 4);
     }
 
     /// <summary>Adds dot products times each token's sub-scales.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddShifted<TTokens>(in TokenSums low, in TokenSums high, Vector128<short> scales, in Place at,
+    private static void AddShifted<TTokens>(in TokenSums low, in TokenSums high, Vector128<short> scales, int* shifts, nint blocks,
         ref RowSums sum0, ref RowSums sum1, ref RowSums sum2, ref RowSums sum3)
         where TTokens : struct, ITokenCount
     {
-        int* shifts = at.Shifts;
-        nint blocks = at.Blocks;
         sum0.AddShifted(new RowSums(low.T0, high.T0), scales, AdvSimd.LoadAndReplicateToVector128((short*)shifts));
         sum1.AddShifted(new RowSums(low.T1, high.T1), scales, AdvSimd.LoadAndReplicateToVector128((short*)(shifts + blocks)));
         if (TTokens.Count > 2)
@@ -146,6 +149,5 @@ internal static unsafe class PackedFewProduct<TDots> where TDots : struct, IPack
         public sbyte* Values;
         public sbyte* SubScales;
         public int* Shifts;
-        public nint Blocks;
     }
 }

@@ -57,7 +57,7 @@ internal static unsafe class PackedPairProduct<TDots> where TDots : struct, IPac
             shifts1 = AdvSimd.LoadAndReplicateToVector128((short*)shift1);
         subScales += PackedLayout.GroupRows;
         WideSums first = default, second = default;
-        AddHalf(w, x0, z0, true, ref first, ref second);
+        AddHalf(w, 0, x0, z0, true, ref first, ref second);
         if (TDots.HasScalePer16)
         {
             sum0.AddShifted(first.ToRowSums(), scales, shifts0);
@@ -65,31 +65,38 @@ internal static unsafe class PackedPairProduct<TDots> where TDots : struct, IPac
             scales = AdvSimd.SignExtendWideningLower(Vector64.Load(subScales));
             subScales += PackedLayout.GroupRows;
         }
-        AddHalf(w + BlockBytes / 2, x1, z1, TDots.HasScalePer16, ref first, ref second);
+        AddHalf(w, 1, x1, z1, TDots.HasScalePer16, ref first, ref second);
         sum0.AddShifted(first.ToRowSums(), scales, shifts0);
         sum1.AddShifted(second.ToRowSums(), scales, shifts1);
     }
 
     /// <summary>16 columns: of E8 two products to an int16, else four.</summary>
+    /// <param name="half">A constant: 0 or 1.</param>
     /// <param name="starts">A constant: true where the sums start.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddHalf(sbyte* w, Vector128<int> x, Vector128<int> z, bool starts, ref WideSums first, ref WideSums second)
+    private static void AddHalf(sbyte* w, int half, Vector128<int> x, Vector128<int> z, bool starts, ref WideSums first,
+        ref WideSums second)
     {
-        bool isWide = TDots.BlockBytes == BlockBytes;
-        NarrowSums.Start(Vector128.Load(w), Vector128.Load(w + 16), x, z, 0, out NarrowSums narrow, out NarrowSums other);
-        NarrowSums.AddQuad(Vector128.Load(w + 32), Vector128.Load(w + 48), x, z, 1, ref narrow, ref other);
-        if (isWide)
+        NarrowSums.Start(Load(w, half, 0), Load(w, half, 16), x, z, 0, out NarrowSums narrow, out NarrowSums other);
+        NarrowSums.AddQuad(Load(w, half, 32), Load(w, half, 48), x, z, 1, ref narrow, ref other);
+        if (TDots.BlockBytes == BlockBytes)
         {
             first.Add(narrow, starts);
             second.Add(other, starts);
-            NarrowSums.Start(Vector128.Load(w + 64), Vector128.Load(w + 80), x, z, 2, out narrow, out other);
+            NarrowSums.Start(Load(w, half, 64), Load(w, half, 80), x, z, 2, out narrow, out other);
+            NarrowSums.AddQuad(Load(w, half, 96), Load(w, half, 112), x, z, 3, ref narrow, ref other);
+            first.Add(narrow);
+            second.Add(other);
         }
         else
         {
-            NarrowSums.AddQuad(Vector128.Load(w + 64), Vector128.Load(w + 80), x, z, 2, ref narrow, ref other);
+            NarrowSums.AddQuad(Load(w, half, 64), Load(w, half, 80), x, z, 2, ref narrow, ref other);
+            NarrowSums.AddQuad(Load(w, half, 96), Load(w, half, 112), x, z, 3, ref narrow, ref other);
+            first.Add(narrow, starts);
+            second.Add(other, starts);
         }
-        NarrowSums.AddQuad(Vector128.Load(w + 96), Vector128.Load(w + 112), x, z, 3, ref narrow, ref other);
-        first.Add(narrow, starts && !isWide);
-        second.Add(other, starts && !isWide);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<sbyte> Load(sbyte* w, int half, int offset) => Vector128.Load(w + (BlockBytes / 2 * half + offset));
 }

@@ -189,7 +189,15 @@ internal static unsafe partial class PackedPanelProduct<TDots>
     private static void AddScaled(Vector128<int> lowDots, Vector128<int> highDots, int* factors, bool isFirst, ref PanelSums sums)
     {
         Vector128<int> lowFactors = AdvSimd.LoadVector128(factors), highFactors = AdvSimd.LoadVector128(factors + 4);
-        sums.Low = isFirst ? AdvSimd.Multiply(lowDots, lowFactors) : AdvSimd.MultiplyAdd(sums.Low, lowDots, lowFactors);
-        sums.High = isFirst ? AdvSimd.Multiply(highDots, highFactors) : AdvSimd.MultiplyAdd(sums.High, highDots, highFactors);
+        if (isFirst)
+        {
+            sums.Low = AdvSimd.Multiply(lowDots, lowFactors);
+            sums.High = AdvSimd.Multiply(highDots, highFactors);
+        }
+        else
+        {
+            sums.Low = AdvSimd.MultiplyAdd(sums.Low, lowDots, lowFactors);
+            sums.High = AdvSimd.MultiplyAdd(sums.High, highDots, highFactors);
+        }
     }
 }

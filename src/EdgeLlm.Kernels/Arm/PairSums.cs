@@ -153,9 +153,19 @@ internal unsafe struct WideSums : IPairSums<WideSums>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(in NarrowSums sums, bool starts = false)
     {
-        r01 = starts ? AdvSimd.AddPairwiseWidening(sums.R01) : AdvSimd.AddPairwiseWideningAndAdd(r01, sums.R01);
-        r23 = starts ? AdvSimd.AddPairwiseWidening(sums.R23) : AdvSimd.AddPairwiseWideningAndAdd(r23, sums.R23);
-        r45 = starts ? AdvSimd.AddPairwiseWidening(sums.R45) : AdvSimd.AddPairwiseWideningAndAdd(r45, sums.R45);
-        r67 = starts ? AdvSimd.AddPairwiseWidening(sums.R67) : AdvSimd.AddPairwiseWideningAndAdd(r67, sums.R67);
+        if (starts)
+        {
+            r01 = AdvSimd.AddPairwiseWidening(sums.R01);
+            r23 = AdvSimd.AddPairwiseWidening(sums.R23);
+            r45 = AdvSimd.AddPairwiseWidening(sums.R45);
+            r67 = AdvSimd.AddPairwiseWidening(sums.R67);
+        }
+        else
+        {
+            r01 = AdvSimd.AddPairwiseWideningAndAdd(r01, sums.R01);
+            r23 = AdvSimd.AddPairwiseWideningAndAdd(r23, sums.R23);
+            r45 = AdvSimd.AddPairwiseWideningAndAdd(r45, sums.R45);
+            r67 = AdvSimd.AddPairwiseWideningAndAdd(r67, sums.R67);
+        }
     }
 }

@@ -12,12 +12,12 @@ internal unsafe interface ISuperBlockFormat<TSelf> where TSelf : struct, ISuperB
     static abstract int BlockBytes { get; }
 
     /// <summary>True where each 16 columns have a scale, else each 32.</summary>
-    static abstract bool HasGroupsOf16 { get; }
+    static virtual bool HasGroupsOf16 => false;
 
-    static abstract bool HasOffset { get; }
+    static virtual bool HasOffset => false;
 
     /// <summary>Offset of the stored codes: weight = scale * (code - Bias).</summary>
-    static abstract int Bias { get; }
+    static virtual int Bias => 0;
 
     /// <summary>Group 0 to 7.</summary>
     static abstract TSelf At(int group);
@@ -43,11 +43,7 @@ internal readonly unsafe struct Q4_KGroup : ISuperBlockFormat<Q4_KGroup>
 
     public static int BlockBytes => 144;
 
-    public static bool HasGroupsOf16 => false;
-
     public static bool HasOffset => true;
-
-    public static int Bias => 0;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Q4_KGroup At(int group) => new(group);
@@ -102,8 +98,6 @@ internal readonly unsafe struct Q6_KGroup : ISuperBlockFormat<Q6_KGroup>
     public static int BlockBytes => 210;
 
     public static bool HasGroupsOf16 => true;
-
-    public static bool HasOffset => false;
 
     public static int Bias => 32;
 

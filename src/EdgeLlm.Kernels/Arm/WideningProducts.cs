@@ -25,63 +25,47 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> RowSums(bool isNarrow, RowCodes a, RowCodes b, RowCodes c, RowCodes d, RowCodes x)
+    public static Vector128<int> RowSums(bool isNarrow, RowCodes a, RowCodes b, RowCodes c, RowCodes d, Vector128<sbyte> x0,
+        Vector128<sbyte> x1)
     {
-        Vector64<sbyte> y0 = x.First.GetLower(), y1 = x.Second.GetLower();
-        Vector128<short> sumA = AdvSimd.MultiplyWideningUpper(a.First, x.First);
-        Vector128<short> sumB = AdvSimd.MultiplyWideningUpper(b.First, x.First);
-        Vector128<short> sumC = AdvSimd.MultiplyWideningUpper(c.First, x.First);
-        Vector128<short> sumD = AdvSimd.MultiplyWideningUpper(d.First, x.First);
-        sumA = AdvSimd.MultiplyWideningLowerAndAdd(sumA, a.First.GetLower(), y0);
-        sumB = AdvSimd.MultiplyWideningLowerAndAdd(sumB, b.First.GetLower(), y0);
-        sumC = AdvSimd.MultiplyWideningLowerAndAdd(sumC, c.First.GetLower(), y0);
-        sumD = AdvSimd.MultiplyWideningLowerAndAdd(sumD, d.First.GetLower(), y0);
         if (isNarrow)
         {
-            sumA = AdvSimd.MultiplyWideningUpperAndAdd(sumA, a.Second, x.Second);
-            sumB = AdvSimd.MultiplyWideningUpperAndAdd(sumB, b.Second, x.Second);
-            sumC = AdvSimd.MultiplyWideningUpperAndAdd(sumC, c.Second, x.Second);
-            sumD = AdvSimd.MultiplyWideningUpperAndAdd(sumD, d.Second, x.Second);
-            sumA = AdvSimd.MultiplyWideningLowerAndAdd(sumA, a.Second.GetLower(), y1);
-            sumB = AdvSimd.MultiplyWideningLowerAndAdd(sumB, b.Second.GetLower(), y1);
-            sumC = AdvSimd.MultiplyWideningLowerAndAdd(sumC, c.Second.GetLower(), y1);
-            sumD = AdvSimd.MultiplyWideningLowerAndAdd(sumD, d.Second.GetLower(), y1);
             return AdvSimd.Arm64.AddPairwise(
-                AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(sumA, sumB)),
-                AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(sumC, sumD)));
+                AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(NarrowSum(a, x0, x1), NarrowSum(b, x0, x1))),
+                AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(NarrowSum(c, x0, x1), NarrowSum(d, x0, x1))));
         }
-        Vector128<int> wideA = AdvSimd.AddPairwiseWidening(sumA), wideB = AdvSimd.AddPairwiseWidening(sumB);
-        Vector128<int> wideC = AdvSimd.AddPairwiseWidening(sumC), wideD = AdvSimd.AddPairwiseWidening(sumD);
-        sumA = AdvSimd.MultiplyWideningUpper(a.Second, x.Second);
-        sumB = AdvSimd.MultiplyWideningUpper(b.Second, x.Second);
-        sumC = AdvSimd.MultiplyWideningUpper(c.Second, x.Second);
-        sumD = AdvSimd.MultiplyWideningUpper(d.Second, x.Second);
-        sumA = AdvSimd.MultiplyWideningLowerAndAdd(sumA, a.Second.GetLower(), y1);
-        sumB = AdvSimd.MultiplyWideningLowerAndAdd(sumB, b.Second.GetLower(), y1);
-        sumC = AdvSimd.MultiplyWideningLowerAndAdd(sumC, c.Second.GetLower(), y1);
-        sumD = AdvSimd.MultiplyWideningLowerAndAdd(sumD, d.Second.GetLower(), y1);
         return AdvSimd.Arm64.AddPairwise(
-            AdvSimd.Arm64.AddPairwise(AdvSimd.AddPairwiseWideningAndAdd(wideA, sumA), AdvSimd.AddPairwiseWideningAndAdd(wideB, sumB)),
-            AdvSimd.Arm64.AddPairwise(AdvSimd.AddPairwiseWideningAndAdd(wideC, sumC), AdvSimd.AddPairwiseWideningAndAdd(wideD, sumD)));
+            AdvSimd.Arm64.AddPairwise(WideSum(a, x0, x1), WideSum(b, x0, x1)),
+            AdvSimd.Arm64.AddPairwise(WideSum(c, x0, x1), WideSum(d, x0, x1)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> RowSums(Vector128<sbyte> a, Vector128<sbyte> b, Vector128<sbyte> c, Vector128<sbyte> d, Vector128<sbyte> x)
     {
-        Vector64<sbyte> y = x.GetLower();
-        Vector128<short> sumA = AdvSimd.MultiplyWideningUpper(a, x);
-        Vector128<short> sumB = AdvSimd.MultiplyWideningUpper(b, x);
-        Vector128<short> sumC = AdvSimd.MultiplyWideningUpper(c, x);
-        Vector128<short> sumD = AdvSimd.MultiplyWideningUpper(d, x);
-        sumA = AdvSimd.MultiplyWideningLowerAndAdd(sumA, a.GetLower(), y);
-        sumB = AdvSimd.MultiplyWideningLowerAndAdd(sumB, b.GetLower(), y);
-        sumC = AdvSimd.MultiplyWideningLowerAndAdd(sumC, c.GetLower(), y);
-        sumD = AdvSimd.MultiplyWideningLowerAndAdd(sumD, d.GetLower(), y);
         // Four products of 63 * 127 fit an int16.
         return AdvSimd.Arm64.AddPairwise(
-            AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(sumA, sumB)),
-            AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(sumC, sumD)));
+            AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(Products(a, x), Products(b, x))),
+            AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(Products(c, x), Products(d, x))));
     }
+
+    /// <summary>Four products a lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<short> NarrowSum(RowCodes row, Vector128<sbyte> x0, Vector128<sbyte> x1)
+    {
+        Vector128<short> sum = Products(row.First, x0);
+        sum = AdvSimd.MultiplyWideningUpperAndAdd(sum, row.Second, x1);
+        return AdvSimd.MultiplyWideningLowerAndAdd(sum, row.Second.GetLower(), x1.GetLower());
+    }
+
+    /// <summary>Eight products a lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> WideSum(RowCodes row, Vector128<sbyte> x0, Vector128<sbyte> x1) =>
+        AdvSimd.AddPairwiseWideningAndAdd(AdvSimd.AddPairwiseWidening(Products(row.First, x0)), Products(row.Second, x1));
+
+    /// <summary>Two products a lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<short> Products(Vector128<sbyte> codes, Vector128<sbyte> x) =>
+        AdvSimd.MultiplyWideningLowerAndAdd(AdvSimd.MultiplyWideningUpper(codes, x), codes.GetLower(), x.GetLower());
 
     private static void MultiplyTwo<TSums, TLayout>(in WeightPanel panel, in QuantizedActivations x, int token,
         float* y, nint yStride, int rows)
