@@ -117,14 +117,8 @@ public sealed partial class EdgeLlmChatClient : IChatClient
     }
 
     /// <inheritdoc/>
-    public object? GetService(Type serviceType, object? serviceKey = null)
-    {
-        ArgumentNullException.ThrowIfNull(serviceType);
-        if (serviceKey is not null) return null;
-        if (serviceType == typeof(ChatClientMetadata)) return _metadata;
-        if (serviceType == typeof(LanguageModel)) return _model;
-        return serviceType.IsInstanceOfType(this) ? this : null;
-    }
+    public object? GetService(Type serviceType, object? serviceKey = null) =>
+        ClientServices.Find(serviceType, serviceKey, this, _metadata, _model);
 
     /// <summary>
     /// Ends all requests with <see cref="ObjectDisposedException"/>; one that is computing at the model's next layer, which is waited for.

@@ -91,14 +91,8 @@ public sealed class EdgeLlmSpeechToTextClient : ISpeechToTextClient
     }
 
     /// <inheritdoc/>
-    public object? GetService(Type serviceType, object? serviceKey = null)
-    {
-        ArgumentNullException.ThrowIfNull(serviceType);
-        if (serviceKey is not null) return null;
-        if (serviceType == typeof(SpeechToTextClientMetadata)) return _metadata;
-        if (serviceType == typeof(SpeechRecognizer)) return _recognizer;
-        return serviceType.IsInstanceOfType(this) ? this : null;
-    }
+    public object? GetService(Type serviceType, object? serviceKey = null) =>
+        ClientServices.Find(serviceType, serviceKey, this, _metadata, _recognizer);
 
     /// <summary>Nothing: the model is the caller's.</summary>
     public void Dispose()
@@ -114,8 +108,7 @@ public sealed class EdgeLlmSpeechToTextClient : ISpeechToTextClient
 
     private TranscriptionOptions OptionsOf(SpeechToTextOptions? options)
     {
-        if (options?.ModelId is { } model && model != _recognizer.Name)
-            throw new ArgumentException($"the model here is '{_recognizer.Name}', not '{model}'");
+        Unsupported.RefuseOtherModel(options?.ModelId, _recognizer.Name);
         string? spoken = Code(options?.SpeechLanguage), written = Code(options?.TextLanguage);
         bool translates = written is not null
             && written != (spoken ?? (_recognizer.Languages.Count == 1 ? _recognizer.Languages[0] : null));

@@ -70,14 +70,8 @@ public sealed class EdgeLlmTextToSpeechClient : ITextToSpeechClient
     }
 
     /// <inheritdoc/>
-    public object? GetService(Type serviceType, object? serviceKey = null)
-    {
-        ArgumentNullException.ThrowIfNull(serviceType);
-        if (serviceKey is not null) return null;
-        if (serviceType == typeof(TextToSpeechClientMetadata)) return _metadata;
-        if (serviceType == typeof(SpeechSynthesizer)) return _synthesizer;
-        return serviceType.IsInstanceOfType(this) ? this : null;
-    }
+    public object? GetService(Type serviceType, object? serviceKey = null) =>
+        ClientServices.Find(serviceType, serviceKey, this, _metadata, _synthesizer);
 
     /// <summary>Nothing: the voice is the caller's.</summary>
     public void Dispose()
@@ -96,8 +90,7 @@ public sealed class EdgeLlmTextToSpeechClient : ITextToSpeechClient
 
     private SpeechOptions OptionsOf(TextToSpeechOptions? options)
     {
-        if (options?.ModelId is { } model && model != _synthesizer.Name)
-            throw new ArgumentException($"the model here is '{_synthesizer.Name}', not '{model}'");
+        Unsupported.RefuseOtherModel(options?.ModelId, _synthesizer.Name);
         if (options?.VoiceId is { } voice && voice != _synthesizer.Name)
             throw new ArgumentException($"the voice here is '{_synthesizer.Name}', not '{voice}'");
         if (options?.Language is { Length: > 0 } language && _synthesizer.HasTempo

@@ -87,14 +87,8 @@ public sealed class SpeechSynthesizer : IDisposable
     /// <exception cref="PhonemeException">The text is SSML that is not well formed, or a mark has a sign that the voice lacks; the latter
     /// comes while it is spoken.</exception>
     public IAsyncEnumerable<ReadOnlyMemory<float>> SynthesizeAsync(string text, SpeechOptions? options = null,
-        CancellationToken cancellation = default)
-    {
-        options ??= new SpeechOptions();
-        options.Check();
-        IAsyncEnumerable<ReadOnlyMemory<float>> sound =
-            _voice.Begin(options).Say(text, cancellation); // SSML that is not well formed is refused now
-        return ComputeAheadAsync((output, stop) => SendAsync(sound, output, stop), cancellation);
-    }
+        CancellationToken cancellation = default) =>
+        SendAhead(Begin(options).Say(text, cancellation), cancellation); // SSML that is not well formed is refused now
 
     /// <summary>
     /// Speaks a text that is still being written, such as a model's answer: a sentence as soon as it has ended, which is when the next one
@@ -104,24 +98,17 @@ public sealed class SpeechSynthesizer : IDisposable
     public IAsyncEnumerable<ReadOnlyMemory<float>> SpeakAsync(IAsyncEnumerable<string> text, SpeechOptions? options = null,
         CancellationToken cancellation = default)
     {
-        options ??= new SpeechOptions();
-        options.Check();
-        VoiceText spoken = _voice.Begin(options);
-        return ComputeAheadAsync((output, stop) => SayStreamAsync(text, spoken, options.IsMarkdown, output, stop), cancellation);
+        VoiceText spoken = Begin(options);
+        bool isMarkdown = options is { IsMarkdown: true };
+        return ComputeAheadAsync((output, stop) => SayStreamAsync(text, spoken, isMarkdown, output, stop), cancellation);
     }
 
     /// <summary>Speaks phonemes of the voice or of the International Phonetic Alphabet, a line a sentence.</summary>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
     /// <exception cref="PhonemeException">The voice does not have a sign; the message says which.</exception>
     public IAsyncEnumerable<ReadOnlyMemory<float>> SynthesizePhonemesAsync(string phonemes, SpeechOptions? options = null,
-        CancellationToken cancellation = default)
-    {
-        options ??= new SpeechOptions();
-        options.Check();
-        IAsyncEnumerable<ReadOnlyMemory<float>> sound =
-            _voice.Begin(options).SayPhonemes(phonemes, cancellation); // what is wrong with them is said now
-        return ComputeAheadAsync((output, stop) => SendAsync(sound, output, stop), cancellation);
-    }
+        CancellationToken cancellation = default) =>
+        SendAhead(Begin(options).SayPhonemes(phonemes, cancellation), cancellation); // what is wrong with them is said now
 
     /// <inheritdoc/>
     public void Dispose()
@@ -129,6 +116,17 @@ public sealed class SpeechSynthesizer : IDisposable
         _voice.Dispose();
         _turn.Dispose();
     }
+
+    private VoiceText Begin(SpeechOptions? options)
+    {
+        options ??= new SpeechOptions();
+        options.Check();
+        return _voice.Begin(options);
+    }
+
+    private IAsyncEnumerable<ReadOnlyMemory<float>> SendAhead(IAsyncEnumerable<ReadOnlyMemory<float>> sound,
+        CancellationToken cancellation) =>
+        ComputeAheadAsync((output, stop) => SendAsync(sound, output, stop), cancellation);
 
     private static async Task SendAsync(IAsyncEnumerable<ReadOnlyMemory<float>> sound, ChannelWriter<ReadOnlyMemory<float>> output,
         CancellationToken cancellation)

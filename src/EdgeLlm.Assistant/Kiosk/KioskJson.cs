@@ -20,9 +20,7 @@ internal static class KioskJson
         json.WriteString("state", host.Loop.State.ToString().ToLowerInvariant());
         json.WriteBoolean("hears", host.Recognize is not null);
         json.WriteNumber("confirmSeconds", host.Settings.Times.Confirm.TotalSeconds);
-        json.WriteStartArray("languages");
-        foreach (string language in host.Settings.Languages) json.WriteStringValue(language);
-        json.WriteEndArray();
+        json.WriteArray("languages", host.Settings.Languages, json.WriteStringValue);
         json.WriteStartArray("devices");
         foreach (AssistantDevice device in host.Settings.Devices.Where(static device => device.IsOutput
             || device.Device.Kind == DeviceKind.Sensor))

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Threading.Channels;
+using EdgeLlm.Files;
 using EdgeLlm.Speech.Detection;
 
 namespace EdgeLlm.Assistant.Wyoming;
@@ -58,7 +59,7 @@ internal sealed record WyomingServices(string Version, WyomingRecognizer? Recogn
         WriteService<WyomingRecognizer>(json, "asr", "EdgeLlm hears", "models", Recognizer is null ? [] : [Recognizer], recognizer =>
         {
             WriteArtifact(json, recognizer.Name, recognizer.Name, Program, Website);
-            WriteList(json, "languages", recognizer.Languages);
+            json.WriteArray("languages", recognizer.Languages, json.WriteStringValue);
         }, () =>
         {
             json.WriteBoolean("supports_transcript_streaming", Recognizer!.Stream is not null);
@@ -67,19 +68,19 @@ internal sealed record WyomingServices(string Version, WyomingRecognizer? Recogn
         WriteService(json, "wake", "EdgeLlm wakes", "models", WakeWords, word =>
         {
             WriteArtifact(json, word.Name, word.Settings.Word, word.Settings.Author, word.Settings.Website);
-            WriteList(json, "languages", word.Settings.Languages);
+            json.WriteArray("languages", word.Settings.Languages, json.WriteStringValue);
             json.WriteString("phrase", word.Settings.Word);
         });
         WriteService(json, "tts", "EdgeLlm speaks", "voices", Voices, voice =>
         {
             WriteArtifact(json, voice.Name, voice.Name, Program, Website);
-            WriteList(json, "languages", voice.Languages);
+            json.WriteArray("languages", voice.Languages, json.WriteStringValue);
             json.WriteNull("speakers");
         }, () => json.WriteBoolean("supports_synthesize_streaming", true));
         WriteService<WyomingHandler>(json, "handle", "EdgeLlm answers", "models", Handler is null ? [] : [Handler], handler =>
         {
             WriteArtifact(json, handler.Name, handler.Name, Program, Website);
-            WriteList(json, "languages", handler.Languages);
+            json.WriteArray("languages", handler.Languages, json.WriteStringValue);
         }, () =>
         {
             json.WriteBoolean("supports_handled_streaming", true);
@@ -104,14 +105,7 @@ internal sealed record WyomingServices(string Version, WyomingRecognizer? Recogn
         {
             json.WriteStartObject();
             WriteArtifact(json, Program, description, Program, Website);
-            json.WriteStartArray(list);
-            foreach (T offer in offers)
-            {
-                json.WriteStartObject();
-                write(offer);
-                json.WriteEndObject();
-            }
-            json.WriteEndArray();
+            json.WriteObjects(list, offers, write);
             rest?.Invoke();
             json.WriteEndObject();
         }
@@ -128,12 +122,5 @@ internal sealed record WyomingServices(string Version, WyomingRecognizer? Recogn
         json.WriteEndObject();
         json.WriteBoolean("installed", true);
         json.WriteString("version", Version);
-    }
-
-    private static void WriteList(Utf8JsonWriter json, string name, IReadOnlyList<string> texts)
-    {
-        json.WriteStartArray(name);
-        foreach (string text in texts) json.WriteStringValue(text);
-        json.WriteEndArray();
     }
 }

@@ -97,34 +97,26 @@ internal static class BenchReport
 
     private static void WriteParallel(Utf8JsonWriter json, BenchResult measured)
     {
-        json.WriteStartArray("parallel");
-        foreach (ParallelRate rate in measured.Parallel)
+        json.WriteObjects("parallel", measured.Parallel, rate =>
         {
-            json.WriteStartObject();
             json.WriteNumber("answers", rate.Answers);
             json.WriteNumber("tps", rate.Rate);
             json.WriteNumber("gain", rate.Gain);
             json.WriteNumber("gmacs", rate.MultiplyAdds / 1e9);
             json.WriteNumber("share_of_prompt", rate.ShareOfPrompt);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
     }
 
     private static void WriteProfile(Utf8JsonWriter json, BenchResult measured)
     {
-        json.WriteStartArray("profile");
-        foreach (OperationTime time in measured.Profile)
+        json.WriteObjects("profile", measured.Profile, time =>
         {
-            json.WriteStartObject();
             json.WriteString("operation", time.Operation.ToString());
             json.WriteNumber("prompt_us", time.Prompt * 1e6);
             json.WriteNumber("decode_us", time.Decode * 1e6);
             json.WriteNumber("bytes", time.Bytes);
             json.WriteNumber("multiply_adds", time.MultiplyAdds);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
     }
 
     private static string Bandwidth(double bytesPerSecond, BenchResult measured) => measured.ReadBandwidth > 0

@@ -55,17 +55,13 @@ internal static class DoctorCommand
     {
         json.WriteStartObject();
         json.WriteString("status", StatusName(checks.Max(check => check.Status)));
-        json.WriteStartArray("checks");
-        foreach (Check check in checks)
+        json.WriteObjects("checks", checks, check =>
         {
-            json.WriteStartObject();
             json.WriteString("name", check.Name);
             json.WriteString("status", StatusName(check.Status));
             json.WriteString("value", check.Value);
             json.WriteString("advice", check.Advice);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
         json.WriteEndObject();
     });
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
 using EdgeLlm.Server.Access;
 
 namespace EdgeLlm.Cli.Commands;
@@ -116,9 +117,7 @@ internal static class KeysCommand
         json.WriteStartObject();
         json.WriteString("name", key.Name);
         json.WriteString("role", KeyFile.NameOf(key.Role));
-        json.WriteStartArray("models");
-        foreach (string model in key.Models ?? []) json.WriteStringValue(model);
-        json.WriteEndArray();
+        json.WriteArray("models", key.Models ?? [], json.WriteStringValue);
         json.WriteNumber("requests_per_minute", key.RequestsPerMinute);
         json.WriteNumber("tokens_per_day", key.TokensPerDay);
         json.WriteString("created", key.Created);

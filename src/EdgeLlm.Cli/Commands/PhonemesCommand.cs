@@ -38,8 +38,7 @@ internal static class PhonemesCommand
             using Stream output = StandardStreams.OpenOutput();
             if (result.GetValue(json))
             {
-                using (var writer = new Utf8JsonWriter(output, JsonOutput.Line)) Write(writer, given, [.. phonemizer.ReadMarkup(given)]);
-                output.WriteByte((byte)'\n');
+                JsonOutput.WriteLine(output, writer => Write(writer, given, [.. phonemizer.ReadMarkup(given)]));
                 return;
             }
             foreach (SpokenSentence sentence in phonemizer.ReadMarkup(given))
@@ -52,40 +51,28 @@ internal static class PhonemesCommand
 
     private static void Write(Utf8JsonWriter json, string text, SpokenSentence[] sentences)
     {
-        json.WriteStartObject();
         json.WriteString("text", text);
-        json.WriteStartArray("sentences");
-        foreach (SpokenSentence sentence in sentences)
+        json.WriteObjects("sentences", sentences, sentence =>
         {
-            json.WriteStartObject();
             json.WriteString("text", sentence.Text);
             json.WriteString("normalized", sentence.Normalized);
-            json.WriteStartArray("tokens");
-            foreach (SpokenToken token in sentence.Tokens)
+            json.WriteArray("tokens", sentence.Tokens, token =>
             {
                 json.WriteStartArray();
                 json.WriteStringValue(token.Text);
                 json.WriteStringValue(token.Tag);
                 json.WriteStringValue(token.Space ? " " : "");
                 json.WriteEndArray();
-            }
-            json.WriteEndArray();
+            });
             json.WriteString("phonemes", sentence.Phonemes);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
         SpokenPiece[] pieces = [.. sentences.SelectMany(static sentence => sentence.Pieces)];
-        json.WriteStartArray("phonemes");
-        foreach (SpokenPiece piece in pieces) json.WriteStringValue(piece.Phonemes);
-        json.WriteEndArray();
-        json.WriteStartArray("ids");
-        foreach (SpokenPiece piece in pieces)
+        json.WriteArray("phonemes", pieces, piece => json.WriteStringValue(piece.Phonemes));
+        json.WriteArray("ids", pieces, piece =>
         {
             json.WriteStartArray();
             foreach (int id in piece.Ids) json.WriteNumberValue(id);
             json.WriteEndArray();
-        }
-        json.WriteEndArray();
-        json.WriteEndObject();
+        });
     }
 }

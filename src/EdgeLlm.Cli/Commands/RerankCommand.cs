@@ -38,15 +38,12 @@ internal static class RerankCommand
         using Stream output = StandardStreams.OpenOutput();
         foreach (RankedText text in encoder.Rerank(query, [.. TextLines.Read(input)], cancellation))
         {
-            using (var json = new Utf8JsonWriter(output, JsonOutput.Line))
+            JsonOutput.WriteLine(output, json =>
             {
-                json.WriteStartObject();
                 json.WriteNumber("index", text.Index);
                 json.WriteNumber("score", text.Score);
                 json.WriteString("text", text.Text);
-                json.WriteEndObject();
-            }
-            output.WriteByte((byte)'\n');
+            });
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
 using EdgeLlm.Kernels;
 using EdgeLlm.Speech.Audio;
 using EdgeLlm.Speech.Detection;
@@ -91,9 +92,7 @@ internal static class VadCommand
         json.WriteNumber("sample_rate", reader.SampleRate);
         json.WriteNumber("samples", reader.Position);
         json.WriteNumber("window", window);
-        json.WriteStartArray("probabilities");
-        foreach (float probability in probabilities) json.WriteNumberValue(probability);
-        json.WriteEndArray();
+        json.WriteArray("probabilities", probabilities, json.WriteNumberValue);
         json.WriteStartArray("segments");
         foreach (SpeechSegment segment in segments)
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
 using EdgeLlm.Speech.Audio;
 using EdgeLlm.Speech.Detection;
 
@@ -70,20 +71,14 @@ internal static class WakeCommand
             {
                 json.WriteString("word", models[word].Settings.Word);
                 json.WriteNumber("stride", models[word].Stride);
-                json.WriteStartArray("q");
-                foreach (int result in results[word]) json.WriteNumberValue(result);
-                json.WriteEndArray();
-                json.WriteStartArray("detected");
-                foreach (WakeWordDetection detection in detections[word])
+                json.WriteArray("q", results[word], json.WriteNumberValue);
+                json.WriteObjects("detected", detections[word], detection =>
                 {
-                    json.WriteStartObject();
                     json.WriteNumber("inference", detection.Inference);
                     json.WriteNumber("frame", detection.Frame);
                     json.WriteNumber("samples", detection.Samples);
                     json.WriteNumber("seconds", Seconds(detection));
-                    json.WriteEndObject();
-                }
-                json.WriteEndArray();
+                });
             }
         });
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using EdgeLlm.Files;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Inspection;
 
@@ -39,13 +40,9 @@ internal static class ExplainJson
         json.WriteStartObject();
         json.WriteString("name", model.Name);
         json.WriteNumber("prompt_tokens", explanation.PromptTokens);
-        json.WriteStartArray("layers");
-        foreach (int layer in explanation.Layers) json.WriteNumberValue(layer);
-        json.WriteEndArray();
-        json.WriteStartArray("tokens");
-        foreach (ExplainedToken token in explanation.Tokens)
+        json.WriteArray("layers", explanation.Layers, json.WriteNumberValue);
+        json.WriteObjects("tokens", explanation.Tokens, token =>
         {
-            json.WriteStartObject();
             json.WriteNumber("id", token.Id);
             json.WriteString("text", model.TextOf(token.Id));
             Number(json, "probability", token.Probability);
@@ -54,18 +51,14 @@ internal static class ExplainJson
             Number(json, "surprise", token.Probability is { } probability ? -Math.Log2(Math.Max(probability, 1e-300)) : null);
             WriteCandidates(model, json, "candidates", token.Candidates);
             if (token.Layers.Count > 0) WriteLayers(model, json, token.Layers);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
         json.WriteEndObject();
     }
 
     private static void WriteLayers(ExplainedModel model, Utf8JsonWriter json, IReadOnlyList<ExplainedLayer> layers)
     {
-        json.WriteStartArray("layers");
-        foreach (ExplainedLayer layer in layers)
+        json.WriteObjects("layers", layers, layer =>
         {
-            json.WriteStartObject();
             WriteCandidates(model, json, "lens", layer.Lens);
             Number(json, "norm", layer.Norm);
             json.WriteStartArray("attention"); // of each head [position, share] each
@@ -95,23 +88,17 @@ internal static class ExplainJson
                 json.WriteEndArray();
             }
             if (layer.StateNorm is { } state) Number(json, "state_norm", state);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
     }
 
     private static void WriteCandidates(ExplainedModel model, Utf8JsonWriter json, string name, IReadOnlyList<Candidate> candidates)
     {
-        json.WriteStartArray(name);
-        foreach (Candidate candidate in candidates)
+        json.WriteObjects(name, candidates, candidate =>
         {
-            json.WriteStartObject();
             json.WriteNumber("id", candidate.Id);
             json.WriteString("text", model.TextOf(candidate.Id));
             Number(json, "probability", candidate.Probability);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
     }
 
     private static void Number(Utf8JsonWriter json, string name, double? value)

@@ -4,6 +4,7 @@ using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using EdgeLlm.Files;
 using EdgeLlm.Models.Inspection;
 
 namespace EdgeLlm.Cli.Explain;
@@ -54,8 +55,8 @@ internal static class ExplainPage
         json.WriteString("name", model.Name);
         json.WriteNumber("prompt", explanation.PromptTokens);
         json.WriteNumber("kept", kept);
-        Numbers(json, "layers", explanation.Layers);
-        Numbers(json, "heads", explanation.Heads);
+        json.WriteArray("layers", explanation.Layers, json.WriteNumberValue);
+        json.WriteArray("heads", explanation.Heads, json.WriteNumberValue);
         json.WriteStartArray("tokens");
         var used = new SortedSet<int>();
         foreach (ExplainedToken token in explanation.Tokens)
@@ -140,13 +141,6 @@ internal static class ExplainPage
     {
         json.WritePropertyName(name);
         json.WriteRawValue(value.ToString("G4", CultureInfo.InvariantCulture));
-    }
-
-    private static void Numbers(Utf8JsonWriter json, string name, IReadOnlyList<int> numbers)
-    {
-        json.WriteStartArray(name);
-        foreach (int number in numbers) json.WriteNumberValue(number);
-        json.WriteEndArray();
     }
 
     private static string Hash(string text) => "sha256-" + Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(text)));

@@ -125,19 +125,15 @@ internal static class ProbeReport
     public static void WriteJson(IReadOnlyList<ProbeResult> results) => JsonOutput.Write(json =>
     {
         json.WriteStartObject();
-        json.WriteStartArray("pairs");
-        foreach (ProbeResult result in results)
+        json.WriteObjects("pairs", results, result =>
         {
-            json.WriteStartObject();
             if (result.Pair.Prompt.Length > 0) json.WriteString("prompt", result.Pair.Prompt);
             json.WriteString("good", result.Pair.Good);
             json.WriteString("bad", result.Pair.Bad);
             if (result.Pair.Category.Length > 0) json.WriteString("category", result.Pair.Category);
             WriteScore(json, "plain", result.Plain);
             if (result.Changed is { } score) WriteScore(json, "changed", score);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
         WriteSums(json, "plain", results.Select(result => result.Plain));
         if (results[0].Changed is not null) WriteSums(json, "changed", results.Select(result => result.Changed!.Value));
         json.WriteEndObject();

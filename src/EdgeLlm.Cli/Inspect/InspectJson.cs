@@ -1,5 +1,6 @@
 using System.Text.Json;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
 using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 
@@ -28,20 +29,14 @@ internal static class InspectJson
         WriteKeys(json, file.Metadata, OriginKeys.In(file.Metadata));
         json.WriteEndObject();
         WritePlan(json, plan);
-        json.WriteStartArray("notes");
-        foreach (string note in plan.Notes) json.WriteStringValue(note);
-        json.WriteEndArray();
-        json.WriteStartArray("types");
-        foreach (TypeShare share in types)
+        json.WriteArray("notes", plan.Notes, json.WriteStringValue);
+        json.WriteObjects("types", types, share =>
         {
-            json.WriteStartObject();
             json.WriteString("type", share.Type);
             json.WriteNumber("tensors", share.Tensors);
             json.WriteNumber("parameters", share.Parameters);
             json.WriteNumber("size", share.Bytes);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
         json.WriteStartObject("metadata");
         WriteKeys(json, file.Metadata, file.Metadata.Keys);
         json.WriteEndObject();
@@ -90,21 +85,15 @@ internal static class InspectJson
 
     private static void WriteTensors(Utf8JsonWriter json, GgufFile file)
     {
-        json.WriteStartArray("tensors");
-        foreach (GgufTensor tensor in file.Tensors)
+        json.WriteObjects("tensors", file.Tensors, tensor =>
         {
-            json.WriteStartObject();
             json.WriteString("name", tensor.Name);
             json.WriteString("type", tensor.TypeName);
-            json.WriteStartArray("shape");
-            foreach (long dimension in tensor.MatrixShape) json.WriteNumberValue(dimension);
-            json.WriteEndArray();
+            json.WriteArray("shape", tensor.MatrixShape, json.WriteNumberValue);
             json.WriteNumber("size", tensor.ByteCount);
             json.WriteNumber("offset", tensor.Offset);
             json.WriteNumber("file", tensor.FileIndex);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
     }
 
     private static void WriteKeys(Utf8JsonWriter json, GgufMetadata data, IEnumerable<string> keys)

@@ -21,6 +21,19 @@ internal static class JsonOutput
         output.Write("\n"u8);
     }
 
+    /// <summary>Writes an object of one line.</summary>
+    public static void WriteLine(Stream output, Action<Utf8JsonWriter> writeMembers)
+    {
+        using (var json = new Utf8JsonWriter(output, Line))
+        {
+            json.WriteStartObject();
+            writeMembers(json);
+            json.WriteEndObject();
+        }
+        output.WriteByte((byte)'\n');
+        output.Flush();
+    }
+
     /// <summary>A number, or null where there is none (nothing measured, or not finite).</summary>
     public static void WriteNumber(this Utf8JsonWriter json, string name, double? value)
     {

@@ -106,15 +106,5 @@ internal sealed class HeardText
         Console.Write($"{Clear}[{bar}] {agreed}{Grey}{tentative}{Plain}");
     }
 
-    private void Write(Action<Utf8JsonWriter> fields)
-    {
-        using (var json = new Utf8JsonWriter(_output, JsonOutput.Line))
-        {
-            json.WriteStartObject();
-            fields(json);
-            json.WriteEndObject();
-        }
-        _output.WriteByte((byte)'\n');
-        _output.Flush();
-    }
+    private void Write(Action<Utf8JsonWriter> fields) => JsonOutput.WriteLine(_output, fields);
 }

@@ -32,19 +32,12 @@ internal static class StreamRun
         }
     }
 
-    private static void WriteLine(Stream output, StreamUpdate update)
+    private static void WriteLine(Stream output, StreamUpdate update) => JsonOutput.WriteLine(output, json =>
     {
-        using (var json = new Utf8JsonWriter(output, JsonOutput.Line))
-        {
-            json.WriteStartObject();
-            json.WriteString("agreed", update.Agreed);
-            json.WriteString("tentative", update.Tentative);
-            json.WriteNumber("seconds", update.Seconds);
-            json.WriteEndObject();
-        }
-        output.WriteByte((byte)'\n');
-        output.Flush();
-    }
+        json.WriteString("agreed", update.Agreed);
+        json.WriteString("tentative", update.Tentative);
+        json.WriteNumber("seconds", update.Seconds);
+    });
 
     /// <summary>Agreed text as it grows; before a person also what is not agreed on yet, in grey.</summary>
     private sealed class ShownText

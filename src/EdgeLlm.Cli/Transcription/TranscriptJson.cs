@@ -1,5 +1,6 @@
 using System.Text.Json;
 using EdgeLlm.Cli.Output;
+using EdgeLlm.Files;
 using EdgeLlm.Speech.Recognition;
 
 namespace EdgeLlm.Cli.Transcription;
@@ -26,26 +27,20 @@ internal static class TranscriptJson
         json.WriteNumber("start", Math.Round(segment.Start, 3));
         json.WriteNumber("end", Math.Round(segment.End, 3));
         json.WriteString("text", segment.Text);
-        json.WriteStartArray("tokens");
-        foreach (int token in segment.Tokens) json.WriteNumberValue(token);
-        json.WriteEndArray();
+        json.WriteArray("tokens", segment.Tokens, json.WriteNumberValue);
         json.WriteNumber("temperature", segment.Temperature);
         json.WriteNumber("avg_logprob", segment.MeanLogProbability);
         json.WriteNumber("compression_ratio", segment.CompressionRatio);
         json.WriteNumber("no_speech_prob", segment.NoSpeechProbability);
         if (segment.Words.Count > 0)
         {
-            json.WriteStartArray("words");
-            foreach (TranscriptWord word in segment.Words)
+            json.WriteObjects("words", segment.Words, word =>
             {
-                json.WriteStartObject();
                 json.WriteString("word", word.Text);
                 json.WriteNumber("start", Math.Round(word.Start, 3));
                 json.WriteNumber("end", Math.Round(word.End, 3));
                 json.WriteNumber("probability", word.Probability);
-                json.WriteEndObject();
-            }
-            json.WriteEndArray();
+            });
         }
         json.WriteEndObject();
     }

@@ -10,19 +10,19 @@ internal unsafe interface IBlockFormat
 {
     static abstract int BlockBytes { get; }
 
-    static abstract bool HasOffset { get; }
+    static virtual bool HasOffset => false;
 
     /// <summary>True where eight products of codes and activations fit an int16 (no code is beyond 32).</summary>
-    static abstract bool IsNarrow { get; }
+    static virtual bool IsNarrow => true;
 
     /// <summary>Offset of the stored codes: weight = scale * (code - Bias).</summary>
-    static abstract int Bias { get; }
+    static virtual int Bias => 0;
 
     /// <summary>True where a block begins with the exponent of a power of two in a byte, instead of a half.</summary>
     static virtual bool HasExponent => false;
 
     /// <summary>The codes of columns 0 to 15 and 16 to 31.</summary>
-    static abstract (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block);
+    static abstract RowCodes Load(byte* block);
 }
 
 /// <summary>d, nibbles[16]</summary>
@@ -30,18 +30,10 @@ internal readonly unsafe struct Q4_0Block : IBlockFormat
 {
     public static int BlockBytes => 18;
 
-    public static bool HasOffset => false;
-
-    public static bool IsNarrow => true;
-
     public static int Bias => 8;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block)
-    {
-        Vector128<byte> nibbles = Vector128.Load(block + 2);
-        return ((nibbles & Vector128.Create((byte)15)).AsSByte(), (nibbles >> 4).AsSByte());
-    }
+    public static RowCodes Load(byte* block) => RowCodes.OfNibbles(block + 2);
 }
 
 /// <summary>d, m, nibbles[16]</summary>
@@ -51,16 +43,8 @@ internal readonly unsafe struct Q4_1Block : IBlockFormat
 
     public static bool HasOffset => true;
 
-    public static bool IsNarrow => true;
-
-    public static int Bias => 0;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block)
-    {
-        Vector128<byte> nibbles = Vector128.Load(block + 4);
-        return ((nibbles & Vector128.Create((byte)15)).AsSByte(), (nibbles >> 4).AsSByte());
-    }
+    public static RowCodes Load(byte* block) => RowCodes.OfNibbles(block + 4);
 }
 
 /// <summary>d, high bits (uint32), nibbles[16]</summary>
@@ -68,14 +52,8 @@ internal readonly unsafe struct Q5_0Block : IBlockFormat
 {
     public static int BlockBytes => 22;
 
-    public static bool HasOffset => false;
-
-    public static bool IsNarrow => true;
-
-    public static int Bias => 0;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block)
+    public static RowCodes Load(byte* block)
     {
         Vector128<byte> nibbles = Vector128.Load(block + 6);
         // The four bytes of high bits, inverted: a code without its high bit is 16 less than its nibble, 0xF0 above it in two's complement.
@@ -85,7 +63,7 @@ internal readonly unsafe struct Q5_0Block : IBlockFormat
             AdvSimd.CompareTest(AdvSimd.Arm64.VectorTableLookup(missing, Vector128.Create(0ul, 0x0101010101010101).AsByte()), bit);
         Vector128<byte> second = AdvSimd.CompareTest(
             AdvSimd.Arm64.VectorTableLookup(missing, Vector128.Create(0x0202020202020202ul, 0x0303030303030303).AsByte()), bit);
-        return (AdvSimd.ShiftLeftAndInsert(nibbles & Vector128.Create((byte)15), first, 4).AsSByte(),
+        return new RowCodes(AdvSimd.ShiftLeftAndInsert(nibbles & Vector128.Create((byte)15), first, 4).AsSByte(),
             AdvSimd.ShiftLeftAndInsert(nibbles >> 4, second, 4).AsSByte());
     }
 }
@@ -95,15 +73,10 @@ internal readonly unsafe struct Q8_0Block : IBlockFormat
 {
     public static int BlockBytes => 34;
 
-    public static bool HasOffset => false;
-
     public static bool IsNarrow => false;
 
-    public static int Bias => 0;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block) =>
-        (Vector128.Load((sbyte*)block + 2), Vector128.Load((sbyte*)block + 18));
+    public static RowCodes Load(byte* block) => new(Vector128.Load((sbyte*)block + 2), Vector128.Load((sbyte*)block + 18));
 }
 
 /// <summary>d, nibbles[16] that count in a table</summary>
@@ -111,19 +84,15 @@ internal readonly unsafe struct IQ4_NLBlock : IBlockFormat
 {
     public static int BlockBytes => 18;
 
-    public static bool HasOffset => false;
-
     public static bool IsNarrow => false;
 
-    public static int Bias => 0;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block)
+    public static RowCodes Load(byte* block)
     {
-        Vector128<byte> nibbles = Vector128.Load(block + 2);
+        RowCodes nibbles = RowCodes.OfNibbles(block + 2);
         Vector128<sbyte> table = Vector128.Create(CodePoints.IQ4);
-        return (AdvSimd.Arm64.VectorTableLookup(table, (nibbles & Vector128.Create((byte)15)).AsSByte()),
-            AdvSimd.Arm64.VectorTableLookup(table, (nibbles >> 4).AsSByte()));
+        return new RowCodes(AdvSimd.Arm64.VectorTableLookup(table, nibbles.First),
+            AdvSimd.Arm64.VectorTableLookup(table, nibbles.Second));
     }
 }
 
@@ -132,21 +101,15 @@ internal readonly unsafe struct MXFP4Block : IBlockFormat
 {
     public static int BlockBytes => 17;
 
-    public static bool HasOffset => false;
-
-    public static bool IsNarrow => true;
-
-    public static int Bias => 0;
-
     public static bool HasExponent => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block)
+    public static RowCodes Load(byte* block)
     {
-        Vector128<byte> nibbles = Vector128.Load(block + 1);
+        RowCodes nibbles = RowCodes.OfNibbles(block + 1);
         Vector128<sbyte> table = Vector128.Create(CodePoints.DoubledE2M1);
-        return (AdvSimd.Arm64.VectorTableLookup(table, (nibbles & Vector128.Create((byte)15)).AsSByte()),
-            AdvSimd.Arm64.VectorTableLookup(table, (nibbles >> 4).AsSByte()));
+        return new RowCodes(AdvSimd.Arm64.VectorTableLookup(table, nibbles.First),
+            AdvSimd.Arm64.VectorTableLookup(table, nibbles.Second));
     }
 
     /// <summary>

@@ -22,18 +22,18 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> RowSums(bool isNarrow, Vector128<sbyte> a0, Vector128<sbyte> a1, Vector128<sbyte> b0, Vector128<sbyte> b1,
-        Vector128<sbyte> c0, Vector128<sbyte> c1, Vector128<sbyte> d0, Vector128<sbyte> d1, Vector128<sbyte> x0, Vector128<sbyte> x1)
+    public static Vector128<int> RowSums(bool isNarrow, RowCodes a, RowCodes b, RowCodes c, RowCodes d, Vector128<sbyte> x0,
+        Vector128<sbyte> x1)
     {
-        Vector128<int> a = Dp.DotProduct(Vector128<int>.Zero, a0, x0);
-        Vector128<int> b = Dp.DotProduct(Vector128<int>.Zero, b0, x0);
-        Vector128<int> c = Dp.DotProduct(Vector128<int>.Zero, c0, x0);
-        Vector128<int> d = Dp.DotProduct(Vector128<int>.Zero, d0, x0);
-        a = Dp.DotProduct(a, a1, x1);
-        b = Dp.DotProduct(b, b1, x1);
-        c = Dp.DotProduct(c, c1, x1);
-        d = Dp.DotProduct(d, d1, x1);
-        return AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a, b), AdvSimd.Arm64.AddPairwise(c, d));
+        Vector128<int> sumA = Dp.DotProduct(Vector128<int>.Zero, a.First, x0);
+        Vector128<int> sumB = Dp.DotProduct(Vector128<int>.Zero, b.First, x0);
+        Vector128<int> sumC = Dp.DotProduct(Vector128<int>.Zero, c.First, x0);
+        Vector128<int> sumD = Dp.DotProduct(Vector128<int>.Zero, d.First, x0);
+        sumA = Dp.DotProduct(sumA, a.Second, x1);
+        sumB = Dp.DotProduct(sumB, b.Second, x1);
+        sumC = Dp.DotProduct(sumC, c.Second, x1);
+        sumD = Dp.DotProduct(sumD, d.Second, x1);
+        return AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(sumA, sumB), AdvSimd.Arm64.AddPairwise(sumC, sumD));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -58,12 +58,9 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
         Vector128<int> start = Vector128.Create(Start).AsInt32();
         for (nint g = 0; g < panel.Groups; g++)
         {
-            Vector128<int> a0 = start, a1 = start, a2 = start, a3 = start, b0 = start, b1 = start, b2 = start, b3 = start;
-            Accumulate(w, x0, x1, x2, x3, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
-            if (!TLayout.HasGroupsOf16)
-            {
-                Accumulate(w + 128, x0 + 16, x1 + 16, x2 + 16, x3 + 16, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
-            }
+            TokenSums a = TokenSums.All(start), b = a;
+            Accumulate(w, x0, x1, x2, x3, ref a, ref b);
+            if (!TLayout.HasGroupsOf16) Accumulate(w + 128, x0 + 16, x1 + 16, x2 + 16, x3 + 16, ref a, ref b);
             int columns = TLayout.HasGroupsOf16 ? 16 : 32;
             w += columns * WeightPanel.Rows;
             x0 += columns;
@@ -73,10 +70,10 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
             nint block = TLayout.HasGroupsOf16 ? g >> 1 : g;
             RowLanes scale = RowLanes.Load(scales);
             scales += WeightPanel.Rows;
-            sum0 = sum0.AddScaled(scale, scale0[block], ToFloat(a0, b0, start));
-            sum1 = sum1.AddScaled(scale, scale1[block], ToFloat(a1, b1, start));
-            sum2 = sum2.AddScaled(scale, scale2[block], ToFloat(a2, b2, start));
-            sum3 = sum3.AddScaled(scale, scale3[block], ToFloat(a3, b3, start));
+            sum0 = sum0.AddScaled(scale, scale0[block], ToFloat(a.T0, b.T0, start));
+            sum1 = sum1.AddScaled(scale, scale1[block], ToFloat(a.T1, b.T1, start));
+            sum2 = sum2.AddScaled(scale, scale2[block], ToFloat(a.T2, b.T2, start));
+            sum3 = sum3.AddScaled(scale, scale3[block], ToFloat(a.T3, b.T3, start));
             if (!TLayout.HasOffset) continue;
             RowLanes offset = RowLanes.Load(offsets);
             offsets += WeightPanel.Rows;
@@ -138,49 +135,23 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
 
     /// <summary>16 columns of eight rows (a: the first four, b: the others) and of four tokens.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Accumulate(sbyte* w, sbyte* first, sbyte* second, sbyte* third, sbyte* fourth, ref Vector128<int> a0,
-        ref Vector128<int> a1, ref Vector128<int> a2, ref Vector128<int> a3,
-        ref Vector128<int> b0, ref Vector128<int> b1, ref Vector128<int> b2, ref Vector128<int> b3)
+    private static void Accumulate(sbyte* w, sbyte* first, sbyte* second, sbyte* third, sbyte* fourth, ref TokenSums a, ref TokenSums b)
     {
         Vector128<sbyte> p = Vector128.Load(w), q = Vector128.Load(w + 16);
         Vector128<sbyte> x0 = Vector128.Load(first), x1 = Vector128.Load(second), x2 = Vector128.Load(third), x3 = Vector128.Load(fourth);
         Vector128<sbyte> r = Vector128.Load(w + 32), s = Vector128.Load(w + 48);
-        a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 0);
-        a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 0);
-        a2 = Dp.DotProductBySelectedQuadruplet(a2, p, x2, 0);
-        a3 = Dp.DotProductBySelectedQuadruplet(a3, p, x3, 0);
-        b0 = Dp.DotProductBySelectedQuadruplet(b0, q, x0, 0);
-        b1 = Dp.DotProductBySelectedQuadruplet(b1, q, x1, 0);
-        b2 = Dp.DotProductBySelectedQuadruplet(b2, q, x2, 0);
-        b3 = Dp.DotProductBySelectedQuadruplet(b3, q, x3, 0);
+        a.AddQuad<FourTokens>(p, x0, x1, x2, x3, 0);
+        b.AddQuad<FourTokens>(q, x0, x1, x2, x3, 0);
         p = Vector128.Load(w + 64);
         q = Vector128.Load(w + 80);
-        a0 = Dp.DotProductBySelectedQuadruplet(a0, r, x0, 1);
-        a1 = Dp.DotProductBySelectedQuadruplet(a1, r, x1, 1);
-        a2 = Dp.DotProductBySelectedQuadruplet(a2, r, x2, 1);
-        a3 = Dp.DotProductBySelectedQuadruplet(a3, r, x3, 1);
-        b0 = Dp.DotProductBySelectedQuadruplet(b0, s, x0, 1);
-        b1 = Dp.DotProductBySelectedQuadruplet(b1, s, x1, 1);
-        b2 = Dp.DotProductBySelectedQuadruplet(b2, s, x2, 1);
-        b3 = Dp.DotProductBySelectedQuadruplet(b3, s, x3, 1);
+        a.AddQuad<FourTokens>(r, x0, x1, x2, x3, 1);
+        b.AddQuad<FourTokens>(s, x0, x1, x2, x3, 1);
         r = Vector128.Load(w + 96);
         s = Vector128.Load(w + 112);
-        a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 2);
-        a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 2);
-        a2 = Dp.DotProductBySelectedQuadruplet(a2, p, x2, 2);
-        a3 = Dp.DotProductBySelectedQuadruplet(a3, p, x3, 2);
-        b0 = Dp.DotProductBySelectedQuadruplet(b0, q, x0, 2);
-        b1 = Dp.DotProductBySelectedQuadruplet(b1, q, x1, 2);
-        b2 = Dp.DotProductBySelectedQuadruplet(b2, q, x2, 2);
-        b3 = Dp.DotProductBySelectedQuadruplet(b3, q, x3, 2);
-        a0 = Dp.DotProductBySelectedQuadruplet(a0, r, x0, 3);
-        a1 = Dp.DotProductBySelectedQuadruplet(a1, r, x1, 3);
-        a2 = Dp.DotProductBySelectedQuadruplet(a2, r, x2, 3);
-        a3 = Dp.DotProductBySelectedQuadruplet(a3, r, x3, 3);
-        b0 = Dp.DotProductBySelectedQuadruplet(b0, s, x0, 3);
-        b1 = Dp.DotProductBySelectedQuadruplet(b1, s, x1, 3);
-        b2 = Dp.DotProductBySelectedQuadruplet(b2, s, x2, 3);
-        b3 = Dp.DotProductBySelectedQuadruplet(b3, s, x3, 3);
+        a.AddQuad<FourTokens>(p, x0, x1, x2, x3, 2);
+        b.AddQuad<FourTokens>(q, x0, x1, x2, x3, 2);
+        a.AddQuad<FourTokens>(r, x0, x1, x2, x3, 3);
+        b.AddQuad<FourTokens>(s, x0, x1, x2, x3, 3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -11,8 +11,6 @@ internal readonly unsafe struct E4Group16WideningDots : IPackedDots
 
     public static bool AreNibbles => true;
 
-    public static bool IsShort => false;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Sum(byte* codes, Vector128<sbyte> codebook, Vector128<sbyte> upper, sbyte* values, int block,
         out RowSums first, out RowSums second) =>

@@ -7,8 +7,6 @@ internal readonly unsafe struct E4Group32Dots : IPackedDots
 {
     public static int BlockBytes => 128;
 
-    public static bool HasScalePer16 => false;
-
     public static bool AreNibbles => true;
 
     public static bool IsShort => true;

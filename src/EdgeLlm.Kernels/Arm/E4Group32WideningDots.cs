@@ -7,11 +7,7 @@ internal readonly unsafe struct E4Group32WideningDots : IPackedDots
 {
     public static int BlockBytes => 128;
 
-    public static bool HasScalePer16 => false;
-
     public static bool AreNibbles => true;
-
-    public static bool IsShort => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Sum(byte* codes, Vector128<sbyte> codebook, Vector128<sbyte> upper, sbyte* values, int block,

@@ -8,10 +8,6 @@ internal readonly unsafe struct E8Group32Dots : IPackedDots
 {
     public static int BlockBytes => 256;
 
-    public static bool HasScalePer16 => false;
-
-    public static bool AreNibbles => false;
-
     public static bool IsShort => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

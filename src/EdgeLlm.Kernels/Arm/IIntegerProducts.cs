@@ -13,9 +13,8 @@ internal unsafe interface IIntegerProducts
 
     /// <summary>The sums of four rows, a lane each: 32 columns of a, b, c and d with those of x.</summary>
     /// <param name="isNarrow">A constant: true where eight products fit an int16.</param>
-    static abstract Vector128<int> RowSums(bool isNarrow, Vector128<sbyte> a0, Vector128<sbyte> a1,
-        Vector128<sbyte> b0, Vector128<sbyte> b1,
-        Vector128<sbyte> c0, Vector128<sbyte> c1, Vector128<sbyte> d0, Vector128<sbyte> d1, Vector128<sbyte> x0, Vector128<sbyte> x1);
+    static abstract Vector128<int> RowSums(bool isNarrow, RowCodes a, RowCodes b, RowCodes c, RowCodes d, Vector128<sbyte> x0,
+        Vector128<sbyte> x1);
 
     /// <summary>Sums of four rows, a lane each, over 16 columns, whose codes are from 0 to 63.</summary>
     static abstract Vector128<int> RowSums(Vector128<sbyte> a, Vector128<sbyte> b, Vector128<sbyte> c,

@@ -11,15 +11,15 @@ internal unsafe interface IPackedDots
     static abstract int BlockBytes { get; }
 
     /// <summary>True where each 16 columns have a sub-scale, else each 32.</summary>
-    static abstract bool HasScalePer16 { get; }
+    static virtual bool HasScalePer16 => false;
 
     /// <summary>
     /// True of E4, whose codes are nibbles; false of values as they are, and of codes that <see cref="Unpack"/> makes such.
     /// </summary>
-    static abstract bool AreNibbles { get; }
+    static virtual bool AreNibbles => false;
 
     /// <summary>True where <see cref="Sum"/> is short enough to be in a method eight times.</summary>
-    static abstract bool IsShort { get; }
+    static virtual bool IsShort => false;
 
     /// <summary>
     /// The dot products over the first 16 columns and the second; where they share a sub-scale over all 32, and no second ones.

@@ -40,16 +40,10 @@ internal unsafe partial class NeonKernel
         for (nint b = 0; b < blocks; b++)
         {
             Vector128<sbyte> x0 = Vector128.Load(values), x1 = Vector128.Load(values + 16);
-            (Vector128<sbyte> a0, Vector128<sbyte> a1) = TFormat.Load(p0);
-            (Vector128<sbyte> b0, Vector128<sbyte> b1) = TFormat.Load(p1);
-            (Vector128<sbyte> c0, Vector128<sbyte> c1) = TFormat.Load(p2);
-            (Vector128<sbyte> d0, Vector128<sbyte> d1) = TFormat.Load(p3);
-            Vector128<int> low = TProducts.RowSums(TFormat.IsNarrow, a0, a1, b0, b1, c0, c1, d0, d1, x0, x1);
-            (a0, a1) = TFormat.Load(p4);
-            (b0, b1) = TFormat.Load(p5);
-            (c0, c1) = TFormat.Load(p6);
-            (d0, d1) = TFormat.Load(p7);
-            Vector128<int> high = TProducts.RowSums(TFormat.IsNarrow, a0, a1, b0, b1, c0, c1, d0, d1, x0, x1);
+            Vector128<int> low = TProducts.RowSums(
+                TFormat.IsNarrow, TFormat.Load(p0), TFormat.Load(p1), TFormat.Load(p2), TFormat.Load(p3), x0, x1);
+            Vector128<int> high = TProducts.RowSums(
+                TFormat.IsNarrow, TFormat.Load(p4), TFormat.Load(p5), TFormat.Load(p6), TFormat.Load(p7), x0, x1);
             RowLanes dots;
             if (TFormat.Bias != 0)
             {

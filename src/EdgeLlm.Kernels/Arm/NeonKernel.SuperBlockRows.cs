@@ -50,18 +50,16 @@ internal unsafe partial class NeonKernel
                 TFormat group = TFormat.At(g);
                 Vector128<sbyte> x0 = Vector128.Load(values), x1 = Vector128.Load(values + 16);
                 float activationScale = *activationScales;
-                (Vector128<sbyte> a0, Vector128<sbyte> a1) = group.Load(p0);
-                (Vector128<sbyte> b0, Vector128<sbyte> b1) = group.Load(p1);
-                (Vector128<sbyte> c0, Vector128<sbyte> c1) = group.Load(p2);
-                (Vector128<sbyte> d0, Vector128<sbyte> d1) = group.Load(p3);
-                (Vector128<sbyte> e0, Vector128<sbyte> e1) = group.Load(p4);
-                (Vector128<sbyte> f0, Vector128<sbyte> f1) = group.Load(p5);
+                RowCodes a = group.Load(p0), b = group.Load(p1), c = group.Load(p2), d = group.Load(p3);
+                RowCodes e = group.Load(p4), f = group.Load(p5);
                 if (TFormat.HasGroupsOf16)
                 {
-                    Vector128<int> low = TProducts.RowSums(a0, b0, c0, d0, x0), nextLow = TProducts.RowSums(a1, b1, c1, d1, x1);
-                    (c0, c1) = group.Load(p6);
-                    (d0, d1) = group.Load(p7);
-                    Vector128<int> high = TProducts.RowSums(e0, f0, c0, d0, x0), nextHigh = TProducts.RowSums(e1, f1, c1, d1, x1);
+                    Vector128<int> low = TProducts.RowSums(a.First, b.First, c.First, d.First, x0),
+                        nextLow = TProducts.RowSums(a.Second, b.Second, c.Second, d.Second, x1);
+                    c = group.Load(p6);
+                    d = group.Load(p7);
+                    Vector128<int> high = TProducts.RowSums(e.First, f.First, c.First, d.First, x0),
+                        nextHigh = TProducts.RowSums(e.Second, f.Second, c.Second, d.Second, x1);
                     Vector64<int> total = Vector64.Load(sums);
                     sum = sum.AddScaled(RowLanes.Load(scale), activationScale, SubtractBias(TFormat.Bias, low, high, total, 0));
                     sum = sum.AddScaled(RowLanes.Load(scale + 8), activationScale, SubtractBias(TFormat.Bias, nextLow, nextHigh, total, 1));
@@ -70,10 +68,8 @@ internal unsafe partial class NeonKernel
                 }
                 else
                 {
-                    Vector128<int> low = TProducts.RowSums(true, a0, a1, b0, b1, c0, c1, d0, d1, x0, x1);
-                    (c0, c1) = group.Load(p6);
-                    (d0, d1) = group.Load(p7);
-                    Vector128<int> high = TProducts.RowSums(true, e0, e1, f0, f1, c0, c1, d0, d1, x0, x1);
+                    Vector128<int> low = TProducts.RowSums(true, a, b, c, d, x0, x1);
+                    Vector128<int> high = TProducts.RowSums(true, e, f, group.Load(p6), group.Load(p7), x0, x1);
                     sum = sum.AddScaled(RowLanes.Load(scale), activationScale,
                         new RowLanes(AdvSimd.ConvertToSingle(low), AdvSimd.ConvertToSingle(high)));
                     scale += 8;

@@ -14,7 +14,12 @@ internal static unsafe class PackedFewProduct<TDots> where TDots : struct, IPack
     /// <summary>Most tokens at once.</summary>
     public const int MostTokens = 4;
 
-    private static bool IsUnpacked => !TDots.AreNibbles && TDots.BlockBytes != PackedPanel.BlockBytes;
+    /// <summary>True of codes that become int8 values in memory first.</summary>
+    private static bool IsUnpacked
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => !TDots.AreNibbles && TDots.BlockBytes != PackedPanel.BlockBytes;
+    }
 
     [SkipLocalsInit]
     public static void Multiply<TTokens>(in WeightMatrix weights, in PackedActivations x, nint token, float* y, nint yStride,
@@ -34,14 +39,16 @@ internal static unsafe class PackedFewProduct<TDots> where TDots : struct, IPack
         {
             RowLanes result0 = RowLanes.Zero, result1 = result0, result2 = result0, result3 = result0;
             byte* codes = group + codeOffset;
-            sbyte* subScales = (sbyte*)group + PackedLayout.SubScaleOffset, values = tokenValues;
-            int* shifts = tokenShifts;
+            var at = new Place
+            {
+                Values = tokenValues, SubScales = (sbyte*)group + PackedLayout.SubScaleOffset, Shifts = tokenShifts,
+            };
             float* scale = tokenScales;
             for (nint left = x.Blocks; left > 0; left -= PackedActivations.ScaleBlocks, scale++)
             {
                 RowSums sum0 = default, sum1 = default, sum2 = default, sum3 = default;
-                for (nint run = nint.Min(left, PackedActivations.ScaleBlocks); run > 0; run--, codes += TDots.BlockBytes, values += 32,
-                    subScales += subScaleBytes, shifts++)
+                for (nint run = nint.Min(left, PackedActivations.ScaleBlocks); run > 0; run--, codes += TDots.BlockBytes,
+                    at.Values += 32, at.SubScales += subScaleBytes, at.Shifts++)
                 {
                     sbyte* block = (sbyte*)codes;
                     if (IsUnpacked)
@@ -49,7 +56,7 @@ internal static unsafe class PackedFewProduct<TDots> where TDots : struct, IPack
                         TDots.Unpack(codes, codebook, upper, unpacked);
                         block = unpacked;
                     }
-                    Add<TTokens>(block, codebook, values, x.Columns, subScales, shifts, x.Blocks, ref sum0, ref sum1, ref sum2, ref sum3);
+                    Add<TTokens>(block, codebook, x, at, ref sum0, ref sum1, ref sum2, ref sum3);
                 }
                 result0 = result0.AddScaled(scale[0], sum0);
                 result1 = result1.AddScaled(scale[scaleCount], sum1);
@@ -65,136 +72,82 @@ internal static unsafe class PackedFewProduct<TDots> where TDots : struct, IPack
         }
     }
 
-    /// <summary>32 columns. One flat method: many small ones would exhaust what the compiler is willing to inline.</summary>
+    /// <summary>32 columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Add<TTokens>(
-        sbyte* c, Vector128<sbyte> codebook, sbyte* values, nint columns, sbyte* subScales, int* shifts, nint blocks, ref RowSums sum0,
-        ref RowSums sum1, ref RowSums sum2, ref RowSums sum3)
+        sbyte* codes, Vector128<sbyte> codebook, in PackedActivations x, in Place at,
+        ref RowSums sum0, ref RowSums sum1, ref RowSums sum2, ref RowSums sum3)
         where TTokens : struct, ITokenCount
     {
-        Vector128<sbyte> half = Vector128.Create((sbyte)15), x0, x1, x2 = half, x3 = half, p, q;
-        Vector128<int> a0 = Vector128<int>.Zero, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-        Vector128<short> scales = AdvSimd.SignExtendWideningLower(Vector64.Load(subScales));
-        x0 = AdvSimd.LoadVector128(values);
-        x1 = AdvSimd.LoadVector128(values + columns);
-        if (TTokens.Count > 2) x2 = AdvSimd.LoadVector128(values + 2 * columns);
-        if (TTokens.Count > 3) x3 = AdvSimd.LoadVector128(values + 3 * columns);
-        p = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 0)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 0) & half);
-        q = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 16)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 16) & half);
-        a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 0);
-        b0 = Dp.DotProductBySelectedQuadruplet(b0, q, x0, 0);
-        a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 0);
-        b1 = Dp.DotProductBySelectedQuadruplet(b1, q, x1, 0);
-        if (TTokens.Count > 2) a2 = Dp.DotProductBySelectedQuadruplet(a2, p, x2, 0);
-        if (TTokens.Count > 2) b2 = Dp.DotProductBySelectedQuadruplet(b2, q, x2, 0);
-        if (TTokens.Count > 3) a3 = Dp.DotProductBySelectedQuadruplet(a3, p, x3, 0);
-        if (TTokens.Count > 3) b3 = Dp.DotProductBySelectedQuadruplet(b3, q, x3, 0);
-        p = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 32)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 32) & half);
-        q = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 48)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 48) & half);
-        a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 1);
-        b0 = Dp.DotProductBySelectedQuadruplet(b0, q, x0, 1);
-        a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 1);
-        b1 = Dp.DotProductBySelectedQuadruplet(b1, q, x1, 1);
-        if (TTokens.Count > 2) a2 = Dp.DotProductBySelectedQuadruplet(a2, p, x2, 1);
-        if (TTokens.Count > 2) b2 = Dp.DotProductBySelectedQuadruplet(b2, q, x2, 1);
-        if (TTokens.Count > 3) a3 = Dp.DotProductBySelectedQuadruplet(a3, p, x3, 1);
-        if (TTokens.Count > 3) b3 = Dp.DotProductBySelectedQuadruplet(b3, q, x3, 1);
-        p = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 64)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 64) & half);
-        q = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 80)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 80) & half);
-        a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 2);
-        b0 = Dp.DotProductBySelectedQuadruplet(b0, q, x0, 2);
-        a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 2);
-        b1 = Dp.DotProductBySelectedQuadruplet(b1, q, x1, 2);
-        if (TTokens.Count > 2) a2 = Dp.DotProductBySelectedQuadruplet(a2, p, x2, 2);
-        if (TTokens.Count > 2) b2 = Dp.DotProductBySelectedQuadruplet(b2, q, x2, 2);
-        if (TTokens.Count > 3) a3 = Dp.DotProductBySelectedQuadruplet(a3, p, x3, 2);
-        if (TTokens.Count > 3) b3 = Dp.DotProductBySelectedQuadruplet(b3, q, x3, 2);
-        p = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 96)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 96) & half);
-        q = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 112)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 112) & half);
-        a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 3);
-        b0 = Dp.DotProductBySelectedQuadruplet(b0, q, x0, 3);
-        a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 3);
-        b1 = Dp.DotProductBySelectedQuadruplet(b1, q, x1, 3);
-        if (TTokens.Count > 2) a2 = Dp.DotProductBySelectedQuadruplet(a2, p, x2, 3);
-        if (TTokens.Count > 2) b2 = Dp.DotProductBySelectedQuadruplet(b2, q, x2, 3);
-        if (TTokens.Count > 3) a3 = Dp.DotProductBySelectedQuadruplet(a3, p, x3, 3);
-        if (TTokens.Count > 3) b3 = Dp.DotProductBySelectedQuadruplet(b3, q, x3, 3);
+        Vector128<short> scales = AdvSimd.SignExtendWideningLower(Vector64.Load(at.SubScales));
+        TokenSums low = default, high = default; // of the first four rows and of the others
+        AddHalf<TTokens>(codes, codebook, 0, at.Values, x.Columns, ref low, ref high);
         if (TDots.HasScalePer16)
         {
-            sum0.AddShifted(new RowSums(a0, b0), scales, AdvSimd.LoadAndReplicateToVector128((short*)(shifts)));
-            sum1.AddShifted(new RowSums(a1, b1), scales, AdvSimd.LoadAndReplicateToVector128((short*)(shifts + blocks)));
-            if (TTokens.Count > 2)
-                sum2.AddShifted(new RowSums(a2, b2), scales, AdvSimd.LoadAndReplicateToVector128((short*)(shifts + 2 * blocks)));
-            if (TTokens.Count > 3)
-                sum3.AddShifted(new RowSums(a3, b3), scales, AdvSimd.LoadAndReplicateToVector128((short*)(shifts + 3 * blocks)));
-            scales = AdvSimd.SignExtendWideningLower(Vector64.Load(subScales + 8));
-            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = Vector128<int>.Zero;
+            AddShifted<TTokens>(low, high, scales, at.Shifts, x.Blocks, ref sum0, ref sum1, ref sum2, ref sum3);
+            scales = AdvSimd.SignExtendWideningLower(Vector64.Load(at.SubScales + 8));
+            low = high = default;
         }
-        x0 = AdvSimd.LoadVector128(values + 16);
-        x1 = AdvSimd.LoadVector128(values + columns + 16);
-        if (TTokens.Count > 2) x2 = AdvSimd.LoadVector128(values + 2 * columns + 16);
-        if (TTokens.Count > 3) x3 = AdvSimd.LoadVector128(values + 3 * columns + 16);
-        p = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 128)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 0) >>> 4);
-        q = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 144)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 16) >>> 4);
-        a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 0);
-        b0 = Dp.DotProductBySelectedQuadruplet(b0, q, x0, 0);
-        a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 0);
-        b1 = Dp.DotProductBySelectedQuadruplet(b1, q, x1, 0);
-        if (TTokens.Count > 2) a2 = Dp.DotProductBySelectedQuadruplet(a2, p, x2, 0);
-        if (TTokens.Count > 2) b2 = Dp.DotProductBySelectedQuadruplet(b2, q, x2, 0);
-        if (TTokens.Count > 3) a3 = Dp.DotProductBySelectedQuadruplet(a3, p, x3, 0);
-        if (TTokens.Count > 3) b3 = Dp.DotProductBySelectedQuadruplet(b3, q, x3, 0);
-        p = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 160)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 32) >>> 4);
-        q = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 176)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 48) >>> 4);
-        a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 1);
-        b0 = Dp.DotProductBySelectedQuadruplet(b0, q, x0, 1);
-        a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 1);
-        b1 = Dp.DotProductBySelectedQuadruplet(b1, q, x1, 1);
-        if (TTokens.Count > 2) a2 = Dp.DotProductBySelectedQuadruplet(a2, p, x2, 1);
-        if (TTokens.Count > 2) b2 = Dp.DotProductBySelectedQuadruplet(b2, q, x2, 1);
-        if (TTokens.Count > 3) a3 = Dp.DotProductBySelectedQuadruplet(a3, p, x3, 1);
-        if (TTokens.Count > 3) b3 = Dp.DotProductBySelectedQuadruplet(b3, q, x3, 1);
-        p = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 192)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 64) >>> 4);
-        q = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 208)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 80) >>> 4);
-        a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 2);
-        b0 = Dp.DotProductBySelectedQuadruplet(b0, q, x0, 2);
-        a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 2);
-        b1 = Dp.DotProductBySelectedQuadruplet(b1, q, x1, 2);
-        if (TTokens.Count > 2) a2 = Dp.DotProductBySelectedQuadruplet(a2, p, x2, 2);
-        if (TTokens.Count > 2) b2 = Dp.DotProductBySelectedQuadruplet(b2, q, x2, 2);
-        if (TTokens.Count > 3) a3 = Dp.DotProductBySelectedQuadruplet(a3, p, x3, 2);
-        if (TTokens.Count > 3) b3 = Dp.DotProductBySelectedQuadruplet(b3, q, x3, 2);
-        p = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 224)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 96) >>> 4);
-        q = !TDots.AreNibbles ? AdvSimd.LoadVector128(c + 240)
-            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(c + 112) >>> 4);
-        a0 = Dp.DotProductBySelectedQuadruplet(a0, p, x0, 3);
-        b0 = Dp.DotProductBySelectedQuadruplet(b0, q, x0, 3);
-        a1 = Dp.DotProductBySelectedQuadruplet(a1, p, x1, 3);
-        b1 = Dp.DotProductBySelectedQuadruplet(b1, q, x1, 3);
-        if (TTokens.Count > 2) a2 = Dp.DotProductBySelectedQuadruplet(a2, p, x2, 3);
-        if (TTokens.Count > 2) b2 = Dp.DotProductBySelectedQuadruplet(b2, q, x2, 3);
-        if (TTokens.Count > 3) a3 = Dp.DotProductBySelectedQuadruplet(a3, p, x3, 3);
-        if (TTokens.Count > 3) b3 = Dp.DotProductBySelectedQuadruplet(b3, q, x3, 3);
-        sum0.AddShifted(new RowSums(a0, b0), scales, AdvSimd.LoadAndReplicateToVector128((short*)(shifts)));
-        sum1.AddShifted(new RowSums(a1, b1), scales, AdvSimd.LoadAndReplicateToVector128((short*)(shifts + blocks)));
+        AddHalf<TTokens>(codes, codebook, 1, at.Values, x.Columns, ref low, ref high);
+        AddShifted<TTokens>(low, high, scales, at.Shifts, x.Blocks, ref sum0, ref sum1, ref sum2, ref sum3);
+    }
+
+    /// <summary>16 columns.</summary>
+    /// <param name="half">A constant: 0 or 1.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddHalf<TTokens>(
+        sbyte* codes, Vector128<sbyte> codebook, int half, sbyte* values, nint columns, ref TokenSums low, ref TokenSums high)
+        where TTokens : struct, ITokenCount
+    {
+        Vector128<sbyte> x0 = AdvSimd.LoadVector128(values + 16 * half), x1 = AdvSimd.LoadVector128(values + columns + 16 * half);
+        Vector128<sbyte> x2 = x0, x3 = x0;
+        if (TTokens.Count > 2) x2 = AdvSimd.LoadVector128(values + 2 * columns + 16 * half);
+        if (TTokens.Count > 3) x3 = AdvSimd.LoadVector128(values + 3 * columns + 16 * half);
+        Vector128<sbyte> p = Weights(codes, codebook, half, 0), q = Weights(codes, codebook, half, 16);
+        low.AddQuad<TTokens>(p, x0, x1, x2, x3, 0);
+        high.AddQuad<TTokens>(q, x0, x1, x2, x3, 0);
+        p = Weights(codes, codebook, half, 32);
+        q = Weights(codes, codebook, half, 48);
+        low.AddQuad<TTokens>(p, x0, x1, x2, x3, 1);
+        high.AddQuad<TTokens>(q, x0, x1, x2, x3, 1);
+        p = Weights(codes, codebook, half, 64);
+        q = Weights(codes, codebook, half, 80);
+        low.AddQuad<TTokens>(p, x0, x1, x2, x3, 2);
+        high.AddQuad<TTokens>(q, x0, x1, x2, x3, 2);
+        p = Weights(codes, codebook, half, 96);
+        q = Weights(codes, codebook, half, 112);
+        low.AddQuad<TTokens>(p, x0, x1, x2, x3, 3);
+        high.AddQuad<TTokens>(q, x0, x1, x2, x3, 3);
+    }
+
+    /// <summary>Four columns of four rows, of the block's first half or its second.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<sbyte> Weights(sbyte* codes, Vector128<sbyte> codebook, int half, int offset)
+    {
+        if (!TDots.AreNibbles) return AdvSimd.LoadVector128(codes + (128 * half + offset));
+        return half == 0 ? AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(codes + offset) & Vector128.Create((sbyte)15))
+            : AdvSimd.Arm64.VectorTableLookup(codebook, AdvSimd.LoadVector128(codes + offset) >>> 4);
+    }
+
+    /// <summary>Adds dot products times each token's sub-scales.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddShifted<TTokens>(in TokenSums low, in TokenSums high, Vector128<short> scales, int* shifts, nint blocks,
+        ref RowSums sum0, ref RowSums sum1, ref RowSums sum2, ref RowSums sum3)
+        where TTokens : struct, ITokenCount
+    {
+        sum0.AddShifted(new RowSums(low.T0, high.T0), scales, AdvSimd.LoadAndReplicateToVector128((short*)shifts));
+        sum1.AddShifted(new RowSums(low.T1, high.T1), scales, AdvSimd.LoadAndReplicateToVector128((short*)(shifts + blocks)));
         if (TTokens.Count > 2)
-            sum2.AddShifted(new RowSums(a2, b2), scales, AdvSimd.LoadAndReplicateToVector128((short*)(shifts + 2 * blocks)));
+            sum2.AddShifted(new RowSums(low.T2, high.T2), scales, AdvSimd.LoadAndReplicateToVector128((short*)(shifts + 2 * blocks)));
         if (TTokens.Count > 3)
-            sum3.AddShifted(new RowSums(a3, b3), scales, AdvSimd.LoadAndReplicateToVector128((short*)(shifts + 3 * blocks)));
+            sum3.AddShifted(new RowSums(low.T3, high.T3), scales, AdvSimd.LoadAndReplicateToVector128((short*)(shifts + 3 * blocks)));
+    }
+
+    /// <summary>32 columns of the first of the tokens; the others' are as far on as their blocks take.</summary>
+    private struct Place
+    {
+        public sbyte* Values;
+        public sbyte* SubScales;
+        public int* Shifts;
     }
 }

@@ -56,73 +56,8 @@ internal static unsafe class PackedPairProduct<TDots> where TDots : struct, IPac
         Vector128<short> shifts0 = AdvSimd.LoadAndReplicateToVector128((short*)shift0),
             shifts1 = AdvSimd.LoadAndReplicateToVector128((short*)shift1);
         subScales += PackedLayout.GroupRows;
-        Vector128<sbyte> p, q, x, z;
-        Vector128<short> r01, r23, r45, r67, s01, s23, s45, s67;
         WideSums first = default, second = default;
-        p = Vector128.Load(w);
-        q = Vector128.Load(w + 16);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x0, 0).AsSByte();
-        z = AdvSimd.DuplicateSelectedScalarToVector128(z0, 0).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpper(p, x);
-        s23 = AdvSimd.MultiplyWideningUpper(p, z);
-        r67 = AdvSimd.MultiplyWideningUpper(q, x);
-        s67 = AdvSimd.MultiplyWideningUpper(q, z);
-        r01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x.GetLower());
-        s01 = AdvSimd.MultiplyWideningLower(p.GetLower(), z.GetLower());
-        r45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x.GetLower());
-        s45 = AdvSimd.MultiplyWideningLower(q.GetLower(), z.GetLower());
-        p = Vector128.Load(w + 32);
-        q = Vector128.Load(w + 48);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x0, 1).AsSByte();
-        z = AdvSimd.DuplicateSelectedScalarToVector128(z0, 1).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x);
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z);
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x);
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z);
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.GetLower());
-        if (TDots.BlockBytes == BlockBytes) // E8: two products to an int16; E4: four
-        {
-            first.Start(r01, r23, r45, r67);
-            second.Start(s01, s23, s45, s67);
-            r01 = r23 = r45 = r67 = s01 = s23 = s45 = s67 = Vector128<short>.Zero;
-        }
-        p = Vector128.Load(w + 64);
-        q = Vector128.Load(w + 80);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x0, 2).AsSByte();
-        z = AdvSimd.DuplicateSelectedScalarToVector128(z0, 2).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x);
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z);
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x);
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z);
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.GetLower());
-        p = Vector128.Load(w + 96);
-        q = Vector128.Load(w + 112);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x0, 3).AsSByte();
-        z = AdvSimd.DuplicateSelectedScalarToVector128(z0, 3).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x);
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z);
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x);
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z);
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.GetLower());
-        if (TDots.BlockBytes == BlockBytes)
-        {
-            first.Widen(r01, r23, r45, r67);
-            second.Widen(s01, s23, s45, s67);
-        }
-        else
-        {
-            first.Start(r01, r23, r45, r67);
-            second.Start(s01, s23, s45, s67);
-        }
+        AddHalf(w, 0, x0, z0, true, ref first, ref second);
         if (TDots.HasScalePer16)
         {
             sum0.AddShifted(first.ToRowSums(), scales, shifts0);
@@ -130,71 +65,38 @@ internal static unsafe class PackedPairProduct<TDots> where TDots : struct, IPac
             scales = AdvSimd.SignExtendWideningLower(Vector64.Load(subScales));
             subScales += PackedLayout.GroupRows;
         }
-        p = Vector128.Load(w + 128);
-        q = Vector128.Load(w + 144);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x1, 0).AsSByte();
-        z = AdvSimd.DuplicateSelectedScalarToVector128(z1, 0).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpper(p, x);
-        s23 = AdvSimd.MultiplyWideningUpper(p, z);
-        r67 = AdvSimd.MultiplyWideningUpper(q, x);
-        s67 = AdvSimd.MultiplyWideningUpper(q, z);
-        r01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x.GetLower());
-        s01 = AdvSimd.MultiplyWideningLower(p.GetLower(), z.GetLower());
-        r45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x.GetLower());
-        s45 = AdvSimd.MultiplyWideningLower(q.GetLower(), z.GetLower());
-        p = Vector128.Load(w + 160);
-        q = Vector128.Load(w + 176);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x1, 1).AsSByte();
-        z = AdvSimd.DuplicateSelectedScalarToVector128(z1, 1).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x);
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z);
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x);
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z);
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.GetLower());
-        if (TDots.BlockBytes == BlockBytes) // E8: two products to an int16; E4: four
-        {
-            first.Widen(r01, r23, r45, r67);
-            second.Widen(s01, s23, s45, s67);
-            r01 = r23 = r45 = r67 = s01 = s23 = s45 = s67 = Vector128<short>.Zero;
-        }
-        p = Vector128.Load(w + 192);
-        q = Vector128.Load(w + 208);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x1, 2).AsSByte();
-        z = AdvSimd.DuplicateSelectedScalarToVector128(z1, 2).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x);
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z);
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x);
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z);
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.GetLower());
-        p = Vector128.Load(w + 224);
-        q = Vector128.Load(w + 240);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x1, 3).AsSByte();
-        z = AdvSimd.DuplicateSelectedScalarToVector128(z1, 3).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x);
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z);
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x);
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z);
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.GetLower());
-        if (TDots.HasScalePer16)
-        {
-            first.Start(r01, r23, r45, r67);
-            second.Start(s01, s23, s45, s67);
-        }
-        else
-        {
-            first.Widen(r01, r23, r45, r67);
-            second.Widen(s01, s23, s45, s67);
-        }
+        AddHalf(w, 1, x1, z1, TDots.HasScalePer16, ref first, ref second);
         sum0.AddShifted(first.ToRowSums(), scales, shifts0);
         sum1.AddShifted(second.ToRowSums(), scales, shifts1);
     }
+
+    /// <summary>16 columns: of E8 two products to an int16, else four.</summary>
+    /// <param name="half">A constant: 0 or 1.</param>
+    /// <param name="starts">A constant: true where the sums start.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddHalf(sbyte* w, int half, Vector128<int> x, Vector128<int> z, bool starts, ref WideSums first,
+        ref WideSums second)
+    {
+        NarrowSums.Start(Load(w, half, 0), Load(w, half, 16), x, z, 0, out NarrowSums narrow, out NarrowSums other);
+        NarrowSums.AddQuad(Load(w, half, 32), Load(w, half, 48), x, z, 1, ref narrow, ref other);
+        if (TDots.BlockBytes == BlockBytes)
+        {
+            first.Add(narrow, starts);
+            second.Add(other, starts);
+            NarrowSums.Start(Load(w, half, 64), Load(w, half, 80), x, z, 2, out narrow, out other);
+            NarrowSums.AddQuad(Load(w, half, 96), Load(w, half, 112), x, z, 3, ref narrow, ref other);
+            first.Add(narrow);
+            second.Add(other);
+        }
+        else
+        {
+            NarrowSums.AddQuad(Load(w, half, 64), Load(w, half, 80), x, z, 2, ref narrow, ref other);
+            NarrowSums.AddQuad(Load(w, half, 96), Load(w, half, 112), x, z, 3, ref narrow, ref other);
+            first.Add(narrow, starts);
+            second.Add(other, starts);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<sbyte> Load(sbyte* w, int half, int offset) => Vector128.Load(w + (BlockBytes / 2 * half + offset));
 }

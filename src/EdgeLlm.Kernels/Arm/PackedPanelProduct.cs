@@ -36,58 +36,38 @@ internal static unsafe partial class PackedPanelProduct<TDots> where TDots : str
     private static void MultiplyTiles(in PackedPanel panel, sbyte* values, float* rowScales, int tiles, nint row, int rows)
     {
         nint blocks = panel.Blocks;
-        int** steps = panel.Steps;
         float* scales = panel.Scales, sums = panel.Sums;
-        sbyte* x = panel.Activations;
+        var at = new Place { Activations = panel.Activations, Steps = panel.Steps };
         for (; tiles > 0; tiles--)
         {
-            sbyte* w = values;
-            float** y = (float**)steps;
-            steps += PackedPanel.TileTokens;
+            at.Values = values;
+            float** y = (float**)at.Steps;
+            at.Steps += PackedPanel.TileTokens;
             bool isFirst = true;
             for (nint left = blocks; left > 0; left -= PackedActivations.ScaleBlocks)
             {
-                TokenSums lowDots0 = default, lowDots3 = default, highDots0 = default, highDots3 = default;
-                Unsafe.SkipInit(out TokenSums low0);
-                Unsafe.SkipInit(out TokenSums low3);
-                Unsafe.SkipInit(out TokenSums high0);
-                Unsafe.SkipInit(out TokenSums high3);
+                PanelSums t0 = default, t1 = default, t2 = default, t3 = default, t4 = default, t5 = default;
                 if (left >= PackedActivations.ScaleBlocks)
                 {
-                    Add(0, true, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
-                        ref low3, ref high0, ref high3);
-                    Add(1, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
-                        ref low3, ref high0, ref high3);
-                    Add(2, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
-                        ref low3, ref high0, ref high3);
-                    Add(3, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
-                        ref low3, ref high0, ref high3);
-                    w += 4 * BlockBytes;
-                    x += 4 * PackedPanel.StepBytes;
-                    Add(4, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
-                        ref low3, ref high0, ref high3);
-                    Add(5, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
-                        ref low3, ref high0, ref high3);
-                    Add(6, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
-                        ref low3, ref high0, ref high3);
-                    Add(7, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
-                        ref low3, ref high0, ref high3);
-                    w += 4 * BlockBytes;
-                    x += 4 * PackedPanel.StepBytes;
-                    steps += PackedActivations.ScaleBlocks * PackedPanel.TileTokens;
+                    Add(0, true, at, ref t0, ref t1, ref t2, ref t3, ref t4, ref t5);
+                    Add(1, false, at, ref t0, ref t1, ref t2, ref t3, ref t4, ref t5);
+                    Add(2, false, at, ref t0, ref t1, ref t2, ref t3, ref t4, ref t5);
+                    Add(3, false, at, ref t0, ref t1, ref t2, ref t3, ref t4, ref t5);
+                    at.Advance(4);
+                    Add(0, false, at, ref t0, ref t1, ref t2, ref t3, ref t4, ref t5);
+                    Add(1, false, at, ref t0, ref t1, ref t2, ref t3, ref t4, ref t5);
+                    Add(2, false, at, ref t0, ref t1, ref t2, ref t3, ref t4, ref t5);
+                    Add(3, false, at, ref t0, ref t1, ref t2, ref t3, ref t4, ref t5);
+                    at.Advance(4);
                 }
                 else
                 {
-                    Add(0, true, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
-                        ref low3, ref high0, ref high3);
+                    Add(0, true, at, ref t0, ref t1, ref t2, ref t3, ref t4, ref t5);
                     for (nint b = left - 1; ; b--)
                     {
-                        w += BlockBytes;
-                        x += PackedPanel.StepBytes;
-                        steps += PackedPanel.TileTokens;
+                        at.Advance(1);
                         if (b == 0) break;
-                        Add(0, false, w, x, steps, ref lowDots0, ref lowDots3, ref highDots0, ref highDots3, ref low0,
-                            ref low3, ref high0, ref high3);
+                        Add(0, false, at, ref t0, ref t1, ref t2, ref t3, ref t4, ref t5);
                     }
                 }
                 Vector128<float> scale = Vector128.Load(scales), lastScales = Vector128.Load(scales + 4);
@@ -95,27 +75,27 @@ internal static unsafe partial class PackedPanelProduct<TDots> where TDots : str
                 if (isFirst)
                 {
                     isFirst = false;
-                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(low0.T0), scale, 0).Store(sums);
-                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(high0.T0), scale, 0).Store(sums + 4);
-                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(low0.T1), scale, 1).Store(sums + 8);
-                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(high0.T1), scale, 1).Store(sums + 12);
-                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(low0.T2), scale, 2).Store(sums + 16);
-                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(high0.T2), scale, 2).Store(sums + 20);
-                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(low3.T0), scale, 3).Store(sums + 24);
-                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(high3.T0), scale, 3).Store(sums + 28);
-                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(low3.T1), lastScales, 0).Store(sums + 32);
-                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(high3.T1), lastScales, 0).Store(sums + 36);
-                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(low3.T2), lastScales, 1).Store(sums + 40);
-                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(high3.T2), lastScales, 1).Store(sums + 44);
+                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(t0.Low), scale, 0).Store(sums);
+                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(t0.High), scale, 0).Store(sums + 4);
+                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(t1.Low), scale, 1).Store(sums + 8);
+                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(t1.High), scale, 1).Store(sums + 12);
+                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(t2.Low), scale, 2).Store(sums + 16);
+                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(t2.High), scale, 2).Store(sums + 20);
+                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(t3.Low), scale, 3).Store(sums + 24);
+                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(t3.High), scale, 3).Store(sums + 28);
+                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(t4.Low), lastScales, 0).Store(sums + 32);
+                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(t4.High), lastScales, 0).Store(sums + 36);
+                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(t5.Low), lastScales, 1).Store(sums + 40);
+                    AdvSimd.MultiplyBySelectedScalar(AdvSimd.ConvertToSingle(t5.High), lastScales, 1).Store(sums + 44);
                 }
                 else
                 {
-                    FusedAdd(sums, AdvSimd.ConvertToSingle(low0.T0), AdvSimd.ConvertToSingle(high0.T0), scale, 0);
-                    FusedAdd(sums + 8, AdvSimd.ConvertToSingle(low0.T1), AdvSimd.ConvertToSingle(high0.T1), scale, 1);
-                    FusedAdd(sums + 16, AdvSimd.ConvertToSingle(low0.T2), AdvSimd.ConvertToSingle(high0.T2), scale, 2);
-                    FusedAdd(sums + 24, AdvSimd.ConvertToSingle(low3.T0), AdvSimd.ConvertToSingle(high3.T0), scale, 3);
-                    FusedAdd(sums + 32, AdvSimd.ConvertToSingle(low3.T1), AdvSimd.ConvertToSingle(high3.T1), lastScales, 0);
-                    FusedAdd(sums + 40, AdvSimd.ConvertToSingle(low3.T2), AdvSimd.ConvertToSingle(high3.T2), lastScales, 1);
+                    FusedAdd(sums, AdvSimd.ConvertToSingle(t0.Low), AdvSimd.ConvertToSingle(t0.High), scale, 0);
+                    FusedAdd(sums + 8, AdvSimd.ConvertToSingle(t1.Low), AdvSimd.ConvertToSingle(t1.High), scale, 1);
+                    FusedAdd(sums + 16, AdvSimd.ConvertToSingle(t2.Low), AdvSimd.ConvertToSingle(t2.High), scale, 2);
+                    FusedAdd(sums + 24, AdvSimd.ConvertToSingle(t3.Low), AdvSimd.ConvertToSingle(t3.High), scale, 3);
+                    FusedAdd(sums + 32, AdvSimd.ConvertToSingle(t4.Low), AdvSimd.ConvertToSingle(t4.High), lastScales, 0);
+                    FusedAdd(sums + 40, AdvSimd.ConvertToSingle(t5.Low), AdvSimd.ConvertToSingle(t5.High), lastScales, 1);
                 }
             }
             if (rows < PackedLayout.GroupRows)
@@ -158,5 +138,30 @@ internal static unsafe partial class PackedPanelProduct<TDots> where TDots : str
     {
         for (int t = 0; t < PackedPanel.TileTokens; t++)
             RowLanes.Load(sums + 8 * t).Times(RowLanes.Load(rowScales)).Store(y[t] + row, rows);
+    }
+
+    /// <summary>32 columns: their values, the activations of a tile's tokens and where the tokens' factors are.</summary>
+    private struct Place
+    {
+        public sbyte* Values;
+        public sbyte* Activations;
+        public int** Steps;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Advance(int blocks)
+        {
+            Values += blocks * BlockBytes;
+            Activations += blocks * PackedPanel.StepBytes;
+            Steps += blocks * PackedPanel.TileTokens;
+        }
+    }
+
+    /// <summary>
+    /// A token's integer sums: dot products, which run on from block to block, and the same times factors; each of the first four rows and
+    /// the others, a lane each. (Of more than four fields the compiler makes memory, not registers.)
+    /// </summary>
+    private struct PanelSums
+    {
+        public Vector128<int> LowDots, HighDots, Low, High;
     }
 }

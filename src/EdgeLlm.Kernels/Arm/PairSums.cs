@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
@@ -11,64 +12,106 @@ namespace EdgeLlm.Kernels.Arm;
 /// </summary>
 internal unsafe interface IPairSums<TSelf> where TSelf : struct, IPairSums<TSelf>
 {
-    /// <summary>
-    /// Adds 8 columns: the panel's 64 bytes at <paramref name="w"/> and two quads of activations, each repeated in a vector.
-    /// </summary>
-    static abstract void Add(sbyte* w, Vector128<sbyte> x0, Vector128<sbyte> x1, ref TSelf sums);
+    /// <summary>Adds 8 columns: the panel's 64 bytes at <paramref name="w"/> and two of the quads of activations.</summary>
+    static abstract void Add(sbyte* w, Vector128<int> x, [ConstantExpected(Max = (byte)3)] byte quad,
+        [ConstantExpected(Max = (byte)3)] byte nextQuad, ref TSelf sums);
 
     /// <summary>Adds 8 columns for two tokens, x and z.</summary>
-    static abstract void Add(sbyte* w, Vector128<sbyte> x0, Vector128<sbyte> x1, Vector128<sbyte> z0, Vector128<sbyte> z1,
-        ref TSelf sums, ref TSelf others);
+    static abstract void Add(sbyte* w, Vector128<int> x, Vector128<int> z, [ConstantExpected(Max = (byte)3)] byte quad,
+        [ConstantExpected(Max = (byte)3)] byte nextQuad, ref TSelf sums, ref TSelf others);
 
     RowLanes ToRowLanes();
 }
 
-/// <summary>Weights in [-32, 32]: up to eight products a lane stay in int16, a whole group of 32 columns.</summary>
+/// <summary>
+/// Sums that stay in int16, two rows a vector: of weights in [-32, 32] up to eight products a lane, a whole group of 32 columns.
+/// </summary>
 internal unsafe struct NarrowSums : IPairSums<NarrowSums>
 {
-    private Vector128<short> r01, r23, r45, r67;
+    public Vector128<short> R01, R23, R45, R67;
 
+    /// <summary>Sums of four columns: of four rows p, of the others q.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Add(sbyte* w, Vector128<sbyte> x0, Vector128<sbyte> x1, ref NarrowSums sums)
+    public static NarrowSums Of(Vector128<sbyte> p, Vector128<sbyte> q, Vector128<int> columns, [ConstantExpected(Max = (byte)3)] byte quad)
     {
-        Vector128<sbyte> p = Vector128.Load(w), q = Vector128.Load(w + 16), r = Vector128.Load(w + 32), s = Vector128.Load(w + 48);
-        sums.r23 = AdvSimd.MultiplyWideningUpperAndAdd(sums.r23, p, x0);
-        sums.r67 = AdvSimd.MultiplyWideningUpperAndAdd(sums.r67, q, x0);
-        sums.r01 = AdvSimd.MultiplyWideningLowerAndAdd(sums.r01, p.GetLower(), x0.GetLower());
-        sums.r45 = AdvSimd.MultiplyWideningLowerAndAdd(sums.r45, q.GetLower(), x0.GetLower());
-        sums.r23 = AdvSimd.MultiplyWideningUpperAndAdd(sums.r23, r, x1);
-        sums.r67 = AdvSimd.MultiplyWideningUpperAndAdd(sums.r67, s, x1);
-        sums.r01 = AdvSimd.MultiplyWideningLowerAndAdd(sums.r01, r.GetLower(), x1.GetLower());
-        sums.r45 = AdvSimd.MultiplyWideningLowerAndAdd(sums.r45, s.GetLower(), x1.GetLower());
+        Vector128<sbyte> x = Repeat(columns, quad);
+        NarrowSums sums;
+        sums.R23 = AdvSimd.MultiplyWideningUpper(p, x);
+        sums.R67 = AdvSimd.MultiplyWideningUpper(q, x);
+        sums.R01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x.GetLower());
+        sums.R45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x.GetLower());
+        return sums;
+    }
+
+    /// <summary>Adds four columns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void AddQuad(Vector128<sbyte> p, Vector128<sbyte> q, Vector128<int> columns, [ConstantExpected(Max = (byte)3)] byte quad)
+    {
+        Vector128<sbyte> x = Repeat(columns, quad);
+        R23 = AdvSimd.MultiplyWideningUpperAndAdd(R23, p, x);
+        R67 = AdvSimd.MultiplyWideningUpperAndAdd(R67, q, x);
+        R01 = AdvSimd.MultiplyWideningLowerAndAdd(R01, p.GetLower(), x.GetLower());
+        R45 = AdvSimd.MultiplyWideningLowerAndAdd(R45, q.GetLower(), x.GetLower());
+    }
+
+    /// <summary>The sums of four columns for two tokens.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Start(Vector128<sbyte> p, Vector128<sbyte> q, Vector128<int> columns, Vector128<int> others,
+        [ConstantExpected(Max = (byte)3)] byte quad, out NarrowSums sums, out NarrowSums otherSums)
+    {
+        Vector128<sbyte> x = Repeat(columns, quad), z = Repeat(others, quad);
+        sums.R23 = AdvSimd.MultiplyWideningUpper(p, x);
+        otherSums.R23 = AdvSimd.MultiplyWideningUpper(p, z);
+        sums.R67 = AdvSimd.MultiplyWideningUpper(q, x);
+        otherSums.R67 = AdvSimd.MultiplyWideningUpper(q, z);
+        sums.R01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x.GetLower());
+        otherSums.R01 = AdvSimd.MultiplyWideningLower(p.GetLower(), z.GetLower());
+        sums.R45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x.GetLower());
+        otherSums.R45 = AdvSimd.MultiplyWideningLower(q.GetLower(), z.GetLower());
+    }
+
+    /// <summary>Adds four columns for two tokens.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddQuad(Vector128<sbyte> p, Vector128<sbyte> q, Vector128<int> columns, Vector128<int> others,
+        [ConstantExpected(Max = (byte)3)] byte quad, ref NarrowSums sums, ref NarrowSums otherSums)
+    {
+        Vector128<sbyte> x = Repeat(columns, quad), z = Repeat(others, quad);
+        sums.R23 = AdvSimd.MultiplyWideningUpperAndAdd(sums.R23, p, x);
+        otherSums.R23 = AdvSimd.MultiplyWideningUpperAndAdd(otherSums.R23, p, z);
+        sums.R67 = AdvSimd.MultiplyWideningUpperAndAdd(sums.R67, q, x);
+        otherSums.R67 = AdvSimd.MultiplyWideningUpperAndAdd(otherSums.R67, q, z);
+        sums.R01 = AdvSimd.MultiplyWideningLowerAndAdd(sums.R01, p.GetLower(), x.GetLower());
+        otherSums.R01 = AdvSimd.MultiplyWideningLowerAndAdd(otherSums.R01, p.GetLower(), z.GetLower());
+        sums.R45 = AdvSimd.MultiplyWideningLowerAndAdd(sums.R45, q.GetLower(), x.GetLower());
+        otherSums.R45 = AdvSimd.MultiplyWideningLowerAndAdd(otherSums.R45, q.GetLower(), z.GetLower());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Add(sbyte* w, Vector128<sbyte> x0, Vector128<sbyte> x1, Vector128<sbyte> z0, Vector128<sbyte> z1,
-        ref NarrowSums sums, ref NarrowSums others)
+    public static void Add(sbyte* w, Vector128<int> x, [ConstantExpected(Max = (byte)3)] byte quad,
+        [ConstantExpected(Max = (byte)3)] byte nextQuad, ref NarrowSums sums)
     {
         Vector128<sbyte> p = Vector128.Load(w), q = Vector128.Load(w + 16), r = Vector128.Load(w + 32), s = Vector128.Load(w + 48);
-        sums.r23 = AdvSimd.MultiplyWideningUpperAndAdd(sums.r23, p, x0);
-        others.r23 = AdvSimd.MultiplyWideningUpperAndAdd(others.r23, p, z0);
-        sums.r67 = AdvSimd.MultiplyWideningUpperAndAdd(sums.r67, q, x0);
-        others.r67 = AdvSimd.MultiplyWideningUpperAndAdd(others.r67, q, z0);
-        sums.r01 = AdvSimd.MultiplyWideningLowerAndAdd(sums.r01, p.GetLower(), x0.GetLower());
-        others.r01 = AdvSimd.MultiplyWideningLowerAndAdd(others.r01, p.GetLower(), z0.GetLower());
-        sums.r45 = AdvSimd.MultiplyWideningLowerAndAdd(sums.r45, q.GetLower(), x0.GetLower());
-        others.r45 = AdvSimd.MultiplyWideningLowerAndAdd(others.r45, q.GetLower(), z0.GetLower());
-        sums.r23 = AdvSimd.MultiplyWideningUpperAndAdd(sums.r23, r, x1);
-        others.r23 = AdvSimd.MultiplyWideningUpperAndAdd(others.r23, r, z1);
-        sums.r67 = AdvSimd.MultiplyWideningUpperAndAdd(sums.r67, s, x1);
-        others.r67 = AdvSimd.MultiplyWideningUpperAndAdd(others.r67, s, z1);
-        sums.r01 = AdvSimd.MultiplyWideningLowerAndAdd(sums.r01, r.GetLower(), x1.GetLower());
-        others.r01 = AdvSimd.MultiplyWideningLowerAndAdd(others.r01, r.GetLower(), z1.GetLower());
-        sums.r45 = AdvSimd.MultiplyWideningLowerAndAdd(sums.r45, s.GetLower(), x1.GetLower());
-        others.r45 = AdvSimd.MultiplyWideningLowerAndAdd(others.r45, s.GetLower(), z1.GetLower());
+        sums.AddQuad(p, q, x, quad);
+        sums.AddQuad(r, s, x, nextQuad);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add(sbyte* w, Vector128<int> x, Vector128<int> z, [ConstantExpected(Max = (byte)3)] byte quad,
+        [ConstantExpected(Max = (byte)3)] byte nextQuad, ref NarrowSums sums, ref NarrowSums others)
+    {
+        Vector128<sbyte> p = Vector128.Load(w), q = Vector128.Load(w + 16), r = Vector128.Load(w + 32), s = Vector128.Load(w + 48);
+        AddQuad(p, q, x, z, quad, ref sums, ref others);
+        AddQuad(r, s, x, z, nextQuad, ref sums, ref others);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly RowLanes ToRowLanes() => new(
-        AdvSimd.ConvertToSingle(AdvSimd.Arm64.AddPairwise(AdvSimd.AddPairwiseWidening(r01), AdvSimd.AddPairwiseWidening(r23))),
-        AdvSimd.ConvertToSingle(AdvSimd.Arm64.AddPairwise(AdvSimd.AddPairwiseWidening(r45), AdvSimd.AddPairwiseWidening(r67))));
+        AdvSimd.ConvertToSingle(AdvSimd.Arm64.AddPairwise(AdvSimd.AddPairwiseWidening(R01), AdvSimd.AddPairwiseWidening(R23))),
+        AdvSimd.ConvertToSingle(AdvSimd.Arm64.AddPairwise(AdvSimd.AddPairwiseWidening(R45), AdvSimd.AddPairwiseWidening(R67))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<sbyte> Repeat(Vector128<int> columns, [ConstantExpected(Max = (byte)3)] byte quad) =>
+        AdvSimd.DuplicateSelectedScalarToVector128(columns, quad).AsSByte();
 }
 
 /// <summary>Any int8 weights: an int16 holds two products (2 * 128 * 127 = 32512), then SADALP takes them to int32.</summary>
@@ -77,43 +120,24 @@ internal unsafe struct WideSums : IPairSums<WideSums>
     private Vector128<int> r01, r23, r45, r67;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Add(sbyte* w, Vector128<sbyte> x0, Vector128<sbyte> x1, ref WideSums sums)
+    public static void Add(sbyte* w, Vector128<int> x, [ConstantExpected(Max = (byte)3)] byte quad,
+        [ConstantExpected(Max = (byte)3)] byte nextQuad, ref WideSums sums)
     {
         Vector128<sbyte> p = Vector128.Load(w), q = Vector128.Load(w + 16), r = Vector128.Load(w + 32), s = Vector128.Load(w + 48);
-        Vector128<short> t23 = AdvSimd.MultiplyWideningUpper(p, x0);
-        Vector128<short> t67 = AdvSimd.MultiplyWideningUpper(q, x0);
-        Vector128<short> t01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x0.GetLower());
-        Vector128<short> t45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x0.GetLower());
-        t23 = AdvSimd.MultiplyWideningUpperAndAdd(t23, r, x1);
-        t67 = AdvSimd.MultiplyWideningUpperAndAdd(t67, s, x1);
-        t01 = AdvSimd.MultiplyWideningLowerAndAdd(t01, r.GetLower(), x1.GetLower());
-        t45 = AdvSimd.MultiplyWideningLowerAndAdd(t45, s.GetLower(), x1.GetLower());
-        sums.Widen(t01, t23, t45, t67);
+        NarrowSums narrow = NarrowSums.Of(p, q, x, quad);
+        narrow.AddQuad(r, s, x, nextQuad);
+        sums.Add(narrow);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Add(sbyte* w, Vector128<sbyte> x0, Vector128<sbyte> x1, Vector128<sbyte> z0, Vector128<sbyte> z1,
-        ref WideSums sums, ref WideSums others)
+    public static void Add(sbyte* w, Vector128<int> x, Vector128<int> z, [ConstantExpected(Max = (byte)3)] byte quad,
+        [ConstantExpected(Max = (byte)3)] byte nextQuad, ref WideSums sums, ref WideSums others)
     {
         Vector128<sbyte> p = Vector128.Load(w), q = Vector128.Load(w + 16), r = Vector128.Load(w + 32), s = Vector128.Load(w + 48);
-        Vector128<short> t23 = AdvSimd.MultiplyWideningUpper(p, x0);
-        Vector128<short> u23 = AdvSimd.MultiplyWideningUpper(p, z0);
-        Vector128<short> t67 = AdvSimd.MultiplyWideningUpper(q, x0);
-        Vector128<short> u67 = AdvSimd.MultiplyWideningUpper(q, z0);
-        Vector128<short> t01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x0.GetLower());
-        Vector128<short> u01 = AdvSimd.MultiplyWideningLower(p.GetLower(), z0.GetLower());
-        Vector128<short> t45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x0.GetLower());
-        Vector128<short> u45 = AdvSimd.MultiplyWideningLower(q.GetLower(), z0.GetLower());
-        t23 = AdvSimd.MultiplyWideningUpperAndAdd(t23, r, x1);
-        u23 = AdvSimd.MultiplyWideningUpperAndAdd(u23, r, z1);
-        t67 = AdvSimd.MultiplyWideningUpperAndAdd(t67, s, x1);
-        u67 = AdvSimd.MultiplyWideningUpperAndAdd(u67, s, z1);
-        t01 = AdvSimd.MultiplyWideningLowerAndAdd(t01, r.GetLower(), x1.GetLower());
-        u01 = AdvSimd.MultiplyWideningLowerAndAdd(u01, r.GetLower(), z1.GetLower());
-        t45 = AdvSimd.MultiplyWideningLowerAndAdd(t45, s.GetLower(), x1.GetLower());
-        u45 = AdvSimd.MultiplyWideningLowerAndAdd(u45, s.GetLower(), z1.GetLower());
-        sums.Widen(t01, t23, t45, t67);
-        others.Widen(u01, u23, u45, u67);
+        NarrowSums.Start(p, q, x, z, quad, out NarrowSums narrow, out NarrowSums otherNarrow);
+        NarrowSums.AddQuad(r, s, x, z, nextQuad, ref narrow, ref otherNarrow);
+        sums.Add(narrow);
+        others.Add(otherNarrow);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -124,23 +148,24 @@ internal unsafe struct WideSums : IPairSums<WideSums>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly RowSums ToRowSums() => new(AdvSimd.Arm64.AddPairwise(r01, r23), AdvSimd.Arm64.AddPairwise(r45, r67));
 
-    /// <summary>Sets the sums.</summary>
+    /// <summary>Adds sums, or begins with them.</summary>
+    /// <param name="starts">A constant: true where these are the first.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Start(Vector128<short> t01, Vector128<short> t23, Vector128<short> t45, Vector128<short> t67)
+    public void Add(in NarrowSums sums, bool starts = false)
     {
-        r01 = AdvSimd.AddPairwiseWidening(t01);
-        r23 = AdvSimd.AddPairwiseWidening(t23);
-        r45 = AdvSimd.AddPairwiseWidening(t45);
-        r67 = AdvSimd.AddPairwiseWidening(t67);
-    }
-
-    /// <summary>Adds to the sums.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Widen(Vector128<short> t01, Vector128<short> t23, Vector128<short> t45, Vector128<short> t67)
-    {
-        r01 = AdvSimd.AddPairwiseWideningAndAdd(r01, t01);
-        r23 = AdvSimd.AddPairwiseWideningAndAdd(r23, t23);
-        r45 = AdvSimd.AddPairwiseWideningAndAdd(r45, t45);
-        r67 = AdvSimd.AddPairwiseWideningAndAdd(r67, t67);
+        if (starts)
+        {
+            r01 = AdvSimd.AddPairwiseWidening(sums.R01);
+            r23 = AdvSimd.AddPairwiseWidening(sums.R23);
+            r45 = AdvSimd.AddPairwiseWidening(sums.R45);
+            r67 = AdvSimd.AddPairwiseWidening(sums.R67);
+        }
+        else
+        {
+            r01 = AdvSimd.AddPairwiseWideningAndAdd(r01, sums.R01);
+            r23 = AdvSimd.AddPairwiseWideningAndAdd(r23, sums.R23);
+            r45 = AdvSimd.AddPairwiseWideningAndAdd(r45, sums.R45);
+            r67 = AdvSimd.AddPairwiseWideningAndAdd(r67, sums.R67);
+        }
     }
 }

@@ -9,12 +9,6 @@ internal readonly unsafe struct QuadDots<TQuads> : IPackedDots where TQuads : st
 {
     public static int BlockBytes => TQuads.BlockBytes;
 
-    public static bool HasScalePer16 => false;
-
-    public static bool AreNibbles => false;
-
-    public static bool IsShort => false;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Sum(byte* codes, Vector128<sbyte> codebook, Vector128<sbyte> upper, sbyte* values, int block,
         out RowSums first, out RowSums second)

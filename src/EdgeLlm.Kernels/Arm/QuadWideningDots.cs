@@ -9,79 +9,23 @@ internal readonly unsafe struct QuadWideningDots<TQuads> : IPackedDots where TQu
 {
     public static int BlockBytes => TQuads.BlockBytes;
 
-    public static bool HasScalePer16 => false;
-
-    public static bool AreNibbles => false;
-
-    public static bool IsShort => false;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Sum(byte* codes, Vector128<sbyte> codebook, Vector128<sbyte> upper, sbyte* values, int block,
         out RowSums first, out RowSums second)
     {
         Vector128<int> x0 = Vector128.Load((int*)values + 8 * block), x1 = Vector128.Load((int*)values + (8 * block + 4));
-        Vector128<sbyte> p, q, x;
-        Vector128<short> r01, r23, r45, r67;
         byte* block0 = codes + TQuads.BlockBytes * (block % 4);
-        p = TQuads.Values(block0, codebook, upper, 0, 0);
-        q = TQuads.Values(block0, codebook, upper, 0, 1);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x0, 0).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpper(p, x);
-        r67 = AdvSimd.MultiplyWideningUpper(q, x);
-        r01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x.GetLower());
-        r45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x.GetLower());
-        p = TQuads.Values(block0, codebook, upper, 1, 0);
-        q = TQuads.Values(block0, codebook, upper, 1, 1);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x0, 1).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x);
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x);
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.GetLower());
-        p = TQuads.Values(block0, codebook, upper, 2, 0);
-        q = TQuads.Values(block0, codebook, upper, 2, 1);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x0, 2).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x);
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x);
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.GetLower());
-        p = TQuads.Values(block0, codebook, upper, 3, 0);
-        q = TQuads.Values(block0, codebook, upper, 3, 1);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x0, 3).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x);
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x);
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.GetLower());
+        var narrow = NarrowSums.Of(TQuads.Values(block0, codebook, upper, 0, 0), TQuads.Values(block0, codebook, upper, 0, 1), x0, 0);
+        narrow.AddQuad(TQuads.Values(block0, codebook, upper, 1, 0), TQuads.Values(block0, codebook, upper, 1, 1), x0, 1);
+        narrow.AddQuad(TQuads.Values(block0, codebook, upper, 2, 0), TQuads.Values(block0, codebook, upper, 2, 1), x0, 2);
+        narrow.AddQuad(TQuads.Values(block0, codebook, upper, 3, 0), TQuads.Values(block0, codebook, upper, 3, 1), x0, 3);
         WideSums sums = default;
-        sums.Start(r01, r23, r45, r67);
-        p = TQuads.Values(block0, codebook, upper, 4, 0);
-        q = TQuads.Values(block0, codebook, upper, 4, 1);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x1, 0).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpper(p, x);
-        r67 = AdvSimd.MultiplyWideningUpper(q, x);
-        r01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x.GetLower());
-        r45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x.GetLower());
-        p = TQuads.Values(block0, codebook, upper, 5, 0);
-        q = TQuads.Values(block0, codebook, upper, 5, 1);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x1, 1).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x);
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x);
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.GetLower());
-        p = TQuads.Values(block0, codebook, upper, 6, 0);
-        q = TQuads.Values(block0, codebook, upper, 6, 1);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x1, 2).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x);
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x);
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.GetLower());
-        p = TQuads.Values(block0, codebook, upper, 7, 0);
-        q = TQuads.Values(block0, codebook, upper, 7, 1);
-        x = AdvSimd.DuplicateSelectedScalarToVector128(x1, 3).AsSByte();
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x);
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x);
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.GetLower());
-        sums.Widen(r01, r23, r45, r67);
+        sums.Add(narrow, starts: true);
+        narrow = NarrowSums.Of(TQuads.Values(block0, codebook, upper, 4, 0), TQuads.Values(block0, codebook, upper, 4, 1), x1, 0);
+        narrow.AddQuad(TQuads.Values(block0, codebook, upper, 5, 0), TQuads.Values(block0, codebook, upper, 5, 1), x1, 1);
+        narrow.AddQuad(TQuads.Values(block0, codebook, upper, 6, 0), TQuads.Values(block0, codebook, upper, 6, 1), x1, 2);
+        narrow.AddQuad(TQuads.Values(block0, codebook, upper, 7, 0), TQuads.Values(block0, codebook, upper, 7, 1), x1, 3);
+        sums.Add(narrow);
         first = second = sums.ToRowSums();
     }
 

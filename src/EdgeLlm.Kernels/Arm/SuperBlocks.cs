@@ -12,18 +12,18 @@ internal unsafe interface ISuperBlockFormat<TSelf> where TSelf : struct, ISuperB
     static abstract int BlockBytes { get; }
 
     /// <summary>True where each 16 columns have a scale, else each 32.</summary>
-    static abstract bool HasGroupsOf16 { get; }
+    static virtual bool HasGroupsOf16 => false;
 
-    static abstract bool HasOffset { get; }
+    static virtual bool HasOffset => false;
 
     /// <summary>Offset of the stored codes: weight = scale * (code - Bias).</summary>
-    static abstract int Bias { get; }
+    static virtual int Bias => 0;
 
     /// <summary>Group 0 to 7.</summary>
     static abstract TSelf At(int group);
 
     /// <summary>The codes of the group's columns 0 to 15 and 16 to 31, from 0 to 63.</summary>
-    (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block);
+    RowCodes Load(byte* block);
 
     /// <summary>Writes the scales of eight rows' blocks, [8 or 16 scales][8 rows], and their offsets likewise.</summary>
     static abstract void LoadScales(byte** blocks, ref HalfLanes converter, float* scales, float* offsets);
@@ -43,22 +43,18 @@ internal readonly unsafe struct Q4_KGroup : ISuperBlockFormat<Q4_KGroup>
 
     public static int BlockBytes => 144;
 
-    public static bool HasGroupsOf16 => false;
-
     public static bool HasOffset => true;
-
-    public static int Bias => 0;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Q4_KGroup At(int group) => new(group);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block)
+    public RowCodes Load(byte* block)
     {
         byte* source = block + nibbles;
         Vector128<byte> first = AdvSimd.ShiftLogical(Vector128.Load(source), shift) & Vector128.Create((byte)15);
         Vector128<byte> second = AdvSimd.ShiftLogical(Vector128.Load(source + 16), shift) & Vector128.Create((byte)15);
-        return (first.AsSByte(), second.AsSByte());
+        return new RowCodes(first.AsSByte(), second.AsSByte());
     }
 
     public static void LoadScales(byte** blocks, ref HalfLanes converter, float* scales, float* offsets)
@@ -103,16 +99,14 @@ internal readonly unsafe struct Q6_KGroup : ISuperBlockFormat<Q6_KGroup>
 
     public static bool HasGroupsOf16 => true;
 
-    public static bool HasOffset => false;
-
     public static int Bias => 32;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Q6_KGroup At(int group) => new(group);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public (Vector128<sbyte> First, Vector128<sbyte> Second) Load(byte* block) =>
-        (Join(block + low, block + high), Join(block + low + 16, block + high + 16));
+    public RowCodes Load(byte* block) =>
+        new(Join(block + low, block + high), Join(block + low + 16, block + high + 16));
 
     public static void LoadScales(byte** blocks, ref HalfLanes converter, float* scales, float* offsets)
     {

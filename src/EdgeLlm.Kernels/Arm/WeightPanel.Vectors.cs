@@ -78,9 +78,7 @@ internal readonly unsafe partial struct WeightPanel
 
     /// <summary>32 columns of four rows to every other 16 bytes from <paramref name="target"/> on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreFour((Vector128<sbyte> First, Vector128<sbyte> Second) a, (Vector128<sbyte> First, Vector128<sbyte> Second) b,
-        (Vector128<sbyte> First, Vector128<sbyte> Second) c, (Vector128<sbyte> First, Vector128<sbyte> Second) d,
-        Vector128<sbyte> bias, sbyte* target)
+    private static void StoreFour(RowCodes a, RowCodes b, RowCodes c, RowCodes d, Vector128<sbyte> bias, sbyte* target)
     {
         StoreQuads(a.First - bias, b.First - bias, c.First - bias, d.First - bias, target);
         StoreQuads(a.Second - bias, b.Second - bias, c.Second - bias, d.Second - bias, target + 128);

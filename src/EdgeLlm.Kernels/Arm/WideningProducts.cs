@@ -25,64 +25,47 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> RowSums(bool isNarrow, Vector128<sbyte> a0, Vector128<sbyte> a1, Vector128<sbyte> b0, Vector128<sbyte> b1,
-        Vector128<sbyte> c0, Vector128<sbyte> c1, Vector128<sbyte> d0, Vector128<sbyte> d1, Vector128<sbyte> x0, Vector128<sbyte> x1)
+    public static Vector128<int> RowSums(bool isNarrow, RowCodes a, RowCodes b, RowCodes c, RowCodes d, Vector128<sbyte> x0,
+        Vector128<sbyte> x1)
     {
-        Vector64<sbyte> y0 = x0.GetLower(), y1 = x1.GetLower();
-        Vector128<short> a = AdvSimd.MultiplyWideningUpper(a0, x0);
-        Vector128<short> b = AdvSimd.MultiplyWideningUpper(b0, x0);
-        Vector128<short> c = AdvSimd.MultiplyWideningUpper(c0, x0);
-        Vector128<short> d = AdvSimd.MultiplyWideningUpper(d0, x0);
-        a = AdvSimd.MultiplyWideningLowerAndAdd(a, a0.GetLower(), y0);
-        b = AdvSimd.MultiplyWideningLowerAndAdd(b, b0.GetLower(), y0);
-        c = AdvSimd.MultiplyWideningLowerAndAdd(c, c0.GetLower(), y0);
-        d = AdvSimd.MultiplyWideningLowerAndAdd(d, d0.GetLower(), y0);
         if (isNarrow)
         {
-            a = AdvSimd.MultiplyWideningUpperAndAdd(a, a1, x1);
-            b = AdvSimd.MultiplyWideningUpperAndAdd(b, b1, x1);
-            c = AdvSimd.MultiplyWideningUpperAndAdd(c, c1, x1);
-            d = AdvSimd.MultiplyWideningUpperAndAdd(d, d1, x1);
-            a = AdvSimd.MultiplyWideningLowerAndAdd(a, a1.GetLower(), y1);
-            b = AdvSimd.MultiplyWideningLowerAndAdd(b, b1.GetLower(), y1);
-            c = AdvSimd.MultiplyWideningLowerAndAdd(c, c1.GetLower(), y1);
-            d = AdvSimd.MultiplyWideningLowerAndAdd(d, d1.GetLower(), y1);
             return AdvSimd.Arm64.AddPairwise(
-                AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(a, b)),
-                AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(c, d)));
+                AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(NarrowSum(a, x0, x1), NarrowSum(b, x0, x1))),
+                AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(NarrowSum(c, x0, x1), NarrowSum(d, x0, x1))));
         }
-        Vector128<int> sumA = AdvSimd.AddPairwiseWidening(a), sumB = AdvSimd.AddPairwiseWidening(b);
-        Vector128<int> sumC = AdvSimd.AddPairwiseWidening(c), sumD = AdvSimd.AddPairwiseWidening(d);
-        a = AdvSimd.MultiplyWideningUpper(a1, x1);
-        b = AdvSimd.MultiplyWideningUpper(b1, x1);
-        c = AdvSimd.MultiplyWideningUpper(c1, x1);
-        d = AdvSimd.MultiplyWideningUpper(d1, x1);
-        a = AdvSimd.MultiplyWideningLowerAndAdd(a, a1.GetLower(), y1);
-        b = AdvSimd.MultiplyWideningLowerAndAdd(b, b1.GetLower(), y1);
-        c = AdvSimd.MultiplyWideningLowerAndAdd(c, c1.GetLower(), y1);
-        d = AdvSimd.MultiplyWideningLowerAndAdd(d, d1.GetLower(), y1);
         return AdvSimd.Arm64.AddPairwise(
-            AdvSimd.Arm64.AddPairwise(AdvSimd.AddPairwiseWideningAndAdd(sumA, a), AdvSimd.AddPairwiseWideningAndAdd(sumB, b)),
-            AdvSimd.Arm64.AddPairwise(AdvSimd.AddPairwiseWideningAndAdd(sumC, c), AdvSimd.AddPairwiseWideningAndAdd(sumD, d)));
+            AdvSimd.Arm64.AddPairwise(WideSum(a, x0, x1), WideSum(b, x0, x1)),
+            AdvSimd.Arm64.AddPairwise(WideSum(c, x0, x1), WideSum(d, x0, x1)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> RowSums(Vector128<sbyte> a, Vector128<sbyte> b, Vector128<sbyte> c, Vector128<sbyte> d, Vector128<sbyte> x)
     {
-        Vector64<sbyte> y = x.GetLower();
-        Vector128<short> sumA = AdvSimd.MultiplyWideningUpper(a, x);
-        Vector128<short> sumB = AdvSimd.MultiplyWideningUpper(b, x);
-        Vector128<short> sumC = AdvSimd.MultiplyWideningUpper(c, x);
-        Vector128<short> sumD = AdvSimd.MultiplyWideningUpper(d, x);
-        sumA = AdvSimd.MultiplyWideningLowerAndAdd(sumA, a.GetLower(), y);
-        sumB = AdvSimd.MultiplyWideningLowerAndAdd(sumB, b.GetLower(), y);
-        sumC = AdvSimd.MultiplyWideningLowerAndAdd(sumC, c.GetLower(), y);
-        sumD = AdvSimd.MultiplyWideningLowerAndAdd(sumD, d.GetLower(), y);
         // Four products of 63 * 127 fit an int16.
         return AdvSimd.Arm64.AddPairwise(
-            AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(sumA, sumB)),
-            AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(sumC, sumD)));
+            AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(Products(a, x), Products(b, x))),
+            AdvSimd.AddPairwiseWidening(AdvSimd.Arm64.AddPairwise(Products(c, x), Products(d, x))));
     }
+
+    /// <summary>Four products a lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<short> NarrowSum(RowCodes row, Vector128<sbyte> x0, Vector128<sbyte> x1)
+    {
+        Vector128<short> sum = Products(row.First, x0);
+        sum = AdvSimd.MultiplyWideningUpperAndAdd(sum, row.Second, x1);
+        return AdvSimd.MultiplyWideningLowerAndAdd(sum, row.Second.GetLower(), x1.GetLower());
+    }
+
+    /// <summary>Eight products a lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> WideSum(RowCodes row, Vector128<sbyte> x0, Vector128<sbyte> x1) =>
+        AdvSimd.AddPairwiseWideningAndAdd(AdvSimd.AddPairwiseWidening(Products(row.First, x0)), Products(row.Second, x1));
+
+    /// <summary>Two products a lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<short> Products(Vector128<sbyte> codes, Vector128<sbyte> x) =>
+        AdvSimd.MultiplyWideningLowerAndAdd(AdvSimd.MultiplyWideningUpper(codes, x), codes.GetLower(), x.GetLower());
 
     private static void MultiplyTwo<TSums, TLayout>(in WeightPanel panel, in QuantizedActivations x, int token,
         float* y, nint yStride, int rows)
@@ -157,19 +140,15 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
     private static void Accumulate<TSums>(sbyte* w, sbyte* x, sbyte* x1, ref TSums a, ref TSums b) where TSums : struct, IPairSums<TSums>
     {
         Vector128<int> first = Vector128.Load((int*)x), second = Vector128.Load((int*)x1);
-        TSums.Add(w, Quad(first, 0), Quad(first, 1), Quad(second, 0), Quad(second, 1), ref a, ref b);
-        TSums.Add(w + 64, Quad(first, 2), Quad(first, 3), Quad(second, 2), Quad(second, 3), ref a, ref b);
+        TSums.Add(w, first, second, 0, 1, ref a, ref b);
+        TSums.Add(w + 64, first, second, 2, 3, ref a, ref b);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Accumulate<TSums>(sbyte* w, sbyte* x, ref TSums a) where TSums : struct, IPairSums<TSums>
     {
         Vector128<int> columns = Vector128.Load((int*)x);
-        TSums.Add(w, Quad(columns, 0), Quad(columns, 1), ref a);
-        TSums.Add(w + 64, Quad(columns, 2), Quad(columns, 3), ref a);
+        TSums.Add(w, columns, 0, 1, ref a);
+        TSums.Add(w + 64, columns, 2, 3, ref a);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<sbyte> Quad(Vector128<int> columns, [ConstantExpected(Max = (byte)3)] byte lane) =>
-        AdvSimd.DuplicateSelectedScalarToVector128(columns, lane).AsSByte();
 }

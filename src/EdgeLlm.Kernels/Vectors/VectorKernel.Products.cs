@@ -1,4 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 
@@ -70,163 +72,107 @@ internal abstract unsafe partial class VectorKernel
         for (nint strip = 0; strip < columns; strip += Strip)
         {
             float* a0 = a.First, a1 = a.Second, a2 = a.Third, a3 = a.Fourth;
-            Vector128<float> c0 = Vector128<float>.Zero, c1 = c0, c2 = c0, c3 = c0, d0 = c0, d1 = c0, d2 = c0, d3 = c0, e0 = c0, e1 = c0,
-                e2 = c0, e3 = c0, f0 = c0, f1 = c0, f2 = c0, f3 = c0;
+            SixteenLanes c = default, d = default, e = default, f = default;
             if (!anew)
             {
-                c0 = Vector128.Load(y.First + strip);
-                c1 = Vector128.Load(y.First + strip + 4);
-                c2 = Vector128.Load(y.First + strip + 8);
-                c3 = Vector128.Load(y.First + strip + 12);
-                d0 = Vector128.Load(y.Second + strip);
-                d1 = Vector128.Load(y.Second + strip + 4);
-                d2 = Vector128.Load(y.Second + strip + 8);
-                d3 = Vector128.Load(y.Second + strip + 12);
-                e0 = Vector128.Load(y.Third + strip);
-                e1 = Vector128.Load(y.Third + strip + 4);
-                e2 = Vector128.Load(y.Third + strip + 8);
-                e3 = Vector128.Load(y.Third + strip + 12);
-                f0 = Vector128.Load(y.Fourth + strip);
-                f1 = Vector128.Load(y.Fourth + strip + 4);
-                f2 = Vector128.Load(y.Fourth + strip + 8);
-                f3 = Vector128.Load(y.Fourth + strip + 12);
+                c = SixteenLanes.Load(y.First + strip);
+                d = SixteenLanes.Load(y.Second + strip);
+                e = SixteenLanes.Load(y.Third + strip);
+                f = SixteenLanes.Load(y.Fourth + strip);
             }
             float* b = matrix + strip;
             int left = count;
             for (; left >= 4; left -= 4)
             {
-                Vector128<float> p = Vector128.Load(a0), q = Vector128.Load(a1), r = Vector128.Load(a2),
-                    s = Vector128.Load(a3), m0, m1, m2, m3;
+                Vector128<float> p = Vector128.Load(a0), q = Vector128.Load(a1), r = Vector128.Load(a2), s = Vector128.Load(a3);
                 a0 += 4;
                 a1 += 4;
                 a2 += 4;
                 a3 += 4;
-                m0 = Vector128.Load(b);
-                m1 = Vector128.Load(b + 4);
-                m2 = Vector128.Load(b + 8);
-                m3 = Vector128.Load(b + 12);
+                var line = SixteenLanes.Load(b);
                 b += stride;
-                c0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c0, m0, p, 0);
-                c1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c1, m1, p, 0);
-                c2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c2, m2, p, 0);
-                c3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c3, m3, p, 0);
-                d0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d0, m0, q, 0);
-                d1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d1, m1, q, 0);
-                d2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d2, m2, q, 0);
-                d3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d3, m3, q, 0);
-                e0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e0, m0, r, 0);
-                e1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e1, m1, r, 0);
-                e2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e2, m2, r, 0);
-                e3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e3, m3, r, 0);
-                f0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f0, m0, s, 0);
-                f1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f1, m1, s, 0);
-                f2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f2, m2, s, 0);
-                f3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f3, m3, s, 0);
-                m0 = Vector128.Load(b);
-                m1 = Vector128.Load(b + 4);
-                m2 = Vector128.Load(b + 8);
-                m3 = Vector128.Load(b + 12);
+                c.Add(line, p, 0);
+                d.Add(line, q, 0);
+                e.Add(line, r, 0);
+                f.Add(line, s, 0);
+                line = SixteenLanes.Load(b);
                 b += stride;
-                c0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c0, m0, p, 1);
-                c1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c1, m1, p, 1);
-                c2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c2, m2, p, 1);
-                c3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c3, m3, p, 1);
-                d0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d0, m0, q, 1);
-                d1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d1, m1, q, 1);
-                d2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d2, m2, q, 1);
-                d3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d3, m3, q, 1);
-                e0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e0, m0, r, 1);
-                e1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e1, m1, r, 1);
-                e2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e2, m2, r, 1);
-                e3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e3, m3, r, 1);
-                f0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f0, m0, s, 1);
-                f1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f1, m1, s, 1);
-                f2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f2, m2, s, 1);
-                f3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f3, m3, s, 1);
-                m0 = Vector128.Load(b);
-                m1 = Vector128.Load(b + 4);
-                m2 = Vector128.Load(b + 8);
-                m3 = Vector128.Load(b + 12);
+                c.Add(line, p, 1);
+                d.Add(line, q, 1);
+                e.Add(line, r, 1);
+                f.Add(line, s, 1);
+                line = SixteenLanes.Load(b);
                 b += stride;
-                c0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c0, m0, p, 2);
-                c1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c1, m1, p, 2);
-                c2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c2, m2, p, 2);
-                c3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c3, m3, p, 2);
-                d0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d0, m0, q, 2);
-                d1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d1, m1, q, 2);
-                d2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d2, m2, q, 2);
-                d3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d3, m3, q, 2);
-                e0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e0, m0, r, 2);
-                e1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e1, m1, r, 2);
-                e2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e2, m2, r, 2);
-                e3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e3, m3, r, 2);
-                f0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f0, m0, s, 2);
-                f1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f1, m1, s, 2);
-                f2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f2, m2, s, 2);
-                f3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f3, m3, s, 2);
-                m0 = Vector128.Load(b);
-                m1 = Vector128.Load(b + 4);
-                m2 = Vector128.Load(b + 8);
-                m3 = Vector128.Load(b + 12);
+                c.Add(line, p, 2);
+                d.Add(line, q, 2);
+                e.Add(line, r, 2);
+                f.Add(line, s, 2);
+                line = SixteenLanes.Load(b);
                 b += stride;
-                c0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c0, m0, p, 3);
-                c1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c1, m1, p, 3);
-                c2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c2, m2, p, 3);
-                c3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(c3, m3, p, 3);
-                d0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d0, m0, q, 3);
-                d1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d1, m1, q, 3);
-                d2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d2, m2, q, 3);
-                d3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(d3, m3, q, 3);
-                e0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e0, m0, r, 3);
-                e1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e1, m1, r, 3);
-                e2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e2, m2, r, 3);
-                e3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(e3, m3, r, 3);
-                f0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f0, m0, s, 3);
-                f1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f1, m1, s, 3);
-                f2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f2, m2, s, 3);
-                f3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(f3, m3, s, 3);
+                c.Add(line, p, 3);
+                d.Add(line, q, 3);
+                e.Add(line, r, 3);
+                f.Add(line, s, 3);
             }
             for (; left > 0; left--, b += stride)
             {
-                Vector128<float> m0 = Vector128.Load(b), m1 = Vector128.Load(b + 4), m2 = Vector128.Load(b + 8),
-                    m3 = Vector128.Load(b + 12), factor;
-                factor = Vector128.Create(*a0++);
-                c0 = AdvSimd.FusedMultiplyAdd(c0, m0, factor);
-                c1 = AdvSimd.FusedMultiplyAdd(c1, m1, factor);
-                c2 = AdvSimd.FusedMultiplyAdd(c2, m2, factor);
-                c3 = AdvSimd.FusedMultiplyAdd(c3, m3, factor);
-                factor = Vector128.Create(*a1++);
-                d0 = AdvSimd.FusedMultiplyAdd(d0, m0, factor);
-                d1 = AdvSimd.FusedMultiplyAdd(d1, m1, factor);
-                d2 = AdvSimd.FusedMultiplyAdd(d2, m2, factor);
-                d3 = AdvSimd.FusedMultiplyAdd(d3, m3, factor);
-                factor = Vector128.Create(*a2++);
-                e0 = AdvSimd.FusedMultiplyAdd(e0, m0, factor);
-                e1 = AdvSimd.FusedMultiplyAdd(e1, m1, factor);
-                e2 = AdvSimd.FusedMultiplyAdd(e2, m2, factor);
-                e3 = AdvSimd.FusedMultiplyAdd(e3, m3, factor);
-                factor = Vector128.Create(*a3++);
-                f0 = AdvSimd.FusedMultiplyAdd(f0, m0, factor);
-                f1 = AdvSimd.FusedMultiplyAdd(f1, m1, factor);
-                f2 = AdvSimd.FusedMultiplyAdd(f2, m2, factor);
-                f3 = AdvSimd.FusedMultiplyAdd(f3, m3, factor);
+                var line = SixteenLanes.Load(b);
+                c.Add(line, *a0++);
+                d.Add(line, *a1++);
+                e.Add(line, *a2++);
+                f.Add(line, *a3++);
             }
-            c0.Store(y.First + strip);
-            c1.Store(y.First + strip + 4);
-            c2.Store(y.First + strip + 8);
-            c3.Store(y.First + strip + 12);
-            d0.Store(y.Second + strip);
-            d1.Store(y.Second + strip + 4);
-            d2.Store(y.Second + strip + 8);
-            d3.Store(y.Second + strip + 12);
-            e0.Store(y.Third + strip);
-            e1.Store(y.Third + strip + 4);
-            e2.Store(y.Third + strip + 8);
-            e3.Store(y.Third + strip + 12);
-            f0.Store(y.Fourth + strip);
-            f1.Store(y.Fourth + strip + 4);
-            f2.Store(y.Fourth + strip + 8);
-            f3.Store(y.Fourth + strip + 12);
+            c.Store(y.First + strip);
+            d.Store(y.Second + strip);
+            e.Store(y.Third + strip);
+            f.Store(y.Fourth + strip);
+        }
+    }
+
+    /// <summary>A row's sums of a strip of 16 columns.</summary>
+    private struct SixteenLanes
+    {
+        private Vector128<float> _v0, _v1, _v2, _v3;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static SixteenLanes Load(float* source)
+        {
+            SixteenLanes lanes;
+            lanes._v0 = Vector128.Load(source);
+            lanes._v1 = Vector128.Load(source + 4);
+            lanes._v2 = Vector128.Load(source + 8);
+            lanes._v3 = Vector128.Load(source + 12);
+            return lanes;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public readonly void Store(float* target)
+        {
+            _v0.Store(target);
+            _v1.Store(target + 4);
+            _v2.Store(target + 8);
+            _v3.Store(target + 12);
+        }
+
+        /// <summary>Adds a line of the matrix times an element of the factors.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Add(in SixteenLanes line, Vector128<float> factors, [ConstantExpected(Max = (byte)3)] byte element)
+        {
+            _v0 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(_v0, line._v0, factors, element);
+            _v1 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(_v1, line._v1, factors, element);
+            _v2 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(_v2, line._v2, factors, element);
+            _v3 = AdvSimd.Arm64.FusedMultiplyAddBySelectedScalar(_v3, line._v3, factors, element);
+        }
+
+        /// <summary>Adds a line of the matrix times a factor.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Add(in SixteenLanes line, float factor)
+        {
+            Vector128<float> all = Vector128.Create(factor);
+            _v0 = AdvSimd.FusedMultiplyAdd(_v0, line._v0, all);
+            _v1 = AdvSimd.FusedMultiplyAdd(_v1, line._v1, all);
+            _v2 = AdvSimd.FusedMultiplyAdd(_v2, line._v2, all);
+            _v3 = AdvSimd.FusedMultiplyAdd(_v3, line._v3, all);
         }
     }
 

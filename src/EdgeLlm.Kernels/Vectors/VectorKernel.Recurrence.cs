@@ -30,25 +30,9 @@ internal abstract unsafe partial class VectorKernel
 
     public override void Recall(float* state, float* key, float* y, int keys, int values)
     {
-        int width = Width, j = 0;
+        int width = Width, j = values / (2 * width) * (2 * width);
         nint stride = values;
-        for (; j <= values - 4 * width; j += 4 * width)
-        {
-            Vector<float> a = Vector<float>.Zero, b = a, c = a, d = a;
-            float* row = state + j;
-            for (nint i = 0; i < keys; i++, row += stride)
-            {
-                var k = new Vector<float>(key[i]);
-                a = Vector.FusedMultiplyAdd(k, Vector.Load(row), a);
-                b = Vector.FusedMultiplyAdd(k, Vector.Load(row + width), b);
-                c = Vector.FusedMultiplyAdd(k, Vector.Load(row + 2 * width), c);
-                d = Vector.FusedMultiplyAdd(k, Vector.Load(row + 3 * width), d);
-            }
-            a.Store(y + j);
-            b.Store(y + j + width);
-            c.Store(y + j + 2 * width);
-            d.Store(y + j + 3 * width);
-        }
+        MultiplyRow(key, state, stride, keys, y, j, anew: true);
         for (; j <= values - width; j += width)
         {
             Vector<float> a = Vector<float>.Zero;

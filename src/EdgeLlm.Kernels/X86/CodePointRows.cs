@@ -9,15 +9,7 @@ internal readonly unsafe struct IQ4_NLRows : IRowFormat
 {
     public static CodeRange Range => CodeRange.Signed;
 
-    public static int Bias => 0;
-
-    public static bool HasScalePer16 => false;
-
-    public static bool HasOffset => false;
-
     public static int BlockBytes => 18;
-
-    public static int Groups => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
@@ -36,12 +28,6 @@ internal readonly unsafe struct IQ4_NLRows : IRowFormat
 internal readonly unsafe struct IQ4_XSRows : IRowFormat
 {
     public static CodeRange Range => CodeRange.Signed;
-
-    public static int Bias => 0;
-
-    public static bool HasScalePer16 => false;
-
-    public static bool HasOffset => false;
 
     public static int BlockBytes => 136;
 
@@ -74,15 +60,7 @@ internal readonly unsafe struct MXFP4Rows : IRowFormat
 {
     public static CodeRange Range => CodeRange.Signed;
 
-    public static int Bias => 0;
-
-    public static bool HasScalePer16 => false;
-
-    public static bool HasOffset => false;
-
     public static int BlockBytes => 17;
-
-    public static int Groups => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)

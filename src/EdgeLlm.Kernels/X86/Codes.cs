@@ -8,12 +8,12 @@ internal interface ICodes
     /// <summary>
     /// Offset of the stored codes, which makes them not negative; subtracted through the sums of activations. 0 where they are signed.
     /// </summary>
-    static abstract int Bias { get; }
+    static virtual int Bias => 0;
 
     /// <summary>True where each 16 columns have a scale, not each 32.</summary>
-    static abstract bool HasScalePer16 { get; }
+    static virtual bool HasScalePer16 => false;
 
-    static abstract bool HasOffset { get; }
+    static virtual bool HasOffset => false;
 }
 
 /// <summary>Ranges of codes, which decide how many products with activations in [-127, 127] an int16 can add up.</summary>
@@ -53,8 +53,6 @@ internal readonly struct SignedCodes<TScalePer16, TOffset> : ICodes
     where TOffset : struct, IFlag
 {
     public static CodeRange Range => CodeRange.Signed;
-
-    public static int Bias => 0;
 
     public static bool HasScalePer16 => TScalePer16.IsSet;
 

@@ -11,12 +11,6 @@ internal readonly unsafe struct E3Group32Codes : IPackedCodes
 {
     public static int BlockBytes => 96;
 
-    public static bool HasCodebook => true;
-
-    public static bool AreNibbles => false;
-
-    public static bool HasScalePer16 => false;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Quad(byte* block, Vector256<byte> table, Vector256<byte> upper, int quad)
     {

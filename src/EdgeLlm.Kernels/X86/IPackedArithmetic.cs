@@ -25,10 +25,9 @@ internal unsafe interface IPackedArithmetic
     static abstract void Scales(sbyte* subScales, byte* target);
 
     /// <summary>A group of eight rows, straight from the file, times one to four tokens: y [tokens][8], with the row scales.</summary>
-    /// <param name="table">The codebook plus <see cref="PackedTile.Bias"/>, in both halves; not used without one.</param>
-    /// <param name="upper">The same of its second 16 values.</param>
+    /// <param name="codebook">Not used by codes without one.</param>
     /// <param name="tokens">What <see cref="Prepare"/> made of them.</param>
-    static abstract void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, Vector256<byte> table, Vector256<byte> upper,
+    static abstract void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, in BiasedCodebook codebook,
         in PackedActivations x, int firstToken, byte* tokens, float* y)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount;

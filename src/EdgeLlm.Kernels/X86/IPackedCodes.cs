@@ -9,59 +9,41 @@ internal unsafe interface IPackedCodes
     static abstract int BlockBytes { get; }
 
     /// <summary>True of codes that become codebook values plus <see cref="PackedTile.Bias"/>; else values are int8.</summary>
-    static abstract bool HasCodebook { get; }
+    static virtual bool HasCodebook => true;
 
     /// <summary>True of codes that are nibbles of two quads each, which a product takes out of a byte together.</summary>
-    static abstract bool AreNibbles { get; }
+    static virtual bool AreNibbles => false;
 
     /// <summary>True where each 16 columns have a sub-scale, not each 32.</summary>
-    static abstract bool HasScalePer16 { get; }
+    static virtual bool HasScalePer16 => false;
 
     /// <summary>Four columns of eight rows as codebook values plus bias; of codes that are not nibbles.</summary>
     /// <param name="table">Values of the codes 0 to 15, in both halves.</param>
     /// <param name="upper">Those of 16 to 31.</param>
     /// <param name="quad">A constant: which four of the 32 columns.</param>
-    static abstract Vector256<byte> Quad(byte* block, Vector256<byte> table, Vector256<byte> upper, int quad);
-}
-
-internal readonly unsafe struct E4Group32Codes : IPackedCodes
-{
-    public static int BlockBytes => 128;
-
-    public static bool HasCodebook => true;
-
-    public static bool AreNibbles => true;
-
-    public static bool HasScalePer16 => false;
-
-    public static Vector256<byte> Quad(byte* block, Vector256<byte> table, Vector256<byte> upper, int quad) =>
+    static virtual Vector256<byte> Quad(byte* block, Vector256<byte> table, Vector256<byte> upper, int quad) =>
         throw new NotSupportedException();
 }
 
-internal readonly unsafe struct E4Group16Codes : IPackedCodes
+internal readonly struct E4Group32Codes : IPackedCodes
 {
     public static int BlockBytes => 128;
 
-    public static bool HasCodebook => true;
+    public static bool AreNibbles => true;
+}
+
+internal readonly struct E4Group16Codes : IPackedCodes
+{
+    public static int BlockBytes => 128;
 
     public static bool AreNibbles => true;
 
     public static bool HasScalePer16 => true;
-
-    public static Vector256<byte> Quad(byte* block, Vector256<byte> table, Vector256<byte> upper, int quad) =>
-        throw new NotSupportedException();
 }
 
-internal readonly unsafe struct E8Group32Codes : IPackedCodes
+internal readonly struct E8Group32Codes : IPackedCodes
 {
     public static int BlockBytes => 256;
 
     public static bool HasCodebook => false;
-
-    public static bool AreNibbles => false;
-
-    public static bool HasScalePer16 => false;
-
-    public static Vector256<byte> Quad(byte* block, Vector256<byte> table, Vector256<byte> upper, int quad) =>
-        throw new NotSupportedException();
 }

@@ -8,7 +8,7 @@ internal unsafe interface IRowFormat : ICodes
     static abstract int BlockBytes { get; }
 
     /// <summary>Groups of 32 columns in a block.</summary>
-    static abstract int Groups { get; }
+    static virtual int Groups => 1;
 
     /// <summary>
     /// The codes of a group's first 16 columns and of its second 16, in the order of the columns: of the block <paramref name="lower"/> in

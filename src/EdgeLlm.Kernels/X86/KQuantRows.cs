@@ -10,8 +10,6 @@ internal readonly unsafe struct Q2_KRows : IRowFormat
 {
     public static CodeRange Range => CodeRange.FourBits;
 
-    public static int Bias => 0;
-
     public static bool HasScalePer16 => true;
 
     public static bool HasOffset => true;
@@ -58,8 +56,6 @@ internal readonly unsafe struct Q3_KRows : IRowFormat
 
     public static bool HasScalePer16 => true;
 
-    public static bool HasOffset => false;
-
     public static int BlockBytes => 110;
 
     public static int Groups => 8;
@@ -99,10 +95,6 @@ internal readonly unsafe struct Q4_KRows : IRowFormat
 {
     public static CodeRange Range => CodeRange.FourBits;
 
-    public static int Bias => 0;
-
-    public static bool HasScalePer16 => false;
-
     public static bool HasOffset => true;
 
     public static int BlockBytes => 144;
@@ -136,10 +128,6 @@ internal readonly unsafe struct Q5_KRows : IRowFormat
 {
     public static CodeRange Range => CodeRange.SixBits;
 
-    public static int Bias => 0;
-
-    public static bool HasScalePer16 => false;
-
     public static bool HasOffset => true;
 
     public static int BlockBytes => 176;
@@ -167,8 +155,6 @@ internal readonly unsafe struct Q6_KRows : IRowFormat
     public static int Bias => 32;
 
     public static bool HasScalePer16 => true;
-
-    public static bool HasOffset => false;
 
     public static int BlockBytes => 210;
 

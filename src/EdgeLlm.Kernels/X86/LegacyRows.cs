@@ -10,13 +10,7 @@ internal readonly unsafe struct Q4_0Rows : IRowFormat
 
     public static int Bias => 8;
 
-    public static bool HasScalePer16 => false;
-
-    public static bool HasOffset => false;
-
     public static int BlockBytes => 18;
-
-    public static int Groups => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second) =>
@@ -32,15 +26,9 @@ internal readonly unsafe struct Q4_1Rows : IRowFormat
 {
     public static CodeRange Range => CodeRange.FourBits;
 
-    public static int Bias => 0;
-
-    public static bool HasScalePer16 => false;
-
     public static bool HasOffset => true;
 
     public static int BlockBytes => 20;
-
-    public static int Groups => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second) =>
@@ -62,13 +50,7 @@ internal readonly unsafe struct Q5_0Rows : IRowFormat
 
     public static int Bias => 16;
 
-    public static bool HasScalePer16 => false;
-
-    public static bool HasOffset => false;
-
     public static int BlockBytes => 22;
-
-    public static int Groups => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
@@ -87,15 +69,9 @@ internal readonly unsafe struct Q5_1Rows : IRowFormat
 {
     public static CodeRange Range => CodeRange.SixBits;
 
-    public static int Bias => 0;
-
-    public static bool HasScalePer16 => false;
-
     public static bool HasOffset => true;
 
     public static int BlockBytes => 24;
-
-    public static int Groups => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
@@ -118,15 +94,7 @@ internal readonly unsafe struct Q8_0Rows : IRowFormat
 {
     public static CodeRange Range => CodeRange.Signed;
 
-    public static int Bias => 0;
-
-    public static bool HasScalePer16 => false;
-
-    public static bool HasOffset => false;
-
     public static int BlockBytes => 34;
-
-    public static int Groups => 1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)

@@ -23,7 +23,7 @@ internal readonly unsafe partial struct MaddArithmetic
             Starts<TCodes>(values + 32L * block, (int*)(tokens + TokenBlockBytes * block));
     }
 
-    public static void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, Vector256<byte> table, Vector256<byte> upper,
+    public static void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, in BiasedCodebook codebook,
         in PackedActivations x, int firstToken, byte* tokens, float* y)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
@@ -36,11 +36,10 @@ internal readonly unsafe partial struct MaddArithmetic
         for (int done = 0; done < x.Blocks; done += PackedActivations.ScaleBlocks, scales++)
         {
             int blocks = Math.Min(x.Blocks - done, PackedActivations.ScaleBlocks);
-            if (TCodes.AreNibbles)
-                SumCodes<TCodes, TTokens>(codes, table, subScales, values, x.Columns, shifts, x.Blocks, starts, blocks, sums);
-            else if (TCodes.HasCodebook)
-                SumQuads<TCodes, TTokens>(codes, table, upper, subScales, values, x.Columns, shifts, x.Blocks, starts, blocks, sums);
-            else SumBytes<TTokens>(codes, subScales, values, x.Columns, shifts, x.Blocks, blocks, sums);
+            var section = new Section(values, shifts, starts, x.Blocks);
+            if (TCodes.AreNibbles) SumCodes<TCodes, TTokens>(codes, codebook.Lower, subScales, section, blocks, sums);
+            else if (TCodes.HasCodebook) SumQuads<TCodes, TTokens>(codes, codebook, subScales, section, blocks, sums);
+            else SumBytes<TTokens>(codes, subScales, section, blocks, sums);
             codes += blocks * TCodes.BlockBytes;
             subScales += blocks * (TCodes.HasScalePer16 ? 16 : 8);
             values += blocks * 32;
@@ -65,15 +64,16 @@ internal readonly unsafe partial struct MaddArithmetic
     [MethodImpl(MethodImplOptions.NoInlining)]
     [SkipLocalsInit]
     private static void SumCodes<TCodes, TTokens>(
-        byte* codes, Vector256<byte> table, sbyte* subScales, sbyte* values, nint columns, int* shifts, nint blocksPerToken,
-        int* starts, int blocks, int* sums)
+        byte* codes, Vector256<byte> table, sbyte* subScales, in Section section, int blocks, int* sums)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
         short* scales = stackalloc short[2 * 4 * 16]; // [2 halves][tokens][16]
-        Vector256<int> sum0 = Vector256<int>.Zero, sum1 = sum0, sum2 = sum0, sum3 = sum0;
+        TokenSums sum = default;
         Vector256<byte> low = Vector256.Create((byte)15);
-        nint startsPerToken = 8 * blocksPerToken;
+        sbyte* values = section.Values;
+        int* shifts = section.Shifts, starts = section.Starts;
+        nint blocksPerToken = section.BlocksPerToken, columns = 32 * blocksPerToken, startsPerToken = 8 * blocksPerToken;
         for (; blocks > 0; blocks--, values += 16, starts += 4, shifts++)
         {
             Vector256<short> spread = Spread(subScales);
@@ -94,81 +94,85 @@ internal readonly unsafe partial struct MaddArithmetic
                     d = Avx2.Shuffle(table, (b.AsUInt16() >> 4).AsByte() & low);
                 a = Avx2.Shuffle(table, a & low);
                 b = Avx2.Shuffle(table, b & low);
-                AddQuads(ref sum0, a, b, values, starts, scale);
-                AddQuads(ref sum0, c, d, values + 16, starts + 4, secondScale);
+                AddQuads(ref sum.T0, a, b, values, starts, scale);
+                AddQuads(ref sum.T0, c, d, values + 16, starts + 4, secondScale);
                 if (TTokens.Count > 1)
                 {
-                    AddQuads(ref sum1, a, b, values + columns, starts + startsPerToken, Vector256.Load(scales + 16));
-                    AddQuads(ref sum1, c, d, values + columns + 16, starts + startsPerToken + 4, Vector256.Load(second + 16));
+                    AddQuads(ref sum.T1, a, b, values + columns, starts + startsPerToken, Vector256.Load(scales + 16));
+                    AddQuads(ref sum.T1, c, d, values + columns + 16, starts + startsPerToken + 4, Vector256.Load(second + 16));
                 }
                 if (TTokens.Count > 2)
                 {
-                    AddQuads(ref sum2, a, b, values + 2 * columns, starts + 2 * startsPerToken, Vector256.Load(scales + 32));
-                    AddQuads(ref sum2, c, d, values + 2 * columns + 16, starts + 2 * startsPerToken + 4, Vector256.Load(second + 32));
+                    AddQuads(ref sum.T2, a, b, values + 2 * columns, starts + 2 * startsPerToken, Vector256.Load(scales + 32));
+                    AddQuads(ref sum.T2, c, d, values + 2 * columns + 16, starts + 2 * startsPerToken + 4, Vector256.Load(second + 32));
                 }
                 if (TTokens.Count > 3)
                 {
-                    AddQuads(ref sum3, a, b, values + 3 * columns, starts + 3 * startsPerToken, Vector256.Load(scales + 48));
-                    AddQuads(ref sum3, c, d, values + 3 * columns + 16, starts + 3 * startsPerToken + 4, Vector256.Load(second + 48));
+                    AddQuads(ref sum.T3, a, b, values + 3 * columns, starts + 3 * startsPerToken, Vector256.Load(scales + 48));
+                    AddQuads(ref sum.T3, c, d, values + 3 * columns + 16, starts + 3 * startsPerToken + 4, Vector256.Load(second + 48));
                 }
             }
         }
-        Store<TTokens>(sum0, sum1, sum2, sum3, sums);
+        sum.Store<TTokens>(sums);
     }
 
     /// <summary>Sums of E5 and E3, quad after quad.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     [SkipLocalsInit]
     private static void SumQuads<TCodes, TTokens>(
-        byte* codes, Vector256<byte> table, Vector256<byte> upper, sbyte* subScales, sbyte* values, nint columns, int* shifts,
-        nint blocksPerToken, int* starts, int blocks, int* sums)
+        byte* codes, in BiasedCodebook codebook, sbyte* subScales, in Section section, int blocks, int* sums)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
         short* scales = stackalloc short[4 * 16];
-        Vector256<int> sum0 = Vector256<int>.Zero, sum1 = sum0, sum2 = sum0, sum3 = sum0;
-        nint startsPerToken = 8 * blocksPerToken;
+        TokenSums sum = default;
+        Vector256<byte> table = codebook.Lower, upper = codebook.Upper;
+        sbyte* values = section.Values;
+        int* shifts = section.Shifts, starts = section.Starts;
+        nint blocksPerToken = section.BlocksPerToken;
         for (; blocks > 0; blocks--, codes += TCodes.BlockBytes, values += 32, starts += 8, shifts++, subScales += 8)
         {
             Sse.Prefetch0(codes + PrefetchBytes);
             Sse.Prefetch0(codes + (PrefetchBytes + 64));
             if (TCodes.BlockBytes > 128) Sse.Prefetch0(codes + (PrefetchBytes + 128));
             Vector256<short> scale = Shift<TTokens>(Spread(subScales), shifts, blocksPerToken, scales);
-            AddPair<TTokens>(TCodes.Quad(codes, table, upper, 0), TCodes.Quad(codes, table, upper, 1), values, columns, starts,
-                startsPerToken, scale, scales, ref sum0, ref sum1, ref sum2, ref sum3);
-            AddPair<TTokens>(TCodes.Quad(codes, table, upper, 2), TCodes.Quad(codes, table, upper, 3), values + 8, columns, starts + 2,
-                startsPerToken, scale, scales, ref sum0, ref sum1, ref sum2, ref sum3);
-            AddPair<TTokens>(TCodes.Quad(codes, table, upper, 4), TCodes.Quad(codes, table, upper, 5), values + 16, columns, starts + 4,
-                startsPerToken, scale, scales, ref sum0, ref sum1, ref sum2, ref sum3);
-            AddPair<TTokens>(TCodes.Quad(codes, table, upper, 6), TCodes.Quad(codes, table, upper, 7), values + 24, columns, starts + 6,
-                startsPerToken, scale, scales, ref sum0, ref sum1, ref sum2, ref sum3);
+            AddPair<TTokens>(TCodes.Quad(codes, table, upper, 0), TCodes.Quad(codes, table, upper, 1), values, starts,
+                blocksPerToken, scale, scales, ref sum);
+            AddPair<TTokens>(TCodes.Quad(codes, table, upper, 2), TCodes.Quad(codes, table, upper, 3), values + 8, starts + 2,
+                blocksPerToken, scale, scales, ref sum);
+            AddPair<TTokens>(TCodes.Quad(codes, table, upper, 4), TCodes.Quad(codes, table, upper, 5), values + 16, starts + 4,
+                blocksPerToken, scale, scales, ref sum);
+            AddPair<TTokens>(TCodes.Quad(codes, table, upper, 6), TCodes.Quad(codes, table, upper, 7), values + 24, starts + 6,
+                blocksPerToken, scale, scales, ref sum);
         }
-        Store<TTokens>(sum0, sum1, sum2, sum3, sums);
+        sum.Store<TTokens>(sums);
     }
 
     /// <summary>Two quads times each token.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddPair<TTokens>(
-        Vector256<byte> a, Vector256<byte> b, sbyte* values, nint columns, int* starts, nint startsPerToken,
-        Vector256<short> scale, short* scales,
-        ref Vector256<int> sum0, ref Vector256<int> sum1, ref Vector256<int> sum2, ref Vector256<int> sum3)
+        Vector256<byte> a, Vector256<byte> b, sbyte* values, int* starts, nint blocksPerToken, Vector256<short> scale, short* scales,
+        ref TokenSums sum)
         where TTokens : struct, ITokenCount
     {
-        AddQuads(ref sum0, a, b, values, starts, scale);
-        if (TTokens.Count > 1) AddQuads(ref sum1, a, b, values + columns, starts + startsPerToken, Vector256.Load(scales + 16));
-        if (TTokens.Count > 2) AddQuads(ref sum2, a, b, values + 2 * columns, starts + 2 * startsPerToken, Vector256.Load(scales + 32));
-        if (TTokens.Count > 3) AddQuads(ref sum3, a, b, values + 3 * columns, starts + 3 * startsPerToken, Vector256.Load(scales + 48));
+        nint columns = 32 * blocksPerToken, startsPerToken = 8 * blocksPerToken;
+        AddQuads(ref sum.T0, a, b, values, starts, scale);
+        if (TTokens.Count > 1) AddQuads(ref sum.T1, a, b, values + columns, starts + startsPerToken, Vector256.Load(scales + 16));
+        if (TTokens.Count > 2) AddQuads(ref sum.T2, a, b, values + 2 * columns, starts + 2 * startsPerToken, Vector256.Load(scales + 32));
+        if (TTokens.Count > 3) AddQuads(ref sum.T3, a, b, values + 3 * columns, starts + 3 * startsPerToken, Vector256.Load(scales + 48));
     }
 
     /// <summary>E8: the same.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     [SkipLocalsInit]
-    private static void SumBytes<TTokens>(byte* codes, sbyte* subScales, sbyte* values, nint columns, int* shifts,
-        nint blocksPerToken, int blocks, int* sums)
+    private static void SumBytes<TTokens>(byte* codes, sbyte* subScales, in Section section, int blocks, int* sums)
         where TTokens : struct, ITokenCount
     {
         short* scales = stackalloc short[4 * 16];
-        Vector256<int> sum0 = Vector256<int>.Zero, sum1 = sum0, sum2 = sum0, sum3 = sum0;
+        TokenSums sum = default;
+        sbyte* values = section.Values;
+        int* shifts = section.Shifts;
+        nint blocksPerToken = section.BlocksPerToken, columns = 32 * blocksPerToken;
         for (; blocks > 0; blocks--, shifts++, subScales += 8)
         {
             Vector256<short> scale = Shift<TTokens>(Spread(subScales), shifts, blocksPerToken, scales);
@@ -176,13 +180,13 @@ internal readonly unsafe partial struct MaddArithmetic
             {
                 Sse.Prefetch0(codes + PrefetchBytes);
                 Vector256<sbyte> a = Vector256.Load((sbyte*)codes), b = Vector256.Load((sbyte*)codes + 32);
-                AddSignedQuads(ref sum0, a, b, values, scale);
-                if (TTokens.Count > 1) AddSignedQuads(ref sum1, a, b, values + columns, Vector256.Load(scales + 16));
-                if (TTokens.Count > 2) AddSignedQuads(ref sum2, a, b, values + 2 * columns, Vector256.Load(scales + 32));
-                if (TTokens.Count > 3) AddSignedQuads(ref sum3, a, b, values + 3 * columns, Vector256.Load(scales + 48));
+                AddSignedQuads(ref sum.T0, a, b, values, scale);
+                if (TTokens.Count > 1) AddSignedQuads(ref sum.T1, a, b, values + columns, Vector256.Load(scales + 16));
+                if (TTokens.Count > 2) AddSignedQuads(ref sum.T2, a, b, values + 2 * columns, Vector256.Load(scales + 32));
+                if (TTokens.Count > 3) AddSignedQuads(ref sum.T3, a, b, values + 3 * columns, Vector256.Load(scales + 48));
             }
         }
-        Store<TTokens>(sum0, sum1, sum2, sum3, sums);
+        sum.Store<TTokens>(sums);
     }
 
     /// <summary>
@@ -222,13 +226,12 @@ internal readonly unsafe partial struct MaddArithmetic
         sum += Avx2.MultiplyAddAdjacent(SignedProducts(second, y), scale);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store<TTokens>(Vector256<int> sum0, Vector256<int> sum1, Vector256<int> sum2, Vector256<int> sum3, int* sums)
-        where TTokens : struct, ITokenCount
+    /// <summary>Where up to 256 columns begin in the arrays of the first of the tokens; the others' are as far on as blocks tell.</summary>
+    private readonly struct Section(sbyte* values, int* shifts, int* starts, nint blocksPerToken)
     {
-        sum0.Store(sums);
-        if (TTokens.Count > 1) sum1.Store(sums + 8);
-        if (TTokens.Count > 2) sum2.Store(sums + 16);
-        if (TTokens.Count > 3) sum3.Store(sums + 24);
+        public readonly sbyte* Values = values;
+        public readonly int* Shifts = shifts;
+        public readonly int* Starts = starts;
+        public readonly nint BlocksPerToken = blocksPerToken;
     }
 }

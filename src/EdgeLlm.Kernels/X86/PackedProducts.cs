@@ -44,15 +44,13 @@ internal static unsafe class PackedProducts<TArithmetic>
         in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
         where TCodes : struct, IPackedCodes
     {
-        Vector256<byte> codebook = weights.Codebook.AsByte() + Vector256.Create((byte)PackedTile.Bias);
-        Vector256<byte> table = Vector256.Create(codebook.GetLower(), codebook.GetLower()),
-            upper = Vector256.Create(codebook.GetUpper(), codebook.GetUpper());
-        if (tokens <= MostRowTokens) MultiplyGroups<TCodes>(weights, table, upper, x, tokens, y, yStride, firstRow, endRow, scratch);
-        else MultiplyPanels<TCodes>(weights, table, upper, x, tokens, y, yStride, firstRow, endRow, scratch);
+        var codebook = new BiasedCodebook(weights.Codebook);
+        if (tokens <= MostRowTokens) MultiplyGroups<TCodes>(weights, codebook, x, tokens, y, yStride, firstRow, endRow, scratch);
+        else MultiplyPanels<TCodes>(weights, codebook, x, tokens, y, yStride, firstRow, endRow, scratch);
     }
 
     private static void MultiplyGroups<TCodes>(
-        in WeightMatrix weights, Vector256<byte> table, Vector256<byte> upper, in PackedActivations x, int tokens, float* y, nint yStride,
+        in WeightMatrix weights, in BiasedCodebook codebook, in PackedActivations x, int tokens, float* y, nint yStride,
         int firstRow, int endRow, byte* scratch)
         where TCodes : struct, IPackedCodes
     {
@@ -66,7 +64,7 @@ internal static unsafe class PackedProducts<TArithmetic>
             for (int t = 0; t < tokens; t += GroupTokens)
             {
                 int count = Math.Min(GroupTokens, tokens - t);
-                MultiplyGroup<TCodes>(count, group, codeOffset, table, upper, x, t, prepared + t * tokenBytes, result);
+                MultiplyGroup<TCodes>(count, group, codeOffset, codebook, x, t, prepared + t * tokenBytes, result);
                 for (int i = 0; i < count; i++) Store(Vector256.Load(result + 8 * i), y + (t + i) * yStride + r, endRow - r);
             }
         }
@@ -84,21 +82,21 @@ internal static unsafe class PackedProducts<TArithmetic>
         }
     }
 
-    private static void MultiplyGroup<TCodes>(int count, byte* group, nint codeOffset, Vector256<byte> table, Vector256<byte> upper,
+    private static void MultiplyGroup<TCodes>(int count, byte* group, nint codeOffset, in BiasedCodebook codebook,
         in PackedActivations x, int firstToken, byte* tokens, float* y)
         where TCodes : struct, IPackedCodes
     {
         switch (count)
         {
-            case 1: TArithmetic.MultiplyGroup<TCodes, OneToken>(group, codeOffset, table, upper, x, firstToken, tokens, y); break;
-            case 2: TArithmetic.MultiplyGroup<TCodes, TwoTokens>(group, codeOffset, table, upper, x, firstToken, tokens, y); break;
-            case 3: TArithmetic.MultiplyGroup<TCodes, ThreeTokens>(group, codeOffset, table, upper, x, firstToken, tokens, y); break;
-            case 4: TArithmetic.MultiplyGroup<TCodes, FourTokens>(group, codeOffset, table, upper, x, firstToken, tokens, y); break;
+            case 1: TArithmetic.MultiplyGroup<TCodes, OneToken>(group, codeOffset, codebook, x, firstToken, tokens, y); break;
+            case 2: TArithmetic.MultiplyGroup<TCodes, TwoTokens>(group, codeOffset, codebook, x, firstToken, tokens, y); break;
+            case 3: TArithmetic.MultiplyGroup<TCodes, ThreeTokens>(group, codeOffset, codebook, x, firstToken, tokens, y); break;
+            case 4: TArithmetic.MultiplyGroup<TCodes, FourTokens>(group, codeOffset, codebook, x, firstToken, tokens, y); break;
         }
     }
 
     private static void MultiplyPanels<TCodes>(
-        in WeightMatrix weights, Vector256<byte> table, Vector256<byte> upper, in PackedActivations x, int tokens, float* y, nint yStride,
+        in WeightMatrix weights, in BiasedCodebook codebook, in PackedActivations x, int tokens, float* y, nint yStride,
         int firstRow, int endRow, byte* scratch)
         where TCodes : struct, IPackedCodes
     {
@@ -110,35 +108,26 @@ internal static unsafe class PackedProducts<TArithmetic>
         {
             int rows = Math.Min(8 * PanelGroups, endRow - r);
             byte* groups = weights.Group(r), codes = groups + codeOffset;
-            nint codeStride = weights.GroupBytes;
             for (int g = 0; g * 8 < rows; g++)
             {
                 sbyte* subScales = (sbyte*)groups + g * weights.GroupBytes + PackedLayout.SubScaleOffset;
                 for (nint done = 0; done < scaleBytes; done += PackedPanel.ScaleBytes, subScales += 8)
                     TArithmetic.Scales(subScales, panelScales + g * scaleBytes + done);
-                if (TCodes.AreNibbles) Unpack(codes + g * weights.GroupBytes, table, x.Blocks, panelCodes + g * codeBytes);
+                if (TCodes.AreNibbles) Unpack(codes + g * weights.GroupBytes, codebook.Lower, x.Blocks, panelCodes + g * codeBytes);
                 else if (TCodes.HasCodebook)
-                    Unpack<TCodes>(codes + g * weights.GroupBytes, table, upper, x.Blocks, panelCodes + g * codeBytes);
+                    Unpack<TCodes>(codes + g * weights.GroupBytes, codebook, x.Blocks, panelCodes + g * codeBytes);
             }
-            if (TCodes.HasCodebook)
-            {
-                codes = panelCodes;
-                codeStride = codeBytes;
-            }
+            PanelRun run = TCodes.HasCodebook
+                ? new PanelRun(groups, weights.GroupBytes, panelCodes, codeBytes, panelScales, scaleBytes, rows)
+                : new PanelRun(groups, weights.GroupBytes, codes, weights.GroupBytes, panelScales, scaleBytes, rows);
             float* target = y + r;
             for (int t = 0; t < tokens; t += PackedTile.Tokens, target += PackedTile.Tokens * yStride)
             {
                 int count = Math.Min(PackedTile.Tokens, tokens - t);
                 FillTile<TCodes>(tile, x, t, count);
-                if (count == 1)
-                    MultiplyTile<TCodes, OneToken>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x.Blocks, tile,
-                        count, target, yStride, rows, scratch);
-                else if (count == 2)
-                    MultiplyTile<TCodes, TwoTokens>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x.Blocks, tile,
-                        count, target, yStride, rows, scratch);
-                else
-                    MultiplyTile<TCodes, FourTokens>(groups, weights.GroupBytes, codes, codeStride, panelScales, scaleBytes, x.Blocks, tile,
-                        count, target, yStride, rows, scratch);
+                if (count == 1) MultiplyTile<TCodes, OneToken>(run, x.Blocks, tile, count, target, yStride, (float*)scratch);
+                else if (count == 2) MultiplyTile<TCodes, TwoTokens>(run, x.Blocks, tile, count, target, yStride, (float*)scratch);
+                else MultiplyTile<TCodes, FourTokens>(run, x.Blocks, tile, count, target, yStride, (float*)scratch);
             }
         }
     }
@@ -152,24 +141,26 @@ internal static unsafe class PackedProducts<TArithmetic>
     }
 
     private static void MultiplyTile<TCodes, TTokens>(
-        byte* groups, nint groupBytes, byte* codes, nint codeStride, byte* scales, nint scaleStride, int blocks, byte* tile, int tokens,
-        float* y, nint yStride, int rows, byte* scratch)
+        in PanelRun run, int blocks, byte* tile, int tokens, float* y, nint yStride, float* accumulators)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
-        float* accumulators = (float*)scratch;
-        for (int r = 0; r < rows; r += 16, groups += 2 * groupBytes, codes += 2 * codeStride, scales += 2 * scaleStride)
+        byte* group = run.Groups, codes = run.Codes, scales = run.Scales;
+        for (int left = run.Rows; left > 0; left -= 16, y += 16)
         {
-            bool pair = r + 8 < rows; // a lone group takes both places
-            var panel = new PackedPanel(codes, pair ? codes + codeStride : codes, scales, pair ? scales + scaleStride : scales);
+            bool pair = left > 8; // a lone group takes both places
+            var panel = new PackedPanel(codes, pair ? codes + run.CodeStride : codes, scales, pair ? scales + run.ScaleStride : scales);
             new Span<float>(accumulators, TTokens.Count * 16).Clear();
             TArithmetic.MultiplyTile<TCodes, TTokens>(panel, blocks, tile, accumulators);
             for (int t = 0; t < tokens; t++)
             {
-                float* source = accumulators + t * 16, target = y + t * yStride + r;
-                Store(Vector256.Load(source) * Vector256.Load((float*)groups), target, rows - r);
-                if (pair) Store(Vector256.Load(source + 8) * Vector256.Load((float*)(groups + groupBytes)), target + 8, rows - r - 8);
+                float* source = accumulators + t * 16, target = y + t * yStride;
+                Store(Vector256.Load(source) * Vector256.Load((float*)group), target, left);
+                if (pair) Store(Vector256.Load(source + 8) * Vector256.Load((float*)(group + run.GroupBytes)), target + 8, left - 8);
             }
+            group += 2 * run.GroupBytes;
+            codes += 2 * run.CodeStride;
+            scales += 2 * run.ScaleStride;
         }
     }
 
@@ -189,9 +180,10 @@ internal static unsafe class PackedProducts<TArithmetic>
     }
 
     /// <summary>Unpacks codes that are not nibbles.</summary>
-    private static void Unpack<TCodes>(byte* codes, Vector256<byte> table, Vector256<byte> upper, int blocks, byte* target)
+    private static void Unpack<TCodes>(byte* codes, in BiasedCodebook codebook, int blocks, byte* target)
         where TCodes : struct, IPackedCodes
     {
+        Vector256<byte> table = codebook.Lower, upper = codebook.Upper;
         for (; blocks > 0; blocks--, codes += TCodes.BlockBytes, target += 256)
         {
             TCodes.Quad(codes, table, upper, 0).Store(target);
@@ -220,4 +212,17 @@ internal static unsafe class PackedProducts<TArithmetic>
     private static long PanelsAt(int columns) =>
         (AccumulatorBytes + (columns + 31L) / 32
             * Math.Max(PackedTile.BlockBytes, MostRowTokens * TArithmetic.TokenBlockBytes) + 63) & ~63L;
+
+    /// <summary>Up to <see cref="PanelGroups"/> groups: in the file, for their row scales, and unpacked.</summary>
+    private readonly struct PanelRun(
+        byte* groups, nint groupBytes, byte* codes, nint codeStride, byte* scales, nint scaleStride, int rows)
+    {
+        public readonly byte* Groups = groups;
+        public readonly nint GroupBytes = groupBytes;
+        public readonly byte* Codes = codes;
+        public readonly nint CodeStride = codeStride;
+        public readonly byte* Scales = scales;
+        public readonly nint ScaleStride = scaleStride;
+        public readonly int Rows = rows;
+    }
 }

@@ -38,116 +38,110 @@ internal static unsafe class PanelProduct<TDot, TCodes, TTokens>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void AddColumns(byte* panel, byte* tile, int half, int runs, float* sums)
     {
-        // a: rows 0 to 7, b: rows 8 to 15, of tokens 0 to 3
-        Vector256<int> a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
+        // a: rows 0 to 7, b: rows 8 to 15
+        TokenSums a = default, b = default;
         byte* codes = panel + half * 4 * Panel.QuadBytes;
         byte* values = tile + half * 16, end = values + 16 * runs;
         if (TCodes.Range == CodeRange.FourBits)
         {
             for (; values < end; codes += Panel.QuadBytes, values += 4)
-                AddQuad(codes, values, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+                AddQuad(codes, values, ref a, ref b);
         }
         else if (TCodes.Range == CodeRange.SixBits)
         {
             for (; values < end; codes += 2 * Panel.QuadBytes, values += 8)
-                AddTwoQuads(codes, values, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+                AddTwoQuads(codes, values, ref a, ref b);
         }
         else
         {
             for (; values < end; codes += Panel.QuadBytes, values += 4)
-                AddSignedQuad(codes, values, ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+                AddSignedQuad(codes, values, ref a, ref b);
         }
         float* scales = (float*)(panel + Panel.CodeBytes) + half * Panel.Rows;
         byte* token = tile + half * 16;
-        Finish(a0, b0, scales, (float*)(tile + TokenTile.Scales), token, sums);
-        if (TTokens.Count > 1) Finish(a1, b1, scales, (float*)(tile + TokenTile.Scales) + 1, token + 4, sums + Panel.Rows);
+        Finish(a.T0, b.T0, scales, (float*)(tile + TokenTile.Scales), token, sums);
+        if (TTokens.Count > 1) Finish(a.T1, b.T1, scales, (float*)(tile + TokenTile.Scales) + 1, token + 4, sums + Panel.Rows);
         if (TTokens.Count > 2)
         {
-            Finish(a2, b2, scales, (float*)(tile + TokenTile.Scales) + 2, token + 8, sums + 2 * Panel.Rows);
-            Finish(a3, b3, scales, (float*)(tile + TokenTile.Scales) + 3, token + 12, sums + 3 * Panel.Rows);
+            Finish(a.T2, b.T2, scales, (float*)(tile + TokenTile.Scales) + 2, token + 8, sums + 2 * Panel.Rows);
+            Finish(a.T3, b.T3, scales, (float*)(tile + TokenTile.Scales) + 3, token + 12, sums + 3 * Panel.Rows);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddQuad(
-        byte* codes, byte* values, ref Vector256<int> a0, ref Vector256<int> a1, ref Vector256<int> a2, ref Vector256<int> a3,
-        ref Vector256<int> b0, ref Vector256<int> b1, ref Vector256<int> b2, ref Vector256<int> b3)
+    private static void AddQuad(byte* codes, byte* values, ref TokenSums aSums, ref TokenSums bSums)
     {
         Vector256<byte> a = Vector256.Load(codes), b = Vector256.Load(codes + 32);
         Vector256<sbyte> x = Broadcast(values);
-        a0 = TDot.Accumulate(a0, a, x);
-        b0 = TDot.Accumulate(b0, b, x);
+        aSums.T0 = TDot.Accumulate(aSums.T0, a, x);
+        bSums.T0 = TDot.Accumulate(bSums.T0, b, x);
         if (TTokens.Count > 1)
         {
             x = Broadcast(values + 32);
-            a1 = TDot.Accumulate(a1, a, x);
-            b1 = TDot.Accumulate(b1, b, x);
+            aSums.T1 = TDot.Accumulate(aSums.T1, a, x);
+            bSums.T1 = TDot.Accumulate(bSums.T1, b, x);
         }
         if (TTokens.Count > 2)
         {
             x = Broadcast(values + 64);
-            a2 = TDot.Accumulate(a2, a, x);
-            b2 = TDot.Accumulate(b2, b, x);
+            aSums.T2 = TDot.Accumulate(aSums.T2, a, x);
+            bSums.T2 = TDot.Accumulate(bSums.T2, b, x);
             x = Broadcast(values + 96);
-            a3 = TDot.Accumulate(a3, a, x);
-            b3 = TDot.Accumulate(b3, b, x);
+            aSums.T3 = TDot.Accumulate(aSums.T3, a, x);
+            bSums.T3 = TDot.Accumulate(bSums.T3, b, x);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddTwoQuads(
-        byte* codes, byte* values, ref Vector256<int> a0, ref Vector256<int> a1, ref Vector256<int> a2, ref Vector256<int> a3,
-        ref Vector256<int> b0, ref Vector256<int> b1, ref Vector256<int> b2, ref Vector256<int> b3)
+    private static void AddTwoQuads(byte* codes, byte* values, ref TokenSums aSums, ref TokenSums bSums)
     {
         Vector256<byte> a = Vector256.Load(codes), b = Vector256.Load(codes + 32);
         Vector256<byte> c = Vector256.Load(codes + Panel.QuadBytes), d = Vector256.Load(codes + Panel.QuadBytes + 32);
         Vector256<sbyte> x = Broadcast(values), y = Broadcast(values + 4);
-        a0 = TDot.AccumulateWide(a0, a, x, c, y);
-        b0 = TDot.AccumulateWide(b0, b, x, d, y);
+        aSums.T0 = TDot.AccumulateWide(aSums.T0, a, x, c, y);
+        bSums.T0 = TDot.AccumulateWide(bSums.T0, b, x, d, y);
         if (TTokens.Count > 1)
         {
             x = Broadcast(values + 32);
             y = Broadcast(values + 36);
-            a1 = TDot.AccumulateWide(a1, a, x, c, y);
-            b1 = TDot.AccumulateWide(b1, b, x, d, y);
+            aSums.T1 = TDot.AccumulateWide(aSums.T1, a, x, c, y);
+            bSums.T1 = TDot.AccumulateWide(bSums.T1, b, x, d, y);
         }
         if (TTokens.Count > 2)
         {
             x = Broadcast(values + 64);
             y = Broadcast(values + 68);
-            a2 = TDot.AccumulateWide(a2, a, x, c, y);
-            b2 = TDot.AccumulateWide(b2, b, x, d, y);
+            aSums.T2 = TDot.AccumulateWide(aSums.T2, a, x, c, y);
+            bSums.T2 = TDot.AccumulateWide(bSums.T2, b, x, d, y);
             x = Broadcast(values + 96);
             y = Broadcast(values + 100);
-            a3 = TDot.AccumulateWide(a3, a, x, c, y);
-            b3 = TDot.AccumulateWide(b3, b, x, d, y);
+            aSums.T3 = TDot.AccumulateWide(aSums.T3, a, x, c, y);
+            bSums.T3 = TDot.AccumulateWide(bSums.T3, b, x, d, y);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddSignedQuad(
-        byte* codes, byte* values, ref Vector256<int> a0, ref Vector256<int> a1, ref Vector256<int> a2, ref Vector256<int> a3,
-        ref Vector256<int> b0, ref Vector256<int> b1, ref Vector256<int> b2, ref Vector256<int> b3)
+    private static void AddSignedQuad(byte* codes, byte* values, ref TokenSums aSums, ref TokenSums bSums)
     {
         Vector256<sbyte> a = Vector256.Load((sbyte*)codes), b = Vector256.Load((sbyte*)codes + 32);
         Vector256<byte> aMagnitude = Avx2.Abs(a), bMagnitude = Avx2.Abs(b);
         Vector256<sbyte> x = Broadcast(values);
-        a0 = TDot.AccumulateWide(a0, aMagnitude, Avx2.Sign(x, a));
-        b0 = TDot.AccumulateWide(b0, bMagnitude, Avx2.Sign(x, b));
+        aSums.T0 = TDot.AccumulateWide(aSums.T0, aMagnitude, Avx2.Sign(x, a));
+        bSums.T0 = TDot.AccumulateWide(bSums.T0, bMagnitude, Avx2.Sign(x, b));
         if (TTokens.Count > 1)
         {
             x = Broadcast(values + 32);
-            a1 = TDot.AccumulateWide(a1, aMagnitude, Avx2.Sign(x, a));
-            b1 = TDot.AccumulateWide(b1, bMagnitude, Avx2.Sign(x, b));
+            aSums.T1 = TDot.AccumulateWide(aSums.T1, aMagnitude, Avx2.Sign(x, a));
+            bSums.T1 = TDot.AccumulateWide(bSums.T1, bMagnitude, Avx2.Sign(x, b));
         }
         if (TTokens.Count > 2)
         {
             x = Broadcast(values + 64);
-            a2 = TDot.AccumulateWide(a2, aMagnitude, Avx2.Sign(x, a));
-            b2 = TDot.AccumulateWide(b2, bMagnitude, Avx2.Sign(x, b));
+            aSums.T2 = TDot.AccumulateWide(aSums.T2, aMagnitude, Avx2.Sign(x, a));
+            bSums.T2 = TDot.AccumulateWide(bSums.T2, bMagnitude, Avx2.Sign(x, b));
             x = Broadcast(values + 96);
-            a3 = TDot.AccumulateWide(a3, aMagnitude, Avx2.Sign(x, a));
-            b3 = TDot.AccumulateWide(b3, bMagnitude, Avx2.Sign(x, b));
+            aSums.T3 = TDot.AccumulateWide(aSums.T3, aMagnitude, Avx2.Sign(x, a));
+            bSums.T3 = TDot.AccumulateWide(bSums.T3, bMagnitude, Avx2.Sign(x, b));
         }
     }
 

@@ -37,7 +37,7 @@ internal readonly unsafe partial struct VnniArithmetic<TDot>
     }
 
     /// <summary>A group times the tokens: y [tokens][8].</summary>
-    private static void MultiplySeveral<TCodes, TTokens>(byte* group, nint codeOffset, Vector256<byte> table, Vector256<byte> upper,
+    private static void MultiplySeveral<TCodes, TTokens>(byte* group, nint codeOffset, in BiasedCodebook codebook,
         in PackedActivations x, int firstToken, byte* tokens, float* y)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
@@ -50,7 +50,7 @@ internal readonly unsafe partial struct VnniArithmetic<TDot>
         for (int done = 0; done < x.Blocks; done += PackedActivations.ScaleBlocks, scales++)
         {
             int blocks = Math.Min(x.Blocks - done, PackedActivations.ScaleBlocks);
-            SumBlocks<TCodes, TTokens>(codes, table, upper, subScales, tokens, blocks, sums);
+            SumBlocks<TCodes, TTokens>(codes, codebook, subScales, tokens, blocks, sums);
             codes += blocks * TCodes.BlockBytes;
             subScales += blocks * (TCodes.HasScalePer16 ? 16 : 8);
             tokens += blocks * TTokens.Count * TokenBlockBytes;
@@ -65,13 +65,13 @@ internal readonly unsafe partial struct VnniArithmetic<TDot>
     /// <summary>The sums [tokens][8] of up to 256 columns.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     [SkipLocalsInit]
-    private static void SumBlocks<TCodes, TTokens>(byte* codes, Vector256<byte> table, Vector256<byte> upper, sbyte* subScales,
-        byte* tokens, int blocks, int* sums)
+    private static void SumBlocks<TCodes, TTokens>(byte* codes, in BiasedCodebook codebook, sbyte* subScales, byte* tokens,
+        int blocks, int* sums)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
-        Vector256<byte> low = Vector256.Create((byte)15);
-        Vector256<int> sum0 = Vector256<int>.Zero, sum1 = sum0, sum2 = sum0, sum3 = sum0;
+        Vector256<byte> table = codebook.Lower, upper = codebook.Upper, low = Vector256.Create((byte)15);
+        TokenSums sum = default;
         for (; blocks > 0; blocks--, codes += TCodes.BlockBytes, tokens += TTokens.Count * TokenBlockBytes)
         {
             Sse.Prefetch0(codes + PrefetchBytes);
@@ -81,20 +81,22 @@ internal readonly unsafe partial struct VnniArithmetic<TDot>
             int* starts = (int*)(tokens + 32 * TTokens.Count), shifts = starts + StartsPerToken * TTokens.Count;
             for (int half = 0; half < (TCodes.HasScalePer16 ? 2 : 1); half++, starts += TTokens.Count, subScales += 8)
             {
-                Vector256<int> a0 = Start<TCodes>(starts), a1 = Start<TCodes>(starts + 1), a2 = a0, a3 = a0;
-                if (TTokens.Count > 2) a2 = Start<TCodes>(starts + 2);
-                if (TTokens.Count > 3) a3 = Start<TCodes>(starts + 3);
+                Unsafe.SkipInit(out TokenSums a);
+                a.T0 = Start<TCodes>(starts);
+                a.T1 = Start<TCodes>(starts + 1);
+                if (TTokens.Count > 2) a.T2 = Start<TCodes>(starts + 2);
+                if (TTokens.Count > 3) a.T3 = Start<TCodes>(starts + 3);
                 byte* quad = codes, values = tokens;
                 if (TCodes.HasCodebook && !TCodes.AreNibbles)
                 {
-                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 0), values, ref a0, ref a1, ref a2, ref a3);
-                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 1), values + 4, ref a0, ref a1, ref a2, ref a3);
-                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 2), values + 8, ref a0, ref a1, ref a2, ref a3);
-                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 3), values + 12, ref a0, ref a1, ref a2, ref a3);
-                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 4), values + 16, ref a0, ref a1, ref a2, ref a3);
-                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 5), values + 20, ref a0, ref a1, ref a2, ref a3);
-                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 6), values + 24, ref a0, ref a1, ref a2, ref a3);
-                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 7), values + 28, ref a0, ref a1, ref a2, ref a3);
+                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 0), values, ref a);
+                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 1), values + 4, ref a);
+                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 2), values + 8, ref a);
+                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 3), values + 12, ref a);
+                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 4), values + 16, ref a);
+                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 5), values + 20, ref a);
+                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 6), values + 24, ref a);
+                    AddQuad<TCodes, TTokens>(TCodes.Quad(codes, table, upper, 7), values + 28, ref a);
                 }
                 for (int left = TCodes.AreNibbles || !TCodes.HasCodebook ? 4 : 0; left > 0; left--, quad += 32, values += 4)
                 {
@@ -102,40 +104,37 @@ internal readonly unsafe partial struct VnniArithmetic<TDot>
                     if (!TCodes.HasScalePer16 || half == 0)
                     {
                         Vector256<byte> first = TCodes.HasCodebook ? Avx2.Shuffle(table, both & low) : both;
-                        AddQuad<TCodes, TTokens>(first, values, ref a0, ref a1, ref a2, ref a3);
+                        AddQuad<TCodes, TTokens>(first, values, ref a);
                     }
                     if (!TCodes.HasScalePer16 || half == 1)
                     {
                         Vector256<byte> second = TCodes.HasCodebook ? Avx2.Shuffle(table, (both.AsUInt16() >> 4).AsByte() & low)
                             : Vector256.Load(quad + 128);
-                        AddQuad<TCodes, TTokens>(second, values + 16, ref a0, ref a1, ref a2, ref a3);
+                        AddQuad<TCodes, TTokens>(second, values + 16, ref a);
                     }
                 }
                 Vector256<int> scale = Avx2.ConvertToVector256Int32(subScales);
-                sum0 += a0 * Avx2.ShiftLeftLogicalVariable(scale, Vector256.Create((uint)shifts[0]));
-                sum1 += a1 * Avx2.ShiftLeftLogicalVariable(scale, Vector256.Create((uint)shifts[1]));
-                if (TTokens.Count > 2) sum2 += a2 * Avx2.ShiftLeftLogicalVariable(scale, Vector256.Create((uint)shifts[2]));
-                if (TTokens.Count > 3) sum3 += a3 * Avx2.ShiftLeftLogicalVariable(scale, Vector256.Create((uint)shifts[3]));
+                sum.T0 += a.T0 * Avx2.ShiftLeftLogicalVariable(scale, Vector256.Create((uint)shifts[0]));
+                sum.T1 += a.T1 * Avx2.ShiftLeftLogicalVariable(scale, Vector256.Create((uint)shifts[1]));
+                if (TTokens.Count > 2) sum.T2 += a.T2 * Avx2.ShiftLeftLogicalVariable(scale, Vector256.Create((uint)shifts[2]));
+                if (TTokens.Count > 3) sum.T3 += a.T3 * Avx2.ShiftLeftLogicalVariable(scale, Vector256.Create((uint)shifts[3]));
             }
         }
-        sum0.Store(sums);
-        sum1.Store(sums + 8);
-        if (TTokens.Count > 2) sum2.Store(sums + 16);
-        if (TTokens.Count > 3) sum3.Store(sums + 24);
+        sum.Store<TTokens>(sums);
     }
 
     /// <summary>Four columns of eight rows and of each token.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddQuad<TCodes, TTokens>(
-        Vector256<byte> codes, byte* values, ref Vector256<int> a0, ref Vector256<int> a1, ref Vector256<int> a2, ref Vector256<int> a3)
+        Vector256<byte> codes, byte* values, ref TokenSums a)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
         Vector256<byte> u = TCodes.HasCodebook ? codes : Avx2.Abs(codes.AsSByte());
-        a0 = TDot.AccumulateWide(a0, u, Signed<TCodes>(Vector256.Create(*(int*)values), codes));
-        a1 = TDot.AccumulateWide(a1, u, Signed<TCodes>(Vector256.Create(*(int*)(values + 32)), codes));
-        if (TTokens.Count > 2) a2 = TDot.AccumulateWide(a2, u, Signed<TCodes>(Vector256.Create(*(int*)(values + 64)), codes));
-        if (TTokens.Count > 3) a3 = TDot.AccumulateWide(a3, u, Signed<TCodes>(Vector256.Create(*(int*)(values + 96)), codes));
+        a.T0 = TDot.AccumulateWide(a.T0, u, Signed<TCodes>(Vector256.Create(*(int*)values), codes));
+        a.T1 = TDot.AccumulateWide(a.T1, u, Signed<TCodes>(Vector256.Create(*(int*)(values + 32)), codes));
+        if (TTokens.Count > 2) a.T2 = TDot.AccumulateWide(a.T2, u, Signed<TCodes>(Vector256.Create(*(int*)(values + 64)), codes));
+        if (TTokens.Count > 3) a.T3 = TDot.AccumulateWide(a.T3, u, Signed<TCodes>(Vector256.Create(*(int*)(values + 96)), codes));
     }
 
     /// <summary>Activations, with the signs of weights that are multiplied by magnitude.</summary>

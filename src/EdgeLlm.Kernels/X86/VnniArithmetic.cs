@@ -38,19 +38,20 @@ internal readonly unsafe partial struct VnniArithmetic<TDot> : IPackedArithmetic
         scales.Store((int*)target + 24);
     }
 
-    public static void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, Vector256<byte> table, Vector256<byte> upper,
+    public static void MultiplyGroup<TCodes, TTokens>(byte* group, nint codeOffset, in BiasedCodebook codebook,
         in PackedActivations x, int firstToken, byte* tokens, float* y)
         where TCodes : struct, IPackedCodes
         where TTokens : struct, ITokenCount
     {
-        if (TTokens.Count == 1) MultiplyOne<TCodes>(group, codeOffset, table, upper, x, firstToken, tokens, y);
-        else MultiplySeveral<TCodes, TTokens>(group, codeOffset, table, upper, x, firstToken, tokens, y);
+        if (TTokens.Count == 1) MultiplyOne<TCodes>(group, codeOffset, codebook, x, firstToken, tokens, y);
+        else MultiplySeveral<TCodes, TTokens>(group, codeOffset, codebook, x, firstToken, tokens, y);
     }
 
-    private static void MultiplyOne<TCodes>(byte* group, nint codeOffset, Vector256<byte> table, Vector256<byte> upper,
+    private static void MultiplyOne<TCodes>(byte* group, nint codeOffset, in BiasedCodebook codebook,
         in PackedActivations x, int token, byte* tokens, float* y)
         where TCodes : struct, IPackedCodes
     {
+        Vector256<byte> table = codebook.Lower, upper = codebook.Upper;
         Vector256<float> accumulator = Vector256<float>.Zero;
         sbyte* subScales = (sbyte*)group + PackedLayout.SubScaleOffset, values = x.Values + (long)token * x.Columns;
         byte* codes = group + codeOffset;

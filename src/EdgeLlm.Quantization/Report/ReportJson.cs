@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Quantization.Report;
 
@@ -25,10 +26,8 @@ internal static class ReportJson
         json.WriteNumber("bits_per_weight", report.BitsPerWeight);
         json.WriteNumber("relative_squared_error", report.Error);
         WriteMeasurement(report.Measurement, json);
-        json.WriteStartArray("tensors");
-        foreach (TensorReport tensor in report.Tensors)
+        json.WriteObjects("tensors", report.Tensors, tensor =>
         {
-            json.WriteStartObject();
             json.WriteString("name", tensor.Name);
             json.WriteNumber("rows", tensor.Rows);
             json.WriteNumber("columns", tensor.Columns);
@@ -37,31 +36,21 @@ internal static class ReportJson
             json.WriteNumber("bytes", tensor.Bytes);
             json.WriteNumber("bits_per_weight", tensor.BitsPerWeight);
             if (tensor.Error is { } error) json.WriteNumber("relative_squared_error", error);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
-        json.WriteStartArray("alternatives");
-        foreach (Alternative alternative in report.Alternatives)
+        });
+        json.WriteObjects("alternatives", report.Alternatives, alternative =>
         {
-            json.WriteStartObject();
             json.WriteString("name", alternative.Name);
             json.WriteString("options", alternative.Command);
             json.WriteNumber("bytes", alternative.Bytes);
             json.WriteNumber("relative_squared_error", alternative.Error);
             if (alternative.Divergence is { } divergence) json.WriteNumber("kl_estimate", divergence);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
-        json.WriteStartArray("answers");
-        foreach (AnswerPair pair in report.Answers)
+        });
+        json.WriteObjects("answers", report.Answers, pair =>
         {
-            json.WriteStartObject();
             json.WriteString("question", pair.Question);
             json.WriteString("source", pair.Source);
             json.WriteString("output", pair.Answer);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
         json.WriteEndObject();
     }
 

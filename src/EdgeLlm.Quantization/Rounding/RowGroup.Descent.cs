@@ -115,25 +115,8 @@ internal sealed partial class RowGroup
     /// <summary>y = x H.</summary>
     private void Multiply(Vector256<float>[] x, Vector256<float>[] y)
     {
-        ref float moments = ref _curvature.Moments[0];
+        y.AsSpan(0, _columns).Clear();
         for (int column = 0; column < _columns; column += 8)
-        {
-            Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
-            for (int j = 0; j < _columns; j++)
-            {
-                ref float h = ref Unsafe.Add(ref moments, j * _columns + column);
-                Vector256<float> e = x[j];
-                s0 = Vector256.FusedMultiplyAdd(e, Vector256.Create(h), s0);
-                s1 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref h, 1)), s1);
-                s2 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref h, 2)), s2);
-                s3 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref h, 3)), s3);
-                s4 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref h, 4)), s4);
-                s5 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref h, 5)), s5);
-                s6 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref h, 6)), s6);
-                s7 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref h, 7)), s7);
-            }
-            (y[column], y[column + 1], y[column + 2], y[column + 3]) = (s0, s1, s2, s3);
-            (y[column + 4], y[column + 5], y[column + 6], y[column + 7]) = (s4, s5, s6, s7);
-        }
+            AddProducts(x.AsSpan(0, _columns), _curvature.Moments, column, y.AsSpan(column, 8));
     }
 }

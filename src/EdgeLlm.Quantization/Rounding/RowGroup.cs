@@ -83,29 +83,33 @@ internal sealed partial class RowGroup
     /// <summary>carried = weights + what all runs before lost, as far as these columns can make up for it.</summary>
     private void CarryInto(int start)
     {
-        ref float factor = ref _curvature.Factor[0];
-        ref Vector256<float> error = ref _errors[0];
         for (int k = 0; k < _run; k += 8)
         {
-            int column = start + k;
-            Vector256<float> s0 = _weights[column], s1 = _weights[column + 1], s2 = _weights[column + 2], s3 = _weights[column + 3];
-            Vector256<float> s4 = _weights[column + 4], s5 = _weights[column + 5], s6 = _weights[column + 6], s7 = _weights[column + 7];
-            for (int j = 0; j < start; j++)
-            {
-                ref float m = ref Unsafe.Add(ref factor, j * _columns + column);
-                Vector256<float> e = Unsafe.Add(ref error, j);
-                s0 = Vector256.FusedMultiplyAdd(e, Vector256.Create(m), s0);
-                s1 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 1)), s1);
-                s2 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 2)), s2);
-                s3 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 3)), s3);
-                s4 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 4)), s4);
-                s5 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 5)), s5);
-                s6 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 6)), s6);
-                s7 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 7)), s7);
-            }
-            (_carried[k], _carried[k + 1], _carried[k + 2], _carried[k + 3]) = (s0, s1, s2, s3);
-            (_carried[k + 4], _carried[k + 5], _carried[k + 6], _carried[k + 7]) = (s4, s5, s6, s7);
+            Span<Vector256<float>> carried = _carried.AsSpan(k, 8);
+            _weights.AsSpan(start + k, 8).CopyTo(carried);
+            AddProducts(_errors.AsSpan(0, start), _curvature.Factor, start + k, carried);
         }
+    }
+
+    /// <summary>sums += x M, for eight columns of a matrix [columns, columns].</summary>
+    private void AddProducts(ReadOnlySpan<Vector256<float>> x, float[] matrix, int column, Span<Vector256<float>> sums)
+    {
+        ref float first = ref matrix[column];
+        Vector256<float> s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], s4 = sums[4], s5 = sums[5], s6 = sums[6], s7 = sums[7];
+        for (int j = 0; j < x.Length; j++)
+        {
+            ref float m = ref Unsafe.Add(ref first, j * _columns);
+            Vector256<float> e = x[j];
+            s0 = Vector256.FusedMultiplyAdd(e, Vector256.Create(m), s0);
+            s1 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 1)), s1);
+            s2 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 2)), s2);
+            s3 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 3)), s3);
+            s4 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 4)), s4);
+            s5 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 5)), s5);
+            s6 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 6)), s6);
+            s7 = Vector256.FusedMultiplyAdd(e, Vector256.Create(Unsafe.Add(ref m, 7)), s7);
+        }
+        (sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7]) = (s0, s1, s2, s3, s4, s5, s6, s7);
     }
 
     /// <summary>

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using EdgeLlm.Chat;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.Generation;
 
@@ -34,18 +35,12 @@ public sealed partial class ChatSession
         {
             writer.WriteStartObject();
             writer.WriteString("system", System);
-            writer.WriteStartArray("messages");
-            foreach (ChatMessage message in _messages)
+            writer.WriteObjects("messages", _messages, message =>
             {
-                writer.WriteStartObject();
                 writer.WriteString("role", message.Role);
                 writer.WriteString("content", message.Content);
-                writer.WriteEndObject();
-            }
-            writer.WriteEndArray();
-            writer.WriteStartArray("tokens");
-            foreach (int token in _generator.Context.Tokens) writer.WriteNumberValue(token);
-            writer.WriteEndArray();
+            });
+            writer.WriteArray("tokens", _generator.Context.Tokens, writer.WriteNumberValue);
             writer.WriteEndObject();
         }
         Span<byte> length = stackalloc byte[4];

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using EdgeLlm.Files;
 
 namespace EdgeLlm.HuggingFace;
 
@@ -76,15 +77,7 @@ internal static class OlderTokenizer
         json.WriteString("prefix", "##");
         json.WriteBoolean("cleanup", true);
         json.WriteEndObject();
-        json.WriteStartObject("post_processor");
-        json.WriteString("type", "BertProcessing");
-        foreach ((string name, string token) in new[] { ("cls", cls), ("sep", separator) })
-        {
-            json.WriteStartArray(name);
-            json.WriteStringValue(token);
-            json.WriteEndArray();
-        }
-        json.WriteEndObject();
+        WritePostProcessor(json, "BertProcessing", cls, separator);
         json.WriteStartObject("model");
         json.WriteString("type", "WordPiece");
         json.WriteString("unk_token", unknown);
@@ -127,16 +120,8 @@ internal static class OlderTokenizer
         WriteType(json, "decoder", "ByteLevel");
         if (kind == "RobertaTokenizer")
         {
-            json.WriteStartObject("post_processor");
-            json.WriteString("type", "RobertaProcessing");
-            foreach ((string name, string token) in new[] { ("cls", NameOf("cls_token", config, specialTokens) ?? "<s>"),
-                ("sep", NameOf("sep_token", config, specialTokens) ?? "</s>") })
-            {
-                json.WriteStartArray(name);
-                json.WriteStringValue(token);
-                json.WriteEndArray();
-            }
-            json.WriteEndObject();
+            WritePostProcessor(json, "RobertaProcessing", NameOf("cls_token", config, specialTokens) ?? "<s>",
+                NameOf("sep_token", config, specialTokens) ?? "</s>");
         }
         json.WriteStartObject("model");
         json.WriteString("type", "BPE");
@@ -170,6 +155,16 @@ internal static class OlderTokenizer
             json.WriteEndObject();
         }
         json.WriteEndArray();
+    }
+
+    /// <summary>The tokens that begin and end a text.</summary>
+    private static void WritePostProcessor(Utf8JsonWriter json, string type, string cls, string separator)
+    {
+        json.WriteStartObject("post_processor");
+        json.WriteString("type", type);
+        json.WriteArray("cls", [cls], json.WriteStringValue);
+        json.WriteArray("sep", [separator], json.WriteStringValue);
+        json.WriteEndObject();
     }
 
     private static void WriteType(Utf8JsonWriter json, string field, string type)

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using EdgeLlm.Files;
 using EdgeLlm.Tokenization;
 using EdgeLlm.Tokenization.Patterns;
 using EdgeLlm.Tokenization.Pipeline;
@@ -52,35 +53,24 @@ internal static class PipelineReader
                 part.Element.WriteTo(json);
             }
             json.WriteEndObject();
-            json.WriteStartArray("added_tokens");
-            foreach (AddedToken token in addedTokens)
+            json.WriteObjects("added_tokens", addedTokens, token =>
             {
-                json.WriteStartObject();
                 json.WriteNumber("id", token.Id);
                 foreach ((string name, bool flag) in new[] { ("single_word", token.IsSingleWord), ("lstrip", token.StripsLeft),
                     ("rstrip", token.StripsRight), ("normalized", token.IsNormalized) })
                 {
                     if (flag) json.WriteBoolean(name, flag);
                 }
-                json.WriteEndObject();
-            }
-            json.WriteEndArray();
-            WriteIds("before", before);
-            WriteIds("after", after);
+            });
+            json.WriteArray("before", before, json.WriteNumberValue);
+            json.WriteArray("after", after, json.WriteNumberValue);
             if (pair.Count > 0)
             {
-                WriteIds("pair", [.. pair.Select(item => item.Token)]);
-                WriteIds("pair_types", [.. pair.Select(item => (int)item.Type)]);
+                json.WriteArray("pair", pair.Select(item => item.Token), json.WriteNumberValue);
+                json.WriteArray("pair_types", pair.Select(item => (int)item.Type), json.WriteNumberValue);
             }
             if (unknown is { } id) json.WriteNumber("unknown", id);
             json.WriteEndObject();
-
-            void WriteIds(string name, IReadOnlyList<int> ids)
-            {
-                json.WriteStartArray(name);
-                foreach (int id in ids) json.WriteNumberValue(id);
-                json.WriteEndArray();
-            }
         }
         return Encoding.UTF8.GetString(stream.ToArray());
     }

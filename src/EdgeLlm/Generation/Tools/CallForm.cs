@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using EdgeLlm.Chat.Tools;
+using EdgeLlm.Files;
 using EdgeLlm.Sampling.Constraints;
 
 namespace EdgeLlm.Generation.Tools;
@@ -30,10 +31,8 @@ internal sealed record CallForm(ToolFormat Format, IReadOnlyList<ToolDefinition>
             json.WriteNumber("most", Most);
             json.WriteString("before", Before);
             json.WriteString("seed", Seed);
-            json.WriteStartArray("tools");
-            foreach (ToolDefinition tool in Tools)
+            json.WriteObjects("tools", Tools, tool =>
             {
-                json.WriteStartObject();
                 json.WriteString("name", tool.Name);
                 json.WriteBoolean("custom", tool.IsCustom);
                 if (tool.Lark is { } lark) json.WriteString("lark", lark);
@@ -43,9 +42,7 @@ internal sealed record CallForm(ToolFormat Format, IReadOnlyList<ToolDefinition>
                     json.WritePropertyName("parameters");
                     json.WriteRawValue(parameters.GetRawText());
                 }
-                json.WriteEndObject();
-            }
-            json.WriteEndArray();
+            });
             json.WriteEndObject();
         }
         return Encoding.UTF8.GetString(stream.ToArray());

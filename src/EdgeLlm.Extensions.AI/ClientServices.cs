@@ -1,0 +1,17 @@
+namespace EdgeLlm.Extensions.AI;
+
+/// <summary>What clients answer to GetService.</summary>
+internal static class ClientServices
+{
+    /// <summary>The first of the services that is of the type asked for: the client itself, what describes it, the model behind it.</summary>
+    public static object? Find(Type serviceType, object? serviceKey, params ReadOnlySpan<object> services)
+    {
+        ArgumentNullException.ThrowIfNull(serviceType);
+        if (serviceKey is not null) return null;
+        foreach (object service in services)
+        {
+            if (serviceType.IsInstanceOfType(service)) return service;
+        }
+        return null;
+    }
+}
