@@ -39,7 +39,13 @@ internal sealed class FixedPointTransform
     /// <param name="imaginary">Receives the imaginary parts [257].</param>
     public void Forward(ReadOnlySpan<short> samples, Span<short> real, Span<short> imaginary)
     {
-        for (int i = 0; i < Half; i++) (re[i], im[i]) = (samples[2 * i], samples[2 * i + 1]);
+        (short[] re, short[] im, short[] nextRe, short[] nextIm) = (this.re, this.im, this.nextRe, this.nextIm);
+        for (int i = 0; i < Half; i += Lanes)
+        {
+            Vector128<int> low = Vector128.Create(samples[(2 * i)..]).AsInt32(), high = Vector128.Create(samples[(2 * i + Lanes)..]).AsInt32();
+            Vector128.Narrow(low, high).CopyTo(re, i);
+            Vector128.Narrow(low >> 16, high >> 16).CopyTo(im, i);
+        }
         // Block by block, whose four inputs are 64 apart; results of a kind stay side by side.
         for (int block = 0; block < 64; block += Lanes) Butterfly(re, im, block, 64, nextRe, nextIm, block, 64, turns[0], 0, isBroadcast: true);
         for (int moment = 0; moment < 4; moment++)
@@ -51,11 +57,7 @@ internal sealed class FixedPointTransform
         for (int block = 0; block < 16; block++)
         {
             int exchanged = block % 4 * 4 + block / 4;
-            for (int moment = 0; moment < 16; moment++)
-            {
-                nextRe[exchanged * 16 + moment] = re[moment * 16 + block];
-                nextIm[exchanged * 16 + moment] = im[moment * 16 + block];
-            }
+            for (int to = exchanged * 16, from = block; from < Half; to++, from += 16) (nextRe[to], nextIm[to]) = (re[from], im[from]);
         }
         for (int block = 0; block < Half; block += 64)
         {

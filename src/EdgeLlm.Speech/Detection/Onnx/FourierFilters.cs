@@ -52,14 +52,16 @@ internal sealed class FourierFilters
         for (int t = 0; t < times; t++)
         {
             ReadOnlySpan<float> sound = x.Slice(t * stride, window.Length);
-            for (int n = 0; n < window.Length; n += Vector<float>.Count) // a power of two, and more than any vector has
+            for (int n = 0; n < sound.Length; n += Vector<float>.Count) // a power of two, and more than any vector has
                 (new Vector<float>(sound[n..]) * new Vector<float>(window, n)).CopyTo(signal, n);
             transform.Forward(signal, re, im);
-            for (int f = 0; f < re.Length; f++)
-            {
-                y[f * times + t] = re[f];
-                y[(re.Length + f) * times + t] = im[f];
-            }
+            Put(re, y[t..], times);
+            Put(im, y[(re.Length * times + t)..], times);
         }
+    }
+
+    private static void Put(ReadOnlySpan<float> numbers, Span<float> column, int step)
+    {
+        for (int i = 0, at = 0; i < numbers.Length; i++, at += step) column[at] = numbers[i];
     }
 }

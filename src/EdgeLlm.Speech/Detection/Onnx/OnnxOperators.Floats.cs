@@ -128,16 +128,20 @@ internal static unsafe partial class OnnxOperators
             products = new float[OnnxValue.CountOf([times, outputs])];
         return program.Add(result, [value], () =>
         {
-            for (int c = 0; c < channels; c++)
-            {
-                for (int t = 0; t < length; t++) moments[(first + t) * channels + c] = x[c * length + t];
-            }
+            Exchange(x, channels, length, moments.AsSpan(first * channels));
             panels.Multiply(moments, step * channels, times, products);
-            for (int o = 0; o < outputs; o++)
-            {
-                for (int t = 0; t < times; t++) y[o * times + t] = products[t * outputs + o];
-            }
+            Exchange(products, times, outputs, y);
         });
+    }
+
+    /// <summary>y[c, r] = x[r, c].</summary>
+    private static void Exchange(ReadOnlySpan<float> x, int rows, int columns, Span<float> y)
+    {
+        for (int r = 0; r < rows; r++)
+        {
+            ReadOnlySpan<float> row = x.Slice(r * columns, columns);
+            for (int c = 0, at = r; c < row.Length; c++, at += rows) y[at] = row[c];
+        }
     }
 
     /// <summary>
