@@ -93,17 +93,29 @@ internal static class Program
     private static void Memory(string model, string recording)
     {
         float[] samples = Read(recording);
-        long before = AnonymousPeak();
+        long before = Anonymous(), peak = before;
+        using var ended = new ManualResetEventSlim();
+        // The system keeps no highest value of it: it is looked at while the model runs.
+        var watcher = new Thread(() =>
+        {
+            while (!ended.Wait(1)) peak = Math.Max(peak, Anonymous());
+        });
+        watcher.Start();
         Hear(model, [recording]);
+        ended.Set();
+        watcher.Join();
         Console.WriteLine(
-            $"anonymous memory: {(AnonymousPeak() - before) / 1e6:F0} MB more than before, {samples.Length / 16_000.0:F1} s of sound");
+            $"anonymous memory: at most {(peak - before) / 1e6:F1} MB more than before, {samples.Length / 16_000.0:F1} s of sound");
     }
 
-    private static long AnonymousPeak()
+    private static long Anonymous()
     {
-        string[] lines = File.ReadAllLines("/proc/self/status");
-        return lines.Where(line => line.StartsWith("RssAnon", StringComparison.Ordinal))
-            .Select(line => long.Parse(line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1]) * 1024).First();
+        foreach (string line in File.ReadLines("/proc/self/status"))
+        {
+            if (line.StartsWith("RssAnon", StringComparison.Ordinal))
+                return 1024 * long.Parse(line.AsSpan(8, line.Length - 10).Trim(), CultureInfo.InvariantCulture);
+        }
+        throw new InvalidOperationException("this system does not say how much anonymous memory a process has");
     }
 
     private static void Voice(string ours, string folder, string texts, int rounds)
