@@ -18,6 +18,9 @@ internal static class TestCli
     /// </summary>
     public const string SystemFolder = "TEST_SYSTEM_FOLDER";
 
+    /// <summary>The same for the folder of models that hear beside the program.</summary>
+    public const string SpeechFolder = "TEST_SPEECH_FOLDER";
+
     public static Task<CliResult> RunAsync(params string[] args) => RunAsync(args, input: null);
 
     /// <param name="input">Standard input; null: empty.</param>
@@ -51,6 +54,7 @@ internal static class TestCli
                 Environment.SetEnvironmentVariable(name, value);
             SearchPath.Folders = folders ?? Environment.GetEnvironmentVariable("PATH");
             ModelStore.SystemFolderOfThisMachine = environment?.GetValueOrDefault(SystemFolder) ?? "/nonexistent/edgellm/models";
+            ModelStore.SpeechFolderOfThisMachine = environment?.GetValueOrDefault(SpeechFolder) ?? "/nonexistent/edgellm/speech";
 
             int exitCode = await CommandRunner.RunAsync(root ?? EdgeLlmCommand.Create(), args);
             return new CliResult(exitCode, output.ToArray(), error.ToString());

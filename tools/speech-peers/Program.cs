@@ -17,6 +17,7 @@ internal static class Program
     private const string Usage = """
         speech-peers whisper OURS.gguf F16.bin Q8_0.bin RECORDING.wav [ROUNDS]   our recognizer beside whisper.cpp (Whisper.net), 2 threads: 30 s windows, the whole recording, 3 s, 3 s streamed
         speech-peers memory OURS.gguf|GGML.bin RECORDING.wav                     one of them alone: peak anonymous memory
+        speech-peers hearing encode|all MODEL RECORDING.wav TIMES                front end and encoder, or all of hearing, so many times on one thread: to be counted
         speech-peers voice OURS.gguf VOICE-FOLDER G2P.jsonl [ROUNDS]             our voice's network beside ONNX Runtime on hibari.onnx, one thread
         speech-peers hear MODEL FILE.wav ...                                     a line of text a file; MODEL: ours, or a ggml file for whisper.cpp
         """;
@@ -29,6 +30,7 @@ internal static class Program
             case ["whisper", var ours, var f16, var q8, var recording, .. var rest]:
                 Whisper(ours, f16, q8, recording, RoundsOf(rest)); return 0;
             case ["memory", var model, var recording]: Memory(model, recording); return 0;
+            case ["hearing", var part, var model, var recording, var times]: Hearing(part, model, recording, int.Parse(times, CultureInfo.InvariantCulture)); return 0;
             case ["voice", var ours, var folder, var texts, .. var rest]: Voice(ours, folder, texts, RoundsOf(rest)); return 0;
             case ["hear", var model, .. var files]: Hear(model, files); return 0;
             default: Console.Error.WriteLine(Usage); return 2;
@@ -93,17 +95,64 @@ internal static class Program
     private static void Memory(string model, string recording)
     {
         float[] samples = Read(recording);
-        long before = AnonymousPeak();
+        long before = Anonymous(), peak = before;
+        using var ended = new ManualResetEventSlim();
+        // The system keeps no highest value of it: it is looked at while the model runs.
+        var watcher = new Thread(() =>
+        {
+            while (!ended.Wait(1)) peak = Math.Max(peak, Anonymous());
+        });
+        watcher.Start();
         Hear(model, [recording]);
+        ended.Set();
+        watcher.Join();
         Console.WriteLine(
-            $"anonymous memory: {(AnonymousPeak() - before) / 1e6:F0} MB more than before, {samples.Length / 16_000.0:F1} s of sound");
+            $"anonymous memory: at most {(peak - before) / 1e6:F1} MB more than before, {samples.Length / 16_000.0:F1} s of sound");
     }
 
-    private static long AnonymousPeak()
+    /// <summary>What a short recording takes; the difference of two numbers of times is without the program's start.</summary>
+    private static void Hearing(string part, string model, string recording, int times)
     {
-        string[] lines = File.ReadAllLines("/proc/self/status");
-        return lines.Where(line => line.StartsWith("RssAnon", StringComparison.Ordinal))
-            .Select(line => long.Parse(line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1]) * 1024).First();
+        ReadOnlyMemory<float> samples = Read(recording);
+        SpeechCompute compute = SpeechRecognizer.ComputeFor(new Speech.Recognition.SpeechOptions { Threads = 1 });
+        WhisperModel whisper = SpeechRecognizer.Open(model, compute, file => new WhisperModel(file, compute));
+        using var transcriber = new WhisperTranscriber(whisper);
+        string text = "";
+        int tokens = 0;
+        for (int time = 0; time < (part == "all" ? times : 1); time++)
+        {
+            bool isRead = false;
+            Transcript heard = transcriber.Transcribe(buffer =>
+            {
+                if (isRead) return 0;
+                isRead = true;
+                samples.Span.CopyTo(buffer);
+                return samples.Length;
+            }, new TranscriptionOptions(), null, null, CancellationToken.None);
+            (text, tokens) = (heard.Text, heard.Segments.Sum(segment => segment.Tokens.Count));
+        }
+        int positions = whisper.Positions;
+        if (part == "encode")
+        {
+            var logMel = new LogMel(whisper.Config.Bands, compute.Pool);
+            float[] mel = new float[whisper.Config.Bands * 2 * positions];
+            for (int time = 0; time < times; time++)
+            {
+                logMel.Compute(samples, 0, 2 * positions, mel);
+                whisper.Encode(mel, 2 * positions, 0, CancellationToken.None);
+            }
+        }
+        Console.WriteLine($"{part} {times} x, {positions} positions, {tokens} tokens: {text}");
+    }
+
+    private static long Anonymous()
+    {
+        foreach (string line in File.ReadLines("/proc/self/status"))
+        {
+            if (line.StartsWith("RssAnon", StringComparison.Ordinal))
+                return 1024 * long.Parse(line.AsSpan(8, line.Length - 10).Trim(), CultureInfo.InvariantCulture);
+        }
+        throw new InvalidOperationException("this system does not say how much anonymous memory a process has");
     }
 
     private static void Voice(string ours, string folder, string texts, int rounds)

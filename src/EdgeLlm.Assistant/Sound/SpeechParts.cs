@@ -155,9 +155,10 @@ internal sealed class SpeechParts : IDisposable
     {
         ModelStore store = ModelStore.OfThisMachine();
         if (model is not null) return SpeechRecognizer.IsRecognizer(model) ? model : store.PathOf(model);
-        string[] names = [.. store.Models().Where(static one => SpeechRecognizer.IsRecognizer(one.Path)).Select(static one => one.Name)];
+        string[] names = [.. store.Models().Where(static one => SpeechRecognizer.IsRecognizer(one.Path)).Select(static one => one.Name)
+            .Distinct()];
         return names.Length == 1 ? store.PathOf(names[0]) : throw new FileNotFoundException(names.Length == 0
-            ? "no model that hears is on this machine: name one in \"hearing\": { \"model\": ... }"
+            ? "no model that hears is on this machine: `edgellm pull openai/whisper-tiny.en` gets one, \"hearing\": { \"model\": ... } names another"
             : $"several models hear ({string.Join(", ", names)}): name one in \"hearing\": {{ \"model\": ... }}");
     }
 }

@@ -25,7 +25,7 @@ internal static class TranscribeCommand
         new("--prompt") { Description = "Text in the style and with the words that are expected", HelpName = "TEXT" };
     private static readonly Option<string[]> Hotwords =
         new("--hotword") { Description = "A word or name that is favoured; may be there several times", HelpName = "WORD" };
-    private static readonly Option<bool> Words = new("--words") { Description = "Times of each word, in JSON" };
+    private static readonly Option<bool> Words = new("--words") { Description = "JSON, with times of each word" };
     private static readonly Option<int?> Beams =
         SharedOptions.Between(1, 8, "--beams", "N", "Texts that are followed at once (default: 1, the likeliest token each time)");
     private static readonly Option<bool> FullWindow =
@@ -54,14 +54,16 @@ internal static class TranscribeCommand
         {
             string path = SpeechModels.PathOf(result);
             SpeechOptions options = SpeechModels.OptionsOf(result);
-            string format = result.GetValue(Format) ?? "text";
+            bool hasWords = result.GetValue(Words);
+            string format = result.GetValue(Format) ?? (hasWords ? "json" : "text");
+            if (hasWords && format != "json") throw new UsageException($"--words prints JSON, not {format}");
             TranscriptionOptions wanted = new()
             {
                 Language = result.GetValue(Language),
                 Translate = result.GetValue(Translate),
                 Prompt = result.GetValue(Prompt),
                 Hotwords = result.GetValue(Hotwords) ?? [],
-                WordTimestamps = result.GetValue(Words),
+                WordTimestamps = hasWords,
                 Form = HeardForm.Read(result),
                 Beams = result.GetValue(Beams) ?? 1,
                 FullWindow = result.GetValue(FullWindow),

@@ -17,15 +17,20 @@ internal static class WakeCommand
         {
             Description =
                 "A wake word of microWakeWord: its JSON or TensorFlow Lite file, or the name of one on this machine; may be there "
-                    + "several times",
+                    + "several times (default: all on this machine)",
             HelpName = "MODEL",
-            Required = true,
         };
         var json = new Option<bool>("--json") { Description = "Every inference's result in 256ths, and each detection, as JSON" };
         var command = new Command("wake",
             "Show where wake words are said in a recording: a line a word, its time in seconds.") { file, models, json };
         command.SetAction((result, cancellation) =>
-            Task.Run(() => Run(result.GetValue(file)!, result.GetValue(models)!, result.GetValue(json), cancellation), cancellation));
+        {
+            string[] words = result.GetValue(models) is { Length: > 0 } named ? named : [.. DetectorStore.WakeWords()];
+            if (words.Length == 0)
+                throw new UsageException("no wake word is on this machine: `edgellm pull FILE.json` takes one of microWakeWord with its "
+                    + ".tflite beside it, --model names a file elsewhere");
+            return Task.Run(() => Run(result.GetValue(file)!, words, result.GetValue(json), cancellation), cancellation);
+        });
         return command;
     }
 

@@ -20,7 +20,8 @@ internal static class WyomingCommand
     {
         var wake = new Option<string[]>("--wake")
         {
-            Description = "A wake word of microWakeWord: its JSON file, or the name of one on this machine; may be there several times",
+            Description = "A wake word of microWakeWord: its JSON file, or the name of one on this machine; may be there several times "
+                + "(default: all on this machine)",
             HelpName = "MODEL",
         };
         var voice = new Option<string[]>("--voice")
@@ -58,12 +59,12 @@ internal static class WyomingCommand
                 throw new UsageException(
                     $"--listen {address} is open to other machines: name those that may connect with --allow, such as --allow "
                         + "192.168.1.0/24, or in the setting wyomingAllow");
-            using SpeechRecognizer? recognizer = result.GetValue(SpeechModels.Model) is null ? null
-                : SpeechRecognizer.Load(SpeechModels.PathOf(result), SpeechModels.OptionsOf(result));
+            using SpeechRecognizer? recognizer = SpeechModels.PathOrNull(result) is { } path
+                ? SpeechRecognizer.Load(path, SpeechModels.OptionsOf(result)) : null;
             using var voices = new WyomingVoices(result.GetValue(voice) ?? [], settings.VoiceCommands);
             string[] wakeWords = result.GetValue(wake) ?? [];
             WyomingWakeWord[] words =
-                [.. (wakeWords.Length > 0 ? wakeWords.Select(DetectorStore.PathOf) : WakeWordsHere()).Select(WakeWord)];
+                [.. (wakeWords.Length > 0 ? wakeWords.Select(DetectorStore.PathOf) : DetectorStore.WakeWords()).Select(WakeWord)];
             WyomingRecognizer? hearing = recognizer is null ? null : Recognizer(recognizer);
             if (hearing is not null && result.GetValue(stream)) hearing = hearing with { Stream = Stream(recognizer!) };
             var services =
@@ -80,7 +81,8 @@ internal static class WyomingCommand
             .. services.WakeWords.Select(word => word.Settings.Word), .. services.Voices.Select(voice => voice.Name)];
         if (names.Length == 0)
             throw new UsageException(
-                "there is nothing to serve: name a model that hears with --model, a wake word with --wake, or a voice with --voice");
+                "there is nothing to serve on this machine: `edgellm pull` gets models that hear, wake and speak; --model, --wake and --voice "
+                    + "name others");
         using var server = new WyomingServer(address, allowed, services, new WyomingLimits(),
             line => Console.Error.WriteLine($"edgellm: {Printable.Line(line, 300)}"));
         try
@@ -125,9 +127,6 @@ internal static class WyomingCommand
         string? code = language?.Split('-', '_')[0].ToLowerInvariant();
         return new TranscriptionOptions { Language = recognizer.Languages.Contains(code) ? code : null };
     }
-
-    private static IEnumerable<string> WakeWordsHere() =>
-        DetectorStore.Models().Select(model => model.Path).Where(path => path.EndsWith(".json", StringComparison.Ordinal));
 
     private static WyomingWakeWord WakeWord(string path)
     {

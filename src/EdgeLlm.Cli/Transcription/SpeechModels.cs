@@ -18,15 +18,25 @@ internal static class SpeechModels
 
     /// <exception cref="IOException">There is no such model.</exception>
     /// <exception cref="UsageException">None was named, and this machine has none or several.</exception>
-    public static string PathOf(ParseResult result)
+    public static string PathOf(ParseResult result) =>
+        PathOrNull(result) ?? throw new UsageException("no model that hears is on this machine: `edgellm pull openai/whisper-tiny.en` gets "
+            + "one (75 MB to fetch), --model names a folder of Whisper or Moonshine or a file elsewhere");
+
+    /// <summary>Null where none was named and this machine has none.</summary>
+    /// <exception cref="IOException">There is no such model.</exception>
+    /// <exception cref="UsageException">None was named, and this machine has several.</exception>
+    public static string? PathOrNull(ParseResult result)
     {
         if (result.GetValue(Model) is { } named) return ModelStore.OfThisMachine().PathOf(named);
         string[] names =
-            [.. ModelStore.OfThisMachine().Models().Where(model => SpeechRecognizer.IsRecognizer(model.Path)).Select(model => model.Name)];
-        return names.Length == 1 ? ModelStore.OfThisMachine().PathOf(names[0])
-            : throw new UsageException(names.Length == 0
-                ? "no model that hears is on this machine: name one with --model (a Whisper folder, or a file that `edgellm quantize` made of it)"
-                : $"several models hear ({string.Join(", ", names)}): name one with --model");
+            [.. ModelStore.OfThisMachine().Models().Where(model => SpeechRecognizer.IsRecognizer(model.Path)).Select(model => model.Name)
+                .Distinct()];
+        return names.Length switch
+        {
+            0 => null,
+            1 => ModelStore.OfThisMachine().PathOf(names[0]),
+            _ => throw new UsageException($"several models hear ({string.Join(", ", names)}): name one with --model"),
+        };
     }
 
     /// <summary>How it is opened, out of --threads and --kernel.</summary>

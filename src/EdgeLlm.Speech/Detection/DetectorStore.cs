@@ -15,16 +15,13 @@ internal static class DetectorStore
 
     private static readonly string[] Extensions = [".onnx", ".json"];
 
-    /// <summary>The folder of models that come with the program or with packages of it. Tests put theirs here.</summary>
-    public static string ProgramFolder { get; set; } = Path.Combine(AppContext.BaseDirectory, "speech");
-
     /// <summary>Where models are looked for, the user's first.</summary>
     public static IEnumerable<string> Folders
     {
         get
         {
             ModelStore store = ModelStore.OfThisMachine();
-            return [Path.Combine(store.UserFolder, "speech"), Path.Combine(store.SystemFolder, "speech"), ProgramFolder];
+            return [Path.Combine(store.UserFolder, "speech"), Path.Combine(store.SystemFolder, "speech"), ModelStore.SpeechFolderOfThisMachine];
         }
     }
 
@@ -34,18 +31,24 @@ internal static class DetectorStore
             .Order(StringComparer.Ordinal))
         .Select(file => (Name: Path.GetFileNameWithoutExtension(file), Path: file)).DistinctBy(model => model.Name);
 
+    /// <summary>Files of all wake words.</summary>
+    public static IEnumerable<string> WakeWords() => Models().Select(model => model.Path).Where(IsWakeWord);
+
     /// <summary>The file of a path or of a model's name in any case.</summary>
     /// <exception cref="IOException">There is no such model.</exception>
     public static string PathOf(string model)
     {
-        if (FileStatus.Of(model)?.Kind == FileKind.Regular) return model;
+        FileStatus? status = FileStatus.Of(model);
+        if (status?.Kind == FileKind.Regular) return model;
+        if (status?.Kind == FileKind.Folder) throw new FileException(model, "is a folder, not a model of voice activity or a wake word");
         (string Name, string Path)[] all = [.. Models()];
         foreach ((string name, string path) in all)
         {
             if (name.Equals(model, StringComparison.OrdinalIgnoreCase)) return path;
         }
         string shown = Printable.Line(model, 100),
-            known = all.Length == 0 ? "" : $": there is {string.Join(", ", all.Select(one => Printable.Line(one.Name)))}";
+            known = all.Length == 0 ? ": `edgellm pull` takes their files"
+                : $": there is {string.Join(", ", all.Select(one => Printable.Line(one.Name)))}";
         throw new FileNotFoundException($"there is no file and no model '{shown}' of voice activity or a wake word{known}");
     }
 

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.Intrinsics;
 using EdgeLlm.Kernels.Scalar;
 
 namespace EdgeLlm.Speech.Detection;
@@ -101,16 +102,20 @@ internal sealed class MicroFrontEnd
     /// <summary>The windowed samples, shifted up as far as they fit 16 bits. Returns the shift.</summary>
     private int Window()
     {
-        short largest = 0;
-        for (int i = 0; i < FrameSamples; i++)
+        Vector128<short> extremes = Vector128<short>.Zero;
+        for (int i = 0; i < FrameSamples; i += Vector128<short>.Count)
         {
-            short value = (short)(samples[i] * window[i] >> WindowBits);
-            padded[i] = value;
-            if (value < 0) value = (short)-value; // -32768 stays negative, and does not count
-            if (value > largest) largest = value;
+            Vector128<short> sound = Vector128.Create(samples, i), shares = Vector128.Create(window, i);
+            Vector128<short> value = Vector128.Narrow(
+                (Vector128.WidenLower(sound) * Vector128.WidenLower(shares)) >> WindowBits,
+                (Vector128.WidenUpper(sound) * Vector128.WidenUpper(shares)) >> WindowBits);
+            value.CopyTo(padded, i);
+            extremes = Vector128.Max(extremes, Vector128.Abs(value)); // that of -32768 is itself, and does not count
         }
+        short largest = 0;
+        for (int i = 0; i < Vector128<short>.Count; i++) largest = Math.Max(largest, extremes[i]);
         int shift = 15 - BitLength((uint)largest);
-        for (int i = 0; i < FrameSamples; i++) padded[i] = (short)(padded[i] << shift);
+        for (int i = 0; i < FrameSamples; i += Vector128<short>.Count) (Vector128.Create(padded, i) << shift).CopyTo(padded, i);
         return shift;
     }
 

@@ -18,6 +18,12 @@ public sealed class ModelStore(string userFolder, string systemFolder, string? d
     /// <summary>The folder that all users and the service read. Tests put theirs here.</summary>
     internal static string SystemFolderOfThisMachine { get; set; } = "/var/lib/edgellm/models";
 
+    /// <summary>The folder beside the program that packages put models into which hear. Tests put theirs here.</summary>
+    internal static string SpeechFolderOfThisMachine { get; set; } = Path.Combine(AppContext.BaseDirectory, "speech");
+
+    /// <summary>A folder of more models that come with the program, or null.</summary>
+    internal string? ProgramFolder { get; init; }
+
     /// <summary>The folder of this user's models.</summary>
     public string UserFolder => userFolder;
 
@@ -31,7 +37,10 @@ public sealed class ModelStore(string userFolder, string systemFolder, string? d
         string? data = Environment.GetEnvironmentVariable("XDG_DATA_HOME");
         if (!Path.IsPathFullyQualified(data ?? ""))
             data = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
-        return new ModelStore(Path.Combine(data!, "edgellm", "models"), SystemFolderOfThisMachine, DefaultModelFile.Path);
+        return new ModelStore(Path.Combine(data!, "edgellm", "models"), SystemFolderOfThisMachine, DefaultModelFile.Path)
+        {
+            ProgramFolder = SpeechFolderOfThisMachine,
+        };
     }
 
     /// <summary>The name of a file's model: the default's own, however its path is written, else the file's or the folder's.</summary>
@@ -103,15 +112,17 @@ public sealed class ModelStore(string userFolder, string systemFolder, string? d
         StoredModel[] models = [.. Models().Where(model => place is null || model.Place == place)];
         return models.FirstOrDefault(model => IsCalled(model, bare, StringComparison.Ordinal))
             ?? models.FirstOrDefault(model => IsCalled(model, bare, StringComparison.OrdinalIgnoreCase))
-            ?? models.FirstOrDefault(model => model.Place == ModelPlace.Program && bare == Default);
+            ?? models.FirstOrDefault(model => model.Path == defaultModel && bare == Default);
     }
 
-    /// <summary>All models by name: the user's, then the system's, then the default.</summary>
+    /// <summary>All models by name: the user's, then the system's, then the default and others that come with the program.</summary>
     public IEnumerable<StoredModel> Models()
     {
         foreach (StoredModel model in ModelsIn(userFolder, ModelPlace.User)) yield return model;
         foreach (StoredModel model in ModelsIn(systemFolder, ModelPlace.System)) yield return model;
         if (defaultModel is not null) yield return new StoredModel(DefaultModelFile.ModelName, ModelPlace.Program, [defaultModel]);
+        if (ProgramFolder is null) yield break;
+        foreach (StoredModel model in ModelsIn(ProgramFolder, ModelPlace.Program)) yield return model;
     }
 
     private static bool IsCalled(StoredModel model, string name, StringComparison comparison) =>

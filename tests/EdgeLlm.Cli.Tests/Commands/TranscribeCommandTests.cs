@@ -19,7 +19,7 @@ public sealed class TranscribeCommandTests : IDisposable
         Assert.Equal((Text + "\n", "", 0), (text.Output, text.Error, text.ExitCode));
 
         CliResult json =
-            await TestCli.RunAsync(["transcribe", "-", "--model", Whisper, "--format", "json", "--words"], File.ReadAllBytes(Recording));
+            await TestCli.RunAsync(["transcribe", "-", "--model", Whisper, "--words"], File.ReadAllBytes(Recording));
         JsonElement root = JsonDocument.Parse(json.Output).RootElement;
         Assert.Equal(Text, root.GetProperty("text").GetString());
         Assert.Equal("en", root.GetProperty("language").GetString());
@@ -62,6 +62,7 @@ public sealed class TranscribeCommandTests : IDisposable
         await Refused(2, "translate", "transcribe", Recording, "--model", Whisper, "--translate");
         await Refused(2, "knows English alone, not 'de'", "transcribe", Recording, "--model", Whisper, "--language", "de");
         await Refused(2, "--live is of --stream", "transcribe", Recording, "--model", Whisper, "--live");
+        await Refused(2, "--words prints JSON, not srt", "transcribe", Recording, "--model", Whisper, "--words", "--format", "srt");
         await Refused(2, "--pcm is of standard input", "transcribe", Recording, "--model", Whisper, "--pcm", "16000");
         await Refused(1, "not a sound file", "transcribe", _folder.Write("text", "no sound at all, only text"), "--model", Whisper);
         await Refused(2, "a model that hears, which --type is not for", "quantize", Whisper,

@@ -46,6 +46,49 @@ public sealed class SpeechPullTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_package_puts_beside_the_program_is_used_without_a_name()
+    {
+        string beside = Path.Combine(_folder.Root, "beside"), models = SharedFolder.Require("models", "speech"),
+            sound = SharedFolder.Require("golden", "speech", "wake", "okay_nabu_1.wav");
+        Directory.CreateDirectory(beside);
+        foreach (string name in (string[])["okay_nabu.json", "okay_nabu.tflite"])
+            File.Copy(Path.Combine(models, name), Path.Combine(beside, name));
+        string recognizer = Path.Combine(beside, "tiny-moonshine.gguf");
+        Assert.Equal(0, (await RunAsync("quantize", SharedFolder.Require("golden", "speech", "moonshine"), recognizer)).ExitCode);
+        var environment = new Dictionary<string, string?>(_folder.Environment) { [TestCli.SpeechFolder] = beside };
+
+        CliResult heard = await TestCli.RunAsync(["transcribe", sound], null, environment);
+        Assert.Equal(("", 0), (heard.Error, heard.ExitCode));
+        Assert.Equal(heard.Output, (await TestCli.RunAsync(["transcribe", sound, "-m", "tiny-moonshine"], null, environment)).Output);
+        Assert.Equal("3.14 Okay Nabu\n", (await TestCli.RunAsync(["wake", sound], null, environment)).Output);
+        string listed = (await TestCli.RunAsync(["list"], null, environment)).Output;
+        Assert.Contains("tiny-moonshine", listed);
+        Assert.Contains("Okay Nabu", listed);
+
+        // Two that hear: Home Assistant's one has to be named, too.
+        File.Copy(recognizer, Path.Combine(beside, "another.gguf"));
+        foreach (string[] command in (string[][])[["transcribe", sound], ["wyoming"]])
+        {
+            CliResult several = await TestCli.RunAsync(command, null, environment);
+            Assert.Equal((ExitCode.Usage, "edgellm: several models hear (another, tiny-moonshine): name one with --model\n"),
+                (several.ExitCode, several.Error));
+        }
+    }
+
+    [Fact]
+    public async Task Where_no_model_is_the_command_that_gets_one_is_said()
+    {
+        string sound = SharedFolder.Require("golden", "speech", "wake", "okay_nabu_1.wav");
+        foreach (string[] command in (string[][])[["transcribe", sound], ["wake", sound], ["wake", sound, "-m", "okay_nabu"], ["listen"]])
+        {
+            CliResult result = await RunAsync(command);
+            Assert.NotEqual(0, result.ExitCode);
+            Assert.Contains("`edgellm pull", result.Error);
+            Assert.Single(result.Error.TrimEnd().Split('\n'));
+        }
+    }
+
+    [Fact]
     public async Task What_is_damaged_or_of_another_kind_is_refused_and_nothing_is_left()
     {
         string other = Path.Combine(_folder.Root, "other");

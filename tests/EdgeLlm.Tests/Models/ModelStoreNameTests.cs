@@ -20,4 +20,17 @@ public sealed class ModelStoreNameTests : IDisposable
         Assert.Equal("default-model", ModelStore.NameOf(_folder.PathOf("other/default-model.gguf"), file));
         Assert.Equal("default-model", ModelStore.NameOf(file, null));
     }
+
+    [Fact]
+    public void More_models_that_come_with_the_program_have_names_and_the_default_stays_the_default()
+    {
+        string folder = _folder.PathOf("speech"), file = _folder.PathOf("default-model.gguf");
+        Directory.CreateDirectory(folder);
+        File.WriteAllBytes(Path.Combine(folder, "hears.gguf"), []);
+        var store = new ModelStore(_folder.PathOf("user"), _folder.PathOf("system"), file) { ProgramFolder = folder };
+        Assert.Equal(["SmolLM2-135M-Instruct", "hears"], store.Models().Select(model => model.Name));
+        Assert.Equal((ModelPlace.Program, Path.Combine(folder, "hears.gguf")), (store.Find("Hears")!.Place, store.PathOf("hears")));
+        Assert.Equal(file, store.Find("default")!.Path);
+        Assert.Null(new ModelStore(_folder.PathOf("user"), _folder.PathOf("system")) { ProgramFolder = folder }.Find("default"));
+    }
 }

@@ -1,21 +1,53 @@
+using System.Numerics;
 using EdgeLlm.Kernels;
-using EdgeLlm.Kernels.Scalar;
 
 namespace EdgeLlm.Speech.Detection.Onnx;
 
 /// <summary>Operators that compute with sound: their results are written by each run. One sequence at a time (a batch of 1).</summary>
-internal static partial class OnnxOperators
+internal static unsafe partial class OnnxOperators
 {
     private const int MostPadding = 1 << 16;
 
-    private static OnnxValue Each(OnnxProgram program, OnnxNode node, OnnxValue value, Func<float, float> function)
+    /// <summary>A function of each number by the kernels: the same bits with each of them.</summary>
+    private static OnnxValue Activate(OnnxProgram program, OnnxNode node, OnnxValue value, Activation activation)
     {
         float[] x = FloatsOf(node, value);
         OnnxValue result = OnnxValue.Result(value.Shape);
         float[] y = result.Floats!;
         return program.Add(result, [value], () =>
         {
-            for (int i = 0; i < y.Length; i++) y[i] = function(x[i]);
+            x.CopyTo(y, 0);
+            fixed (float* numbers = y) program.Kernel.Activate(activation, numbers, null, y.Length);
+        });
+    }
+
+    private static OnnxValue Square(OnnxProgram program, OnnxNode node, OnnxValue value)
+    {
+        float[] x = FloatsOf(node, value);
+        OnnxValue result = OnnxValue.Result(value.Shape);
+        float[] y = result.Floats!;
+        return program.Add(result, [value], () =>
+        {
+            int i = 0;
+            for (; i <= y.Length - Vector<float>.Count; i += Vector<float>.Count)
+            {
+                var part = new Vector<float>(x, i);
+                (part * part).CopyTo(y, i);
+            }
+            for (; i < y.Length; i++) y[i] = x[i] * x[i];
+        });
+    }
+
+    private static OnnxValue Root(OnnxProgram program, OnnxNode node, OnnxValue value)
+    {
+        float[] x = FloatsOf(node, value);
+        OnnxValue result = OnnxValue.Result(value.Shape);
+        float[] y = result.Floats!;
+        return program.Add(result, [value], () =>
+        {
+            int i = 0;
+            for (; i <= y.Length - Vector<float>.Count; i += Vector<float>.Count) Vector.SquareRoot(new Vector<float>(x, i)).CopyTo(y, i);
+            for (; i < y.Length; i++) y[i] = MathF.Sqrt(x[i]);
         });
     }
 
@@ -29,7 +61,8 @@ internal static partial class OnnxOperators
         float[] sum = result.Floats!;
         return program.Add(result, [a, b], () =>
         {
-            for (int i = 0; i < sum.Length; i++) sum[i] = left[i] + right[i];
+            left.CopyTo(sum, 0);
+            fixed (float* x = sum, y = right) program.Kernel.Add(x, y, sum.Length);
         });
     }
 
@@ -80,38 +113,34 @@ internal static partial class OnnxOperators
         if (stride is < 1 or > MostPadding || before is < 0 or > MostPadding || after is < 0 or > MostPadding || width < 1
             || length + before + after < width)
             throw Unfit(node, "has sizes that can't be");
-        int times = (int)((length + before + after - width) / stride) + 1, columns = channels * width,
-            first = (int)before, step = (int)stride;
-        var matrix = new FloatMatrix(program.Kernel, w, outputs, columns);
-        bool isDirect = channels == 1 && before == 0 && after == 0;
-        float[] patches = isDirect ? x : new float[OnnxValue.CountOf([times, columns])],
-            products = new float[OnnxValue.CountOf([times, outputs])];
+        int times = (int)((length + before + after - width) / stride) + 1, step = (int)stride;
         OnnxValue result = OnnxValue.Result(1, outputs, times);
         float[] y = result.Floats!;
-        return program.Add(result, [value, weights], () =>
+        if (channels == 1 && before == 0 && after == 0 && bias is null && FourierFilters.Of(w, outputs, width) is { } transform)
+            return program.Add(result, [value], () => transform.Multiply(x, step, times, y));
+
+        // Moments one after the other, with all their channels: what a filter covers is then one run.
+        program.Reserve(FloatPanels.SizeOf(outputs, channels * width));
+        var panels = new FloatPanels(outputs, channels * width, (o, i) => w[(o * channels + i % channels) * width + i / channels],
+            o => bias?.Floats![o] ?? 0);
+        int first = (int)before;
+        float[] moments = new float[OnnxValue.CountOf([(int)(before + length + after), channels])],
+            products = new float[OnnxValue.CountOf([times, outputs])];
+        return program.Add(result, [value], () =>
         {
-            if (!isDirect) CutPatches(x, patches, channels, length, width, times, step, first);
-            matrix.Multiply(patches, isDirect ? step : columns, times, products);
-            for (int o = 0; o < outputs; o++)
-            {
-                float offset = bias is null ? 0 : bias.Floats![o];
-                for (int t = 0; t < times; t++) y[o * times + t] = products[t * outputs + o] + offset;
-            }
+            Exchange(x, channels, length, moments.AsSpan(first * channels));
+            panels.Multiply(moments, step * channels, times, products);
+            Exchange(products, times, outputs, y);
         });
     }
 
-    private static void CutPatches(float[] x, float[] patches, int channels, int length, int width, int times, int stride, int before)
+    /// <summary>y[c, r] = x[r, c].</summary>
+    private static void Exchange(ReadOnlySpan<float> x, int rows, int columns, Span<float> y)
     {
-        for (int t = 0, at = 0; t < times; t++)
+        for (int r = 0; r < rows; r++)
         {
-            for (int c = 0; c < channels; c++)
-            {
-                for (int k = 0; k < width; k++, at++)
-                {
-                    int from = t * stride + k - before;
-                    patches[at] = (uint)from < (uint)length ? x[c * length + from] : 0;
-                }
-            }
+            ReadOnlySpan<float> row = x.Slice(r * columns, columns);
+            for (int c = 0, at = r; c < row.Length; c++, at += rows) y[at] = row[c];
         }
     }
 
@@ -133,59 +162,31 @@ internal static partial class OnnxOperators
             || !b.Shape.SequenceEqual([1, 8 * size]) || size == 0
             || !h.Shape.SequenceEqual([1, 1, size]) || !c.Shape.SequenceEqual([1, 1, size]))
             throw Unfit(node, "has shapes that do not fit");
-        FloatMatrix input = new(program.Kernel, FloatsOf(node, w), 4 * size, width),
-            recurrent = new(program.Kernel, FloatsOf(node, r), 4 * size, size);
-        float[] sound = FloatsOf(node, x), biases = FloatsOf(node, b), hidden = FloatsOf(node, h), cell = FloatsOf(node, c);
-        float[] fromInput = new float[4 * size], fromState = new float[4 * size];
+        (float[] fromInput, float[] fromState, float[] biases) = (FloatsOf(node, w), FloatsOf(node, r), FloatsOf(node, b));
+        (float[] sound, float[] hidden, float[] cell) = (FloatsOf(node, x), FloatsOf(node, h), FloatsOf(node, c));
+        program.Reserve(FloatPanels.SizeOf(4 * size, checked(width + size)));
+        var panels = new FloatPanels(4 * size, width + size,
+            (gate, i) => i < width ? fromInput[gate * width + i] : fromState[gate * size + i - width],
+            gate => biases[gate] + biases[4 * size + gate]);
+        float[] both = new float[width + size], gates = new float[4 * size];
         OnnxValue newHidden = OnnxValue.Result(1, 1, size), newCell = OnnxValue.Result(1, 1, size);
         OnnxValue[] all = [x, h, c];
         newCell = program.Add(newCell, all, () =>
         {
-            input.Multiply(sound, width, 1, fromInput);
-            recurrent.Multiply(hidden, size, 1, fromState);
-            float Gate(int gate, int i) =>
-                fromInput[gate * size + i] + fromState[gate * size + i] + (biases[gate * size + i] + biases[(4 + gate) * size + i]);
-            for (int i = 0; i < size; i++)
+            sound.CopyTo(both, 0);
+            hidden.CopyTo(both, width);
+            panels.Multiply(both, both.Length, 1, gates);
+            fixed (float* input = gates, memory = newCell.Floats, result = newHidden.Floats)
             {
-                float kept = Sigmoid(Gate(2, i)) * cell[i], added = Sigmoid(Gate(0, i)) * ActivationFunctions.Tanh(Gate(3, i));
-                newCell.Floats![i] = kept + added;
-                newHidden.Floats![i] = Sigmoid(Gate(1, i)) * ActivationFunctions.Tanh(kept + added);
+                float* output = input + size, forget = output + size, added = forget + size;
+                program.Kernel.Activate(Activation.Logistic, input, null, 3 * size);
+                program.Kernel.Cap(added, 1, size); // tanh
+                for (int i = 0; i < size; i++) result[i] = memory[i] = forget[i] * cell[i] + input[i] * added[i];
+                program.Kernel.Cap(result, 1, size);
+                for (int i = 0; i < size; i++) result[i] *= output[i];
             }
         });
         newHidden = newHidden with { IsConstant = newCell.IsConstant };
         return [newHidden.Reshaped(1, 1, 1, size), newHidden, newCell];
-    }
-
-    private static float Sigmoid(float x) => ActivationFunctions.Of(Activation.Logistic, x);
-}
-
-/// <summary>
-/// Weights [rows, columns] of a small network, multiplied by the kernels in their fixed order of sums: the same bits with each.
-/// </summary>
-internal sealed unsafe class FloatMatrix
-{
-    private readonly Kernel kernel;
-    private readonly float[] weights;
-    private readonly int rows, columns;
-    private readonly byte[] scratch; // with room to be aligned
-
-    public FloatMatrix(Kernel kernel, float[] weights, int rows, int columns)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(weights.Length, (long)rows * columns);
-        (this.kernel, this.weights, this.rows, this.columns) = (kernel, weights, rows, columns);
-        scratch = GC.AllocateArray<byte>((int)kernel.ScratchBytes(columns) + 64, pinned: true);
-    }
-
-    /// <summary>y[t, r] = sum over c of weights[r, c] x[stride t + c].</summary>
-    public void Multiply(float[] x, int stride, int tokens, float[] y)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(x.Length, (tokens - 1L) * stride + columns);
-        ArgumentOutOfRangeException.ThrowIfLessThan(y.Length, (long)tokens * rows);
-        fixed (float* w = weights, from = x, to = y)
-        fixed (byte* room = scratch)
-        {
-            var matrix = new WeightMatrix((byte*)w, Kernels.Formats.ElementType.F32, rows, columns);
-            kernel.Multiply(matrix, from, stride, tokens, to, rows, 0, rows, (byte*)(((nint)room + 63) & ~63));
-        }
     }
 }

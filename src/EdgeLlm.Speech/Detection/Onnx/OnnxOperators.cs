@@ -1,5 +1,4 @@
 using EdgeLlm.Kernels;
-using EdgeLlm.Kernels.Scalar;
 
 namespace EdgeLlm.Speech.Detection.Onnx;
 
@@ -36,11 +35,11 @@ internal static partial class OnnxOperators
             "Transpose" => [Transpose(program, node, At(0))],
             "Pad" => [Pad(program, node, At(0), Integers(1))],
             "Add" => [Add(program, node, At(0), At(1))],
-            "Pow" => [At(1) is { IsConstant: true, Floats: [2f] } ? Each(program, node, At(0), x => x * x)
+            "Pow" => [At(1) is { IsConstant: true, Floats: [2f] } ? Square(program, node, At(0))
                 : throw Unfit(node, "has another exponent than 2")],
-            "Sqrt" => [Each(program, node, At(0), MathF.Sqrt)],
-            "Relu" => [Each(program, node, At(0), x => ActivationFunctions.Of(Activation.Relu, x))],
-            "Sigmoid" => [Each(program, node, At(0), x => ActivationFunctions.Of(Activation.Logistic, x))],
+            "Sqrt" => [Root(program, node, At(0))],
+            "Relu" => [Activate(program, node, At(0), Activation.Relu)],
+            "Sigmoid" => [Activate(program, node, At(0), Activation.Logistic)],
             "ReduceMean" => [Mean(program, node, At(0))],
             "Conv" => [Convolve(program, node, At(0), At(1), Has(2) ? At(2) : null)],
             "LSTM" => Lstm(program, node, inputs),
@@ -126,10 +125,23 @@ internal static partial class OnnxOperators
         float[] from = value.Floats!;
         OnnxValue result = OnnxValue.Result(shape);
         float[] to = result.Floats!;
+        (int At, int From, int Count)[] runs = Runs(map);
         return program.Add(result, [value], () =>
         {
-            for (int i = 0; i < map.Length; i++) to[i] = from[map[i]];
+            foreach ((int at, int first, int count) in runs) from.AsSpan(first, count).CopyTo(to.AsSpan(at));
         });
+    }
+
+    /// <summary>A map's stretches of neighbours.</summary>
+    private static (int At, int From, int Count)[] Runs(int[] map)
+    {
+        var runs = new List<(int, int, int)>();
+        for (int at = 0, end; at < map.Length; at = end)
+        {
+            for (end = at + 1; end < map.Length && map[end] == map[end - 1] + 1;) end++;
+            runs.Add((at, map[at], end - at));
+        }
+        return [.. runs];
     }
 
     /// <summary>Elements between neighbours along each dimension.</summary>

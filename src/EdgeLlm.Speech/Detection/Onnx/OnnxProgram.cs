@@ -42,8 +42,7 @@ internal sealed class OnnxProgram
     /// <summary>Adds a step; where all of its inputs are constants it is done now, once, and its result is one.</summary>
     public OnnxValue Add(OnnxValue result, IEnumerable<OnnxValue> inputs, Action step)
     {
-        elements += result.Count;
-        if (elements > MostElements) throw new InvalidDataException($"needs more than {MostElements} numbers");
+        Reserve(result.Count);
         if (!inputs.All(input => input.IsConstant))
         {
             if (result.Floats is null) throw new InvalidDataException("computes integers from sound, which is not read");
@@ -52,6 +51,14 @@ internal sealed class OnnxProgram
         }
         step();
         return result with { IsConstant = true };
+    }
+
+    /// <summary>Counts numbers that a step is about to hold.</summary>
+    /// <exception cref="InvalidDataException">They are too many.</exception>
+    public void Reserve(int count)
+    {
+        elements += count;
+        if (elements > MostElements) throw new InvalidDataException($"needs more than {MostElements} numbers");
     }
 
     private OnnxValue[] Inline(OnnxGraph graph, Scope scope)

@@ -139,21 +139,17 @@ internal sealed partial class TfLiteProgram
             throw Unfit(operation);
         int[] bias = Biases(operation, channels);
         FixedPointScale[] scales = Scales(operation, filter, output, channels, isPerChannel: true);
-        int zero = input.ZeroPoint, outZero = output.ZeroPoint,
+        int outZero = output.ZeroPoint,
             least = options.Byte(4) switch { 0 => sbyte.MinValue, Relu => Math.Max(outZero, sbyte.MinValue), _ => throw Unfit(operation) };
         (sbyte[] x, sbyte[] w, sbyte[] y) = (input.Bytes, filter.Bytes, output.Bytes);
+        for (int i = 0; i < taps * channels; i++) bias[i % channels] -= input.ZeroPoint * w[i]; // as of a layer
         int[] sums = new int[channels];
         steps.Add(() =>
         {
             for (int t = 0; t < outHeight; t++)
             {
                 bias.CopyTo(sums, 0);
-                for (int tap = 0; tap < taps; tap++)
-                {
-                    ReadOnlySpan<sbyte> row = x.AsSpan((t * stride + tap) * channels, channels),
-                        weights = w.AsSpan(tap * channels, channels);
-                    for (int c = 0; c < sums.Length; c++) sums[c] += (row[c] - zero) * weights[c];
-                }
+                ByteProducts.AddColumns(w, x.AsSpan(t * stride * channels, taps * channels), sums);
                 for (int c = 0; c < sums.Length; c++)
                     y[t * channels + c] = (sbyte)Math.Clamp(scales[c].Apply(sums[c]) + outZero, least, sbyte.MaxValue);
             }
@@ -248,12 +244,15 @@ internal sealed partial class TfLiteProgram
     /// <summary>Weights [outputs, columns] of 8 bits with what turns sums into outputs.</summary>
     private sealed class Layer(sbyte[] weights, int[] bias, FixedPointScale[] scales, int columns, int zero, int least, bool isRoundedOnce)
     {
+        private readonly int[] sums = new int[bias.Length];
+
         public void Multiply(ReadOnlySpan<sbyte> x, Span<sbyte> y)
         {
-            for (int o = 0; o < bias.Length; o++)
+            bias.CopyTo(sums, 0);
+            ByteProducts.Add(weights, x[..columns], sums);
+            for (int o = 0; o < sums.Length; o++)
             {
-                int sum = bias[o] + ByteProducts.Dot(x[..columns], weights.AsSpan(o * columns, columns));
-                int product = isRoundedOnce ? scales[o].ApplyOnce(sum) : scales[o].Apply(sum);
+                int product = isRoundedOnce ? scales[o].ApplyOnce(sums[o]) : scales[o].Apply(sums[o]);
                 y[o] = (sbyte)Math.Clamp(product + zero, least, sbyte.MaxValue);
             }
         }
