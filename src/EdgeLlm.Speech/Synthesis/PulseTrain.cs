@@ -1,4 +1,7 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using EdgeLlm.Kernels.Scalar;
+using EdgeLlm.Kernels.Vectors;
 
 namespace EdgeLlm.Speech.Synthesis;
 
@@ -61,13 +64,35 @@ internal static class CounterNoise
     public static void Fill(ulong seed, long frame, Span<float> real, Span<float> imaginary)
     {
         ulong n = (ulong)frame * VoiceModel.Bins;
-        for (int b = 0; b < real.Length; b++, n++)
+        int b = 0;
+        for (; b <= real.Length - 4; b += 4, n += 4)
+        {
+            (Vector128<double> re, Vector128<double> im) = Pair(seed, n);
+            (Vector128<double> nextRe, Vector128<double> nextIm) = Pair(seed, n + 2);
+            Vector128.Narrow(re, nextRe).StoreUnsafe(ref real[b]);
+            Vector128.Narrow(im, nextIm).StoreUnsafe(ref imaginary[b]);
+        }
+        for (; b < real.Length; b++, n++)
         {
             double first = ((Mix(seed + (2 * n + 1) * Step) >> 11) + 0.5) * Unit, second = (Mix(seed + (2 * n + 2) * Step) >> 11) * Unit;
             double radius = Math.Sqrt(-2 * Polynomials.Log(first));
             (double sin, double cos) = Polynomials.SinCos(2 * Math.PI * second);
             (real[b], imaginary[b]) = ((float)(radius * cos), (float)(radius * sin));
         }
+    }
+
+    /// <summary>The numbers n and n + 1, by the same steps as one alone.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector128<double> Re, Vector128<double> Im) Pair(ulong seed, ulong n)
+    {
+        ulong state = seed + (2 * n + 1) * Step, next = state + Step, third = next + Step, fourth = third + Step;
+        Vector128<double> first = Vector128.Create((double)(Mix(state) >> 11), Mix(third) >> 11);
+        Vector128<double> second = Vector128.Create((double)(Mix(next) >> 11), Mix(fourth) >> 11);
+        Vector128<double> logarithm = VectorPolynomials.Log((first + Vector128.Create(0.5)) * Vector128.Create(Unit));
+        Vector128<double> radius = Vector128.Sqrt(Vector128.Create(-2.0) * logarithm);
+        (Vector128<double> sin, Vector128<double> cos) =
+            VectorPolynomials.SinCos(Vector128.Create(2 * Math.PI) * (second * Vector128.Create(Unit)));
+        return (radius * cos, radius * sin);
     }
 
     /// <summary>The output function of splitmix64 (Steele, Lea, Flood 2014).</summary>

@@ -64,8 +64,8 @@ internal sealed unsafe class SentenceNetwork : IDisposable
             Math.Max(_prosody[^1].MostResults * 4, VoiceMachine.MostRows));
         _rows = new AlignedBuffer((long)widest * sizeof(float));
         _frames = new AlignedBuffer((long)results * VoiceModel.FrameWidth * sizeof(float));
-        _normed =
-            new AlignedBuffer(Math.Max((long)results * model.Head.Columns, (long)PieceSteps * model.ProsodyText.Width) * sizeof(float));
+        long mapped = (long)VoiceMachine.MostRows * model.ProsodyText.Width;
+        _normed = new AlignedBuffer(Math.Max((long)results * model.Head.Columns, mapped) * sizeof(float));
     }
 
     /// <summary>Receives each stage's rows under the name that docs/speaking.md has, or null.</summary>
@@ -118,6 +118,7 @@ internal sealed unsafe class SentenceNetwork : IDisposable
         _decoderInput.Begin(_text.Output, ids.Length, _idOfStep);
         Recorder?.Add("text", _text.Output, ids.Length, _text.Width);
         Recorder?.Add("prosody_text", _prosodyText.Output, ids.Length, _prosodyText.Width);
+        MapProsody(ids.Length);
     }
 
     /// <summary>Computes the next frames, and says how many; 0 where the sentence ends.</summary>
@@ -185,20 +186,30 @@ internal sealed unsafe class SentenceNetwork : IDisposable
         return durations;
     }
 
+    /// <summary>Maps the ids' rows to the input of prosody, in place: all steps of an id have one.</summary>
+    private void MapProsody(int count)
+    {
+        int width = _prosodyText.Width;
+        float* mapped = (float*)_normed.Start;
+        for (int first = 0; first < count; first += VoiceMachine.MostRows)
+        {
+            int rows = Math.Min(VoiceMachine.MostRows, count - first);
+            float* texts = _prosodyText.Output + (nint)first * width;
+            _machine.Multiply(_model.ProsodyInput, texts, width, rows, mapped);
+            new ReadOnlySpan<float>(mapped, rows * width).CopyTo(new Span<float>(texts, rows * width));
+        }
+    }
+
     /// <summary>Takes the next steps of prosody.</summary>
     private void AddSteps()
     {
         int width = _prosodyText.Width, count = Math.Min(PieceSteps, _steps - _stepsIn);
         float* rows = (float*)_rows.Start;
-
-        // The map of an id's row is the same at all its steps, but a product of many rows costs little: no need to keep them.
         for (int i = 0; i < count; i++)
             new ReadOnlySpan<float>(_prosodyText.Output + (nint)_idOfStep[_stepsIn + i] * width, width)
                 .CopyTo(new Span<float>(rows + (nint)i * width, width));
-        float* mapped = (float*)_normed.Start;
-        _machine.Multiply(_model.ProsodyInput, rows, width, count, mapped);
         _stepsIn += count;
-        int results = Push(_prosody, mapped, count, _stepsIn == _steps, stage: null);
+        int results = Push(_prosody, rows, count, _stepsIn == _steps, stage: null);
         if (results == 0) return;
         _machine.Multiply(_model.ProsodyOutput, _prosody[^1].Output, width, results, rows);
         for (int i = 0; i < results; i++, _stepsOut++)
