@@ -26,20 +26,8 @@ internal static unsafe class BytePairProduct
         for (int r = firstRow; r < endRow; r += PackedLayout.GroupRows, group += weights.GroupBytes)
         {
             FindSums((sbyte*)group + codeOffset, x.Blocks, scratch);
-            if (endRow - r >= PackedLayout.GroupRows)
-            {
-                MultiplyGroup(group, codeOffset, scratch, x, tokens, y + r, yStride);
-                continue;
-            }
-            // The last rows of a matrix: whole groups to memory first.
-            float* whole = stackalloc float[2 * PackedLayout.GroupRows];
-            for (int t = 0; t < tokens; t += 2)
-            {
-                int count = Math.Min(2, tokens - t);
-                MultiplyPair(group, codeOffset, scratch, x, t, t + count - 1, whole, whole + PackedLayout.GroupRows);
-                for (int i = 0; i < count; i++)
-                    new ReadOnlySpan<float>(whole + i * PackedLayout.GroupRows, endRow - r).CopyTo(new Span<float>(y + (t + i) * yStride + r, endRow - r));
-            }
+            if (endRow - r >= PackedLayout.GroupRows) MultiplyGroup(group, codeOffset, scratch, x, tokens, y + r, yStride);
+            else MultiplySome(group, codeOffset, scratch, x, tokens, y + r, yStride, endRow - r);
         }
     }
 
@@ -49,6 +37,20 @@ internal static unsafe class BytePairProduct
         {
             nint second = nint.Min(t + 1, tokens - 1);
             MultiplyPair(group, codeOffset, kinds, x, t, second, y + t * yStride, y + second * yStride);
+        }
+    }
+
+    /// <summary>The last rows of a matrix, fewer than eight.</summary>
+    private static void MultiplySome(byte* group, nint codeOffset, byte* kinds, in PackedActivations x, int tokens, float* y, nint yStride,
+        int rows)
+    {
+        float* whole = stackalloc float[2 * PackedLayout.GroupRows];
+        for (nint t = 0; t < tokens; t += 2)
+        {
+            nint second = nint.Min(t + 1, tokens - 1);
+            MultiplyPair(group, codeOffset, kinds, x, t, second, whole, whole + PackedLayout.GroupRows);
+            RowLanes.Load(whole).Store(y + t * yStride, rows);
+            RowLanes.Load(whole + PackedLayout.GroupRows).Store(y + second * yStride, rows);
         }
     }
 
