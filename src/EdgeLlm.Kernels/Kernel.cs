@@ -62,6 +62,9 @@ internal abstract unsafe class Kernel
     /// </summary>
     public abstract bool LayerNorm(float* x, float* weight, float* bias, float* y, int count, float epsilon);
 
+    /// <summary><see cref="LayerNorm"/> of rows that follow each other. False where one is not finite.</summary>
+    public abstract bool LayerNormRows(float* x, float* weight, float* bias, float* y, int count, int rows, float epsilon);
+
     /// <summary>x += y.</summary>
     public abstract void Add(float* x, float* y, int count);
 

@@ -80,6 +80,58 @@ public sealed unsafe class PackedKernelTests
         }
     }
 
+    /// <summary>
+    /// Kernels add up 2, 4 or 8 products in 16 bits, as many as weights allow. Magnitudes of each 4 columns below 16, 32, 64 or 128 and a
+    /// weight that lies just within or beyond such a bound meet activations of +-127.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(KernelNames))]
+    public void Bytes_have_exact_sums_whatever_their_size(string kernelName)
+    {
+        const int Columns = 288, Rows = 21;
+        Kernel kernel = Kernel.Choose(kernelName);
+        var layout = new PackedLayout(Packing.E8Group32, Columns);
+        var random = new Random(5);
+        foreach (int tokens in new[] { 1, 2, 7, 9, 64, 67 })
+        {
+            for (int round = 0; round < 12; round++)
+            {
+                byte[] bytes = RandomPacked.Make(Packing.E8Group32, Rows, Columns, round);
+                for (int start = 0; start < bytes.Length; start += (int)layout.GroupBytes)
+                {
+                    Span<sbyte> codes = MemoryMarshal.Cast<byte, sbyte>(bytes.AsSpan(start + (int)layout.CodeOffset));
+                    for (int column = 0; column < Columns; column++)
+                    {
+                        int most = round < 4 ? 32 : 16 << (round + column / 32) % 4;
+                        for (int row = 0; row < 8; row++)
+                        {
+                            int value = round % 2 == 0 ? random.Next(-most + 1, most) : most - random.Next(2) - (most == 128 ? 1 : 0);
+                            if (round == 3 && column % 32 == 9) value = 35; // seven times 32 and this one: 258 or 259
+                            codes[column / 4 * 32 + row * 4 + column % 4] = (sbyte)(round > 8 ? -value : value);
+                        }
+                    }
+                }
+                using var weights = GuardedBuffer.Of<byte>(bytes);
+                using var buffer = new GuardedBuffer(PackedActivations.ByteCount(tokens, Columns));
+                using GuardedBuffer expected = new(Rows * tokens * 4), actual = new(Rows * tokens * 4);
+                var x = new PackedActivations(buffer.Start, tokens, Columns);
+                for (int i = 0; i < tokens * Columns; i++)
+                    x.Values[i] = (sbyte)(round % 3 == 0 ? 127 : round % 3 == 1 ? -127 : random.Next(-127, 128));
+                for (int i = 0; i < tokens * x.Blocks; i++)
+                {
+                    x.Shifts[i] = random.Next(4);
+                    for (int half = 0; half < 2; half++)
+                        x.Sums[2 * i + half] = new ReadOnlySpan<sbyte>(x.Values + 32 * i + 16 * half, 16).ToArray().Sum(value => (int)value);
+                }
+                new Span<float>(x.Scales, tokens * x.ScaleCount).Fill(1f / 64);
+                var matrix = new WeightMatrix(weights.Start, layout, default, Rows);
+                Specification.MultiplyPacked(matrix, x, tokens, expected.Floats, Rows, 0, Rows, null);
+                Run(kernel, Columns, scratch => kernel.MultiplyPacked(matrix, x, tokens, actual.Floats, Rows, 0, Rows, (byte*)scratch));
+                KernelTests.AssertSameBits(expected.FloatSpan, actual.FloatSpan, $"round {round}, {tokens} tokens");
+            }
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Packings))]
     public void The_scalar_kernel_multiplies_the_weights_that_the_layout_means(string packingName)

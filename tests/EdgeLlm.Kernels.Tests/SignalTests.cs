@@ -1,4 +1,6 @@
+using System.Runtime.Intrinsics;
 using EdgeLlm.Kernels.Scalar;
+using EdgeLlm.Kernels.Vectors;
 
 namespace EdgeLlm.Kernels.Tests;
 
@@ -59,6 +61,50 @@ public sealed unsafe class SignalTests
         {
             Assert.Equal(Math.Cos(angles[i]), turns[i], 3e-7);
             Assert.Equal(Math.Sin(angles[i]), turns[angles.Length + i], 3e-7);
+        }
+    }
+
+    [Theory]
+    [InlineData(256)]
+    [InlineData(192)]
+    [InlineData(30)]
+    [InlineData(4)]
+    public void Rows_are_normalized_together_with_the_bits_of_each_alone(int count)
+    {
+        foreach (Kernel kernel in Kernel.Available)
+        {
+            for (int rows = 1; rows <= 9; rows++)
+            {
+                float[] numbers = KernelTests.RandomFloats(rows * count, rows);
+                for (int damaged = -1; damaged < rows; damaged++)
+                {
+                    if (damaged >= 0) numbers[damaged * count + count / 2] = damaged % 2 == 0 ? float.NaN : float.NegativeInfinity;
+                    using GuardedBuffer x = GuardedBuffer.Of<float>(numbers),
+                        weight = GuardedBuffer.Of<float>(KernelTests.RandomFloats(count, 5));
+                    using GuardedBuffer bias = GuardedBuffer.Of<float>(KernelTests.RandomFloats(count, 6)), y = new(4L * rows * count),
+                        expected = new(4L * rows * count);
+                    for (int r = 0; r < rows; r++)
+                        Specification.LayerNorm(x.Floats + r * count, weight.Floats, bias.Floats, expected.Floats + r * count, count, 1e-5f);
+                    Assert.Equal(damaged < 0, kernel.LayerNormRows(x.Floats, weight.Floats, bias.Floats, y.Floats, count, rows, 1e-5f));
+                    if (damaged < 0) KernelTests.AssertSameBits(expected.FloatSpan, y.FloatSpan, $"{kernel.Name}, {rows} rows of {count}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Logarithms_sines_and_cosines_of_two_doubles_have_the_bits_of_one()
+    {
+        for (double x = 1e-300; x < 1e300; x *= 1.37)
+        {
+            Vector128<double> both = VectorPolynomials.Log(Vector128.Create(x, 1 / x));
+            Assert.Equal((Polynomials.Log(x), Polynomials.Log(1 / x)), (both[0], both[1]));
+        }
+        for (double angle = -2000; angle < 2000; angle += 0.0937)
+        {
+            (Vector128<double> sin, Vector128<double> cos) = VectorPolynomials.SinCos(Vector128.Create(angle, angle * angle));
+            Assert.Equal(Polynomials.SinCos(angle), (sin[0], cos[0]));
+            Assert.Equal(Polynomials.SinCos(angle * angle), (sin[1], cos[1]));
         }
     }
 

@@ -63,6 +63,13 @@ internal unsafe partial class ScalarKernel : Kernel
         return double.IsFinite(squares);
     }
 
+    public override bool LayerNormRows(float* x, float* weight, float* bias, float* y, int count, int rows, float epsilon)
+    {
+        bool isFinite = true;
+        for (; rows > 0; rows--, x += count, y += count) isFinite &= LayerNorm(x, weight, bias, y, count, epsilon);
+        return isFinite;
+    }
+
     public override void SiluMultiply(float* gate, float* up, int count)
     {
         for (int j = 0; j < count; j++) gate[j] = Polynomials.Silu(gate[j]) * up[j];

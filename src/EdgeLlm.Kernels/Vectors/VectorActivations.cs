@@ -12,6 +12,7 @@ internal interface IActivationFunction
 
 internal readonly struct GeluFunction : IActivationFunction
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // its constants stay in registers
     public static Vector<float> Of(Vector<float> x) =>
         new Vector<float>(0.5f) * x * (Vector<float>.One + VectorActivations.Erf(x * new Vector<float>(RootHalf)));
 }
@@ -85,7 +86,8 @@ internal static class VectorActivations
         p = Vector.FusedMultiplyAdd(p, z, new Vector<float>(Erf0));
         Vector<float> near = Vector.FusedMultiplyAdd(p, x, x);
 
-        if (Vector.LessThanAll(magnitude, Vector<float>.One)) return near; // as most are: no lane takes the other branch
+        // No lane takes the other branch, as is usual for four; of eight one often does, and a jump that can't be foreseen costs more.
+        if (Vector<float>.Count <= 4 && Vector.LessThanAll(magnitude, Vector<float>.One)) return near;
 
         var maximum = new Vector<float>(ErfMaximum);
         Vector<float> t = Vector.ConditionalSelect(Vector.GreaterThan(magnitude, maximum), maximum, magnitude);

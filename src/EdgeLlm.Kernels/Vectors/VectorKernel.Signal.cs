@@ -9,24 +9,29 @@ internal abstract unsafe partial class VectorKernel
     public override void ConvolveRow(float* x, nint stride, float* weights, float* bias, float* y, int taps, int channels)
     {
         int width = Width;
-        nint c = 0;
-        for (; c <= channels - 2 * width; c += 2 * width)
+        nint i = 0;
+        for (; i <= channels - 4 * width; i += 4 * width)
         {
-            Vector<float> a = Vector.Load(bias + c), b = Vector.Load(bias + c + width);
-            float* input = x + c, weight = weights + c;
+            Vector<float> a = Vector.Load(bias + i), b = Vector.Load(bias + i + width), c = Vector.Load(bias + i + 2 * width),
+                d = Vector.Load(bias + i + 3 * width);
+            float* input = x + i, weight = weights + i;
             for (int t = 0; t < taps; t++, input += stride, weight += channels)
             {
                 a = Vector.FusedMultiplyAdd(Vector.Load(weight), Vector.Load(input), a);
                 b = Vector.FusedMultiplyAdd(Vector.Load(weight + width), Vector.Load(input + width), b);
+                c = Vector.FusedMultiplyAdd(Vector.Load(weight + 2 * width), Vector.Load(input + 2 * width), c);
+                d = Vector.FusedMultiplyAdd(Vector.Load(weight + 3 * width), Vector.Load(input + 3 * width), d);
             }
-            a.Store(y + c);
-            b.Store(y + c + width);
+            a.Store(y + i);
+            b.Store(y + i + width);
+            c.Store(y + i + 2 * width);
+            d.Store(y + i + 3 * width);
         }
-        for (; c < channels; c++)
+        for (; i < channels; i++)
         {
-            float sum = bias[c];
-            for (nint t = 0; t < taps; t++) sum = MathF.FusedMultiplyAdd(weights[t * channels + c], x[t * stride + c], sum);
-            y[c] = sum;
+            float sum = bias[i];
+            for (nint t = 0; t < taps; t++) sum = MathF.FusedMultiplyAdd(weights[t * channels + i], x[t * stride + i], sum);
+            y[i] = sum;
         }
     }
 

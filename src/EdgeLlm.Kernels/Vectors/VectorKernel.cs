@@ -48,22 +48,23 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
             squares += d * d;
         }
         for (; i < count; i++) squares += (x[i] - mean) * (x[i] - mean);
-        double inverse = 1 / Math.Sqrt(squares / count + epsilon);
-        Vector<double> means = new(mean), inverses = new(inverse);
-        for (i = 0; i <= count - Width; i += Width)
-        {
-            Vector.Widen(Vector.Load(x + i), out Vector<double> low, out Vector<double> high);
-            Vector<float> normal = Vector.Narrow((low - means) * inverses, (high - means) * inverses);
-            Vector.FusedMultiplyAdd(normal, Vector.Load(weight + i), bias == null ? Vector<float>.Zero : Vector.Load(bias + i))
-                .Store(y + i);
-        }
-        for (; i < count; i++) y[i] = MathF.FusedMultiplyAdd((float)((x[i] - mean) * inverse), weight[i], bias == null ? 0 : bias[i]);
+        Normalize(x, mean, 1 / Math.Sqrt(squares / count + epsilon), weight, bias, y, count);
         return double.IsFinite(squares);
     }
 
     public override void Add(float* x, float* y, int count)
     {
-        int j = 0;
+        nint j = 0;
+        for (; j <= count - 4 * Width; j += 4 * Width)
+        {
+            Vector<float> a = Vector.Load(x + j) + Vector.Load(y + j), b = Vector.Load(x + j + Width) + Vector.Load(y + j + Width);
+            Vector<float> c = Vector.Load(x + j + 2 * Width) + Vector.Load(y + j + 2 * Width),
+                d = Vector.Load(x + j + 3 * Width) + Vector.Load(y + j + 3 * Width);
+            a.Store(x + j);
+            b.Store(x + j + Width);
+            c.Store(x + j + 2 * Width);
+            d.Store(x + j + 3 * Width);
+        }
         for (; j <= count - Width; j += Width) (Vector.Load(x + j) + Vector.Load(y + j)).Store(x + j);
         for (; j < count; j++) x[j] += y[j];
     }
@@ -128,8 +129,9 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector<float> Exp(Vector<float> input)
     {
-        Vector<float> x =
-            Vector.Min(Vector.Max(input, new Vector<float>(Polynomials.ExpMinimum)), new Vector<float>(Polynomials.ExpMaximum));
+        // What becomes of what is not a number does not matter here: the last line has it.
+        Vector<float> x = Vector.MinNative(Vector.MaxNative(input, new Vector<float>(Polynomials.ExpMinimum)),
+            new Vector<float>(Polynomials.ExpMaximum));
         var rounder = new Vector<float>(12582912f);
         Vector<float> shifted = x * new Vector<float>(Polynomials.Log2E) + rounder;
         Vector<float> n = shifted - rounder;

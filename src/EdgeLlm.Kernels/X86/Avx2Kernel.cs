@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics.X86;
+using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Kernels.Vectors;
 
 namespace EdgeLlm.Kernels.X86;
@@ -15,10 +16,14 @@ internal unsafe class Avx2Kernel : VectorKernel
         IntegerProducts<MaddDot>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
 
     public override void MultiplyPacked(in WeightMatrix weights, in PackedActivations x, int tokens, float* y, nint yStride, int firstRow,
-        int endRow, byte* scratch) =>
-        PackedProducts<MaddArithmetic>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+        int endRow, byte* scratch)
+    {
+        if (weights.Packing == Packing.E8Group32 && tokens > PackedProducts<MaddArithmetic>.MostRowTokens)
+            BytePanelProduct.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+        else PackedProducts<MaddArithmetic>.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch);
+    }
 
     public override long ScratchBytes(int columns) =>
-        Math.Max(base.ScratchBytes(columns),
+        Math.Max(Math.Max(base.ScratchBytes(columns), BytePanelProduct.ScratchBytes(columns)),
             Math.Max(IntegerProducts<MaddDot>.ScratchBytes(columns), PackedProducts<MaddArithmetic>.ScratchBytes(columns)));
 }

@@ -13,7 +13,7 @@ internal static unsafe class PackedProducts<TArithmetic>
     private const int PanelGroups = 16; // 128 rows
 
     /// <summary>Up to that number of tokens are multiplied group by group, more of them with unpacked panels.</summary>
-    private const int MostRowTokens = 8;
+    public const int MostRowTokens = 8;
 
     /// <summary>Most tokens that a group is multiplied with at once.</summary>
     private const int GroupTokens = 4;

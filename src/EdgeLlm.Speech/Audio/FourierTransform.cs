@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace EdgeLlm.Speech.Audio;
 
@@ -18,6 +20,7 @@ internal sealed unsafe class FourierTransform
     private readonly float[] _cosines; // of 2 pi k / length, k = 0 .. length - 1
     private readonly float[] _sines;
     private readonly float[][] _turns; // of each factor's pass
+    private readonly float[] _firstTurns = []; // of the first factor if it is 4: [6][places]
     private readonly float[] _first; // two arrays of complex numbers: all real parts, then all imaginary ones
     private readonly float[] _second;
 
@@ -34,6 +37,11 @@ internal sealed unsafe class FourierTransform
         (_cosines, _sines) = (new float[length], new float[length]);
         for (int k = 0; k < length; k++) (_cosines[k], _sines[k]) = Turn(k, length);
         _turns = TurnsOf(_factors);
+        if (_factors is [4, ..])
+        {
+            _firstTurns = new float[6 * (_half / 4)];
+            for (int i = 0; i < _firstTurns.Length; i++) _firstTurns[i % 6 * (_half / 4) + i / 6] = _turns[0][i];
+        }
         (_first, _second) = (new float[2 * _half], new float[2 * _half]);
     }
 
@@ -49,7 +57,19 @@ internal sealed unsafe class FourierTransform
     /// <param name="im">Receives the imaginary parts [Bins].</param>
     public void Forward(ReadOnlySpan<float> signal, Span<float> re, Span<float> im)
     {
-        for (int i = 0; i < _half; i++) (_first[i], _first[_half + i]) = (signal[2 * i], signal[2 * i + 1]);
+        ArgumentOutOfRangeException.ThrowIfLessThan(signal.Length, Length);
+        fixed (float* from = signal, first = _first)
+        {
+            float* second = first + _half;
+            int i = 0;
+            for (; i <= _half - 4; i += 4)
+            {
+                Vector128<float> a = Vector128.Load(from + 2 * i), b = Vector128.Load(from + 2 * i + 4);
+                Evens(a, b).Store(first + i);
+                Odds(a, b).Store(second + i);
+            }
+            for (; i < _half; i++) (first[i], second[i]) = (from[2 * i], from[2 * i + 1]);
+        }
         float[] result = Transform();
         ReadOnlySpan<float> real = result.AsSpan(0, _half), imaginary = result.AsSpan(_half, _half);
         (re[0], im[0], re[_half], im[_half]) = (real[0] + imaginary[0], 0, real[0] - imaginary[0], 0);
@@ -82,6 +102,8 @@ internal sealed unsafe class FourierTransform
     /// <param name="signal">Receives the samples [length].</param>
     public void Inverse(ReadOnlySpan<float> re, ReadOnlySpan<float> im, Span<float> signal)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(signal.Length, Length);
+
         // A backward transform is a forward one with real and imaginary parts exchanged.
         _first[0] = re[0] - re[_half];
         _first[_half] = re[0] + re[_half];
@@ -106,7 +128,18 @@ internal sealed unsafe class FourierTransform
         }
         float[] result = Transform();
         float scale = 1f / Length;
-        for (int i = 0; i < _half; i++) (signal[2 * i], signal[2 * i + 1]) = (result[_half + i] * scale, result[i] * scale);
+        fixed (float* to = signal, second = result)
+        {
+            float* first = second + _half;
+            int i = 0;
+            for (; i <= _half - 4; i += 4)
+            {
+                Vector128<float> a = Vector128.Load(first + i) * scale, b = Vector128.Load(second + i) * scale;
+                Lower(a, b).Store(to + 2 * i);
+                Upper(a, b).Store(to + 2 * i + 4);
+            }
+            for (; i < _half; i++) (to[2 * i], to[2 * i + 1]) = (first[i] * scale, second[i] * scale);
+        }
     }
 
     /// <summary>Four numbers that end with <paramref name="last"/>, that one first.</summary>
@@ -121,12 +154,73 @@ internal sealed unsafe class FourierTransform
         for (int i = 0; i < _factors.Length; i++)
         {
             int radix = _factors[i];
-            fixed (float* x = from, y = to, turns = _turns[i]) Pass(radix, count, stride, x, y, turns);
+            fixed (float* x = from, y = to, turns = _turns[i], columns = _firstTurns)
+            {
+                if (i == 0 && radix == 4) FirstPass(count / 4, x, y, turns, columns);
+                else Pass(radix, count, stride, x, y, turns);
+            }
             (from, to) = (to, from);
             (count, stride) = (count / radix, stride * radix);
         }
         return from;
     }
+
+    /// <summary>The first pass where its radix is 4: no signals are interleaved yet, so that four of its places are computed at a time.</summary>
+    /// <param name="columns">The turns [6][parts].</param>
+    private void FirstPass(int parts, float* x, float* y, float* turns, float* columns)
+    {
+        nint step = parts, half = _half, p = 0;
+        for (; p <= parts - 4; p += 4, x += 4, y += 16, columns += 4)
+        {
+            Vector128<float> a = Vector128.Load(x), b = Vector128.Load(x + step), c = Vector128.Load(x + 2 * step),
+                d = Vector128.Load(x + 3 * step);
+            Vector128<float> ai = Vector128.Load(x + half), bi = Vector128.Load(x + step + half), ci = Vector128.Load(x + 2 * step + half),
+                di = Vector128.Load(x + 3 * step + half);
+            Vector128<float> sum = a + c, sumI = ai + ci, difference = a - c, differenceI = ai - ci;
+            Vector128<float> other = b + d, otherI = bi + di, turned = b - d, turnedI = bi - di;
+            (Vector128<float> re1, Vector128<float> im1) = Turned(difference + turnedI, differenceI - turned, columns, step);
+            (Vector128<float> re2, Vector128<float> im2) = Turned(sum - other, sumI - otherI, columns + 2 * step, step);
+            (Vector128<float> re3, Vector128<float> im3) = Turned(difference - turnedI, differenceI + turned, columns + 4 * step, step);
+            StoreTransposed(y, sum + other, re1, re2, re3);
+            StoreTransposed(y + half, sumI + otherI, im1, im2, im3);
+        }
+        for (; p < parts; p++, x++, y += 4) Four(x, y, step, 1, half, turns + 6 * p, isWide: false);
+    }
+
+    /// <summary>Numbers times cosine - i sine, each its own.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector128<float> Re, Vector128<float> Im) Turned(Vector128<float> re, Vector128<float> im, float* cosines, nint step)
+    {
+        Vector128<float> cosine = Vector128.Load(cosines), sine = Vector128.Load(cosines + step);
+        return (re * cosine + im * sine, im * cosine - re * sine);
+    }
+
+    /// <summary>The first numbers of all four, then the second ones, and so on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreTransposed(float* y, Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+    {
+        Vector128<float> ac = Lower(a, c), bd = Lower(b, d), acUpper = Upper(a, c), bdUpper = Upper(b, d);
+        Lower(ac, bd).Store(y);
+        Upper(ac, bd).Store(y + 4);
+        Lower(acUpper, bdUpper).Store(y + 8);
+        Upper(acUpper, bdUpper).Store(y + 12);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Lower(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Upper(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Evens(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.Shuffle(a, b, 0b10_00_10_00) : AdvSimd.Arm64.UnzipEven(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Odds(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.Shuffle(a, b, 0b11_01_11_01) : AdvSimd.Arm64.UnzipOdd(a, b);
 
     /// <summary>
     /// Transforms of `radix` numbers, count / radix apart, for each of `stride` interleaved signals: y[q + stride (radix p + j)] = e^(-2 pi

@@ -11,6 +11,8 @@ internal sealed partial class Normalizer
 
     private string ReadMoneyAndUnits(string text)
     {
+        text = DecimalComma().Replace(text, "$1.$2");
+        text = MoneyBeforeSign().Replace(text, "$2$1");
         text = SignedMoney().Replace(text, "minus $1");
         text = BigMoney()
             .Replace(text, match => $"{match.Groups[2].Value} {BigNumber(match.Groups[3].Value)} {PluralOf(match.Groups[1].ValueSpan)}");
@@ -30,7 +32,6 @@ internal sealed partial class Normalizer
         text = MixedNumber().Replace(text, "$1$2 and ");
         text = FeetAndInches().Replace(text, "$1 foot $2");
         text = Between().Replace(text, "$1 by ");
-        text = DecimalComma().Replace(text, "$1.$2");
         text = CommaBetweenNumbers().Replace(text, "$1, ");
         text = VersionNumber().Replace(text, "$1 point $2");
         return ReadUnits(text);
@@ -203,6 +204,9 @@ internal sealed partial class Normalizer
     [GeneratedRegex($@"([$£€])({Number}) ?(hundred|thousand|million|billion|trillion|bn|mn|tn|[kKmMbB])(?!{W})")]
     private static partial Regex BigMoney();
 
+    [GeneratedRegex($@"(?<![\p{{L}}\p{{N}}_.,$£€])({Number}) ?([$£€])(?![\p{{L}}\p{{N}}_$£€])")]
+    private static partial Regex MoneyBeforeSign();
+
     [GeneratedRegex(@"(?<![\p{L}\p{N}_])(?:-(?=[$£€]\d)|([$£€])-(?=\d))")]
     private static partial Regex SignedMoney();
 
@@ -223,7 +227,7 @@ internal sealed partial class Normalizer
     private static partial Regex Between();
 
     [GeneratedRegex(
-        @"(?<![\p{L}\p{N}_.,])(\d+),(\d{1,2})(?= ?(?:%|€|°|(?:km|cm|mm|m|kg|g|mg|l|ml|MB|GB|TB|h|V|W|kW|kWh)(?![\p{L}\p{N}_])))")]
+        @"(?<![\p{L}\p{N}_.,])(\d+),(\d{1,2})(?= ?(?:[%€£$°]|(?:km|cm|mm|m|kg|g|mg|l|ml|MB|GB|TB|h|V|W|kW|kWh)(?![\p{L}\p{N}_])))")]
     private static partial Regex DecimalComma();
 
     [GeneratedRegex(@"(?<![\p{L}\p{N}_.,$£€])(\d{1,3}),(?=\d{1,2}(?![\d,]))")]

@@ -108,6 +108,6 @@ internal sealed partial class Normalizer
     [GeneratedRegex($@"{NotInWord}({MonthNames})\.? (\d{{1,2}})(?:st|nd|rd|th)?(?!{W})(?![\d:%])(,? \d{{4}}(?!{W}))?")]
     private static partial Regex MonthDay();
 
-    [GeneratedRegex($@"{NotInWord}(?:the )?(\d{{1,2}}) (?:of )?({MonthNames})(?!{W})\.?")]
+    [GeneratedRegex($@"{NotInWord}(?:the )?(\d{{1,2}}) (?:of )?({MonthNames})(?!{W})(?:(?<![a-z]{{4}})\.(?=\s*\S))?")]
     private static partial Regex DayMonth();
 }

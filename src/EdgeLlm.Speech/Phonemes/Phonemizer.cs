@@ -149,6 +149,7 @@ public sealed partial class Phonemizer : IDisposable
         Homographs.CorrectTags(tokens, _lexicon.IsVerb);
         Homographs.Choose(tokens);
         string phonemes = _reader.Read(tokens);
+        if (phonemes.Length > 0 && phonemes[^1] is not ('.' or '!' or '?' or '…') && LastHalfOfDay().IsMatch(text)) phonemes += ".";
         return new SpokenSentence
         {
             Text = text,
@@ -182,6 +183,10 @@ public sealed partial class Phonemizer : IDisposable
 
     [GeneratedRegex(@"\[([^\[\]]{1,200})\]\(/([^()/]{1,200})/\)")]
     private static partial Regex Mark();
+
+    // Its dot is the sentence's, too.
+    [GeneratedRegex(@"(?<![\p{L}\p{N}_.])\d{0,2} ?[aApP]\.?[mM]\.\s*$")]
+    private static partial Regex LastHalfOfDay();
 
     [GeneratedRegex(@"\[([^\[\]]{1,400})\]\((?:[^()\s]|\([^()\s]{0,200}\)){0,2000}\)")]
     private static partial Regex Link();

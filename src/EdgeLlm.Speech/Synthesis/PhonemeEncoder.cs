@@ -48,7 +48,7 @@ internal sealed unsafe class PhonemeEncoder : IDisposable
             Attend(count);
             ForEachChunk(count, FeedForward);
         }
-        for (int i = 0; i < count; i++) _machine.Normalize(_weights.Norm, x + (nint)i * width, x + (nint)i * width, width);
+        _machine.Normalize(_weights.Norm, x, x, width, count);
     }
 
     public void Dispose()
@@ -135,10 +135,8 @@ internal sealed unsafe class PhonemeEncoder : IDisposable
         _machine.Kernel.Add(Output + (nint)first * Width, (float*)_normed.Start, rows * Width);
     }
 
-    private void NormalizeRows(in LayerNorm norm, int first, int rows)
-    {
-        for (nint t = 0; t < rows; t++) _machine.Normalize(norm, Output + (first + t) * Width, (float*)_normed.Start + t * Width, Width);
-    }
+    private void NormalizeRows(in LayerNorm norm, int first, int rows) =>
+        _machine.Normalize(norm, Output + (nint)first * Width, (float*)_normed.Start, Width, rows);
 
     private static void ForEachChunk(int count, Action<int, int> operation)
     {

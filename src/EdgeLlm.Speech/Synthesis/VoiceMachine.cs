@@ -64,11 +64,11 @@ internal sealed unsafe class VoiceMachine : IDisposable
         }
     }
 
-    /// <summary>Normalizes a row.</summary>
-    /// <exception cref="NotFiniteException">It is not finite.</exception>
-    public void Normalize(in LayerNorm norm, float* x, float* y, int width)
+    /// <summary>Normalizes rows.</summary>
+    /// <exception cref="NotFiniteException">One is not finite.</exception>
+    public void Normalize(in LayerNorm norm, float* x, float* y, int width, int rows)
     {
-        if (!Kernel.LayerNorm(x, norm.Weight, norm.Bias, y, width, LayerNorm.Epsilon))
+        if (!Kernel.LayerNormRows(x, norm.Weight, norm.Bias, y, width, rows, LayerNorm.Epsilon))
             throw new NotFiniteException("an activation of the voice is infinite or not a number: its weights are damaged");
     }
 

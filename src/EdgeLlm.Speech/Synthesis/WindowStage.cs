@@ -180,21 +180,20 @@ internal sealed unsafe class BlockStage : WindowStage
     private void ComputeRows(float* window, int rows, float* output)
     {
         int width = _weights.Width, hiddenWidth = _weights.Up.Rows;
-        float* row = (float*)_row.Start, hidden = (float*)_hidden.Start, gamma = _weights.Gamma;
-        for (int t = 0; t < rows; t++)
+        float* row = (float*)_row.Start, hidden = (float*)_hidden.Start;
+        for (nint t = 0; t < rows; t++)
         {
-            float* result = row + (nint)t * width;
-            Machine.Kernel.ConvolveRow(window + (nint)t * width, (nint)_weights.Dilation * width, _weights.Convolution,
-                _weights.ConvolutionBias, result, _weights.Taps, width);
-            Machine.Normalize(_weights.Norm, result, result, width);
+            Machine.Kernel.ConvolveRow(window + t * width, (nint)_weights.Dilation * width, _weights.Convolution,
+                _weights.ConvolutionBias, row + t * width, _weights.Taps, width);
         }
+        Machine.Normalize(_weights.Norm, row, row, width, rows);
         Machine.Multiply(_weights.Up, row, width, rows, hidden);
         Machine.Kernel.Activate(Activation.Gelu, hidden, null, rows * hiddenWidth);
         Machine.Multiply(_weights.Down, hidden, hiddenWidth, rows, row);
         float* input = window + (nint)Reach * width;
-        for (nint t = 0; t < rows; t++)
-        {
-            for (nint c = t * width, i = 0; i < width; c++, i++) output[c] = MathF.FusedMultiplyAdd(gamma[i], row[c], input[c]);
-        }
+
+        // Gamma times the result plus the input: a convolution with one tap.
+        for (nint t = 0; t < rows * (nint)width; t += width)
+            Machine.Kernel.ConvolveRow(row + t, 0, _weights.Gamma, input + t, output + t, 1, width);
     }
 }
