@@ -41,7 +41,9 @@ internal static unsafe class PackedFewProduct<TDots> where TDots : struct, IPack
             byte* codes = group + codeOffset;
             var at = new Place
             {
-                Values = tokenValues, SubScales = (sbyte*)group + PackedLayout.SubScaleOffset, Shifts = tokenShifts,
+                Values = tokenValues,
+                SubScales = (sbyte*)group + PackedLayout.SubScaleOffset,
+                Shifts = tokenShifts,
             };
             float* scale = tokenScales;
             for (nint left = x.Blocks; left > 0; left -= PackedActivations.ScaleBlocks, scale++)

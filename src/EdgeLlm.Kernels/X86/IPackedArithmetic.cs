@@ -1,4 +1,3 @@
-
 namespace EdgeLlm.Kernels.X86;
 
 /// <summary>
