@@ -30,7 +30,7 @@ public sealed class FakeGpioDriver : GpioDriver
         for (int line = 0; line < Math.Min(levels.Length, Lines); line++) _levels[line] = levels[line] == '1';
     }
 
-    /// <summary>Every write so far, in order.</summary>
+    /// <summary>The writes so far, in order; of thousands the last ones.</summary>
     public IReadOnlyList<LineChange> Writes
     {
         get { lock (_turn) return [.. _writes]; }
@@ -116,7 +116,7 @@ public sealed class FakeGpioDriver : GpioDriver
         {
             if (_modes[pinNumber] != PinMode.Output) throw new InvalidOperationException($"line {pinNumber} is not an output");
             _levels[pinNumber] = value == PinValue.High;
-            _writes.Add(new LineChange(pinNumber, value == PinValue.High));
+            Recordings.Add(_writes, new LineChange(pinNumber, value == PinValue.High));
             if (_file is not null) File.WriteAllText(_file, string.Concat(_levels.Select(static level => level ? '1' : '0')));
         }
     }

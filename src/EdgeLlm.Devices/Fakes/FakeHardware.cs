@@ -46,12 +46,24 @@ public sealed class FakeHardware(string? linesFile = null) : Hardware
     }
 }
 
+/// <summary>What fake devices remember: so much that a simulation of days takes no more memory than one of an hour.</summary>
+internal static class Recordings
+{
+    private const int Most = 4096;
+
+    public static void Add<T>(List<T> all, T item)
+    {
+        if (all.Count == Most) all.RemoveRange(0, Most / 2);
+        all.Add(item);
+    }
+}
+
 /// <summary>An I2C device in memory: registers that answer, and every write.</summary>
 public sealed class FakeI2cDevice(int bus, int address) : I2cDevice
 {
     private readonly List<byte[]> _writes = [];
 
-    /// <summary>Every write so far, each as it came.</summary>
+    /// <summary>The writes so far, each as it came; of thousands the last ones.</summary>
     public IReadOnlyList<byte[]> Writes => _writes;
 
     /// <summary>
@@ -95,7 +107,7 @@ public sealed class FakeI2cDevice(int bus, int address) : I2cDevice
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         RequirePresent();
-        _writes.Add(buffer.ToArray());
+        Recordings.Add(_writes, buffer.ToArray());
     }
 
     /// <inheritdoc/>
@@ -116,7 +128,7 @@ public sealed class FakeSpiDevice(int bus, int chipSelect) : SpiDevice
 {
     private readonly List<byte[]> _writes = [];
 
-    /// <summary>Every write so far.</summary>
+    /// <summary>The writes so far; of thousands the last ones.</summary>
     public IReadOnlyList<byte[]> Writes => _writes;
 
     /// <inheritdoc/>
@@ -126,7 +138,7 @@ public sealed class FakeSpiDevice(int bus, int chipSelect) : SpiDevice
     public override void Read(Span<byte> buffer) => buffer.Clear();
 
     /// <inheritdoc/>
-    public override void Write(ReadOnlySpan<byte> buffer) => _writes.Add(buffer.ToArray());
+    public override void Write(ReadOnlySpan<byte> buffer) => Recordings.Add(_writes, buffer.ToArray());
 
     /// <inheritdoc/>
     public override void TransferFullDuplex(ReadOnlySpan<byte> writeBuffer, Span<byte> readBuffer)
@@ -144,7 +156,7 @@ public sealed class FakePwmChannel : PwmChannel
     /// <inheritdoc/>
     public override int Frequency { get; set; } = 1000;
 
-    /// <summary>Every duty that was set, in order.</summary>
+    /// <summary>The duties that were set, in order; of thousands the last ones.</summary>
     public List<double> Duties { get; } = [];
 
     /// <summary>Whether it runs.</summary>
@@ -157,7 +169,7 @@ public sealed class FakePwmChannel : PwmChannel
         set
         {
             _duty = value;
-            Duties.Add(value);
+            Recordings.Add(Duties, value);
         }
     }
 
