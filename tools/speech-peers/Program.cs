@@ -30,7 +30,7 @@ internal static class Program
             case ["whisper", var ours, var f16, var q8, var recording, .. var rest]:
                 Whisper(ours, f16, q8, recording, RoundsOf(rest)); return 0;
             case ["memory", var model, var recording]: Memory(model, recording); return 0;
-            case ["hearing", var part, var model, var recording, var times]: Hearing(part, model, recording, int.Parse(times, CultureInfo.InvariantCulture)); return 0;
+            case ["hearing", var part, var model, var recording, .. var rest]: Hearing(part, model, recording, RoundsOf(rest)); return 0;
             case ["voice", var ours, var folder, var texts, .. var rest]: Voice(ours, folder, texts, RoundsOf(rest)); return 0;
             case ["hear", var model, .. var files]: Hear(model, files); return 0;
             default: Console.Error.WriteLine(Usage); return 2;

@@ -158,7 +158,8 @@ internal sealed class SpeechParts : IDisposable
         string[] names = [.. store.Models().Where(static one => SpeechRecognizer.IsRecognizer(one.Path)).Select(static one => one.Name)
             .Distinct()];
         return names.Length == 1 ? store.PathOf(names[0]) : throw new FileNotFoundException(names.Length == 0
-            ? "no model that hears is on this machine: `edgellm pull openai/whisper-tiny.en` gets one, \"hearing\": { \"model\": ... } names another"
+            ? "no model that hears is on this machine: `edgellm pull openai/whisper-tiny.en` gets one, "
+                + "\"hearing\": { \"model\": ... } names another"
             : $"several models hear ({string.Join(", ", names)}): name one in \"hearing\": {{ \"model\": ... }}");
     }
 }

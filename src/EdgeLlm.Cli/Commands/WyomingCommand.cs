@@ -81,8 +81,8 @@ internal static class WyomingCommand
             .. services.WakeWords.Select(word => word.Settings.Word), .. services.Voices.Select(voice => voice.Name)];
         if (names.Length == 0)
             throw new UsageException(
-                "there is nothing to serve on this machine: `edgellm pull` gets models that hear, wake and speak; --model, --wake and --voice "
-                    + "name others");
+                "there is nothing to serve on this machine: `edgellm pull` gets models that hear, wake and speak; --model, --wake and "
+                    + "--voice name others");
         using var server = new WyomingServer(address, allowed, services, new WyomingLimits(),
             line => Console.Error.WriteLine($"edgellm: {Printable.Line(line, 300)}"));
         try

@@ -21,7 +21,8 @@ internal static class DetectorStore
         get
         {
             ModelStore store = ModelStore.OfThisMachine();
-            return [Path.Combine(store.UserFolder, "speech"), Path.Combine(store.SystemFolder, "speech"), ModelStore.SpeechFolderOfThisMachine];
+            return [Path.Combine(store.UserFolder, "speech"), Path.Combine(store.SystemFolder, "speech"),
+                ModelStore.SpeechFolderOfThisMachine];
         }
     }
 

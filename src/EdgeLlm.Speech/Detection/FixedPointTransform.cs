@@ -42,12 +42,14 @@ internal sealed class FixedPointTransform
         (short[] re, short[] im, short[] nextRe, short[] nextIm) = (this.re, this.im, this.nextRe, this.nextIm);
         for (int i = 0; i < Half; i += Lanes)
         {
-            Vector128<int> low = Vector128.Create(samples[(2 * i)..]).AsInt32(), high = Vector128.Create(samples[(2 * i + Lanes)..]).AsInt32();
+            Vector128<int> low = Vector128.Create(samples[(2 * i)..]).AsInt32(),
+                high = Vector128.Create(samples[(2 * i + Lanes)..]).AsInt32();
             Vector128.Narrow(low, high).CopyTo(re, i);
             Vector128.Narrow(low >> 16, high >> 16).CopyTo(im, i);
         }
         // Block by block, whose four inputs are 64 apart; results of a kind stay side by side.
-        for (int block = 0; block < 64; block += Lanes) Butterfly(re, im, block, 64, nextRe, nextIm, block, 64, turns[0], 0, isBroadcast: true);
+        for (int block = 0; block < 64; block += Lanes)
+            Butterfly(re, im, block, 64, nextRe, nextIm, block, 64, turns[0], 0, isBroadcast: true);
         for (int moment = 0; moment < 4; moment++)
         {
             for (int block = 0; block < 16; block += Lanes)
@@ -78,7 +80,8 @@ internal sealed class FixedPointTransform
         for (int k = 1; k <= Half / 2; k += Lanes) // k upwards, and Half - k downwards
         {
             int mirrored = Half - k - (Lanes - 1);
-            Vector128<short> aRe = FixedPointVectors.Multiply(At(nextRe, k), OneHalf), aIm = FixedPointVectors.Multiply(At(nextIm, k), OneHalf);
+            Vector128<short> aRe = FixedPointVectors.Multiply(At(nextRe, k), OneHalf),
+                aIm = FixedPointVectors.Multiply(At(nextIm, k), OneHalf);
             Vector128<short> bRe = FixedPointVectors.Multiply(Vector128.Shuffle(At(nextRe, mirrored), Backwards), OneHalf),
                 bIm = FixedPointVectors.Multiply(-Vector128.Shuffle(At(nextIm, mirrored), Backwards), OneHalf);
             (Vector128<short> turnedRe, Vector128<short> turnedIm) = FixedPointVectors.Multiply(aRe - bRe, aIm - bIm,
