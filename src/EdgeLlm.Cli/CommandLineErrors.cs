@@ -54,6 +54,7 @@ internal static partial class CommandLineErrors
     {
         string problem = $"{name} takes no '{word}'";
         if (command.Name == "tokenize") return $"{problem}: the text comes on standard input, echo -n TEXT | edgellm tokenize";
+        if (command.Arguments is [{ Name: "text" }]) return $"{problem}; a text of several words goes in quotes";
         return command.Arguments.Count == 0 && NamesOf(command).Contains(SharedOptions.Model.Name)
             ? $"{problem}; a model goes after {SharedOptions.Model.Name}" : problem;
     }

@@ -95,6 +95,8 @@ public sealed class CommandRunnerTests
     [InlineData("quantize takes OUTPUT.gguf", "quantize", "in.gguf")]
     [InlineData("rm takes NAME", "rm")]
     [InlineData("keys add takes NAME; see `edgellm keys add --help`", "keys", "add")]
+    [InlineData("say takes no 'there'; a text of several words goes in quotes", "say", "hello", "there")]
+    [InlineData("phonemes takes no 'there'; a text of several words goes in quotes", "phonemes", "hello", "there")]
     [InlineData("cache clear takes no 'x'; see `edgellm cache clear --help`", "cache", "clear", "x")]
     [InlineData("keys takes a command: add, list, remove; see `edgellm keys --help`", "keys")]
     [InlineData("--system is required; --output is required", "snapshot")]

@@ -61,6 +61,9 @@ internal static class PullCommand
         if (StoredAdapter.IsFolder(text)) return TakeAdapter(text, FolderFor(forSystem, text));
         if (SpeechPull.Takes(text))
             return await TakeSpeechAsync(text, FolderFor(forSystem, text), forSystem, cancellation).ConfigureAwait(false);
+        if (SpeechPull.Known.FirstOrDefault(known => known.From == text && !text.Contains('/', StringComparison.Ordinal)) is { } local)
+            throw new UsageException(
+                $"{local.From}: is not in this folder, and pull takes it only from where it is on this machine; it {local.Does}");
         if (text.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase))
             throw new UsageException(
                 $"{Printable.Line(text)}: Piper's voices (.onnx) do not run here yet; a voice is a folder such as voice-heart, with "

@@ -23,9 +23,13 @@ internal static unsafe partial class PackedPanelProduct<TDots> where TDots : str
             int count = Math.Min(PackedPanel.Tokens, tokens - first), tiles = (count + PackedPanel.TileTokens - 1) / PackedPanel.TileTokens;
             panel.FillTokens(x, first, count, y + first * yStride, yStride, TDots.HasScalePer16);
             byte* group = weights.Group(firstRow);
+            int subScaleBytes = x.Blocks * PackedLayout.GroupRows * (TDots.HasScalePer16 ? 2 : 1);
+            var factors = ReadOnlySpan<byte>.Empty; // the sub-scales that they were made of; a voice's are all the same
             for (int r = firstRow; r < endRow; r += PackedLayout.GroupRows, group += weights.GroupBytes)
             {
-                panel.FillFactors<TDots>((sbyte*)group + PackedLayout.SubScaleOffset);
+                var subScales = new ReadOnlySpan<byte>(group + PackedLayout.SubScaleOffset, subScaleBytes);
+                if (!subScales.SequenceEqual(factors)) panel.FillFactors<TDots>((sbyte*)group + PackedLayout.SubScaleOffset);
+                factors = subScales;
                 sbyte* values = PackedPanel.ValuesOf<TDots>(weights, group, x.Blocks, panel.Values);
                 MultiplyTiles(panel, values, (float*)group, tiles, r, Math.Min(endRow - r, PackedLayout.GroupRows));
             }

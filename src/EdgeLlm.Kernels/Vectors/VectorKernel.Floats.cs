@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using EdgeLlm.Kernels.Formats;
 
@@ -38,41 +39,66 @@ internal abstract unsafe partial class VectorKernel
         return Finish(a, b, c, d, x + whole, y + whole, count - whole);
     }
 
+    [SkipLocalsInit]
     private static void DotFour(float* row, float* x, nint xStride, int count, float* y, nint yStride)
+    {
+        float* lanes = stackalloc float[4 * Lanes];
+        int whole = count & ~(Lanes - 1), width = Vector<float>.Count;
+        AddFour(row, x, xStride, whole, lanes);
+        for (int t = 0; t < 4; t++, lanes += Lanes, x += xStride, y += yStride)
+        {
+            Vector<float> a = Vector.Load(lanes), b = Vector.Load(lanes + width), c = a, d = a;
+            if (width == 4) (c, d) = (Vector.Load(lanes + 2 * width), Vector.Load(lanes + 3 * width));
+            *y = Finish(a, b, c, d, row + whole, x + whole, count - whole);
+        }
+    }
+
+    /// <summary>The lanes [4 tokens][16] of whole 16 columns; without a call beside it all sums stay in registers.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void AddFour(float* row, float* x, nint xStride, int columns, float* lanes)
     {
         Vector<float> a0 = Vector<float>.Zero, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
         Vector<float> c0 = a0, c1 = a0, c2 = a0, c3 = a0, d0 = a0, d1 = a0, d2 = a0, d3 = a0;
         float* x1 = x + xStride, x2 = x1 + xStride, x3 = x2 + xStride;
-        int whole = count & ~(Lanes - 1), width = Vector<float>.Count;
-        for (nint j = 0; j < whole; j += Lanes)
+        int width = Vector<float>.Count;
+        for (; columns > 0; columns -= Lanes, row += Lanes, x += Lanes, x1 += Lanes, x2 += Lanes, x3 += Lanes)
         {
-            Vector<float> w = Vector.Load(row + j);
-            a0 = Vector.FusedMultiplyAdd(w, Vector.Load(x + j), a0);
-            a1 = Vector.FusedMultiplyAdd(w, Vector.Load(x1 + j), a1);
-            a2 = Vector.FusedMultiplyAdd(w, Vector.Load(x2 + j), a2);
-            a3 = Vector.FusedMultiplyAdd(w, Vector.Load(x3 + j), a3);
-            w = Vector.Load(row + j + width);
-            b0 = Vector.FusedMultiplyAdd(w, Vector.Load(x + j + width), b0);
-            b1 = Vector.FusedMultiplyAdd(w, Vector.Load(x1 + j + width), b1);
-            b2 = Vector.FusedMultiplyAdd(w, Vector.Load(x2 + j + width), b2);
-            b3 = Vector.FusedMultiplyAdd(w, Vector.Load(x3 + j + width), b3);
+            Vector<float> w = Vector.Load(row), v = Vector.Load(row + width);
+            a0 = Vector.FusedMultiplyAdd(w, Vector.Load(x), a0);
+            b0 = Vector.FusedMultiplyAdd(v, Vector.Load(x + width), b0);
+            a1 = Vector.FusedMultiplyAdd(w, Vector.Load(x1), a1);
+            b1 = Vector.FusedMultiplyAdd(v, Vector.Load(x1 + width), b1);
+            a2 = Vector.FusedMultiplyAdd(w, Vector.Load(x2), a2);
+            b2 = Vector.FusedMultiplyAdd(v, Vector.Load(x2 + width), b2);
+            a3 = Vector.FusedMultiplyAdd(w, Vector.Load(x3), a3);
+            b3 = Vector.FusedMultiplyAdd(v, Vector.Load(x3 + width), b3);
             if (width == 8) continue;
-            w = Vector.Load(row + j + 2 * width);
-            c0 = Vector.FusedMultiplyAdd(w, Vector.Load(x + j + 2 * width), c0);
-            c1 = Vector.FusedMultiplyAdd(w, Vector.Load(x1 + j + 2 * width), c1);
-            c2 = Vector.FusedMultiplyAdd(w, Vector.Load(x2 + j + 2 * width), c2);
-            c3 = Vector.FusedMultiplyAdd(w, Vector.Load(x3 + j + 2 * width), c3);
-            w = Vector.Load(row + j + 3 * width);
-            d0 = Vector.FusedMultiplyAdd(w, Vector.Load(x + j + 3 * width), d0);
-            d1 = Vector.FusedMultiplyAdd(w, Vector.Load(x1 + j + 3 * width), d1);
-            d2 = Vector.FusedMultiplyAdd(w, Vector.Load(x2 + j + 3 * width), d2);
-            d3 = Vector.FusedMultiplyAdd(w, Vector.Load(x3 + j + 3 * width), d3);
+            w = Vector.Load(row + 2 * width);
+            v = Vector.Load(row + 3 * width);
+            c0 = Vector.FusedMultiplyAdd(w, Vector.Load(x + 2 * width), c0);
+            d0 = Vector.FusedMultiplyAdd(v, Vector.Load(x + 3 * width), d0);
+            c1 = Vector.FusedMultiplyAdd(w, Vector.Load(x1 + 2 * width), c1);
+            d1 = Vector.FusedMultiplyAdd(v, Vector.Load(x1 + 3 * width), d1);
+            c2 = Vector.FusedMultiplyAdd(w, Vector.Load(x2 + 2 * width), c2);
+            d2 = Vector.FusedMultiplyAdd(v, Vector.Load(x2 + 3 * width), d2);
+            c3 = Vector.FusedMultiplyAdd(w, Vector.Load(x3 + 2 * width), c3);
+            d3 = Vector.FusedMultiplyAdd(v, Vector.Load(x3 + 3 * width), d3);
         }
-        int rest = count - whole;
-        y[0] = Finish(a0, b0, c0, d0, row + whole, x + whole, rest);
-        y[yStride] = Finish(a1, b1, c1, d1, row + whole, x1 + whole, rest);
-        y[2 * yStride] = Finish(a2, b2, c2, d2, row + whole, x2 + whole, rest);
-        y[3 * yStride] = Finish(a3, b3, c3, d3, row + whole, x3 + whole, rest);
+        Store(a0, b0, c0, d0, lanes);
+        Store(a1, b1, c1, d1, lanes + Lanes);
+        Store(a2, b2, c2, d2, lanes + 2 * Lanes);
+        Store(a3, b3, c3, d3, lanes + 3 * Lanes);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(Vector<float> a, Vector<float> b, Vector<float> c, Vector<float> d, float* lanes)
+    {
+        int width = Vector<float>.Count;
+        a.Store(lanes);
+        b.Store(lanes + width);
+        if (width == 8) return;
+        c.Store(lanes + 2 * width);
+        d.Store(lanes + 3 * width);
     }
 
     /// <summary>The columns after the last whole 16 to their lanes, then the tree.</summary>
@@ -80,14 +106,7 @@ internal abstract unsafe partial class VectorKernel
     {
         if (rest == 0) return SumLanes(a, b, c, d);
         float* lanes = stackalloc float[Lanes];
-        int width = Vector<float>.Count;
-        a.Store(lanes);
-        b.Store(lanes + width);
-        if (width == 4)
-        {
-            c.Store(lanes + 2 * width);
-            d.Store(lanes + 3 * width);
-        }
+        Store(a, b, c, d, lanes);
         for (int j = 0; j < rest; j++) lanes[j] = MathF.FusedMultiplyAdd(x[j], y[j], lanes[j]);
         return SumLanes(lanes);
     }

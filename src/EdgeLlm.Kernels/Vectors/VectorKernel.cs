@@ -54,17 +54,16 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
 
     public override void Add(float* x, float* y, int count)
     {
-        nint j = 0;
-        for (; j <= count - 4 * Width; j += 4 * Width)
+        for (; count >= 4 * Width; count -= 4 * Width, x += 4 * Width, y += 4 * Width)
         {
-            Vector<float> a = Vector.Load(x + j) + Vector.Load(y + j), b = Vector.Load(x + j + Width) + Vector.Load(y + j + Width);
-            Vector<float> c = Vector.Load(x + j + 2 * Width) + Vector.Load(y + j + 2 * Width),
-                d = Vector.Load(x + j + 3 * Width) + Vector.Load(y + j + 3 * Width);
-            a.Store(x + j);
-            b.Store(x + j + Width);
-            c.Store(x + j + 2 * Width);
-            d.Store(x + j + 3 * Width);
+            Vector<float> a = Vector.Load(x) + Vector.Load(y), b = Vector.Load(x + Width) + Vector.Load(y + Width);
+            Vector<float> c = Vector.Load(x + 2 * Width) + Vector.Load(y + 2 * Width), d = Vector.Load(x + 3 * Width) + Vector.Load(y + 3 * Width);
+            a.Store(x);
+            b.Store(x + Width);
+            c.Store(x + 2 * Width);
+            d.Store(x + 3 * Width);
         }
+        int j = 0;
         for (; j <= count - Width; j += Width) (Vector.Load(x + j) + Vector.Load(y + j)).Store(x + j);
         for (; j < count; j++) x[j] += y[j];
     }

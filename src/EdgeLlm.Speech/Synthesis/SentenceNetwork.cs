@@ -17,8 +17,8 @@ internal readonly record struct SentenceSettings()
     public int[]? Durations { get; init; }
 
     /// <summary>
-    /// Frames that are computed at a time, 1 to 64, of the first piece half as many; the results are the same. Processors multiply six
-    /// tokens at a time, so that 60 and 30 leave none over.
+    /// Frames that are computed at a time, 1 to 64, of the first piece at most 42; the results are the same. Some processors multiply six
+    /// rows at a time: of 60 and 42 none is left over.
     /// </summary>
     public int PieceFrames { get; init; } = 60;
 }
@@ -35,6 +35,7 @@ internal sealed unsafe class SentenceNetwork : IDisposable
     private const int MostSteps = 8192; // 205 s
     private const int MostStepsOfAnId = 400; // 10 s
     private const int PieceSteps = 36;
+    private const int FirstPieceFrames = 42; // the decoder looks 27 frames ahead: these give 15, after which there is something to hear
     private const int MostPieceFrames = 64;
 
     private readonly VoiceModel _model;
@@ -127,7 +128,7 @@ internal sealed unsafe class SentenceNetwork : IDisposable
     {
         while (_framesOut < FrameCount)
         {
-            int wanted = _framesIn == 0 ? (_pieceFrames + 1) / 2 : _pieceFrames; // a short first piece: there is something to hear soon
+            int wanted = _framesIn == 0 ? Math.Min(FirstPieceFrames, _pieceFrames) : _pieceFrames;
             int count = Math.Min(wanted, 2 * _stepsOut - _framesIn);
             if (count < wanted && _stepsIn < _steps) AddSteps();
             else if (AddFrames(count) is > 0 and var results) return results;

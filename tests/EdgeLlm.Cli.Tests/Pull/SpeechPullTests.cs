@@ -106,6 +106,8 @@ public sealed class SpeechPullTests : IDisposable
         }
         Assert.Contains("Piper's voices (.onnx) do not run here yet",
             (await RunAsync("pull", Path.Combine(other, "en_US-amy.onnx"))).Error);
+        Assert.Contains("voice-heart: is not in this folder, and pull takes it only from where it is on this machine",
+            (await RunAsync("pull", "voice-heart")).Error);
         Assert.Empty(Directory.Exists(Models) ? Directory.GetFiles(Models, "*", SearchOption.AllDirectories) : []);
     }
 
