@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using EdgeLlm.Cli.Evaluation;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Models;

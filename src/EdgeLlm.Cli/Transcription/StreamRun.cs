@@ -1,4 +1,3 @@
-using System.Text.Json;
 using EdgeLlm.Cli.Output;
 using EdgeLlm.Speech.Audio;
 using EdgeLlm.Speech.Recognition;

@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics;
-
 namespace EdgeLlm.Kernels.X86;
 
 /// <summary>
