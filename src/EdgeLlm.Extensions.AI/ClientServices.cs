@@ -3,7 +3,7 @@ namespace EdgeLlm.Extensions.AI;
 /// <summary>What clients answer to GetService.</summary>
 internal static class ClientServices
 {
-    /// <summary>The first of the services that is of the type asked for: the client itself, what describes it, the model behind it.</summary>
+    /// <summary>The first service of the type asked for: the client itself, what describes it, or the model behind it.</summary>
     public static object? Find(Type serviceType, object? serviceKey, params ReadOnlySpan<object> services)
     {
         ArgumentNullException.ThrowIfNull(serviceType);
