@@ -121,7 +121,8 @@ public sealed unsafe class PackedKernelTests
                 {
                     x.Shifts[i] = random.Next(4);
                     for (int half = 0; half < 2; half++)
-                        x.Sums[2 * i + half] = new ReadOnlySpan<sbyte>(x.Values + 32 * i + 16 * half, 16).ToArray().Sum(value => (int)value);
+                        x.Sums[2 * i + half] =
+                            new ReadOnlySpan<sbyte>(x.Values + 32 * i + 16 * half, 16).ToArray().Sum(value => (int)value);
                 }
                 new Span<float>(x.Scales, tokens * x.ScaleCount).Fill(1f / 64);
                 var matrix = new WeightMatrix(weights.Start, layout, default, Rows);

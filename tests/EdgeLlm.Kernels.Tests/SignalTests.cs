@@ -84,7 +84,8 @@ public sealed unsafe class SignalTests
                     using GuardedBuffer bias = GuardedBuffer.Of<float>(KernelTests.RandomFloats(count, 6)), y = new(4L * rows * count),
                         expected = new(4L * rows * count);
                     for (int r = 0; r < rows; r++)
-                        Specification.LayerNorm(x.Floats + r * count, weight.Floats, bias.Floats, expected.Floats + r * count, count, 1e-5f);
+                        Specification.LayerNorm(x.Floats + r * count, weight.Floats, bias.Floats, expected.Floats + r * count, count,
+                            1e-5f);
                     Assert.Equal(damaged < 0, kernel.LayerNormRows(x.Floats, weight.Floats, bias.Floats, y.Floats, count, rows, 1e-5f));
                     if (damaged < 0) KernelTests.AssertSameBits(expected.FloatSpan, y.FloatSpan, $"{kernel.Name}, {rows} rows of {count}");
                 }

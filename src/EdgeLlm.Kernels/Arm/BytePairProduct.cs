@@ -87,7 +87,8 @@ internal static unsafe class BytePairProduct
 
     /// <summary>A group of eight rows times two tokens.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void MultiplyPair(byte* group, nint codeOffset, byte* kinds, in PackedActivations x, nint t0, nint t1, float* y0, float* y1)
+    private static void MultiplyPair(byte* group, nint codeOffset, byte* kinds, in PackedActivations x, nint t0, nint t1, float* y0,
+        float* y1)
     {
         sbyte* subScales = (sbyte*)group + PackedLayout.SubScaleOffset, w = (sbyte*)group + codeOffset,
             values0 = x.Values + t0 * x.Columns, values1 = x.Values + t1 * x.Columns;

@@ -57,7 +57,8 @@ internal abstract unsafe partial class VectorKernel : ScalarKernel
         for (; count >= 4 * Width; count -= 4 * Width, x += 4 * Width, y += 4 * Width)
         {
             Vector<float> a = Vector.Load(x) + Vector.Load(y), b = Vector.Load(x + Width) + Vector.Load(y + Width);
-            Vector<float> c = Vector.Load(x + 2 * Width) + Vector.Load(y + 2 * Width), d = Vector.Load(x + 3 * Width) + Vector.Load(y + 3 * Width);
+            Vector<float> c = Vector.Load(x + 2 * Width) + Vector.Load(y + 2 * Width),
+                d = Vector.Load(x + 3 * Width) + Vector.Load(y + 3 * Width);
             a.Store(x);
             b.Store(x + Width);
             c.Store(x + 2 * Width);

@@ -62,7 +62,8 @@ internal static class VectorPolynomials
         // Quadrants 0 to 3: sin, cos; cos, -sin; -sin, -cos; -cos, sin.
         Vector128<long> turns = shifted.AsInt64();
         Vector128<double> isOdd = Vector128.Equals(turns & Vector128<long>.One, Vector128<long>.One).AsDouble();
-        Vector128<long> sinSign = (turns & Vector128.Create(2L)) << 62, cosSign = (turns + Vector128<long>.One & Vector128.Create(2L)) << 62;
+        Vector128<long> sinSign = (turns & Vector128.Create(2L)) << 62,
+            cosSign = (turns + Vector128<long>.One & Vector128.Create(2L)) << 62;
         return ((Vector128.ConditionalSelect(isOdd, cos, sin).AsInt64() ^ sinSign).AsDouble(),
             (Vector128.ConditionalSelect(isOdd, sin, cos).AsInt64() ^ cosSign).AsDouble());
     }

@@ -50,7 +50,8 @@ internal static unsafe class BytePanelProduct
             for (int block = 0; block < x.Blocks; block += PackedActivations.ScaleBlocks)
             {
                 new Span<int>(sums, tokens * Rows).Clear();
-                AddSection(a, b, codeOffset, block, Math.Min(x.Blocks, block + PackedActivations.ScaleBlocks), values, offsets, tokens, sums);
+                AddSection(a, b, codeOffset, block, Math.Min(x.Blocks, block + PackedActivations.ScaleBlocks), values, offsets, tokens,
+                    sums);
                 float* scale = x.Scales + (long)firstToken * x.ScaleCount + block / PackedActivations.ScaleBlocks;
                 for (int t = 0; t < tokens * Rows; t += Rows, scale += x.ScaleCount)
                 {

@@ -165,7 +165,9 @@ internal sealed unsafe class FourierTransform
         return from;
     }
 
-    /// <summary>The first pass where its radix is 4: no signals are interleaved yet, so that four of its places are computed at a time.</summary>
+    /// <summary>
+    /// The first pass where its radix is 4: no signals are interleaved yet, so that four of its places are computed at a time.
+    /// </summary>
     /// <param name="columns">The turns [6][parts].</param>
     private void FirstPass(int parts, float* x, float* y, float* turns, float* columns)
     {
