@@ -343,7 +343,7 @@ complete -c edgellm -n '__fish_seen_subcommand_from transcribe' -l language -s l
 complete -c edgellm -n '__fish_seen_subcommand_from transcribe' -l translate -d 'Print English, whatever is spoken'
 complete -c edgellm -n '__fish_seen_subcommand_from transcribe' -l prompt -x -d 'Text in the style and with the words that are expected'
 complete -c edgellm -n '__fish_seen_subcommand_from transcribe' -l hotword -x -d 'A word or name that is favoured'
-complete -c edgellm -n '__fish_seen_subcommand_from transcribe' -l words -d 'Times of each word, in JSON'
+complete -c edgellm -n '__fish_seen_subcommand_from transcribe' -l words -d 'JSON, with times of each word'
 complete -c edgellm -n '__fish_seen_subcommand_from transcribe' -l beams -x -d 'Texts that are followed at once'
 complete -c edgellm -n '__fish_seen_subcommand_from transcribe' -l full-window -d 'Encode 30 seconds also where less was said'
 complete -c edgellm -n '__fish_seen_subcommand_from transcribe' -l timestamps -d 'Cut short recordings into segments with times, too'
