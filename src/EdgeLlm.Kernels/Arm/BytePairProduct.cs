@@ -126,96 +126,24 @@ internal static unsafe class BytePairProduct
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddEight(sbyte* w, sbyte* values0, sbyte* values1, out RowSums dots0, out RowSums dots1)
     {
-        Vector128<sbyte> p, q;
-        Vector128<short> r01, r23, r45, r67, s01, s23, s45, s67;
-        var x = AdvSimd.Arm64.LoadAndReplicateToVector128x4((int*)values0);
-        var z = AdvSimd.Arm64.LoadAndReplicateToVector128x4((int*)values1);
-        p = Vector128.Load(w);
-        q = Vector128.Load(w + 16);
-        r23 = AdvSimd.MultiplyWideningUpper(p, x.Item1.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpper(p, z.Item1.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpper(q, x.Item1.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpper(q, z.Item1.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x.Item1.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLower(p.GetLower(), z.Item1.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x.Item1.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLower(q.GetLower(), z.Item1.AsSByte().GetLower());
-        p = Vector128.Load(w + 32);
-        q = Vector128.Load(w + 48);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item2.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item2.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item2.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item2.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item2.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item2.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item2.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item2.AsSByte().GetLower());
-        p = Vector128.Load(w + 64);
-        q = Vector128.Load(w + 80);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item3.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item3.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item3.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item3.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item3.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item3.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item3.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item3.AsSByte().GetLower());
-        p = Vector128.Load(w + 96);
-        q = Vector128.Load(w + 112);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item4.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item4.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item4.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item4.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item4.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item4.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item4.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item4.AsSByte().GetLower());
-        x = AdvSimd.Arm64.LoadAndReplicateToVector128x4((int*)values0 + 4);
-        z = AdvSimd.Arm64.LoadAndReplicateToVector128x4((int*)values1 + 4);
-        p = Vector128.Load(w + 128);
-        q = Vector128.Load(w + 144);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item1.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item1.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item1.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item1.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item1.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item1.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item1.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item1.AsSByte().GetLower());
+        BeginHalf(w, values0, values1, out Products r, out Products s);
+        var x = AdvSimd.Arm64.LoadAndReplicateToVector128x4((int*)values0 + 4);
+        var z = AdvSimd.Arm64.LoadAndReplicateToVector128x4((int*)values1 + 4);
+        Vector128<sbyte> p = Vector128.Load(w + 128), q = Vector128.Load(w + 144);
+        r = r.Plus(p, q, x.Item1.AsSByte());
+        s = s.Plus(p, q, z.Item1.AsSByte());
         p = Vector128.Load(w + 160);
         q = Vector128.Load(w + 176);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item2.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item2.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item2.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item2.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item2.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item2.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item2.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item2.AsSByte().GetLower());
+        r = r.Plus(p, q, x.Item2.AsSByte());
+        s = s.Plus(p, q, z.Item2.AsSByte());
         p = Vector128.Load(w + 192);
         q = Vector128.Load(w + 208);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item3.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item3.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item3.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item3.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item3.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item3.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item3.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item3.AsSByte().GetLower());
+        r = r.Plus(p, q, x.Item3.AsSByte());
+        s = s.Plus(p, q, z.Item3.AsSByte());
         p = Vector128.Load(w + 224);
         q = Vector128.Load(w + 240);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item4.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item4.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item4.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item4.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item4.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item4.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item4.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item4.AsSByte().GetLower());
-        dots0 = Sum(AdvSimd.AddPairwiseWidening(r01), AdvSimd.AddPairwiseWidening(r23), AdvSimd.AddPairwiseWidening(r45),
-            AdvSimd.AddPairwiseWidening(r67));
-        dots1 = Sum(AdvSimd.AddPairwiseWidening(s01), AdvSimd.AddPairwiseWidening(s23), AdvSimd.AddPairwiseWidening(s45),
-            AdvSimd.AddPairwiseWidening(s67));
+        dots0 = r.Plus(p, q, x.Item4.AsSByte()).Sum();
+        dots1 = s.Plus(p, q, z.Item4.AsSByte()).Sum();
     }
 
     /// <summary>32 columns, four products to an int16, or two.</summary>
@@ -228,103 +156,57 @@ internal static unsafe class BytePairProduct
             E8Group32WideningDots.Sum((byte*)w, default, default, values1, 0, out dots1, out _);
             return;
         }
-        Vector128<sbyte> p, q;
-        Vector128<short> r01, r23, r45, r67, s01, s23, s45, s67;
-        var x = AdvSimd.Arm64.LoadAndReplicateToVector128x4((int*)values0);
-        var z = AdvSimd.Arm64.LoadAndReplicateToVector128x4((int*)values1);
-        p = Vector128.Load(w);
-        q = Vector128.Load(w + 16);
-        r23 = AdvSimd.MultiplyWideningUpper(p, x.Item1.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpper(p, z.Item1.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpper(q, x.Item1.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpper(q, z.Item1.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x.Item1.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLower(p.GetLower(), z.Item1.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x.Item1.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLower(q.GetLower(), z.Item1.AsSByte().GetLower());
-        p = Vector128.Load(w + 32);
-        q = Vector128.Load(w + 48);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item2.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item2.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item2.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item2.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item2.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item2.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item2.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item2.AsSByte().GetLower());
-        p = Vector128.Load(w + 64);
-        q = Vector128.Load(w + 80);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item3.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item3.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item3.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item3.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item3.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item3.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item3.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item3.AsSByte().GetLower());
-        p = Vector128.Load(w + 96);
-        q = Vector128.Load(w + 112);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item4.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item4.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item4.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item4.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item4.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item4.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item4.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item4.AsSByte().GetLower());
-        Vector128<int> a01 = AdvSimd.AddPairwiseWidening(r01), a23 = AdvSimd.AddPairwiseWidening(r23),
-            a45 = AdvSimd.AddPairwiseWidening(r45), a67 = AdvSimd.AddPairwiseWidening(r67);
-        Vector128<int> b01 = AdvSimd.AddPairwiseWidening(s01), b23 = AdvSimd.AddPairwiseWidening(s23),
-            b45 = AdvSimd.AddPairwiseWidening(s45), b67 = AdvSimd.AddPairwiseWidening(s67);
-        x = AdvSimd.Arm64.LoadAndReplicateToVector128x4((int*)values0 + 4);
-        z = AdvSimd.Arm64.LoadAndReplicateToVector128x4((int*)values1 + 4);
-        p = Vector128.Load(w + 128);
-        q = Vector128.Load(w + 144);
-        r23 = AdvSimd.MultiplyWideningUpper(p, x.Item1.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpper(p, z.Item1.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpper(q, x.Item1.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpper(q, z.Item1.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLower(p.GetLower(), x.Item1.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLower(p.GetLower(), z.Item1.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLower(q.GetLower(), x.Item1.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLower(q.GetLower(), z.Item1.AsSByte().GetLower());
-        p = Vector128.Load(w + 160);
-        q = Vector128.Load(w + 176);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item2.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item2.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item2.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item2.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item2.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item2.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item2.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item2.AsSByte().GetLower());
-        p = Vector128.Load(w + 192);
-        q = Vector128.Load(w + 208);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item3.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item3.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item3.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item3.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item3.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item3.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item3.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item3.AsSByte().GetLower());
-        p = Vector128.Load(w + 224);
-        q = Vector128.Load(w + 240);
-        r23 = AdvSimd.MultiplyWideningUpperAndAdd(r23, p, x.Item4.AsSByte());
-        s23 = AdvSimd.MultiplyWideningUpperAndAdd(s23, p, z.Item4.AsSByte());
-        r67 = AdvSimd.MultiplyWideningUpperAndAdd(r67, q, x.Item4.AsSByte());
-        s67 = AdvSimd.MultiplyWideningUpperAndAdd(s67, q, z.Item4.AsSByte());
-        r01 = AdvSimd.MultiplyWideningLowerAndAdd(r01, p.GetLower(), x.Item4.AsSByte().GetLower());
-        s01 = AdvSimd.MultiplyWideningLowerAndAdd(s01, p.GetLower(), z.Item4.AsSByte().GetLower());
-        r45 = AdvSimd.MultiplyWideningLowerAndAdd(r45, q.GetLower(), x.Item4.AsSByte().GetLower());
-        s45 = AdvSimd.MultiplyWideningLowerAndAdd(s45, q.GetLower(), z.Item4.AsSByte().GetLower());
-        dots0 = Sum(AdvSimd.AddPairwiseWideningAndAdd(a01, r01), AdvSimd.AddPairwiseWideningAndAdd(a23, r23),
-            AdvSimd.AddPairwiseWideningAndAdd(a45, r45), AdvSimd.AddPairwiseWideningAndAdd(a67, r67));
-        dots1 = Sum(AdvSimd.AddPairwiseWideningAndAdd(b01, s01), AdvSimd.AddPairwiseWideningAndAdd(b23, s23),
-            AdvSimd.AddPairwiseWideningAndAdd(b45, s45), AdvSimd.AddPairwiseWideningAndAdd(b67, s67));
+        BeginHalf(w, values0, values1, out Products r, out Products s);
+        RowSums first0 = r.Sum(), first1 = s.Sum();
+        BeginHalf(w + 128, values0 + 16, values1 + 16, out r, out s);
+        dots0 = first0.Plus(r.Sum());
+        dots1 = first1.Plus(s.Sum());
     }
 
+    /// <summary>16 columns times two tokens.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static RowSums Sum(Vector128<int> r01, Vector128<int> r23, Vector128<int> r45, Vector128<int> r67) =>
-        new(AdvSimd.Arm64.AddPairwise(r01, r23), AdvSimd.Arm64.AddPairwise(r45, r67));
+    private static void BeginHalf(sbyte* w, sbyte* values0, sbyte* values1, out Products r, out Products s)
+    {
+        var x = AdvSimd.Arm64.LoadAndReplicateToVector128x4((int*)values0);
+        var z = AdvSimd.Arm64.LoadAndReplicateToVector128x4((int*)values1);
+        Vector128<sbyte> p = Vector128.Load(w), q = Vector128.Load(w + 16);
+        r = Products.Of(p, q, x.Item1.AsSByte());
+        s = Products.Of(p, q, z.Item1.AsSByte());
+        p = Vector128.Load(w + 32);
+        q = Vector128.Load(w + 48);
+        r = r.Plus(p, q, x.Item2.AsSByte());
+        s = s.Plus(p, q, z.Item2.AsSByte());
+        p = Vector128.Load(w + 64);
+        q = Vector128.Load(w + 80);
+        r = r.Plus(p, q, x.Item3.AsSByte());
+        s = s.Plus(p, q, z.Item3.AsSByte());
+        p = Vector128.Load(w + 96);
+        q = Vector128.Load(w + 112);
+        r = r.Plus(p, q, x.Item4.AsSByte());
+        s = s.Plus(p, q, z.Item4.AsSByte());
+    }
+
+    /// <summary>Sums of a token's products with eight rows: four int16 a pair of rows. Four fields stay in registers.</summary>
+    private readonly struct Products(Vector128<short> r01, Vector128<short> r23, Vector128<short> r45, Vector128<short> r67)
+    {
+        private readonly Vector128<short> _r01 = r01, _r23 = r23, _r45 = r45, _r67 = r67;
+
+        /// <summary>Products of four columns: rows 0 to 3 in <paramref name="p"/>, 4 to 7 in <paramref name="q"/>.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Products Of(Vector128<sbyte> p, Vector128<sbyte> q, Vector128<sbyte> x) =>
+            new(AdvSimd.MultiplyWideningLower(p.GetLower(), x.GetLower()), AdvSimd.MultiplyWideningUpper(p, x),
+                AdvSimd.MultiplyWideningLower(q.GetLower(), x.GetLower()), AdvSimd.MultiplyWideningUpper(q, x));
+
+        /// <summary>These and the products of four more columns.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Products Plus(Vector128<sbyte> p, Vector128<sbyte> q, Vector128<sbyte> x) =>
+            new(AdvSimd.MultiplyWideningLowerAndAdd(_r01, p.GetLower(), x.GetLower()), AdvSimd.MultiplyWideningUpperAndAdd(_r23, p, x),
+                AdvSimd.MultiplyWideningLowerAndAdd(_r45, q.GetLower(), x.GetLower()), AdvSimd.MultiplyWideningUpperAndAdd(_r67, q, x));
+
+        /// <summary>The sum of each row.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public RowSums Sum() =>
+            new(AdvSimd.Arm64.AddPairwise(AdvSimd.AddPairwiseWidening(_r01), AdvSimd.AddPairwiseWidening(_r23)),
+                AdvSimd.Arm64.AddPairwise(AdvSimd.AddPairwiseWidening(_r45), AdvSimd.AddPairwiseWidening(_r67)));
+    }
 }
