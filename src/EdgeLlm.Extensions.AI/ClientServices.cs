@@ -1,9 +1,9 @@
 namespace EdgeLlm.Extensions.AI;
 
-/// <summary>What clients answer to GetService.</summary>
+/// <summary>Answers of clients to GetService.</summary>
 internal static class ClientServices
 {
-    /// <summary>The first service of the type asked for: the client itself, what describes it, or the model behind it.</summary>
+    /// <summary>The first service of the type asked for: the client itself, what describes it, or the model that it calls.</summary>
     public static object? Find(Type serviceType, object? serviceKey, params ReadOnlySpan<object> services)
     {
         ArgumentNullException.ThrowIfNull(serviceType);

@@ -46,7 +46,7 @@ public sealed class FakeHardware(string? linesFile = null) : Hardware
     }
 }
 
-/// <summary>What fake devices remember: so much that a simulation of days takes no more memory than one of an hour.</summary>
+/// <summary>Memory of fake devices, bounded: a simulation of days takes no more memory than one of an hour.</summary>
 internal static class Recordings
 {
     private const int Most = 4096;

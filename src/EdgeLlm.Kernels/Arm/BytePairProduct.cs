@@ -54,7 +54,7 @@ internal static unsafe class BytePairProduct
         }
     }
 
-    /// <summary>What sums each block of a group allows.</summary>
+    /// <summary>Finds the sums that each block of a group allows.</summary>
     private static void FindSums(sbyte* w, nint blocks, byte* kinds)
     {
         for (; blocks > 0; blocks--, w += BlockBytes, kinds++)

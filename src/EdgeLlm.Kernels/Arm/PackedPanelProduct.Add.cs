@@ -11,7 +11,7 @@ internal static unsafe partial class PackedPanelProduct<TDots>
     /// 32 columns: continues with the dot products, then adds them times the tokens' factors. One flat method: many small ones would
     /// exhaust what the compiler is willing to inline.
     /// </summary>
-    /// <param name="block">A constant, as the next: how many blocks to go on from <paramref name="at"/>, up to 3.</param>
+    /// <param name="block">A constant, as the next: how many blocks to step from <paramref name="at"/>, up to 3.</param>
     /// <param name="isFirst">True where the sums start: a product needs no zero to be added to.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Add(int block, bool isFirst, in Place at, ref PanelSums t0, ref PanelSums t1, ref PanelSums t2, ref PanelSums t3,

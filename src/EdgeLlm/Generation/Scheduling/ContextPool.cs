@@ -58,7 +58,7 @@ internal sealed class ContextPool : IDisposable
     }
 
     /// <summary>
-    /// Keeps a context for the next turn of its conversation: of so many as answer at once. Older ones would fill the plan with short
+    /// Keeps a context for the next turn of its conversation: as many as answer at once. Older ones would fill the plan with short
     /// conversations, which the prefix cache has, too.
     /// </summary>
     public void Return(Context context)
