@@ -65,8 +65,6 @@ internal unsafe partial class NeonKernel : VectorKernel
         {
             case Packing.E4Group32: MultiplyPacked<E4Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case Packing.E4Group16: MultiplyPacked<E4Group16WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case Packing.E8Group32 when tokens > 1:
-                BytePairProduct.Multiply(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case Packing.E8Group32: MultiplyPacked<E8Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case Packing.E5Group32:
                 MultiplyPacked<QuadWideningDots<E5Quads>>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;

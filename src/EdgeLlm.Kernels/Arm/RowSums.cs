@@ -11,10 +11,6 @@ internal struct RowSums(Vector128<int> low, Vector128<int> high)
     public Vector128<int> Low = low;
     public Vector128<int> High = high;
 
-    /// <summary>The sums of both.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly RowSums Plus(RowSums other) => new(Low + other.Low, High + other.High);
-
     /// <summary>Adds dots * subScales * a lane of <paramref name="multipliers"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void AddScaled(RowSums dots, Vector128<short> subScales, Vector128<short> multipliers,
