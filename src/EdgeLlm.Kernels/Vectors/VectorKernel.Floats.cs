@@ -91,7 +91,7 @@ internal abstract unsafe partial class VectorKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector<float> a, Vector<float> b, Vector<float> c, Vector<float> d, float* lanes)
+    internal static void Store(Vector<float> a, Vector<float> b, Vector<float> c, Vector<float> d, float* lanes)
     {
         int width = Vector<float>.Count;
         a.Store(lanes);

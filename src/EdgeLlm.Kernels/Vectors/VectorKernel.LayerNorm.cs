@@ -1,8 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
-using System.Runtime.Intrinsics.X86;
 
 namespace EdgeLlm.Kernels.Vectors;
 
@@ -55,7 +53,7 @@ internal abstract unsafe partial class VectorKernel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Add(Vector128<float> a, Vector128<float> b, ref Vector128<double> sums)
     {
-        Vector128<float> low = InterleaveLower(a, b), high = InterleaveUpper(a, b);
+        Vector128<float> low = Interleave.Lower(a, b), high = Interleave.Upper(a, b);
         sums += Vector128.WidenLower(low);
         sums += Vector128.WidenUpper(low);
         sums += Vector128.WidenLower(high);
@@ -65,7 +63,7 @@ internal abstract unsafe partial class VectorKernel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddSquares(Vector128<float> a, Vector128<float> b, Vector128<double> means, ref Vector128<double> sums)
     {
-        Vector128<float> low = InterleaveLower(a, b), high = InterleaveUpper(a, b);
+        Vector128<float> low = Interleave.Lower(a, b), high = Interleave.Upper(a, b);
         Vector128<double> d0 = Vector128.WidenLower(low) - means, d1 = Vector128.WidenUpper(low) - means,
             d2 = Vector128.WidenLower(high) - means, d3 = Vector128.WidenUpper(high) - means;
         sums += d0 * d0;
@@ -73,14 +71,6 @@ internal abstract unsafe partial class VectorKernel
         sums += d2 * d2;
         sums += d3 * d3;
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> InterleaveLower(Vector128<float> a, Vector128<float> b) =>
-        Sse.IsSupported ? Sse.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> InterleaveUpper(Vector128<float> a, Vector128<float> b) =>
-        Sse.IsSupported ? Sse.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
 
     /// <summary>y = (x - mean) * inverse * weight + bias, which may be null.</summary>
     private static void Normalize(float* x, double mean, double inverse, float* weight, float* bias, float* y, int count)

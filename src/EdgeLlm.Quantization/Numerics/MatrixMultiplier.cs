@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using EdgeLlm.Kernels.Vectors;
 
 namespace EdgeLlm.Quantization.Numerics;
 
@@ -139,28 +140,19 @@ internal static class MatrixMultiplier
             Vector128<float> a = Vector128.LoadUnsafe(ref from), b = Vector128.LoadUnsafe(ref from, (nuint)stride);
             Vector128<float> c = Vector128.LoadUnsafe(ref from, (nuint)(2 * stride)),
                 d = Vector128.LoadUnsafe(ref from, (nuint)(3 * stride));
-            Vector128<float> evenLow = Low(a, c), evenHigh = High(a, c), oddLow = Low(b, d), oddHigh = High(b, d);
+            Vector128<float> evenLow = Interleave.Lower(a, c), evenHigh = Interleave.Upper(a, c),
+                oddLow = Interleave.Lower(b, d), oddHigh = Interleave.Upper(b, d);
             ref float target = ref Unsafe.Add(ref to, k * width);
-            Low(evenLow, oddLow).StoreUnsafe(ref target);
-            High(evenLow, oddLow).StoreUnsafe(ref target, (nuint)width);
-            Low(evenHigh, oddHigh).StoreUnsafe(ref target, (nuint)(2 * width));
-            High(evenHigh, oddHigh).StoreUnsafe(ref target, (nuint)(3 * width));
+            Interleave.Lower(evenLow, oddLow).StoreUnsafe(ref target);
+            Interleave.Upper(evenLow, oddLow).StoreUnsafe(ref target, (nuint)width);
+            Interleave.Lower(evenHigh, oddHigh).StoreUnsafe(ref target, (nuint)(2 * width));
+            Interleave.Upper(evenHigh, oddHigh).StoreUnsafe(ref target, (nuint)(3 * width));
         }
         for (; k < count; k++)
         {
             for (int row = 0; row < 4; row++) Unsafe.Add(ref to, k * width + row) = Unsafe.Add(ref first, k + row * stride);
         }
     }
-
-    /// <summary>x0 y0 x1 y1</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Low(Vector128<float> x, Vector128<float> y) =>
-        Sse.IsSupported ? Sse.UnpackLow(x, y) : AdvSimd.Arm64.ZipLow(x, y);
-
-    /// <summary>x2 y2 x3 y3</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> High(Vector128<float> x, Vector128<float> y) =>
-        Sse.IsSupported ? Sse.UnpackHigh(x, y) : AdvSimd.Arm64.ZipHigh(x, y);
 
     /// <summary>c [6, 16] = or += a [count, 6] transposed times b [count, 16].</summary>
     private static void MultiplyTile(ref float a, ref float b, int count, ref float c, int stride, bool add)

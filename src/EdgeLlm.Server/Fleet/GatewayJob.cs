@@ -106,7 +106,8 @@ internal sealed class GatewayJob(string id)
             if (known < 0 || measured < 0) return true; // one before it was lost with the broker: the end has all of it
             ReadOnlySpan<FleetProbability> probabilities = reply.Probabilities;
             if (reply.At + probabilities.Length > MostTokens) return false;
-            for (int i = 0; i < Math.Min(measured, probabilities.Length); i++)
+            int alike = Math.Min(measured, probabilities.Length);
+            for (int i = 0; i < alike; i++)
             {
                 if (!_probabilities[reply.At + i].IsAs(probabilities[i])) return false;
             }
@@ -122,7 +123,7 @@ internal sealed class GatewayJob(string id)
             {
                 foreach (Answer answer in _answers) answer.Begin();
             }
-            FleetProbability[] moreProbabilities = [.. probabilities[Math.Min(measured, probabilities.Length)..]];
+            FleetProbability[] moreProbabilities = [.. probabilities[alike..]];
             _text.Append(more);
             _probabilities.AddRange(moreProbabilities);
             foreach (Answer answer in _answers) Write(answer, more, moreProbabilities);

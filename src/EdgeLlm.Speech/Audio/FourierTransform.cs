@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using EdgeLlm.Kernels.Vectors;
 
 namespace EdgeLlm.Speech.Audio;
 
@@ -135,8 +136,8 @@ internal sealed unsafe class FourierTransform
             for (; i <= _half - 4; i += 4)
             {
                 Vector128<float> a = Vector128.Load(first + i) * scale, b = Vector128.Load(second + i) * scale;
-                Lower(a, b).Store(to + 2 * i);
-                Upper(a, b).Store(to + 2 * i + 4);
+                Interleave.Lower(a, b).Store(to + 2 * i);
+                Interleave.Upper(a, b).Store(to + 2 * i + 4);
             }
             for (; i < _half; i++) (to[2 * i], to[2 * i + 1]) = (first[i] * scale, second[i] * scale);
         }
@@ -201,20 +202,13 @@ internal sealed unsafe class FourierTransform
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StoreTransposed(float* y, Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
     {
-        Vector128<float> ac = Lower(a, c), bd = Lower(b, d), acUpper = Upper(a, c), bdUpper = Upper(b, d);
-        Lower(ac, bd).Store(y);
-        Upper(ac, bd).Store(y + 4);
-        Lower(acUpper, bdUpper).Store(y + 8);
-        Upper(acUpper, bdUpper).Store(y + 12);
+        Vector128<float> ac = Interleave.Lower(a, c), bd = Interleave.Lower(b, d),
+            acUpper = Interleave.Upper(a, c), bdUpper = Interleave.Upper(b, d);
+        Interleave.Lower(ac, bd).Store(y);
+        Interleave.Upper(ac, bd).Store(y + 4);
+        Interleave.Lower(acUpper, bdUpper).Store(y + 8);
+        Interleave.Upper(acUpper, bdUpper).Store(y + 12);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Lower(Vector128<float> a, Vector128<float> b) =>
-        Sse.IsSupported ? Sse.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Upper(Vector128<float> a, Vector128<float> b) =>
-        Sse.IsSupported ? Sse.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Evens(Vector128<float> a, Vector128<float> b) =>

@@ -1,4 +1,5 @@
 using System.Numerics;
+using EdgeLlm.Kernels.Vectors;
 
 namespace EdgeLlm.Speech.Detection.Onnx;
 
@@ -136,19 +137,9 @@ internal sealed unsafe class FloatPanels
             d2 = Vector.FusedMultiplyAdd(w, v2, d2);
             d3 = Vector.FusedMultiplyAdd(w, v3, d3);
         }
-        Store(y, a0, b0, c0, d0);
-        Store(y + PanelRows, a1, b1, c1, d1);
-        Store(y + 2 * PanelRows, a2, b2, c2, d2);
-        Store(y + 3 * PanelRows, a3, b3, c3, d3);
-    }
-
-    private static void Store(float* y, Vector<float> a, Vector<float> b, Vector<float> c, Vector<float> d)
-    {
-        int width = Vector<float>.Count;
-        a.Store(y);
-        b.Store(y + width);
-        if (width == 8) return;
-        c.Store(y + 2 * width);
-        d.Store(y + 3 * width);
+        VectorKernel.Store(a0, b0, c0, d0, y);
+        VectorKernel.Store(a1, b1, c1, d1, y + PanelRows);
+        VectorKernel.Store(a2, b2, c2, d2, y + 2 * PanelRows);
+        VectorKernel.Store(a3, b3, c3, d3, y + 3 * PanelRows);
     }
 }
