@@ -4,7 +4,7 @@ using EdgeLlm.Gguf;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization;
 

@@ -3,8 +3,8 @@ using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Calibration;
-using EdgeLlm.Quantization.Numerics;
 using EdgeLlm.Quantization.Rounding;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization;
 

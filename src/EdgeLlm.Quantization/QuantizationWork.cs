@@ -2,7 +2,8 @@ using System.Diagnostics;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Quantization.Calibration;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization;
 

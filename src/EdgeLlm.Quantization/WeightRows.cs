@@ -1,6 +1,6 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization;
 

@@ -27,7 +27,8 @@ public sealed partial class LayeringTests
         ["DefaultModel"] = [], // a file without code: its name may stand in messages
         ["Speech"] = ["Files", "Gguf", "HuggingFace", "Tokenization", "Models", "Sampling", "Generation", "Kernels"],
         ["Extensions.AI"] = ["Speech", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels"],
-        ["Quantization"] = ["Files", "Kernels", "Gguf", "HuggingFace", "Models", "Tokenization", "Chat", "Speech"],
+        ["Training"] = ["Models", "Kernels"],
+        ["Quantization"] = ["Files", "Kernels", "Gguf", "HuggingFace", "Models", "Tokenization", "Chat", "Speech", "Training"],
         ["Server"] = ["Files", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Kernels", "Speech"],
         ["Devices"] = [],
         ["Assistant"] = ["Files", "Gguf", "Models", "Sampling", "Generation", "Chat", "Tokenization", "Speech", "Devices"],

@@ -92,7 +92,7 @@ internal static class QuantizeCommand
     };
 
     private static readonly Option<double?> Bits =
-        new("--bits") { Description = "The same for so many bits a weight on average, 3.5 to 8.3", HelpName = "B" };
+        new("--bits") { Description = "The same for so many bits a weight on average, 3.3 to 8.3", HelpName = "B" };
 
     private static readonly Option<bool> NoLattice = new("--no-lattice")
     {

@@ -1,7 +1,7 @@
 using System.Numerics.Tensors;
 using EdgeLlm.Models.Layers;
-using EdgeLlm.Quantization.Numerics;
 using EdgeLlm.Quantization.Rounding;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Calibration;
 

@@ -2,8 +2,9 @@ using System.Diagnostics;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
-using EdgeLlm.Quantization.Numerics;
 using EdgeLlm.Quantization.Rounding;
+using EdgeLlm.Training;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Calibration;
 

@@ -1,7 +1,8 @@
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
-using EdgeLlm.Quantization.Numerics;
 using EdgeLlm.Quantization.Rounding;
+using EdgeLlm.Training;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Calibration;
 

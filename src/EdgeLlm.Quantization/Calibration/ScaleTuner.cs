@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Rounding;
+using EdgeLlm.Training;
 
 namespace EdgeLlm.Quantization.Calibration;
 
@@ -34,7 +35,7 @@ internal sealed class ScaleTuner
         IReadOnlyDictionary<string, float[]> norms, float[] sourceHidden)
     {
         (_source, _text, _untuned, _sourceHidden) = (source, text, norms, sourceHidden);
-        _pass = new ModelPass(source, text.Length);
+        _pass = source.NewPass(text.Length);
         _byHidden = new float[_pass.Hidden.Length];
         _packed = packed.ToDictionary(matrix => matrix.Tensor.Name);
         _buffer = source.ReadLayer(0);

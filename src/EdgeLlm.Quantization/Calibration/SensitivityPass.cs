@@ -1,7 +1,8 @@
 using System.Numerics.Tensors;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Calibration;
 
@@ -29,7 +30,7 @@ internal sealed class SensitivityPass : ILayerGradient
     public void Run(CalibrationText text, Action<double> progress, CancellationToken cancellation)
     {
         _source.RequirePrograms("sensitivities to choose forms by");
-        var pass = new ModelPass(_source, text.Length);
+        var pass = _source.NewPass(text.Length);
         int width = _source.Model.Width;
         var loss = new SampledLoss(_source.ReadMatrix(_source.HeadName), width);
         LayerWeights buffer = _source.ReadLayer(0);

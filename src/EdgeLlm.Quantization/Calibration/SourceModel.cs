@@ -5,8 +5,9 @@ using EdgeLlm.Models;
 using EdgeLlm.Models.Adapters;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
-using EdgeLlm.Quantization.Numerics;
 using EdgeLlm.Quantization.Rounding;
+using EdgeLlm.Training;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Calibration;
 
@@ -69,6 +70,9 @@ internal sealed class SourceModel
     public string HeadName => TensorTable.Name(Model.IsTied ? TensorRole.TokenEmbedding : TensorRole.Output);
 
     public NormStep OutputNormStep => Steps.Epilogue.OfType<NormStep>().Single();
+
+    /// <summary>A pass of one window of tokens through all layers.</summary>
+    public ModelPass NewPass(int length) => new(Programs, OutputNormStep, OutputNormBias, Model.Width, length);
 
     /// <summary>[width]</summary>
     public float[] OutputNorm => ReadVector(OutputNormStep.Weight.Name);

@@ -2,8 +2,8 @@ using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
-using EdgeLlm.Quantization.Numerics;
 using EdgeLlm.Quantization.Rounding;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Calibration;
 

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models.Folders;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Import;
 

@@ -4,6 +4,7 @@ using EdgeLlm.Models;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Training;
 
 namespace EdgeLlm.Quantization.Report;
 

@@ -1,4 +1,4 @@
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Rounding;
 

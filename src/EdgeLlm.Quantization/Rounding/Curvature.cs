@@ -1,6 +1,6 @@
 using System.Buffers;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Rounding;
 

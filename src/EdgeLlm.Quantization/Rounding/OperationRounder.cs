@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Numerics.Tensors;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models.Spec;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Rounding;
 

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Rounding;
 

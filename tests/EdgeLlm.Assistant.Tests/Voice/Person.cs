@@ -48,6 +48,28 @@ internal static partial class Person
         return row[^1];
     }
 
+    /// <summary>
+    /// What whisper.cpp hears in a sound at 16 kHz, where EDGELLM_LISTENER is a program and its arguments that take a WAV file and print a
+    /// line of text (tools/test-voice sets it); null: it is not set.
+    /// </summary>
+    public static async Task<string?> HearAsync(float[] sound)
+    {
+        if (Environment.GetEnvironmentVariable("EDGELLM_LISTENER") is not { Length: > 0 } listener) return null;
+        string file = Path.Combine(Folder, $"{Interlocked.Increment(ref _files)}.wav");
+        await using (FileStream stream = File.Create(file))
+        {
+            new WavWriter(stream, AudioReader.SpeechRate, sound.Length).Write(sound);
+        }
+        string[] command = listener.Split(' ');
+        var start = new ProcessStartInfo(command[0], [.. command[1..], file]) { RedirectStandardOutput = true };
+        using Process process = Process.Start(start)!;
+        string text = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.True(process.ExitCode == 0, $"{listener} ended with {process.ExitCode}");
+        File.Delete(file);
+        return text.Trim();
+    }
+
     private static float[] Read(string file)
     {
         using AudioReader reader = AudioReader.Open(file);

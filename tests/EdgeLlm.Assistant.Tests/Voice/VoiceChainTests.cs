@@ -5,7 +5,8 @@ namespace EdgeLlm.Assistant.Tests.Voice;
 
 /// <summary>
 /// From a person's voice to the assistant's, without hardware: heard by our own recognizer, done on a fake gpiochip, spoken by our own
-/// voice, and heard again. Without EDGELLM_WHOLE a part of it: three requests, a wake word and an interruption.
+/// voice, and heard again, by whisper.cpp under tools/test-voice. Without EDGELLM_WHOLE a part of it: three requests, a wake word and an
+/// interruption.
 /// </summary>
 public sealed class VoiceChainTests(VoiceModels models) : IClassFixture<VoiceModels>
 {

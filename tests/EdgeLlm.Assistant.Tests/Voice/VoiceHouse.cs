@@ -141,8 +141,9 @@ internal sealed class VoiceHouse : IDisposable
             Resample(sound, _sink.Rate));
     }
 
-    /// <summary>What our own recognizer hears in a sound.</summary>
-    public Task<string> TranscribeAsync(float[] sound) => _models.Speech.Recognize!(sound, "en", TestContext.Current.CancellationToken);
+    /// <summary>What is understood of a sound: by whisper.cpp where it is there, else by our own recognizer.</summary>
+    public async Task<string> TranscribeAsync(float[] sound) => await Person.HearAsync(sound)
+        ?? await _models.Speech.Recognize!(sound, "en", TestContext.Current.CancellationToken);
 
     public void Dispose()
     {

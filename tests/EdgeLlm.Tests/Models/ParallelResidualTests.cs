@@ -6,6 +6,7 @@ using EdgeLlm.Models;
 using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization;
 using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Training;
 
 namespace EdgeLlm.Tests.Models;
 
@@ -83,7 +84,7 @@ public sealed class ParallelResidualTests : IDisposable
     {
         using GgufFile file = GgufFile.Open(Write());
         var source = new SourceModel(file);
-        var pass = new ModelPass(source, Tokens.Length);
+        var pass = source.NewPass(Tokens.Length);
         source.Embed(Tokens, pass.Stream);
         pass.Forward(l => source.ReadLayer(l), source.OutputNorm);
         float[] head = source.ReadMatrix(source.HeadName);

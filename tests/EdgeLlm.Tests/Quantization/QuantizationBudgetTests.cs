@@ -5,6 +5,7 @@ using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Tokenization;
+using EdgeLlm.Training;
 
 namespace EdgeLlm.Tests.Quantization;
 
@@ -73,7 +74,7 @@ public sealed class QuantizationBudgetTests
     private static double Divergence(SourceModel source, CalibrationText text, string name, float[] errors)
     {
         int width = source.Model.Width;
-        ModelPass exact = new(source, text.Length), changed = new(source, text.Length);
+        ModelPass exact = source.NewPass(text.Length), changed = source.NewPass(text.Length);
         float[] head = source.ReadMatrix(source.HeadName), changedHead = (float[])head.Clone();
         if (name == source.HeadName) Add(changedHead);
         var loss = new DivergenceLoss(head, changedHead, width);

@@ -1,4 +1,4 @@
-namespace EdgeLlm.Quantization.Numerics;
+namespace EdgeLlm.Training.Numerics;
 
 /// <summary>A matrix in an array: element (r, c) is Data[Offset + r * RowStride + c * ColumnStride].</summary>
 internal readonly record struct MatrixView(float[] Data, int Offset, int Rows, int Columns, int RowStride, int ColumnStride)

@@ -1,8 +1,8 @@
 using System.Buffers;
 using System.Numerics.Tensors;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>KL divergence of a model's predictions from its source's, and its derivatives by the normed last hidden state.</summary>
 /// <param name="sourceHead">[vocabulary, embedding]</param>

@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 
-namespace EdgeLlm.Quantization.Numerics;
+namespace EdgeLlm.Training.Numerics;
 
 /// <summary>
 /// Sums whose order depends on the length alone, so that every run gives the same bits. (TensorPrimitives adds in an order that depends on

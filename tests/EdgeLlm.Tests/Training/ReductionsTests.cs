@@ -1,6 +1,6 @@
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
-namespace EdgeLlm.Tests.Quantization;
+namespace EdgeLlm.Tests.Training;
 
 public sealed class ReductionsTests
 {

@@ -1,9 +1,9 @@
 using System.Numerics.Tensors;
 using EdgeLlm.Kernels;
 using EdgeLlm.Models.Layers;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>A kind of step in floats, forwards and backwards.</summary>
 internal abstract class LayerOperation(params LayerValue[] inputs)

@@ -1,6 +1,6 @@
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>A model's last matrix, some tokens at a time: the logits of all of them would not fit.</summary>
 /// <param name="weights">[vocabulary, width]</param>

@@ -2,7 +2,7 @@ using System.Numerics.Tensors;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>The loss's derivatives by the tuned numbers of a layer: its norms, and a factor of every row of every matrix.</summary>
 internal sealed class LayerGradient : ILayerGradient

@@ -1,7 +1,7 @@
 using System.Numerics.Tensors;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <param name="byLogits">Derivatives by the logits of some tokens: [tokens, vocabulary].</param>
 /// <param name="firstToken">The first one's number.</param>

@@ -1,6 +1,6 @@
 using EdgeLlm.Models.Spec;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>A layer's tensors as floats.</summary>
 internal sealed class LayerWeights

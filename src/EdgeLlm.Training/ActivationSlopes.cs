@@ -1,7 +1,7 @@
 using EdgeLlm.Kernels;
 using EdgeLlm.Kernels.Scalar;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>Derivatives of the functions of <see cref="Activation"/>, of the same polynomials.</summary>
 internal static class ActivationSlopes

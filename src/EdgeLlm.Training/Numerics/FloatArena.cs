@@ -1,4 +1,4 @@
-namespace EdgeLlm.Quantization.Numerics;
+namespace EdgeLlm.Training.Numerics;
 
 /// <summary>
 /// Arrays of floats that the stages of a long work use one after the other, which have the same sizes layer after layer. Left to the

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using EdgeLlm.Kernels.Formats;
 
-namespace EdgeLlm.Quantization.Numerics;
+namespace EdgeLlm.Quantization;
 
 /// <summary>Looks for infinities and NaNs: numbers all of whose exponent's bits are set.</summary>
 internal static class Finite

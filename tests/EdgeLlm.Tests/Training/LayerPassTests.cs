@@ -2,8 +2,9 @@ using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Tests.Models;
+using EdgeLlm.Training;
 
-namespace EdgeLlm.Tests.Quantization;
+namespace EdgeLlm.Tests.Training;
 
 /// <summary>Derivatives against differences of the forward pass.</summary>
 public sealed class LayerPassTests

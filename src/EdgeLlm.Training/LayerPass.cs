@@ -1,8 +1,8 @@
 using System.Numerics.Tensors;
 using EdgeLlm.Models.Layers;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>Rows [tokens, width] one after the other, from an element of an array on.</summary>
 internal readonly record struct FloatRows(float[] Data, int Start)

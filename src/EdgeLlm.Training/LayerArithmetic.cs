@@ -4,9 +4,9 @@ using EdgeLlm.Kernels;
 using EdgeLlm.Kernels.Scalar;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Spec;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training.Numerics;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>Queries, keys and values of some windows, or the derivatives by them: [tokens, heads * dimension].</summary>
 internal readonly record struct AttentionArrays(float[] Queries, float[] Keys, float[] Values);

@@ -8,9 +8,10 @@ using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Quantization.Import;
-using EdgeLlm.Quantization.Numerics;
+using EdgeLlm.Training;
+using EdgeLlm.Training.Numerics;
 
-namespace EdgeLlm.Tests.Quantization.Calibration;
+namespace EdgeLlm.Tests.Training;
 
 /// <summary>
 /// The backward pass of tiny checkpoints against gradients that the reference computed in float64. Derivatives by the bias of a norm are
@@ -68,7 +69,7 @@ public sealed class GoldenGradientTests : IDisposable
         for (int text = 0; text < ids.Length; text++)
         {
             int tokens = ids[text].Length;
-            var pass = new ModelPass(source, tokens);
+            var pass = source.NewPass(tokens);
             source.Embed(ids[text], pass.Stream);
             pass.Forward(l => source.ReadLayer(l), outputNorm);
             float[] byLogits = new float[tokens * vocabulary], byHidden = new float[tokens * width];

@@ -1,4 +1,4 @@
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>Steps by Adam (Kingma and Ba, 2014) for an array of numbers that are tuned relative to their own size.</summary>
 internal sealed class AdamState(int count)

@@ -1,7 +1,7 @@
 using System.Numerics.Tensors;
 using EdgeLlm.Models.Layers;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>The norm of each head of queries or keys.</summary>
 internal sealed class HeadNormOperation(HeadNormStep step, LayerValue heads) : LayerOperation(heads)

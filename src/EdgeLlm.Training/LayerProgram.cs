@@ -2,7 +2,7 @@ using EdgeLlm.Models;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>One write of a register: [tokens, Width] floats.</summary>
 /// <param name="index">Its place among the layer's values.</param>

@@ -1,7 +1,7 @@
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>Receives the gradients of a layer's backward pass.</summary>
 internal interface ILayerGradient

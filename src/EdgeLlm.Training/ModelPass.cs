@@ -1,6 +1,6 @@
 using EdgeLlm.Models.Layers;
 
-namespace EdgeLlm.Quantization.Calibration;
+namespace EdgeLlm.Training;
 
 /// <summary>
 /// Forward and backward pass of one window through all layers, with a layer's weights at a time. Activations are kept where they are small,
@@ -20,15 +20,17 @@ internal sealed class ModelPass
     private readonly float[] _again;      // a layer's input, where it has to be gone through a second time
 
     /// <param name="length">Tokens of a window.</param>
-    public ModelPass(SourceModel source, int length)
+    /// <param name="width">Floats of a token's residual stream.</param>
+    /// <param name="outputBias">Bias of the norm after the last layer: [width], or null.</param>
+    public ModelPass(IReadOnlyList<LayerProgram> programs, NormStep outputNorm, float[]? outputBias, int width, int length)
     {
-        (_length, _programs, _outputNorm, _outputBias) = (length, source.Programs, source.OutputNormStep, source.OutputNormBias);
+        (_length, _programs, _outputNorm, _outputBias) = (length, programs, outputNorm, outputBias);
         _arithmetic = new LayerArithmetic(length);
         bool keepsAll = _programs.Sum(program => LayerPass.ByteCount(program, length)) <= MostPassBytes;
         var arrays = new PassArrays(length);
         _passes = [.. Enumerable.Range(0, keepsAll ? _programs.Count : 1).Select(_ => new LayerPass(_arithmetic, length, arrays))];
-        _inputs = [.. _programs.Select(_ => new float[length * source.Model.Width])];
-        Stream = new float[length * source.Model.Width];
+        _inputs = [.. _programs.Select(_ => new float[length * width])];
+        Stream = new float[length * width];
         _again = keepsAll ? [] : new float[Stream.Length];
         Hidden = new float[Stream.Length];
         Derivatives = new float[Stream.Length];

@@ -6,7 +6,7 @@ using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using EdgeLlm.Kernels.Vectors;
 
-namespace EdgeLlm.Quantization.Numerics;
+namespace EdgeLlm.Training.Numerics;
 
 /// <summary>
 /// Products of float matrices, in blocks that stay in the caches and tiles of 6 x 16 that stay in registers (Goto and van de Geijn,
