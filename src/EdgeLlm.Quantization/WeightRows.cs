@@ -1,6 +1,5 @@
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization;
 

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models.Folders;
-using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Import;
 

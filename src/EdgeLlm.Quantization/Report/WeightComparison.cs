@@ -3,7 +3,6 @@ using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
-using EdgeLlm.Quantization.Calibration;
 using EdgeLlm.Training;
 
 namespace EdgeLlm.Quantization.Report;

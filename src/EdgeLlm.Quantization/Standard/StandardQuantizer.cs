@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Numerics.Tensors;
 using EdgeLlm.Gguf;
 using EdgeLlm.Kernels.Formats;
-using EdgeLlm.Training.Numerics;
 
 namespace EdgeLlm.Quantization.Standard;
 

@@ -15,6 +15,7 @@ internal sealed class WhisperGgml
     private const uint Magic = 0x67676d6c;
     private const int MostVocabulary = 1 << 20, MostTokenBytes = 1 << 12, MostTensors = 1 << 16, MostNameBytes = 256,
         EnglishVocabulary = 51864;
+    private const long MostMergeWork = 1 << 26; // the sum of the tokens' squared lengths: of Whisper's own about 3 million
 
     private readonly MappedFile _map;
     private long _at;
@@ -90,7 +91,13 @@ internal sealed class WhisperGgml
     {
         int count = Between("token", 256, vocabulary);
         var texts = new List<byte[]>(count);
-        for (int i = 0; i < count; i++) texts.Add(Bytes(Between("byte of a token", 0, MostTokenBytes)).ToArray());
+        long work = 0; // finding a token's merges takes the square of its length
+        for (int i = 0; i < count; i++)
+        {
+            texts.Add(Bytes(Between("byte of a token", 0, MostTokenBytes)).ToArray());
+            work += (long)texts[i].Length * texts[i].Length;
+            if (work > MostMergeWork) throw Error($"has too many long tokens: the one at byte {_at - texts[i].Length} is one too many");
+        }
         var ids = new SpecialIds(vocabulary);
         if (ids.NoTimestamps >= vocabulary) throw Error($"has {vocabulary} tokens, too few for those that steer Whisper");
         int merged = Math.Min(count, ids.End); // what is a special token is none of the vocabulary's

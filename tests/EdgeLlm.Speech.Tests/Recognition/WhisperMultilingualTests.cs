@@ -56,6 +56,24 @@ public sealed class WhisperMultilingualTests : IDisposable
             Assert.Throws<ArgumentException>(() => recognizer.Transcribe(samples, options with { Language = "tlh" })).Message);
     }
 
+    [Fact]
+    public void A_ggml_file_of_long_tokens_is_refused_before_hours_of_merging()
+    {
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream);
+        foreach (int number in (int[])[0x67676d6c, Vocabulary, Positions, Width, 2, 1, 64, Width, 2, 1, 80, 0]) writer.Write(number);
+        foreach (int number in (int[])[80, 201]) writer.Write(number);
+        writer.Write(new byte[4 * 80 * 201]);
+        writer.Write(50257);
+        for (int i = 1; i < 50257; i++)
+        {
+            writer.Write(Math.Min(i, 4096));
+            writer.Write(new byte[Math.Min(i, 4096)]); // each is the one before it and a byte more
+        }
+        File.WriteAllBytes(_path, stream.ToArray());
+        Assert.Contains("too many long tokens", Assert.Throws<ModelException>(() => SpeechRecognizer.OpenFile(_path)).Message);
+    }
+
     /// <summary>One layer each, a vocabulary of single bytes and pairs of letters.</summary>
     private static byte[] RandomModel()
     {

@@ -6,7 +6,6 @@ using EdgeLlm.Models;
 using EdgeLlm.Models.Spec;
 using EdgeLlm.Quantization;
 using EdgeLlm.Quantization.Calibration;
-using EdgeLlm.Training;
 
 namespace EdgeLlm.Tests.Models;
 

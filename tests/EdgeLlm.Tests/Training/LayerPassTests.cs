@@ -1,6 +1,6 @@
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
-using EdgeLlm.Quantization.Calibration;
+using EdgeLlm.Training;
 using EdgeLlm.Tests.Models;
 using EdgeLlm.Training;
 
