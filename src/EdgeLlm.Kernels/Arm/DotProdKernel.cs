@@ -26,8 +26,8 @@ internal sealed unsafe class DotProdKernel : NeonKernel
             case Packing.E4Group32: MultiplyPacked<E4Group32Dots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case Packing.E4Group16: MultiplyPacked<E4Group16Dots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case Packing.E8Group32: MultiplyPacked<E8Group32Dots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case Packing.E5Group32: MultiplyPacked<QuadDots<E5Quads>>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case Packing.E3Group32: MultiplyPacked<QuadDots<E3Quads>>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case Packing.E5Group32: MultiplyPacked<E5Group32Dots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case Packing.E3Group32: MultiplyPacked<E3Group32Dots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
         }
     }
 

@@ -67,9 +67,9 @@ internal unsafe partial class NeonKernel : VectorKernel
             case Packing.E4Group16: MultiplyPacked<E4Group16WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case Packing.E8Group32: MultiplyPacked<E8Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case Packing.E5Group32:
-                MultiplyPacked<QuadWideningDots<E5Quads>>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+                MultiplyPacked<E5Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             case Packing.E3Group32:
-                MultiplyPacked<QuadWideningDots<E3Quads>>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+                MultiplyPacked<E3Group32WideningDots>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
         }
     }
 

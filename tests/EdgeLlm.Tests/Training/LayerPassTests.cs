@@ -1,6 +1,5 @@
 using EdgeLlm.Models.Layers;
 using EdgeLlm.Models.Spec;
-using EdgeLlm.Training;
 using EdgeLlm.Tests.Models;
 using EdgeLlm.Training;
 
