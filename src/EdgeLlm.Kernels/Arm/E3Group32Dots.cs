@@ -20,7 +20,8 @@ internal readonly unsafe struct E3Group32Dots : IPackedDots
         // The rings' bytes of rows 0 to 3 (l, m, g) and 4 to 7 (o, p, r).
         Vector128<byte> l = AdvSimd.LoadVector128(codes + 96 * (block % 4)), m = AdvSimd.LoadVector128(codes + (96 * (block % 4) + 32)),
             g = AdvSimd.LoadVector128(codes + (96 * (block % 4) + 64));
-        Vector128<byte> o = AdvSimd.LoadVector128(codes + (96 * (block % 4) + 16)), p = AdvSimd.LoadVector128(codes + (96 * (block % 4) + 48)),
+        Vector128<byte> o = AdvSimd.LoadVector128(codes + (96 * (block % 4) + 16)),
+            p = AdvSimd.LoadVector128(codes + (96 * (block % 4) + 48)),
             r = AdvSimd.LoadVector128(codes + (96 * (block % 4) + 80));
         Vector128<int> low = Vector128<int>.Zero, high = low;
         low = Dp.DotProductBySelectedQuadruplet(low, AdvSimd.Arm64.VectorTableLookup(codebook, (l & half).AsSByte()), x0, 0);
