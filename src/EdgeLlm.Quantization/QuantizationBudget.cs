@@ -19,7 +19,7 @@ internal sealed class QuantizationBudget
 
     // Shares of the estimate for rounding to the nearest that are about left after rounding by the loss, of layers and of the head. E8 is
     // rounded to the nearest anyway.
-    private const double LayerGain = 0.4, HeadGain = 0.7;
+    private const double LayerGain = 0.29, HeadGain = 0.5;
 
     private readonly QuantizationPlan _plan;
     private readonly Packing[] _forms; // by rising size
@@ -59,6 +59,9 @@ internal sealed class QuantizationBudget
     /// <summary>The forms that can be chosen, by rising size.</summary>
     public static IReadOnlyList<Packing> AllForms { get; } =
         [Packing.E3Group32, Packing.E4Group32, Packing.E4Group16, Packing.E5Group32, Packing.E8Group32];
+
+    /// <summary>The forms that are chosen from where nobody says which: without E3, whose files are for those who ask for a size.</summary>
+    public static IReadOnlySet<Packing> DefaultForms { get; } = AllForms.Where(static form => form != Packing.E3Group32).ToHashSet();
 
     /// <summary>Whether forms can be chosen for a model: its layers have to have a backward pass.</summary>
     public static bool CanFit(GgufFile file)

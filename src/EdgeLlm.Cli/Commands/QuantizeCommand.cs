@@ -56,16 +56,16 @@ internal static class QuantizeCommand
     };
 
     private static readonly Option<string?> Group =
-        OneOf("--group", "Weights that share a scale in the layers: 32 (4.25 bits a weight, the default) or 16 (4.5 bits)", "32", "16");
+        OneOf("--group", "4 bits for all layers, with a scale for 32 weights (4.25 bits a weight) or for 16 (4.5 bits)", "32", "16");
 
     private static readonly Option<string?> Embedding =
-        OneOf("--embedding", "Embedding and head in 8 bits (e8), 5 (e5) or 4 (e4)", "e8", "e5", "e4");
+        OneOf("--embedding", "Embedding and head in 8 bits (e8), 5 (e5) or 4 (e4), and 4 bits for all layers", "e8", "e5", "e4");
 
     private static readonly Option<string?> Forms = new("--forms")
     {
         Description =
-            "Choose a form for each matrix from this list, by how much the predictions depend on it, within the bytes of the default "
-                + "form or of --size or --bits (which take all four if it is left out)",
+            "The forms to choose from for each matrix, by how much the predictions depend on it (default: e4,e5,e8; with --size or --bits "
+                + "all four)",
         HelpName = "e3,e4,e5,e8",
     };
 
@@ -112,8 +112,8 @@ internal static class QuantizeCommand
     public static Command Create()
     {
         var command = new Command("quantize",
-            "Pack a model: 4 bits for the layers, 8 for embedding and head. Takes any GGUF model that runs here, and Hugging Face "
-                + "folders of the same families.")
+            "Pack a model: 4, 5 or 8 bits for each matrix, in the bytes of 4 for the layers and 8 for embedding and head. Takes any GGUF "
+                + "model that runs here, and Hugging Face folders of the same families.")
         {
             Input, Target, Calibrate, Lora, Fast, Type, Importance, KeepImportance, Group, Embedding, Decoder, Size, Bits, Forms,
             NoGradients, NoLattice, SharedOptions.ChatTemplate, Evaluate, NoReport, Force, DryRun,
@@ -151,6 +151,7 @@ internal static class QuantizeCommand
             Body = body,
             Embedding = result.GetValue(Embedding) switch { "e4" => body, "e5" => Packing.E5Group32, _ => Packing.E8Group32 },
             Forms = ReadForms(result.GetValue(Forms)),
+            HasFixedForms = result.GetValue(Group) is not null || result.GetValue(Embedding) is not null,
             Decoder = result.GetValue(Decoder) is { } decoder ? decoder == "e8" ? Packing.E8Group32 : body : null,
             Megabytes = result.GetValue(Size),
             BitsPerWeight = result.GetValue(Bits),

@@ -51,8 +51,11 @@ internal sealed record QuantizeOptions
     /// <summary>Bits that a packed weight may have on average, or null.</summary>
     public double? BitsPerWeight { get; init; }
 
-    /// <summary>The forms that a matrix may get where they are chosen; null: all, and without a budget they are not chosen.</summary>
+    /// <summary>The forms that a matrix may get where they are chosen; null: all with a budget, else those of the default.</summary>
     public IReadOnlySet<Packing>? Forms { get; init; }
+
+    /// <summary>Whether <see cref="Body"/> and <see cref="Embedding"/> are the forms, and not only their bytes the budget.</summary>
+    public bool HasFixedForms { get; init; }
 
     /// <summary>Whether it does without calibration.</summary>
     public bool IsFast { get; init; }

@@ -28,7 +28,7 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     public async Task<int> RunAsync(CancellationToken cancellation)
     {
         if (!options.IsDryRun) RequireFiles();
-        bool needsWeights = !options.IsDryRun || options.HasBudget || options.KeepsLattices;
+        bool needsWeights = !(options.IsDryRun && options.IsFast) || options.HasBudget || options.KeepsLattices;
         using QuantizeSource source = await QuantizeSource.OpenAsync(options.Input, options.ChatTemplate,
             options.IsDryRun ? null : options.Output, needsWeights, cancellation).ConfigureAwait(false);
         try
@@ -52,7 +52,9 @@ internal sealed class QuantizeRun(QuantizeOptions options)
         string? text = await ReadCalibrationAsync(cancellation).ConfigureAwait(false);
         bool usesLoss = !options.IsFast && options.Importance is null && options.UsesGradients && QuantizationBudget.CanFit(file);
         plan.Rotates = usesLoss;
-        if (options.HasBudget || options.Forms is not null) await FitBudgetAsync(plan, text, cancellation).ConfigureAwait(false);
+        bool choosesForms = usesLoss && !options.HasFixedForms && options.Adapters.Length == 0;
+        if (options.HasBudget || options.Forms is not null || choosesForms)
+            await FitBudgetAsync(plan, text, cancellation).ConfigureAwait(false);
         if (options.IsDryRun)
         {
             PlanTable.Show(plan);
@@ -129,8 +131,9 @@ internal sealed class QuantizeRun(QuantizeOptions options)
             : options.BitsPerWeight is { } bits ? (long)(bits / 8 * plan.PackedWeights) + plan.OtherBytes
             : plan.OutputBytes;
         long readBytes = options.HasBudget ? long.MaxValue : plan.Tensors.Sum(plan.ReadBytesOf);
-        QuantizationBudget.RequireRoom(plan, bytes, options.Forms);
-        new QuantizationBudget(plan, text, report, cancellation, options.Forms).Fit(bytes, readBytes);
+        IReadOnlySet<Packing>? forms = options.Forms ?? (options.HasBudget ? null : QuantizationBudget.DefaultForms);
+        QuantizationBudget.RequireRoom(plan, bytes, forms);
+        new QuantizationBudget(plan, text, report, cancellation, forms).Fit(bytes, readBytes);
     }, cancellation));
 
     /// <summary>Importance of inputs by the calibration text; written where it was asked for.</summary>

@@ -36,7 +36,7 @@ public sealed class QuantizeCommandTests : IDisposable
         string source = SharedFolder.Require("golden", "logits", "llama"), target = Path.Combine(_folder.Root, "packed.gguf");
         CliResult plan = await TestCli.RunAsync("quantize", source, target, "--dry-run");
         Assert.Equal(0, plan.ExitCode);
-        Assert.Contains("e4g32", plan.Output);
+        Assert.Contains("e5g32", plan.Output);
         Assert.Empty(Directory.GetFiles(_folder.Root));
 
         CliResult result = await TestCli.RunAsync("quantize", source, target, "--fast", "--no-report");
@@ -45,6 +45,24 @@ public sealed class QuantizeCommandTests : IDisposable
         CliResult answer = await TestCli.RunAsync("run", "--model", target, "--raw", "--max-tokens", "5", "Once upon a time");
         Assert.Equal(0, answer.ExitCode);
         Assert.NotEmpty(answer.Output);
+    }
+
+    [Fact]
+    public async Task By_default_forms_are_chosen_within_the_bytes_of_4_bits_for_layers_and_8_for_the_rest()
+    {
+        string source = SharedFolder.Require("golden", "logits", "llama"), target = Path.Combine(_folder.Root, "packed.gguf");
+        CliResult chosen = await TestCli.RunAsync("quantize", source, target, "--dry-run"),
+            fixedForms = await TestCli.RunAsync("quantize", source, target, "--group", "32", "--dry-run"),
+            withoutGradients = await TestCli.RunAsync("quantize", source, target, "--no-gradients", "--dry-run");
+        Assert.Equal((0, 0, 0), (chosen.ExitCode, fixedForms.ExitCode, withoutGradients.ExitCode));
+        Assert.InRange(Kilobytes(chosen), .97 * Kilobytes(fixedForms), Kilobytes(fixedForms));
+        Assert.Contains("predicted KL divergence", chosen.Output);
+        Assert.DoesNotContain("e5g32", fixedForms.Output);
+        Assert.DoesNotContain("e5g32", withoutGradients.Output);
+
+        static double Kilobytes(CliResult result) => double.Parse(
+            result.Output.Split('\n').Single(line => line.Contains("of tensors", StringComparison.Ordinal)).Split(' ')[0],
+            System.Globalization.CultureInfo.InvariantCulture);
     }
 
     [Fact]
