@@ -2,6 +2,8 @@
 //   kernel-bench [--kernel avx2] [--type Q4_1,Q8_0,E4Group32] [--shape 576x1536 (rows x columns)] [--tokens 1,4,256]
 // A line per case: median and best of many short rounds, so that a busy machine disturbs little. GEMV of a shape walks over copies of the
 // matrix, 64 MB in all (larger than caches), so GB/s is what comes from memory; add --cached for one copy.
+//   kernel-bench --type E5Group32 --shape 1536x576 --tokens 1 --times 6
+// The best kernel multiplies the whole matrix so many times, and nothing is timed: tools/arm64-kernels counts its instructions.
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -12,13 +14,14 @@ using EdgeLlm.Kernels.Formats;
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 const long StreamedBytes = 64 << 20;
 bool cached = args.Contains("--cached");
+int? times = Option("--times") is { } count ? int.Parse(count) : null;
 IEnumerable<Kernel> kernels = Option("--kernel") is { } name ? [Kernel.Choose(name)]
-    : Kernel.Available.Where(kernel => kernel.Name != "scalar");
+    : times is not null ? [Kernel.Available[0]] : Kernel.Available.Where(kernel => kernel.Name != "scalar");
 string[] types = (Option("--type") ?? "Q4_1,Q4_0,Q5_0,Q8_0,IQ4_NL,Q4_K,Q6_K,E4Group32,E4Group16,E8Group32,E5Group32,E3Group32").Split(',');
 string[] shapes = (Option("--shape") ?? "576x576,1536x576,576x1536,2048x1024").Split(',');
 int[] tokenCounts = [.. (Option("--tokens") ?? "1,2,4,256").Split(',').Select(int.Parse)];
 
-Console.WriteLine("kernel    type      rows x columns  tokens   GMAC/s     best     GB/s     best");
+if (times is null) Console.WriteLine("kernel    type      rows x columns  tokens   GMAC/s     best     GB/s     best");
 foreach (Kernel kernel in kernels)
 {
     foreach (string typeName in types)
@@ -34,6 +37,12 @@ foreach (Kernel kernel in kernels)
 }
 
 string? Option(string option) => Array.IndexOf(args, option) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
+
+static Vector256<sbyte> Codebook()
+{
+    var half = Vector128.Create((sbyte)-63, -52, -42, -33, -25, -18, -11, -5, 1, 7, 13, 19, 27, 35, 45, 57);
+    return Vector256.Create(half, half);
+}
 
 unsafe void Measure(Kernel kernel, ElementType type, Packing packing, int rows, int columns, int tokens)
 {
@@ -58,9 +67,15 @@ unsafe void Measure(Kernel kernel, ElementType type, Packing packing, int rows, 
         for (int t = 0; t < tokens; t++) kernel.QuantizePacked(floats, packedX, t);
     }
 
+    for (int i = 0; i < times; i++)
+    {
+        var whole = new WeightMatrix(weights, new PackedLayout(packing, columns), Codebook(), rows);
+        kernel.MultiplyPacked(whole, packedX, tokens, y, rows, 0, rows, scratch);
+    }
+    if (times is not null) return;
+
     // A round is some 0.3 milliseconds: short enough to fit between two interruptions.
-    var half = Vector128.Create((sbyte)-63, -52, -42, -33, -25, -18, -11, -5, 1, 7, 13, 19, 27, 35, 45, 57);
-    var codebook = Vector256.Create(half, half);
+    Vector256<sbyte> codebook = Codebook();
     var rates = new List<double>();
     long copy = 0;
     int firstRow = 0;
