@@ -57,7 +57,16 @@ public sealed class FolderLogitsTests : IDisposable
     {
         string folder = SharedFolder.Require("golden", "logits", family), packed = _folder.PathOf("packed.gguf");
         using (GgufFile file = GgufFile.Open(Import(folder)))
-            new CalibratedQuantizer(Plan(file), new QuantizationSettings(), null).Save(packed, (_, _) => { }, CancellationToken.None);
+        {
+            QuantizationPlan plan = Plan(file);
+            if (QuantizationBudget.CanFit(file)) // its forms are chosen, in the same bytes
+            {
+                plan.Rotates = true;
+                long bytes = plan.OutputBytes, read = plan.Tensors.Sum(plan.ReadBytesOf);
+                new QuantizationBudget(plan, null, (_, _) => { }, CancellationToken.None, QuantizationBudget.DefaultForms).Fit(bytes, read);
+            }
+            new CalibratedQuantizer(plan, new QuantizationSettings(), null).Save(packed, (_, _) => { }, CancellationToken.None);
+        }
         CheckDivergence(folder, packed);
     }
 
