@@ -21,6 +21,8 @@ internal sealed class QuantizationBudget
     // rounded to the nearest anyway.
     private const double LayerGain = 0.29, HeadGain = 0.5;
 
+    private const int E5CodebookBytes = 16; // that it is longer in the header than others
+
     private readonly QuantizationPlan _plan;
     private readonly Packing[] _forms; // by rising size
     private readonly Dictionary<string, double[]> _divergences = []; // of each form
@@ -132,7 +134,8 @@ internal sealed class QuantizationBudget
     private IEnumerable<(string Name, Packing Form, long Bytes, double Ratio)> StepsOf(string name, double[] divergences)
     {
         GgufTensor tensor = _plan.Tensors.First(tensor => tensor.Name == name);
-        long[] sizes = [.. _forms.Select(form => new PackedLayout(form, (int)tensor.Columns).ByteCount((int)tensor.Rows))];
+        long[] sizes = [.. _forms.Select(form => new PackedLayout(form, (int)tensor.Columns).ByteCount((int)tensor.Rows)
+            + (form == Packing.E5Group32 ? E5CodebookBytes : 0))];
         for (int at = FirstForm(name, _forms); at < _forms.Length - 1;)
         {
             int next = Enumerable.Range(at + 1, _forms.Length - at - 1).MaxBy(form => Ratio(at, form));

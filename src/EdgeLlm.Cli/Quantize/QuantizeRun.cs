@@ -22,6 +22,8 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     private const int ImportanceWindows = 32;
     private const int ImportanceWindowTokens = 512;
 
+    private const int PredictionBytes = 128; // of the key that tells the predicted divergence, aligned
+
     private readonly long _started = Stopwatch.GetTimestamp();
 
     /// <returns>An <see cref="ExitCode"/>.</returns>
@@ -129,7 +131,7 @@ internal sealed class QuantizeRun(QuantizeOptions options)
         // Without a size: that of 4 bits for the layers and 8 for embedding and head, and no more than those to read.
         long bytes = options.Megabytes is { } megabytes ? (long)(megabytes * 1e6) - plan.HeaderBytes
             : options.BitsPerWeight is { } bits ? (long)(bits / 8 * plan.PackedWeights) + plan.OtherBytes
-            : plan.OutputBytes;
+            : plan.OutputBytes - PredictionBytes;
         long readBytes = options.HasBudget ? long.MaxValue : plan.Tensors.Sum(plan.ReadBytesOf);
         IReadOnlySet<Packing>? forms = options.Forms ?? (options.HasBudget ? null : QuantizationBudget.DefaultForms);
         QuantizationBudget.RequireRoom(plan, bytes, forms);
