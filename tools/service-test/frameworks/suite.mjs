@@ -73,7 +73,7 @@ async function refused(run, words) {
   const openai = new OpenAI({ baseURL: `${address}/v1`, apiKey: key, maxRetries: 0 });
   const chat = (more = {}, options) => openai.chat.completions.create({ model, messages, temperature: 0, max_tokens: 16, ...more }, options);
   const tools = [{ type: 'function', function: { name: 'weather', description: 'The weather of a city.', parameters: json, strict: true } }];
-  const asked = { messages: [{ role: 'user', content: ask }], tools, max_tokens: 120 };
+  const asked = { messages: [{ role: 'user', content: ask }], tools, max_tokens: 400 };
   const checkCall = call => assert.equal(typeof JSON.parse(call.function.arguments).city, 'string');
   cell('openai', 'chat', async () => textOf((await chat()).choices[0].message.content));
   cell('openai', 'stream', async () => assert.equal(await gather(await chat({ stream: true, stream_options: { include_usage: true } }), one => one.choices[0]?.delta.content), (await chat()).choices[0].message.content));
