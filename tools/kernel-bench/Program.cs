@@ -38,12 +38,6 @@ foreach (Kernel kernel in kernels)
 
 string? Option(string option) => Array.IndexOf(args, option) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
 
-static Vector256<sbyte> Codebook()
-{
-    var half = Vector128.Create((sbyte)-63, -52, -42, -33, -25, -18, -11, -5, 1, 7, 13, 19, 27, 35, 45, 57);
-    return Vector256.Create(half, half);
-}
-
 unsafe void Measure(Kernel kernel, ElementType type, Packing packing, int rows, int columns, int tokens)
 {
     int RowsPerCall = tokens <= 8 ? 64 : 128;
@@ -67,15 +61,16 @@ unsafe void Measure(Kernel kernel, ElementType type, Packing packing, int rows, 
         for (int t = 0; t < tokens; t++) kernel.QuantizePacked(floats, packedX, t);
     }
 
-    for (int i = 0; i < times; i++)
+    var half = Vector128.Create((sbyte)-63, -52, -42, -33, -25, -18, -11, -5, 1, 7, 13, 19, 27, 35, 45, 57);
+    var codebook = Vector256.Create(half, half);
+    if (times is not null)
     {
-        var whole = new WeightMatrix(weights, new PackedLayout(packing, columns), Codebook(), rows);
-        kernel.MultiplyPacked(whole, packedX, tokens, y, rows, 0, rows, scratch);
+        var whole = new WeightMatrix(weights, new PackedLayout(packing, columns), codebook, rows);
+        for (int i = 0; i < times; i++) kernel.MultiplyPacked(whole, packedX, tokens, y, rows, 0, rows, scratch);
+        return;
     }
-    if (times is not null) return;
 
     // A round is some 0.3 milliseconds: short enough to fit between two interruptions.
-    Vector256<sbyte> codebook = Codebook();
     var rates = new List<double>();
     long copy = 0;
     int firstRow = 0;

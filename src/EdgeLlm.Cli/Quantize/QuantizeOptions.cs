@@ -78,6 +78,13 @@ internal sealed record QuantizeOptions
     /// <summary>Whether each matrix' form follows from a budget of bytes.</summary>
     public bool HasBudget => Megabytes is not null || BitsPerWeight is not null;
 
+    /// <summary>Whether each matrix' form is chosen: by what was asked for, or by default where the model's loss can be computed.</summary>
+    public bool ChoosesForms => HasBudget || Forms is not null
+        || (StandardType is null && UsesLoss && !HasFixedForms && Adapters.Length == 0);
+
+    /// <summary>Whether a model whose layers have a backward pass is rounded by its loss.</summary>
+    public bool UsesLoss => !IsFast && Importance is null && UsesGradients;
+
     /// <summary>The calibration text's name in reports.</summary>
     public string CalibrationName => Path.GetFileName(Calibration) ?? "the text that comes with edgellm";
 }

@@ -30,7 +30,7 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     public async Task<int> RunAsync(CancellationToken cancellation)
     {
         if (!options.IsDryRun) RequireFiles();
-        bool needsWeights = !(options.IsDryRun && options.IsFast) || options.HasBudget || options.KeepsLattices;
+        bool needsWeights = !options.IsDryRun || options.ChoosesForms || options.KeepsLattices;
         using QuantizeSource source = await QuantizeSource.OpenAsync(options.Input, options.ChatTemplate,
             options.IsDryRun ? null : options.Output, needsWeights, cancellation).ConfigureAwait(false);
         try
@@ -52,11 +52,9 @@ internal sealed class QuantizeRun(QuantizeOptions options)
     {
         var plan = new QuantizationPlan(file, options.Body, options.Embedding, lattices);
         string? text = await ReadCalibrationAsync(cancellation).ConfigureAwait(false);
-        bool usesLoss = !options.IsFast && options.Importance is null && options.UsesGradients && QuantizationBudget.CanFit(file);
-        plan.Rotates = usesLoss;
-        bool choosesForms = usesLoss && !options.HasFixedForms && options.Adapters.Length == 0;
-        if (options.HasBudget || options.Forms is not null || choosesForms)
-            await FitBudgetAsync(plan, text, cancellation).ConfigureAwait(false);
+        plan.Rotates = options.UsesLoss && QuantizationBudget.CanFit(file);
+        bool isAsked = options.HasBudget || options.Forms is not null; // then a model that has no choice is refused
+        if (options.ChoosesForms && (isAsked || plan.Rotates)) await FitBudgetAsync(plan, text, cancellation).ConfigureAwait(false);
         if (options.IsDryRun)
         {
             PlanTable.Show(plan);

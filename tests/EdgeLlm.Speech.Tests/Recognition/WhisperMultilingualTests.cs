@@ -61,10 +61,7 @@ public sealed class WhisperMultilingualTests : IDisposable
     {
         using var stream = new MemoryStream();
         using var writer = new BinaryWriter(stream);
-        foreach (int number in (int[])[0x67676d6c, Vocabulary, Positions, Width, 2, 1, 64, Width, 2, 1, 80, 0]) writer.Write(number);
-        foreach (int number in (int[])[80, 201]) writer.Write(number);
-        writer.Write(new byte[4 * 80 * 201]);
-        writer.Write(50257);
+        WriteHeader(writer);
         for (int i = 1; i < 50257; i++)
         {
             writer.Write(Math.Min(i, 4096));
@@ -74,15 +71,21 @@ public sealed class WhisperMultilingualTests : IDisposable
         Assert.Contains("too many long tokens", Assert.Throws<ModelException>(() => SpeechRecognizer.OpenFile(_path)).Message);
     }
 
+    /// <summary>Sizes, mel filters, and how many tokens follow.</summary>
+    private static void WriteHeader(BinaryWriter writer)
+    {
+        foreach (int number in (int[])[0x67676d6c, Vocabulary, Positions, Width, 2, 1, 64, Width, 2, 1, 80, 0]) writer.Write(number);
+        foreach (int number in (int[])[80, 201]) writer.Write(number);
+        writer.Write(new byte[4 * 80 * 201]);
+        writer.Write(50257);
+    }
+
     /// <summary>One layer each, a vocabulary of single bytes and pairs of letters.</summary>
     private static byte[] RandomModel()
     {
         using var stream = new MemoryStream();
         using var writer = new BinaryWriter(stream);
-        foreach (int number in (int[])[0x67676d6c, Vocabulary, Positions, Width, 2, 1, 64, Width, 2, 1, 80, 0]) writer.Write(number);
-        foreach (int number in (int[])[80, 201]) writer.Write(number);
-        writer.Write(new byte[4 * 80 * 201]);
-        writer.Write(50257);
+        WriteHeader(writer);
         for (int i = 0; i < 50257; i++)
         {
             byte[] token = i < 256 ? [(byte)i] : [(byte)(i >> 8), (byte)i, (byte)(i * 7)];
