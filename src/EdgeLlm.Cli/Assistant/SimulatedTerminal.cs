@@ -22,6 +22,7 @@ internal sealed class SimulatedTerminal(AssistantRun run, TextReader input, Text
     private readonly Lock _turn = new();
     private readonly SemaphoreSlim _quiet = new(0);
     private bool _isReading, _isPrompting; // waits for a line; and has nothing but the prompt on it
+    private bool _isOwnTurn; // what happens is of the line that was typed, not of an announcement just before it
 
     /// <summary>Runs until the input ends.</summary>
     public async Task<int> RunAsync(CancellationToken cancellation)
@@ -61,16 +62,26 @@ internal sealed class SimulatedTerminal(AssistantRun run, TextReader input, Text
                 SetSensor(words[1], words[2], value); return;
             case "/set": Write("/set SENSOR QUANTITY VALUE, such as: /set \"living room\" temperature 25"); return;
             case "/button" when run.Host.Loop.State == AssistantState.Confirming:
+                BeginTurn(isOwn: true); // nothing else goes on while it asks
                 run.Host.Loop.Signal(AssistantSignal.ButtonPressed);
                 break;
             case "/button": Write("The button begins a spoken request: here, just type it. (After a question, it is a yes.)"); return;
             case ['/', ..]: Write($"There is no {Printable.Line(words[0], 40)}. /help shows what there is."); return;
             default:
-                while (_quiet.Wait(0)) { } // what it said on its own, such as that a timer is over
+                BeginTurn(isOwn: false); // until it is heard
                 run.Host.Loop.Say(new TextRequest(line, Source.Voice));
                 break;
         }
         await _quiet.WaitAsync(cancellation).ConfigureAwait(false); // the prompt comes after the answer
+    }
+
+    private void BeginTurn(bool isOwn)
+    {
+        lock (_turn)
+        {
+            while (_quiet.Wait(0)) { } // what it said on its own, such as that a timer is over
+            _isOwnTurn = isOwn;
+        }
     }
 
     private void SetSensor(string name, string quantity, double value)
@@ -104,14 +115,15 @@ internal sealed class SimulatedTerminal(AssistantRun run, TextReader input, Text
                 if (_isReading) Prompt();
             }
             else if (happened.Kind is AssistantEventKind.State) ShowState(happened.Text);
-            else if (happened.Kind is not AssistantEventKind.Heard) AssistantText.Write(happened, output);
+            else if (happened.Kind is AssistantEventKind.Heard) _isOwnTurn = true;
+            else AssistantText.Write(happened, output);
             output.Flush();
         }
     }
 
     private void ShowState(string state)
     {
-        if (state is "idle" or "confirming") _quiet.Release();
+        if (_isOwnTurn && state is "idle" or "confirming") _quiet.Release();
         if (state == "confirming")
             output.WriteLine($"(waits {run.Host.Settings.Times.Confirm.TotalSeconds:0} s for a yes: type yes, or /button)");
     }

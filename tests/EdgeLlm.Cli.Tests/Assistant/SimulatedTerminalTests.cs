@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text;
+using EdgeLlm.Assistant.Conversation;
 using EdgeLlm.Cli.Assistant;
 using EdgeLlm.Devices.Fakes;
 
@@ -27,6 +28,41 @@ public sealed class SimulatedTerminalTests
         await shown.UntilAsync(text => text.Length > before.Length && text.EndsWith("you> ", StringComparison.Ordinal));
         Assert.EndsWith("kitchen light is on.\nyou> ", shown.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("you> ", shown.ToString()[before.Length..^"you> ".Length], StringComparison.Ordinal);
+        lines.Add("quit", TestContext.Current.CancellationToken);
+        Assert.Equal(0, await running);
+    }
+
+    [Fact]
+    public async Task A_line_typed_before_an_announcement_has_quite_ended_is_still_answered_before_the_prompt()
+    {
+        using var hardware = new FakeHardware();
+        await using var run = new AssistantRun(SimulatedHouse.Settings with { Model = "none" }, hardware, 1, static _ => { });
+        using var lines = new BlockingCollection<string>();
+        var shown = new Shown();
+        Task<int> running =
+            new SimulatedTerminal(run, new Typed(lines), shown).RunAsync(TestContext.Current.CancellationToken);
+        await shown.UntilAsync(static text => text.EndsWith("you> ", StringComparison.Ordinal));
+        using var isTyped = new ManualResetEventSlim();
+        Action<AssistantEvent> show = run.Happened!;
+        run.Happened = happened =>
+        {
+            if (happened is { Kind: AssistantEventKind.State, Text: "idle" })
+            {
+                isTyped.Wait(TestContext.Current.CancellationToken);
+                show(happened);
+                Thread.Sleep(100); // before the request itself: a prompt for this state would be seen
+                return;
+            }
+            show(happened);
+        };
+        run.Host.Loop.Announce("Time is up.");
+        await shown.UntilAsync(static text => text.EndsWith("Time is up.\nyou> ", StringComparison.Ordinal));
+        string before = shown.ToString();
+        lines.Add("turn on the kitchen light", TestContext.Current.CancellationToken);
+        await Task.Delay(100, TestContext.Current.CancellationToken); // until the terminal has passed it on
+        isTyped.Set();
+        await shown.UntilAsync(text => text.Length > before.Length && text.EndsWith("you> ", StringComparison.Ordinal));
+        Assert.EndsWith("kitchen light is on.\nyou> ", shown.ToString(), StringComparison.Ordinal);
         lines.Add("quit", TestContext.Current.CancellationToken);
         Assert.Equal(0, await running);
     }
