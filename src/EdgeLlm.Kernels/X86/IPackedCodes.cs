@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace EdgeLlm.Kernels.X86;
@@ -8,7 +9,7 @@ internal unsafe interface IPackedCodes
     /// <summary>From one 32 columns to the next.</summary>
     static abstract int BlockBytes { get; }
 
-    /// <summary>True of codes that become codebook values plus <see cref="PackedTile.Bias"/>; else values are int8.</summary>
+    /// <summary>True of codes that become codebook values plus <see cref="PackedTile.Bias"/>; else values are int8, in panels plus 128.</summary>
     static virtual bool HasCodebook => true;
 
     /// <summary>True of codes that are nibbles of two quads each, which a product takes out of a byte together.</summary>
@@ -17,7 +18,10 @@ internal unsafe interface IPackedCodes
     /// <summary>True where each 16 columns have a sub-scale, not each 32.</summary>
     static virtual bool HasScalePer16 => false;
 
-    /// <summary>Four columns of eight rows as codebook values plus bias; of codes that are not nibbles.</summary>
+    /// <summary>Added to values in a <see cref="PackedPanel"/> so that they fit an unsigned operand.</summary>
+    static virtual int Bias => PackedTile.Bias;
+
+    /// <summary>Four columns of eight rows as values plus <see cref="Bias"/>; of codes that are not nibbles.</summary>
     /// <param name="table">Values of the codes 0 to 15, in both halves.</param>
     /// <param name="upper">Those of 16 to 31.</param>
     /// <param name="quad">A constant: which four of the 32 columns.</param>
@@ -46,4 +50,10 @@ internal readonly struct E8Group32Codes : IPackedCodes
     public static int BlockBytes => 256;
 
     public static bool HasCodebook => false;
+
+    public static int Bias => 128;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Vector256<byte> Quad(byte* block, Vector256<byte> table, Vector256<byte> upper, int quad) =>
+        Vector256.Load(block + 32 * quad) ^ Vector256.Create((byte)128);
 }

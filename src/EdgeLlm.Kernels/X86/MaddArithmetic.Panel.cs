@@ -33,15 +33,15 @@ internal readonly unsafe partial struct MaddArithmetic
                     }
                     Vector256<byte> aFirst = Vector256.Load(a), aSecond = Vector256.Load(a + 32), bFirst = Vector256.Load(b),
                         bSecond = Vector256.Load(b + 32);
-                    AddQuads<TCodes>(ref a0, ref b0, aFirst, aSecond, bFirst, bSecond, values, aScales + offset0, bScales + offset0);
+                    AddQuads(ref a0, ref b0, aFirst, aSecond, bFirst, bSecond, values, aScales + offset0, bScales + offset0);
                     if (TTokens.Count > 1)
-                        AddQuads<TCodes>(ref a1, ref b1, aFirst, aSecond, bFirst, bSecond, values + 32,
+                        AddQuads(ref a1, ref b1, aFirst, aSecond, bFirst, bSecond, values + 32,
                             aScales + offset1, bScales + offset1);
                     if (TTokens.Count > 2)
                     {
-                        AddQuads<TCodes>(ref a2, ref b2, aFirst, aSecond, bFirst, bSecond, values + 64,
+                        AddQuads(ref a2, ref b2, aFirst, aSecond, bFirst, bSecond, values + 64,
                             aScales + offset2, bScales + offset2);
-                        AddQuads<TCodes>(ref a3, ref b3, aFirst, aSecond, bFirst, bSecond, values + 96,
+                        AddQuads(ref a3, ref b3, aFirst, aSecond, bFirst, bSecond, values + 96,
                             aScales + offset3, bScales + offset3);
                     }
                 }
@@ -58,24 +58,15 @@ internal readonly unsafe partial struct MaddArithmetic
         }
     }
 
-    /// <summary>Two quads of both groups and one token. The order of E4's keeps all in 16 registers.</summary>
+    /// <summary>Two quads of both groups and one token. The order keeps all in 16 registers.</summary>
+    /// <remarks>Values plus <see cref="PackedTile.Bias"/>: E8's would be too large (<see cref="BytePanelProduct"/> takes those).</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddQuads<TCodes>(
+    private static void AddQuads(
         ref Vector256<int> aSum, ref Vector256<int> bSum, Vector256<byte> aFirst, Vector256<byte> aSecond,
         Vector256<byte> bFirst, Vector256<byte> bSecond,
         byte* values, byte* aScale, byte* bScale)
-        where TCodes : struct, IPackedCodes
     {
         Vector256<sbyte> x = Vector256.Create(*(int*)values).AsSByte();
-        if (!TCodes.HasCodebook)
-        {
-            aSum += Avx2.MultiplyAddAdjacent(SignedProducts(aFirst.AsSByte(), x), Vector256.Load((short*)aScale));
-            bSum += Avx2.MultiplyAddAdjacent(SignedProducts(bFirst.AsSByte(), x), Vector256.Load((short*)bScale));
-            x = Vector256.Create(*(int*)(values + 4)).AsSByte();
-            aSum += Avx2.MultiplyAddAdjacent(SignedProducts(aSecond.AsSByte(), x), Vector256.Load((short*)aScale));
-            bSum += Avx2.MultiplyAddAdjacent(SignedProducts(bSecond.AsSByte(), x), Vector256.Load((short*)bScale));
-            return;
-        }
         Vector256<short> start = Vector256.Create(*(int*)(values + PackedTile.Starts)).AsInt16();
         Vector256<short> a = Avx2.MultiplyAddAdjacent(aFirst, x) + start;
         Vector256<short> b = Avx2.MultiplyAddAdjacent(bFirst, x) + start;

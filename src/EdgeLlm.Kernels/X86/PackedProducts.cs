@@ -114,12 +114,10 @@ internal static unsafe class PackedProducts<TArithmetic>
                 for (nint done = 0; done < scaleBytes; done += PackedPanel.ScaleBytes, subScales += 8)
                     TArithmetic.Scales(subScales, panelScales + g * scaleBytes + done);
                 if (TCodes.AreNibbles) Unpack(codes + g * weights.GroupBytes, codebook.Lower, x.Blocks, panelCodes + g * codeBytes);
-                else if (TCodes.HasCodebook)
+                else
                     Unpack<TCodes>(codes + g * weights.GroupBytes, codebook, x.Blocks, panelCodes + g * codeBytes);
             }
-            PanelRun run = TCodes.HasCodebook
-                ? new PanelRun(groups, weights.GroupBytes, panelCodes, codeBytes, panelScales, scaleBytes, rows)
-                : new PanelRun(groups, weights.GroupBytes, codes, weights.GroupBytes, panelScales, scaleBytes, rows);
+            var run = new PanelRun(groups, weights.GroupBytes, panelCodes, codeBytes, panelScales, scaleBytes, rows);
             float* target = y + r;
             for (int t = 0; t < tokens; t += PackedTile.Tokens, target += PackedTile.Tokens * yStride)
             {

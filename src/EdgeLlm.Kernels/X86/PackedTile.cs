@@ -37,7 +37,7 @@ internal static unsafe class PackedTile
             for (int b = 0; b < x.Blocks; b++, block += BlockBytes, values += 32)
             {
                 Vector256.Load(values).Store((sbyte*)block + 32 * t);
-                if (TCodes.HasCodebook) TArithmetic.Starts<TCodes>(values, (int*)(block + Starts + StartBytes * t));
+                TArithmetic.Starts<TCodes>(values, (int*)(block + Starts + StartBytes * t));
                 ((int*)(block + Offsets))[t] = shifts[b] * 32;
                 ((float*)(block + Scales))[t] = scales[b / PackedActivations.ScaleBlocks];
             }

@@ -141,4 +141,8 @@ internal readonly unsafe partial struct VnniArithmetic<TDot>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<sbyte> Signed<TCodes>(Vector256<int> x, Vector256<byte> codes)
         where TCodes : struct, IPackedCodes => TCodes.HasCodebook ? x.AsSByte() : Avx2.Sign(x.AsSByte(), codes.AsSByte());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Start<TCodes>(int* start)
+        where TCodes : struct, IPackedCodes => TCodes.HasCodebook ? Vector256.Create(*start) : Vector256<int>.Zero;
 }

@@ -22,7 +22,7 @@ internal readonly unsafe partial struct VnniArithmetic<TDot>
                     bScales += PackedPanel.ScaleBytes)
                 {
                     int quads = TCodes.HasScalePer16 ? 4 : 8;
-                    AddColumns<TCodes, TTokens>(a, b, aScales, bScales, tile, half, quads, sums);
+                    AddColumns<TTokens>(a, b, aScales, bScales, tile, half, quads, sums);
                     a += 32 * quads;
                     b += 32 * quads;
                 }
@@ -40,35 +40,34 @@ internal readonly unsafe partial struct VnniArithmetic<TDot>
 
     /// <summary>Adds the columns of one sub-scale.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void AddColumns<TCodes, TTokens>(byte* a, byte* b, byte* aScales, byte* bScales, byte* tile,
-        int half, int quads, int* sums)
-        where TCodes : struct, IPackedCodes
+    private static void AddColumns<TTokens>(byte* a, byte* b, byte* aScales, byte* bScales, byte* tile, int half, int quads, int* sums)
         where TTokens : struct, ITokenCount
     {
         // a: rows 0 to 7, b: rows 8 to 15, of tokens 0 to 3
         int* starts = (int*)(tile + PackedTile.Starts) + 4 * half;
-        Vector256<int> a0 = Start<TCodes>(starts), a1 = Start<TCodes>(starts + 8), a2 = Start<TCodes>(starts + 16),
-            a3 = Start<TCodes>(starts + 24);
+        Vector256<int> a0 = Vector256.Create(*starts), a1 = Vector256.Create(starts[8]), a2 = Vector256.Create(starts[16]),
+            a3 = Vector256.Create(starts[24]);
         Vector256<int> b0 = a0, b1 = a1, b2 = a2, b3 = a3;
         for (sbyte* values = (sbyte*)tile + 16 * half; quads > 0; quads--, a += 32, b += 32, values += 4)
         {
-            Vector256<sbyte> x = Broadcast(values), aCodes = Vector256.Load((sbyte*)a), bCodes = Vector256.Load((sbyte*)b);
-            a0 = Add<TCodes>(a0, aCodes, x);
-            b0 = Add<TCodes>(b0, bCodes, x);
+            Vector256<byte> aCodes = Vector256.Load(a), bCodes = Vector256.Load(b);
+            Vector256<sbyte> x = Broadcast(values);
+            a0 = TDot.AccumulateWide(a0, aCodes, x);
+            b0 = TDot.AccumulateWide(b0, bCodes, x);
             if (TTokens.Count > 1)
             {
                 x = Broadcast(values + 32);
-                a1 = Add<TCodes>(a1, aCodes, x);
-                b1 = Add<TCodes>(b1, bCodes, x);
+                a1 = TDot.AccumulateWide(a1, aCodes, x);
+                b1 = TDot.AccumulateWide(b1, bCodes, x);
             }
             if (TTokens.Count > 2)
             {
                 x = Broadcast(values + 64);
-                a2 = Add<TCodes>(a2, aCodes, x);
-                b2 = Add<TCodes>(b2, bCodes, x);
+                a2 = TDot.AccumulateWide(a2, aCodes, x);
+                b2 = TDot.AccumulateWide(b2, bCodes, x);
                 x = Broadcast(values + 96);
-                a3 = Add<TCodes>(a3, aCodes, x);
-                b3 = Add<TCodes>(b3, bCodes, x);
+                a3 = TDot.AccumulateWide(a3, aCodes, x);
+                b3 = TDot.AccumulateWide(b3, bCodes, x);
             }
         }
         int* offsets = (int*)(tile + PackedTile.Offsets);
@@ -78,14 +77,6 @@ internal readonly unsafe partial struct VnniArithmetic<TDot>
         Scale(a2, b2, aScales + offsets[2], bScales + offsets[2], sums + 32);
         Scale(a3, b3, aScales + offsets[3], bScales + offsets[3], sums + 48);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Start<TCodes>(int* start)
-        where TCodes : struct, IPackedCodes => TCodes.HasCodebook ? Vector256.Create(*start) : Vector256<int>.Zero;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Add<TCodes>(Vector256<int> sum, Vector256<sbyte> codes, Vector256<sbyte> x)
-        where TCodes : struct, IPackedCodes => TCodes.HasCodebook ? TDot.AccumulateWide(sum, codes.AsByte(), x) : AddSigned(sum, codes, x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Scale(Vector256<int> a, Vector256<int> b, byte* aScale, byte* bScale, int* sums)

@@ -19,7 +19,7 @@ internal readonly unsafe partial struct VnniArithmetic<TDot> : IPackedArithmetic
     public static void Starts<TCodes>(sbyte* values, int* starts)
         where TCodes : struct, IPackedCodes
     {
-        Vector128<sbyte> bias = Vector128.Create((sbyte)-PackedTile.Bias);
+        Vector128<sbyte> bias = Vector128.Create((sbyte)-TCodes.Bias);
         int first = Sum(Vector128.Load(values), bias), second = Sum(Vector128.Load(values + 16), bias);
         starts[0] = TCodes.HasScalePer16 ? first : first + second;
         starts[4] = second;

@@ -18,7 +18,7 @@ public sealed unsafe class PackedProductsTests
         Assert.SkipUnless(Avx2Kernel.IsSupported, "no AVX2");
         var packing = Enum.Parse<Packing>(packingName);
         const int Columns = 352;
-        foreach ((int rows, int tokens) in new[] { (8, 1), (19, 1), (16, 2), (9, 7) })
+        foreach ((int rows, int tokens) in new[] { (8, 1), (19, 1), (16, 2), (9, 7), (9, 9), (19, 14), (40, 27) })
         {
             var specification = new ScalarKernel();
             using var weights = GuardedBuffer.Of<byte>(RandomPacked.Make(packing, rows, Columns, rows));
