@@ -39,6 +39,9 @@ internal static class SharedOptions
     public static Option<bool> Marks { get; } =
         new("--marks") { Description = "Read [word](/phonemes/) as the phonemes (IPA) say; without it, only the word" };
 
+    public static Option<bool> Markdown { get; } =
+        new("--markdown") { Description = "The text is Markdown, as models write it: its marks are not read, links by their text" };
+
     public static Option<int?> Context { get; } =
         Between(1, ModelOptions.MaximumContextLength, "--context", "TOKENS",
             "Tokens of prompt and answer together (default: what the model was trained on, at most 4096)", "-c", "--ctx-size");
@@ -140,6 +143,16 @@ internal static class SharedOptions
         Skipped = static letters =>
             Console.Error.WriteLine($"edgellm: left out, as the voice does not know these letters: {Printable.Line(letters, 60)}"),
     };
+
+    /// <summary>Refuses options that read the same text in different ways.</summary>
+    /// <exception cref="UsageException">Two of them were given.</exception>
+    public static void RequireOneReading(ParseResult result, Option? other = null)
+    {
+        if (!result.GetValue(Markdown)) return;
+        if (((Option?[])[Marks, other]).FirstOrDefault(option => option is not null && result.GetResult(option) is { Implicit: false })
+            is { } given)
+            throw new UsageException($"--markdown and {given.Name} read the text in different ways: give one of them");
+    }
 
     /// <summary>The file that --model means.</summary>
     /// <exception cref="IOException">There is no such model, or none was named and this build has no default.</exception>

@@ -26,8 +26,10 @@ internal sealed class ConstraintAnswers(LanguageModel model, int samples, int ma
     /// <param name="handWritten">A file with a list of schemas, or null.</param>
     /// <param name="computes">Whether the model computes; else tokens come by how common they are, which checks forms and masks within
     /// minutes.</param>
+    /// <param name="resumes">Whether the output has the first answers already, of a run that was stopped.</param>
     /// <returns>The exit code.</returns>
-    public static int Run(string modelPath, int schemas, int samples, ulong seed, string? handWritten, string output, bool computes)
+    public static int Run(string modelPath, int schemas, int samples, ulong seed, string? handWritten, string output, bool computes,
+        bool resumes)
     {
         using LanguageModel model =
             LanguageModel.Load(modelPath, new ModelOptions { ContextLength = 1024, Contexts = LanguageModel.MostSequences });
@@ -42,7 +44,8 @@ internal sealed class ConstraintAnswers(LanguageModel model, int samples, int ma
         var reasons = new SortedDictionary<string, int>();
         long longest = 0;
         var group = new List<(string Schema, OutputConstraint Constraint, ulong Seed)>(); // whose answers are computed together
-        using (var file = new StreamWriter(output) { AutoFlush = true })
+        int done = resumes && File.Exists(output) ? File.ReadLines(output).Count() : 0;
+        using (var file = new StreamWriter(output, append: resumes) { AutoFlush = true })
         {
             for (int i = 0; i < all.Count; i++)
             {
@@ -61,8 +64,9 @@ internal sealed class ConstraintAnswers(LanguageModel model, int samples, int ma
                 long start = FuzzCase.ThreadCpu();
                 OutputConstraint.JsonSchema(all[i]); // once more, now that the code is compiled
                 longest = Math.Max(longest, FuzzCase.ThreadCpu() - start);
+                if (done-- > 0) continue;
                 group.Add((all[i], constraint, (ulong)i));
-                if (group.Count * samples >= 3 * LanguageModel.MostSequences) Write();
+                if (group.Count * samples >= 32 * LanguageModel.MostSequences) Write(); // many: the last of them decode alone
             }
             Write();
 

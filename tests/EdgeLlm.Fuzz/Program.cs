@@ -29,12 +29,13 @@ var model = new Option<string>("--model") { Required = true };
 var byHand = new Option<string?>("--by-hand");
 var output = new Option<string>("--output") { Required = true };
 var withoutModel = new Option<bool>("--without-model");
+var resumes = new Option<bool>("--resume");
 var constraints = new Command("constraints", "Answers of a model within random schemas, for tools/test-constraints to check.") { schemas,
-    samples, model, byHand, output, seed, withoutModel };
+    samples, model, byHand, output, seed, withoutModel, resumes };
 constraints.SetAction(result => ConstraintAnswers.Run(
     result.GetRequiredValue(model), result.GetValue(schemas), result.GetValue(samples), (ulong)result.GetValue(seed),
     result.GetValue(byHand), result.GetRequiredValue(output),
-    computes: !result.GetValue(withoutModel)));
+    computes: !result.GetValue(withoutModel), result.GetValue(resumes)));
 // fuzz adapter is what tools/test-adapters and tools/adapter-cost make their adapters with.
 var adapterOf = new Argument<string>("model");
 var adapterTo = new Argument<string>("output");

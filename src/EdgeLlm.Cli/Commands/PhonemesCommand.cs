@@ -23,10 +23,11 @@ internal static class PhonemesCommand
         };
         var command = new Command("phonemes", "Show the phonemes with which a voice speaks an English text, a line a sentence.")
         {
-            text, SharedOptions.Voice, SharedOptions.Lexicon, SharedOptions.Marks, json,
+            text, SharedOptions.Voice, SharedOptions.Lexicon, SharedOptions.Marks, SharedOptions.Markdown, json,
         };
         command.SetAction(result =>
         {
+            SharedOptions.RequireOneReading(result);
             string given = result.GetValue(text)!;
             if (given == "-")
             {
@@ -36,12 +37,14 @@ internal static class PhonemesCommand
             using Phonemizer phonemizer =
                 Phonemizer.Open(VoiceStore.PathOf(result.GetValue(SharedOptions.Voice)), SharedOptions.PhonemizerOptionsOf(result));
             using Stream output = StandardStreams.OpenOutput();
+            IEnumerable<SpokenSentence> sentences =
+                result.GetValue(SharedOptions.Markdown) ? phonemizer.Read(given, markdown: true) : phonemizer.ReadMarkup(given);
             if (result.GetValue(json))
             {
-                JsonOutput.WriteLine(output, writer => Write(writer, given, [.. phonemizer.ReadMarkup(given)]));
+                JsonOutput.WriteLine(output, writer => Write(writer, given, [.. sentences]));
                 return;
             }
-            foreach (SpokenSentence sentence in phonemizer.ReadMarkup(given))
+            foreach (SpokenSentence sentence in sentences)
             {
                 if (sentence.Phonemes.Length > 0) output.Write(Encoding.UTF8.GetBytes(sentence.Phonemes + "\n"));
             }

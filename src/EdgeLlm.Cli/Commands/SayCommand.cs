@@ -54,8 +54,8 @@ internal sealed class SayCommand
         var say = new SayCommand();
         var command = new Command("say", "Speak: text to sound, by a voice that was made with `edgellm quantize`.")
         {
-            say._text, say._file, say._output, SharedOptions.Voice, SharedOptions.Lexicon, SharedOptions.Marks, say._speed,
-            say._volume, say._seed, say._pause,
+            say._text, say._file, say._output, SharedOptions.Voice, SharedOptions.Lexicon, SharedOptions.Marks,
+            SharedOptions.Markdown, say._speed, say._volume, say._seed, say._pause,
             say._phonemes, say._stages, say._exact, SharedOptions.Threads, SharedOptions.Kernel,
         };
         command.SetAction(say.RunAsync);
@@ -65,6 +65,7 @@ internal sealed class SayCommand
     private async Task<int> RunAsync(ParseResult result, CancellationToken cancellation)
     {
         SpeechOptions options = OptionsOf(result);
+        SharedOptions.RequireOneReading(result, _phonemes);
         if (result.GetValue(_output) is { } target)
         {
             SoundOutput.RequireFormat(target);
@@ -77,7 +78,7 @@ internal sealed class SayCommand
         using Stream? input = text is null ? StandardStreams.OpenInput() : null;
         using StreamReader? lines = input is null ? null : new StreamReader(input);
         string begun = lines is null ? "" : await ReadSomeAsync(lines, cancellation).ConfigureAwait(false);
-        if (lines is not null && (result.GetValue(_phonemes) || begun.TrimStart().StartsWith('<')))
+        if (lines is not null && (result.GetValue(_phonemes) || options.IsMarkup && begun.TrimStart().StartsWith('<')))
         {
             text = begun + await lines.ReadToEndAsync(cancellation).ConfigureAwait(false); // a whole document
             begun = "";
@@ -147,12 +148,14 @@ internal sealed class SayCommand
 
     private SpeechOptions OptionsOf(ParseResult result)
     {
+        bool isMarkdown = result.GetValue(SharedOptions.Markdown);
         var options = new SpeechOptions
         {
             Speed = result.GetValue(_speed) ?? 1,
             Volume = result.GetValue(_volume) ?? 1,
             Seed = result.GetValue(_seed) ?? 0,
-            IsMarkup = true,
+            IsMarkup = !isMarkdown,
+            IsMarkdown = isMarkdown,
         };
         switch (result.GetValue(_pause))
         {

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using EdgeLlm.Tests;
 
 namespace EdgeLlm.Cli.Tests.Commands;
@@ -149,6 +150,30 @@ public sealed class SayCommandTests : IClassFixture<SayCommandTests.Voice>
             (await SayAsync("[Hello](/wəɹld/) there.", "-o", "-")).OutputBytes);
         Assert.NotEqual((await SayAsync("Hello there.", "-o", "-")).OutputBytes,
             (await SayAsync("[Hello](/wˈɜɹld/) there.", "--marks", "-o", "-")).OutputBytes);
+    }
+
+    [Theory]
+    [InlineData("Read **all** of [it](/it/).", "Read all of it.")]
+    [InlineData("<speak>Hello</speak> there.", "Hello there.")] // no SSML: tags are left out
+    public async Task Markdown_is_read_without_its_marks_from_an_argument_and_a_stream(string markdown, string plain)
+    {
+        byte[] expected = (await SayAsync(plain, "-o", "-")).OutputBytes;
+        Assert.Equal(expected, (await SayAsync(markdown, "--markdown", "-o", "-")).OutputBytes);
+        string voice = await _voice.PathAsync();
+        CliResult streamed = await TestCli.RunAsync(["say", "-", "--markdown", "-o", "-", "--voice", voice], Encoding.UTF8.GetBytes(markdown));
+        Assert.Equal(expected[44..], streamed.OutputBytes[44..]);
+        CliResult phonemes = await TestCli.RunAsync(["phonemes", markdown, "--markdown", "--voice", voice]);
+        Assert.Equal((await TestCli.RunAsync(["phonemes", plain, "--voice", voice])).Output, phonemes.Output);
+    }
+
+    [Theory]
+    [InlineData("--marks")]
+    [InlineData("--phonemes")]
+    public async Task Markdown_with_an_option_that_reads_the_text_in_another_way_is_refused(string other)
+    {
+        CliResult result = await SayAsync("Hello.", "--markdown", other, "-o", "-");
+        Assert.Equal(2, result.ExitCode);
+        Assert.Contains($"--markdown and {other} read the text in different ways", result.Error, StringComparison.Ordinal);
     }
 
     private async Task<CliResult> SayAsync(params string[] arguments) =>

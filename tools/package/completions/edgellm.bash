@@ -32,10 +32,10 @@ _edgellm() {
     steer) options='--output -o --model -m --method --force --context --ctx-size -c --threads -t --kernel --help' ;;
     template) options='--model -m --template --chat-template --input --now --help' ;;
     tokenize) options='--model -m --special --add-special --jsonl --decode --help' ;;
-    phonemes) options='--voice --lexicon --marks --json --help' ;;
+    phonemes) options='--voice --lexicon --marks --markdown --json --help' ;;
     embed) options='--model -m --pooling --no-normalize --prompt --output -o --context --ctx-size -c --threads -t --kernel --help' ;;
     rerank) options='--model -m --context --ctx-size -c --threads -t --kernel --help' ;;
-    say) options='--file -f --output -o --voice --lexicon --marks --speed --volume --seed --pause --phonemes --stages --float-activations --threads -t --kernel --help' ;;
+    say) options='--file -f --output -o --voice --lexicon --marks --markdown --speed --volume --seed --pause --phonemes --stages --float-activations --threads -t --kernel --help' ;;
     vad) options='--model -m --json --threshold --min-speech --min-silence --padding --kernel --help' ;;
     wake) options='--model -m --json --help' ;;
     wyoming) options='--model -m --wake --voice --listen --allow --stream --threads -t --kernel --help' ;;
