@@ -19,6 +19,7 @@ internal static class Program
         speech-peers memory OURS.gguf|GGML.bin RECORDING.wav                     one of them alone: peak anonymous memory
         speech-peers hearing encode|all MODEL RECORDING.wav TIMES                front end and encoder, or all of hearing, so many times on one thread: to be counted
         speech-peers voice OURS.gguf VOICE-FOLDER G2P.jsonl [ROUNDS]             our voice's network beside ONNX Runtime on hibari.onnx, one thread
+        speech-peers first OURS.gguf TEXT TIMES                                  from a text to the piece with the first sound at -40 dB of its peak, and all of it, on one thread: to be counted
         speech-peers hear MODEL FILE.wav ...                                     a line of text a file; MODEL: ours, or a ggml file for whisper.cpp
         """;
 
@@ -32,6 +33,7 @@ internal static class Program
             case ["memory", var model, var recording]: Memory(model, recording); return 0;
             case ["hearing", var part, var model, var recording, .. var rest]: Hearing(part, model, recording, RoundsOf(rest)); return 0;
             case ["voice", var ours, var folder, var texts, .. var rest]: Voice(ours, folder, texts, RoundsOf(rest)); return 0;
+            case ["first", var ours, var text, var times]: First(ours, text, RoundsOf([times])); return 0;
             case ["hear", var model, .. var files]: Hear(model, files); return 0;
             default: Console.Error.WriteLine(Usage); return 2;
         }
@@ -86,7 +88,8 @@ internal static class Program
     private static string Peer(WhisperFactory factory, float[] samples)
     {
         using WhisperProcessor processor =
-            factory.CreateBuilder().WithLanguage("en").WithThreads(2).WithNoContext().WithTemperature(0).WithTemperatureInc(0).Build();
+            factory.CreateBuilder().WithLanguage("en").WithThreads(Math.Min(2, Environment.ProcessorCount)).WithNoContext()
+                .WithTemperature(0).WithTemperatureInc(0).Build();
         var text = new System.Text.StringBuilder();
         foreach (SegmentData segment in processor.ProcessAsync(samples).ToBlockingEnumerable()) text.Append(segment.Text);
         return text.ToString().Trim();
@@ -198,6 +201,37 @@ internal static class Program
         Console.WriteLine(
             $"network, {sentences.Length} sentences, {seconds:F1} s of sound: ours {mine:F0} ms ({mine / 1e3 / seconds:F4} of real "
                 + $"time), ONNX Runtime {theirs:F0} ms, {mine / theirs:F2} x (at most 1)");
+    }
+
+    /// <summary>Speaks a text once, then so many times up to the first piece that is heard.</summary>
+    private static void First(string ours, string text, int times)
+    {
+        using var voice = new NetworkVoice(ours, new Speech.VoiceOptions(), recorder: null);
+        IEnumerable<ReadOnlyMemory<float>> Pieces() =>
+            voice.Begin(new Speech.Synthesis.SpeechOptions()).Say(text, CancellationToken.None).ToBlockingEnumerable();
+        float peak = 0;
+        int samples = 0, silent = 0;
+        foreach (ReadOnlyMemory<float> piece in Pieces())
+        {
+            foreach (float sample in piece.Span) peak = Math.Max(peak, Math.Abs(sample));
+            samples += piece.Length;
+        }
+        long start = Stopwatch.GetTimestamp();
+        for (int time = 0; time < times; time++)
+        {
+            silent = 0;
+            foreach (ReadOnlyMemory<float> piece in Pieces())
+            {
+                int heard = 0;
+                while (heard < piece.Length && Math.Abs(piece.Span[heard]) < peak / 100) heard++;
+                silent += heard;
+                if (heard < piece.Length) break;
+            }
+        }
+        double milliseconds = times == 0 ? 0 : Stopwatch.GetElapsedTime(start).TotalMilliseconds / times;
+        Console.WriteLine(
+            $"{times} x: {milliseconds:F1} ms to the piece with the first sound, of which {silent / 24.0:F1} ms are silence before it; "
+                + $"{samples / 24000.0:F2} s of sound");
     }
 
     private static IEnumerable<long[]> Ids(string line)

@@ -10,15 +10,15 @@ internal sealed class SilenceTrimmer
     private const int FadeSamples = VoiceModel.SampleRate * 3 / 1000;
     private const float LeastLevel = 0.0031622777f; // -50 dB
 
-    private readonly List<float> _waiting = [];
+    private readonly List<float> _waiting = []; // the last loud samples, which fade if nothing follows, then quiet frames
     private float _peak;
-    private int _samples;
+    private int _samples, _loud; // samples so far; loud ones of those that wait
 
     /// <summary>Begins a sentence.</summary>
     public void Begin()
     {
         _waiting.Clear();
-        (_peak, _samples) = (0, 0);
+        (_peak, _samples, _loud) = (0, 0, 0);
     }
 
     /// <summary>Takes frames, and gives those that are known to stay.</summary>
@@ -38,18 +38,21 @@ internal sealed class SilenceTrimmer
             }
             _peak = Math.Max(_peak, largest);
             if (largest <= _peak * LeastLevel) continue;
-            output.AddRange(_waiting);
-            _waiting.Clear();
+            int known = _waiting.Count - FadeSamples; // a frame is longer
+            output.AddRange(_waiting[..known]);
+            _waiting.RemoveRange(0, known);
+            _loud = FadeSamples;
         }
     }
 
-    /// <summary>Ends a sentence: 3 ms of the rest, faded out.</summary>
-    /// <returns>Samples that were added.</returns>
+    /// <summary>Ends a sentence: 3 ms of the rest, faded out, or of the sentence where it has no rest.</summary>
+    /// <returns>Samples of the rest that were added.</returns>
     public int End(List<float> output)
     {
-        int count = Math.Min(FadeSamples, _waiting.Count);
-        for (int i = 0; i < count; i++) output.Add(_waiting[i] * ((count - i - 0.5f) / count));
+        int rest = Math.Min(FadeSamples, _waiting.Count - _loud), first = rest > 0 ? _loud : 0, count = rest > 0 ? rest : _loud;
+        output.AddRange(_waiting[..first]);
+        for (int i = 0; i < count; i++) output.Add(_waiting[first + i] * ((count - i - 0.5f) / count));
         _waiting.Clear();
-        return count;
+        return rest;
     }
 }

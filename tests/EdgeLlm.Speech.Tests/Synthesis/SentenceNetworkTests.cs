@@ -87,6 +87,26 @@ public sealed class SentenceNetworkTests
     }
 
     [Fact]
+    public void Packed_durations_of_all_texts_are_those_in_float_but_for_a_step_of_one_in_a_hundred()
+    {
+        using var packed = new SentenceSynthesis(VoiceFixture.Model, Kernel.Best);
+        using var exact = new SentenceSynthesis(VoiceFixture.Model, Kernel.Best, floatActivations: true);
+        int all = 0, different = 0;
+        foreach (int[] ids in VoiceFixture.IdsOfTexts())
+        {
+            packed.Begin(ids, new SentenceSettings(), 0);
+            exact.Begin(ids, new SentenceSettings(), 0);
+            foreach ((int ours, int theirs) in packed.Durations.Zip(exact.Durations))
+            {
+                Assert.InRange(Math.Abs(ours - theirs), 0, 1);
+                different += Math.Abs(ours - theirs);
+            }
+            all += ids.Length;
+        }
+        Assert.InRange((double)different / all, 0, 0.01);
+    }
+
+    [Fact]
     public void Pieces_of_any_size_and_threads_of_any_number_give_the_same_bits()
     {
         float[] whole = VoiceFixture.Speak("hello", floatActivations: false, pieceFrames: 64).Samples;

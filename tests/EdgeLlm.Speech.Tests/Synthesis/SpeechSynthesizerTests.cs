@@ -1,4 +1,6 @@
+using System.Text.Json.Nodes;
 using EdgeLlm.Speech.Synthesis;
+using EdgeLlm.Tests;
 
 namespace EdgeLlm.Speech.Tests.Synthesis;
 
@@ -55,8 +57,12 @@ public sealed class SpeechSynthesizerTests
     public async Task First_milliseconds_are_quiet_and_nothing_is_cut_off()
     {
         using var synthesizer = SpeechSynthesizer.Load(VoiceFixture.Folder);
-        foreach (string text in new[] { "No.", "My name is Ann.", "She sells sea shells.", "When will it stop?",
-            "Six thirty.", "Are you there?" })
+        IEnumerable<string> texts = File.ReadLines(SharedFolder.Require("golden", "tts", "g2p.jsonl"))
+            .Select(static line => JsonNode.Parse(line)!["sentences"]!.AsArray())
+            .Where(static sentences => sentences.Count > 0).Select(static sentences => sentences[0]!["text"]!.GetValue<string>())
+            .Where(static text => text.Any(char.IsLetterOrDigit));
+        foreach (string text in texts.Concat(["No.", "My name is Ann.", "She sells sea shells.", "When will it stop?", "Six thirty.",
+            "Are you there?"]))
         {
             float[] samples = await SamplesAsync(synthesizer.SynthesizeAsync(text));
             float peak = samples.Max(Math.Abs);

@@ -32,6 +32,17 @@ internal static class VoiceFixture
         int[] Numbers(string key) => [.. sentence.GetProperty(key).EnumerateArray().Select(number => number.GetInt32())];
     }
 
+    /// <summary>The ids of all texts of `g2p.jsonl`, a sentence's each.</summary>
+    public static IEnumerable<int[]> IdsOfTexts()
+    {
+        foreach (string line in File.ReadLines(SharedFolder.Require("golden", "tts", "g2p.jsonl")))
+        {
+            using var text = JsonDocument.Parse(line);
+            foreach (JsonElement ids in text.RootElement.GetProperty("ids").EnumerateArray())
+                yield return [.. ids.EnumerateArray().Select(id => id.GetInt32())];
+        }
+    }
+
     /// <summary>A tensor of the reference's, such as `hello.head`.</summary>
     public static float[] Expected(string name)
     {
