@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Text;
 using EdgeLlm.Cli.Speak;
 using EdgeLlm.Files;
 using EdgeLlm.Speech;
@@ -13,7 +14,7 @@ namespace EdgeLlm.Cli.Commands;
 /// <summary>`edgellm say`: text to sound.</summary>
 internal sealed class SayCommand
 {
-    private const int MostTextBytes = 64 << 20;
+    private const int MostDocumentCharacters = 16_000_000;
 
     private readonly Argument<string?> _text = new("text")
     {
@@ -72,21 +73,23 @@ internal sealed class SayCommand
             if (target != "-") OutputFile.Require(target, force: true, result.GetValue(_file) is { } file ? [file] : []);
         }
         var recorder = result.GetValue(_stages) is null ? null : new StageRecorder();
-        string? text = TextOf(result);
+        string? text = TextOf(result), path = result.GetValue(_file);
+        using Stream? input = text is not null ? null : path is null ? StandardStreams.OpenInput() : InputFile.Open(path, pipes: true);
         if (result.GetValue(_output) is null) Player.Require();
         using SpeechSynthesizer synthesizer = Load(result, recorder);
-        using Stream? input = text is null ? StandardStreams.OpenInput() : null;
         using StreamReader? lines = input is null ? null : new StreamReader(input);
-        string begun = lines is null ? "" : await ReadSomeAsync(lines, cancellation).ConfigureAwait(false);
+        // What comes from a file does not wait for the next piece: how it is cut depends on the text alone.
+        bool waits = path is null || FileStatus.Of(path)?.Kind == FileKind.Pipe;
+        string begun = lines is null ? "" : await ReadSomeAsync(lines, waits, cancellation).ConfigureAwait(false);
         if (lines is not null && (result.GetValue(_phonemes) || options.IsMarkup && begun.TrimStart().StartsWith('<')))
         {
-            text = begun + await lines.ReadToEndAsync(cancellation).ConfigureAwait(false); // a whole document
+            text = await ReadRestAsync(begun, lines, waits, cancellation).ConfigureAwait(false); // a whole document
             begun = "";
         }
         try
         {
             IAsyncEnumerable<ReadOnlyMemory<float>> sound = text is null
-                ? synthesizer.SpeakAsync(PartsAsync(begun, lines!, cancellation), options, cancellation)
+                ? synthesizer.SpeakAsync(PartsAsync(begun, lines!, waits, cancellation), options, cancellation)
                 : result.GetValue(_phonemes) ? synthesizer.SynthesizePhonemesAsync(text, options, cancellation)
                 : synthesizer.SynthesizeAsync(text, options, cancellation);
             await SpeakAsync(sound, result.GetValue(_output), cancellation).ConfigureAwait(false);
@@ -100,17 +103,31 @@ internal sealed class SayCommand
     }
 
     /// <summary>Text that a stream has now; empty at its end.</summary>
-    private static async Task<string> ReadSomeAsync(StreamReader lines, CancellationToken cancellation)
+    private static async Task<string> ReadSomeAsync(StreamReader lines, bool waits, CancellationToken cancellation)
     {
         char[] some = new char[4096];
-        return new string(some, 0, await lines.ReadAsync(some, cancellation).ConfigureAwait(false));
+        return new string(some, 0, waits ? await lines.ReadAsync(some, cancellation).ConfigureAwait(false) : lines.Read(some));
     }
 
     /// <summary>A stream's text as it comes.</summary>
-    private static async IAsyncEnumerable<string> PartsAsync(string begun, StreamReader lines,
+    private static async IAsyncEnumerable<string> PartsAsync(string begun, StreamReader lines, bool waits,
         [EnumeratorCancellation] CancellationToken cancellation)
     {
-        for (string some = begun; some.Length > 0; some = await ReadSomeAsync(lines, cancellation).ConfigureAwait(false)) yield return some;
+        for (string some = begun; some.Length > 0; some = await ReadSomeAsync(lines, waits, cancellation).ConfigureAwait(false))
+            yield return some;
+    }
+
+    private static async Task<string> ReadRestAsync(string begun, StreamReader lines, bool waits, CancellationToken cancellation)
+    {
+        var all = new StringBuilder();
+        await foreach (string some in PartsAsync(begun, lines, waits, cancellation).ConfigureAwait(false))
+        {
+            all.Append(some);
+            if (all.Length > MostDocumentCharacters)
+                throw new UsageException(
+                    $"SSML and phonemes are read as a whole: a document may have {MostDocumentCharacters / 1_000_000} million characters");
+        }
+        return all.ToString();
     }
 
     private SpeechSynthesizer Load(ParseResult result, StageRecorder? recorder)
@@ -169,13 +186,12 @@ internal sealed class SayCommand
         }
     }
 
-    /// <summary>The text; null: it is on standard input.</summary>
+    /// <summary>The text; null: it is in a file or on standard input.</summary>
     private string? TextOf(ParseResult result)
     {
         string? text = result.GetValue(_text), file = result.GetValue(_file);
         if (text is not null && file is not null) throw new UsageException("the text is there twice: as an argument and with --file");
-        if (file is not null) return InputFile.ReadText(file, MostTextBytes);
-        if (text is null && StandardStreams.HasPersonIn())
+        if (text is null && file is null && StandardStreams.HasPersonIn())
             throw new UsageException("there is nothing to say: give a text, --file FILE, or - for standard input");
         if (text is not null && string.IsNullOrWhiteSpace(text)) throw new UsageException("there is nothing to say: the text is empty");
         return text is null or "-" ? null : text;

@@ -14,8 +14,6 @@ internal sealed unsafe class PhonemeEncoder : IDisposable
     private readonly BlockStage[] _blocks;
     private readonly AlignedBuffer _output;     // [most phonemes][width]
     private readonly AlignedBuffer _projected;  // [most phonemes][3 width]: queries, keys (then what attention gives), values
-    private readonly AlignedBuffer _normed;     // [ChunkRows][width]
-    private readonly AlignedBuffer _hidden;     // [ChunkRows][hidden]
     private readonly AlignedBuffer _keys, _values; // of both heads
 
     public PhonemeEncoder(VoiceMachine machine, EncoderWeights weights, int mostPhonemes)
@@ -25,7 +23,6 @@ internal sealed unsafe class PhonemeEncoder : IDisposable
         int tiles = (mostPhonemes + KeyValueHead.TilePositions - 1) / KeyValueHead.TilePositions;
         long row = weights.Width * sizeof(float), cache = tiles * KeyValueHead.TilePositions * row;
         (_output, _projected) = (new AlignedBuffer(mostPhonemes * row), new AlignedBuffer(3 * mostPhonemes * row));
-        (_normed, _hidden) = (new AlignedBuffer(ChunkRows * row), new AlignedBuffer((long)ChunkRows * weights.Up.Rows * sizeof(float)));
         (_keys, _values) = (new AlignedBuffer(cache), new AlignedBuffer(cache));
     }
 
@@ -54,8 +51,7 @@ internal sealed unsafe class PhonemeEncoder : IDisposable
     public void Dispose()
     {
         foreach (BlockStage block in _blocks) block.Dispose();
-        foreach (AlignedBuffer buffer in (ReadOnlySpan<AlignedBuffer>)[_output, _projected, _normed, _hidden, _keys, _values])
-            buffer.Dispose();
+        foreach (AlignedBuffer buffer in (ReadOnlySpan<AlignedBuffer>)[_output, _projected, _keys, _values]) buffer.Dispose();
     }
 
     /// <summary>In place: results never overtake the rows that are still to come.</summary>
@@ -114,29 +110,29 @@ internal sealed unsafe class PhonemeEncoder : IDisposable
     private void Project(int first, int rows)
     {
         NormalizeRows(_weights.AttentionNorm, first, rows);
-        _machine.Multiply(_weights.QueriesKeysValues, (float*)_normed.Start, Width, rows,
+        _machine.Multiply(_weights.QueriesKeysValues, _machine.Normed, Width, rows,
             (float*)_projected.Start + (nint)first * 3 * Width);
     }
 
     private void AddAttention(int first, int rows)
     {
         _machine.Multiply(_weights.AttentionOutput, (float*)_projected.Start + (nint)first * 3 * Width + Width, 3 * Width,
-            rows, (float*)_normed.Start);
-        _machine.Kernel.Add(Output + (nint)first * Width, (float*)_normed.Start, rows * Width);
+            rows, _machine.Normed);
+        _machine.Kernel.Add(Output + (nint)first * Width, _machine.Normed, rows * Width);
     }
 
     private void FeedForward(int first, int rows)
     {
         NormalizeRows(_weights.FeedForwardNorm, first, rows);
-        float* hidden = (float*)_hidden.Start;
-        _machine.Multiply(_weights.Up, (float*)_normed.Start, Width, rows, hidden);
+        float* hidden = _machine.Hidden;
+        _machine.Multiply(_weights.Up, _machine.Normed, Width, rows, hidden);
         _machine.Kernel.Activate(Activation.Gelu, hidden, null, rows * _weights.Up.Rows);
-        _machine.Multiply(_weights.Down, hidden, _weights.Up.Rows, rows, (float*)_normed.Start);
-        _machine.Kernel.Add(Output + (nint)first * Width, (float*)_normed.Start, rows * Width);
+        _machine.Multiply(_weights.Down, hidden, _weights.Up.Rows, rows, _machine.Normed);
+        _machine.Kernel.Add(Output + (nint)first * Width, _machine.Normed, rows * Width);
     }
 
     private void NormalizeRows(in LayerNorm norm, int first, int rows) =>
-        _machine.Normalize(norm, Output + (nint)first * Width, (float*)_normed.Start, Width, rows);
+        _machine.Normalize(norm, Output + (nint)first * Width, _machine.Normed, Width, rows);
 
     private static void ForEachChunk(int count, Action<int, int> operation)
     {

@@ -13,6 +13,7 @@ internal sealed unsafe class VoiceMachine : IDisposable
     private readonly WorkerPool _pool;
     private readonly AlignedBuffer _packed;
     private readonly AlignedBuffer _scratch;
+    private readonly AlignedBuffer _normed, _hidden;
     private readonly long _scratchStride;
     private readonly Action<int, int> _multiply;
 
@@ -33,6 +34,8 @@ internal sealed unsafe class VoiceMachine : IDisposable
         long scratch = Math.Max(kernel.ScratchBytes(widest), kernel.AttentionScratchBytes(widest, MostRows, 1));
         _scratchStride = (scratch + 63) & ~63L;
         _scratch = new AlignedBuffer(_scratchStride * threads);
+        long rows = (long)MostRows * widest * sizeof(float);
+        (_normed, _hidden) = (new AlignedBuffer(rows), new AlignedBuffer(rows));
         _multiply = MultiplyChunk;
     }
 
@@ -45,6 +48,12 @@ internal sealed unsafe class VoiceMachine : IDisposable
 
     /// <summary>The caller's scratch for attention over heads as wide as the widest matrix.</summary>
     public byte* Scratch => _scratch.Start;
+
+    /// <summary>Rows of a stage while it computes [<see cref="MostRows"/>][columns of the widest matrix], in which nothing stays.</summary>
+    public float* Normed => (float*)_normed.Start;
+
+    /// <summary>The same of its inner, wider layer.</summary>
+    public float* Hidden => (float*)_hidden.Start;
 
     /// <summary>y [rows][map.Rows] = map of x, rows xStride apart.</summary>
     public void Multiply(in LinearMap map, float* x, nint xStride, int rows, float* y)
@@ -75,8 +84,7 @@ internal sealed unsafe class VoiceMachine : IDisposable
     public void Dispose()
     {
         _pool.Dispose();
-        _packed.Dispose();
-        _scratch.Dispose();
+        foreach (AlignedBuffer buffer in (ReadOnlySpan<AlignedBuffer>)[_packed, _scratch, _normed, _hidden]) buffer.Dispose();
     }
 
     private bool IsPacked => _map.Weight.IsPacked && !FloatActivations;

@@ -149,51 +149,33 @@ internal sealed unsafe class DecoderInputStage(VoiceMachine machine, DecoderInpu
 }
 
 /// <summary>A ConvNeXt block.</summary>
-internal sealed unsafe class BlockStage : WindowStage
+internal sealed unsafe class BlockStage(VoiceMachine machine, BlockWeights weights, int mostRows)
+    : WindowStage(machine, weights.Width, weights.Width, weights.Taps / 2 * weights.Dilation, mostRows)
 {
-    private readonly BlockWeights _weights;
-    private readonly AlignedBuffer _row; // [most rows][width]: the convolution's results, then the block's
-    private readonly AlignedBuffer _hidden;
-
-    public BlockStage(VoiceMachine machine, BlockWeights weights, int mostRows)
-        : base(machine, weights.Width, weights.Width, weights.Taps / 2 * weights.Dilation, mostRows)
-    {
-        _weights = weights;
-        int rows = Math.Min(MostResults, VoiceMachine.MostRows);
-        _row = new AlignedBuffer((long)rows * weights.Width * sizeof(float));
-        _hidden = new AlignedBuffer((long)rows * weights.Up.Rows * sizeof(float));
-    }
-
     protected override void Compute(float* window, int results, float* output)
     {
-        int width = _weights.Width;
+        int width = weights.Width;
         for (int first = 0; first < results; first += VoiceMachine.MostRows)
             ComputeRows(window + (nint)first * width, Math.Min(VoiceMachine.MostRows, results - first), output + (nint)first * width);
     }
 
-    protected override void DisposeMore()
-    {
-        _row.Dispose();
-        _hidden.Dispose();
-    }
-
     private void ComputeRows(float* window, int rows, float* output)
     {
-        int width = _weights.Width, hiddenWidth = _weights.Up.Rows;
-        float* row = (float*)_row.Start, hidden = (float*)_hidden.Start;
+        int width = weights.Width, hiddenWidth = weights.Up.Rows;
+        float* row = Machine.Normed, hidden = Machine.Hidden;
         for (nint t = 0; t < rows; t++)
         {
-            Machine.Kernel.ConvolveRow(window + t * width, (nint)_weights.Dilation * width, _weights.Convolution,
-                _weights.ConvolutionBias, row + t * width, _weights.Taps, width);
+            Machine.Kernel.ConvolveRow(window + t * width, (nint)weights.Dilation * width, weights.Convolution,
+                weights.ConvolutionBias, row + t * width, weights.Taps, width);
         }
-        Machine.Normalize(_weights.Norm, row, row, width, rows);
-        Machine.Multiply(_weights.Up, row, width, rows, hidden);
+        Machine.Normalize(weights.Norm, row, row, width, rows);
+        Machine.Multiply(weights.Up, row, width, rows, hidden);
         Machine.Kernel.Activate(Activation.Gelu, hidden, null, rows * hiddenWidth);
-        Machine.Multiply(_weights.Down, hidden, hiddenWidth, rows, row);
+        Machine.Multiply(weights.Down, hidden, hiddenWidth, rows, row);
         float* input = window + (nint)Reach * width;
 
         // Gamma times the result plus the input: a convolution with one tap.
         for (nint t = 0; t < rows * (nint)width; t += width)
-            Machine.Kernel.ConvolveRow(row + t, 0, _weights.Gamma, input + t, output + t, 1, width);
+            Machine.Kernel.ConvolveRow(row + t, 0, weights.Gamma, input + t, output + t, 1, width);
     }
 }

@@ -16,10 +16,11 @@ internal static class InputFile
     public const int MostSettingsBytes = 1 << 24;
 
     /// <summary>Opens a regular file.</summary>
+    /// <param name="pipes">Whether a pipe (a shell's `&lt;(command)`) will do, too.</param>
     /// <exception cref="FileException">There is none, or it can't be read.</exception>
-    public static FileStream Open(string path)
+    public static FileStream Open(string path, bool pipes = false)
     {
-        Require(path);
+        Require(path, pipes);
         return OpenAny(path);
     }
 
