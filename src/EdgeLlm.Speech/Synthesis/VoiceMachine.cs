@@ -52,7 +52,7 @@ internal sealed unsafe class VoiceMachine : IDisposable
     /// <summary>Rows of a stage while it computes [<see cref="MostRows"/>][columns of the widest matrix], in which nothing stays.</summary>
     public float* Normed => (float*)_normed.Start;
 
-    /// <summary>The same of its inner, wider layer.</summary>
+    /// <summary>Rows of its inner, wider layer, of the same size.</summary>
     public float* Hidden => (float*)_hidden.Start;
 
     /// <summary>y [rows][map.Rows] = map of x, rows xStride apart.</summary>
