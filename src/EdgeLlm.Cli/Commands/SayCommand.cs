@@ -125,7 +125,7 @@ internal sealed class SayCommand
             all.Append(some);
             if (all.Length > MostDocumentCharacters)
                 throw new UsageException(
-                    $"SSML and phonemes are read as a whole: a document may have at most {MostDocumentCharacters / 1_000_000} million characters");
+                    $"SSML and phonemes are read as a whole: at most {MostDocumentCharacters / 1_000_000} million characters");
         }
         return all.ToString();
     }
