@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Text;
 using EdgeLlm.Cli.Speak;
 using EdgeLlm.Files;
@@ -80,16 +79,17 @@ internal sealed class SayCommand
         using StreamReader? lines = input is null ? null : new StreamReader(input);
         // What comes from a file does not wait for the next piece: how it is cut depends on the text alone.
         bool waits = path is null || FileStatus.Of(path)?.Kind == FileKind.Pipe;
-        string begun = lines is null ? "" : await ReadSomeAsync(lines, waits, cancellation).ConfigureAwait(false);
+        Func<Task<string>> more = () => ReadSomeAsync(lines!, waits, cancellation);
+        string begun = lines is null ? "" : await more().ConfigureAwait(false);
         if (lines is not null && (result.GetValue(_phonemes) || options.IsMarkup && begun.TrimStart().StartsWith('<')))
         {
-            text = await ReadRestAsync(begun, lines, waits, cancellation).ConfigureAwait(false); // a whole document
+            text = await ReadAllAsync(begun, more).ConfigureAwait(false); // a whole document
             begun = "";
         }
         try
         {
             IAsyncEnumerable<ReadOnlyMemory<float>> sound = text is null
-                ? synthesizer.SpeakAsync(PartsAsync(begun, lines!, waits, cancellation), options, cancellation)
+                ? synthesizer.SpeakAsync(PartsAsync(begun, more), options, cancellation)
                 : result.GetValue(_phonemes) ? synthesizer.SynthesizePhonemesAsync(text, options, cancellation)
                 : synthesizer.SynthesizeAsync(text, options, cancellation);
             await SpeakAsync(sound, result.GetValue(_output), cancellation).ConfigureAwait(false);
@@ -110,17 +110,15 @@ internal sealed class SayCommand
     }
 
     /// <summary>A stream's text as it comes.</summary>
-    private static async IAsyncEnumerable<string> PartsAsync(string begun, StreamReader lines, bool waits,
-        [EnumeratorCancellation] CancellationToken cancellation)
+    private static async IAsyncEnumerable<string> PartsAsync(string begun, Func<Task<string>> more)
     {
-        for (string some = begun; some.Length > 0; some = await ReadSomeAsync(lines, waits, cancellation).ConfigureAwait(false))
-            yield return some;
+        for (string some = begun; some.Length > 0; some = await more().ConfigureAwait(false)) yield return some;
     }
 
-    private static async Task<string> ReadRestAsync(string begun, StreamReader lines, bool waits, CancellationToken cancellation)
+    private static async Task<string> ReadAllAsync(string begun, Func<Task<string>> more)
     {
         var all = new StringBuilder();
-        await foreach (string some in PartsAsync(begun, lines, waits, cancellation).ConfigureAwait(false))
+        await foreach (string some in PartsAsync(begun, more).ConfigureAwait(false))
         {
             all.Append(some);
             if (all.Length > MostDocumentCharacters)

@@ -3,7 +3,7 @@ namespace EdgeLlm.Kernels.X86;
 /// <summary>
 /// How an instruction set multiplies packed weights. E4's codes become codebook values plus <see cref="PackedTile.Bias"/>, not negative; a
 /// start takes the bias off again, eight ints for a token's block of 32 columns in the form that the instruction set wants. E8's are
-/// multiplied by magnitude and sign.
+/// multiplied by magnitude and sign straight from the file, in panels as the others.
 /// </summary>
 internal unsafe interface IPackedArithmetic
 {

@@ -9,7 +9,7 @@ internal unsafe interface IPackedCodes
     /// <summary>From one 32 columns to the next.</summary>
     static abstract int BlockBytes { get; }
 
-    /// <summary>True of codes that become codebook values plus <see cref="PackedTile.Bias"/>; else values are int8, in panels plus 128.</summary>
+    /// <summary>True of codes that become codebook values plus <see cref="PackedTile.Bias"/>; else values are int8.</summary>
     static virtual bool HasCodebook => true;
 
     /// <summary>True of codes that are nibbles of two quads each, which a product takes out of a byte together.</summary>

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace EdgeLlm.Kernels.X86;
 
 /// <summary>
-/// Two groups of eight rows, unpacked: per block of 32 columns codes [8 quads][8 rows][4 columns] (of E8 they are the file's) and scales
-/// [4 shifts][8 rows], or [2 halves][4 shifts][8 rows] where 16 columns have one.
+/// Two groups of eight rows, unpacked: per block of 32 columns values plus <see cref="IPackedCodes.Bias"/> [8 quads][8 rows][4 columns] and
+/// scales [4 shifts][8 rows], or [2 halves][4 shifts][8 rows] where 16 columns have one.
 /// </summary>
 internal readonly unsafe struct PackedPanel(byte* firstCodes, byte* secondCodes, byte* firstScales, byte* secondScales)
 {

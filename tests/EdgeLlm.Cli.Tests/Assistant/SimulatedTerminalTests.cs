@@ -12,39 +12,28 @@ public sealed class SimulatedTerminalTests
     [Fact]
     public async Task An_announcement_has_a_line_of_its_own_and_the_next_answer_still_comes_before_the_prompt()
     {
-        using var hardware = new FakeHardware();
-        await using var run = new AssistantRun(SimulatedHouse.Settings with { Model = "none" }, hardware, 1, static _ => { });
-        using var lines = new BlockingCollection<string>();
-        var shown = new Shown();
-        Task<int> running =
-            new SimulatedTerminal(run, new Typed(lines), shown).RunAsync(TestContext.Current.CancellationToken);
-        await shown.UntilAsync(static text => text.EndsWith("you> ", StringComparison.Ordinal));
-        string before = shown.ToString();
-        run.Host.Loop.Announce("Time is up.");
-        await shown.UntilAsync(text => text.Length > before.Length && text.EndsWith("you> ", StringComparison.Ordinal));
-        Assert.Equal("\nTime is up.\nyou> ", shown.ToString()[before.Length..]);
-        before = shown.ToString();
-        lines.Add("turn on the kitchen light", TestContext.Current.CancellationToken);
-        await shown.UntilAsync(text => text.Length > before.Length && text.EndsWith("you> ", StringComparison.Ordinal));
-        Assert.EndsWith("kitchen light is on.\nyou> ", shown.ToString(), StringComparison.Ordinal);
-        Assert.DoesNotContain("you> ", shown.ToString()[before.Length..^"you> ".Length], StringComparison.Ordinal);
-        lines.Add("quit", TestContext.Current.CancellationToken);
-        Assert.Equal(0, await running);
+        await using var house = new House();
+        await house.Shown.UntilAsync(static text => text.EndsWith("you> ", StringComparison.Ordinal));
+        string before = house.Shown.ToString();
+        house.Run.Host.Loop.Announce("Time is up.");
+        await house.Shown.UntilAsync(text => text.Length > before.Length && text.EndsWith("you> ", StringComparison.Ordinal));
+        Assert.Equal("\nTime is up.\nyou> ", house.Shown.ToString()[before.Length..]);
+        before = house.Shown.ToString();
+        house.Type("turn on the kitchen light");
+        await house.Shown.UntilAsync(text => text.Length > before.Length && text.EndsWith("you> ", StringComparison.Ordinal));
+        Assert.EndsWith("kitchen light is on.\nyou> ", house.Shown.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("you> ", house.Shown.ToString()[before.Length..^"you> ".Length], StringComparison.Ordinal);
+        Assert.Equal(0, await house.QuitAsync());
     }
 
     [Fact]
     public async Task A_line_typed_before_an_announcement_has_quite_ended_is_still_answered_before_the_prompt()
     {
-        using var hardware = new FakeHardware();
-        await using var run = new AssistantRun(SimulatedHouse.Settings with { Model = "none" }, hardware, 1, static _ => { });
-        using var lines = new BlockingCollection<string>();
-        var shown = new Shown();
-        Task<int> running =
-            new SimulatedTerminal(run, new Typed(lines), shown).RunAsync(TestContext.Current.CancellationToken);
-        await shown.UntilAsync(static text => text.EndsWith("you> ", StringComparison.Ordinal));
+        await using var house = new House();
+        await house.Shown.UntilAsync(static text => text.EndsWith("you> ", StringComparison.Ordinal));
         using var isTyped = new ManualResetEventSlim();
-        Action<AssistantEvent> show = run.Happened!;
-        run.Happened = happened =>
+        Action<AssistantEvent> show = house.Run.Happened!;
+        house.Run.Happened = happened =>
         {
             if (happened is { Kind: AssistantEventKind.State, Text: "idle" })
             {
@@ -55,16 +44,48 @@ public sealed class SimulatedTerminalTests
             }
             show(happened);
         };
-        run.Host.Loop.Announce("Time is up.");
-        await shown.UntilAsync(static text => text.EndsWith("Time is up.\nyou> ", StringComparison.Ordinal));
-        string before = shown.ToString();
-        lines.Add("turn on the kitchen light", TestContext.Current.CancellationToken);
+        house.Run.Host.Loop.Announce("Time is up.");
+        await house.Shown.UntilAsync(static text => text.EndsWith("Time is up.\nyou> ", StringComparison.Ordinal));
+        string before = house.Shown.ToString();
+        house.Type("turn on the kitchen light");
         await Task.Delay(100, TestContext.Current.CancellationToken); // until the terminal has passed it on
         isTyped.Set();
-        await shown.UntilAsync(text => text.Length > before.Length && text.EndsWith("you> ", StringComparison.Ordinal));
-        Assert.EndsWith("kitchen light is on.\nyou> ", shown.ToString(), StringComparison.Ordinal);
-        lines.Add("quit", TestContext.Current.CancellationToken);
-        Assert.Equal(0, await running);
+        await house.Shown.UntilAsync(text => text.Length > before.Length && text.EndsWith("you> ", StringComparison.Ordinal));
+        Assert.EndsWith("kitchen light is on.\nyou> ", house.Shown.ToString(), StringComparison.Ordinal);
+        Assert.Equal(0, await house.QuitAsync());
+    }
+
+    /// <summary>A simulated house at whose terminal somebody types.</summary>
+    private sealed class House : IAsyncDisposable
+    {
+        private readonly FakeHardware _hardware = new();
+        private readonly BlockingCollection<string> _lines = [];
+        private readonly Task<int> _running;
+
+        public House()
+        {
+            Run = new AssistantRun(SimulatedHouse.Settings with { Model = "none" }, _hardware, 1, static _ => { });
+            _running = new SimulatedTerminal(Run, new Typed(_lines), Shown).RunAsync(TestContext.Current.CancellationToken);
+        }
+
+        public AssistantRun Run { get; }
+
+        public Shown Shown { get; } = new();
+
+        public void Type(string line) => _lines.Add(line, TestContext.Current.CancellationToken);
+
+        public Task<int> QuitAsync()
+        {
+            Type("quit");
+            return _running;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Run.DisposeAsync();
+            _lines.Dispose();
+            _hardware.Dispose();
+        }
     }
 
     private sealed class Typed(BlockingCollection<string> lines) : TextReader
