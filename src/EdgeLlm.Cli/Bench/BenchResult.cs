@@ -1,3 +1,5 @@
+using EdgeLlm.Models;
+
 namespace EdgeLlm.Cli.Bench;
 
 /// <summary>Results of a benchmark: tokens a second (medians), seconds, bytes.</summary>
@@ -43,3 +45,8 @@ internal sealed record BenchResult
     /// <summary>Per operation; empty unless asked for.</summary>
     public required IReadOnlyList<OperationTime> Profile { get; init; }
 }
+
+/// <summary>
+/// Time of an operation for a prompt token and for a decoded one, in seconds; bytes of weights read and multiply-adds for a token.
+/// </summary>
+internal sealed record OperationTime(Operation Operation, double Prompt, double Decode, long Bytes, long MultiplyAdds);

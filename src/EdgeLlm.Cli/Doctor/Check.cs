@@ -13,3 +13,16 @@ internal sealed record Check(string Name, CheckStatus Status, string Value, stri
 
     public static Check Problem(string name, string value, string advice) => new(name, CheckStatus.Problem, value, advice);
 }
+
+/// <summary>How a check came out.</summary>
+internal enum CheckStatus
+{
+    /// <summary>As it should be.</summary>
+    Ok,
+
+    /// <summary>It works; it could be better.</summary>
+    Note,
+
+    /// <summary>Something will not work, or far slower than it could.</summary>
+    Problem,
+}

@@ -4,6 +4,25 @@ using System.Runtime.Intrinsics.Arm;
 
 namespace EdgeLlm.Kernels.Arm;
 
+/// <summary>
+/// The int8 products that a processor has instructions for; a struct type parameter, so that every use is compiled on its own.
+/// </summary>
+internal unsafe interface IIntegerProducts
+{
+    /// <summary>y[t * yStride + r] for the first <paramref name="rows"/> rows of a panel.</summary>
+    static abstract void Multiply<TLayout>(in WeightPanel panel, in QuantizedActivations x, int tokens, float* y, nint yStride, int rows)
+        where TLayout : struct, IPanelLayout;
+
+    /// <summary>The sums of four rows, a lane each: 32 columns of a, b, c and d with those of x.</summary>
+    /// <param name="isNarrow">A constant: true where eight products fit an int16.</param>
+    static abstract Vector128<int> RowSums(bool isNarrow, RowCodes a, RowCodes b, RowCodes c, RowCodes d, Vector128<sbyte> x0,
+        Vector128<sbyte> x1);
+
+    /// <summary>Sums of four rows, a lane each, over 16 columns, whose codes are from 0 to 63.</summary>
+    static abstract Vector128<int> RowSums(Vector128<sbyte> a, Vector128<sbyte> b, Vector128<sbyte> c,
+        Vector128<sbyte> d, Vector128<sbyte> x);
+}
+
 /// <summary>SDOT: sixteen products an instruction, four to a lane.</summary>
 internal readonly unsafe struct DotProducts : IIntegerProducts
 {
@@ -60,14 +79,14 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
         {
             TokenSums a = TokenSums.All(start), b = a;
             Accumulate(w, x0, x1, x2, x3, ref a, ref b);
-            if (!TLayout.HasGroupsOf16) Accumulate(w + 128, x0 + 16, x1 + 16, x2 + 16, x3 + 16, ref a, ref b);
-            int columns = TLayout.HasGroupsOf16 ? 16 : 32;
+            if (!TLayout.HasScalePer16) Accumulate(w + 128, x0 + 16, x1 + 16, x2 + 16, x3 + 16, ref a, ref b);
+            int columns = TLayout.HasScalePer16 ? 16 : 32;
             w += columns * WeightPanel.Rows;
             x0 += columns;
             x1 += columns;
             x2 += columns;
             x3 += columns;
-            nint block = TLayout.HasGroupsOf16 ? g >> 1 : g;
+            nint block = TLayout.HasScalePer16 ? g >> 1 : g;
             RowLanes scale = RowLanes.Load(scales);
             scales += WeightPanel.Rows;
             sum0 = sum0.AddScaled(scale, scale0[block], ToFloat(a.T0, b.T0, start));
@@ -77,7 +96,7 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
             if (!TLayout.HasOffset) continue;
             RowLanes offset = RowLanes.Load(offsets);
             offsets += WeightPanel.Rows;
-            if (TLayout.HasGroupsOf16)
+            if (TLayout.HasScalePer16)
             {
                 sum0 = sum0.AddOffset(offset, scale0[block] * sums[g]);
                 sum1 = sum1.AddOffset(offset, scale1[block] * sums[g + 2 * blocks]);
@@ -113,21 +132,21 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
             // Two sums to a lane: one chain of additions would be waited for.
             Vector128<int> a = start, b = start;
             Accumulate(w, values, ref a, ref b);
-            if (!TLayout.HasGroupsOf16)
+            if (!TLayout.HasScalePer16)
             {
                 Vector128<int> c = Vector128<int>.Zero, d = c;
                 Accumulate(w + 128, values + 16, ref c, ref d);
                 a += c;
                 b += d;
             }
-            int columns = TLayout.HasGroupsOf16 ? 16 : 32;
+            int columns = TLayout.HasScalePer16 ? 16 : 32;
             w += columns * WeightPanel.Rows;
             values += columns;
-            float activationScale = activationScales[TLayout.HasGroupsOf16 ? g >> 1 : g];
+            float activationScale = activationScales[TLayout.HasScalePer16 ? g >> 1 : g];
             sum = sum.AddScaled(RowLanes.Load(scales), activationScale, ToFloat(a, b, start));
             scales += WeightPanel.Rows;
             if (!TLayout.HasOffset) continue;
-            sum = sum.AddOffset(RowLanes.Load(offsets), TLayout.HasGroupsOf16 ? activationScale * sums[g] : scaledSums[g]);
+            sum = sum.AddOffset(RowLanes.Load(offsets), TLayout.HasScalePer16 ? activationScale * sums[g] : scaledSums[g]);
             offsets += WeightPanel.Rows;
         }
         sum.Store(y, rows);

@@ -12,7 +12,7 @@ internal unsafe interface ISuperBlockFormat<TSelf> where TSelf : struct, ISuperB
     static abstract int BlockBytes { get; }
 
     /// <summary>True where each 16 columns have a scale, else each 32.</summary>
-    static virtual bool HasGroupsOf16 => false;
+    static virtual bool HasScalePer16 => false;
 
     static virtual bool HasOffset => false;
 
@@ -30,12 +30,12 @@ internal unsafe interface ISuperBlockFormat<TSelf> where TSelf : struct, ISuperB
 }
 
 /// <summary>d, dmin, scales[12], nibbles[128]: group 2k has the low nibbles of bytes 32k to 32k + 31, group 2k + 1 the high ones.</summary>
-internal readonly unsafe struct Q4_KGroup : ISuperBlockFormat<Q4_KGroup>
+internal readonly unsafe struct Q4_KBlock : ISuperBlockFormat<Q4_KBlock>
 {
     private readonly nint nibbles;
     private readonly Vector128<sbyte> shift;
 
-    private Q4_KGroup(int group)
+    private Q4_KBlock(int group)
     {
         nibbles = 16 + group / 2 * 32;
         shift = Vector128.Create((sbyte)(group % 2 * -4));
@@ -46,7 +46,7 @@ internal readonly unsafe struct Q4_KGroup : ISuperBlockFormat<Q4_KGroup>
     public static bool HasOffset => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Q4_KGroup At(int group) => new(group);
+    public static Q4_KBlock At(int group) => new(group);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public RowCodes Load(byte* block)
@@ -79,14 +79,14 @@ internal readonly unsafe struct Q4_KGroup : ISuperBlockFormat<Q4_KGroup>
 /// low[128], high[64], scales[16] int8, d: of the four groups in a half block, group g has nibble g / 2 of low bytes 32 (g % 2) on and bits
 /// 2g and 2g + 1 of the high bytes.
 /// </summary>
-internal readonly unsafe struct Q6_KGroup : ISuperBlockFormat<Q6_KGroup>
+internal readonly unsafe struct Q6_KBlock : ISuperBlockFormat<Q6_KBlock>
 {
     private readonly nint low;
     private readonly nint high;
     private readonly Vector128<sbyte> lowShift;
     private readonly Vector128<sbyte> highShift;
 
-    private Q6_KGroup(int group)
+    private Q6_KBlock(int group)
     {
         int half = group / 4, g = group % 4;
         low = half * 64 + g % 2 * 32;
@@ -97,12 +97,12 @@ internal readonly unsafe struct Q6_KGroup : ISuperBlockFormat<Q6_KGroup>
 
     public static int BlockBytes => 210;
 
-    public static bool HasGroupsOf16 => true;
+    public static bool HasScalePer16 => true;
 
     public static int Bias => 32;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Q6_KGroup At(int group) => new(group);
+    public static Q6_KBlock At(int group) => new(group);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public RowCodes Load(byte* block) =>
@@ -124,4 +124,51 @@ internal readonly unsafe struct Q6_KGroup : ISuperBlockFormat<Q6_KGroup>
         Vector128<byte> top = AdvSimd.ShiftLogical(Vector128.Load(highBits), highShift) & Vector128.Create((byte)0x30);
         return (nibbles | top).AsSByte();
     }
+}
+
+/// <summary>The integer scales of eight rows' blocks of 256, brought from a row each to a lane a row.</summary>
+internal static unsafe class ScaleLanes
+{
+    /// <summary>columns[k], lane r = the two bytes at blocks[r] + offset + 2k.</summary>
+    public static void Transpose(byte** blocks, nint offset, Vector128<ushort>* columns)
+    {
+        // A zip turns the six bits of an element's place (row, column) by one: three bring the column to the front.
+        Vector128<ushort> a = Load(blocks[0] + offset), b = Load(blocks[1] + offset), c = Load(blocks[2] + offset),
+            d = Load(blocks[3] + offset);
+        Vector128<ushort> e = Load(blocks[4] + offset), f = Load(blocks[5] + offset), g = Load(blocks[6] + offset),
+            h = Load(blocks[7] + offset);
+        for (int turn = 0; turn < 3; turn++)
+        {
+            (Vector128<ushort> a1, Vector128<ushort> b1) = (AdvSimd.Arm64.ZipLow(a, e), AdvSimd.Arm64.ZipHigh(a, e));
+            (Vector128<ushort> c1, Vector128<ushort> d1) = (AdvSimd.Arm64.ZipLow(b, f), AdvSimd.Arm64.ZipHigh(b, f));
+            (Vector128<ushort> e1, Vector128<ushort> f1) = (AdvSimd.Arm64.ZipLow(c, g), AdvSimd.Arm64.ZipHigh(c, g));
+            (g, h) = (AdvSimd.Arm64.ZipLow(d, h), AdvSimd.Arm64.ZipHigh(d, h));
+            (a, b, c, d, e, f) = (a1, b1, c1, d1, e1, f1);
+        }
+        (columns[0], columns[1], columns[2], columns[3]) = (a, b, c, d);
+        (columns[4], columns[5], columns[6], columns[7]) = (e, f, g, h);
+    }
+
+    /// <summary>factor times the low bytes, then factor times the high bytes: [2][8 rows].</summary>
+    public static void StorePair(Vector128<ushort> bytes, RowLanes factor, float* target)
+    {
+        Store((bytes & Vector128.Create((ushort)0xFF)).AsInt16(), factor, target);
+        Store((bytes >> 8).AsInt16(), factor, target + 8);
+    }
+
+    /// <summary>Stores signed bytes as scaled floats.</summary>
+    public static void StorePair(Vector128<short> bytes, RowLanes factor, float* target)
+    {
+        Store(bytes << 8 >> 8, factor, target);
+        Store(bytes >> 8, factor, target + 8);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(Vector128<short> integers, RowLanes factor, float* target)
+    {
+        (AdvSimd.ConvertToSingle(Vector128.WidenLower(integers)) * factor.Low).Store(target);
+        (AdvSimd.ConvertToSingle(Vector128.WidenUpper(integers)) * factor.High).Store(target + 4);
+    }
+
+    private static Vector128<ushort> Load(byte* source) => Vector128.Load((ushort*)source);
 }

@@ -80,7 +80,7 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
         {
             TSums a = default, b = default;
             Accumulate(w, values, values + stride * 32, ref a, ref b);
-            if (!TLayout.HasGroupsOf16)
+            if (!TLayout.HasScalePer16)
             {
                 w += 128;
                 values += 16;
@@ -88,7 +88,7 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
             }
             w += 128;
             values += 16;
-            float* activationScale = activationScales + (TLayout.HasGroupsOf16 ? g >> 1 : g);
+            float* activationScale = activationScales + (TLayout.HasScalePer16 ? g >> 1 : g);
             RowLanes scale = RowLanes.Load(scales);
             scales += WeightPanel.Rows;
             sum0 = sum0.AddScaled(scale, activationScale[0], a.ToRowLanes());
@@ -96,8 +96,8 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
             if (!TLayout.HasOffset) continue;
             RowLanes offset = RowLanes.Load(offsets);
             offsets += WeightPanel.Rows;
-            sum0 = sum0.AddOffset(offset, TLayout.HasGroupsOf16 ? activationScale[0] * sums[g] : scaledSums[g]);
-            sum1 = sum1.AddOffset(offset, TLayout.HasGroupsOf16 ? activationScale[stride] * sums[g + 2 * stride] : scaledSums[g + stride]);
+            sum0 = sum0.AddOffset(offset, TLayout.HasScalePer16 ? activationScale[0] * sums[g] : scaledSums[g]);
+            sum1 = sum1.AddOffset(offset, TLayout.HasScalePer16 ? activationScale[stride] * sums[g + 2 * stride] : scaledSums[g + stride]);
         }
         sum0.Store(y, rows);
         sum1.Store(y + yStride, rows);
@@ -116,7 +116,7 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
         {
             TSums a = default;
             Accumulate(w, values, ref a);
-            if (!TLayout.HasGroupsOf16)
+            if (!TLayout.HasScalePer16)
             {
                 w += 128;
                 values += 16;
@@ -124,11 +124,11 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
             }
             w += 128;
             values += 16;
-            float activationScale = activationScales[TLayout.HasGroupsOf16 ? g >> 1 : g];
+            float activationScale = activationScales[TLayout.HasScalePer16 ? g >> 1 : g];
             sum = sum.AddScaled(RowLanes.Load(scales), activationScale, a.ToRowLanes());
             scales += WeightPanel.Rows;
             if (!TLayout.HasOffset) continue;
-            sum = sum.AddOffset(RowLanes.Load(offsets), TLayout.HasGroupsOf16 ? activationScale * sums[g] : scaledSums[g]);
+            sum = sum.AddOffset(RowLanes.Load(offsets), TLayout.HasScalePer16 ? activationScale * sums[g] : scaledSums[g]);
             offsets += WeightPanel.Rows;
         }
         sum.Store(y, rows);

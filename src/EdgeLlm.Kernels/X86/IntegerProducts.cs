@@ -12,14 +12,14 @@ internal static unsafe class IntegerProducts<TDot>
 
     private const int MaximumPanels = 4;
 
-    private const int SumBytes = TokenTile.Tokens * Panel.Rows * sizeof(float);
+    private const int SumBytes = TokenTile.Tokens * WeightPanel.Rows * sizeof(float);
 
     // Scratch: sums [4 tokens][16 rows], a tile (or the starts and scales of a row product), 16 rows that lie at the end of a matrix,
     // panels.
     public static long ScratchBytes(int columns)
     {
         long blocks = (columns + 31) / 32;
-        return PanelsAt(columns) + Math.Max(PanelBytes, blocks * Panel.MaximumBlockBytes);
+        return PanelsAt(columns) + Math.Max(PanelBytes, blocks * WeightPanel.MaximumBlockBytes);
     }
 
     public static void Multiply(in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow,
@@ -27,26 +27,26 @@ internal static unsafe class IntegerProducts<TDot>
     {
         switch (weights.Type)
         {
-            case ElementType.Q4_0: Multiply<Q4_0Rows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case ElementType.Q4_1: Multiply<Q4_1Rows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case ElementType.Q5_0: Multiply<Q5_0Rows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case ElementType.Q5_1: Multiply<Q5_1Rows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case ElementType.Q8_0: Multiply<Q8_0Rows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case ElementType.IQ4_NL: Multiply<IQ4_NLRows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case ElementType.IQ4_XS: Multiply<IQ4_XSRows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case ElementType.MXFP4: Multiply<MXFP4Rows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case ElementType.Q2_K: Multiply<Q2_KRows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case ElementType.Q3_K: Multiply<Q3_KRows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case ElementType.Q4_K: Multiply<Q4_KRows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case ElementType.Q5_K: Multiply<Q5_KRows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
-            case ElementType.Q6_K: Multiply<Q6_KRows>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.Q4_0: Multiply<Q4_0Block>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.Q4_1: Multiply<Q4_1Block>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.Q5_0: Multiply<Q5_0Block>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.Q5_1: Multiply<Q5_1Block>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.Q8_0: Multiply<Q8_0Block>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.IQ4_NL: Multiply<IQ4_NLBlock>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.IQ4_XS: Multiply<IQ4_XSBlock>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.MXFP4: Multiply<MXFP4Block>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.Q2_K: Multiply<Q2_KBlock>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.Q3_K: Multiply<Q3_KBlock>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.Q4_K: Multiply<Q4_KBlock>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.Q5_K: Multiply<Q5_KBlock>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
+            case ElementType.Q6_K: Multiply<Q6_KBlock>(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
             default: MultiplyOther(weights, x, tokens, y, yStride, firstRow, endRow, scratch); break;
         }
     }
 
     private static void Multiply<TFormat>(
         in WeightMatrix weights, in QuantizedActivations x, int tokens, float* y, nint yStride, int firstRow, int endRow, byte* scratch)
-        where TFormat : struct, IRowFormat
+        where TFormat : struct, IBlockFormat
     {
         if (tokens == 1)
         {
@@ -54,14 +54,14 @@ internal static unsafe class IntegerProducts<TDot>
             return;
         }
         byte* panels = scratch + PanelsAt(x.Columns);
-        nint panelBytes = (nint)x.Blocks * Panel.BlockBytes<TFormat>();
+        nint panelBytes = (nint)x.Blocks * WeightPanel.BlockBytes<TFormat>();
         int rowsAtATime = RowsAtATime(panelBytes);
         for (int r = firstRow; r < endRow; r += rowsAtATime)
         {
             int rows = Math.Min(rowsAtATime, endRow - r);
             byte* panel = panels;
-            for (int done = 0; done < rows; done += Panel.Rows, panel += panelBytes)
-                Panel.Unpack<TFormat>(RowsAt(weights, r + done, Math.Min(Panel.Rows, rows - done), Panel.Rows, scratch),
+            for (int done = 0; done < rows; done += WeightPanel.Rows, panel += panelBytes)
+                WeightPanel.Unpack<TFormat>(RowsAt(weights, r + done, Math.Min(WeightPanel.Rows, rows - done), WeightPanel.Rows, scratch),
                     weights.RowBytes, x.Blocks, panel);
             MultiplyPanels<TFormat>(panels, x, tokens, y + r, yStride, rows, scratch);
         }
@@ -69,7 +69,7 @@ internal static unsafe class IntegerProducts<TDot>
 
     private static void MultiplyRows<TFormat>(in WeightMatrix weights, in QuantizedActivations x, float* y, int firstRow,
         int endRow, byte* scratch)
-        where TFormat : struct, IRowFormat
+        where TFormat : struct, IBlockFormat
     {
         float* scales = (float*)(scratch + SumBytes);
         int* starts = (int*)(scales + RowProduct<TDot, TFormat>.ScratchFloats);
@@ -115,14 +115,14 @@ internal static unsafe class IntegerProducts<TDot>
         where TCodes : struct, ICodes
     {
         byte* panels = scratch + PanelsAt(x.Columns);
-        nint panelBytes = (nint)x.Blocks * Panel.BlockBytes<TCodes>();
+        nint panelBytes = (nint)x.Blocks * WeightPanel.BlockBytes<TCodes>();
         int rowsAtATime = RowsAtATime(panelBytes);
         for (int r = firstRow; r < endRow; r += rowsAtATime)
         {
             int rows = Math.Min(rowsAtATime, endRow - r);
             byte* panel = panels;
-            for (int done = 0; done < rows; done += Panel.Rows, panel += panelBytes)
-                Panel.Unpack<TCodes>(weights, r + done, Math.Min(Panel.Rows, rows - done), x.Blocks, panel);
+            for (int done = 0; done < rows; done += WeightPanel.Rows, panel += panelBytes)
+                WeightPanel.Unpack<TCodes>(weights, r + done, Math.Min(WeightPanel.Rows, rows - done), x.Blocks, panel);
             MultiplyPanels<TCodes>(panels, x, tokens, y + r, yStride, rows, scratch);
         }
     }
@@ -149,14 +149,14 @@ internal static unsafe class IntegerProducts<TDot>
     {
         float* sums = (float*)scratch;
         byte* tile = scratch + SumBytes;
-        nint panelBytes = (nint)x.Blocks * Panel.BlockBytes<TCodes>();
+        nint panelBytes = (nint)x.Blocks * WeightPanel.BlockBytes<TCodes>();
         TokenTile.Fill<TCodes, TTokens>(tile, x, firstToken, tokens);
-        for (int r = 0; r < rows; r += Panel.Rows, panels += panelBytes)
+        for (int r = 0; r < rows; r += WeightPanel.Rows, panels += panelBytes)
         {
             PanelProduct<TDot, TCodes, TTokens>.Multiply(panels, tile, x.Blocks, sums);
-            int count = Math.Min(Panel.Rows, rows - r);
+            int count = Math.Min(WeightPanel.Rows, rows - r);
             for (int t = 0; t < tokens; t++)
-                new Span<float>(sums + t * Panel.Rows, count).CopyTo(new Span<float>(y + t * yStride + r, count));
+                new Span<float>(sums + t * WeightPanel.Rows, count).CopyTo(new Span<float>(y + t * yStride + r, count));
         }
     }
 
@@ -174,13 +174,13 @@ internal static unsafe class IntegerProducts<TDot>
         return copy;
     }
 
-    private static int RowsAtATime(nint panelBytes) => Panel.Rows * (int)Math.Clamp(PanelBytes / panelBytes, 1, MaximumPanels);
+    private static int RowsAtATime(nint panelBytes) => WeightPanel.Rows * (int)Math.Clamp(PanelBytes / panelBytes, 1, MaximumPanels);
 
     private static long RowsOffset(int columns) =>
-        SumBytes + Align((columns + 31L) / 32 * TokenTile.BlockBytes + RowProduct<TDot, Q8_0Rows>.ScratchFloats * sizeof(float));
+        SumBytes + Align((columns + 31L) / 32 * TokenTile.BlockBytes + RowProduct<TDot, Q8_0Block>.ScratchFloats * sizeof(float));
 
     // Q8_0 has the longest rows: 34 bytes per 32 columns.
-    private static long PanelsAt(int columns) => RowsOffset(columns) + Align(Panel.Rows * ((columns + 31L) / 32) * 34);
+    private static long PanelsAt(int columns) => RowsOffset(columns) + Align(WeightPanel.Rows * ((columns + 31L) / 32) * 34);
 
     private static long Align(long bytes) => (bytes + 63) & ~63L;
 }

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace EdgeLlm.Kernels.X86;
 
-/// <summary>One <see cref="Panel"/> times one <see cref="TokenTile"/>: 16 rows by up to four tokens.</summary>
+/// <summary>One <see cref="WeightPanel"/> times one <see cref="TokenTile"/>: 16 rows by up to four tokens.</summary>
 internal static unsafe class PanelProduct<TDot, TCodes, TTokens>
     where TDot : struct, IByteDot
     where TCodes : struct, ICodes
@@ -15,10 +15,10 @@ internal static unsafe class PanelProduct<TDot, TCodes, TTokens>
     {
         for (int t = 0; t < TTokens.Count; t++)
         {
-            Vector256<float>.Zero.Store(sums + t * Panel.Rows);
-            Vector256<float>.Zero.Store(sums + t * Panel.Rows + 8);
+            Vector256<float>.Zero.Store(sums + t * WeightPanel.Rows);
+            Vector256<float>.Zero.Store(sums + t * WeightPanel.Rows + 8);
         }
-        for (; blocks > 0; blocks--, panel += Panel.BlockBytes<TCodes>(), tile += TokenTile.BlockBytes)
+        for (; blocks > 0; blocks--, panel += WeightPanel.BlockBytes<TCodes>(), tile += TokenTile.BlockBytes)
         {
             if (TCodes.HasScalePer16)
             {
@@ -40,31 +40,31 @@ internal static unsafe class PanelProduct<TDot, TCodes, TTokens>
     {
         // a: rows 0 to 7, b: rows 8 to 15
         TokenSums a = default, b = default;
-        byte* codes = panel + half * 4 * Panel.QuadBytes;
+        byte* codes = panel + half * 4 * WeightPanel.QuadBytes;
         byte* values = tile + half * 16, end = values + 16 * runs;
         if (TCodes.Range == CodeRange.FourBits)
         {
-            for (; values < end; codes += Panel.QuadBytes, values += 4)
+            for (; values < end; codes += WeightPanel.QuadBytes, values += 4)
                 AddQuad(codes, values, ref a, ref b);
         }
         else if (TCodes.Range == CodeRange.SixBits)
         {
-            for (; values < end; codes += 2 * Panel.QuadBytes, values += 8)
+            for (; values < end; codes += 2 * WeightPanel.QuadBytes, values += 8)
                 AddTwoQuads(codes, values, ref a, ref b);
         }
         else
         {
-            for (; values < end; codes += Panel.QuadBytes, values += 4)
+            for (; values < end; codes += WeightPanel.QuadBytes, values += 4)
                 AddSignedQuad(codes, values, ref a, ref b);
         }
-        float* scales = (float*)(panel + Panel.CodeBytes) + half * Panel.Rows;
+        float* scales = (float*)(panel + WeightPanel.CodeBytes) + half * WeightPanel.Rows;
         byte* token = tile + half * 16;
         Finish(a.T0, b.T0, scales, (float*)(tile + TokenTile.Scales), token, sums);
-        if (TTokens.Count > 1) Finish(a.T1, b.T1, scales, (float*)(tile + TokenTile.Scales) + 1, token + 4, sums + Panel.Rows);
+        if (TTokens.Count > 1) Finish(a.T1, b.T1, scales, (float*)(tile + TokenTile.Scales) + 1, token + 4, sums + WeightPanel.Rows);
         if (TTokens.Count > 2)
         {
-            Finish(a.T2, b.T2, scales, (float*)(tile + TokenTile.Scales) + 2, token + 8, sums + 2 * Panel.Rows);
-            Finish(a.T3, b.T3, scales, (float*)(tile + TokenTile.Scales) + 3, token + 12, sums + 3 * Panel.Rows);
+            Finish(a.T2, b.T2, scales, (float*)(tile + TokenTile.Scales) + 2, token + 8, sums + 2 * WeightPanel.Rows);
+            Finish(a.T3, b.T3, scales, (float*)(tile + TokenTile.Scales) + 3, token + 12, sums + 3 * WeightPanel.Rows);
         }
     }
 
@@ -96,7 +96,7 @@ internal static unsafe class PanelProduct<TDot, TCodes, TTokens>
     private static void AddTwoQuads(byte* codes, byte* values, ref TokenSums aSums, ref TokenSums bSums)
     {
         Vector256<byte> a = Vector256.Load(codes), b = Vector256.Load(codes + 32);
-        Vector256<byte> c = Vector256.Load(codes + Panel.QuadBytes), d = Vector256.Load(codes + Panel.QuadBytes + 32);
+        Vector256<byte> c = Vector256.Load(codes + WeightPanel.QuadBytes), d = Vector256.Load(codes + WeightPanel.QuadBytes + 32);
         Vector256<sbyte> x = Broadcast(values), y = Broadcast(values + 4);
         aSums.T0 = TDot.AccumulateWide(aSums.T0, a, x, c, y);
         bSums.T0 = TDot.AccumulateWide(bSums.T0, b, x, d, y);
@@ -167,7 +167,7 @@ internal static unsafe class PanelProduct<TDot, TCodes, TTokens>
             Vector256.Load(scales + 8) * scale, Vector256.ConvertToSingle(b), Vector256.Load(sums + 8));
         if (TCodes.HasOffset)
         {
-            float* offsets = scales + Panel.OffsetsAfterScales<TCodes>();
+            float* offsets = scales + WeightPanel.OffsetsAfterScales<TCodes>();
             Vector256<float> sum = Vector256.Create(*(float*)(token + TokenTile.Sums));
             first = Fma.MultiplyAdd(Vector256.Load(offsets), sum, first);
             second = Fma.MultiplyAdd(Vector256.Load(offsets + 8), sum, second);
@@ -179,4 +179,76 @@ internal static unsafe class PanelProduct<TDot, TCodes, TTokens>
     /// <summary>Four activations in every lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<sbyte> Broadcast(byte* values) => Vector256.Create(*(int*)values).AsSByte();
+}
+
+/// <summary>
+/// The activations of up to four tokens, regrouped by blocks of 32 columns so that one pointer walks all that a product needs of them:
+/// int8 values [4][32], float scales [4], int starts [2][4], float sums [2][4] (scale times sum of values). Starts and sums are of the
+/// block's two halves where the weights have a scale per 16 columns; else the first [4] are of the whole block. A start is -bias times
+/// the sum of values: it takes the bias of unsigned codes off.
+/// </summary>
+internal static unsafe class TokenTile
+{
+    public const int Tokens = 4;
+    public const int Scales = 128;
+    public const int Starts = Scales + 16;
+    public const int Sums = Starts + 32;
+    public const int BlockBytes = Sums + 32;
+
+    /// <summary>
+    /// Fills a tile with <paramref name="count"/> tokens from <paramref name="firstToken"/>; the last one again in the places beyond.
+    /// </summary>
+    public static void Fill<TCodes, TTokens>(byte* tile, in QuantizedActivations x, int firstToken, int count)
+        where TCodes : struct, ICodes
+        where TTokens : struct, ITokenCount
+    {
+        for (int t = 0; t < TTokens.Count; t++)
+        {
+            long cell = (long)(firstToken + Math.Min(t, count - 1)) * x.Blocks;
+            sbyte* values = x.Values + 32 * cell;
+            float* scales = x.Scales + cell, scaledSums = x.ScaledSums + cell;
+            int* sums = x.Sums + 2 * cell;
+            byte* block = tile;
+            for (int b = 0; b < x.Blocks; b++, block += BlockBytes)
+            {
+                Vector256.Load(values + 32 * b).Store((sbyte*)block + 32 * t);
+                ((float*)(block + Scales))[t] = scales[b];
+                int* starts = (int*)(block + Starts) + t;
+                float* blockSums = (float*)(block + Sums) + t;
+                if (TCodes.HasScalePer16)
+                {
+                    for (int half = 0; half < 2; half++)
+                    {
+                        int sum = sums[2 * b + half];
+                        if (TCodes.Bias != 0) starts[half * Tokens] = -TCodes.Bias * sum;
+                        if (TCodes.HasOffset) blockSums[half * Tokens] = scales[b] * sum;
+                    }
+                }
+                else
+                {
+                    if (TCodes.Bias != 0) starts[0] = -TCodes.Bias * (sums[2 * b] + sums[2 * b + 1]);
+                    if (TCodes.HasOffset) blockSums[0] = scaledSums[b];
+                }
+            }
+        }
+    }
+}
+
+/// <summary>
+/// Eight rows' integer sums, a lane each, of up to four tokens. (Of more than four fields the compiler makes memory, not registers.)
+/// </summary>
+internal unsafe struct TokenSums
+{
+    public Vector256<int> T0, T1, T2, T3;
+
+    /// <summary>Stores them as [tokens][8].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void Store<TTokens>(int* target)
+        where TTokens : struct, ITokenCount
+    {
+        T0.Store(target);
+        if (TTokens.Count > 1) T1.Store(target + 8);
+        if (TTokens.Count > 2) T2.Store(target + 16);
+        if (TTokens.Count > 3) T3.Store(target + 24);
+    }
 }

@@ -58,9 +58,9 @@ internal static unsafe class RowGather
         Vector256<float> d = LowerHalfs(both), minus = -UpperHalfs(both);
         Vector256<uint> six = Vector256.Create(0x3F3F3F3Fu), four = Vector256.Create(0x0F0F0F0Fu), two = Vector256.Create(0x03030303u);
         StoreGroups(d, s0 & six, scales, groupStride);
-        StoreGroups(minus, s4 & six, scales + Panel.Rows, groupStride);
+        StoreGroups(minus, s4 & six, scales + WeightPanel.Rows, groupStride);
         StoreGroups(d, (s8 & four) | (s0 >> 6 & two) << 4, scales + 4 * groupStride, groupStride);
-        StoreGroups(minus, (s8 >> 4 & four) | (s4 >> 6 & two) << 4, scales + 4 * groupStride + Panel.Rows, groupStride);
+        StoreGroups(minus, (s8 >> 4 & four) | (s4 >> 6 & two) << 4, scales + 4 * groupStride + WeightPanel.Rows, groupStride);
     }
 
     /// <summary>Stores factor times byte g of each lane for groups g from 0 to 3.</summary>

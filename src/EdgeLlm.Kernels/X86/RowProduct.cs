@@ -10,10 +10,10 @@ namespace EdgeLlm.Kernels.X86;
 /// </summary>
 internal static unsafe class RowProduct<TDot, TFormat>
     where TDot : struct, IByteDot
-    where TFormat : struct, IRowFormat
+    where TFormat : struct, IBlockFormat
 {
     /// <summary>From one group's scales to the next in scratch: two halves of scales and two of offsets.</summary>
-    private const int GroupStride = 4 * Panel.Rows;
+    private const int GroupStride = 4 * WeightPanel.Rows;
 
     /// <summary>How many blocks are multiplied at a time.</summary>
     private const int SectionBlocks = 16;
@@ -97,7 +97,8 @@ internal static unsafe class RowProduct<TDot, TFormat>
             {
                 SumHalves(rows, stride, group, next, values, out Vector256<int> first, out Vector256<int> second);
                 sum = Add(sum, first, starts, scales, activationScale, Vector256.Create(*activationScale * sums[0]));
-                sum = Add(sum, second, starts + 1, scales + Panel.Rows, activationScale, Vector256.Create(*activationScale * sums[1]));
+                sum = Add(sum, second, starts + 1, scales + WeightPanel.Rows, activationScale,
+                    Vector256.Create(*activationScale * sums[1]));
             }
             else
             {
@@ -263,6 +264,7 @@ internal static unsafe class RowProduct<TDot, TFormat>
     {
         if (TFormat.Bias != 0) dots += Vector256.Create(*start);
         sum = Fma.MultiplyAdd(Vector256.Load(scales) * Vector256.Create(*activationScale), Vector256.ConvertToSingle(dots), sum);
-        return TFormat.HasOffset ? Fma.MultiplyAdd(Vector256.Load(scales + Panel.OffsetsAfterScales<TFormat>()), scaledSum, sum) : sum;
+        if (!TFormat.HasOffset) return sum;
+        return Fma.MultiplyAdd(Vector256.Load(scales + WeightPanel.OffsetsAfterScales<TFormat>()), scaledSum, sum);
     }
 }

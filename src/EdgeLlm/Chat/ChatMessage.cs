@@ -17,3 +17,9 @@ public sealed record ChatMessage(string Role, string Content)
     /// <summary>Thoughts of the assistant before it answered; templates decide whether a model sees them again.</summary>
     public string? ReasoningContent { get; init; }
 }
+
+/// <summary>A call of a tool that the assistant made in an earlier turn.</summary>
+/// <param name="Id">What the tool's answer refers to; null where the API that was used has no ids.</param>
+/// <param name="Name">The function's name.</param>
+/// <param name="Arguments">The arguments: the text of a JSON object.</param>
+public sealed record ChatToolCall(string? Id, string Name, string Arguments);

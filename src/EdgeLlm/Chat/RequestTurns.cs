@@ -113,3 +113,9 @@ internal sealed class RequestTurns(Rendering rendering, ChatCapabilities capabil
 
     private static StringValue Input(string text) => new(text, InputMarks.All);
 }
+
+/// <summary>A message on its way into a template: with marked text, and rewritten where the template cannot express it.</summary>
+internal sealed record RequestTurn(string Role, StringValue Content, ChatMessage Source)
+{
+    public IReadOnlyList<ChatToolCall> ToolCalls { get; init; } = Source.ToolCalls;
+}

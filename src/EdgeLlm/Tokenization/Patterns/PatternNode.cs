@@ -24,3 +24,19 @@ internal abstract class PatternNode
         public override int Match(in PatternInput input, int position) => position;
     }
 }
+
+/// <summary>The text that is matched, and what is known of it so far.</summary>
+/// <param name="text">One piece of text: look-ahead sees its end as the end of everything.</param>
+/// <param name="failures">Two for each unbounded <see cref="ClassRun"/>: the first and last position of the run that it failed in.</param>
+internal readonly ref struct PatternInput(ReadOnlySpan<byte> text, Span<int> failures)
+{
+    public readonly ReadOnlySpan<byte> Text = text;
+    public readonly Span<int> Failures = failures;
+}
+
+/// <summary>Cuts a piece of text into smaller pieces; nothing is lost or changed.</summary>
+internal abstract class Splitter
+{
+    /// <summary>Appends where each piece of <paramref name="text"/> ends, plus <paramref name="offset"/>.</summary>
+    public abstract void Split(ReadOnlySpan<byte> text, int offset, List<int> ends);
+}

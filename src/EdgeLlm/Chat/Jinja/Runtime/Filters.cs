@@ -3,6 +3,9 @@ using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat.Jinja.Runtime;
 
+/// <summary>Function after <c>|</c>.</summary>
+internal delegate Value Filter(Rendering rendering, Value input, Arguments arguments);
+
 /// <summary>
 /// Jinja's built-in filters, and <c>tojson</c> as Hugging Face overrides it. Left out are those for web pages and for debugging:
 /// filesizeformat, pprint, random, striptags, urlencode, urlize, wordwrap, xmlattr.

@@ -2,6 +2,10 @@ using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat.Jinja.Runtime;
 
+/// <summary>A method of a type, before it is bound to a receiver.</summary>
+internal delegate Value Method<in TReceiver>(Rendering rendering, TReceiver self, Arguments arguments)
+    where TReceiver : Value;
+
 /// <summary>Jinja's rules of subscription: <c>value.name</c> prefers attributes to items, <c>value[name]</c> items to attributes.</summary>
 internal static class Lookups
 {

@@ -4,6 +4,9 @@ using EdgeLlm.Chat.Jinja.Values;
 
 namespace EdgeLlm.Chat.Jinja.Runtime;
 
+/// <summary>Function after <c>is</c>.</summary>
+internal delegate bool Test(Rendering rendering, Value value, Arguments arguments);
+
 /// <summary>Jinja's built-in tests.</summary>
 internal static class Tests
 {

@@ -2,6 +2,8 @@ using EdgeLlm.Chat.Jinja.Runtime;
 
 namespace EdgeLlm.Chat.Jinja.Syntax;
 
+internal enum TokenKind { Text, OutputBegin, OutputEnd, BlockBegin, BlockEnd, Name, Literal, String, Operator, End }
+
 /// <summary>
 /// Splits a template into tokens, with the white space rules of Jinja's <c>trim_blocks</c> (the line break after a block is
 /// dropped) and <c>lstrip_blocks</c> (so are the spaces before a block that begins a line), as Hugging Face sets them.

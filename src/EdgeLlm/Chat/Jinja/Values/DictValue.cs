@@ -98,3 +98,60 @@ internal sealed class DictValue : Value
         return -1;
     }
 }
+
+internal enum DictViewKind { Keys, Values, Items }
+
+/// <summary>Result of <c>dict.keys()</c>, <c>.values()</c> and <c>.items()</c>: it has a length but no items by position.</summary>
+internal sealed class DictViewValue(DictValue dict, DictViewKind kind) : Value
+{
+    public override string TypeName => kind switch
+    {
+        DictViewKind.Keys => "dict_keys",
+        DictViewKind.Values => "dict_values",
+        _ => "dict_items",
+    };
+
+    public override bool IsTrue => dict.IsTrue;
+
+    public override int? Length(Rendering rendering) => dict.Entries.Count;
+
+    public override IEnumerator<Value> Iterate(Rendering rendering)
+    {
+        for (int i = 0; i < dict.Entries.Count; i++)
+        {
+            rendering.Step();
+            if (kind == DictViewKind.Items) rendering.AllocateItems(2);
+            KeyValuePair<Value, Value> entry = dict.Entries[i];
+            yield return kind switch
+            {
+                DictViewKind.Keys => entry.Key,
+                DictViewKind.Values => entry.Value,
+                _ => ListValue.Tuple(entry.Key, entry.Value),
+            };
+        }
+    }
+
+    public override void WriteRepr(Rendering rendering, TextBuilder text)
+    {
+        text.Append($"{TypeName}(");
+        new ListValue(rendering.ToList(this)).WriteRepr(rendering, text);
+        text.Append(")");
+    }
+}
+
+/// <summary><c>namespace(...)</c>: the one object that a template may change, with <c>{% set ns.name = ... %}</c>.</summary>
+internal sealed class NamespaceValue(DictValue attributes) : Value
+{
+    public override string TypeName => "Namespace";
+
+    public override Value? Attribute(Rendering rendering, string name) => attributes.Find(rendering, name);
+
+    public void Set(Rendering rendering, StringValue name, Value value) => attributes.Set(rendering, name, value);
+
+    public override void WriteRepr(Rendering rendering, TextBuilder text)
+    {
+        text.Append("<Namespace ");
+        attributes.WriteRepr(rendering, text);
+        text.Append(">");
+    }
+}

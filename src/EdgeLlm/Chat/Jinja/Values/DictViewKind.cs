@@ -1,3 +1,0 @@
-namespace EdgeLlm.Chat.Jinja.Values;
-
-internal enum DictViewKind { Keys, Values, Items }
