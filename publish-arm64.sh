@@ -95,6 +95,6 @@ if ! step "getting the compiler and the libraries (the first time some 300 MB)" 
   missing "the package source has no compiler or runtime pack of .NET 10 for $rid, or there is no network" "dotnet nuget add source https://api.nuget.org/v3/index.json -n nuget.org     # or: --portable"
 fi
 step "compiling to a native program for $rid (some minutes)" \
-  dotnet publish "$root/src/EdgeLlm.Cli" -c Release -r "$rid" ${native[@]+"${native[@]}"} --no-restore -v quiet -o "$published"
+  dotnet publish "$root/src/EdgeLlm.Cli" -c Release -r "$rid" ${native[@]+"${native[@]}"} --no-restore -p:RunAnalyzers=false -v quiet -o "$published"
 echo "packing" >&2
 if $tar; then "$root/tools/package/build-tar" "$published" "$rid" "$out"; else "$root/tools/package/build-deb" "$published" "$architecture" "$out"; fi

@@ -75,7 +75,7 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
         nint toScaledSums = (nint)(x.ScaledSums - x.Scales);
         int* sums = x.Sums + 2 * cell;
         Vector128<int> start = Vector128.Create(Start).AsInt32();
-        for (nint g = 0; g < panel.Groups; g++)
+        for (nint g = 0; g < panel.ScaleCount; g++)
         {
             TokenSums a = TokenSums.All(start), b = a;
             Accumulate(w, x0, x1, x2, x3, ref a, ref b);
@@ -127,7 +127,7 @@ internal readonly unsafe struct DotProducts : IIntegerProducts
         float* scales = panel.Scales, offsets = panel.Offsets, activationScales = x.Scales + cell, scaledSums = x.ScaledSums + cell;
         int* sums = x.Sums + 2 * cell;
         Vector128<int> start = Vector128.Create(Start).AsInt32();
-        for (nint g = 0; g < panel.Groups; g++)
+        for (nint g = 0; g < panel.ScaleCount; g++)
         {
             // Two sums to a lane: one chain of additions would be waited for.
             Vector128<int> a = start, b = start;

@@ -160,7 +160,7 @@ internal unsafe partial class NeonKernel : VectorKernel
     }
 
     /// <summary>
-    /// One token and blocks of 256: the scales of eight rows' blocks first, then their groups in a loop that only loads them.
+    /// One token and blocks of 256: the scales of eight rows' blocks first, then their sub-blocks in a loop that only loads them.
     /// </summary>
     private static void MultiplySuperRows<TFormat, TProducts>(in WeightMatrix weights, in QuantizedActivations x, float* y, int firstRow,
         int endRow, byte* scratch)
@@ -199,17 +199,17 @@ internal unsafe partial class NeonKernel : VectorKernel
             float* scale = scales, offset = offsets;
             for (int g = 0; g < 8; g++)
             {
-                TFormat group = TFormat.At(g);
+                TFormat part = TFormat.At(g);
                 Vector128<sbyte> x0 = Vector128.Load(values), x1 = Vector128.Load(values + 16);
                 float activationScale = *activationScales;
-                RowCodes a = group.Load(p0), b = group.Load(p1), c = group.Load(p2), d = group.Load(p3);
-                RowCodes e = group.Load(p4), f = group.Load(p5);
+                RowCodes a = part.Load(p0), b = part.Load(p1), c = part.Load(p2), d = part.Load(p3);
+                RowCodes e = part.Load(p4), f = part.Load(p5);
                 if (TFormat.HasScalePer16)
                 {
                     Vector128<int> low = TProducts.RowSums(a.First, b.First, c.First, d.First, x0),
                         nextLow = TProducts.RowSums(a.Second, b.Second, c.Second, d.Second, x1);
-                    c = group.Load(p6);
-                    d = group.Load(p7);
+                    c = part.Load(p6);
+                    d = part.Load(p7);
                     Vector128<int> high = TProducts.RowSums(e.First, f.First, c.First, d.First, x0),
                         nextHigh = TProducts.RowSums(e.Second, f.Second, c.Second, d.Second, x1);
                     Vector64<int> total = Vector64.Load(sums);
@@ -221,7 +221,7 @@ internal unsafe partial class NeonKernel : VectorKernel
                 else
                 {
                     Vector128<int> low = TProducts.RowSums(true, a, b, c, d, x0, x1);
-                    Vector128<int> high = TProducts.RowSums(true, e, f, group.Load(p6), group.Load(p7), x0, x1);
+                    Vector128<int> high = TProducts.RowSums(true, e, f, part.Load(p6), part.Load(p7), x0, x1);
                     sum = sum.AddScaled(RowLanes.Load(scale), activationScale,
                         new RowLanes(AdvSimd.ConvertToSingle(low), AdvSimd.ConvertToSingle(high)));
                     scale += 8;

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.Arm;
 namespace EdgeLlm.Kernels.Arm;
 
 /// <summary>
-/// A type with blocks of 256 columns. A value of the struct stands for one group of 32 columns and knows where in a block its bits are.
+/// A type with blocks of 256 columns. A value of the struct stands for one sub-block of 32 columns and knows where in a block its bits are.
 /// </summary>
 internal unsafe interface ISuperBlockFormat<TSelf> where TSelf : struct, ISuperBlockFormat<TSelf>
 {
@@ -19,26 +19,28 @@ internal unsafe interface ISuperBlockFormat<TSelf> where TSelf : struct, ISuperB
     /// <summary>Offset of the stored codes: weight = scale * (code - Bias).</summary>
     static virtual int Bias => 0;
 
-    /// <summary>Group 0 to 7.</summary>
-    static abstract TSelf At(int group);
+    /// <summary>Sub-block 0 to 7.</summary>
+    static abstract TSelf At(int subBlock);
 
-    /// <summary>The codes of the group's columns 0 to 15 and 16 to 31, from 0 to 63.</summary>
+    /// <summary>The codes of the sub-block's columns 0 to 15 and 16 to 31, from 0 to 63.</summary>
     RowCodes Load(byte* block);
 
     /// <summary>Writes the scales of eight rows' blocks, [8 or 16 scales][8 rows], and their offsets likewise.</summary>
     static abstract void LoadScales(byte** blocks, ref HalfLanes converter, float* scales, float* offsets);
 }
 
-/// <summary>d, dmin, scales[12], nibbles[128]: group 2k has the low nibbles of bytes 32k to 32k + 31, group 2k + 1 the high ones.</summary>
+/// <summary>
+/// d, dmin, scales[12], nibbles[128]: sub-block 2k has the low nibbles of bytes 32k to 32k + 31, sub-block 2k + 1 the high ones.
+/// </summary>
 internal readonly unsafe struct Q4_KBlock : ISuperBlockFormat<Q4_KBlock>
 {
     private readonly nint nibbles;
     private readonly Vector128<sbyte> shift;
 
-    private Q4_KBlock(int group)
+    private Q4_KBlock(int subBlock)
     {
-        nibbles = 16 + group / 2 * 32;
-        shift = Vector128.Create((sbyte)(group % 2 * -4));
+        nibbles = 16 + subBlock / 2 * 32;
+        shift = Vector128.Create((sbyte)(subBlock % 2 * -4));
     }
 
     public static int BlockBytes => 144;
@@ -46,7 +48,7 @@ internal readonly unsafe struct Q4_KBlock : ISuperBlockFormat<Q4_KBlock>
     public static bool HasOffset => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Q4_KBlock At(int group) => new(group);
+    public static Q4_KBlock At(int subBlock) => new(subBlock);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public RowCodes Load(byte* block)
@@ -65,7 +67,7 @@ internal readonly unsafe struct Q4_KBlock : ISuperBlockFormat<Q4_KBlock>
         Vector128<byte> six = Vector128.Create((byte)63), four = Vector128.Create((byte)15), top = Vector128.Create((byte)0x30);
         for (int pair = 0; pair < 2; pair++)
         {
-            // Groups 2 pair and 2 pair + 1, then those four further on, which have their upper two bits beside the first ones' six.
+            // Sub-blocks 2 pair and 2 pair + 1, then those four further on, which have their upper two bits beside the first ones' six.
             Vector128<byte> s = columns[2 + pair].AsByte(), m = columns[4 + pair].AsByte(), both = columns[6 + pair].AsByte();
             ScaleLanes.StorePair((s & six).AsUInt16(), d, scales + 16 * pair);
             ScaleLanes.StorePair((m & six).AsUInt16(), minimum, offsets + 16 * pair);
@@ -76,8 +78,8 @@ internal readonly unsafe struct Q4_KBlock : ISuperBlockFormat<Q4_KBlock>
 }
 
 /// <summary>
-/// low[128], high[64], scales[16] int8, d: of the four groups in a half block, group g has nibble g / 2 of low bytes 32 (g % 2) on and bits
-/// 2g and 2g + 1 of the high bytes.
+/// low[128], high[64], scales[16] int8, d: of the four sub-blocks in a half block, sub-block g has nibble g / 2 of low bytes 32 (g % 2)
+/// on and bits 2g and 2g + 1 of the high bytes.
 /// </summary>
 internal readonly unsafe struct Q6_KBlock : ISuperBlockFormat<Q6_KBlock>
 {
@@ -86,9 +88,9 @@ internal readonly unsafe struct Q6_KBlock : ISuperBlockFormat<Q6_KBlock>
     private readonly Vector128<sbyte> lowShift;
     private readonly Vector128<sbyte> highShift;
 
-    private Q6_KBlock(int group)
+    private Q6_KBlock(int subBlock)
     {
-        int half = group / 4, g = group % 4;
+        int half = subBlock / 4, g = subBlock % 4;
         low = half * 64 + g % 2 * 32;
         high = 128 + half * 32;
         lowShift = Vector128.Create((sbyte)(g / 2 * -4));
@@ -102,7 +104,7 @@ internal readonly unsafe struct Q6_KBlock : ISuperBlockFormat<Q6_KBlock>
     public static int Bias => 32;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Q6_KBlock At(int group) => new(group);
+    public static Q6_KBlock At(int subBlock) => new(subBlock);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public RowCodes Load(byte* block) =>

@@ -5,7 +5,7 @@ using EdgeLlm.Kernels.Formats;
 
 namespace EdgeLlm.Kernels.Arm;
 
-/// <summary>Layout of a panel's groups, as a struct type parameter: a branch in the loop would cost moves of all the sums.</summary>
+/// <summary>Layout of a panel's scales, as a struct type parameter: a branch in the loop would cost moves of all the sums.</summary>
 internal interface IPanelLayout
 {
     /// <summary>True where a scale is for 16 columns, else for 32.</summary>
@@ -48,7 +48,7 @@ internal readonly struct ScalePer32WithOffset : IPanelLayout
 
 /// <summary>
 /// Eight rows unpacked to int8 for many tokens: a 16-byte vector holds 4 consecutive columns of 4 rows, so that a row's sum stays in a
-/// lane. A group is the 16 or 32 columns that share a scale. Is in a thread's scratch.
+/// lane. 16 or 32 columns share a scale. Is in a thread's scratch.
 /// </summary>
 internal readonly unsafe struct WeightPanel
 {
@@ -57,18 +57,18 @@ internal readonly unsafe struct WeightPanel
     public WeightPanel(byte* scratch, ElementType type, int columns)
     {
         HasScalePer16 = BlockUnpacker.HasScalePer16(type);
-        Groups = columns / (HasScalePer16 ? 16 : 32);
+        ScaleCount = columns / (HasScalePer16 ? 16 : 32);
         IsNarrow = type is ElementType.Q4_0 or ElementType.Q4_1 or ElementType.Q5_0 or ElementType.Q5_1
             or ElementType.Q2_K or ElementType.Q3_K or ElementType.Q4_K or ElementType.Q5_K or ElementType.Q6_K
             or ElementType.Q1_0 or ElementType.Q2_0 or ElementType.TQ1_0 or ElementType.TQ2_0 or ElementType.MXFP4 or ElementType.NVFP4
             or ElementType.IQ1_S or ElementType.IQ1_M;
         Values = (sbyte*)scratch;
         Scales = (float*)(scratch + columns * Rows);
-        Offsets = BlockUnpacker.HasOffset(type) ? Scales + Groups * Rows : null;
+        Offsets = BlockUnpacker.HasOffset(type) ? Scales + ScaleCount * Rows : null;
     }
 
-    /// <summary>Groups that a row has.</summary>
-    public int Groups { get; }
+    /// <summary>Scales that a row has.</summary>
+    public int ScaleCount { get; }
 
     /// <summary>True where each 16 columns have a scale, else each 32.</summary>
     public bool HasScalePer16 { get; }
@@ -79,16 +79,16 @@ internal readonly unsafe struct WeightPanel
     /// <summary>[columns / 4][8 rows][4 columns].</summary>
     public sbyte* Values { get; }
 
-    /// <summary>[Groups][8 rows].</summary>
+    /// <summary>[ScaleCount][8 rows].</summary>
     public float* Scales { get; }
 
-    /// <summary>[Groups][8 rows]; null for types without offsets.</summary>
+    /// <summary>[ScaleCount][8 rows]; null for types without offsets.</summary>
     public float* Offsets { get; }
 
     public static long ByteCount(int columns)
     {
-        long groupsOf16 = (columns + 15L) / 16;
-        return groupsOf16 * Rows * (16 + 2 * sizeof(float));
+        long scales = (columns + 15L) / 16;
+        return scales * Rows * (16 + 2 * sizeof(float));
     }
 
     /// <summary>Fills the panel; a row from <paramref name="rows"/> on repeats the last.</summary>
@@ -116,7 +116,7 @@ internal readonly unsafe struct WeightPanel
         sbyte* q = stackalloc sbyte[32];
         float* scales = stackalloc float[2];
         float* offsets = stackalloc float[2];
-        int groupsPerBlock = HasScalePer16 ? 2 : 1, blocks = Groups / groupsPerBlock;
+        int scalesPerBlock = HasScalePer16 ? 2 : 1, blocks = ScaleCount / scalesPerBlock;
         for (int r = 0; r < Rows; r++)
         {
             byte* row = weights.Row(firstRow + Math.Min(r, rows - 1));
@@ -126,7 +126,7 @@ internal readonly unsafe struct WeightPanel
             {
                 BlockUnpacker.Unpack(weights.Type, row, b, q, scales, offsets);
                 for (int k = 0; k < 8; k++, target += Rows) *target = ((int*)q)[k];
-                for (int g = 0; g < groupsPerBlock; g++, cell += Rows)
+                for (int g = 0; g < scalesPerBlock; g++, cell += Rows)
                 {
                     Scales[cell] = scales[g];
                     if (Offsets != null) Offsets[cell] = offsets[g];
@@ -146,7 +146,7 @@ internal readonly unsafe struct WeightPanel
         sbyte* values = Values;
         float* scales = Scales, offsets = Offsets;
         var converter = new HalfLanes();
-        for (nint left = Groups; left > 0; left--)
+        for (nint left = ScaleCount; left > 0; left--)
         {
             StoreFour(TFormat.Load(p0), TFormat.Load(p1), TFormat.Load(p2), TFormat.Load(p3), bias, values);
             StoreFour(TFormat.Load(p4), TFormat.Load(p5), TFormat.Load(p6), TFormat.Load(p7), bias, values + 16);
@@ -188,16 +188,16 @@ internal readonly unsafe struct WeightPanel
         sbyte* values = Values;
         float* scales = Scales, offsets = Offsets;
         var converter = new HalfLanes();
-        for (int left = Groups / scalesPerBlock; left > 0; left--)
+        for (int left = ScaleCount / scalesPerBlock; left > 0; left--)
         {
             TFormat.LoadScales(blocks, ref converter, scales, offsets);
             scales += scalesPerBlock * Rows;
             if (TFormat.HasOffset) offsets += scalesPerBlock * Rows;
             for (int g = 0; g < 8; g++, values += 32 * Rows)
             {
-                TFormat group = TFormat.At(g);
-                StoreFour(group.Load(blocks[0]), group.Load(blocks[1]), group.Load(blocks[2]), group.Load(blocks[3]), bias, values);
-                StoreFour(group.Load(blocks[4]), group.Load(blocks[5]), group.Load(blocks[6]), group.Load(blocks[7]), bias, values + 16);
+                TFormat part = TFormat.At(g);
+                StoreFour(part.Load(blocks[0]), part.Load(blocks[1]), part.Load(blocks[2]), part.Load(blocks[3]), bias, values);
+                StoreFour(part.Load(blocks[4]), part.Load(blocks[5]), part.Load(blocks[6]), part.Load(blocks[7]), bias, values + 16);
             }
             for (int r = 0; r < Rows; r++) blocks[r] += TFormat.BlockBytes;
         }

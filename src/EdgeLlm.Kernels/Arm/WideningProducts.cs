@@ -76,7 +76,7 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
         sbyte* w = panel.Values, values = x.Values + cell * 32;
         float* scales = panel.Scales, offsets = panel.Offsets, activationScales = x.Scales + cell, scaledSums = x.ScaledSums + cell;
         int* sums = x.Sums + 2 * cell;
-        for (nint g = 0; g < panel.Groups; g++)
+        for (nint g = 0; g < panel.ScaleCount; g++)
         {
             TSums a = default, b = default;
             Accumulate(w, values, values + stride * 32, ref a, ref b);
@@ -112,7 +112,7 @@ internal readonly unsafe struct WideningProducts : IIntegerProducts
         sbyte* w = panel.Values, values = x.Values + cell * 32;
         float* scales = panel.Scales, offsets = panel.Offsets, activationScales = x.Scales + cell, scaledSums = x.ScaledSums + cell;
         int* sums = x.Sums + 2 * cell;
-        for (nint g = 0; g < panel.Groups; g++)
+        for (nint g = 0; g < panel.ScaleCount; g++)
         {
             TSums a = default;
             Accumulate(w, values, ref a);

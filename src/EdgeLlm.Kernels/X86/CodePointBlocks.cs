@@ -12,7 +12,7 @@ internal readonly unsafe struct IQ4_NLBlock : IBlockFormat
     public static int BlockBytes => 18;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
+    public static void Codes(byte* lower, byte* upper, int subBlock, out Vector256<byte> first, out Vector256<byte> second)
     {
         CodeBits.Nibbles(lower + 2, upper + 2, out first, out second);
         first = CodeBits.NonLinear(first);
@@ -20,7 +20,7 @@ internal readonly unsafe struct IQ4_NLBlock : IBlockFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* block, nint stride, float* scales, nint groupStride) =>
+    public static void Scales(byte* block, nint stride, float* scales, nint subBlockStride) =>
         RowGather.LowerHalfs(RowGather.Lanes(block, stride)).Store(scales);
 }
 
@@ -31,25 +31,26 @@ internal readonly unsafe struct IQ4_XSBlock : IBlockFormat
 
     public static int BlockBytes => 136;
 
-    public static int Groups => 8;
+    public static int SubBlocks => 8;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
+    public static void Codes(byte* lower, byte* upper, int subBlock, out Vector256<byte> first, out Vector256<byte> second)
     {
-        int at = 8 + 16 * group;
+        int at = 8 + 16 * subBlock;
         CodeBits.Nibbles(lower + at, upper + at, out first, out second);
         first = CodeBits.NonLinear(first);
         second = CodeBits.NonLinear(second);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* block, nint stride, float* scales, nint groupStride)
+    public static void Scales(byte* block, nint stride, float* scales, nint subBlockStride)
     {
         Vector256<uint> first = RowGather.Lanes(block, stride), low = RowGather.Lanes(block + 4, stride);
         Vector256<float> d = RowGather.LowerHalfs(first);
-        for (int group = 0; group < Groups; group++, scales += groupStride)
+        for (int subBlock = 0; subBlock < SubBlocks; subBlock++, scales += subBlockStride)
         {
-            Vector256<uint> scale = (low >> (4 * group) & Vector256.Create(15u)) | (first >> (16 + 2 * group) & Vector256.Create(3u)) << 4;
+            Vector256<uint> scale = (low >> (4 * subBlock) & Vector256.Create(15u))
+                | (first >> (16 + 2 * subBlock) & Vector256.Create(3u)) << 4;
             (d * Vector256.ConvertToSingle(scale.AsInt32() - Vector256.Create(32))).Store(scales);
         }
     }
@@ -63,7 +64,7 @@ internal readonly unsafe struct MXFP4Block : IBlockFormat
     public static int BlockBytes => 17;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
+    public static void Codes(byte* lower, byte* upper, int subBlock, out Vector256<byte> first, out Vector256<byte> second)
     {
         CodeBits.Nibbles(lower + 1, upper + 1, out first, out second);
         first = CodeBits.DoubledE2M1(first);
@@ -72,7 +73,7 @@ internal readonly unsafe struct MXFP4Block : IBlockFormat
 
     /// <summary>As <see cref="Formats.BlockUnpacker"/>: e - 1 is the float's exponent, and below 2 the float is subnormal.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* block, nint stride, float* scales, nint groupStride)
+    public static void Scales(byte* block, nint stride, float* scales, nint subBlockStride)
     {
         Vector256<uint> e = RowGather.Lanes(block, stride) & Vector256.Create(255u);
         Vector256<uint> subnormal = Avx2.ShiftLeftLogicalVariable(Vector256.Create(0x0020_0000u), e),

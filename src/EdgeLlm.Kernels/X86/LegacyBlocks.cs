@@ -13,11 +13,11 @@ internal readonly unsafe struct Q4_0Block : IBlockFormat
     public static int BlockBytes => 18;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second) =>
+    public static void Codes(byte* lower, byte* upper, int subBlock, out Vector256<byte> first, out Vector256<byte> second) =>
         CodeBits.Nibbles(lower + 2, upper + 2, out first, out second);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* block, nint stride, float* scales, nint groupStride) =>
+    public static void Scales(byte* block, nint stride, float* scales, nint subBlockStride) =>
         RowGather.LowerHalfs(RowGather.Lanes(block, stride)).Store(scales);
 }
 
@@ -31,11 +31,11 @@ internal readonly unsafe struct Q4_1Block : IBlockFormat
     public static int BlockBytes => 20;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second) =>
+    public static void Codes(byte* lower, byte* upper, int subBlock, out Vector256<byte> first, out Vector256<byte> second) =>
         CodeBits.Nibbles(lower + 4, upper + 4, out first, out second);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* block, nint stride, float* scales, nint groupStride)
+    public static void Scales(byte* block, nint stride, float* scales, nint subBlockStride)
     {
         Vector256<uint> both = RowGather.Lanes(block, stride);
         RowGather.LowerHalfs(both).Store(scales);
@@ -53,14 +53,14 @@ internal readonly unsafe struct Q5_0Block : IBlockFormat
     public static int BlockBytes => 22;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
+    public static void Codes(byte* lower, byte* upper, int subBlock, out Vector256<byte> first, out Vector256<byte> second)
     {
         CodeBits.Nibbles(lower + 6, upper + 6, out first, out second);
         CodeBits.AddFifth(lower + 2, upper + 2, ref first, ref second);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* block, nint stride, float* scales, nint groupStride) =>
+    public static void Scales(byte* block, nint stride, float* scales, nint subBlockStride) =>
         RowGather.LowerHalfs(RowGather.Lanes(block, stride)).Store(scales);
 }
 
@@ -74,14 +74,14 @@ internal readonly unsafe struct Q5_1Block : IBlockFormat
     public static int BlockBytes => 24;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
+    public static void Codes(byte* lower, byte* upper, int subBlock, out Vector256<byte> first, out Vector256<byte> second)
     {
         CodeBits.Nibbles(lower + 8, upper + 8, out first, out second);
         CodeBits.AddFifth(lower + 4, upper + 4, ref first, ref second);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* block, nint stride, float* scales, nint groupStride)
+    public static void Scales(byte* block, nint stride, float* scales, nint subBlockStride)
     {
         Vector256<uint> both = RowGather.Lanes(block, stride);
         RowGather.LowerHalfs(both).Store(scales);
@@ -97,13 +97,13 @@ internal readonly unsafe struct Q8_0Block : IBlockFormat
     public static int BlockBytes => 34;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Codes(byte* lower, byte* upper, int group, out Vector256<byte> first, out Vector256<byte> second)
+    public static void Codes(byte* lower, byte* upper, int subBlock, out Vector256<byte> first, out Vector256<byte> second)
     {
         first = CodeBits.Pair(lower + 2, upper + 2);
         second = CodeBits.Pair(lower + 18, upper + 18);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* block, nint stride, float* scales, nint groupStride) =>
+    public static void Scales(byte* block, nint stride, float* scales, nint subBlockStride) =>
         RowGather.LowerHalfs(RowGather.Lanes(block, stride)).Store(scales);
 }

@@ -52,26 +52,26 @@ internal static unsafe class RowGather
 
     /// <summary>Scales and minimums of Q4_K and Q5_K: d and dmin, then 12 bytes with eight of each in 6 bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void ScalesAndMinimums(byte* block, nint stride, float* scales, nint groupStride)
+    public static void ScalesAndMinimums(byte* block, nint stride, float* scales, nint subBlockStride)
     {
         (Vector256<uint> both, Vector256<uint> s0, Vector256<uint> s4, Vector256<uint> s8) = SixteenBytes(block, stride);
         Vector256<float> d = LowerHalfs(both), minus = -UpperHalfs(both);
         Vector256<uint> six = Vector256.Create(0x3F3F3F3Fu), four = Vector256.Create(0x0F0F0F0Fu), two = Vector256.Create(0x03030303u);
-        StoreGroups(d, s0 & six, scales, groupStride);
-        StoreGroups(minus, s4 & six, scales + WeightPanel.Rows, groupStride);
-        StoreGroups(d, (s8 & four) | (s0 >> 6 & two) << 4, scales + 4 * groupStride, groupStride);
-        StoreGroups(minus, (s8 >> 4 & four) | (s4 >> 6 & two) << 4, scales + 4 * groupStride + WeightPanel.Rows, groupStride);
+        StoreSubBlocks(d, s0 & six, scales, subBlockStride);
+        StoreSubBlocks(minus, s4 & six, scales + WeightPanel.Rows, subBlockStride);
+        StoreSubBlocks(d, (s8 & four) | (s0 >> 6 & two) << 4, scales + 4 * subBlockStride, subBlockStride);
+        StoreSubBlocks(minus, (s8 >> 4 & four) | (s4 >> 6 & two) << 4, scales + 4 * subBlockStride + WeightPanel.Rows, subBlockStride);
     }
 
-    /// <summary>Stores factor times byte g of each lane for groups g from 0 to 3.</summary>
+    /// <summary>Stores factor times byte g of each lane for sub-blocks g from 0 to 3.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreGroups(Vector256<float> factor, Vector256<uint> bytes, float* target, nint groupStride)
+    private static void StoreSubBlocks(Vector256<float> factor, Vector256<uint> bytes, float* target, nint subBlockStride)
     {
         Vector256<uint> lowest = Vector256.Create(255u);
         (factor * Vector256.ConvertToSingle((bytes & lowest).AsInt32())).Store(target);
-        (factor * Vector256.ConvertToSingle((bytes >> 8 & lowest).AsInt32())).Store(target + groupStride);
-        (factor * Vector256.ConvertToSingle((bytes >> 16 & lowest).AsInt32())).Store(target + 2 * groupStride);
-        (factor * Vector256.ConvertToSingle((bytes >> 24).AsInt32())).Store(target + 3 * groupStride);
+        (factor * Vector256.ConvertToSingle((bytes >> 8 & lowest).AsInt32())).Store(target + subBlockStride);
+        (factor * Vector256.ConvertToSingle((bytes >> 16 & lowest).AsInt32())).Store(target + 2 * subBlockStride);
+        (factor * Vector256.ConvertToSingle((bytes >> 24).AsInt32())).Store(target + 3 * subBlockStride);
     }
 
     /// <summary>

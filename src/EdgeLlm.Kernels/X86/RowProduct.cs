@@ -12,8 +12,8 @@ internal static unsafe class RowProduct<TDot, TFormat>
     where TDot : struct, IByteDot
     where TFormat : struct, IBlockFormat
 {
-    /// <summary>From one group's scales to the next in scratch: two halves of scales and two of offsets.</summary>
-    private const int GroupStride = 4 * WeightPanel.Rows;
+    /// <summary>From one sub-block's scales to the next in scratch: two halves of scales and two of offsets.</summary>
+    private const int SubBlockStride = 4 * WeightPanel.Rows;
 
     /// <summary>How many blocks are multiplied at a time.</summary>
     private const int SectionBlocks = 16;
@@ -21,7 +21,7 @@ internal static unsafe class RowProduct<TDot, TFormat>
     /// <summary>Expanded codes of two rows: 256 columns of each.</summary>
     private const int PairBytes = 512;
 
-    private const int ScaleFloats = SectionBlocks * GroupStride;
+    private const int ScaleFloats = SectionBlocks * SubBlockStride;
 
     /// <summary>Scales, then expanded codes of four pairs of rows.</summary>
     public const int ScratchFloats = ScaleFloats + 4 * PairBytes / sizeof(float);
@@ -50,10 +50,10 @@ internal static unsafe class RowProduct<TDot, TFormat>
         {
             int blocks = Math.Min(x.Blocks - done, SectionBlocks);
             UnpackScales(rows, stride, blocks, scratch);
-            sum = TFormat.PairsGroups
+            sum = TFormat.PairsSubBlocks
                 ? AddPairs(sum, rows, stride, x, done, blocks, scratch, prefetch)
                 : AddBlocks(sum, rows, stride, x, done, blocks, starts, scratch, prefetch);
-            long bytes = (blocks + TFormat.Groups - 1) / TFormat.Groups * TFormat.BlockBytes;
+            long bytes = (blocks + TFormat.SubBlocks - 1) / TFormat.SubBlocks * TFormat.BlockBytes;
             rows += bytes;
             prefetch += 8 * bytes;
         }
@@ -63,8 +63,8 @@ internal static unsafe class RowProduct<TDot, TFormat>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void UnpackScales(byte* rows, nint stride, int blocks, float* scales)
     {
-        for (; blocks > 0; blocks -= TFormat.Groups, rows += TFormat.BlockBytes, scales += TFormat.Groups * GroupStride)
-            TFormat.Scales(rows, stride, scales, GroupStride);
+        for (; blocks > 0; blocks -= TFormat.SubBlocks, rows += TFormat.BlockBytes, scales += TFormat.SubBlocks * SubBlockStride)
+            TFormat.Scales(rows, stride, scales, SubBlockStride);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -82,37 +82,37 @@ internal static unsafe class RowProduct<TDot, TFormat>
         float* activationScale = x.Scales + firstBlock, scaledSum = x.ScaledSums + firstBlock;
         int* sums = x.Sums + 2 * firstBlock;
         starts += 2 * firstBlock;
-        int group = 0;
+        int subBlock = 0;
         byte* codes = (byte*)(scales + ScaleFloats), next = codes;
-        for (; blocks > 0; blocks--, values += 32, scales += GroupStride, activationScale++, scaledSum++, sums += 2, starts += 2)
+        for (; blocks > 0; blocks--, values += 32, scales += SubBlockStride, activationScale++, scaledSum++, sums += 2, starts += 2)
         {
-            for (int line = 0; line < 8 * TFormat.BlockBytes / TFormat.Groups; line += 64) Sse.Prefetch0(prefetch + line);
-            prefetch += 8 * TFormat.BlockBytes / TFormat.Groups;
-            if (TFormat.Expands && group == 0)
+            for (int line = 0; line < 8 * TFormat.BlockBytes / TFormat.SubBlocks; line += 64) Sse.Prefetch0(prefetch + line);
+            prefetch += 8 * TFormat.BlockBytes / TFormat.SubBlocks;
+            if (TFormat.Expands && subBlock == 0)
             {
                 Expand(rows, stride, codes);
                 next = codes;
             }
             if (TFormat.HasScalePer16)
             {
-                SumHalves(rows, stride, group, next, values, out Vector256<int> first, out Vector256<int> second);
+                SumHalves(rows, stride, subBlock, next, values, out Vector256<int> first, out Vector256<int> second);
                 sum = Add(sum, first, starts, scales, activationScale, Vector256.Create(*activationScale * sums[0]));
                 sum = Add(sum, second, starts + 1, scales + WeightPanel.Rows, activationScale,
                     Vector256.Create(*activationScale * sums[1]));
             }
             else
             {
-                sum = Add(sum, Sum(rows, stride, group, next, values), starts, scales, activationScale, Vector256.Create(*scaledSum));
+                sum = Add(sum, Sum(rows, stride, subBlock, next, values), starts, scales, activationScale, Vector256.Create(*scaledSum));
             }
             next += 64;
-            if (++group < TFormat.Groups) continue;
-            group = 0;
+            if (++subBlock < TFormat.SubBlocks) continue;
+            subBlock = 0;
             rows += TFormat.BlockBytes;
         }
         return sum;
     }
 
-    /// <summary>Two groups of 32 columns at a time, of four-bit codes without a bias: a byte has a column of both.</summary>
+    /// <summary>Two sub-blocks of 32 columns at a time, of four-bit codes without a bias: a byte has a column of both.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static Vector256<float> AddPairs(Vector256<float> sum, byte* rows, nint stride, in QuantizedActivations x, int firstBlock,
         int blocks, float* scales, byte* prefetch)
@@ -120,21 +120,21 @@ internal static unsafe class RowProduct<TDot, TFormat>
         sbyte* values = x.Values + 32L * firstBlock;
         float* activationScale = x.Scales + firstBlock, scaledSum = x.ScaledSums + firstBlock;
         int pair = 0;
-        for (; blocks > 0; blocks -= 2, values += 64, scales += 2 * GroupStride, activationScale += 2, scaledSum += 2)
+        for (; blocks > 0; blocks -= 2, values += 64, scales += 2 * SubBlockStride, activationScale += 2, scaledSum += 2)
         {
-            for (int line = 0; line < 16 * TFormat.BlockBytes / TFormat.Groups; line += 64) Sse.Prefetch0(prefetch + line);
-            prefetch += 16 * TFormat.BlockBytes / TFormat.Groups;
+            for (int line = 0; line < 16 * TFormat.BlockBytes / TFormat.SubBlocks; line += 64) Sse.Prefetch0(prefetch + line);
+            prefetch += 16 * TFormat.BlockBytes / TFormat.SubBlocks;
             SumTwo(rows, stride, pair, values, out Vector256<int> first, out Vector256<int> second);
             sum = Add(sum, first, null, scales, activationScale, Vector256.Create(*scaledSum));
-            sum = Add(sum, second, null, scales + GroupStride, activationScale + 1, Vector256.Create(scaledSum[1]));
-            if (2 * ++pair < TFormat.Groups) continue;
+            sum = Add(sum, second, null, scales + SubBlockStride, activationScale + 1, Vector256.Create(scaledSum[1]));
+            if (2 * ++pair < TFormat.SubBlocks) continue;
             pair = 0;
             rows += TFormat.BlockBytes;
         }
         return sum;
     }
 
-    /// <summary>The sums of two groups of 32 columns for the eight rows.</summary>
+    /// <summary>The sums of two sub-blocks of 32 columns for the eight rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void SumTwo(byte* rows, nint stride, int pair, sbyte* values, out Vector256<int> first, out Vector256<int> second)
     {
@@ -165,40 +165,41 @@ internal static unsafe class RowProduct<TDot, TFormat>
 
     /// <summary>The sums of 32 columns for the eight rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Sum(byte* rows, nint stride, int group, byte* codes, sbyte* values)
+    private static Vector256<int> Sum(byte* rows, nint stride, int subBlock, byte* codes, sbyte* values)
     {
         Vector256<sbyte> x = Twice(values), y = Twice(values + 16);
         nint stride4 = 4 * stride;
         byte* row1 = rows + stride, row2 = rows + 2 * stride, row3 = row2 + stride;
         return JoinPairs(
-            JoinRows(Products(rows, rows + stride4, group, codes, x, y), Products(row1, row1 + stride4, group, codes + PairBytes, x, y)),
-            JoinRows(Products(row2, row2 + stride4, group, codes + 2 * PairBytes, x, y),
-                Products(row3, row3 + stride4, group, codes + 3 * PairBytes, x, y)));
+            JoinRows(Products(rows, rows + stride4, subBlock, codes, x, y),
+                Products(row1, row1 + stride4, subBlock, codes + PairBytes, x, y)),
+            JoinRows(Products(row2, row2 + stride4, subBlock, codes + 2 * PairBytes, x, y),
+                Products(row3, row3 + stride4, subBlock, codes + 3 * PairBytes, x, y)));
     }
 
     /// <summary>The sums of each 16 columns for the eight rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void SumHalves(byte* rows, nint stride, int group, byte* codes, sbyte* values, out Vector256<int> first,
+    private static void SumHalves(byte* rows, nint stride, int subBlock, byte* codes, sbyte* values, out Vector256<int> first,
         out Vector256<int> second)
     {
         Vector256<sbyte> x = Twice(values), y = Twice(values + 16);
         nint stride4 = 4 * stride;
         byte* row1 = rows + stride, row2 = rows + 2 * stride, row3 = row2 + stride;
-        Codes(rows, rows + stride4, group, codes, out Vector256<byte> first0, out Vector256<byte> second0);
-        Codes(row1, row1 + stride4, group, codes + PairBytes, out Vector256<byte> first1, out Vector256<byte> second1);
+        Codes(rows, rows + stride4, subBlock, codes, out Vector256<byte> first0, out Vector256<byte> second0);
+        Codes(row1, row1 + stride4, subBlock, codes + PairBytes, out Vector256<byte> first1, out Vector256<byte> second1);
         Vector256<int> first01 = JoinRows(Product(first0, x), Product(first1, x)),
             second01 = JoinRows(Product(second0, y), Product(second1, y));
-        Codes(row2, row2 + stride4, group, codes + 2 * PairBytes, out Vector256<byte> first2, out Vector256<byte> second2);
-        Codes(row3, row3 + stride4, group, codes + 3 * PairBytes, out Vector256<byte> first3, out Vector256<byte> second3);
+        Codes(row2, row2 + stride4, subBlock, codes + 2 * PairBytes, out Vector256<byte> first2, out Vector256<byte> second2);
+        Codes(row3, row3 + stride4, subBlock, codes + 3 * PairBytes, out Vector256<byte> first3, out Vector256<byte> second3);
         Vector256<int> first23 = JoinRows(Product(first2, x), Product(first3, x)),
             second23 = JoinRows(Product(second2, y), Product(second3, y));
         first = JoinPairs(first01, first23);
         second = JoinPairs(second01, second23);
     }
 
-    /// <summary>A group's codes of two rows: from the file, or where they were expanded.</summary>
+    /// <summary>A sub-block's codes of two rows: from the file, or where they were expanded.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Codes(byte* lower, byte* upper, int group, byte* codes, out Vector256<byte> first, out Vector256<byte> second)
+    private static void Codes(byte* lower, byte* upper, int subBlock, byte* codes, out Vector256<byte> first, out Vector256<byte> second)
     {
         if (TFormat.Expands)
         {
@@ -207,7 +208,7 @@ internal static unsafe class RowProduct<TDot, TFormat>
         }
         else
         {
-            TFormat.Codes(lower, upper, group, out first, out second);
+            TFormat.Codes(lower, upper, subBlock, out first, out second);
         }
     }
 
@@ -215,9 +216,9 @@ internal static unsafe class RowProduct<TDot, TFormat>
     /// Sums for a row in the lower half and the row four further in the upper one. Narrow for codes of four bits, else wide.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Products(byte* lower, byte* upper, int group, byte* codes, Vector256<sbyte> x, Vector256<sbyte> y)
+    private static Vector256<int> Products(byte* lower, byte* upper, int subBlock, byte* codes, Vector256<sbyte> x, Vector256<sbyte> y)
     {
-        Codes(lower, upper, group, codes, out Vector256<byte> first, out Vector256<byte> second);
+        Codes(lower, upper, subBlock, codes, out Vector256<byte> first, out Vector256<byte> second);
         return TFormat.Range switch
         {
             CodeRange.FourBits => TDot.Accumulate(TDot.Accumulate(Vector256<int>.Zero, first, x), second, y),

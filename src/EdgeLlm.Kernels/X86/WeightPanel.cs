@@ -61,25 +61,25 @@ internal static unsafe class WeightPanel
         for (int octet = 0; octet < 2; octet++, rows += 8 * stride)
         {
             byte* source = rows, target = panel + 32 * octet;
-            for (int b = 0; b < blocks; b += TFormat.Groups, source += TFormat.BlockBytes)
+            for (int b = 0; b < blocks; b += TFormat.SubBlocks, source += TFormat.BlockBytes)
             {
                 TFormat.Scales(source, stride, (float*)(target + CodeBytes), BlockBytes<TFormat>() / sizeof(float));
-                for (int group = 0; group < TFormat.Groups; group++, target += BlockBytes<TFormat>())
-                    Transpose<TFormat>(source, stride, group, target);
+                for (int subBlock = 0; subBlock < TFormat.SubBlocks; subBlock++, target += BlockBytes<TFormat>())
+                    Transpose<TFormat>(source, stride, subBlock, target);
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Transpose<TFormat>(byte* block, nint stride, int group, byte* target)
+    private static void Transpose<TFormat>(byte* block, nint stride, int subBlock, byte* target)
         where TFormat : struct, IBlockFormat
     {
         nint stride4 = 4 * stride;
         byte* row1 = block + stride, row2 = block + 2 * stride, row3 = row2 + stride;
-        TFormat.Codes(block, block + stride4, group, out Vector256<byte> first0, out Vector256<byte> second0);
-        TFormat.Codes(row1, row1 + stride4, group, out Vector256<byte> first1, out Vector256<byte> second1);
-        TFormat.Codes(row2, row2 + stride4, group, out Vector256<byte> first2, out Vector256<byte> second2);
-        TFormat.Codes(row3, row3 + stride4, group, out Vector256<byte> first3, out Vector256<byte> second3);
+        TFormat.Codes(block, block + stride4, subBlock, out Vector256<byte> first0, out Vector256<byte> second0);
+        TFormat.Codes(row1, row1 + stride4, subBlock, out Vector256<byte> first1, out Vector256<byte> second1);
+        TFormat.Codes(row2, row2 + stride4, subBlock, out Vector256<byte> first2, out Vector256<byte> second2);
+        TFormat.Codes(row3, row3 + stride4, subBlock, out Vector256<byte> first3, out Vector256<byte> second3);
         StoreQuads(first0.AsInt32(), first1.AsInt32(), first2.AsInt32(), first3.AsInt32(), target);
         StoreQuads(second0.AsInt32(), second1.AsInt32(), second2.AsInt32(), second3.AsInt32(), target + 4 * QuadBytes);
     }
