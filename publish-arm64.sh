@@ -94,6 +94,7 @@ if ! step "getting the compiler and the libraries (the first time some 300 MB)" 
   grep -o 'error NU.*' "$restored" | sort -u | head -3 >&2
   missing "the package source has no compiler or runtime pack of .NET 10 for $rid, or there is no network" "dotnet nuget add source https://api.nuget.org/v3/index.json -n nuget.org     # or: --portable"
 fi
+# The analyzers run in tools/build; they would take half of the time here.
 step "compiling to a native program for $rid (some minutes)" \
   dotnet publish "$root/src/EdgeLlm.Cli" -c Release -r "$rid" ${native[@]+"${native[@]}"} --no-restore -p:RunAnalyzers=false -v quiet -o "$published"
 echo "packing" >&2
