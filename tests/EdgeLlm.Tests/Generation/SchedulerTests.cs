@@ -167,13 +167,17 @@ public sealed class SchedulerTests
     [Fact]
     public async Task The_time_limit_ends_an_answer_with_its_text_and_sends_those_away_that_wait()
     {
-        using LanguageModel model = LanguageModel.Load(Smol, new ModelOptions { Threads = 2 });
-        using var scheduler = new Scheduler(new SchedulerOptions { Parallel = 1, TimeLimit = TimeSpan.FromSeconds(0.4) });
-        // Compiled once, the two come within microseconds: the second's time is over when the first ends.
-        await scheduler.Submit(model, new AnswerRequest([1]) { Options = Greedy(2) }).ReadToEndAsync();
-        Answer running = scheduler.Submit(model, new AnswerRequest([1]) { Options = Endless }),
-            waiting = scheduler.Submit(model, new AnswerRequest([1]) { Options = Endless });
+        using LanguageModel model = Open();
+        using ManualResetEventSlim isOver = new(); // the time of the one that waits: until then no second pass begins
+        using var scheduler = new Scheduler(new SchedulerOptions { Parallel = 1, TimeLimit = TimeSpan.FromSeconds(2) })
+        {
+            Observer = (_, _) => isOver.Wait(TimeSpan.FromMinutes(1))
+        };
+        Answer running = scheduler.Submit(model, new AnswerRequest([1]) { Options = Endless });
+        while (scheduler.Running == 0) await Task.Delay(1);
+        Answer waiting = scheduler.Submit(model, new AnswerRequest([1]) { Options = Endless });
         await Assert.ThrowsAsync<SchedulerBusyException>(() => waiting.ReadToEndAsync());
+        isOver.Set();
         await running.ReadToEndAsync();
         Assert.Equal(FinishReason.TimeLimit, running.Statistics.FinishReason);
         Assert.True(running.Statistics.WasCutShort);
