@@ -53,9 +53,12 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
     {
         get
         {
-            long stream = LossQuantizer.StreamLength(_source, _text);
-            return _plan.OutputBytes + 2 * sizeof(float) * stream
-                + (UsesLoss ? SourceStreams.ByteCount(stream, _source.LayerCount + 1) : 0);
+            long width = _source.Model.Width;
+            // A checkpoint is replaced by a new one that is beside it for a moment.
+            return _plan.OutputBytes + (UsesLoss
+                ? 2 * LossQuantizer.CheckpointBytes(_source, _text)
+                    + SourceStreams.ByteCount(_text.Length * width, SourceWindows.RecordCount(_source, _text))
+                : 2 * sizeof(float) * _text.Tokens.Length * width);
         }
     }
 
@@ -65,8 +68,8 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
     public Action<string> Log { get; init; } = static _ => { };
 
     /// <summary>
-    /// Where unfinished work is kept, until an output is whole: its layers; the calibration text's inputs, the source's outputs, and scales
-    /// so far.
+    /// Where unfinished work is kept, until an output is whole: its layers or matrices; the streams or derivatives and statistics of the
+    /// calibration text where the work is; the source's outputs; scales so far; the source's streams.
     /// </summary>
     public static string[] FilesBeside(string output)
     {
@@ -83,18 +86,23 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
         Checkpoint stream = new(beside[1], identity), source = new(beside[2], identity), tuning = new(beside[3], identity);
         using (var state = QuantizationState.Open(statePath, identity))
         {
-            if (UsesLoss) QuantizeByLoss(state, stream, beside[4], identity, progress, cancellation);
+            float[]? hidden = null; // the source's last hidden states
+            if (UsesLoss) hidden = QuantizeByLoss(state, stream, beside[4], identity, progress, cancellation);
             else QuantizeLayers(state, stream, progress, cancellation);
             PackedMatrix[] matrices = [.. state.Layers.SelectMany(layer => layer.Matrices)];
             var norms = new Dictionary<string, float[]> { [_source.OutputNormStep.Weight.Name] = _source.OutputNorm };
             for (int l = 0; l < _source.LayerCount && _source.NoPrograms is null; l++)
             {
-                int layer = UsesLoss ? _source.LayerCount - 1 - l : l;
-                foreach ((string name, float[] norm) in NormsOf(state.Layers[l], layer)) norms[name] = norm;
+                IReadOnlyDictionary<string, float[]>? packedFor = UsesLoss ? null : state.Layers[l].Norms;
+                foreach ((string name, float[] norm) in packedFor ?? _source.ReadNorms(l)) norms[name] = norm;
             }
-            IReadOnlyDictionary<string, float[]> tuned = Tune(source, tuning, matrices, norms, progress, cancellation);
+            if (_settings.TuningEpochs > 0 && _source.NoPrograms is null)
+            {
+                hidden ??= SourceHidden(source, progress, cancellation);
+                norms = Tune(tuning, matrices, norms, hidden, progress, cancellation);
+            }
             progress("writing", 1);
-            Write(path, matrices.ToDictionary(matrix => matrix.Tensor.Name), tuned, cancellation);
+            Write(path, matrices.ToDictionary(matrix => matrix.Tensor.Name), norms, progress, cancellation);
         }
         foreach (Checkpoint checkpoint in new[] { stream, source, tuning }) checkpoint.Delete();
         File.Delete(beside[4]);
@@ -104,39 +112,26 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
     /// <summary>Whether matrices are rounded by the whole model's loss; else for their inputs alone.</summary>
     private bool UsesLoss => _settings.UsesGradients && _source.NoPrograms is null;
 
-    /// <summary>From the last layer to the first, in whose order the state has them.</summary>
-    private void QuantizeByLoss(QuantizationState state, Checkpoint derivatives, string streamsPath, byte[] identity,
+    /// <summary>A matrix at a time, from the last layer to the first. Gives the source's last hidden states: [tokens, width].</summary>
+    private float[] QuantizeByLoss(QuantizationState state, Checkpoint checkpoint, string streamsPath, byte[] identity,
         Action<string, double> progress, CancellationToken cancellation)
     {
-        int layers = _source.LayerCount;
-        if (state.Layers.Count > layers) return;
-        using var streams = new SourceStreams(streamsPath, identity, LossQuantizer.StreamLength(_source, _text));
-        var quantizer = new LossQuantizer(_source, _text, streams)
+        using var streams = new SourceStreams(streamsPath, identity, (long)_text.Length * _source.Model.Width);
+        var windows = new SourceWindows(_source, _text, streams) { Cancellation = cancellation };
+        windows.Forward((what, done) => progress($"source {what}", _work.LossForward(done)));
+        windows.Differentiate((what, share) => progress($"loss {what}", _work.LossHead(share)));
+        var quantizer = new LossQuantizer(_source, windows, _text.Length)
         {
             LayoutOf = _plan.LayoutOf,
             Sweeps = _settings.Sweeps,
             Log = Log,
             Cancellation = cancellation,
         };
-        if (streams.Count <= layers) quantizer.Forward(done => progress("source", _work.LossForward(done)));
-        int? passed = derivatives.TryLoad(state.Layers.Count, quantizer.Derivatives);
-        if (passed is null) quantizer.Differentiate(share => progress("loss", _work.LossHead(share)));
-        for (int done = 0; done < layers; done++)
-        {
-            int layer = layers - 1 - done, number = done;
-            if (done >= state.Layers.Count)
-            {
-                state.Append(
-                    quantizer.Quantize(layer, share => progress($"layer {layer + 1} of {layers}", _work.Layers(number + share * 0.7))));
-                derivatives.Save(done + 1, quantizer.Derivatives);
-            }
-            else if (done >= (passed ?? 0))
-            {
-                quantizer.Pass(layer);
-            }
-        }
-        progress("embedding", _work.Layers(layers));
-        AppendHeads(state, quantizer.QuantizeHead);
+        quantizer.Run(state, checkpoint, (what, done) => progress(what, _work.Layers(done)));
+        AppendHeads(state, quantizer.QuantizeHead, progress);
+        float[] hidden = new float[_text.Tokens.Length * _source.Model.Width];
+        windows.ReadHidden(hidden);
+        return hidden;
     }
 
     private OperationRounder NewRounder(CancellationToken cancellation) => new()
@@ -170,40 +165,43 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
                 quantizer.Pass(l, state.Layers[l]);
             }
         }
-        progress("embedding", _work.Layers(layers));
-        if (state.Layers.Count <= layers) AppendHeads(state, quantizer.QuantizeHead);
+        AppendHeads(state, quantizer.QuantizeHead, progress);
     }
-
-    private IReadOnlyDictionary<string, float[]> NormsOf(QuantizedLayer layer, int number) => layer.Norms ?? _source.ReadNorms(number);
 
     /// <summary>Embedding and head; one after the other, so that the floats of one of them are there at a time.</summary>
     /// <param name="roundHead">Rounds the one that makes logits.</param>
-    private void AppendHeads(QuantizationState state, Func<string, float[], PackedMatrix> roundHead)
+    private void AppendHeads(QuantizationState state, Func<string, float[], PackedMatrix> roundHead, Action<string, double> progress)
     {
-        var heads = new List<PackedMatrix>();
-        foreach (string name in new[] { TensorTable.Embedding, TensorTable.Head }.Where(name => _plan.PackingOf(name) != Packing.None))
+        progress("embedding", _work.Layers(_source.LayerCount));
+        HashSet<string> rounded = [.. state.Layers.SelectMany(part => part.Matrices).Select(matrix => matrix.Tensor.Name)];
+        foreach (string name in new[] { TensorTable.Embedding, TensorTable.Head }
+            .Where(name => _plan.PackingOf(name) != Packing.None && !rounded.Contains(name)))
         {
             StageMemory.Return();
             float[] weights = _source.ReadMatrix(name);
-            heads.Add(name == _source.HeadName
+            PackedMatrix packed = name == _source.HeadName
                 ? roundHead(name, weights)
-                : MatrixQuantizer.Plain(name, weights, _source.Model.VocabularySize, _plan.LayoutOf(name, _source.Model.Width)));
+                : MatrixQuantizer.Plain(name, weights, _source.Model.VocabularySize, _plan.LayoutOf(name, _source.Model.Width));
+            state.Append(new QuantizedLayer([packed], Norms: null));
+            progress($"embedding {name}", _work.Layers(_source.LayerCount));
         }
-        state.Append(new QuantizedLayer(heads, Norms: null));
+    }
+
+    /// <summary>The source's last hidden states [tokens, width], computed or out of the file where they wait.</summary>
+    private float[] SourceHidden(Checkpoint source, Action<string, double> progress, CancellationToken cancellation)
+    {
+        StageMemory.Return();
+        float[] hidden = new float[_text.Tokens.Length * _source.Model.Width];
+        if (source.TryLoad(_source.LayerCount, hidden) is not null) return hidden;
+        _source.HiddenStates(_text, hidden, layers => progress("source", _work.SourceLayers(layers)), cancellation);
+        source.Save(_source.LayerCount, hidden);
+        return hidden;
     }
 
     /// <summary>Gives all norms by their tensors' names.</summary>
-    private IReadOnlyDictionary<string, float[]> Tune(Checkpoint source, Checkpoint tuning, PackedMatrix[] matrices,
-        IReadOnlyDictionary<string, float[]> norms, Action<string, double> progress, CancellationToken cancellation)
+    private Dictionary<string, float[]> Tune(Checkpoint tuning, PackedMatrix[] matrices, Dictionary<string, float[]> norms,
+        float[] sourceHidden, Action<string, double> progress, CancellationToken cancellation)
     {
-        if (_settings.TuningEpochs == 0 || _source.NoPrograms is not null) return norms;
-        StageMemory.Return();
-        float[] sourceHidden = new float[_text.Tokens.Length * _source.Model.Width];
-        if (source.TryLoad(_source.LayerCount, sourceHidden) is null)
-        {
-            _source.HiddenStates(_text, sourceHidden, layers => progress("source", _work.SourceLayers(layers)), cancellation);
-            source.Save(_source.LayerCount, sourceHidden);
-        }
         StageMemory.Return();
         var tuner = new ScaleTuner(_source, _text, matrices, norms, sourceHidden)
         {
@@ -211,19 +209,25 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
             NormRate = _settings.NormRate,
             Epochs = _settings.TuningEpochs,
             Checkpoint = tuning,
-            Progress = (step, steps) => progress($"tuning step {step} of {steps}", _work.Tuning(step / (double)steps)),
+            Progress = (what, share) => progress($"tuning {what}", _work.Tuning(share)),
             Log = Log,
         };
         return tuner.Tune(cancellation);
     }
 
-    private void Write(string path, Dictionary<string, PackedMatrix> matrices, IReadOnlyDictionary<string, float[]> norms,
-        CancellationToken cancellation)
+    private void Write(string path, Dictionary<string, PackedMatrix> matrices, Dictionary<string, float[]> norms,
+        Action<string, double> progress, CancellationToken cancellation)
     {
         var writer = new PackedModelWriter(_plan, static _ => { }, cancellation);
         foreach (GgufTensor tensor in _plan.Tensors)
         {
-            if (matrices.TryGetValue(tensor.Name, out PackedMatrix? matrix)) writer.AddPacked(matrix.Tensor, matrix.Write);
+            if (matrices.TryGetValue(tensor.Name, out PackedMatrix? matrix))
+                writer.AddPacked(matrix.Tensor, output =>
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    matrix.Write(output);
+                    progress($"writing {tensor.Name}", 1);
+                });
             else if (norms.TryGetValue(tensor.Name, out float[]? norm)) writer.AddVector(tensor, norm);
             else writer.AddCopy(tensor);
         }
@@ -248,7 +252,7 @@ internal sealed class CalibratedQuantizer : ModelQuantizer
         // Field by field (how often to tune is not among them): a new property of the settings must not throw away hours of work by itself.
         var description = new StringBuilder();
         description.Append(CultureInfo.InvariantCulture,
-            $"6 {ModelIdentity.Arithmetic} {_settings.WindowLength} {_settings.Windows} {_settings.Damping:R} ");
+            $"7 {ModelIdentity.Arithmetic} {_settings.WindowLength} {_settings.Windows} {_settings.Damping:R} ");
         description.Append(CultureInfo.InvariantCulture,
             $"{_settings.Shrinkage:R} {_settings.Sweeps} {_settings.RowRate:R} {_settings.NormRate:R} {UsesLoss} {_plan.Rotates}");
         foreach (GgufTensor tensor in _plan.Tensors)

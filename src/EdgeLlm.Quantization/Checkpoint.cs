@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using EdgeLlm.Files;
@@ -11,6 +12,12 @@ namespace EdgeLlm.Quantization;
 /// <param name="identity">32 bytes: a hash of source and settings. What another run left is not read.</param>
 internal sealed class Checkpoint(string path, byte[] identity)
 {
+    private const int SmallBytes = 16 << 20; // such take too little time to save it
+    private const int Share = 20;
+
+    private long _last; // when it was saved, and how long that took
+    private TimeSpan _took;
+
     private readonly byte[] _begin = [.. "EDGELLMC"u8, .. identity];
 
     /// <summary>
@@ -34,6 +41,31 @@ internal sealed class Checkpoint(string path, byte[] identity)
                 file.Write(bytes);
             }
         }, waitsForDisk: false);
+    }
+
+    /// <summary>
+    /// Writes the arrays as <see cref="Save"/> does, each time where they are small or it must be; else where at least 20 times the time has
+    /// passed that writing took the last time, so that it does not slow down the work.
+    /// </summary>
+    public void SaveNowAndThen(int number, bool isNeeded, params ReadOnlySpan<float[]> arrays)
+    {
+        long bytes = 0;
+        foreach (float[] array in arrays) bytes += (long)array.Length * sizeof(float);
+        if (!isNeeded && bytes > SmallBytes && Stopwatch.GetElapsedTime(_last) < Share * _took) return;
+        long start = Stopwatch.GetTimestamp();
+        Save(number, arrays);
+        _last = Stopwatch.GetTimestamp();
+        _took = Stopwatch.GetElapsedTime(start, _last);
+    }
+
+    /// <summary>How far the work of this run was, as the file says; null where it says nothing.</summary>
+    public int? ReadNumber()
+    {
+        if (!File.Exists(path)) return null;
+        using FileStream file = InputFile.Open(path);
+        byte[] begin = new byte[_begin.Length + sizeof(int)];
+        if (file.ReadAtLeast(begin, begin.Length, throwOnEndOfStream: false) < begin.Length) return null;
+        return begin.AsSpan().StartsWith(_begin) ? BitConverter.ToInt32(begin, _begin.Length) : null;
     }
 
     /// <summary>

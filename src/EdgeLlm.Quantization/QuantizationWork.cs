@@ -46,7 +46,7 @@ internal sealed class QuantizationWork
             _layers = tokens * (3 * pass + moments) + loss;
         }
         if (settings.TuningEpochs == 0 || source.NoPrograms is not null) return;
-        _source = tokens * pass;
+        _source = usesLoss ? 0 : tokens * pass; // the loss has the source's states already
         _tuning = settings.TuningEpochs * tokens * (2.2 * pass + 3 * head);
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -10,7 +11,10 @@ namespace EdgeLlm.Cli.Output;
 /// </summary>
 internal sealed class WorkProgress
 {
-    private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(30);
+    // 0: a line for each step, for tests that have to know where the work is.
+    private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(
+        int.TryParse(Environment.GetEnvironmentVariable("EDGELLM_PROGRESS_SECONDS"), CultureInfo.InvariantCulture, out int seconds)
+            ? Math.Max(0, seconds) : 30);
 
     private readonly Lock _lock = new(); // the bar is drawn while the work goes on
     private long _lastLine = Stopwatch.GetTimestamp();
@@ -73,9 +77,11 @@ internal sealed class WorkProgress
     private void ShowLine(string what, double share)
     {
         Report(share);
-        if (Stopwatch.GetElapsedTime(_lastLine) < BetweenLines || Left is not { } left) return;
+        TimeSpan? left = Left;
+        if (Stopwatch.GetElapsedTime(_lastLine) < BetweenLines || left is null && BetweenLines > TimeSpan.Zero) return;
         _lastLine = Stopwatch.GetTimestamp();
-        Console.Error.WriteLine(Quantity.Text($"{what}: {100 * share:F0} %, {Quantity.Duration(left)} left"));
+        Console.Error.WriteLine(
+            Quantity.Text($"{what}: {100 * share:F0} %{(left is { } known ? $", {Quantity.Duration(known)} left" : "")}"));
     }
 
     /// <summary>

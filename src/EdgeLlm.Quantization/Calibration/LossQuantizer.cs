@@ -11,40 +11,33 @@ namespace EdgeLlm.Quantization.Calibration;
 /// <summary>
 /// Rounds every matrix by the loss of the whole model: the source's derivatives of -log p(y), y drawn from its own predictions, go back
 /// through the layers from the last to the first, and each layer's statistics (<see cref="LossStatistics"/>) are there while its matrices
-/// are rounded. All statistics are the source's own.
+/// are rounded. All statistics are the source's own. Each matrix is kept when it is rounded; derivatives and statistics after each window,
+/// or where they are large, now and then.
 /// </summary>
 internal sealed class LossQuantizer
 {
     private const int CodebookWeights = 150_000;
 
     private readonly SourceModel _source;
-    private readonly SourceStreams _streams;
+    private readonly SourceWindows _windows;
     private readonly int _length;
-    private readonly int _windows;
-    private readonly int[] _tokens;
-    private readonly LayerArithmetic _arithmetic;
     private readonly LayerPass _pass;
-    private readonly float[] _stream;
     private readonly float[] _input;
     private readonly float[] _output;
-    private readonly float[] _derivatives;
+    private readonly float[] _byOutput;
+    private readonly float[] _derivatives; // by the residual stream after the layers that are not done: [tokens, width]
     private readonly FloatArena _arena = new();
     private LayerWeights? _buffer;
 
-    /// <param name="text">Its held-out windows are left out.</param>
-    public LossQuantizer(SourceModel source, CalibrationText text, SourceStreams streams)
+    /// <param name="length">Tokens of a window.</param>
+    public LossQuantizer(SourceModel source, SourceWindows windows, int length)
     {
-        (_source, _streams, _length) = (source, streams, text.Length);
-        int[] windows = TrainingWindows(text);
-        _windows = windows.Length;
-        _tokens = [.. windows.SelectMany(window => text[window].ToArray())];
-        _arithmetic = new LayerArithmetic(_length);
-        _pass = new LayerPass(_arithmetic, _length, new PassArrays(_length));
-        _stream = new float[StreamLength(source, text)];
-        Derivatives = new float[_stream.Length];
-        _input = new float[_length * source.Model.Width];
+        (_source, _windows, _length) = (source, windows, length);
+        _pass = new LayerPass(new LayerArithmetic(length), length, new PassArrays(length));
+        _input = new float[length * source.Model.Width];
         _output = new float[_input.Length];
-        _derivatives = new float[_input.Length];
+        _byOutput = new float[_input.Length];
+        _derivatives = new float[windows.Count * _input.Length];
     }
 
     /// <summary>How a matrix of a number of columns is stored.</summary>
@@ -56,87 +49,96 @@ internal sealed class LossQuantizer
 
     public Action<string> Log { get; init; } = static _ => { };
 
-    /// <summary>The loss's derivatives by the residual stream before the layers that are not done yet: [tokens, width].</summary>
-    public float[] Derivatives { get; }
+    /// <summary>Bytes of derivatives and statistics where they are largest.</summary>
+    public static long CheckpointBytes(SourceModel source, CalibrationText text) =>
+        sizeof(float) * ((long)text.Tokens.Length * source.Model.Width
+            + source.Steps.Layers.Max(layer => LossStatistics.FloatCount(layer.OfType<ProjectStep>())));
 
-    /// <summary>Floats of the residual stream of a text's windows.</summary>
-    public static long StreamLength(SourceModel source, CalibrationText text) =>
-        (long)TrainingWindows(text).Length * text.Length * source.Model.Width;
-
-    /// <summary>The source goes forwards; its streams are kept.</summary>
-    /// <param name="progress">Receives the layers done.</param>
-    public void Forward(Action<double> progress)
+    /// <summary>Rounds the matrices of all layers that are not in the state, which receives them.</summary>
+    /// <param name="checkpoint">Of derivatives and statistics.</param>
+    /// <param name="progress">Receives what was done, and the layers done.</param>
+    public void Run(QuantizationState state, Checkpoint checkpoint, Action<string, double> progress)
     {
-        int done = _streams.Count - 1;
-        while (done >= 0 && !_streams.TryRead(done, _stream)) done = _streams.Count - 1;
-        if (done < 0)
+        int layers = _source.LayerCount, count = _windows.Count;
+        HashSet<string> rounded = [.. state.Layers.SelectMany(part => part.Matrices).Select(matrix => matrix.Tensor.Name)];
+        (int done, int windows, LossStatistics? statistics) = Load(checkpoint, rounded);
+        for (; done < layers; done++, windows = 0)
         {
-            _source.Embed(_tokens, _stream);
-            _streams.Append(_stream);
-            done = 0;
-        }
-        for (int l = done; l < _source.LayerCount; l++)
-        {
-            LayerWeights weights = Read(l);
-            for (int window = 0; window < _windows; window++)
+            int layer = layers - 1 - done, number = done;
+            Projection[] missing = [.. PackedOf(layer).Where(projection => !rounded.Contains(projection.Weight.Name))];
+            if (missing.Length == 0)
             {
-                Cancellation.ThrowIfCancellationRequested();
-                _pass.Forward(_source.Programs[l], weights, new FloatRows(_stream, window * _input.Length), _length);
-                progress(l + (window + 1.0) / _windows);
+                statistics?.Return();
+                if (windows < count) Backward(layer, new LossStatistics([], _arena), windows, static _ => { });
             }
-            _streams.Append(_stream);
+            else
+            {
+                LossStatistics sums = statistics ?? NewStatistics(layer);
+                LayerWeights weights = Backward(layer, sums, windows, window =>
+                {
+                    sums.EndWindow();
+                    checkpoint.SaveNowAndThen(number * (count + 1) + window, window == count, [_derivatives, .. sums.Arrays]);
+                    progress($"layer {layer + 1} of {layers}, window {window} of {count}", number + 0.7 * window / count);
+                });
+                sums.Complete();
+                int matrices = 0;
+                Quantize(missing, sums, weights, packed =>
+                {
+                    state.Append(new QuantizedLayer([packed], Norms: null));
+                    matrices++;
+                    progress($"layer {layer + 1} of {layers}, {packed.Tensor.Name}", number + 0.7 + 0.3 * matrices / missing.Length);
+                });
+                sums.Return();
+            }
+            statistics = null;
         }
     }
 
-    /// <summary>The loss's derivatives by the last layer's output.</summary>
-    public void Differentiate(Action<double> progress)
+    /// <summary>
+    /// How many layers are done of those that were kept, how many windows of the next one, and its statistics; derivatives are as they were
+    /// then.
+    /// </summary>
+    private (int Layers, int Windows, LossStatistics? Statistics) Load(Checkpoint checkpoint, HashSet<string> rounded)
     {
-        var loss = new SampledLoss(_source.ReadMatrix(_source.HeadName), _source.Model.Width);
-        float[] byHidden = new float[_input.Length], weight = _source.OutputNorm;
-        ReadStream(_source.LayerCount);
-        for (int window = 0; window < _windows; window++)
+        int layers = _source.LayerCount, count = _windows.Count, whole = 0;
+        while (whole < layers && PackedOf(layers - 1 - whole).All(projection => rounded.Contains(projection.Weight.Name))) whole++;
+        if (whole == layers) return (whole, 0, null);
+        if (checkpoint.ReadNumber() is { } number && number >= 0 && number / (count + 1) is var done && done <= whole)
         {
-            Cancellation.ThrowIfCancellationRequested();
-            var stream = new FloatRows(_stream, window * _input.Length);
-            loss.Differentiate(Hidden(stream, weight), _length, window * _length, byHidden, static (_, _) => { });
-            Array.Clear(_derivatives);
-            _arithmetic.NormalizeBackward(_source.OutputNormStep.Norm, stream, weight, byHidden, _derivatives, null, _length);
-            _derivatives.CopyTo(Derivatives, window * _input.Length);
-            progress((window + 1.0) / _windows);
+            LossStatistics statistics = NewStatistics(layers - 1 - done, number % (count + 1));
+            if (checkpoint.TryLoad(number, [_derivatives, .. statistics.Arrays]) == number)
+                return (done, number % (count + 1), statistics);
+            statistics.Return();
         }
+        _windows.ReadDerivatives(_derivatives);
+        return (0, 0, null);
     }
 
-    /// <summary>Gathers a layer's statistics on the way back through it, then rounds its matrices.</summary>
-    public QuantizedLayer Quantize(int layer, Action<double> progress)
+    private LossStatistics NewStatistics(int layer, int windows = 0) =>
+        new(_source.Steps.Layers[layer].OfType<ProjectStep>().Where(step => step.Projections.Any(IsPacked)), _arena, windows);
+
+    private IEnumerable<Projection> PackedOf(int layer) =>
+        _source.Steps.Layers[layer].OfType<ProjectStep>().SelectMany(step => step.Projections).Where(IsPacked);
+
+    /// <summary>Rounds matrices of a layer.</summary>
+    /// <param name="keep">Receives each when it is rounded, one at a time.</param>
+    private void Quantize(Projection[] projections, LossStatistics statistics, LayerWeights weights, Action<PackedMatrix> keep)
     {
-        ProjectStep[] steps =
-            [.. _source.Steps.Layers[layer].OfType<ProjectStep>().Where(step => step.Projections.Any(projection => IsPacked(projection)))];
-        var statistics = new LossStatistics(steps, _arena);
-        LayerWeights weights = Backward(layer, statistics, statistics.EndWindow, progress);
-        statistics.Complete();
-        Projection[] projections = [.. steps.SelectMany(step => step.Projections).Where(projection => IsPacked(projection))];
-        var packed = new PackedMatrix[projections.Length];
         // The largest first, so that the threads end together; each matrix on one thread, in an order of its own.
-        int[] order = [.. Enumerable.Range(0, projections.Length)
-            .OrderByDescending(i => (long)projections[i].Weight.Rows * projections[i].Weight.Columns)];
-        Curvature[] inputs = new Curvature[projections.Length];
-        var outputs = new Curvature?[projections.Length];
-        var importance = new float[projections.Length][];
-        foreach (int i in order) (inputs[i], outputs[i], importance[i]) = CurvaturesOf(projections[i], statistics);
-        ParallelWork.ForAll(order.Length, Cancellation,
-            place => packed[order[place]] =
-                Round(projections[order[place]].Weight, weights, inputs[order[place]], outputs[order[place]], importance[order[place]]));
-        for (int i = 0; i < packed.Length; i++)
+        Projection[] order = [.. projections.OrderByDescending(projection => (long)projection.Weight.Rows * projection.Weight.Columns)];
+        var curvatures = order.Select(projection => CurvaturesOf(projection, statistics)).ToArray();
+        var keeping = new Lock();
+        ParallelWork.ForAll(order.Length, Cancellation, i =>
         {
-            _arena.Return(inputs[i].Moments, inputs[i].Factor);
-            if (outputs[i] is { } other) _arena.Return(other.Moments, other.Factor);
+            PackedMatrix packed = Round(order[i].Weight, weights, curvatures[i].Inputs, curvatures[i].Outputs, curvatures[i].Importance);
+            lock (keeping) keep(packed);
+        });
+        foreach ((Curvature inputs, Curvature? outputs, _) in curvatures)
+        {
+            _arena.Return(inputs.Moments, inputs.Factor);
+            if (outputs is not null) _arena.Return(outputs.Moments, outputs.Factor);
         }
-        statistics.Return();
-        return new QuantizedLayer(packed, _source.ReadNorms(layer));
     }
-
-    /// <summary>Moves the derivatives back through a layer that is packed already.</summary>
-    public void Pass(int layer) => Backward(layer, new LossStatistics([], _arena), static () => { }, static _ => { });
 
     /// <summary>Rounds the embedding or head that makes logits for the source's last hidden states.</summary>
     /// <param name="weights">[vocabulary, width]</param>
@@ -156,11 +158,10 @@ internal sealed class LossQuantizer
     private float[] HiddenMoments()
     {
         int width = _source.Model.Width;
-        float[] moments = new float[width * width], weight = _source.OutputNorm;
-        ReadStream(_source.LayerCount);
-        for (int window = 0; window < _windows; window++)
+        float[] moments = new float[width * width];
+        for (int window = 0; window < _windows.Count; window++)
         {
-            var x = new MatrixView(Hidden(new FloatRows(_stream, window * _input.Length), weight), _length, width);
+            var x = new MatrixView(_windows.Hidden(window), _length, width);
             MatrixMultiplier.Multiply(x.Transposed, x, new MatrixView(moments, width, width), accumulate: true, upperOnly: true);
         }
         Curvature.Mirror(moments, width);
@@ -168,13 +169,6 @@ internal sealed class LossQuantizer
     }
 
     private bool IsPacked(Projection projection) => LayoutOf(projection.Weight.Name, projection.Weight.Columns).Packing != Packing.None;
-
-    /// <summary>A window's normed last hidden states [length, width], until the next one is asked for.</summary>
-    private float[] Hidden(FloatRows stream, float[] weight)
-    {
-        _arithmetic.Normalize(_source.OutputNormStep.Norm, stream, weight, new FloatRows(_output, 0), _length, _source.OutputNormBias);
-        return _output;
-    }
 
     /// <summary>
     /// Damping of the statistics of outputs: they hold for other texts less than those of inputs do (research: .2 for queries and keys, .3
@@ -219,35 +213,23 @@ internal sealed class LossQuantizer
     /// Each window goes forwards through a layer from the stream that was kept, then its derivatives go backwards. Gives the layer's
     /// weights.
     /// </summary>
-    private LayerWeights Backward(int layer, LossStatistics statistics, Action endWindow, Action<double> progress)
+    /// <param name="first">Windows that are through already.</param>
+    /// <param name="end">Receives the windows that are through, after each.</param>
+    private LayerWeights Backward(int layer, LossStatistics statistics, int first, Action<int> end)
     {
-        ReadStream(layer);
-        LayerWeights weights = Read(layer);
-        for (int window = 0; window < _windows; window++)
+        LayerWeights weights = _buffer = _source.ReadLayer(layer, _buffer);
+        for (int window = first; window < _windows.Count; window++)
         {
             Cancellation.ThrowIfCancellationRequested();
-            Span<float> derivatives = Derivatives.AsSpan(window * _input.Length, _input.Length);
-            _stream.AsSpan(window * _input.Length, _input.Length).CopyTo(_input);
+            Span<float> derivatives = _derivatives.AsSpan(window * _input.Length, _input.Length);
+            _windows.ReadStream(layer, window, _input);
             _input.CopyTo(_output, 0);
-            derivatives.CopyTo(_derivatives);
+            derivatives.CopyTo(_byOutput);
             _pass.Forward(_source.Programs[layer], weights, new FloatRows(_output, 0), _length);
-            _pass.Backward(_source.Programs[layer], weights, _input, _derivatives, statistics);
-            _derivatives.CopyTo(derivatives);
-            endWindow();
-            progress((window + 1.0) / _windows);
+            _pass.Backward(_source.Programs[layer], weights, _input, _byOutput, statistics);
+            _byOutput.CopyTo(derivatives);
+            end(window + 1);
         }
         return weights;
     }
-
-    /// <exception cref="IOException">It was damaged since it was written.</exception>
-    private void ReadStream(int layer)
-    {
-        if (!_streams.TryRead(layer, _stream))
-            throw new IOException("what this run wrote beside the output was changed by something else: run the command again");
-    }
-
-    private LayerWeights Read(int layer) => _buffer = _source.ReadLayer(layer, _buffer);
-
-    private static int[] TrainingWindows(CalibrationText text) =>
-        [.. Enumerable.Range(0, text.Count).Where(window => !CalibrationText.IsHeldOut(window))];
 }

@@ -23,9 +23,10 @@ internal sealed class LossStatistics : ILayerGradient
     private int _window;
 
     /// <param name="matrices">The operations whose matrices are rounded.</param>
-    public LossStatistics(IEnumerable<ProjectStep> matrices, FloatArena arena)
+    /// <param name="windows">Windows that are in <see cref="Arrays"/> when they are filled.</param>
+    public LossStatistics(IEnumerable<ProjectStep> matrices, FloatArena arena, int windows = 0)
     {
-        _arena = arena;
+        (_arena, _window) = (arena, windows);
         foreach (ProjectStep step in matrices)
         {
             Sums? first = null;
@@ -37,6 +38,16 @@ internal sealed class LossStatistics : ILayerGradient
             }
         }
     }
+
+    /// <summary>All sums so far.</summary>
+    public IEnumerable<float[]> Arrays => _sums.Values.SelectMany(sums => sums.Arrays);
+
+    /// <summary>Floats of all sums.</summary>
+    public static long FloatCount(IEnumerable<ProjectStep> matrices) => matrices.Sum(step => step.Projections.Select((projection, place) =>
+    {
+        long rows = projection.Weight.Rows, columns = projection.Weight.Columns;
+        return (place == 0 ? 2 : 1) * columns * columns + rows * columns + (rows > MostOutputs ? 0 : 2 * rows * rows);
+    }).Sum());
 
     float[]? ILayerGradient.NormOf(TensorUse weight) => null;
 
@@ -145,6 +156,8 @@ internal sealed class LossStatistics : ILayerGradient
         /// <summary>B_O: [rows, rows], or null.</summary>
         public float[]? ByOutput { get; }
 
+        public IEnumerable<float[]> Arrays => new[] { _inputs, Gradient, ByInput, Outputs, ByOutput }.OfType<float[]>();
+
         /// <summary>Of symmetric products only the upper half was computed.</summary>
         public void Complete()
         {
@@ -156,10 +169,7 @@ internal sealed class LossStatistics : ILayerGradient
 
         public void Return(FloatArena arena)
         {
-            foreach (float[]? array in new[] { _inputs, Gradient, ByInput, Outputs, ByOutput })
-            {
-                if (array is not null) arena.Return(array);
-            }
+            foreach (float[] array in Arrays) arena.Return(array);
         }
     }
 }

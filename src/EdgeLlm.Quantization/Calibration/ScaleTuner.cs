@@ -19,22 +19,26 @@ internal sealed class ScaleTuner
     private readonly ModelPass _pass;
     private readonly Dictionary<string, PackedMatrix> _packed;
     private readonly LayerWeights _buffer;
-    private readonly IReadOnlyDictionary<string, float[]> _untuned;
+    private readonly Dictionary<string, float[]> _untuned;
     private readonly Dictionary<string, float[]> _norms;
     private readonly string _outputNorm;
     private readonly float[] _sourceHidden;
     private readonly float[] _byHidden;
     private readonly DivergenceLoss _loss;
     private readonly SortedDictionary<string, AdamState> _steps = new(StringComparer.Ordinal); // of each norm and each matrix' rows
-    private readonly float[] _before = [float.MaxValue]; // the held-out divergence before the tuning
+    private readonly int[] _heldOut;
+    private readonly float[] _before, _after; // divergences of the held-out windows; no numbers where they are not measured yet
 
     /// <param name="packed">The matrices that are packed.</param>
     /// <param name="norms">All norms that the matrices were packed for, by their tensors' names.</param>
     /// <param name="sourceHidden">The source's normed last hidden states of the text: [tokens, width].</param>
     public ScaleTuner(SourceModel source, CalibrationText text, IEnumerable<PackedMatrix> packed,
-        IReadOnlyDictionary<string, float[]> norms, float[] sourceHidden)
+        Dictionary<string, float[]> norms, float[] sourceHidden)
     {
         (_source, _text, _untuned, _sourceHidden) = (source, text, norms, sourceHidden);
+        _heldOut = [.. Enumerable.Range(0, text.Count).Where(CalibrationText.IsHeldOut)];
+        _before = [.. _heldOut.Select(_ => float.NaN)];
+        _after = [.. _before];
         _pass = source.NewPass(text.Length);
         _byHidden = new float[_pass.Hidden.Length];
         _packed = packed.ToDictionary(matrix => matrix.Tensor.Name);
@@ -48,11 +52,11 @@ internal sealed class ScaleTuner
         foreach (PackedMatrix matrix in _packed.Values) _steps.Add(matrix.Tensor.Name, new AdamState(matrix.Tensor.Rows));
     }
 
-    /// <summary>File of the state after each step, so that it may continue from there; null: nowhere.</summary>
+    /// <summary>File of the state after each window, so that it may continue from there; null: nowhere.</summary>
     public Checkpoint? Checkpoint { get; init; }
 
-    /// <summary>Receives the steps done and all of them.</summary>
-    public Action<int, int> Progress { get; init; } = static (_, _) => { };
+    /// <summary>Receives what was done, and the share of all steps that is done.</summary>
+    public Action<string, double> Progress { get; init; } = static (_, _) => { };
 
     public Action<string> Log { get; init; } = static _ => { };
 
@@ -68,15 +72,13 @@ internal sealed class ScaleTuner
     /// Tunes the row factors of the matrices and, in the result, the norms by their tensors' names; all stay as they are where held-out
     /// windows gain nothing.
     /// </summary>
-    public IReadOnlyDictionary<string, float[]> Tune(CancellationToken cancellation)
+    public Dictionary<string, float[]> Tune(CancellationToken cancellation)
     {
         int[] training = [.. Enumerable.Range(0, _text.Count).Where(window => !CalibrationText.IsHeldOut(window))];
-        int[] heldOut = [.. Enumerable.Range(0, _text.Count).Where(CalibrationText.IsHeldOut)];
         LayerGradient[] gradients = [.. _source.Programs.Select(_ => new LayerGradient())];
         double recent = 0;
         int count = Epochs * training.Length, done = Checkpoint?.TryLoad(count, Arrays()) ?? 0;
-        if (done == 0 && heldOut.Length > 0) _before[0] = (float)heldOut.Average(Measure);
-        Log($"held-out divergence {_before[0]:F5}");
+        double before = MeasureHeldOut(_before, "before", 0, done, cancellation);
         var random = new Random(1);
         for (int step = 0; step < count; step++)
         {
@@ -95,11 +97,9 @@ internal sealed class ScaleTuner
             foreach (LayerGradient gradient in gradients) Step(gradient, rate, step + 1);
             MoveNorm(_outputNorm, outputGradient, rate, step + 1);
             Checkpoint?.Save(step + 1, Arrays());
-            Progress(step + 1, count);
+            Progress($"step {step + 1} of {count}", (step + 1.0) / count);
         }
-        float after = heldOut.Length == 0 ? 0 : (float)heldOut.Average(Measure);
-        Log($"held-out divergence {after:F5}");
-        if (after < _before[0]) return _norms;
+        if (_heldOut.Length == 0 || MeasureHeldOut(_after, "after", 1, count, cancellation) < before) return _norms;
         foreach (PackedMatrix matrix in _packed.Values) Array.Fill(matrix.RowFactors, 1);
         return _untuned;
 
@@ -121,9 +121,26 @@ internal sealed class ScaleTuner
         }
     }
 
+    /// <summary>The mean divergence of the held-out windows; those that are measured already are not measured again.</summary>
+    /// <param name="done">Steps that are done.</param>
+    private double MeasureHeldOut(float[] divergences, string when, double share, int done, CancellationToken cancellation)
+    {
+        for (int i = 0; i < divergences.Length; i++)
+        {
+            if (!float.IsNaN(divergences[i])) continue;
+            cancellation.ThrowIfCancellationRequested();
+            divergences[i] = (float)Measure(_heldOut[i]);
+            Checkpoint?.Save(done, Arrays());
+            Progress($"{when}, window {i + 1} of {divergences.Length}", share);
+        }
+        double mean = divergences.Length == 0 ? 0 : divergences.Average();
+        Log($"held-out divergence {mean:F5}");
+        return mean;
+    }
+
     /// <summary>All that a step changes, and what the whole is judged by.</summary>
     private float[][] Arrays() =>
-        [_before,
+        [_before, _after,
             .. _steps.SelectMany(entry =>
                 new[] { _norms.GetValueOrDefault(entry.Key) ?? _packed[entry.Key].RowFactors, entry.Value.First, entry.Value.Second })];
 

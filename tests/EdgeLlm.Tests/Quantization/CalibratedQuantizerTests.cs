@@ -95,6 +95,42 @@ public sealed class CalibratedQuantizerTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("source layer 3, window 5 ")]
+    [InlineData("loss window 3 ")]
+    [InlineData("layer 3 of 5, window 4 ")]
+    [InlineData("layer 3 of 5, blk.")]
+    [InlineData("embedding token_embd.weight")]
+    [InlineData("tuning before, window 1 ")]
+    [InlineData("tuning step 3 ")]
+    [InlineData("tuning after, window 1 ")]
+    [InlineData("writing blk.2.")]
+    public void No_window_and_no_matrix_is_done_twice(string moment)
+    {
+        string text = string.Concat(Enumerable.Repeat(Text, 3)), whole = Path.Combine(_folder, "whole.gguf"),
+            resumed = Path.Combine(_folder, "resumed.gguf");
+        using GgufFile file = GgufFile.Open(SharedFolder.Require("models", "stories260K.f32.gguf"));
+        List<string> all = Run(whole, null), before = Run(resumed, moment), after = Run(resumed, null);
+        Assert.NotEmpty(before);
+        Assert.Empty(before.Intersect(after));
+        Assert.Equal(all.Order(StringComparer.Ordinal), before.Concat(after).Order(StringComparer.Ordinal));
+        Assert.Equal(File.ReadAllBytes(whole), File.ReadAllBytes(resumed));
+
+        List<string> Run(string path, string? end)
+        {
+            var done = new List<string>();
+            using var cut = new CancellationTokenSource();
+            var quantizer = new CalibratedQuantizer(Plan(file), Settings, text);
+            Exception? exception = Record.Exception(() => quantizer.Save(path, (what, _) =>
+            {
+                if (!what.StartsWith("writing") && what != "embedding") done.Add(what);
+                if (end is not null && what.StartsWith(end)) cut.Cancel();
+            }, cut.Token));
+            Assert.Equal(end is null, exception is null);
+            return done;
+        }
+    }
+
     [Fact]
     public void A_model_of_one_layer_is_packed_like_others()
     {
