@@ -25,7 +25,8 @@ internal static class DetectorText
         {
             if (IsSilero(path)) return "voice activity (Silero), MIT";
             WakeWordSettings settings = WakeWordSettings.Read(Path.ChangeExtension(path, ".json"));
-            return $"wake word \"{Printable.Line(settings.Word, 40)}\", licence not stated";
+            return settings.IsVoiceActivity ? "voice activity (microWakeWord), licence not stated"
+                : $"wake word \"{Printable.Line(settings.Word, 40)}\", licence not stated";
         }
         catch (IOException)
         {
@@ -60,7 +61,7 @@ internal static class DetectorText
             ("file",
                 $"{Printable.Line(path)} with {Printable.Line(settings.ModelFile)} ({Quantity.Bytes(new FileInfo(model).Length)}, "
                     + "TensorFlow Lite)"),
-            ("kind", "wake word of microWakeWord"),
+            ("kind", settings.IsVoiceActivity ? "voice activity of microWakeWord" : "wake word of microWakeWord"),
             ("word", Printable.Line(settings.Word, 100)),
             ("cutoff",
                 string.Create(CultureInfo.InvariantCulture, $"mean probability {settings.Cutoff} over {settings.Window} inferences")),
@@ -71,7 +72,8 @@ internal static class DetectorText
             fields.Add(("origin", Printable.Line($"{settings.Author} {settings.Website}".Trim(), 200)));
         report.Fields(fields);
         report.Line();
-        report.Line($"It wakes: edgellm wake FILE --model {quoted}");
+        report.Line(settings.IsVoiceActivity ? $"It finds speech: edgellm vad FILE --model {quoted}"
+            : $"It wakes: edgellm wake FILE --model {quoted}");
     }
 
     private static bool IsSilero(string path) => path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);

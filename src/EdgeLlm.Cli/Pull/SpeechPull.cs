@@ -54,8 +54,9 @@ internal static class SpeechPull
             string json = Path.ChangeExtension(source, ".json");
             WakeWordSettings settings = WakeWordModel.Load(json).Settings; // what is wrong with it is said now
             string model = Path.Combine(Path.GetDirectoryName(json) ?? "", settings.ModelFile);
-            return ([Copy(json, target), Copy(model, target)],
-                $"It wakes by \"{Printable.Line(settings.Word, 60)}\": edgellm wake FILE --model {quoted}");
+            return ([Copy(json, target), Copy(model, target)], settings.IsVoiceActivity
+                ? $"It finds speech: edgellm vad FILE --model {quoted}"
+                : $"It wakes by \"{Printable.Line(settings.Word, 60)}\": edgellm wake FILE --model {quoted}");
         }
         if (File.Exists(source) && IsSilero(source))
         {

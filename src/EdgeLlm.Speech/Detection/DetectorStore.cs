@@ -32,8 +32,9 @@ internal static class DetectorStore
             .Order(StringComparer.Ordinal))
         .Select(file => (Name: Path.GetFileNameWithoutExtension(file), Path: file)).DistinctBy(model => model.Name);
 
-    /// <summary>Files of all wake words.</summary>
-    public static IEnumerable<string> WakeWords() => Models().Select(model => model.Path).Where(IsWakeWord);
+    /// <summary>Files of all wake words: not of microWakeWord's model of voice activity, which any speech would wake.</summary>
+    public static IEnumerable<string> WakeWords() =>
+        Models().Select(model => model.Path).Where(static path => IsWakeWord(path) && !IsVoiceActivity(path));
 
     /// <summary>The file of a path or of a model's name in any case.</summary>
     /// <exception cref="IOException">There is no such model.</exception>
@@ -79,6 +80,18 @@ internal static class DetectorStore
         string file = PathOf(model);
         return IsWakeWord(file) ? WakeWordModel.Load(file)
             : throw new FileException(file, "is not a wake word: those are JSON with a TensorFlow Lite file beside it");
+    }
+
+    private static bool IsVoiceActivity(string path)
+    {
+        try
+        {
+            return WakeWordSettings.Read(path).IsVoiceActivity;
+        }
+        catch (IOException)
+        {
+            return false; // opening it says what is wrong with it
+        }
     }
 
     private static bool IsWakeWord(string path) => Path.GetExtension(path).ToLowerInvariant() is ".json" or ".tflite";

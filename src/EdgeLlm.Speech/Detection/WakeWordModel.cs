@@ -17,6 +17,9 @@ internal sealed record WakeWordSettings(string Word, string ModelFile, double Cu
 {
     private const int MostBytes = 1 << 16, MostWindow = 1000, StepMilliseconds = 10;
 
+    /// <summary>Whether it hears any speech: microWakeWord has such a model in the form of its wake words, with the word "vad".</summary>
+    public bool IsVoiceActivity => Word.Equals("vad", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Reads the file.</summary>
     /// <exception cref="FileException">It can't be read, or a field is missing or wrong; the message names it.</exception>
     public static WakeWordSettings Read(string path)

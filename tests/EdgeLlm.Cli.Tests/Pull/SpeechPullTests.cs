@@ -65,6 +65,11 @@ public sealed class SpeechPullTests : IDisposable
         Assert.Contains("tiny-moonshine", listed);
         Assert.Contains("Okay Nabu", listed);
 
+        // microWakeWord's model of voice activity has a wake word's form: it must not wake by any speech.
+        foreach (string name in (string[])["vad.json", "vad.tflite"]) File.Copy(Path.Combine(models, name), Path.Combine(beside, name));
+        Assert.Equal("3.14 Okay Nabu\n", (await TestCli.RunAsync(["wake", sound], null, environment)).Output);
+        Assert.Contains("voice activity (microWakeWord)", (await TestCli.RunAsync(["list"], null, environment)).Output);
+
         // Two that hear: Home Assistant's one has to be named, too.
         File.Copy(recognizer, Path.Combine(beside, "another.gguf"));
         foreach (string[] command in (string[][])[["transcribe", sound], ["wyoming"]])
