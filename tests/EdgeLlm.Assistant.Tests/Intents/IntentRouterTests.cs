@@ -1,5 +1,6 @@
 using EdgeLlm.Assistant.Intents;
 using EdgeLlm.Assistant.Settings;
+using EdgeLlm.Devices.Sensors;
 
 namespace EdgeLlm.Assistant.Tests.Intents;
 
@@ -87,6 +88,12 @@ public sealed class IntentRouterTests
     [InlineData("?", "")]
     public void Questions_are_read_and_others_are_the_models(string text, string tool) =>
         Assert.Equal(tool, string.Join('|', Router.Find(text).Calls.Select(static call => call.Tool)));
+
+    [Fact]
+    public void Every_quantity_of_a_sensor_has_a_word_in_each_language() =>
+        Assert.Empty(Vocabulary.All.SelectMany(static words => SensorCatalog.Models.SelectMany(static model => model.Quantities).Distinct()
+            .Where(quantity => Record.Exception(() => words.Say(quantity)) is not null)
+            .Select(quantity => $"{words.Language}.words has no line answer.{quantity}")));
 
     [Theory]
     [InlineData("set a timer for 1 hour and 30 minutes", 5400)]
