@@ -112,14 +112,14 @@ public sealed unsafe class KernelTests
                 .. Enum.GetValues<Activation>().Select(activation =>
                     (Action<Kernel, nint, nint, nint>)((k, a, b, _) => k.Activate(activation, (float*)a, (float*)b, count))),
             ];
-            foreach (Action<Kernel, nint, nint, nint> operation in operations)
+            foreach ((int place, Action<Kernel, nint, nint, nint> operation) in operations.Index())
             {
                 using GuardedBuffer a1 = GuardedBuffer.Of<float>(x), b1 = GuardedBuffer.Of<float>(weight), c1 = new(count * 4L);
                 using GuardedBuffer a2 = GuardedBuffer.Of<float>(x), b2 = GuardedBuffer.Of<float>(weight), c2 = new(count * 4L);
                 operation(Specification, (nint)a1.Start, (nint)b1.Start, (nint)c1.Start);
                 operation(kernel, (nint)a2.Start, (nint)b2.Start, (nint)c2.Start);
-                AssertSameBits(a1.FloatSpan, a2.FloatSpan, $"{count}");
-                AssertSameBits(c1.FloatSpan, c2.FloatSpan, $"{count}");
+                AssertSameBits(a1.FloatSpan, a2.FloatSpan, $"operation {place} of the list, {count} numbers");
+                AssertSameBits(c1.FloatSpan, c2.FloatSpan, $"operation {place} of the list, {count} numbers");
             }
         }
     }

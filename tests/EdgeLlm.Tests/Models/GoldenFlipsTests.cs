@@ -34,7 +34,8 @@ public sealed class GoldenFlipsTests : IDisposable
         foreach (string family in families)
         {
             (int rowsBefore, int agreedBefore, int refusedBefore) = (_rows, _agreed, _refused);
-            JsonElement all = flips.RootElement.GetProperty(family);
+            Assert.True(flips.RootElement.TryGetProperty(family, out JsonElement all),
+                $"{golden}/flips.json has no {family}: it takes changed fields of its config.json, with what the reference computes then");
             (int[] shape, float[] values) = rows[family];
             var checkpoint = new Checkpoint(golden, family, _folder);
             foreach (JsonElement flip in all.GetProperty("flips").EnumerateArray())
