@@ -4,12 +4,13 @@ using EdgeLlm.Kernels.Formats;
 namespace EdgeLlm.Quantization;
 
 /// <summary>
-/// Packs a recognizer: what multiplies the encoder's frames in 8 bits (errors of all its layers add up in every frame), the decoder's
-/// layers in 4, the embedding, which is the head too, in 8. Weights are rounded to the nearest; convolutions of odd widths, positions and
+/// Packs a recognizer: what multiplies the encoder's frames in 8 bits (errors of all its layers add up in every frame), the embedding,
+/// which is the head too, in 8, the decoder's layers in 8 or 4. Weights are rounded to the nearest; convolutions of odd widths, positions and
 /// vectors stay as they are.
 /// </summary>
 /// <param name="file">A recognizer: a folder's view or a GGUF file.</param>
-internal sealed class SpeechQuantizer(GgufFile file, Packing encoder, Packing decoder, Packing embedding)
+internal sealed class SpeechQuantizer(GgufFile file, Packing encoder = Packing.E8Group32, Packing decoder = Packing.E8Group32,
+    Packing embedding = Packing.E8Group32)
 {
     private const int SampleWeights = 16_384;
 

@@ -70,7 +70,7 @@ internal static class QuantizeCommand
     };
 
     private static readonly Option<string?> Decoder =
-        OneOf("--decoder", "Of a model that hears: the decoder in 4 bits (e4, the default) or 8 (e8); its encoder gets 8", "e4", "e8");
+        OneOf("--decoder", "Of a model that hears: the decoder in 8 bits (e8, the default) or 4 (e4: smaller, in noise more words are wrong); its encoder takes 8", "e4", "e8");
 
     private static readonly Option<bool> Force = new("--force") { Description = "Replace files that are there already" };
 
@@ -152,7 +152,8 @@ internal static class QuantizeCommand
             Embedding = result.GetValue(Embedding) switch { "e4" => body, "e5" => Packing.E5Group32, _ => Packing.E8Group32 },
             Forms = ReadForms(result.GetValue(Forms)),
             HasFixedForms = result.GetValue(Group) is not null || result.GetValue(Embedding) is not null,
-            Decoder = result.GetValue(Decoder) is { } decoder ? decoder == "e8" ? Packing.E8Group32 : body : null,
+            Decoder = result.GetValue(Decoder) == "e4" || result.GetValue(Decoder) is null && result.GetValue(Group) is not null
+                ? body : Packing.E8Group32,
             Megabytes = result.GetValue(Size),
             BitsPerWeight = result.GetValue(Bits),
             IsFast = result.GetValue(Fast),

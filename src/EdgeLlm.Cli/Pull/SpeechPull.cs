@@ -1,6 +1,5 @@
 using EdgeLlm.Files;
 using EdgeLlm.Gguf;
-using EdgeLlm.Kernels.Formats;
 using EdgeLlm.Models;
 using EdgeLlm.Quantization;
 using EdgeLlm.Speech.Detection;
@@ -67,7 +66,7 @@ internal static class SpeechPull
         OutputFile.Require(path, force: true, Directory.Exists(source) ? Directory.GetFiles(source) : [source]);
         using GgufFile file = SpeechRecognizer.OpenFile(source);
         foreach (string note in file.Notes) Console.Error.WriteLine($"edgellm: {Printable.Line(note)}");
-        var quantizer = new SpeechQuantizer(file, Packing.E8Group32, Packing.E4Group32, Packing.E8Group32);
+        var quantizer = new SpeechQuantizer(file);
         FreeSpace.Require(path, quantizer.OutputBytes);
         quantizer.Save(path, static (_, _) => { }, cancellation);
         using (GgufFile made = GgufFile.Open(path))

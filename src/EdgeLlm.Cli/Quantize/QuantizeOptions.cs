@@ -42,8 +42,8 @@ internal sealed record QuantizeOptions
     /// <summary>The form of embedding and head.</summary>
     public Packing Embedding { get; init; } = Packing.E8Group32;
 
-    /// <summary>The form of the decoder of a model that hears; null: <see cref="Body"/>.</summary>
-    public Packing? Decoder { get; init; }
+    /// <summary>The form of the decoder of a model that hears.</summary>
+    public Packing Decoder { get; init; } = Packing.E8Group32;
 
     /// <summary>Million bytes that the output may have, or null.</summary>
     public double? Megabytes { get; init; }

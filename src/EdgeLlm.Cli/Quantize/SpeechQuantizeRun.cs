@@ -25,7 +25,7 @@ internal sealed class SpeechQuantizeRun(QuantizeOptions options)
         string path = Directory.Exists(options.Input) ? options.Input : ModelStore.OfThisMachine().PathOf(options.Input);
         using GgufFile file = SpeechRecognizer.OpenFile(path);
         foreach (string note in file.Notes) await Console.Error.WriteLineAsync($"edgellm: {Printable.Line(note)}").ConfigureAwait(false);
-        var quantizer = new SpeechQuantizer(file, Packing.E8Group32, options.Decoder ?? options.Body, options.Embedding);
+        var quantizer = new SpeechQuantizer(file, Packing.E8Group32, options.Decoder, options.Embedding);
         if (options.IsDryRun)
         {
             Console.WriteLine(
